@@ -1,0 +1,63 @@
+# make demo OUT=DIR   the whole road on procedural images (README.md)
+# make test           the test suite with its coverage
+# make check          format, lint and types: what pre-commit and CI run, too
+# make wheel          build the wheel, and try it in an empty environment
+# make venv           only the environment
+# make lock           write requirements.txt anew from setup.cfg
+
+PYTHON ?= python3
+OUT ?= runs/demo
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WHEEL_VENV := build/wheel-venv
+COVERAGE := 90
+PACKAGES := skin_synth tfrecords_tools
+
+# Byte-compiling on all cores after the installation is quicker than pip's own, one file at a time.
+PIP_FLAGS := --quiet --no-input --disable-pip-version-check --no-compile
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.DELETE_ON_ERROR:
+.PHONY: venv demo test check wheel lock
+
+venv: $(STAMP)
+
+$(STAMP): requirements.txt setup.cfg
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@echo "installing into $(VENV) (about two minutes, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.txt
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $@
+
+demo: venv
+	@$(BIN)/skin-synth demo --out $(OUT)
+
+test: venv
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
+	@for package in $(PACKAGES); do \
+	  $(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(COVERAGE) || exit 1; \
+	done
+
+check: venv
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+
+wheel: venv
+	@rm -rf build dist
+	@$(BIN)/python -m build --wheel --no-isolation
+	@$(PYTHON) -m venv $(WHEEL_VENV)
+	@$(WHEEL_VENV)/bin/python -m pip install $(PIP_FLAGS) --constraint requirements.txt dist/*.whl
+	@cd $(WHEEL_VENV) && bin/tfrecords-tools --help >/dev/null && bin/skin-synth --help >/dev/null
+	@echo "wheel: both commands run from an empty environment"
+
+lock:
+	@rm -rf build/lock-venv && $(PYTHON) -m venv build/lock-venv
+	@build/lock-venv/bin/python -m pip install $(PIP_FLAGS) ".[dev]"
+	@{ echo "# The lock: what CI and 'make venv' install. 'make lock' writes it from setup.cfg."; \
+	  build/lock-venv/bin/python -m pip freeze --all | grep -v -i -E '^(pip|skin[-_]synth)( |=)'; } \
+	  > requirements.txt

@@ -1,0 +1,38 @@
+"""Skin Synth: conditional GANs that paint skin images, and honest answers about them.
+
+The names below are the public surface. They are loaded on first use, so that `import skin_synth`
+answers at once and pulls in no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skin_synth.gan import ConditionalGAN
+    from skin_synth.presets import PRESETS, Preset, get_preset
+    from skin_synth.runs import load_run
+
+__all__ = ["PRESETS", "ConditionalGAN", "Preset", "__version__", "get_preset", "load_run"]
+
+_HOMES = {
+    "ConditionalGAN": "skin_synth.gan",
+    "PRESETS": "skin_synth.presets",
+    "Preset": "skin_synth.presets",
+    "get_preset": "skin_synth.presets",
+    "load_run": "skin_synth.runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("skin-synth")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'skin_synth' has no attribute {name!r}; it has {__all__}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
