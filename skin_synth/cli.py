@@ -1,0 +1,413 @@
+"""The command `skin-synth`: from a data set to a GAN, its images, a report and a SavedModel.
+
+Parsing loads no TensorFlow: each sub-command imports what it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from absl.flags import argparse_flags
+
+from skin_synth.presets import DEFAULT_PRESET, PRESETS
+from tfrecords_tools import command_line
+
+
+class Command(NamedTuple):
+    """One sub-command.
+
+    Attributes:
+        name: as typed.
+        summary: one line for the list of commands.
+        example: a command line that a reader can copy.
+        add_flags: declares its flags.
+        work: runs it.
+    """
+
+    name: str
+    summary: str
+    example: str
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    work: Callable[[argparse.Namespace], None]
+
+
+def main() -> None:
+    """Entry point of the console script; leaves by `sys.exit` with 0, 1 or 2."""
+    command_line.run(run_command, make_parser)
+
+
+def main_with(argv: Sequence[str]) -> int:
+    """Runs one command line in this process.
+
+    Args:
+        argv: the words after `skin-synth`.
+
+    Returns:
+        0 done, 1 work failed, 2 wrong usage.
+    """
+    return command_line.run_with(run_command, make_parser, argv)
+
+
+def run_command(options: argparse.Namespace) -> None:
+    """Runs the sub-command that the command line chose."""
+    options.work(options)
+
+
+def make_parser() -> argparse_flags.ArgumentParser:
+    """The parser of all sub-commands."""
+    parser = argparse_flags.ArgumentParser(
+        prog="skin-synth",
+        description="Train a conditional GAN on skin images, paint new ones, and judge them.",
+        epilog="skin-synth COMMAND --help tells more; start with: skin-synth demo --out runs/demo",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        sub_parser = commands.add_parser(
+            command.name,
+            help=command.summary,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            epilog=f"example:\n  {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_flags(sub_parser)
+        sub_parser.set_defaults(work=command.work)
+    return parser
+
+
+def positive_int(text: str) -> int:
+    """A whole number above 0, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"needs a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def seed_number(text: str) -> int:
+    """A whole number from 0 to 2**63 - 1, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"needs a whole number from 0 to 2**63 - 1, got {text!r}")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """A finite number above 0, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"needs a number above 0, got {text!r}")
+    return number
+
+
+def balance_target(text: str) -> int | str:
+    """`max` or a whole number above 0, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+    """
+    return text if text == "max" else positive_int(text)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", required=True, metavar="RUN", help="run directory of a training")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="DIR",
+        help="data set directory that `tfrecords-tools build` wrote",
+    )
+
+
+def _add_seed(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--seed",
+        type=seed_number,
+        default=0,
+        metavar="S",
+        help=f"seed of {what} (default: %(default)s)",
+    )
+
+
+def _add_out(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--out", required=True, metavar="DIR", help=what)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace --out where it exists (default: refuse)"
+    )
+
+
+def _train_flags(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser)
+    parser.add_argument(
+        "--run",
+        required=True,
+        metavar="RUN",
+        help="run directory, made where there is none; the same command again resumes",
+    )
+    parser.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        metavar="NAME",
+        help=f"one of {', '.join(PRESETS)} (default: that of the run; {DEFAULT_PRESET} if new)",
+    )
+    parser.add_argument(
+        "--images",
+        type=positive_int,
+        metavar="N",
+        help="stop once the run has seen N images (default: the preset's whole schedule)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=positive_float,
+        metavar="M",
+        help="stop after M minutes of this command (default: no limit)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=seed_number,
+        metavar="S",
+        help="seed of weights, batches, latents and augmentation "
+        "(default: that of the run; 0 if new)",
+    )
+    parser.add_argument(
+        "--policy",
+        metavar="NAME",
+        help="float32, mixed_bfloat16 or mixed_float16 (default: that of the run; the fast one of "
+        "this machine if new)",
+    )
+    parser.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="only tell time, memory, parameters and the smallest class; write nothing",
+    )
+
+
+def _train(options: argparse.Namespace) -> None:
+    from skin_synth.training import train
+
+    run = train(
+        options.data,
+        options.run,
+        preset=options.preset,
+        images=options.images,
+        minutes=options.minutes,
+        seed=options.seed,
+        policy=options.policy,
+        dry_run=options.dry_run,
+    )
+    if run is not None:
+        print(f"{options.run}: run {run.run_id} has seen {run.images_seen:,} images")
+
+
+def _generate_flags(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("--label", required=True, metavar="NAME", help="the class to paint")
+    parser.add_argument(
+        "--count", required=True, type=positive_int, metavar="N", help="how many images"
+    )
+    _add_out(parser, "new folder for the PNG files and manifest.csv")
+    _add_seed(parser, "the first image; the next ones count up")
+    parser.add_argument(
+        "--truncation",
+        type=positive_float,
+        default=1.0,
+        metavar="T",
+        help="factor of the latent; below 1 trades variety for typicality (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="data set to look for each image's nearest training image in "
+        "(default: the one that the run was trained on)",
+    )
+
+
+def _generate(options: argparse.Namespace) -> None:
+    from skin_synth.runs import load_run
+    from skin_synth.synthesis import generate_images
+
+    generate_images(
+        load_run(options.run),
+        label=options.label,
+        count=options.count,
+        seed=options.seed,
+        out=options.out,
+        truncation=options.truncation,
+        data=options.data,
+        overwrite=options.overwrite,
+    )
+    print(f"{options.out}: {options.count:,} images of {options.label}, provenance in manifest.csv")
+
+
+def _balance_flags(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    _add_data(parser)
+    _add_out(parser, "new data set directory: all of --data, and synthetic training images")
+    parser.add_argument(
+        "--target",
+        type=balance_target,
+        default="max",
+        metavar="max|N",
+        help="fill every class of the training split up to the largest one, or to N images "
+        "(default: %(default)s)",
+    )
+    _add_seed(parser, "the synthetic images")
+
+
+def _balance(options: argparse.Namespace) -> None:
+    from skin_synth.runs import load_run
+    from skin_synth.synthesis import balance
+
+    balance(
+        load_run(options.run),
+        options.data,
+        options.out,
+        target=options.target,
+        seed=options.seed,
+        overwrite=options.overwrite,
+    )
+    print(f"{options.out}: balanced data set; look with: tfrecords-tools inspect {options.out}")
+
+
+def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    _add_data(parser)
+    _add_out(parser, "new directory for report.json, report.html and image grids")
+    parser.add_argument(
+        "--features",
+        default="classifier",
+        metavar="NAME",
+        help="what images are compared by: classifier (trained on the real training split, needs "
+        "no download), mobilenet (needs --weights) or inception (ImageNet weights, downloaded "
+        "unless --weights is given) (default: %(default)s)",
+    )
+    parser.add_argument("--weights", metavar="FILE", help="weights file of mobilenet or inception")
+    _add_seed(parser, "the synthetic images and the classifier")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from skin_synth.evaluation import evaluate
+    from skin_synth.runs import load_run
+
+    evaluate(
+        load_run(options.run),
+        options.data,
+        options.out,
+        features=options.features,
+        weights=options.weights,
+        seed=options.seed,
+        overwrite=options.overwrite,
+    )
+    print(f"{options.out}: open report.html in a browser")
+
+
+def _export_flags(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="MODELDIR",
+        help="model directory as TF Serving watches it; each export adds a version 1, 2, ...",
+    )
+
+
+def _export(options: argparse.Namespace) -> None:
+    from skin_synth.runs import load_run
+    from skin_synth.serving import export
+
+    print(f"{export(load_run(options.run), options.out)}: SavedModel")
+
+
+def _demo_flags(parser: argparse.ArgumentParser) -> None:
+    from skin_synth.demo import IMAGES, MINUTES
+
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="where all of it goes; the same command again goes on where it stopped",
+    )
+    parser.add_argument(
+        "--images",
+        type=positive_int,
+        default=IMAGES,
+        metavar="N",
+        help="train on N images (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=positive_float,
+        default=MINUTES,
+        metavar="M",
+        help="train for M minutes at most (default: %(default)s)",
+    )
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from skin_synth.demo import run_demo
+
+    run_demo(options.out, images=options.images, minutes=options.minutes)
+
+
+COMMANDS = (
+    Command(
+        "train",
+        "train a conditional GAN on a data set, or go on with a run",
+        "skin-synth train --data data/ham64 --run runs/ham64 --preset derm-64 --images 150000",
+        _train_flags,
+        _train,
+    ),
+    Command(
+        "generate",
+        "paint images of one class, with their provenance",
+        "skin-synth generate --run runs/ham64 --label mel --count 100 --out synthetic/mel",
+        _generate_flags,
+        _generate,
+    ),
+    Command(
+        "balance",
+        "fill the rare classes of a data set with synthetic training images",
+        "skin-synth balance --run runs/ham64 --data data/ham64 --out data/ham64_balanced",
+        _balance_flags,
+        _balance,
+    ),
+    Command(
+        "evaluate",
+        "judge a run against real images, per class, beside a real-against-real floor",
+        "skin-synth evaluate --run runs/ham64 --data data/ham64 --out reports/ham64",
+        _evaluate_flags,
+        _evaluate,
+    ),
+    Command(
+        "export",
+        "write the generator as the next SavedModel version, ready for TF Serving",
+        "skin-synth export --run runs/ham64 --out models/ham64",
+        _export_flags,
+        _export,
+    ),
+    Command(
+        "demo",
+        "go the whole road on procedural images, in minutes on two cores",
+        "skin-synth demo --out runs/demo",
+        _demo_flags,
+        _demo,
+    ),
+)
