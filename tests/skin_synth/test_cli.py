@@ -1,0 +1,286 @@
+"""The command `skin-synth`: its contract, its help, and one clear line for each wrong input."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skin_synth import cli
+
+CONTRACT = (
+    "train --data D --run R --preset derm-64 --images 10 --minutes 2.5 --seed 1 --dry_run",
+    "train --data D --run R --policy float32",
+    "generate --run R --label mel --count 3 --seed 7 --out O",
+    "generate --run R --label mel --count 3 --out O --truncation 0.7 --data D --overwrite",
+    "balance --run R --data D --out O --target max",
+    "balance --run R --data D --out O --target 50 --seed 1 --overwrite",
+    "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
+    "export --run R --out M",
+    "demo --out O --images 100 --minutes 1",
+)
+
+WRONG = (
+    ("", "COMMAND"),
+    ("paint", "paint"),
+    ("train --data D", "--run"),
+    ("train --data D --run R --nonsense 3", "--nonsense"),
+    ("train --data D --run R --preset derm-65", "derm-64"),
+    ("train --data D --run R --images 0", "above 0"),
+    ("train --data D --run R --images 1e3", "'1e3'"),
+    ("train --data D --run R --images \u0663", "whole number"),
+    ("train --data D --run R --minutes nan", "above 0"),
+    ("train --data D --run R --minutes soon", "'soon'"),
+    ("train --data D --run R --seed -1", "-1"),
+    ("train --data D --run R --seed 9223372036854775808", "2**63"),
+    ("train --data D --run R --dry", "--dry"),
+    ("generate --run R --label mel --count -3 --out O", "-3"),
+    ("generate --run R --count 3 --out O", "--label"),
+    ("generate --run R --label mel --count 3 --out O --truncation inf", "'inf'"),
+    ("balance --run R --data D --out O --target most", "'most'"),
+    ("evaluate --run R --data D --out O --feature classifier", "--feature"),
+    ("export --run R --out M --overwrite", "--overwrite"),
+    ("demo --out O extra", "extra"),
+)
+
+
+@pytest.mark.parametrize("line", CONTRACT)
+def test_every_flag_of_the_contract_is_taken(line):
+    options = cli.make_parser().parse_args(line.split())
+    assert callable(options.work)
+
+
+@pytest.mark.parametrize(("line", "told"), WRONG)
+def test_wrong_usage_exits_with_2_and_names_the_culprit(line, told, capsys):
+    assert cli.main_with(line.split()) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
+def test_help_tells_defaults_and_an_example(command, capsys):
+    assert cli.main_with([command.name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert command.example in text
+    for flag in ("--out", "--seed", "--target", "--truncation", "--features"):
+        if flag in text:
+            assert "default" in text
+    cli.make_parser().parse_args(command.example.split()[1:])
+
+
+def test_defaults_of_flags_are_those_of_the_functions():
+    from skin_synth.demo import run_demo
+    from skin_synth.evaluation import evaluate
+    from skin_synth.synthesis import balance, generate_images
+    from skin_synth.training import train
+
+    lines = {
+        train: "train --data D --run R",
+        generate_images: "generate --run R --label mel --count 3 --out O",
+        balance: "balance --run R --data D --out O",
+        evaluate: "evaluate --run R --data D --out O",
+        run_demo: "demo --out O",
+    }
+    for function, line in lines.items():
+        options = vars(cli.make_parser().parse_args(line.split()))
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name in options and parameter.default is not inspect.Parameter.empty:
+                assert options[name] == parameter.default, (line, name)
+
+
+# The work behind each command is tested beside its module; here, that the flags arrive.
+
+
+def test_generate_paints_what_was_asked_for(tiny_run, tmp_path, capsys):
+    out = tmp_path / "painted"
+    label = tiny_run.class_names[2]
+    words = f"generate --run {tiny_run.directory} --label {label} --count 3 --seed 5 --out {out}"
+    assert cli.main_with(words.split()) == 0
+    assert len(list(out.rglob("*.png"))) == 3
+    assert (out / "manifest.csv").read_text().count(label) >= 3
+    assert str(out) in capsys.readouterr().out
+
+
+def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
+    out = tmp_path / "painted"
+    label = tiny_run.class_names[0]
+    words = f"generate --run {tiny_run.directory} --label {label} --count 2 --out {out}".split()
+    assert cli.main_with(words) == 0
+    before = {path: path.read_bytes() for path in out.rglob("*.png")}
+    fails(words, "--overwrite", capsys)
+    assert {path: path.read_bytes() for path in out.rglob("*.png")} == before
+    assert cli.main_with([*words, "--overwrite"]) == 0
+
+
+def test_dry_run_writes_nothing(phantom_data, tiny_preset, tmp_path, capsys):
+    run = tmp_path / "run"
+    words = f"train --data {phantom_data} --run {run} --preset {tiny_preset.name} --dry_run"
+    assert cli.main_with(words.split()) == 0
+    out = capsys.readouterr().out
+    assert "images/s" in out
+    assert "smallest class" in out
+    assert not run.exists()
+
+
+# Wrong input: exit code 1, one clear line, nothing left behind.
+
+
+def fails(words: list[str], told: str, capsys) -> None:
+    """The command line ends with 1 and one line on stderr that tells `told`."""
+    capsys.readouterr()
+    assert cli.main_with(words) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("skin-synth")
+    assert told in lines[0]
+
+
+def on_data(command: str, data: Path, run: Path, out: Path) -> list[str]:
+    if command == "train":
+        return ["train", "--data", str(data), "--run", str(out)]
+    return [command, "--run", str(run), "--data", str(data), "--out", str(out)]
+
+
+@pytest.mark.parametrize("command", ["train", "balance", "evaluate"])
+def test_data_that_are_not_there(command, tiny_run, tmp_path, capsys):
+    missing, empty, out = tmp_path / "missing", tmp_path / "empty", tmp_path / "out"
+    empty.mkdir()
+    fails(on_data(command, missing, tiny_run.directory, out), str(missing), capsys)
+    fails(on_data(command, empty, tiny_run.directory, out), str(empty), capsys)
+    assert list(tmp_path.iterdir()) == [empty]
+
+
+@pytest.mark.parametrize("command", ["generate", "balance", "evaluate", "export"])
+def test_run_that_is_not_there(command, phantom_data, tmp_path, capsys):
+    extra = {
+        "generate": ["--label", "x", "--count", "1"],
+        "balance": ["--data", str(phantom_data)],
+        "evaluate": ["--data", str(phantom_data)],
+    }
+    words = [command, "--run", str(tmp_path / "no_run"), "--out", str(tmp_path / "out")]
+    fails([*words, *extra.get(command, [])], "no_run", capsys)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def other_data(tmp_path_factory) -> Path:
+    """A small data set that `tiny_run` was not trained on, of the same size and classes."""
+    import tfrecords_tools
+    from skin_synth.phantoms import write_folder
+
+    root = tmp_path_factory.mktemp("other")
+    write_folder(root / "folder", counts=12, size=32, seed=99)
+    tfrecords_tools.build(
+        root / "folder" / "images",
+        root / "data",
+        name="other",
+        labels=root / "folder" / "labels.csv",
+        id_column="image_id",
+        label_column="label",
+        group_column="group",
+        size=32,
+    )
+    return root / "data"
+
+
+@pytest.mark.parametrize("command", ["train", "balance", "evaluate"])
+def test_run_of_another_data_set(command, tiny_run, other_data, tmp_path, capsys):
+    out = tmp_path / "out"
+    if command == "train":
+        out = tmp_path / "run"
+        shutil.copytree(tiny_run.directory, out)
+    before = snapshot(tmp_path)
+    fails(on_data(command, other_data, tiny_run.directory, out), "other", capsys)
+    assert snapshot(tmp_path) == before
+
+
+def test_one_class_only(tmp_path, capsys):
+    from tfrecords_tools.schema import Record, serialize_record
+    from tfrecords_tools.writer import encode_png, write_dataset
+
+    image = encode_png(np.full((64, 64, 3), 99, np.uint8))
+    records = [
+        serialize_record(Record(image=image, label=0, image_id=f"i{n}", group=f"g{n}"))
+        for n in range(4)
+    ]
+    data, run = tmp_path / "data", tmp_path / "run"
+    write_dataset(
+        data, name="one", class_names=("nevus",), image_shape=(64, 64, 3), splits={"train": records}
+    )
+    fails(["train", "--data", str(data), "--run", str(run)], "nevus", capsys)
+    assert not run.exists()
+
+
+def test_unknown_label(tiny_run, tmp_path, capsys):
+    words = f"generate --run {tiny_run.directory} --label mole --count 1 --out {tmp_path / 'out'}"
+    fails(words.split(), tiny_run.class_names[-1], capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_of_another_size(phantom_data, tmp_path, capsys):
+    words = f"train --data {phantom_data} --run {tmp_path / 'run'} --preset derm-64"
+    fails(words.split(), "--size 64", capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_policy(phantom_data, tmp_path, capsys):
+    words = f"train --data {phantom_data} --run {tmp_path / 'run'} --policy float8"
+    fails([*words.split(), "--preset", "derm-32"], "mixed_bfloat16", capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def snapshot(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def small_files():
+    """Files of this process may have 4 KiB at most: writes fail half-way, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("command", ["generate", "balance", "evaluate", "export"])
+def test_writes_that_fail_half_way_leave_nothing(
+    command, tiny_run, phantom_data, tmp_path, capsys, small_files
+):
+    extra = {
+        "generate": ["--label", tiny_run.class_names[0], "--count", "40"],
+        "balance": ["--data", str(phantom_data)],
+        "evaluate": ["--data", str(phantom_data)],
+    }
+    words = [command, "--run", str(tiny_run.directory), "--out", str(tmp_path / "out")]
+    fails([*words, *extra.get(command, [])], "", capsys)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_full_disk_is_called_so(monkeypatch, tiny_run, tmp_path, capsys):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "out"))
+
+    monkeypatch.setattr("skin_synth.synthesis.generate_images", full)
+    label = tiny_run.class_names[0]
+    words = f"generate --run {tiny_run.directory} --label {label} --count 1 --out {tmp_path / 'o'}"
+    fails(words.split(), "No space left", capsys)
+
+
+def test_the_installed_command_answers_with_one_line(tmp_path):
+    program = Path(sys.executable).with_name("skin-synth")
+    words = [program, "export", "--run", tmp_path / "none", "--out", tmp_path / "model"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path / "none") in done.stderr.strip().splitlines()[-1]
+    assert not list(tmp_path.iterdir())

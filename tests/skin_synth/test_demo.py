@@ -1,0 +1,125 @@
+"""The demo: the whole road on few, small phantoms, a kill half-way, and directories not its own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from skin_synth import demo
+from tfrecords_tools.errors import InputError
+
+COUNTS = (24, 20, 16, 16, 16, 16, 16)
+STAGES = ["phantoms", "build", "train", "evaluate", "balance", "export"]
+
+
+class Killed(BaseException):
+    """What stands for a kill: no `except Exception` catches it."""
+
+
+@pytest.fixture(scope="module")
+def news_of_two_starts(tmp_path_factory):
+    """A demo that was killed in its fourth stage and started again: places, both logs."""
+    out = tmp_path_factory.mktemp("demo") / "out"
+    first, second = [], []
+    patch = pytest.MonkeyPatch()
+
+    def die(*args, **options):
+        raise Killed
+
+    with patch.context() as patched:
+        patched.setattr(demo, "_evaluate", die)
+        with pytest.raises(Killed):
+            run(out, first)
+    places = run(out, second)
+    return places, first, second
+
+
+def run(out, news):
+    return demo.run_demo(out, images=64, minutes=5, counts=COUNTS, say=news.append)
+
+
+def test_the_whole_road(news_of_two_starts):
+    from tfrecords_tools.reader import read_info
+
+    places, _, news = news_of_two_starts
+    assert (places.report / "report.html").read_text().startswith("<!DOCTYPE html")
+    assert json.loads((places.report / "report.json").read_text())
+    assert (places.model / "1" / "saved_model.pb").exists()
+    before = read_info(places.data).splits
+    after = read_info(places.balanced).splits
+    assert after["train"].num_records > before["train"].num_records
+    assert after["test"].num_records == before["test"].num_records
+    last = news[-1]
+    for place in (places.report / "report.html", places.balanced, places.model / "1"):
+        assert str(place) in last
+    assert f"{places.run / 'previews'}" in last
+
+
+def test_each_stage_says_what_it_does_and_how_long_it_took(news_of_two_starts):
+    _, first, second = news_of_two_starts
+    assert [line.split()[1].rstrip(":") for line in first if line[0] == "["] == STAGES[:4]
+    assert [line.split()[1].rstrip(":") for line in second if line[0] == "["] == STAGES
+    done = [line for line in second if line.strip().startswith(str(news_of_two_starts[0].root))]
+    assert len(done) == 3  # evaluate, balance, export
+
+
+def test_finished_stages_are_not_worked_again(news_of_two_starts):
+    places, _, second = news_of_two_starts
+    assert ["done before" in line for line in second if line[0] == "["] == [True] * 3 + [False] * 3
+    stamps = {path: path.stat().st_mtime_ns for path in places.root.rglob("*") if path.is_file()}
+    news = []
+    run(places.root, news)
+    assert all("done before" in line for line in news[:-1])
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_other_settings_are_refused(news_of_two_starts):
+    places, _, _ = news_of_two_starts
+    with pytest.raises(InputError, match=r"'images': 64.*asked for was.*'images': 65"):
+        demo.run_demo(places.root, images=65, minutes=5, counts=COUNTS)
+
+
+def test_a_stage_that_is_gone_is_worked_again_and_all_after_it(tmp_path, monkeypatch):
+    worked = []
+
+    def stage(name):
+        def work():
+            worked.append(name)
+            (tmp_path / "out" / name).touch()
+
+        return demo.Stage(name, "", tmp_path / "out" / name, work)
+
+    stages = tuple(stage(name) for name in "abc")
+    monkeypatch.setattr(demo, "_stages", lambda *args, **options: stages)
+    monkeypatch.setattr(demo, "_summary", lambda *args: "")
+    run(tmp_path / "out", [])
+    (tmp_path / "out" / "b").unlink()
+    run(tmp_path / "out", [])
+    assert "".join(worked) == "abcbc"
+
+
+def test_a_directory_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="holds no demo"):
+        run(tmp_path, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"settings": {}, "seconds": 3}'])
+def test_a_broken_record_is_told(tmp_path, text):
+    (tmp_path / demo.RECORD).write_text(text)
+    with pytest.raises(InputError, match=r"demo\.json cannot be read.*choose another --out"):
+        run(tmp_path, [])
+
+
+def test_counts_must_fit_the_classes(tmp_path):
+    with pytest.raises(InputError, match=r"7 counts.*\(3, 4\)"):
+        demo.run_demo(tmp_path / "out", counts=(3, 4), say=print)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (61, "1 min 01 s"), (45, "45 s")]
+)
+def test_durations_are_told_as_people_do(seconds, text):
+    assert demo._duration(seconds) == text
