@@ -1,0 +1,167 @@
+"""Keras callbacks of a training run: when to stop, what to keep, what to show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skin_synth.evaluation.grids import image_grid
+from skin_synth.gan import ConditionalGAN
+from skin_synth.runs import RunDirectory
+from tfrecords_tools.progress import Progress
+
+PREVIEW_COLUMNS = 12
+
+
+class GANCallback(keras.callbacks.Callback):
+    """A callback that counts images; the counter in the model would cost a device read."""
+
+    model: ConditionalGAN
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images_seen = 0
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Reads where the run stands."""
+        self.images_seen = self.model.images_seen
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Counts one batch."""
+        self.images_seen += self.model.preset.batch_size
+
+
+class Periodic(GANCallback):
+    """Calls `act` at the end of the first epoch that passes each multiple of `every` images."""
+
+    def __init__(self, every: int) -> None:
+        super().__init__()
+        self.every = every
+        self.last = 0
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Starts counting from where the run stands."""
+        super().on_train_begin(logs)
+        self.last = self.images_seen
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Acts where a multiple has been passed since the last time."""
+        if self.images_seen // self.every > self.last // self.every:
+            self.last = self.images_seen
+            self.act(logs or {})
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Acts on the final state, unless it just has."""
+        if self.images_seen > self.last:
+            self.last = self.images_seen
+            self.act(logs or {})
+
+    def act(self, logs: Mapping[str, Any]) -> None:
+        """What is done; `logs` are the means of the last epoch."""
+        raise NotImplementedError
+
+
+class Checkpoints(Periodic):
+    """Writes checkpoints."""
+
+    def __init__(self, directory: RunDirectory, every: int) -> None:
+        super().__init__(every)
+        self.directory = directory
+
+    def act(self, logs: Mapping[str, Any]) -> None:
+        """Writes one."""
+        self.directory.save(self.model)
+
+
+class Previews(Periodic):
+    """Paints classes in rows, the same latents in columns, to a PNG and to TensorBoard."""
+
+    def __init__(self, directory: RunDirectory, every: int, writer: Any) -> None:
+        super().__init__(every)
+        self.directory = directory
+        self.writer = writer
+
+    def act(self, logs: Mapping[str, Any]) -> None:
+        """Paints one grid."""
+        grid = preview(self.model)
+        path = self.directory.previews / f"images-{self.images_seen:012d}.png"
+        image_grid(grid, self.model.class_names, path)
+        with self.writer.as_default(step=self.images_seen):
+            for name, row in zip(self.model.class_names, grid, strict=True):
+                tf.summary.image(f"preview/{name}", row, max_outputs=PREVIEW_COLUMNS)
+
+
+class Scalars(GANCallback):
+    """Writes the means of each epoch, the scheduled figures and the speed to TensorBoard."""
+
+    def __init__(self, writer: Any) -> None:
+        super().__init__()
+        self.writer = writer
+        self.since = (0, 0.0)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Starts the clock of the epoch."""
+        self.since = (self.images_seen, time.monotonic())
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes one point of each curve."""
+        images, start = self.since
+        speed = (self.images_seen - images) / (time.monotonic() - start)
+        figures = {**(logs or {}), **self.model.now()._asdict(), "images_per_second": speed}
+        with self.writer.as_default(step=self.images_seen):
+            for name, value in figures.items():
+                tf.summary.scalar(name, value)
+
+
+class StopAt(GANCallback):
+    """Ends `fit` after so many images of the run or minutes of this call."""
+
+    def __init__(self, *, images: int, minutes: float | None) -> None:
+        super().__init__()
+        self.images = images
+        self.minutes = minutes
+        self.start = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Asks Keras to stop once a limit is reached."""
+        super().on_train_batch_end(batch, logs)
+        late = self.minutes is not None and time.monotonic() - self.start >= 60 * self.minutes
+        if late or self.images_seen >= self.images:
+            self.model.stop_training = True
+
+
+class ProgressBar(GANCallback):
+    """Shows images seen, images/s and time left."""
+
+    def __init__(self, *, images: int) -> None:
+        super().__init__()
+        self.images = images
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Opens the bar at what is left to do."""
+        super().on_train_begin(logs)
+        left = max(self.images - self.images_seen, 0)
+        self.bar = Progress(total=left, unit="images", description="train").__enter__()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Moves the bar by one batch."""
+        super().on_train_batch_end(batch, logs)
+        self.bar.update(self.model.preset.batch_size)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Closes the bar."""
+        self.bar.__exit__(None, None, None)
+
+
+def preview(gan: ConditionalGAN) -> np.ndarray:
+    """Fixed latents under every class: uint8[classes, columns, size, size, 3]."""
+    classes = len(gan.class_names)
+    label_ids = np.repeat(np.arange(classes), PREVIEW_COLUMNS)
+    seeds = np.tile(np.arange(PREVIEW_COLUMNS), classes)
+    images = gan.generate(label_ids, seeds)
+    return images.reshape(classes, PREVIEW_COLUMNS, *images.shape[1:])

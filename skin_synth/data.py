@@ -1,0 +1,168 @@
+"""From a data set directory to batches of uint8 images, each a pure function of (seed, step)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import read_info, read_records
+from tfrecords_tools.schema import parse_record
+
+CLASS, MEMBER, SYMMETRY = range(3)
+"""What a draw is for: keeps the random numbers of one batch apart."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """One split, decoded, in memory.
+
+    Attributes:
+        images: uint8[n, height, width, 3].
+        labels: int64[n], indices into `class_names`.
+        image_ids: n names, as in the data set.
+        groups: n lesions or patients.
+        class_names: the classes of the data set, in the order of their labels.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    image_ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """int64[classes], images in each class."""
+        return np.bincount(self.labels, minlength=len(self.class_names))
+
+
+def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
+    """Reads and decodes one split of a data set directory.
+
+    Args:
+        data_dir: what `tfrecords-tools build --size N` wrote.
+        split: train, validation or test.
+
+    Raises:
+        InputError: no data set there, no such split, or images of several sizes.
+    """
+    info = read_info(data_dir)
+    if split not in info.splits:
+        raise InputError(f"{data_dir} has no split {split!r}; it has {', '.join(info.splits)}")
+    height, width, _ = info.image_shape
+    if height is None or width is None or height != width:
+        raise InputError(
+            f"{data_dir} holds images of shape {info.image_shape}; training needs square images "
+            "of one size: build the data set with --size 64 (or 32, 128, 256)"
+        )
+    count = info.splits[split].num_records
+    images = np.empty((count, height, width, 3), np.uint8)
+    labels = np.empty(count, np.int64)
+    image_ids, groups = [], []
+    for row, serialized in enumerate(read_records(data_dir, split)):
+        record = parse_record(serialized)
+        decoded = tf.io.decode_image(record.image, channels=3, expand_animations=False)
+        images[row] = decoded.numpy()
+        labels[row] = record.label
+        image_ids.append(record.image_id)
+        groups.append(record.group)
+    return LabelledImages(images, labels, tuple(image_ids), tuple(groups), info.class_names)
+
+
+def class_probabilities(class_counts: np.ndarray, exponent: float) -> np.ndarray:
+    """Share of each class in the batches: counts ** exponent, normalised.
+
+    Args:
+        class_counts: int[classes], images in each class.
+        exponent: 1 keeps the natural shares, 0 gives every class the same.
+
+    Returns:
+        float64[classes] that sum to 1.
+
+    Raises:
+        InputError: a class has no image.
+    """
+    if (class_counts == 0).any():
+        empty = np.flatnonzero(class_counts == 0).tolist()
+        raise InputError(
+            f"classes number {empty} have no training image; drop them from the source and build "
+            "the data set again, or change its splits"
+        )
+    weights = class_counts.astype(np.float64) ** exponent
+    return weights / weights.sum()
+
+
+def batches(
+    split: LabelledImages,
+    *,
+    batch_size: int,
+    seed: int,
+    exponent: float,
+    first_step: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches; batch t depends on (seed, t) alone, so that resuming needs only t.
+
+    The class of each row is drawn by `class_probabilities`, then one of its images, then one of
+    the eight flips and quarter turns, which keep the label of a dermoscopic image.
+
+    Args:
+        split: the training images.
+        batch_size: rows in a batch.
+        seed: of all draws.
+        exponent: between uniform (0) and natural (1) class shares.
+        first_step: t of the first batch.
+
+    Returns:
+        Data set of (uint8[batch, height, width, 3], int32[batch]).
+
+    Raises:
+        InputError: a class has no image.
+    """
+    counts = split.class_counts
+    cumulative = np.cumsum(class_probabilities(counts, exponent)).astype(np.float32)
+    by_class = tf.constant(np.argsort(split.labels, kind="stable"))
+    first_of_class = tf.constant(np.cumsum(counts) - counts)
+    size_of_class = tf.constant(counts)
+    images = tf.constant(split.images)
+
+    def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def uniform(purpose: int) -> tf.Tensor:
+            key = tf.random.experimental.stateless_fold_in([np.int64(seed), step], purpose)
+            return tf.random.stateless_uniform([batch_size], key)
+
+        labels = tf.searchsorted(cumulative[:-1], uniform(CLASS), side="right")
+        size = tf.gather(size_of_class, labels)
+        member = tf.cast(tf.cast(size, tf.float32) * uniform(MEMBER), tf.int64)
+        position = tf.gather(first_of_class, labels) + tf.minimum(member, size - 1)
+        drawn = tf.gather(images, tf.gather(by_class, position))
+        return turn(drawn, tf.cast(8.0 * uniform(SYMMETRY), tf.int32)), labels
+
+    steps = tf.data.Dataset.counter(np.int64(first_step))
+    return steps.map(batch_at, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def turn(images: tf.Tensor, symmetry: tf.Tensor) -> tf.Tensor:
+    """Each image under one of the eight symmetries of the square.
+
+    Args:
+        images: [n, side, side, channels].
+        symmetry: int32[n] in [0, 8): bit 0 mirrors rows, bit 1 columns, bit 2 transposes.
+
+    Returns:
+        As `images`.
+    """
+
+    def where(bit: int, changed: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+        chosen = tf.bitwise.bitwise_and(symmetry, bit) > 0
+        return tf.where(chosen[:, None, None, None], changed, kept)
+
+    images = where(1, tf.reverse(images, [1]), images)
+    images = where(2, tf.reverse(images, [2]), images)
+    return where(4, tf.transpose(images, [0, 2, 1, 3]), images)

@@ -1,0 +1,82 @@
+"""Adversarial losses and gradient penalties, as pure functions of logits and images.
+
+In every function `real` and `fake` are the discriminator's logits, float32[batch], the i-th fake
+made for the label of the i-th real image; what comes back is a scalar, float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+class AdversarialLoss(NamedTuple):
+    """The two sides of a game, each a function of (real, fake) logits to be minimised."""
+
+    discriminator: Loss
+    generator: Loss
+
+
+def non_saturating_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """Mean of softplus(-real) + softplus(fake) (Goodfellow et al. 2014, eq. 1)."""
+    return tf.reduce_mean(tf.nn.softplus(-real) + tf.nn.softplus(fake))
+
+
+def non_saturating_generator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """Mean of softplus(-fake) (Goodfellow et al. 2014, section 3); `real` is not used."""
+    del real
+    return tf.reduce_mean(tf.nn.softplus(-fake))
+
+
+def hinge_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """Mean of relu(1 - real) + relu(1 + fake) (Miyato et al. 2018, eq. 16)."""
+    return tf.reduce_mean(tf.nn.relu(1.0 - real) + tf.nn.relu(1.0 + fake))
+
+
+def hinge_generator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """Mean of -fake (Miyato et al. 2018, eq. 17); `real` is not used."""
+    del real
+    return -tf.reduce_mean(fake)
+
+
+def relativistic_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """Mean of softplus(fake - real): each fake against its real (R3GAN, NeurIPS 2024, eq. 2)."""
+    return tf.reduce_mean(tf.nn.softplus(fake - real))
+
+
+def relativistic_generator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """Mean of softplus(real - fake) (R3GAN, NeurIPS 2024, eq. 2)."""
+    return tf.reduce_mean(tf.nn.softplus(real - fake))
+
+
+BY_NAME: dict[str, AdversarialLoss] = {
+    "non_saturating": AdversarialLoss(non_saturating_discriminator, non_saturating_generator),
+    "hinge": AdversarialLoss(hinge_discriminator, hinge_generator),
+    "relativistic": AdversarialLoss(relativistic_discriminator, relativistic_generator),
+}
+
+
+def gradient_penalty(logits_of: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+    """Mean squared norm of the gradient of the logits with respect to the images.
+
+    On real images this is R1, on fake ones R2, both without their weight gamma/2 (Mescheder et
+    al. 2018, eq. 9 and 10). The norm is summed over pixels and channels. The derivative of this
+    value is of second order: `logits_of` must consist of operations that have one.
+
+    Args:
+        logits_of: float32[n, height, width, 3] images to float32[n] logits; row i of the logits
+            depends on row i of the images alone.
+        images: float32[n, height, width, 3], before augmentation.
+
+    Returns:
+        Scalar, float32, not negative.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(logits_of(images))
+    gradient = tape.gradient(total, images)
+    return tf.reduce_mean(tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3]))

@@ -1,0 +1,176 @@
+"""Presets: every choice that defines a run, by name, as frozen dataclasses.
+
+This module imports no TensorFlow, so that the command line can list and check presets at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tfrecords_tools.errors import InputError
+
+LOSSES = ("non_saturating", "hinge", "relativistic")
+
+
+@dataclasses.dataclass(frozen=True)
+class Ramp:
+    """A figure that moves from `start` to `end` over the schedule, along half a cosine.
+
+    Attributes:
+        start: value at image 0.
+        end: value once `Preset.schedule_images` images have been seen, and from then on.
+    """
+
+    start: float
+    end: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preset:
+    """All that defines networks, loss and schedule of a run.
+
+    Attributes:
+        name: what the command line calls it.
+        image_size: height and width of the images, in pixels; 4 times a power of two.
+        generator_widths: channels at 4x4, 8x8, ... up to `image_size`.
+        discriminator_widths: channels at `image_size`/2, ... down to 4x4.
+        latent_dim: length of the latent vector.
+        embedding_dim: length of the generator's class embedding.
+        batch_size: images in a step.
+        loss: one of `LOSSES`.
+        gamma: weight of the gradient penalties (R1 on real, R2 on fake images).
+        penalty_fake: whether fake images are penalised too (R2).
+        penalty_share: share of each batch on which the penalties are estimated, in (0, 1].
+        learning_rate: Adam's step size, of both networks.
+        beta_1: Adam's decay of the first moment.
+        beta_2: Adam's decay of the second moment.
+        ema_half_life: half-life of the averaged generator, in images.
+        ema_warm_up: the half-life is at most this share of the images seen so far.
+        augment_probability: probability of each augmentation of what the discriminator sees.
+        sampling_exponent: classes are drawn in proportion to (images in class) ** exponent:
+            1 is the natural share, 0 the same share for every class.
+        schedule_images: length of all ramps, in images.
+        checkpoint_images: a checkpoint is written about every so many images.
+        preview_images: a preview grid is painted about every so many images.
+
+    Raises:
+        InputError: a value is out of its range; the message names the field.
+    """
+
+    name: str
+    image_size: int
+    generator_widths: tuple[int, ...]
+    discriminator_widths: tuple[int, ...]
+    latent_dim: int = 64
+    embedding_dim: int = 64
+    batch_size: int = 32
+    loss: str = "non_saturating"
+    gamma: Ramp = Ramp(0.2, 0.05)
+    penalty_fake: bool = False
+    penalty_share: float = 0.25
+    learning_rate: Ramp = Ramp(4e-4, 1e-4)
+    beta_1: float = 0.0
+    beta_2: Ramp = Ramp(0.99, 0.99)
+    ema_half_life: float = 10_000.0
+    ema_warm_up: float = 0.05
+    augment_probability: Ramp = Ramp(0.3, 0.3)
+    sampling_exponent: float = 0.5
+    schedule_images: int = 1_000_000
+    checkpoint_images: int = 10_000
+    preview_images: int = 10_000
+
+    def __post_init__(self) -> None:
+        stages = len(self.generator_widths)
+        checks = {
+            "image_size": self.image_size == 4 * 2 ** (stages - 1),
+            "discriminator_widths": len(self.discriminator_widths) == stages - 1,
+            "loss": self.loss in LOSSES,
+            "penalty_share": 0 < self.penalty_share <= 1,
+            "sampling_exponent": 0 <= self.sampling_exponent <= 1,
+            "latent_dim": self.latent_dim > 0,
+            "embedding_dim": self.embedding_dim > 0,
+            "batch_size": self.batch_size > 1,
+            "schedule_images": self.schedule_images > 0,
+            "checkpoint_images": self.checkpoint_images > 0,
+            "preview_images": self.preview_images > 0,
+        }
+        for field, good in checks.items():
+            if not good:
+                raise InputError(
+                    f"preset {self.name!r}: {field} = {getattr(self, field)!r} does not fit; "
+                    f"see the description of Preset.{field}"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """The preset as plain dicts, lists, numbers and strings."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Preset:
+        """The preset whose `to_json` gave `fields`.
+
+        Raises:
+            InputError: a field is missing, unknown or out of range.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := set(fields) - known:
+            raise InputError(f"unknown preset fields {sorted(unknown)}; known are {sorted(known)}")
+        try:
+            return cls(**{name: _revive(value) for name, value in fields.items()})
+        except TypeError as error:
+            raise InputError(f"preset fields do not fit: {error}") from error
+
+
+def _revive(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, Mapping):
+        return Ramp(**value)
+    return value
+
+
+def get_preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        InputError: there is none; the message lists those there are.
+    """
+    if name not in PRESETS:
+        raise InputError(f"unknown preset {name!r}; known are {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="derm-32",
+            image_size=32,
+            generator_widths=(256, 128, 64, 32),
+            discriminator_widths=(64, 128, 256),
+        ),
+        Preset(
+            name="derm-64",
+            image_size=64,
+            generator_widths=(256, 192, 128, 64, 32),
+            discriminator_widths=(32, 64, 128, 256),
+        ),
+        Preset(
+            name="derm-128",
+            image_size=128,
+            generator_widths=(384, 256, 192, 96, 48, 24),
+            discriminator_widths=(32, 64, 128, 256, 384),
+            schedule_images=3_000_000,
+        ),
+        Preset(
+            name="derm-256",
+            image_size=256,
+            generator_widths=(512, 384, 256, 128, 64, 32, 16),
+            discriminator_widths=(16, 32, 64, 128, 256, 384),
+            schedule_images=5_000_000,
+        ),
+    )
+}
+DEFAULT_PRESET = "derm-64"

@@ -1,0 +1,270 @@
+"""The run directory: one place for configuration, checkpoints, previews and logs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skin_synth.gan import ConditionalGAN
+from skin_synth.presets import Preset
+from tfrecords_tools.atomic import new_file
+from tfrecords_tools.errors import InputError
+
+SCHEMA_VERSION = 1
+CONFIG = "config.json"
+CHECKPOINTS = "checkpoints"
+PREVIEWS = "previews"
+LOGS = "logs"
+KEPT_CHECKPOINTS = 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataIdentity:
+    """What a run was trained on.
+
+    Attributes:
+        directory: absolute path at the time of the first start.
+        name: of the data set.
+        fingerprint: sha256 over class names and shards, 64 hexadecimal digits.
+        class_names: the classes, in the order of their labels.
+        class_counts: training images in each.
+    """
+
+    directory: str
+    name: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    class_counts: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """All that a run depends on, frozen when it is started.
+
+    Attributes:
+        preset: networks, loss and schedules.
+        seed: of weights, batches, latents and augmentation.
+        policy: Keras dtype policy.
+        data: the training data.
+    """
+
+    preset: Preset
+    seed: int
+    policy: str
+    data: DataIdentity
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run: the same configuration gives the same twelve digits."""
+        identity = self.to_json()
+        del identity["run_id"], identity["data"]["directory"]
+        text = json.dumps(identity, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and strings."""
+        fields = dataclasses.asdict(self)
+        without_id = {"schema_version": SCHEMA_VERSION, **fields}
+        return {"run_id": "", **without_id}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> RunConfig:
+        """The configuration whose `to_json` gave `fields`.
+
+        Raises:
+            InputError: another schema version, or fields that do not fit.
+        """
+        if fields.get("schema_version") != SCHEMA_VERSION:
+            raise InputError(
+                f"config.json has schema version {fields.get('schema_version')!r}, this release "
+                f"reads {SCHEMA_VERSION}: use the release that wrote it, or start a new run"
+            )
+        data = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in fields["data"].items()
+        }
+        return cls(
+            preset=Preset.from_json(fields["preset"]),
+            seed=fields["seed"],
+            policy=fields["policy"],
+            data=DataIdentity(**data),
+        )
+
+
+class RunDirectory:
+    """Paths and files of a run; knows nothing of networks."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.previews = self.path / PREVIEWS
+        self.logs = self.path / LOGS
+
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return (self.path / CONFIG).exists()
+
+    def create(self, config: RunConfig) -> None:
+        """Makes the directory and freezes the configuration in it.
+
+        Raises:
+            InputError: something else is there.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(
+                f"{self.path} exists and is not a run directory (it has no {CONFIG}); "
+                "choose another --run"
+            )
+        for folder in (CHECKPOINTS, PREVIEWS, LOGS):
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+        with new_file(self.path / CONFIG) as file:
+            file.write_text(json.dumps(config.to_json() | {"run_id": config.run_id}, indent=2))
+
+    def config(self) -> RunConfig:
+        """The frozen configuration.
+
+        Raises:
+            InputError: no run here, or its config.json cannot be read.
+        """
+        if not self.exists():
+            raise InputError(
+                f"{self.path} is not a run directory (it has no {CONFIG}); "
+                "give the --run of a `skin-synth train`"
+            )
+        try:
+            return RunConfig.from_json(json.loads((self.path / CONFIG).read_text()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.path / CONFIG} cannot be read: {error}") from error
+
+    def checkpoints(self) -> list[Path]:
+        """All complete checkpoints, oldest first."""
+        return sorted((self.path / CHECKPOINTS).glob("images-*.weights.h5"))
+
+    def save(self, gan: ConditionalGAN) -> Path:
+        """Writes a checkpoint, complete or not at all, and drops those older than the last two."""
+        path = self.path / CHECKPOINTS / f"images-{gan.images_seen:012d}.weights.h5"
+        with new_file(path) as file:
+            gan.save_weights(file)
+        for old in self.checkpoints()[:-KEPT_CHECKPOINTS]:
+            old.unlink()
+        return path
+
+    def restore(self, gan: ConditionalGAN) -> None:
+        """Puts the newest checkpoint into a compiled `gan`; leaves it alone where there is none."""
+        if checkpoints := self.checkpoints():
+            gan.load_weights(checkpoints[-1])
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained run, ready to paint.
+
+    Attributes:
+        directory: the run directory.
+        config: its frozen configuration.
+        gan: the networks with the weights of the newest checkpoint.
+        checkpoint_hash: sha256 over the averaged generator's weights, 64 hexadecimal digits.
+    """
+
+    directory: Path
+    config: RunConfig
+    gan: ConditionalGAN
+    checkpoint_hash: str
+
+    @property
+    def run_id(self) -> str:
+        """See `RunConfig.run_id`."""
+        return self.config.run_id
+
+    @property
+    def preset_name(self) -> str:
+        """Name of the preset."""
+        return self.config.preset.name
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of their labels."""
+        return self.config.data.class_names
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the images, in pixels."""
+        return self.config.preset.image_size
+
+    @property
+    def images_seen(self) -> int:
+        """Real images drawn in training so far."""
+        return self.gan.images_seen
+
+    @property
+    def data_name(self) -> str:
+        """Name of the data set that the run was trained on."""
+        return self.config.data.name
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Fingerprint of the data set that the run was trained on."""
+        return self.config.data.fingerprint
+
+    @property
+    def data_dir(self) -> Path:
+        """Where that data set was when the run was started."""
+        return Path(self.config.data.directory)
+
+    def generate(
+        self,
+        label_ids: Sequence[int] | np.ndarray,
+        seeds: Sequence[int] | np.ndarray,
+        *,
+        truncation: float = 1.0,
+        batch_size: int = 64,
+    ) -> np.ndarray:
+        """See `ConditionalGAN.generate`."""
+        return self.gan.generate(label_ids, seeds, truncation=truncation, batch_size=batch_size)
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """Loads the newest checkpoint of a run directory.
+
+    Args:
+        path: what `skin-synth train --run` made.
+
+    Raises:
+        InputError: no run there, or it has no checkpoint yet.
+    """
+    directory = RunDirectory(path)
+    config = directory.config()
+    if not directory.checkpoints():
+        raise InputError(f"{path} has no checkpoint yet: train it first (`skin-synth train`)")
+    gan = new_gan(config)
+    directory.restore(gan)
+    return as_run(directory, config, gan)
+
+
+def new_gan(config: RunConfig) -> ConditionalGAN:
+    """The compiled, untrained networks of a configuration."""
+    gan = ConditionalGAN(
+        config.preset, config.data.class_names, seed=config.seed, policy=config.policy
+    )
+    gan.compile()
+    return gan
+
+
+def as_run(directory: RunDirectory, config: RunConfig, gan: ConditionalGAN) -> Run:
+    """The run whose networks are `gan`, as they are now."""
+    return Run(directory.path, config, gan, weights_hash(gan.ema_generator.get_weights()))
+
+
+def weights_hash(weights: Sequence[np.ndarray]) -> str:
+    """Sha256 over shapes, dtypes and bytes of arrays, in order: 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for array in weights:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,71 @@
+"""Fixtures that several packages' tests share: a small phantom data set and a tiny trained run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+TINY = {
+    "name": "tiny-32",
+    "generator_widths": (32, 16, 16, 8),
+    "discriminator_widths": (8, 16, 32),
+    "latent_dim": 16,
+    "embedding_dim": 8,
+    "batch_size": 8,
+    "checkpoint_images": 1_000,
+    "preview_images": 2_000,
+}
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(tmp_path_factory) -> Path:
+    """An image folder with labels.csv: seven classes of phantoms at 32x32, rare ones small."""
+    from skin_synth.phantoms import write_folder
+
+    out = tmp_path_factory.mktemp("phantoms") / "folder"
+    write_folder(out, counts=24, size=32, seed=0)
+    return out
+
+
+@pytest.fixture(scope="session")
+def phantom_data(phantom_folder, tmp_path_factory) -> Path:
+    """The data set built from `phantom_folder`."""
+    import tfrecords_tools
+
+    out = tmp_path_factory.mktemp("data") / "phantoms"
+    tfrecords_tools.build(
+        phantom_folder,
+        out,
+        name="phantoms",
+        labels=phantom_folder / "labels.csv",
+        id_column="image_id",
+        label_column="label",
+        group_column="group",
+        size=32,
+    )
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_preset():
+    """A preset at 32x32 that trains in seconds, registered under its name for the session."""
+    from skin_synth.presets import PRESETS, get_preset
+
+    preset = dataclasses.replace(get_preset("derm-32"), **TINY)
+    PRESETS[preset.name] = preset
+    yield preset
+    del PRESETS[preset.name]
+
+
+@pytest.fixture(scope="session")
+def tiny_run(phantom_data, tiny_preset, tmp_path_factory):
+    """A run of the tiny preset, trained for two thousand images."""
+    from skin_synth.training import train
+
+    directory = tmp_path_factory.mktemp("runs") / "tiny"
+    return train(phantom_data, directory, preset=tiny_preset.name, images=2_000)

@@ -1,0 +1,145 @@
+"""Augmentation: known answers, exact derivatives of first and second order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skin_synth import augment, losses
+
+SIZE = 12
+
+
+def images(count=6, seed=1):
+    return tf.random.stateless_uniform([count, SIZE, SIZE, 3], [seed, 2], -1.0, 1.0)
+
+
+def neutral(count):
+    return augment.draw(tf.constant([0, 0], tf.int64), count, tf.constant(0.0))
+
+
+def drawn(count, seed=3):
+    return augment.draw(tf.constant([seed, 4], tf.int64), count, tf.constant(1.0))
+
+
+OPERATIONS = {"warp": augment.warp, "colour": augment.colour, "cutout": augment.cutout}
+
+
+def test_probability_zero_changes_nothing():
+    x = images()
+    np.testing.assert_allclose(augment.apply(x, neutral(6)), x, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_parameters_and_another_seed_others():
+    first, again, other = drawn(8), drawn(8), drawn(8, seed=5)
+    for name in first:
+        np.testing.assert_array_equal(first[name], again[name])
+    assert not np.allclose(first["angle"], other["angle"])
+
+
+def test_each_operation_is_applied_with_the_given_probability():
+    parameters = augment.draw(tf.constant([1, 1], tf.int64), 4000, tf.constant(0.3))
+    for name, off in (("shift_y", 0), ("angle", 0), ("contrast", 1), ("cutout", 0)):
+        share = np.mean(parameters[name].numpy() != off)
+        assert share == pytest.approx(0.3, abs=0.03), name
+
+
+def test_parameters_stay_in_their_ranges():
+    parameters = {name: value.numpy() for name, value in drawn(4000).items()}
+    assert np.abs(parameters["shift_y"]).max() <= augment.SHIFT
+    assert np.abs(np.log2(parameters["scale"])).max() <= augment.LOG2_SCALE + 1e-6
+    assert np.abs(parameters["brightness"]).max() <= augment.BRIGHTNESS
+    assert 0 <= parameters["cutout_y"].min() <= parameters["cutout_y"].max() <= 1
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_quarter_turns_equal_rot90(quarters):
+    x = images(1)
+    parameters = {**neutral(1), "angle": tf.constant([-quarters * np.pi / 2], tf.float32)}
+    turned = augment.warp(x, parameters)
+    np.testing.assert_allclose(turned, tf.image.rot90(x, quarters), atol=1e-4)
+
+
+def test_a_shift_by_whole_pixels_moves_pixels():
+    x = images(1)
+    parameters = {**neutral(1), "shift_y": tf.constant([2 / SIZE])}
+    moved = augment.warp(x, parameters).numpy()
+    np.testing.assert_allclose(moved[0, 2:], x[0, :-2], atol=1e-5)
+
+
+def test_the_edge_is_mirrored():
+    x = images(1)
+    parameters = {**neutral(1), "shift_x": tf.constant([1 / SIZE])}
+    moved = augment.warp(x, parameters).numpy()
+    np.testing.assert_allclose(moved[0, :, 0], x[0, :, 1], atol=1e-5)
+
+
+def test_scale_two_doubles_distances_from_the_centre():
+    ramp = np.broadcast_to(np.linspace(-1, 1, SIZE)[None, :, None, None], (1, SIZE, SIZE, 3))
+    parameters = {**neutral(1), "scale": tf.constant([2.0])}
+    scaled = augment.warp(tf.constant(ramp, tf.float32), parameters).numpy()
+    np.testing.assert_allclose(scaled, ramp / 2, atol=1e-5)
+
+
+def test_colour_by_hand():
+    x = tf.constant([[[[0.2, 0.4, 0.6]]]])
+    parameters = {
+        **neutral(1),
+        "saturation": tf.constant([0.5]),
+        "brightness": tf.constant([0.1]),
+    }
+    np.testing.assert_allclose(augment.colour(x, parameters)[0, 0, 0], [0.4, 0.5, 0.6], atol=1e-6)
+
+
+def test_cutout_blanks_the_square_it_says():
+    parameters = {
+        **neutral(1),
+        "cutout": tf.constant([0.5]),
+        "cutout_y": tf.constant([0.5]),
+        "cutout_x": tf.constant([0.0]),
+    }
+    cut = augment.cutout(tf.ones([1, SIZE, SIZE, 3]), parameters).numpy()
+    expected = np.ones((SIZE, SIZE))
+    expected[3:9, :3] = 0
+    np.testing.assert_array_equal(cut[0, :, :, 0], expected)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_first_derivative_equals_finite_differences(name):
+    """The operations are linear in the images, so that a difference of any width is exact."""
+    parameters, x = drawn(6), images()
+    direction, weights = images(seed=7), images(seed=8)
+    operation = OPERATIONS[name]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = tf.reduce_sum(operation(x, parameters) * weights)
+    analytic = tf.reduce_sum(tape.gradient(value, x) * direction)
+    difference = operation(x + direction, parameters) - operation(x, parameters)
+    numeric = np.sum(difference.numpy().astype(np.float64) * weights.numpy())
+    assert float(analytic) == pytest.approx(numeric, rel=1e-4, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_second_derivative_through_the_penalty_equals_finite_differences(name):
+    """d/dw |grad_x critic_w(augment(x))|^2, the path that R1 trains by."""
+    parameters, x = drawn(6), images()
+    operation = OPERATIONS[name]
+    kernel = tf.random.stateless_normal([3, 3, 3, 4], [5, 6]) / 4
+
+    def penalty(weights):
+        def critic(images):
+            hidden = tf.nn.conv2d(operation(images, parameters), weights, 2, "SAME")
+            return tf.reduce_sum(hidden**2, axis=[1, 2, 3])
+
+        return losses.gradient_penalty(critic, x)
+
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        value = penalty(kernel)
+    gradient = tape.gradient(value, kernel).numpy().astype(np.float64)
+    direction = np.random.default_rng(1).standard_normal(kernel.shape).astype(np.float32)
+    step = 1e-2
+    up, down = penalty(kernel + step * direction), penalty(kernel - step * direction)
+    numeric = (float(up) - float(down)) / (2 * step)
+    assert np.sum(gradient * direction) == pytest.approx(numeric, rel=5e-3)

@@ -1,0 +1,100 @@
+"""Batches: pure functions of (seed, step), the class shares asked for, only true symmetries."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skin_synth.data import LabelledImages, batches, class_probabilities, load_split, turn
+from tfrecords_tools.errors import InputError
+
+COUNTS = (60, 30, 6)
+
+
+def split():
+    labels = np.repeat(np.arange(3), COUNTS)
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(labels))
+    images = rng.integers(0, 256, (len(labels), 8, 8, 3), dtype=np.uint8)
+    # The label stands in the first pixel's neighbourhood, safe from turns: the whole red channel.
+    images[..., 0] = labels[:, None, None]
+    names = tuple(f"image{i}" for i in range(len(labels)))
+    return LabelledImages(images[order], labels[order], names, names, ("a", "b", "c"))
+
+
+def take(count, **options):
+    options = {"batch_size": 16, "seed": 5, "exponent": 0.5, **options}
+    return list(itertools.islice(batches(split(), **options).as_numpy_iterator(), count))
+
+
+def test_batches_have_the_promised_shapes_and_dtypes():
+    images, labels = take(1)[0]
+    assert images.shape == (16, 8, 8, 3)
+    assert images.dtype == np.uint8
+    assert labels.dtype == np.int32
+
+
+def test_every_image_comes_with_its_own_label():
+    for images, labels in take(20):
+        np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
+
+
+def test_batch_t_is_the_same_wherever_one_starts():
+    whole, tail = take(6), take(3, first_step=3)
+    for (images, labels), (late_images, late_labels) in zip(whole[3:], tail, strict=True):
+        np.testing.assert_array_equal(images, late_images)
+        np.testing.assert_array_equal(labels, late_labels)
+
+
+def test_another_seed_gives_other_batches():
+    assert not np.array_equal(take(1)[0][0], take(1, seed=6)[0][0])
+
+
+def test_steps_differ_from_each_other():
+    first, second = take(2)
+    assert not np.array_equal(first[0], second[0])
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_classes_are_drawn_by_their_probabilities(exponent):
+    labels = np.concatenate([labels for _, labels in take(400, exponent=exponent)])
+    shares = np.bincount(labels, minlength=3) / len(labels)
+    np.testing.assert_allclose(shares, class_probabilities(np.array(COUNTS), exponent), atol=0.025)
+
+
+def test_every_image_of_a_class_is_drawn():
+    seen = {
+        image[..., 1].tobytes() for images, labels in take(400) for image in images[labels == 2]
+    }
+    assert len(seen) > 6  # six images, each in several of its eight symmetries
+
+
+def test_probabilities_by_hand():
+    np.testing.assert_allclose(class_probabilities(np.array([9, 1]), 0.5), [0.75, 0.25])
+
+
+def test_a_class_without_images_is_refused():
+    with pytest.raises(InputError, match=r"classes number \[1\] have no training image"):
+        class_probabilities(np.array([3, 0]), 0.5)
+
+
+def test_turn_gives_the_eight_symmetries_of_the_square():
+    image = np.arange(27).reshape(1, 3, 3, 3)
+    turned = turn(tf.constant(np.repeat(image, 8, axis=0)), tf.range(8)).numpy()
+    expected = [np.rot90(flip, k) for flip in (image[0], image[0][:, ::-1]) for k in range(4)]
+    assert {t.tobytes() for t in turned} == {np.ascontiguousarray(e).tobytes() for e in expected}
+
+
+def test_a_split_is_read_as_it_was_built(phantom_data):
+    train = load_split(phantom_data, "train")
+    assert train.images.shape[1:] == (32, 32, 3)
+    assert len(train) == len(train.labels) == len(train.image_ids) == len(train.groups)
+    assert train.class_counts.min() > 0
+
+
+def test_a_split_that_is_not_there_is_named(phantom_data):
+    with pytest.raises(InputError, match="no split 'holdout'; it has train"):
+        load_split(phantom_data, "holdout")

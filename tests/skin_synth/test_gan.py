@@ -1,0 +1,172 @@
+"""The GAN: every loss and policy trains, the average is exact, saving keeps all state."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skin_synth import losses
+from skin_synth.data import LabelledImages, batches
+from skin_synth.gan import METRICS, ConditionalGAN
+from skin_synth.precision import POLICIES
+from skin_synth.presets import LOSSES, Preset, Ramp
+from tfrecords_tools.errors import InputError
+
+PRESET = Preset(
+    name="test-16",
+    image_size=16,
+    generator_widths=(16, 8, 8),
+    discriminator_widths=(8, 16),
+    latent_dim=8,
+    embedding_dim=4,
+    batch_size=4,
+    schedule_images=64,
+)
+NAMES = ("a", "b", "c")
+
+
+def source(**options):
+    rng = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    images = rng.integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
+    split = LabelledImages(images, labels, ("x",) * 30, ("x",) * 30, NAMES)
+    return batches(split, batch_size=4, seed=0, exponent=0.5, **options)
+
+
+def compiled(preset=PRESET, *, policy="float32", seed=0, **options):
+    gan = ConditionalGAN(preset, NAMES, seed=seed, policy=policy)
+    gan.compile(**options)
+    return gan
+
+
+def trained(steps=3, **options):
+    gan = compiled(**options)
+    gan.fit(source(), steps_per_epoch=steps, verbose=0)
+    return gan
+
+
+def all_state(gan):
+    optimizers = (gan.optimizer, gan.discriminator_optimizer)
+    return [v.numpy() for v in (*gan.variables, *(v for o in optimizers for v in o.variables))]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_trains_under_every_policy(loss, policy):
+    preset = dataclasses.replace(PRESET, loss=loss, penalty_fake=loss == "relativistic")
+    gan = compiled(preset, policy=policy)
+    before = gan.generator.get_weights(), gan.discriminator.get_weights()
+    history = gan.fit(source(), steps_per_epoch=4, verbose=0).history
+    assert set(history) == set(METRICS)
+    assert all(np.isfinite(values).all() for values in history.values())
+    assert gan.images_seen == 16
+    for network, weights in zip((gan.generator, gan.discriminator), before, strict=True):
+        kernels = zip(network.get_weights(), weights, strict=True)
+        assert all(np.isfinite(a).all() for a in network.get_weights())
+        assert any(not np.array_equal(a, b) for a, b in kernels)
+
+
+def test_one_step_moves_the_average_exactly_by_its_decay():
+    gan = trained(2)
+    old = gan.ema_generator.get_weights()
+    decay = float(gan.now().ema_decay)
+    gan.fit(source(first_step=2), steps_per_epoch=1, verbose=0)
+    for average, before, current in zip(
+        gan.ema_generator.get_weights(), old, gan.generator.get_weights(), strict=True
+    ):
+        expected = decay * before.astype(np.float64) + (1 - decay) * current
+        np.testing.assert_allclose(average, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_reported_losses_are_those_of_the_logits():
+    """Loss and penalty of a fixed batch against the networks called by hand."""
+    preset = dataclasses.replace(
+        PRESET, augment_probability=Ramp(0.0, 0.0), gamma=Ramp(0.5, 0.5), penalty_share=1.0
+    )
+    gan = compiled(preset)
+    images, labels = next(iter(source()))
+    real = tf.cast(images, tf.float32) / 127.5 - 1
+    latents = gan._latents(labels, 0)
+    fake = gan.generator((latents, labels), training=True)
+    real_logits = gan.discriminator((real, labels)).numpy().astype(np.float64)
+    fake_logits = gan.discriminator((fake, labels)).numpy().astype(np.float64)
+    penalty = float(losses.gradient_penalty(lambda x: gan.discriminator((x, labels)), real))
+    adversarial = np.mean(np.log1p(np.exp(-real_logits)) + np.log1p(np.exp(fake_logits)))
+    logs = compiled(preset).train_on_batch(images, labels, return_dict=True)
+    assert float(logs["penalty"]) == pytest.approx(penalty, rel=1e-4)
+    assert float(logs["real_logit"]) == pytest.approx(real_logits.mean(), rel=1e-4)
+    assert float(logs["discriminator_loss"]) == pytest.approx(
+        adversarial + 0.25 * penalty, rel=1e-4
+    )
+
+
+def test_schedules_follow_the_step_counter():
+    gan = compiled()
+    assert float(gan.now().learning_rate) == pytest.approx(PRESET.learning_rate.start)
+    gan.steps.assign(PRESET.schedule_images // PRESET.batch_size)
+    assert float(gan.now().learning_rate) == pytest.approx(PRESET.learning_rate.end)
+    gan.fit(source(), steps_per_epoch=1, verbose=0)
+    for optimizer in (gan.optimizer, gan.discriminator_optimizer):
+        assert float(optimizer.learning_rate) == pytest.approx(PRESET.learning_rate.end)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_saved_and_restored_training_goes_on_bit_for_bit(tmp_path, policy):
+    whole = trained(5, policy=policy)
+    first = trained(3, policy=policy)
+    first.save_weights(tmp_path / "at3.weights.h5")
+    resumed = compiled(policy=policy, seed=0)
+    resumed.load_weights(tmp_path / "at3.weights.h5")
+    for a, b in zip(all_state(first), all_state(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+    resumed.fit(source(first_step=3), steps_per_epoch=2, verbose=0)
+    for a, b in zip(all_state(whole), all_state(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_no_optimizer_is_saved_but_the_two_in_use():
+    gan = compiled()
+    trackables = [v.path for o in (gan.optimizer, gan.discriminator_optimizer) for v in o.variables]
+    assert not any("rmsprop" in path.lower() for path in trackables)
+
+
+def test_float16_scales_both_losses():
+    gan = compiled(policy="mixed_float16")
+    for optimizer in (gan.optimizer, gan.discriminator_optimizer):
+        assert type(optimizer).__name__ == "LossScaleOptimizer"
+
+
+def test_the_generator_that_paints_is_float32_under_a_mixed_policy():
+    gan = compiled(policy="mixed_bfloat16")
+    assert gan.generator.dtype_policy.name == "mixed_bfloat16"
+    assert gan.ema_generator.dtype_policy.name == "float32"
+
+
+def test_generate_depends_on_label_and_seed_only():
+    gan = trained()
+    images = gan.generate([0, 1, 2, 0], [7, 7, 8, 7])
+    assert images.shape == (4, 16, 16, 3)
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images[0], images[3])
+    np.testing.assert_array_equal(gan.generate([2], [8])[0], images[2])
+
+
+def test_the_model_called_gives_images_of_the_average():
+    gan = trained()
+    latents, labels = tf.ones([2, 8]), tf.constant([0, 1])
+    np.testing.assert_array_equal(
+        gan((latents, labels)), gan.ema_generator((latents, labels), training=False)
+    )
+
+
+def test_one_class_is_refused():
+    with pytest.raises(InputError, match="two classes"):
+        ConditionalGAN(PRESET, ["only"])
+
+
+def test_an_unknown_policy_is_refused():
+    with pytest.raises(InputError, match="'float8'"):
+        ConditionalGAN(PRESET, NAMES, policy="float8")

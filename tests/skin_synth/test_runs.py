@@ -1,0 +1,101 @@
+"""The run directory: what is frozen, what is refused, what survives."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from skin_synth.presets import get_preset
+from skin_synth.runs import DataIdentity, RunConfig, RunDirectory, load_run, weights_hash
+from tfrecords_tools.errors import InputError
+
+
+def config(**changes):
+    data = DataIdentity(
+        directory="/data",
+        name="d",
+        fingerprint="f" * 64,
+        class_names=("a", "b"),
+        class_counts=(3, 4),
+    )
+    fields = {"preset": get_preset("derm-32"), "seed": 0, "policy": "float32", "data": data}
+    return RunConfig(**{**fields, **changes})
+
+
+def test_config_survives_the_file(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config())
+    assert directory.config() == config()
+
+
+def test_the_file_says_run_id_and_schema_version(tmp_path):
+    RunDirectory(tmp_path / "run").create(config())
+    fields = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert fields["run_id"] == config().run_id
+    assert fields["schema_version"] == 1
+
+
+def test_run_id_follows_what_the_weights_depend_on():
+    moved = dataclasses.replace(config().data, directory="/elsewhere")
+    assert config().run_id == config(data=moved).run_id
+    assert config().run_id != config(seed=1).run_id
+
+
+def test_a_directory_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="not a run directory"):
+        RunDirectory(tmp_path).create(config())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_another_schema_version_is_refused(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config())
+    path = directory.path / "config.json"
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    with pytest.raises(InputError, match="schema version 99"):
+        directory.config()
+
+
+def test_a_damaged_config_is_named(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config())
+    (directory.path / "config.json").write_text('{"schema_version": 1, "pres')
+    with pytest.raises(InputError, match=r"config.json cannot be read"):
+        load_run(directory.path)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not a run directory"):
+        load_run(tmp_path)
+
+
+def test_a_run_without_checkpoint_is_refused(tmp_path):
+    RunDirectory(tmp_path / "run").create(config())
+    with pytest.raises(InputError, match="no checkpoint yet"):
+        load_run(tmp_path / "run")
+
+
+def test_weights_hash_sees_values_shapes_and_order():
+    a, b = np.zeros((2, 3), np.float32), np.ones((2,), np.float32)
+    hashes = {weights_hash(w) for w in ([a, b], [b, a], [a.reshape(3, 2), b], [a, b + 1])}
+    assert len(hashes) == 4
+
+
+def test_a_loaded_run_paints_what_the_trained_one_painted(tiny_run):
+    again = load_run(tiny_run.directory)
+    assert again.checkpoint_hash == tiny_run.checkpoint_hash
+    assert again.images_seen == tiny_run.images_seen >= 2_000
+    np.testing.assert_array_equal(again.generate([0, 6], [1, 2]), tiny_run.generate([0, 6], [1, 2]))
+
+
+def test_a_run_knows_what_it_was_trained_on(tiny_run, phantom_data):
+    assert tiny_run.data_name == "phantoms"
+    assert tiny_run.data_dir == phantom_data
+    assert len(tiny_run.data_fingerprint) == 64
+    assert tiny_run.preset_name == "tiny-32"
+    assert tiny_run.image_size == 32
+    assert len(tiny_run.class_names) == 7

@@ -1,0 +1,158 @@
+"""Training: files it leaves, exact resume after SIGKILL, limits, refusals, the dry run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skin_synth import training
+from skin_synth.runs import RunDirectory, load_run
+from tfrecords_tools.errors import InputError
+
+KILL_ME = """
+import dataclasses, sys
+from skin_synth.presets import PRESETS, get_preset
+from skin_synth.training import train
+preset = dataclasses.replace(get_preset("derm-32"), **eval(sys.argv[3]))
+PRESETS[preset.name] = preset
+train(sys.argv[1], sys.argv[2], preset=preset.name, images=int(sys.argv[4]))
+"""
+
+
+def state(run):
+    """All weights and moments of a run, as the next step would find them."""
+    optimizers = (run.gan.optimizer, run.gan.discriminator_optimizer)
+    return [v.numpy() for v in (*run.gan.variables, *(v for o in optimizers for v in o.variables))]
+
+
+def assert_same_state(first, second):
+    for a, b in zip(state(first), state(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_leaves_config_checkpoints_previews_and_logs(tiny_run):
+    names = {path.name for path in tiny_run.directory.iterdir()}
+    assert {"config.json", "checkpoints", "previews", "logs"} <= names
+    assert list((tiny_run.directory / "logs").iterdir())
+    assert 1 <= len(RunDirectory(tiny_run.directory).checkpoints()) <= 2
+
+
+def test_previews_show_classes_in_rows(tiny_run):
+    last = sorted((tiny_run.directory / "previews").glob("*.png"))[-1]
+    with Image.open(last) as image:
+        assert image.height > 7 * 32
+        assert image.width > 12 * 32
+
+
+def test_tensorboard_has_scalars_and_images(tiny_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tiny_run.directory / "logs"))
+    events.Reload()
+    tags = events.Tags()
+    names = {*tags["scalars"], *tags["tensors"], *tags["images"]}
+    assert {"discriminator_loss", "generator_loss", "images_per_second", "ema_decay"} <= names
+    assert sum(name.startswith("preview/") for name in names) == 7
+
+
+def test_in_pieces_equals_in_one_go(tiny_run, tiny_preset, phantom_data, tmp_path):
+    for images in (504, 1_200, 2_000):
+        pieces = training.train(
+            phantom_data, tmp_path / "run", preset=tiny_preset.name, images=images
+        )
+    assert_same_state(pieces, tiny_run)
+
+
+def test_a_killed_run_goes_on_bit_for_bit(tiny_run, phantom_data, tmp_path):
+    from tests.conftest import TINY
+
+    run = tmp_path / "run"
+    command = [sys.executable, "-c", KILL_ME, phantom_data, run, repr(TINY), "2000"]
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    process = subprocess.Popen(list(map(str, command)), env=environment, cwd=root)
+    deadline = time.monotonic() + 120
+    while not RunDirectory(run).checkpoints() and time.monotonic() < deadline:
+        assert process.poll() is None, "training ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert load_run(run).images_seen < 2_000
+    subprocess.run(list(map(str, command)), env=environment, cwd=root, check=True)
+    assert_same_state(load_run(run), tiny_run)
+
+
+def test_a_finished_run_is_left_as_it_is(tiny_run, phantom_data):
+    before = sorted(path.name for path in (tiny_run.directory / "checkpoints").iterdir())
+    again = training.train(phantom_data, tiny_run.directory, images=2_000)
+    assert again.checkpoint_hash == tiny_run.checkpoint_hash
+    assert sorted(p.name for p in (tiny_run.directory / "checkpoints").iterdir()) == before
+
+
+def test_minutes_stop_a_run_and_leave_a_checkpoint(tiny_preset, phantom_data, tmp_path):
+    run = training.train(
+        phantom_data, tmp_path / "run", preset=tiny_preset.name, images=10**9, minutes=0.02
+    )
+    assert 0 < run.images_seen < 10**6
+    assert load_run(tmp_path / "run").images_seen == run.images_seen
+
+
+def test_a_dry_run_tells_the_cost_and_writes_nothing(tiny_preset, phantom_data, tmp_path):
+    lines = []
+    result = training.train(
+        phantom_data, tmp_path / "run", preset=tiny_preset.name, dry_run=True, say=lines.append
+    )
+    text = "\n".join(lines)
+    assert result is None
+    assert not (tmp_path / "run").exists()
+    for word in ("parameters", "smallest class", "images/s", "time", "peak memory"):
+        assert word in text
+
+
+def test_another_data_set_is_refused(tiny_run, phantom_folder, tmp_path):
+    import tfrecords_tools
+
+    other = tmp_path / "other"
+    tfrecords_tools.build(
+        phantom_folder,
+        other,
+        name="other",
+        labels=phantom_folder / "labels.csv",
+        id_column="image_id",
+        label_column="label",
+        group_column="group",
+        size=32,
+        seed=1,
+    )
+    before = tiny_run.checkpoint_hash
+    with pytest.raises(InputError, match=r"trained on data set 'phantoms' with fingerprint"):
+        training.train(other, tiny_run.directory, images=10_000)
+    assert load_run(tiny_run.directory).checkpoint_hash == before
+
+
+@pytest.mark.parametrize(
+    "asked", [{"preset": "derm-64"}, {"seed": 9}, {"policy": "mixed_float16"}], ids=str
+)
+def test_a_run_is_not_continued_with_other_choices(tiny_run, phantom_data, asked):
+    with pytest.raises(InputError, match=f"started with --{next(iter(asked))}"):
+        training.train(phantom_data, tiny_run.directory, images=10_000, **asked)
+
+
+def test_a_preset_of_another_size_is_refused_and_nothing_is_made(phantom_data, tmp_path):
+    with pytest.raises(InputError, match="--size 64"):
+        training.train(phantom_data, tmp_path / "run", preset="derm-64")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("limit", [{"images": 0}, {"minutes": -1.0}])
+def test_limits_that_are_not_positive_are_refused(phantom_data, tmp_path, limit):
+    with pytest.raises(InputError, match="above 0"):
+        training.train(phantom_data, tmp_path / "run", **limit)
