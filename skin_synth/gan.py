@@ -151,7 +151,7 @@ class ConditionalGAN(keras.Model):
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator, then of the average."""
-        images, labels = batch
+        images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
         real = tf.cast(images, tf.float32) / 127.5 - 1.0
         now = self.now()
         play = losses.BY_NAME[self.preset.loss]

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from skin_synth.layers import ModulatedNorm, leaky
+from skin_synth.layers import ModulatedNorm, SmoothUpsampling, leaky
 
 
 def _seeds(seed: int) -> Iterator[int]:
@@ -91,7 +91,7 @@ class Generator(keras.Model):
                 strides=2,
                 padding="same",
                 use_bias=False,
-                kernel_initializer=glorot(),
+                kernel_initializer=SmoothUpsampling(next(seeds)),
                 dtype=policy,
             )
             for width in self.widths[1:]

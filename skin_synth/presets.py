@@ -72,7 +72,7 @@ class Preset:
     penalty_share: float = 0.25
     learning_rate: Ramp = Ramp(4e-4, 1e-4)
     beta_1: float = 0.0
-    beta_2: Ramp = Ramp(0.99, 0.99)
+    beta_2: float = 0.99
     ema_half_life: float = 10_000.0
     ema_warm_up: float = 0.05
     augment_probability: Ramp = Ramp(0.3, 0.3)

@@ -53,9 +53,11 @@ def all_state(gan):
     return [v.numpy() for v in (*gan.variables, *(v for o in optimizers for v in o.variables))]
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_trains_under_every_policy(loss, policy):
+@pytest.mark.parametrize(
+    ("loss", "policy"),
+    [*((loss, "float32") for loss in LOSSES), *((LOSSES[0], policy) for policy in POLICIES[1:])],
+)
+def test_every_loss_and_every_policy_trains(loss, policy):
     preset = dataclasses.replace(PRESET, loss=loss, penalty_fake=loss == "relativistic")
     gan = compiled(preset, policy=policy)
     before = gan.generator.get_weights(), gan.discriminator.get_weights()
@@ -113,7 +115,7 @@ def test_schedules_follow_the_step_counter():
         assert float(optimizer.learning_rate) == pytest.approx(PRESET.learning_rate.end)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_saved_and_restored_training_goes_on_bit_for_bit(tmp_path, policy):
     whole = trained(5, policy=policy)
     first = trained(3, policy=policy)
