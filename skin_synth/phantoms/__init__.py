@@ -1,0 +1,11 @@
+"""Procedural dermoscopy-like images: the embedded data set of demo and tests.
+
+Seven classes that differ in form, not in colour: `docs/phantoms.md` tells them apart. No phantom is
+a picture of a disease, and none may be taken for one.
+"""
+
+from skin_synth.phantoms.folder import Photograph, plan, write_folder
+from skin_synth.phantoms.lesions import CLASS_NAMES
+from skin_synth.phantoms.photograph import render
+
+__all__ = ["CLASS_NAMES", "Photograph", "plan", "render", "write_folder"]

@@ -1,0 +1,185 @@
+"""What phantoms are painted with: coordinates, smooth noise, soft edges, lines, optics.
+
+Everything is defined on the square [-1, 1] x [-1, 1], so that an image looks the same at any size.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+
+MELANIN = np.array([0.42, 0.80, 1.16], np.float32)
+"""Absorption of red, green and blue by melanin, relative: what makes brown."""
+BLOOD = np.array([0.22, 1.02, 0.80], np.float32)
+"""The same for haemoglobin: what makes red."""
+WHITE = np.array([0.93, 0.86, 0.80], np.float32)
+"""Scar, keratin: reflectance of red, green and blue."""
+VEIL = np.array([0.42, 0.47, 0.60], np.float32)
+"""Blue-white veil: melanin deep in the skin under thick keratin."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plane:
+    """Pixel centres in the frame of a lesion: its centre is 0, its radius about 1.
+
+    Attributes:
+        x: float32[side, side].
+        y: float32[side, side].
+        r: float32[side, side], distance from the centre.
+        theta: float32[side, side], angle in radians, -pi to pi.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    @functools.cached_property
+    def r(self) -> np.ndarray:
+        """Distance from the centre."""
+        return length(self.x, self.y)
+
+    @functools.cached_property
+    def theta(self) -> np.ndarray:
+        """Angle in radians."""
+        return np.arctan2(self.y, self.x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """What a lesion is made of; each is float32[side, side] or a number.
+
+    Attributes:
+        melanin: optical density, 0 and above.
+        blood: optical density, 0 and above.
+        white: cover by scar or keratin, 0 to 1.
+        veil: cover by blue-white veil, 0 to 1.
+    """
+
+    melanin: np.ndarray | float = 0.0
+    blood: np.ndarray | float = 0.0
+    white: np.ndarray | float = 0.0
+    veil: np.ndarray | float = 0.0
+
+    def over(self, skin: np.ndarray) -> np.ndarray:
+        """Light that comes back: Beer-Lambert for pigments, blending for veil and keratin.
+
+        Args:
+            skin: float32[side, side, 3], reflectance.
+
+        Returns:
+            float32[side, side, 3].
+        """
+        pigment = _channels(self.melanin) * MELANIN + _channels(self.blood) * BLOOD
+        image = skin * np.exp(-pigment)
+        for cover, colour in ((self.veil, VEIL), (self.white, WHITE)):
+            if np.ndim(cover):
+                image = image + _channels(cover) * (colour - image)
+        return image
+
+
+def _channels(layer: np.ndarray | float) -> np.ndarray:
+    return np.asarray(layer, np.float32)[..., None]
+
+
+@functools.lru_cache(maxsize=8)
+def axis(side: int) -> np.ndarray:
+    """Pixel centres along one side: float32[side] in (-1, 1)."""
+    return ((np.arange(side) + 0.5) * (2 / side) - 1).astype(np.float32)
+
+
+def plane(side: int, *, centre: tuple[float, float], radius: float, angle: float) -> Plane:
+    """Pixel centres of a square image, seen from a lesion.
+
+    Args:
+        side: pixels.
+        centre: of the lesion, x and y in [-1, 1].
+        radius: of the lesion, in half image sides.
+        angle: by which it is turned, radians.
+    """
+    across = (axis(side)[None, :] - np.float32(centre[0])) / np.float32(radius)
+    down = (axis(side)[:, None] - np.float32(centre[1])) / np.float32(radius)
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    return Plane(cos * across + sin * down, cos * down - sin * across)
+
+
+def length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Euclidean length; several times as fast as `np.hypot`, which guards against overflow."""
+    return np.sqrt(x * x + y * y)
+
+
+def inside(distance: np.ndarray, softness: float) -> np.ndarray:
+    """Soft indicator: 1 where `distance` is well below 0, 0 well above, a ramp of 2 `softness`."""
+    ramp = np.clip(0.5 - distance * np.float32(0.5 / softness), 0, 1)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def spots(plane: Plane, centres: np.ndarray, radii: np.ndarray, softness: float) -> np.ndarray:
+    """Soft discs, the strongest where they overlap.
+
+    Args:
+        plane: where.
+        centres: float[n, 2], x and y.
+        radii: float[n].
+        softness: see `inside`.
+
+    Returns:
+        float32[side, side], 0 to 1.
+    """
+    nearest = np.full_like(plane.x, np.inf)
+    for (x, y), radius in zip(centres.astype(np.float32), radii.astype(np.float32), strict=True):
+        np.minimum(nearest, length(plane.x - x, plane.y - y) - radius, out=nearest)
+    return inside(nearest, softness)
+
+
+def strokes(plane: Plane, segments: np.ndarray, softness: float) -> np.ndarray:
+    """Soft lines with round ends whose half width changes evenly from end to end.
+
+    Args:
+        plane: where.
+        segments: float[n, 6]: x, y, half width of the start, then of the end.
+        softness: see `inside`.
+
+    Returns:
+        float32[side, side], 0 to 1.
+    """
+    nearest = np.full_like(plane.x, np.inf)
+    for x0, y0, w0, x1, y1, w1 in segments.astype(np.float32):
+        dx, dy = x1 - x0, y1 - y0
+        x, y = plane.x - x0, plane.y - y0
+        along = np.clip((x * dx + y * dy) / (dx * dx + dy * dy), 0, 1)
+        distance = length(x - along * dx, y - along * dy) - (w0 + along * (w1 - w0))
+        np.minimum(nearest, distance, out=nearest)
+    return inside(nearest, softness)
+
+
+@functools.lru_cache(maxsize=64)
+def _interpolation(side: int, cells: int) -> np.ndarray:
+    """Cubic B-spline weights from `cells` knots to `side` pixels: float32[side, cells]."""
+    position = (axis(side) + 1) / 2 * (cells - 3) + 1
+    t = np.abs(position[:, None] - np.arange(cells)[None, :])
+    near = 2 / 3 - t**2 + t**3 / 2
+    far = np.clip(2 - t, 0, None) ** 3 / 6
+    return np.where(t < 1, near, far).astype(np.float32)
+
+
+def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
+    """A smooth random surface, the same at every size.
+
+    Args:
+        rng: gives (cells + 3) ** 2 numbers, whatever the size.
+        side: pixels.
+        cells: bumps across the image.
+
+    Returns:
+        float32[side, side], mean about 0, standard deviation about 1.
+    """
+    knots = rng.standard_normal((cells + 3, cells + 3), np.float32)
+    weights = _interpolation(side, cells + 3)
+    return 2.1 * (weights @ knots @ weights.T)
+
+
+def shrink(image: np.ndarray, factor: int) -> np.ndarray:
+    """Averages blocks of `factor` x `factor` pixels: float32[s * factor, s * factor, c] to s."""
+    side = image.shape[0] // factor
+    return image.reshape(side, factor, side, factor, -1).mean(axis=(1, 3))

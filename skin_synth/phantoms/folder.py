@@ -1,0 +1,130 @@
+"""A collection of phantoms on disk: an image folder and a CSV, as users have them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skin_synth.phantoms.lesions import CLASS_NAMES
+from skin_synth.phantoms.photograph import render
+from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.progress import track
+
+TWICE = 0.2
+"""Share of lesions that are photographed a second time."""
+IMAGES = "images"
+LABELS = "labels.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class Photograph:
+    """One image of a collection.
+
+    Attributes:
+        image_id: its name, the stem of its file.
+        label: its class.
+        group: its lesion.
+        index: number of the lesion in the collection.
+        view: 0, or 1 for the second photograph of a lesion.
+    """
+
+    image_id: str
+    label: str
+    group: str
+    index: int
+    view: int
+
+
+def plan(counts: Mapping[str, int] | int, *, seed: int) -> list[Photograph]:
+    """Which lesions are photographed, and how often.
+
+    Args:
+        counts: images in each class, or in every class.
+        seed: of the collection.
+
+    Returns:
+        One entry for each image, class after class; the second view follows the first.
+
+    Raises:
+        InputError: unknown class or negative count.
+    """
+    photographs: list[Photograph] = []
+    lesion = 0
+    for label, count in _checked(counts).items():
+        end = len(photographs) + count
+        while len(photographs) < end:
+            views = 2 if np.random.default_rng([seed, lesion]).uniform() < TWICE else 1
+            for view in range(min(views, end - len(photographs))):
+                image_id = f"phantom_{len(photographs):06d}"
+                group = f"lesion_{lesion:06d}"
+                photographs.append(Photograph(image_id, label, group, lesion, view))
+            lesion += 1
+    return photographs
+
+
+def write_folder(
+    out: str | os.PathLike[str],
+    *,
+    counts: Mapping[str, int] | int,
+    size: int = 64,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Path:
+    """Writes `images/*.png` and `labels.csv`, all of it or nothing.
+
+    Args:
+        out: new folder.
+        counts: images in each class, or in every class.
+        size: height and width in pixels.
+        seed: of the collection.
+        overwrite: replace `out` where it exists.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: unknown class, negative count, too small a size, or `out` exists.
+    """
+    photographs = plan(counts, seed=seed)
+    with new_directory(out, overwrite=overwrite) as folder:
+        (folder / IMAGES).mkdir()
+        with open(folder / LABELS, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(_paint(folder / IMAGES, photographs, size=size, seed=seed))
+    return Path(out)
+
+
+def _paint(
+    images: Path, photographs: list[Photograph], *, size: int, seed: int
+) -> Iterator[list[Any]]:
+    """Writes the images; yields the lines of the table, its head first."""
+    from PIL import Image
+
+    for row, photograph in enumerate(
+        track(photographs, total=len(photographs), unit="images", description="phantoms")
+    ):
+        label = photograph.label
+        image, parameters = render(seed, photograph.index, label, size, view=photograph.view)
+        if row == 0:
+            yield ["image_id", "label", "group", *parameters]
+        Image.fromarray(image).save(images / f"{photograph.image_id}.png", compress_level=1)
+        yield [photograph.image_id, label, photograph.group, *parameters.values()]
+
+
+def _checked(counts: Mapping[str, int] | int) -> dict[str, int]:
+    by_class = dict.fromkeys(CLASS_NAMES, counts) if isinstance(counts, int) else dict(counts)
+    for label, count in by_class.items():
+        if label not in CLASS_NAMES:
+            known = ", ".join(CLASS_NAMES)
+            raise InputError(f"unknown phantom class {label!r}; the classes are {known}")
+        if count < 0:
+            raise InputError(f"the number of {label!r} phantoms must be 0 or more, got {count}")
+    if not sum(by_class.values()):
+        raise InputError(f"needs at least one phantom, got counts {by_class}")
+    return by_class

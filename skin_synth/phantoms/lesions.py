@@ -1,0 +1,247 @@
+"""The seven classes: each a function from a plane and random numbers to layers of pigment.
+
+What sets a class apart is its form, coarse enough to be seen at 32 pixels. What a lesion is painted
+with - how much melanin, how much blood - is drawn from the same ranges for all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from skin_synth.phantoms.canvas import Layers, Plane, inside, smooth_noise, spots, strokes
+
+
+@dataclasses.dataclass(frozen=True)
+class Lesion:
+    """What all classes share.
+
+    Attributes:
+        radius: in half image sides.
+        elongation: long axis over short axis, 1 and above.
+        melanin: optical density of its pigment.
+        blood: optical density of its blood.
+        softness: width of its border, in radii.
+    """
+
+    radius: float
+    elongation: float
+    melanin: float
+    blood: float
+    softness: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Painting:
+    """A lesion, painted.
+
+    Attributes:
+        layers: pigment, keratin and veil.
+        elements: how many streaks, dots, vessels, lobes it has.
+        irregularity: standard deviation of its border around a circle, in radii.
+    """
+
+    layers: Layers
+    elements: int
+    irregularity: float = 0.0
+
+
+Painter = Callable[[Plane, Lesion, np.random.Generator], Painting]
+
+
+def disc(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+    """Round or oval, smooth even border, one colour, a faint regular network. Symmetric."""
+    body = inside(plane.r - 0.95, lesion.softness)
+    pitch, turn = rng.uniform(10, 13), rng.uniform(0, np.pi)
+    network = _network(plane, pitch, turn)
+    shade = 1.1 - 0.25 * plane.r + 0.22 * network
+    return Painting(
+        Layers(melanin=lesion.melanin * body * shade, blood=lesion.blood * body),
+        elements=0,
+    )
+
+
+def blotch(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+    """Jagged map-like border, dark blots in one half, blue-white veil: asymmetric, many colours."""
+    border = _fourier_border(plane.theta, rng, first=2, last=6, amplitude=0.24)
+    distance = plane.r - 0.92 * border
+    body = inside(distance, 0.6 * lesion.softness)
+    lean = 1.0 + 0.65 * plane.x
+    clouds = smooth_noise(rng, len(plane.x), 6)
+    centres = np.stack([rng.uniform(0.1, 0.65, 4), rng.uniform(-0.6, 0.6, 4)], axis=1)
+    blots = spots(plane, centres, rng.uniform(0.12, 0.26, 4), 0.1)
+    middle = np.array([[rng.uniform(-0.5, -0.25), rng.uniform(-0.3, 0.3)]])
+    veil = spots(plane, middle, rng.uniform(0.26, 0.36, 1), 0.16)
+    melanin = np.clip(lean + 0.18 * clouds, 0.25, None) + 0.9 * blots
+    return Painting(
+        Layers(
+            melanin=lesion.melanin * body * melanin,
+            blood=lesion.blood * body,
+            veil=0.75 * body * veil,
+        ),
+        elements=len(centres),
+        irregularity=float(np.std(border)),
+    )
+
+
+def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+    """Angular, as if stuck on: sharp border, white milia-like dots, some dark plugs."""
+    corner = 3.4
+    x, y = np.abs(plane.x) + 1e-3, np.abs(plane.y) + 1e-3
+    square = (x**corner + y**corner) ** np.float32(1 / corner)
+    ripple = 0.035 * np.cos(int(rng.integers(8, 12)) * plane.theta + rng.uniform(0, 6))
+    body = inside(square - 0.86 + ripple, 0.3 * lesion.softness)
+    number = int(rng.integers(7, 11))
+    places = _scatter(rng, number + 3, reach=0.66, apart=0.33)
+    radii = rng.uniform(0.105, 0.14, len(places))
+    white = spots(plane, places[3:], radii[3:], 0.04)
+    plugs = spots(plane, places[:3], 0.85 * radii[:3], 0.04)
+    shade = 0.85 + 0.1 * smooth_noise(rng, len(plane.x), 10) + 0.9 * plugs
+    return Painting(
+        Layers(
+            melanin=lesion.melanin * body * np.clip(shade, 0.3, None),
+            blood=lesion.blood * body,
+            white=0.85 * body * white,
+        ),
+        elements=len(places) - 3,
+        irregularity=0.09,
+    )
+
+
+def ring(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+    """A dark ring that fades outwards around a white, scar-like centre."""
+    middle, width = rng.uniform(0.68, 0.76), rng.uniform(0.17, 0.22)
+    off_centre = plane.r + rng.uniform(0, 0.06) * np.cos(plane.theta + rng.uniform(0, 6))
+    band = np.exp(-(((off_centre - middle) / width) ** 2))
+    network = _network(plane, rng.uniform(9, 12), rng.uniform(0, np.pi))
+    scar = inside(off_centre - rng.uniform(0.34, 0.42), 0.16)
+    return Painting(
+        Layers(
+            melanin=lesion.melanin * 1.35 * band * (1 + 0.25 * network),
+            blood=lesion.blood * inside(plane.r - 0.95, 0.2),
+            white=0.75 * scar,
+        ),
+        elements=1,
+    )
+
+
+def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+    """A dark core from which even streaks burst in all directions, each ending in a bulb."""
+    number = int(rng.integers(9, 13))
+    angles = 2 * np.pi * (np.arange(number) + rng.uniform(-0.16, 0.16, number)) / number
+    ends = rng.uniform(0.92, 1.12, number)
+    rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    width = np.full((number, 1), 0.13)
+    segments = np.concatenate([0.45 * rays, width, ends[:, None] * rays, 0.38 * width], axis=1)
+    streaks = strokes(plane, segments, 0.06)
+    bulbs = spots(plane, ends[:, None] * rays, rng.uniform(0.06, 0.085, number), 0.06)
+    core = inside(plane.r - 0.55, 0.12)
+    pigment = np.maximum(core, np.maximum(streaks, bulbs))
+    haze = 0.25 * inside(plane.r - 0.9, 0.35)
+    return Painting(
+        Layers(
+            melanin=lesion.melanin * (1.25 * pigment + haze),
+            blood=lesion.blood * np.maximum(pigment, haze),
+        ),
+        elements=number,
+        irregularity=0.2,
+    )
+
+
+def cluster(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+    """Separate round lacunae, sharply bounded, red to purple-brown, on a faint pink ground."""
+    number = int(rng.integers(6, 10))
+    places = _scatter(rng, number, reach=0.78, apart=0.52)
+    radii = rng.uniform(0.2, 0.27, len(places))
+    lacunae = spots(plane, places, radii, 0.06)
+    ground = inside(plane.r - 0.95, 0.25)
+    return Painting(
+        Layers(
+            melanin=lesion.melanin * (0.4 * lacunae + 0.1 * ground),
+            blood=(1.1 + lesion.blood) * lacunae + 0.35 * ground,
+        ),
+        elements=len(places),
+        irregularity=0.15,
+    )
+
+
+def tree(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+    """A pale, pearly patch with thick vessels that branch like a tree, and blue-grey nests."""
+    segments = _branches(rng)
+    vessels = strokes(plane, segments, 0.035)
+    body = inside(plane.r - 0.95, 1.6 * lesion.softness)
+    rim = np.exp(-(((plane.r - 0.82) / 0.2) ** 2))
+    side = rng.choice([-1.0, 1.0])
+    nests = np.array([[rng.uniform(-0.5, 0.5), side * rng.uniform(0.45, 0.6)]])
+    nest = spots(plane, nests, rng.uniform(0.14, 0.2, 1), 0.06)
+    return Painting(
+        Layers(
+            melanin=lesion.melanin * (0.08 * body + 0.2 * rim + 0.55 * vessels),
+            blood=(0.8 + lesion.blood) * vessels + (0.08 + 0.5 * lesion.blood) * body,
+            white=0.3 * body * (1 - vessels),
+            veil=0.8 * nest * (1 - vessels),
+        ),
+        elements=len(segments),
+    )
+
+
+PAINTERS: dict[str, Painter] = {
+    painter.__name__: painter for painter in (disc, blotch, plaque, ring, star, cluster, tree)
+}
+CLASS_NAMES = tuple(PAINTERS)
+"""The classes; `docs/phantoms.md` describes them."""
+
+
+def _network(plane: Plane, pitch: float, turn: float) -> np.ndarray:
+    """A honeycomb of lines, -1 to 1 (Scott's pseudo-network): three waves at 60 degrees."""
+    waves = [
+        np.cos(
+            np.float32(pitch) * (plane.x * np.float32(np.cos(a)) + plane.y * np.float32(np.sin(a)))
+        )
+        for a in turn + np.arange(3) * np.pi / 3
+    ]
+    return -np.float32(2 / 3) * (waves[0] + waves[1] + waves[2])
+
+
+def _fourier_border(
+    theta: np.ndarray, rng: np.random.Generator, *, first: int, last: int, amplitude: float
+) -> np.ndarray:
+    """Radius of an irregular outline at each angle, mean about 1."""
+    orders = np.arange(first, last + 1)
+    sizes = rng.rayleigh(amplitude / np.sqrt(orders * len(orders)) * 1.6)
+    phases = rng.uniform(0, 2 * np.pi, len(orders))
+    border = np.ones_like(theta)
+    for order, size, phase in zip(orders, sizes, phases, strict=True):
+        border += np.float32(size) * np.cos(np.float32(order) * theta + np.float32(phase))
+    return np.clip(border, 0.45, 1.35)
+
+
+def _scatter(rng: np.random.Generator, number: int, *, reach: float, apart: float) -> np.ndarray:
+    """Up to `number` points in a disc, at least `apart` from each other: float64[n, 2]."""
+    candidates = rng.uniform(-reach, reach, (400, 2))
+    chosen: list[np.ndarray] = []
+    for point in candidates[np.hypot(*candidates.T) <= reach]:
+        if all(np.hypot(*(point - other)) >= apart for other in chosen):
+            chosen.append(point)
+        if len(chosen) == number:
+            break
+    return np.array(chosen)
+
+
+def _branches(rng: np.random.Generator) -> np.ndarray:
+    """A trunk from the border inwards that forks twice: float64[n, 6] for `strokes`."""
+    tips = [(-0.9, rng.uniform(-0.15, 0.15), 0.0, 0.095)]
+    segments = []
+    for length, spread, thin in ((0.62, 0.0, 0.085), (0.62, 0.6, 0.068), (0.5, 0.5, 0.05)):
+        grown = []
+        for x, y, heading, width in tips:
+            for side in (-1, 1) if spread else (0,):
+                towards = heading + side * spread * rng.uniform(0.8, 1.25) + rng.normal(0, 0.06)
+                far = length * rng.uniform(0.85, 1.15)
+                tip = (x + far * np.cos(towards), y + far * np.sin(towards), towards, thin)
+                segments.append((x, y, width, tip[0], tip[1], thin))
+                grown.append(tip)
+        tips = grown
+    return np.array(segments)
