@@ -12,7 +12,7 @@ from typing import NamedTuple
 from absl.flags import argparse_flags
 
 from skin_synth.presets import DEFAULT_PRESET, PRESETS
-from tfrecords_tools import command_line
+from tfrecords_tools import command_line, quiet
 
 
 class Command(NamedTuple):
@@ -52,6 +52,7 @@ def main_with(argv: Sequence[str]) -> int:
 
 def run_command(options: argparse.Namespace) -> None:
     """Runs the sub-command that the command line chose."""
+    quiet.load_tensorflow()
     options.work(options)
 
 

@@ -1,0 +1,46 @@
+"""TensorFlow without its chatter: the one line that matters on standard error stands out."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow, and drops what it prints meanwhile.
+
+    TensorFlow tells about its build on standard error before any log level holds. From then on
+    it logs fatal errors only, unless TF_CPP_MIN_LOG_LEVEL says otherwise: what goes wrong comes as
+    an exception anyway.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" not in sys.modules:
+        with stderr_held_back():
+            importlib.import_module("tensorflow")
+
+
+@contextlib.contextmanager
+def stderr_held_back() -> Iterator[None]:
+    """Drops what the block writes to file descriptor 2, or lets it out if the block fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            _restore(kept)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        _restore(kept)
+
+
+def _restore(kept: int) -> None:
+    sys.stderr.flush()
+    os.dup2(kept, 2)
+    os.close(kept)
