@@ -1,0 +1,108 @@
+"""What both command lines share: absl around argparse, exit codes, one clear line per error."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from absl import app, flags
+
+from tfrecords_tools.errors import InputError
+
+DONE, FAILED, WRONG_USAGE = range(3)
+INTERRUPTED = 130
+
+Main = Callable[[argparse.Namespace], None]
+ParserFactory = Callable[[], argparse.ArgumentParser]
+
+
+def run(main: Main, make_parser: ParserFactory) -> NoReturn:
+    """Runs a command line under absl and leaves the process with its exit code.
+
+    Args:
+        main: the work; takes the parsed options.
+        make_parser: makes the parser, an `absl.flags.argparse_flags.ArgumentParser`.
+    """
+    parser = make_parser()
+
+    def parse(argv: Sequence[str]) -> argparse.Namespace:
+        return _parsed(parser, argv[1:])
+
+    def guarded(options: argparse.Namespace) -> int:
+        return _guarded(main, options, parser.prog)
+
+    app.run(guarded, flags_parser=parse)
+    raise SystemExit(DONE)
+
+
+def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int:
+    """Runs a command line in this process.
+
+    Args:
+        main: as in `run`.
+        make_parser: as in `run`.
+        argv: the words after the program's name.
+
+    Returns:
+        0 done, 1 work failed, 2 wrong usage, 130 interrupted.
+    """
+    parser = make_parser()
+    try:
+        options = _parsed(parser, argv)
+    except SystemExit as leaving:
+        return int(leaving.code or DONE)
+    return _guarded(main, options, parser.prog)
+
+
+def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
+    try:
+        return parser.parse_args(list(argv))
+    except flags.Error as error:
+        # Absl's own flags (--v, --logtostderr) would leave with a traceback.
+        parser.error(str(error))
+
+
+def _guarded(main: Main, options: argparse.Namespace, program: str) -> int:
+    try:
+        main(options)
+    except KeyboardInterrupt:
+        _complain(program, "interrupted; the same command again starts or resumes the work")
+        return INTERRUPTED
+    except Exception as error:
+        message = _explain(error)
+        if message is None:
+            raise
+        _complain(program, message)
+        return FAILED
+    return DONE
+
+
+def _explain(error: Exception) -> str | None:
+    """One line for errors that a user can mend; None for defects of ours."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        return _explain_os(error)
+    if _is_tensorflow_error(error):
+        return f"TensorFlow could not go on: {error}"
+    return None
+
+
+def _explain_os(error: OSError) -> str:
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"the disk is full{place}: free some space or choose another place"
+    return f"{error.strerror or error}{place}"
+
+
+def _is_tensorflow_error(error: Exception) -> bool:
+    """Whether TensorFlow raised it; a program that has not loaded TensorFlow does not now."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(error, tensorflow.errors.OpError)
+
+
+def _complain(program: str, message: str) -> None:
+    print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr, flush=True)

@@ -1,0 +1,90 @@
+"""Progress of long work: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class Progress:
+    """Counts work done, on standard error; use as a context manager.
+
+    On a terminal it is a tqdm bar. Elsewhere it prints a line when it starts, about every half
+    minute, and when it ends.
+    """
+
+    def __init__(self, *, total: int, unit: str, description: str) -> None:
+        """Starts the clock.
+
+        Args:
+            total: units of work in all.
+            unit: what is counted, in the plural.
+            description: a word for what is done.
+        """
+        self.total = total
+        self.unit = unit
+        self.description = description
+        self.done = 0
+        self._bar: Any = None
+
+    def __enter__(self) -> Progress:
+        self._start = self._last_line = time.monotonic()
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=self.total, unit=f" {self.unit}", desc=self.description)
+        return self
+
+    def update(self, count: int = 1) -> None:
+        """Counts `count` more units."""
+        self.done += count
+        if self._bar is not None:
+            self._bar.update(count)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self._print()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self.done:
+            self._print()
+
+    def _print(self) -> None:
+        seconds = max(time.monotonic() - self._start, 1e-9)
+        rate = self.done / seconds
+        left = max(self.total - self.done, 0) / rate if rate else 0.0
+        print(
+            f"{self.description}: {self.done:,} of {self.total:,} {self.unit}, "
+            f"{rate:.0f}/s, {_clock(left)} left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def track(
+    items: Iterable[Item], *, total: int, unit: str, description: str
+) -> Iterator[Item]:
+    """Passes `items` on and shows how many have been taken.
+
+    Args:
+        items: anything.
+        total: how many there are.
+        unit: what they are, in the plural.
+        description: a word for what is done with them.
+    """
+    with Progress(total=total, unit=unit, description=description) as progress:
+        for item in items:
+            yield item
+            progress.update()
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,145 @@
+"""Reads a data set directory: what it holds, its records, its fingerprint."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.schema import DATASET_INFO, FEATURES, LABELS, SPLITS, shard_name
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitFiles:
+    """One split on disk.
+
+    Attributes:
+        num_records: records in all shards.
+        shards: the files, in order.
+        shard_lengths: records in each.
+    """
+
+    num_records: int
+    shards: tuple[Path, ...]
+    shard_lengths: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """What a data set directory says of itself.
+
+    Attributes:
+        directory: where it lies.
+        name: of the data set.
+        class_names: in the order of their labels.
+        image_shape: (height, width, 3), the first two None where sizes differ.
+        splits: by name, in the order train, validation, test.
+    """
+
+    directory: Path
+    name: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int | None, int | None, int]
+    splits: dict[str, SplitFiles]
+
+
+def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
+    """Reads the metadata of a data set directory; opens no shard.
+
+    Raises:
+        InputError: no such directory, or it is no data set directory.
+    """
+    path = Path(directory)
+    if not path.is_dir():
+        raise InputError(f"{directory} is not there: give a data set directory")
+    for file in (DATASET_INFO, FEATURES, LABELS):
+        if not (path / file).is_file():
+            raise InputError(
+                f"{directory} is not a data set directory, it has no {file}: make one with "
+                "`tfrecords-tools build`"
+            )
+    try:
+        info = json.loads((path / DATASET_INFO).read_text("utf-8"))
+        features = json.loads((path / FEATURES).read_text("utf-8"))
+        name = info["name"]
+        lengths = {
+            split["name"]: tuple(int(length) for length in split["shardLengths"])
+            for split in info["splits"]
+        }
+        shape = _image_shape(features)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{directory}: the metadata are damaged or not ours ({error!r}); build it again"
+        ) from error
+    class_names = tuple((path / LABELS).read_text("utf-8").splitlines())
+    order = sorted(lengths, key=lambda split: (*SPLITS, split).index(split))
+    splits = {split: _split_files(path, name, split, lengths[split]) for split in order}
+    return DatasetInfo(path, name, class_names, shape, splits)
+
+
+def read_records(directory: str | os.PathLike[str], split: str) -> Iterator[bytes]:
+    """Yields the serialized records of a split, in shard order, their checksums checked.
+
+    Raises:
+        InputError: no data set there, no such split, a missing shard, or a damaged record.
+    """
+    info = read_info(directory)
+    if split not in info.splits:
+        raise InputError(f"{directory} has no split {split!r}; it has {', '.join(info.splits)}")
+    for shard in info.splits[split].shards:
+        yield from read_shard(shard)
+
+
+def read_shard(shard: Path) -> Iterator[bytes]:
+    """Yields the serialized records of one shard.
+
+    Raises:
+        InputError: the file is missing, or a record in it is damaged; the message says which.
+    """
+    if not shard.is_file():
+        raise InputError(f"shard {shard} is missing: build the data set again")
+    number = 0
+    try:
+        for record in tf.data.TFRecordDataset(str(shard)):
+            yield record.numpy()
+            number += 1
+    except tf.errors.OpError as error:
+        raise InputError(
+            f"shard {shard}: record {number} is damaged ({error.message}): build the data set again"
+        ) from error
+
+
+def fingerprint(directory: str | os.PathLike[str]) -> str:
+    """Sha256 over class names and every shard's bytes: 64 hexadecimal digits.
+
+    Raises:
+        InputError: no data set there, or a missing shard.
+    """
+    info = read_info(directory)
+    digest = hashlib.sha256("\n".join(info.class_names).encode())
+    for split, files in info.splits.items():
+        digest.update(f"\0{split}\0".encode())
+        for shard in files.shards:
+            if not shard.is_file():
+                raise InputError(f"shard {shard} is missing: build the data set again")
+            with shard.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _split_files(path: Path, name: str, split: str, lengths: tuple[int, ...]) -> SplitFiles:
+    shards = [path / shard_name(name, split, i, len(lengths)) for i in range(len(lengths))]
+    return SplitFiles(sum(lengths), tuple(shards), lengths)
+
+
+def _image_shape(features: dict) -> tuple[int | None, int | None, int]:
+    image = features["featuresDict"]["features"]["image"]["image"]
+    height, width, channels = (int(side) for side in image["shape"]["dimensions"])
+    # TFDS writes an unknown side as -1.
+    return (height if height > 0 else None, width if width > 0 else None, channels)

@@ -1,0 +1,158 @@
+"""Writes a data set directory: shards and TFDS metadata, whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import DatasetInfo, read_info
+from tfrecords_tools.schema import SPLITS, shard_name
+
+SHARD_BYTES = 128 * 2**20
+"""A shard is closed once it holds so many bytes of records."""
+ENCODING_FORMATS = ("png", "jpeg")
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardedSplit:
+    """A split as it was written.
+
+    Attributes:
+        shard_lengths: records in each shard.
+        num_bytes: bytes of all records.
+    """
+
+    shard_lengths: tuple[int, ...]
+    num_bytes: int
+
+
+def write_dataset(
+    directory: str | os.PathLike[str],
+    *,
+    name: str,
+    class_names: Iterable[str],
+    image_shape: tuple[int | None, int | None, int],
+    image_format: str | None = "png",
+    splits: Mapping[str, Iterable[bytes]],
+    extra_files: Mapping[str, bytes] | None = None,
+    overwrite: bool = False,
+) -> DatasetInfo:
+    """Writes records as a data set directory that `tfds.builder_from_directory` reads.
+
+    The same input gives the same bytes. The directory appears once it is complete.
+
+    Args:
+        directory: where.
+        name: of the data set.
+        class_names: in the order of the labels.
+        image_shape: (height, width, 3), the first two None where sizes differ.
+        image_format: png, jpeg, or None where both occur.
+        splits: serialized records (see `schema.serialize_record`) of each split; taken one by
+            one, so that a generator may make them. A split without records is left out.
+        extra_files: further files, by name.
+        overwrite: whether to replace a directory that is there already.
+
+    Raises:
+        InputError: the directory is there already, a split has another name than `SPLITS`, or
+            there is no record at all.
+    """
+    if unknown := set(splits) - set(SPLITS):
+        raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
+    with new_directory(directory, overwrite=overwrite) as temporary:
+        written = {
+            split: _write_split(temporary, name, split, splits[split])
+            for split in SPLITS
+            if split in splits
+        }
+        written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
+        if not written:
+            raise InputError(f"no record to write into {directory}")
+        _write_metadata(temporary, name, tuple(class_names), image_shape, image_format, written)
+        for file, content in (extra_files or {}).items():
+            (temporary / file).write_bytes(content)
+    return read_info(directory)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """The PNG of an image: uint8[height, width, 3]; equal images give equal bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(image, "RGB").save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def _write_split(directory: Path, name: str, split: str, records: Iterable[bytes]) -> ShardedSplit:
+    """Writes numbered shards, then gives them their names, which tell how many there are."""
+    lengths: list[int] = []
+    num_bytes = shard_bytes = 0
+    writer: tf.io.TFRecordWriter | None = None
+    try:
+        for record in records:
+            if writer is None or shard_bytes >= SHARD_BYTES:
+                if writer is not None:
+                    writer.close()
+                writer = tf.io.TFRecordWriter(str(_unnamed(directory, split, len(lengths))))
+                lengths.append(0)
+                shard_bytes = 0
+            writer.write(record)
+            lengths[-1] += 1
+            shard_bytes += len(record)
+            num_bytes += len(record)
+    finally:
+        if writer is not None:
+            writer.close()
+    for index in range(len(lengths)):
+        target = directory / shard_name(name, split, index, len(lengths))
+        _unnamed(directory, split, index).rename(target)
+    return ShardedSplit(tuple(lengths), num_bytes)
+
+
+def _unnamed(directory: Path, split: str, index: int) -> Path:
+    return directory / f"{split}.{index}.part"
+
+
+def _write_metadata(
+    directory: Path,
+    name: str,
+    class_names: tuple[str, ...],
+    image_shape: tuple[int | None, int | None, int],
+    image_format: str | None,
+    written: Mapping[str, ShardedSplit],
+) -> None:
+    # Late, because it takes seconds to load and reading needs none of it.
+    import tensorflow_datasets as tfds
+
+    template = tfds.core.ShardedFileTemplate(
+        data_dir=directory, dataset_name=name, filetype_suffix="tfrecord"
+    )
+    tfds.folder_dataset.write_metadata(
+        data_dir=directory,
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=image_shape, encoding_format=image_format),
+                "label": tfds.features.ClassLabel(names=list(class_names)),
+                "image_id": tfds.features.Text(),
+                "group": tfds.features.Text(),
+                "origin": tfds.features.Text(),
+            }
+        ),
+        split_infos=[
+            tfds.core.SplitInfo(
+                name=split,
+                shard_lengths=list(sharded.shard_lengths),
+                num_bytes=sharded.num_bytes,
+                filename_template=template.replace(split=split),
+            )
+            for split, sharded in written.items()
+        ],
+        filename_template=template,
+        check_data=False,
+    )
