@@ -67,9 +67,7 @@ class Progress:
         )
 
 
-def track(
-    items: Iterable[Item], *, total: int, unit: str, description: str
-) -> Iterator[Item]:
+def track(items: Iterable[Item], *, total: int, unit: str, description: str) -> Iterator[Item]:
     """Passes `items` on and shows how many have been taken.
 
     Args:

@@ -1,10 +1,13 @@
-"""The data set directory: names, features, and one record's bytes."""
+"""The data set directory: names, features, and one record's bytes.
+
+Names are needed where nothing of TensorFlow is (help texts, checks of flags): it is imported by
+the functions that turn records into bytes and back.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-
-import tensorflow as tf
+from typing import Any
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 ORIGIN_REAL = "real"
@@ -38,6 +41,8 @@ class Record:
 
 def serialize_record(record: Record) -> bytes:
     """The record as a serialized tf.train.Example; equal records give equal bytes."""
+    import tensorflow as tf
+
     feature = {
         "image": _bytes(record.image),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[record.label])),
@@ -55,6 +60,8 @@ def parse_record(serialized: bytes) -> Record:
     Raises:
         ValueError: they are no tf.train.Example, or a feature is missing.
     """
+    import tensorflow as tf
+
     example = tf.train.Example()
     try:
         example.ParseFromString(serialized)
@@ -79,5 +86,7 @@ def shard_name(name: str, split: str, index: int, count: int) -> str:
     return f"{name}-{split}.tfrecord-{index:05d}-of-{count:05d}"
 
 
-def _bytes(value: bytes) -> tf.train.Feature:
+def _bytes(value: bytes) -> Any:
+    import tensorflow as tf
+
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))

@@ -1,0 +1,86 @@
+"""`tfrecords-tools inspect`: what a data set directory holds, for a person."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+from tfrecords_tools.reader import DatasetInfo, read_info, read_records
+from tfrecords_tools.schema import BUILD_REPORT, parse_record
+
+
+def inspect(directory: str | os.PathLike[str]) -> list[str]:
+    """Lines that tell classes by split, sizes and provenance.
+
+    Raises:
+        InputError: no data set there, or a damaged record.
+    """
+    info = read_info(directory)
+    counts: Counter[tuple[int, str]] = Counter()
+    origins: Counter[str] = Counter()
+    groups: dict[str, set[str]] = {split: set() for split in info.splits}
+    for split in info.splits:
+        for serialized in read_records(directory, split):
+            record = parse_record(serialized)
+            counts[record.label, split] += 1
+            origins[record.origin] += 1
+            groups[split].add(record.group)
+    return [
+        *_head(info, origins),
+        "",
+        *_table(info, counts, {split: len(members) for split, members in groups.items()}),
+        *_provenance(Path(directory)),
+    ]
+
+
+def _head(info: DatasetInfo, origins: Counter[str]) -> list[str]:
+    height, width, _ = info.image_shape
+    size = f"{width}x{height} pixels" if height and width else "of several sizes"
+    shards = [shard for files in info.splits.values() for shard in files.shards]
+    megabytes = sum(shard.stat().st_size for shard in shards if shard.exists()) / 2**20
+    told = ", ".join(f"{count:,} {origin}" for origin, count in sorted(origins.items()))
+    return [
+        f"{info.name}: {origins.total():,} images {size} ({told}), {len(info.class_names)} classes",
+        f"{len(shards)} shards, {megabytes:.1f} MiB",
+    ]
+
+
+def _table(
+    info: DatasetInfo, counts: Counter[tuple[int, str]], groups: dict[str, int]
+) -> list[str]:
+    splits = list(info.splits)
+    rows = [["class", *splits, "all"]]
+    for label, name in enumerate(info.class_names):
+        numbers = [counts[label, split] for split in splits]
+        rows.append([name, *(f"{number:,}" for number in (*numbers, sum(numbers)))])
+    totals = [
+        sum(counts[label, split] for label in range(len(info.class_names))) for split in splits
+    ]
+    rows.append(["all", *(f"{number:,}" for number in (*totals, sum(totals)))])
+    numbers = [groups[split] for split in splits]
+    rows.append(["groups", *(f"{number:,}" for number in (*numbers, sum(numbers)))])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _provenance(directory: Path) -> list[str]:
+    path = directory / BUILD_REPORT
+    if not path.is_file():
+        return ["", f"no {BUILD_REPORT}: not built by tfrecords-tools build"]
+    report = json.loads(path.read_text("utf-8"))
+    reasons = ", ".join(f"{n} {reason}" for reason, n in report["rejected_by_reason"].items())
+    options = ", ".join(f"{name} {value}" for name, value in report["options"].items())
+    return [
+        "",
+        f"rejected files: {report['rejected']}" + (f" ({reasons})" if reasons else ""),
+        f"built with: {options}",
+        f"input fingerprint: {report['input_fingerprint']}",
+    ]

@@ -1,0 +1,67 @@
+"""What a build says of itself: build_report.json and rejected.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tfrecords_tools.schema import SPLITS
+from tfrecords_tools.sources import Rejection
+
+SCHEMA_VERSION = 1
+COLUMNS = ("file", "reason", "detail")
+
+
+def build_report(
+    *,
+    name: str,
+    options: Mapping[str, Any],
+    versions: Mapping[str, str],
+    members: Iterable[tuple[str, str, str]],
+    class_names: Iterable[str],
+    rejections: Iterable[Rejection],
+    input_fingerprint: str,
+) -> bytes:
+    """The report as JSON; equal builds give equal bytes, so no time, host or path is in it.
+
+    Args:
+        name: of the data set.
+        options: that shaped it.
+        versions: of the libraries that did.
+        members: (label, split, group) of each image in it.
+        class_names: in the order of the labels.
+        rejections: files that are not in it.
+        input_fingerprint: sha256 over names and bytes of the files read.
+    """
+    members, rejections = list(members), list(rejections)
+    counts = Counter((label, split) for label, split, _ in members)
+    groups = {split: {g for _, s, g in members if s == split} for split in SPLITS}
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "name": name,
+        "options": dict(options),
+        "versions": dict(versions),
+        "input_fingerprint": input_fingerprint,
+        "images": len(members),
+        "classes": {
+            label: {split: counts[label, split] for split in SPLITS} for label in class_names
+        },
+        "groups": {split: len(groups[split]) for split in SPLITS},
+        "rejected": len(rejections),
+        "rejected_by_reason": dict(sorted(Counter(r.reason for r in rejections).items())),
+    }
+    return (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def rejected_csv(rejections: Iterable[Rejection]) -> bytes:
+    """The rejections as a UTF-8 CSV with columns file, reason and detail, sorted by file."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for rejection in sorted(rejections, key=lambda rejection: rejection.file):
+        writer.writerow((rejection.file, rejection.reason, rejection.detail))
+    return buffer.getvalue().encode("utf-8", "backslashreplace")
