@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from absl.flags import argparse_flags
 
+from skin_synth.flag_types import balance_target, positive_float, positive_int, seed_number
 from skin_synth.presets import DEFAULT_PRESET, PRESETS
 from tfrecords_tools import command_line, quiet
 
@@ -77,52 +78,6 @@ def make_parser() -> argparse_flags.ArgumentParser:
         command.add_flags(sub_parser)
         sub_parser.set_defaults(work=command.work)
     return parser
-
-
-def positive_int(text: str) -> int:
-    """A whole number above 0, for argparse.
-
-    Raises:
-        argparse.ArgumentTypeError: it is none.
-    """
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"needs a whole number above 0, got {text!r}")
-    return int(text)
-
-
-def seed_number(text: str) -> int:
-    """A whole number from 0 to 2**63 - 1, for argparse.
-
-    Raises:
-        argparse.ArgumentTypeError: it is none.
-    """
-    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"needs a whole number from 0 to 2**63 - 1, got {text!r}")
-    return int(text)
-
-
-def positive_float(text: str) -> float:
-    """A finite number above 0, for argparse.
-
-    Raises:
-        argparse.ArgumentTypeError: it is none.
-    """
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"needs a number above 0, got {text!r}")
-    return number
-
-
-def balance_target(text: str) -> int | str:
-    """`max` or a whole number above 0, for argparse.
-
-    Raises:
-        argparse.ArgumentTypeError: it is neither.
-    """
-    return text if text == "max" else positive_int(text)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

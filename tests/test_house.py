@@ -31,7 +31,7 @@ STOREYS = (
     ("runs",),
     ("gan",),
     ("signatures", "networks", "losses", "augment", "schedules", "data", "phantoms"),
-    ("layers", "precision", "presets"),
+    ("layers", "precision", "presets", "flag_types"),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""
 

@@ -1,0 +1,43 @@
+"""Values of flags: what is taken, and what is refused with the value in the message."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from skin_synth import flag_types
+
+
+@pytest.mark.parametrize(
+    ("convert", "text", "value"),
+    [
+        (flag_types.positive_int, "1", 1),
+        (flag_types.positive_int, "150000", 150_000),
+        (flag_types.seed_number, "0", 0),
+        (flag_types.seed_number, str(2**63 - 1), 2**63 - 1),
+        (flag_types.positive_float, "0.5", 0.5),
+        (flag_types.positive_float, "1e-3", 0.001),
+        (flag_types.balance_target, "max", "max"),
+        (flag_types.balance_target, "20", 20),
+    ],
+)
+def test_good_values(convert, text, value):
+    assert convert(text) == value
+    assert type(convert(text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("convert", "texts"),
+    [
+        (flag_types.positive_int, ["", "0", "-1", "1.0", "1e3", "ten", "\u0663", "+1"]),
+        (flag_types.seed_number, ["", "-1", "0x10", str(2**63), "1.5", "\u0661"]),
+        (flag_types.positive_float, ["", "0", "-0.5", "nan", "inf", "one"]),
+        (flag_types.balance_target, ["", "min", "Max", "0", "-5", "all"]),
+    ],
+)
+def test_bad_values_are_named(convert, texts):
+    for text in texts:
+        with pytest.raises(argparse.ArgumentTypeError) as refusal:
+            convert(text)
+        assert repr(text) in str(refusal.value)
