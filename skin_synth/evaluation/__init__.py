@@ -1,0 +1,26 @@
+"""Judging synthetic images against real ones: features, distances, class faithfulness, copies.
+
+`evaluate` writes the report; every figure in it is a pure function on arrays in its own module.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skin_synth.evaluation.assessment import evaluate
+    from skin_synth.evaluation.report import Report
+
+__all__ = ["Report", "evaluate"]
+
+_HOMES = {
+    "Report": "skin_synth.evaluation.report",
+    "evaluate": "skin_synth.evaluation.assessment",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'skin_synth.evaluation' has no attribute {name!r}")

@@ -113,11 +113,11 @@ def test_a_small_cnn_tells_the_classes_apart(size, two_collections):
     (train, train_labels), (test, test_labels) = (
         two_collections
         if size == 32
-        else (collection(1, per_class=100, size=size), collection(2, per_class=40, size=size))
+        else (collection(1, per_class=80, size=size), collection(2, per_class=40, size=size))
     )
     names = tuple(str(i) for i in range(len(train)))
     data = LabelledImages(train, train_labels, names, names, CLASS_NAMES)
-    classifier = train_classifier(data, seed=0, steps=150)
+    classifier = train_classifier(data, seed=0, steps=120 if size == 32 else 80)
     assert (classifier.predict(test).argmax(axis=1) == test_labels).mean() > 0.95
 
 

@@ -1,0 +1,137 @@
+"""What the figures of a report say in plain words, and where they say less than they seem to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FEW = 50
+"""Images of a class below which its distances are noisy."""
+FEW_FOR_FID = 2048
+COPIED_SHARE = 0.05
+"""Share of synthetic images nearer than one in a hundred held-out ones from which it is odd."""
+
+
+def figure(value: float | None) -> str:
+    """A number with three digits, for people; a dash where nothing could be measured."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def summary(results: dict[str, Any]) -> list[str]:
+    """The report in a few sentences.
+
+    Args:
+        results: what report.json holds, but summary.
+    """
+    return [
+        _on_classes(results["faithfulness"]),
+        _on_distance(results["fidelity"]),
+        _on_copies(results["copies"]),
+    ]
+
+
+def warnings(results: dict[str, Any]) -> list[str]:
+    """What a reader must know before believing the figures.
+
+    Args:
+        results: what report.json holds, but warnings and summary.
+    """
+    counts = dict(zip(results["data"]["class_names"], results["images"]["test"], strict=True))
+    return [
+        *_on_few(counts, results["features"]["dimension"]),
+        *_on_bias(results["features"]["name"], sum(counts.values())),
+        *_on_floor(results["images"], results["features"]["name"]),
+        *_on_groups(results["images"]["groups_in_train_and_test"]),
+    ]
+
+
+def _on_classes(found: dict[str, Any]) -> str:
+    synthetic, real = found["synthetic"], found["real"]
+    worst = min(synthetic["classes"], key=lambda name: synthetic["classes"][name])
+    return (
+        f"A classifier trained on real images assigns {synthetic['mean']:.0%} of the synthetic "
+        f"images to the class that was asked for; of held-out real images it gets "
+        f"{real['mean']:.0%} right (means over classes). The weakest class is {worst} with "
+        f"{synthetic['classes'][worst]:.0%}."
+    )
+
+
+def _on_distance(found: dict[str, Any]) -> str:
+    whole = found["whole"]
+    distance, floor = whole["frechet"], whole["frechet_floor"]
+    if distance is None or floor is None:
+        return "There are too few real images to measure a distance."
+    text = (
+        f"Synthetic and held-out real images are {figure(distance)} apart "
+        f"({found['frechet_name']}); two sets of real images of that size are {figure(floor)} apart"
+    )
+    if floor <= 0:
+        return f"{text}."
+    times = figure(distance / floor)
+    return f"{text}, so the synthetic ones are {times} times as far as real ones."
+
+
+def _on_copies(found: dict[str, Any]) -> str:
+    near = round(found["share_below"] * found["n"])
+    text = (
+        f"The nearest training image lies {found['synthetic_median']:.1f} grey levels from a "
+        f"synthetic image (median) and {found['held_out_median']:.1f} from a held-out real one. "
+        f"{near:,} of {found['n']:,} synthetic images ({found['share_below']:.0%}) are nearer to a "
+        "training image than all but one in a hundred held-out real images; of images as new as "
+        "those, 1% would be."
+    )
+    if found["share_below"] > COPIED_SHARE:
+        return f"{text} That can mean copies, or blur: look at the nearest pairs."
+    return text
+
+
+def _on_few(counts: dict[str, int], dimension: int) -> list[str]:
+    few = [f"{name} ({count})" for name, count in counts.items() if count < FEW]
+    text = []
+    if few:
+        text.append(
+            f"Fewer than {FEW} real test images of {', '.join(few)}: distances of these classes "
+            "are noise to a large part; compare them with their floor only."
+        )
+    flat = [name for name, count in counts.items() if count <= dimension]
+    if flat:
+        text.append(
+            f"No more test images than features ({dimension}) of {', '.join(flat)}: their Fréchet "
+            "distances are biased upwards. The kernel distance is not."
+        )
+    return text
+
+
+def _on_bias(features: str, count: int) -> list[str]:
+    if features == "inception" and count < FEW_FOR_FID:
+        return [
+            f"FID needs {FEW_FOR_FID:,} images on each side to be compared with published figures; "
+            f"there are {count:,}."
+        ]
+    return []
+
+
+def _on_floor(images: dict[str, Any], features: str) -> list[str]:
+    text = []
+    if sum(images["floor"]) < sum(images["test"]):
+        text.append(
+            "The floor has fewer images than the reference; it is a little too high, and that "
+            "flatters the synthetic images."
+        )
+    learnt = sum(images["floor"]) - images["floor_held_out"]
+    if learnt and features == "classifier":
+        text.append(
+            f"{learnt:,} of {sum(images['floor']):,} images of the floor are training images, "
+            "which the classifier has seen: the floor is a little too high."
+        )
+    return text
+
+
+def _on_groups(in_two: int) -> list[str]:
+    if not in_two:
+        return []
+    return [
+        f"{in_two:,} groups (lesions or patients) have images in the training and in the test "
+        "split: all figures flatter. Build the data set anew with groups."
+    ]

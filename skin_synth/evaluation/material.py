@@ -1,0 +1,125 @@
+"""All images of a comparison: real ones to learn from, to compare with, and synthetic ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Protocol
+
+import numpy as np
+
+from skin_synth.data import LabelledImages, load_split
+from tfrecords_tools.reader import read_info
+
+FEWEST_SYNTHETIC = 20
+"""Synthetic images of a class that class faithfulness is judged by, at least."""
+PAINT, FLOOR = range(2)
+"""What random numbers are for: keeps the streams of one seed apart."""
+
+
+class Paints(Protocol):
+    """What is needed of a run; see `skin_synth.runs.Run`."""
+
+    @property
+    def run_id(self) -> str: ...  # noqa: D102
+    @property
+    def checkpoint_hash(self) -> str: ...  # noqa: D102
+    @property
+    def images_seen(self) -> int: ...  # noqa: D102
+    @property
+    def preset_name(self) -> str: ...  # noqa: D102
+    @property
+    def class_names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def image_size(self) -> int: ...  # noqa: D102
+    @property
+    def data_name(self) -> str: ...  # noqa: D102
+    @property
+    def data_fingerprint(self) -> str: ...  # noqa: D102
+
+    def generate(  # noqa: D102
+        self, label_ids: np.ndarray, seeds: np.ndarray, *, truncation: float = 1.0
+    ) -> np.ndarray: ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Material:
+    """All images of a comparison.
+
+    Attributes:
+        train: real, what the generator learnt from.
+        test: real, other lesions: the reference.
+        floor: real, other lesions than the reference's, about as many of each class.
+        floor_held_out: how many of `floor` are from the validation split.
+        synthetic: uint8[n, side, side, 3], at least as many of each class as the reference has.
+        asked: int64[n], the label that each synthetic image was painted for.
+    """
+
+    train: LabelledImages
+    test: LabelledImages
+    floor: LabelledImages
+    floor_held_out: int
+    synthetic: np.ndarray
+    asked: np.ndarray
+
+    def matched(self) -> np.ndarray:
+        """Indices of synthetic images, as many of each class as the reference has."""
+        return np.concatenate(
+            [
+                np.flatnonzero(self.asked == label)[:count]
+                for label, count in enumerate(self.test.class_counts)
+            ]
+        )
+
+
+def gather(run: Paints, data_dir: str | os.PathLike[str], *, seed: int) -> Material:
+    """Reads the real images and paints the synthetic ones.
+
+    Args:
+        run: what paints.
+        data_dir: the data set that it was trained on.
+        seed: of the synthetic images and of the choice of the floor.
+    """
+    train, test = load_split(data_dir, "train"), load_split(data_dir, "test")
+    held_out = None
+    if "validation" in read_info(data_dir).splits:
+        held_out = load_split(data_dir, "validation")
+    floor, floor_held_out = choose_floor(
+        train, held_out, test, np.random.default_rng([seed, FLOOR])
+    )
+    counts = np.maximum(test.class_counts, FEWEST_SYNTHETIC)
+    asked = np.repeat(np.arange(len(counts)), counts)
+    seeds = np.random.default_rng([seed, PAINT]).integers(0, 2**63 - 1, len(asked))
+    synthetic = run.generate(asked, seeds, truncation=1.0)
+    return Material(train, test, floor, floor_held_out, synthetic, asked)
+
+
+def choose_floor(
+    train: LabelledImages,
+    held_out: LabelledImages | None,
+    test: LabelledImages,
+    rng: np.random.Generator,
+) -> tuple[LabelledImages, int]:
+    """As many real images of each class as `test` has, held-out ones first, of other groups."""
+    sources = [split for split in (held_out, train) if split is not None]
+    images = np.concatenate([split.images for split in sources])
+    labels = np.concatenate([split.labels for split in sources])
+    image_ids = [name for split in sources for name in split.image_ids]
+    groups = [name for split in sources for name in split.groups]
+    later = np.repeat(np.arange(len(sources)), [len(split) for split in sources])
+    other = ~np.isin(groups, test.groups)
+    order = np.lexsort([rng.permutation(len(labels)), later])
+    chosen = np.concatenate(
+        [
+            [row for row in order if labels[row] == label and other[row]][:count]
+            for label, count in enumerate(test.class_counts)
+        ]
+    ).astype(int)
+    floor = LabelledImages(
+        images[chosen],
+        labels[chosen],
+        tuple(image_ids[row] for row in chosen),
+        tuple(groups[row] for row in chosen),
+        test.class_names,
+    )
+    return floor, int((later[chosen] == 0).sum()) if held_out is not None else 0
