@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from skin_synth.layers import ModulatedNorm, SmoothUpsampling, leaky
+from skin_synth.layers import ModulatedNorm, SmoothUpsampling, leaky, without_grid
 
 
 def _seeds(seed: int) -> Iterator[int]:
@@ -26,7 +26,7 @@ class Generator(keras.Model):
 
     The condition (latent and class embedding) makes the first 4x4 features and modulates the norm
     of every stage. A stage doubles the resolution by a transposed 4x4 convolution. The image is
-    made in float32 under every policy.
+    made in float32 under every policy, and loses the finest grid before it is squashed.
 
     Call with (latents: float32[n, latent_dim], label_ids: int[n]); returns
     float32[n, image_size, image_size, 3] in [-1, 1].
@@ -108,7 +108,7 @@ class Generator(keras.Model):
         x = leaky(self.norms[0]((x, condition), training=training))
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             x = leaky(norm((up(x), condition), training=training))
-        return ops.tanh(self.to_rgb(x))
+        return ops.tanh(without_grid(self.to_rgb(x)))
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

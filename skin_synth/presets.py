@@ -154,7 +154,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="derm-64",
             image_size=64,
-            generator_widths=(256, 192, 128, 64, 32),
+            generator_widths=(256, 128, 96, 48, 24),
             discriminator_widths=(32, 64, 128, 256),
         ),
         Preset(

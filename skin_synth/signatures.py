@@ -153,9 +153,9 @@ class Sampler(tf.Module):
         count = tf.shape(latent)[0]
         chunks = -(-count // CHUNK)
         missing = chunks * CHUNK - count
-        latent = tf.reshape(tf.pad(latent, [[0, missing], [0, 0]]), [chunks, CHUNK, -1])
+        latent_dim = self.generator.latent_dim
+        latent = tf.reshape(tf.pad(latent, [[0, missing], [0, 0]]), [chunks, CHUNK, latent_dim])
         label_id = tf.reshape(tf.pad(label_id, [[0, missing]]), [chunks, CHUNK])
-        latent = tf.ensure_shape(latent, [None, CHUNK, self.generator.latent_dim])
 
         def paint(rows: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             return to_uint8(self.generator(rows, training=False))
@@ -166,7 +166,7 @@ class Sampler(tf.Module):
             parallel_iterations=1,
             fn_output_signature=tf.TensorSpec([CHUNK, *self.image_shape], tf.uint8),
         )
-        return tf.reshape(images, [-1, *self.image_shape])[:count]
+        return tf.reshape(images, [chunks * CHUNK, *self.image_shape])[:count]
 
     def _assert_known(self, label_id: tf.Tensor) -> tf.Operation:
         known = (label_id >= 0) & (label_id < len(self.class_names))

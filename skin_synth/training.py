@@ -165,6 +165,7 @@ def _fit(
         epochs=epochs_left,
         steps_per_epoch=epoch_steps,
         verbose=0,
+        shuffle=False,
         callbacks=[
             callbacks_of_run.ProgressBar(images=images),
             callbacks_of_run.StopAt(images=images, minutes=minutes),
@@ -208,9 +209,9 @@ def measure_speed(gan: ConditionalGAN, split: LabelledImages) -> float:
     source = batches(
         split, batch_size=preset.batch_size, seed=gan.seed, exponent=preset.sampling_exponent
     )
-    gan.fit(source, steps_per_epoch=2, verbose=0)
+    gan.fit(source, steps_per_epoch=2, verbose=0, shuffle=False)
     start = time.monotonic()
-    gan.fit(source, steps_per_epoch=DRY_RUN_STEPS, verbose=0)
+    gan.fit(source, steps_per_epoch=DRY_RUN_STEPS, verbose=0, shuffle=False)
     return DRY_RUN_STEPS * preset.batch_size / (time.monotonic() - start)
 
 

@@ -44,7 +44,7 @@ def compiled(preset=PRESET, *, policy="float32", seed=0, **options):
 
 def trained(steps=3, **options):
     gan = compiled(**options)
-    gan.fit(source(), steps_per_epoch=steps, verbose=0)
+    gan.fit(source(), steps_per_epoch=steps, verbose=0, shuffle=False)
     return gan
 
 
@@ -61,7 +61,7 @@ def test_every_loss_and_every_policy_trains(loss, policy):
     preset = dataclasses.replace(PRESET, loss=loss, penalty_fake=loss == "relativistic")
     gan = compiled(preset, policy=policy)
     before = gan.generator.get_weights(), gan.discriminator.get_weights()
-    history = gan.fit(source(), steps_per_epoch=4, verbose=0).history
+    history = gan.fit(source(), steps_per_epoch=4, verbose=0, shuffle=False).history
     assert set(history) == set(METRICS)
     assert all(np.isfinite(values).all() for values in history.values())
     assert gan.images_seen == 16
@@ -75,7 +75,7 @@ def test_one_step_moves_the_average_exactly_by_its_decay():
     gan = trained(2)
     old = gan.ema_generator.get_weights()
     decay = float(gan.now().ema_decay)
-    gan.fit(source(first_step=2), steps_per_epoch=1, verbose=0)
+    gan.fit(source(first_step=2), steps_per_epoch=1, verbose=0, shuffle=False)
     for average, before, current in zip(
         gan.ema_generator.get_weights(), old, gan.generator.get_weights(), strict=True
     ):
@@ -110,7 +110,7 @@ def test_schedules_follow_the_step_counter():
     assert float(gan.now().learning_rate) == pytest.approx(PRESET.learning_rate.start)
     gan.steps.assign(PRESET.schedule_images // PRESET.batch_size)
     assert float(gan.now().learning_rate) == pytest.approx(PRESET.learning_rate.end)
-    gan.fit(source(), steps_per_epoch=1, verbose=0)
+    gan.fit(source(), steps_per_epoch=1, verbose=0, shuffle=False)
     for optimizer in (gan.optimizer, gan.discriminator_optimizer):
         assert float(optimizer.learning_rate) == pytest.approx(PRESET.learning_rate.end)
 
@@ -124,7 +124,7 @@ def test_saved_and_restored_training_goes_on_bit_for_bit(tmp_path, policy):
     resumed.load_weights(tmp_path / "at3.weights.h5")
     for a, b in zip(all_state(first), all_state(resumed), strict=True):
         np.testing.assert_array_equal(a, b)
-    resumed.fit(source(first_step=3), steps_per_epoch=2, verbose=0)
+    resumed.fit(source(first_step=3), steps_per_epoch=2, verbose=0, shuffle=False)
     for a, b in zip(all_state(whole), all_state(resumed), strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skin_synth.layers import ModulatedNorm, SmoothUpsampling, leaky
+from skin_synth.layers import ModulatedNorm, SmoothUpsampling, leaky, without_grid
 
 
 def test_leaky_by_hand():
@@ -79,3 +79,24 @@ def test_upsampling_follows_its_seed():
     first, again, other = (SmoothUpsampling(seed)((4, 4, 2, 3), "float32") for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
+
+
+def test_the_finest_grid_is_gone_and_flat_colour_stays():
+    y, x = np.mgrid[:16, :16]
+    checkers = np.broadcast_to(((-1.0) ** (x + y))[None, :, :, None], (1, 16, 16, 3))
+    stripes = np.broadcast_to(((-1.0) ** x)[None, :, :, None], (1, 16, 16, 3))
+    for grid in (checkers, stripes):
+        filtered = without_grid(tf.constant(0.25 + grid, tf.float32)).numpy()
+        np.testing.assert_allclose(filtered[:, 4:-4, 4:-4], 0.25, atol=1e-6)
+
+
+def test_slow_waves_pass_unchanged():
+    wave = np.sin(2 * np.pi * np.arange(64) / 16)[None, None, :, None]
+    images = np.broadcast_to(wave, (1, 64, 64, 3))
+    filtered = without_grid(tf.constant(images, tf.float32)).numpy()
+    np.testing.assert_allclose(filtered[:, :, 8:-8], images[:, :, 8:-8], atol=5e-3)
+
+
+def test_colours_do_not_mix():
+    images = tf.one_hot([[[0] * 8] * 8], 3)
+    np.testing.assert_allclose(without_grid(images), images, atol=1e-6)
