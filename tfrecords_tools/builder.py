@@ -165,7 +165,7 @@ def build(
                 split: _serialized(records, settled.groups, class_names, spooled, spool, split)
                 for split, records in by_split.items()
             },
-            extra_files={BUILD_REPORT: report, REJECTED: rejected_csv(rejections)},
+            extra_files=lambda: {BUILD_REPORT: report, REJECTED: rejected_csv(rejections)},
             overwrite=overwrite,
         )
     return BuildReport(info, rejections)

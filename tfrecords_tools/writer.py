@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ def write_dataset(
     image_shape: tuple[int | None, int | None, int],
     image_format: str | None = "png",
     splits: Mapping[str, Iterable[bytes]],
-    extra_files: Mapping[str, bytes] | None = None,
+    extra_files: Callable[[], Mapping[str, bytes]] = dict,
     overwrite: bool = False,
 ) -> DatasetInfo:
     """Writes records as a data set directory that `tfds.builder_from_directory` reads.
@@ -58,7 +58,8 @@ def write_dataset(
         image_format: png, jpeg, or None where both occur.
         splits: serialized records (see `schema.serialize_record`) of each split; taken one by
             one, so that a generator may make them. A split without records is left out.
-        extra_files: further files, by name.
+        extra_files: gives further files by name; called once all records are written, so that
+            they may tell of the records.
         overwrite: whether to replace a directory that is there already.
 
     Raises:
@@ -77,7 +78,7 @@ def write_dataset(
         if not written:
             raise InputError(f"no record to write into {directory}")
         _write_metadata(temporary, name, tuple(class_names), image_shape, image_format, written)
-        for file, content in (extra_files or {}).items():
+        for file, content in extra_files().items():
             (temporary / file).write_bytes(content)
     return read_info(directory)
 
