@@ -94,7 +94,8 @@ def _on_few(counts: dict[str, int], dimension: int) -> list[str]:
             f"Fewer than {FEW} real test images of {', '.join(few)}: distances of these classes "
             "are noise to a large part; compare them with their floor only."
         )
-    flat = [name for name, count in counts.items() if count <= dimension]
+    sets = {"the whole set": sum(counts.values()), **counts}
+    flat = [name for name, count in sets.items() if count <= dimension]
     if flat:
         text.append(
             f"No more test images than features ({dimension}) of {', '.join(flat)}: their Fréchet "

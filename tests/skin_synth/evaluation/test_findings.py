@@ -83,6 +83,10 @@ def test_no_warning_where_none_is_due():
     [
         ({"images": {"test": [49, 200]}}, "Fewer than 50 real test images of a (49):"),
         ({"images": {"test": [96, 200]}}, "No more test images than features (96) of a:"),
+        (
+            {"features": {"dimension": 220}},
+            "No more test images than features (220) of the whole set, a, b:",
+        ),
         ({"images": {"floor": [99, 120]}}, "The floor has fewer images"),
         ({"images": {"floor_held_out": 200}}, "20 of 220 images of the floor are training images"),
         ({"images": {"groups_in_train_and_test": 3}}, "3 groups (lesions or patients) have"),
