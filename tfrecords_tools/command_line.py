@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -14,6 +15,8 @@ from tfrecords_tools.errors import InputError
 
 DONE, FAILED, WRONG_USAGE = range(3)
 INTERRUPTED = 130
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAKE_SPACE = "free some space or choose another place"
 
 Main = Callable[[argparse.Namespace], None]
 ParserFactory = Callable[[], argparse.ArgumentParser]
@@ -87,15 +90,22 @@ def _explain(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return _explain_os(error)
     if _is_tensorflow_error(error):
-        return f"TensorFlow could not go on: {error}"
+        return _explain_tensorflow(error)
     return None
 
 
 def _explain_os(error: OSError) -> str:
     place = f" ({error.filename})" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"the disk is full{place}: free some space or choose another place"
+    if error.errno in NO_SPACE:
+        return f"the disk is full{place}: {MAKE_SPACE}"
     return f"{error.strerror or error}{place}"
+
+
+def _explain_tensorflow(error: Exception) -> str:
+    """TensorFlow's writers tell a full disk in words only."""
+    if any(os.strerror(number) in str(error) for number in NO_SPACE):
+        return f"the disk is full ({error}): {MAKE_SPACE}"
+    return f"TensorFlow could not go on: {error}"
 
 
 def _is_tensorflow_error(error: Exception) -> bool:

@@ -129,14 +129,39 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
     assert cli.main_with([*words, "--overwrite"]) == 0
 
 
-def test_dry_run_writes_nothing(phantom_data, tiny_preset, tmp_path, capsys):
-    run = tmp_path / "run"
-    words = f"train --data {phantom_data} --run {run} --preset {tiny_preset.name} --dry_run"
-    assert cli.main_with(words.split()) == 0
-    out = capsys.readouterr().out
-    assert "images/s" in out
-    assert "smallest class" in out
-    assert not run.exists()
+@pytest.mark.parametrize(
+    ("home", "line", "received"),
+    [
+        (
+            "training.train",
+            "train --data D --run R --preset derm-32 --images 9 --minutes 2 --seed 3 --dry_run",
+            {"preset": "derm-32", "images": 9, "minutes": 2.0, "seed": 3, "dry_run": True},
+        ),
+        (
+            "synthesis.balance",
+            "balance --run R --data D --out O --target 9 --seed 3 --overwrite",
+            {"target": 9, "seed": 3, "overwrite": True},
+        ),
+        (
+            "evaluation.evaluate",
+            "evaluate --run R --data D --out O --features mobilenet --weights W --seed 3",
+            {"features": "mobilenet", "weights": "W", "seed": 3, "overwrite": False},
+        ),
+        ("serving.export", "export --run R --out O", {}),
+        ("demo.run_demo", "demo --out O --images 9 --minutes 2", {"images": 9, "minutes": 2.0}),
+    ],
+)
+def test_flags_arrive_at_the_function(home, line, received, monkeypatch):
+    calls = []
+    monkeypatch.setattr("skin_synth.runs.load_run", lambda path: f"run of {path}")
+    monkeypatch.setattr(
+        f"skin_synth.{home}", lambda *args, **options: calls.append((args, options))
+    )
+    assert cli.main_with(line.split()) == 0
+    [(arguments, options)] = calls
+    assert received.items() <= options.items()
+    places = {"train": ("D", "R"), "demo": ("O",), "export": ("run of R", "O")}
+    assert arguments == places.get(line.split()[0], ("run of R", "D", "O"))
 
 
 # Wrong input: exit code 1, one clear line, nothing left behind.
@@ -276,8 +301,7 @@ def test_writes_that_fail_half_way_leave_nothing(
         "balance": ["--data", str(phantom_data)],
     }
     words = [command, "--run", str(tiny_run.directory), "--out", str(tmp_path / "out")]
-    told = "File too large" if command == "export" else "the disk is full"
-    fails([*words, *extra.get(command, [])], told, capsys)
+    fails([*words, *extra.get(command, [])], "the disk is full", capsys)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
