@@ -8,6 +8,7 @@ next call for the same target removes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -15,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
+
+NEW, OLD = "new", "old"
+"""What a temporary sibling holds: what is to come, or what it is to replace."""
 
 
 @contextlib.contextmanager
@@ -31,21 +35,27 @@ def new_directory(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
     Raises:
         InputError: `path` exists and may not be overwritten, or is a file.
     """
-    target = Path(path).absolute()
+    target = Path(path).resolve()
+    _tidy(target)
     if target.exists() and not overwrite:
-        raise InputError(f"{path} exists already: choose another place, or give --overwrite")
+        raise _exists(path)
     if target.exists() and not target.is_dir():
         raise InputError(f"{path} is a file, not a directory: choose another place")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_debris(target)
-    temporary = _temporary(target)
-    temporary.mkdir()
+    made = _make_parents(target)
+    temporary = _sibling(target, NEW)
     try:
+        temporary.mkdir()
         yield temporary
         _flush_tree(temporary)
-        _swap(temporary, target)
-    finally:
+        if overwrite and target.exists():
+            _swap(temporary, target)
+        else:
+            _place(temporary, target)
+        _flush(target.parent)
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        _remove_empty(made)
+        raise
 
 
 @contextlib.contextmanager
@@ -61,10 +71,10 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Yields:
         The temporary path; nothing is there yet.
     """
-    target = Path(path).absolute()
+    target = Path(path).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_debris(target)
-    temporary = _temporary(target)
+    _tidy(target)
+    temporary = _sibling(target, NEW)
     try:
         yield temporary
         _flush(temporary)
@@ -74,23 +84,36 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _temporary(target: Path) -> Path:
-    return target.with_name(f".tmp-{os.getpid()}.{target.name}")
+def _exists(path: object) -> InputError:
+    return InputError(f"{path} exists already: choose another place, or give --overwrite")
 
 
-def _remove_debris(target: Path) -> None:
-    """Removes temporary siblings of this target whose process is gone."""
-    name = re.compile(rf"\.tmp-(\d+)\.{re.escape(target.name)}")
+def _sibling(target: Path, kind: str) -> Path:
+    return target.with_name(f".tmp-{os.getpid()}.{kind}.{target.name}")
+
+
+def _tidy(target: Path) -> None:
+    """Clears up after processes that were killed while they wrote this target.
+
+    What such a process had moved aside goes back if nothing took its place; the rest is removed.
+    """
+    if not target.parent.is_dir():
+        return
+    name = re.compile(rf"\.tmp-(\d+)\.({NEW}|{OLD})\.{re.escape(target.name)}")
     for sibling in target.parent.iterdir():
         match = name.fullmatch(sibling.name)
-        if match and not _alive(int(match[1])):
-            if sibling.is_dir():
-                shutil.rmtree(sibling, ignore_errors=True)
-            else:
-                sibling.unlink(missing_ok=True)
+        if not match or _alive(int(match[1])):
+            continue
+        if match[2] == OLD and not target.exists():
+            sibling.rename(target)
+        elif sibling.is_dir():
+            shutil.rmtree(sibling, ignore_errors=True)
+        else:
+            sibling.unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:
+    """Whether another process of this number runs."""
     if pid == os.getpid():
         return False
     try:
@@ -102,13 +125,38 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def _make_parents(target: Path) -> list[Path]:
+    """Makes the parents; returns those that were missing, the innermost first."""
+    missing = [parent for parent in target.parents if not parent.exists()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
+
+
+def _place(temporary: Path, target: Path) -> None:
+    """Gives `temporary` its name, unless another process has taken that meanwhile."""
+    try:
+        temporary.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise _exists(target) from error
+        raise
+
+
 def _swap(temporary: Path, target: Path) -> None:
     """Puts `temporary` in the place of `target`, whose old content goes last."""
-    old = target.with_name(f".tmp-{os.getpid()}.old.{target.name}")
-    if target.exists():
-        target.rename(old)
-    temporary.rename(target)
-    _flush(target.parent)
+    old = _sibling(target, OLD)
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -14,8 +14,8 @@ SECONDS_BETWEEN_LINES = 30.0
 class Progress:
     """Counts work done, on standard error; use as a context manager.
 
-    On a terminal it is a tqdm bar. Elsewhere it prints a line when it starts, about every half
-    minute, and when it ends.
+    On a terminal it is a tqdm bar. Elsewhere it prints a line about every half minute and one at
+    the end.
     """
 
     def __init__(self, *, total: int, unit: str, description: str) -> None:

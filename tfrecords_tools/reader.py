@@ -73,11 +73,11 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
             for split in info["splits"]
         }
         shape = _image_shape(features)
+        class_names = tuple((path / LABELS).read_text("utf-8").splitlines())
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{directory}: the metadata are damaged or not ours ({error!r}); build it again"
         ) from error
-    class_names = tuple((path / LABELS).read_text("utf-8").splitlines())
     order = sorted(lengths, key=lambda split: (*SPLITS, split).index(split))
     splits = {split: _split_files(path, name, split, lengths[split]) for split in order}
     return DatasetInfo(path, name, class_names, shape, splits)
@@ -87,13 +87,22 @@ def read_records(directory: str | os.PathLike[str], split: str) -> Iterator[byte
     """Yields the serialized records of a split, in shard order, their checksums checked.
 
     Raises:
-        InputError: no data set there, no such split, a missing shard, or a damaged record.
+        InputError: no data set there, no such split, a missing or cut shard, or a damaged record.
     """
     info = read_info(directory)
     if split not in info.splits:
         raise InputError(f"{directory} has no split {split!r}; it has {', '.join(info.splits)}")
-    for shard in info.splits[split].shards:
-        yield from read_shard(shard)
+    files = info.splits[split]
+    for shard, promised in zip(files.shards, files.shard_lengths, strict=True):
+        found = 0
+        for record in read_shard(shard):
+            yield record
+            found += 1
+        if found != promised:
+            raise InputError(
+                f"shard {shard} has {found} records, the metadata promise {promised}: build the "
+                "data set again"
+            )
 
 
 def read_shard(shard: Path) -> Iterator[bytes]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from tfrecords_tools.errors import InputError
+
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 ORIGIN_REAL = "real"
 ORIGIN_SYNTHETIC = "synthetic"
@@ -58,15 +60,16 @@ def parse_record(serialized: bytes) -> Record:
     """The record whose `serialize_record` gave these bytes.
 
     Raises:
-        ValueError: they are no tf.train.Example, or a feature is missing.
+        InputError: they are no tf.train.Example, or a feature is missing.
     """
     import tensorflow as tf
+    from google.protobuf.message import DecodeError
 
     example = tf.train.Example()
     try:
         example.ParseFromString(serialized)
-    except Exception as error:
-        raise ValueError(f"not a tf.train.Example: {error}") from error
+    except DecodeError as error:
+        raise InputError(f"the record is no tf.train.Example: {error}") from error
     feature = example.features.feature
     try:
         return Record(
@@ -78,7 +81,9 @@ def parse_record(serialized: bytes) -> Record:
         )
     except IndexError as error:
         found = ", ".join(sorted(feature)) or "none"
-        raise ValueError(f"a feature is missing or empty; found: {found}") from error
+        raise InputError(f"a feature of the record is missing or empty; it has {found}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"a text of the record is not UTF-8: {error}") from error
 
 
 def shard_name(name: str, split: str, index: int, count: int) -> str:
