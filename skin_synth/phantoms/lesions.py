@@ -93,11 +93,11 @@ def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     square = (x**corner + y**corner) ** np.float32(1 / corner)
     ripple = 0.035 * np.cos(int(rng.integers(8, 12)) * plane.theta + rng.uniform(0, 6))
     body = inside(square - 0.86 + ripple, 0.3 * lesion.softness)
-    number = int(rng.integers(7, 11))
-    places = _scatter(rng, number + 3, reach=0.66, apart=0.33)
-    radii = rng.uniform(0.105, 0.14, len(places))
-    white = spots(plane, places[3:], radii[3:], 0.04)
-    plugs = spots(plane, places[:3], 0.85 * radii[:3], 0.04)
+    number = int(rng.integers(4, 7))
+    places = _scatter(rng, number + 2, reach=0.62, apart=0.46)
+    radii = rng.uniform(0.16, 0.2, len(places))
+    white = spots(plane, places[2:], radii[2:], 0.04)
+    plugs = spots(plane, places[:2], 0.85 * radii[:2], 0.04)
     shade = 0.85 + 0.1 * smooth_noise(rng, len(plane.x), 10) + 0.9 * plugs
     return Painting(
         Layers(
@@ -105,7 +105,7 @@ def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
             blood=lesion.blood * body,
             white=0.85 * body * white,
         ),
-        elements=len(places) - 3,
+        elements=len(places) - 2,
         irregularity=0.09,
     )
 
@@ -129,15 +129,15 @@ def ring(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
 
 def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     """A dark core from which even streaks burst in all directions, each ending in a bulb."""
-    number = int(rng.integers(9, 13))
-    angles = 2 * np.pi * (np.arange(number) + rng.uniform(-0.16, 0.16, number)) / number
-    ends = rng.uniform(0.92, 1.12, number)
+    number = int(rng.integers(5, 8))
+    angles = 2 * np.pi * (np.arange(number) + rng.uniform(-0.12, 0.12, number)) / number
+    ends = rng.uniform(1.0, 1.2, number)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    width = np.full((number, 1), 0.13)
-    segments = np.concatenate([0.45 * rays, width, ends[:, None] * rays, 0.38 * width], axis=1)
+    width = np.full((number, 1), 0.17)
+    segments = np.concatenate([0.3 * rays, width, ends[:, None] * rays, 0.38 * width], axis=1)
     streaks = strokes(plane, segments, 0.06)
     bulbs = spots(plane, ends[:, None] * rays, rng.uniform(0.06, 0.085, number), 0.06)
-    core = inside(plane.r - 0.55, 0.12)
+    core = inside(plane.r - 0.42, 0.12)
     pigment = np.maximum(core, np.maximum(streaks, bulbs))
     haze = 0.25 * inside(plane.r - 0.9, 0.35)
     return Painting(
