@@ -18,7 +18,7 @@ LARGEST_SIDE = 64
 """Larger images are averaged down to this, which keeps the outline and drops fine texture."""
 BATCH_SIZE = 64
 LEARNING_RATE = 3e-3
-FEWEST_STEPS, MOST_STEPS = 120, 500
+FEWEST_STEPS, MOST_STEPS = 120, 1000
 PASSES = 6
 """Times that an image is seen by default, within the limits above."""
 
@@ -92,7 +92,7 @@ def train_classifier(
 
 
 def default_steps(images: int) -> int:
-    """Batches in which each of `images` is seen about six times, 120 to 500."""
+    """Batches in which each of `images` is seen about six times, 120 to 1,000."""
     return min(max(PASSES * images // BATCH_SIZE, FEWEST_STEPS), MOST_STEPS)
 
 

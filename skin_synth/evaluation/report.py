@@ -101,7 +101,12 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "percent": _percent, "count": "{:,}".format}
+    environment.filters |= {
+        "figure": figure,
+        "thousandth": lambda value: figure(None if value is None else 1000 * value),
+        "percent": _percent,
+        "count": "{:,}".format,
+    }
     return environment.get_template(HTML).render(
         **results,
         gallery=[

@@ -50,7 +50,7 @@ def test_large_images_are_averaged_down():
     assert classifier.LARGEST_SIDE == sizes[2] < sizes[1] == 128
 
 
-@pytest.mark.parametrize(("images", "steps"), [(100, 120), (2560, 240), (10**6, 500)])
+@pytest.mark.parametrize(("images", "steps"), [(100, 120), (2560, 240), (10**6, 1000)])
 def test_steps_follow_the_size_of_the_data(images, steps):
     assert classifier.default_steps(images) == steps
 
