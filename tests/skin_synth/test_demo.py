@@ -18,7 +18,7 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def news_of_two_starts(tmp_path_factory):
+def news_of_two_starts(tiny_preset, tmp_path_factory):
     """A demo that was killed in its fourth stage and started again: places, both logs."""
     out = tmp_path_factory.mktemp("demo") / "out"
     first, second = [], []
@@ -28,10 +28,12 @@ def news_of_two_starts(tmp_path_factory):
         raise Killed
 
     with patch.context() as patched:
-        patched.setattr(demo, "_evaluate", die)
-        with pytest.raises(Killed):
-            run(out, first)
-    places = run(out, second)
+        patched.setattr(demo, "PRESET", tiny_preset.name)
+        with patched.context() as killed:
+            killed.setattr(demo, "_evaluate", die)
+            with pytest.raises(Killed):
+                run(out, first)
+        places = run(out, second)
     return places, first, second
 
 
