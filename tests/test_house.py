@@ -30,7 +30,7 @@ STOREYS = (
     ("evaluation", "serving"),
     ("runs",),
     ("gan",),
-    ("signatures", "networks", "losses", "augment", "schedules", "data", "phantoms"),
+    ("signatures", "networks", "losses", "augment", "schedules", "data", "phantoms", "provenance"),
     ("layers", "precision", "presets", "flag_types"),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""
