@@ -68,7 +68,7 @@ def changed(preset: Preset, variant: str) -> Preset:
     fields: dict[str, Any] = {}
     for part in filter(None, variant.split(",")):
         field, _, text = part.partition("=")
-        value = ast.literal_eval(text) if text[:1] in "0123456789-TF" else text
+        value: Any = ast.literal_eval(text) if text[:1] in "0123456789-TF" else text
         fields[field] = Ramp(value, value) if isinstance(getattr(preset, field), Ramp) else value
     return dataclasses.replace(preset, **fields)
 

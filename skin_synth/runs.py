@@ -86,7 +86,7 @@ class RunConfig:
                 f"config.json has schema version {fields.get('schema_version')!r}, this release "
                 f"reads {SCHEMA_VERSION}: use the release that wrote it, or start a new run"
             )
-        data = {
+        data: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in fields["data"].items()
         }

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from skin_synth.gan import ConditionalGAN
 from skin_synth.serving.warmup import write_warmup
 from skin_synth.signatures import Sampler
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from skin_synth.gan import ConditionalGAN
     from skin_synth.runs import Run
 
 LABELS = "labels.txt"
@@ -38,7 +38,7 @@ def export(model: ConditionalGAN | Run, model_dir: str | os.PathLike[str]) -> Pa
     Raises:
         InputError: `model_dir` is a file.
     """
-    gan = getattr(model, "gan", model)
+    gan = model if isinstance(model, ConditionalGAN) else model.gan
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
