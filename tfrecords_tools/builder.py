@@ -1,7 +1,6 @@
 """From a folder of images to a data set directory.
 
-Images are decoded once, by threads, into a spool file, so that memory does not grow with their
-size; what stays in memory is a line an image. Then duplicates are settled, groups get their
+Images are decoded once, by threads, into a spool. Then duplicates are settled, groups get their
 splits, and the shards are written from the spool. All orders follow from names and hashes: any
 worker count gives the same bytes.
 """
@@ -12,18 +11,14 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import os
-import re
-import tempfile
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
 
-from tfrecords_tools.duplicates import settle
+from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.duplicates import Settled, settle
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.images import PreparedImage, Rejected, prepare
+from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.progress import track
 from tfrecords_tools.reader import DatasetInfo, read_info, read_records
 from tfrecords_tools.report import build_report, rejected_csv
@@ -37,12 +32,9 @@ from tfrecords_tools.sources import (
     has_image_suffix,
 )
 from tfrecords_tools.splits import DEFAULT_SPLITS, assign_splits, check_shares
-from tfrecords_tools.writer import write_dataset
+from tfrecords_tools.spool import Spool
+from tfrecords_tools.writer import write_files
 
-ORIGINAL = "original"
-NAME = re.compile("[a-z][a-z0-9_]*")
-IN_FLIGHT_PER_WORKER = 4
-"""Images read ahead for each worker: bounds the memory."""
 REPORTED_VERSIONS = ("numpy", "pillow", "tensorflow", "tensorflow-datasets")
 
 
@@ -53,20 +45,12 @@ class BuildReport:
     Attributes:
         info: of the data set.
         rejections: the files that are not in it.
+        lost_classes: classes of which every image was rejected; they are not in the data set.
     """
 
     info: DatasetInfo
     rejections: tuple[Rejection, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Spooled:
-    """Where the encoded image of a record lies in the spool file, and its hashes."""
-
-    offset: int
-    length: int
-    pixels_hash: str
-    bytes_hash: str
+    lost_classes: tuple[str, ...] = ()
 
 
 def build(
@@ -74,17 +58,17 @@ def build(
     out: str | os.PathLike[str],
     *,
     name: str,
-    labels: str | os.PathLike[str] | None = None,
-    id_column: str = "image_id",
-    label_column: str = "label",
-    group_column: str | None = None,
-    size: int | str = ORIGINAL,
-    splits: Mapping[str, str | float] | None = None,
-    keep_splits: str | os.PathLike[str] | None = None,
-    min_side: int = 8,
-    max_rejected: float = 0.1,
-    seed: int = 0,
-    workers: int | None = None,
+    labels: str | os.PathLike[str] | None = BuildOptions.labels,
+    id_column: str = BuildOptions.id_column,
+    label_column: str = BuildOptions.label_column,
+    group_column: str | None = BuildOptions.group_column,
+    size: int | str = BuildOptions.size,
+    splits: Mapping[str, str | float] | None = BuildOptions.splits,
+    keep_splits: str | os.PathLike[str] | None = BuildOptions.keep_splits,
+    min_side: int = BuildOptions.min_side,
+    max_rejected: float = BuildOptions.max_rejected,
+    seed: int = BuildOptions.seed,
+    workers: int | None = BuildOptions.workers,
     overwrite: bool = False,
 ) -> BuildReport:
     """Builds a data set directory from a folder of labelled images.
@@ -112,95 +96,124 @@ def build(
     Raises:
         InputError: options or input cannot be used; nothing is left behind.
     """
-    _check_options(name, size, min_side, max_rejected, workers)
-    shares = check_shares(splits or DEFAULT_SPLITS)
-    if Path(out).exists() and not overwrite:
-        raise InputError(f"{out} exists already: choose another place, or give --overwrite")
-    source = _find(Path(images), labels, id_column, label_column, group_column)
-    pinned = _known_splits(keep_splits) if keep_splits else {}
-    side = None if size == ORIGINAL else int(size)
-    with tempfile.TemporaryFile() as spool:
-        spooled, rejected = _read_all(source, spool, side, min_side, workers)
-        readable = (record for record in source.records if record.image_id in spooled)
-        settled = settle(readable, {key: value.pixels_hash for key, value in spooled.items()})
-        rejections = (*source.rejections, *rejected, *settled.rejections)
-        _check_share(rejections, len(settled.records), max_rejected)
-        class_names = _class_names(settled.records, images)
-        split_of = assign_splits(
-            ((settled.groups[r.image_id], r.label) for r in settled.records),
-            shares,
-            seed=seed,
-            pinned=pinned,
-        )
-        report = build_report(
-            name=name,
-            options={
-                "size": size,
-                "splits": {split: str(share) for split, share in shares.items()},
-                "min_side": min_side,
-                "max_rejected": max_rejected,
-                "seed": seed,
-                "keep_splits": bool(keep_splits),
-                "grouped": group_column is not None,
-            },
-            versions={
-                package: importlib.metadata.version(package) for package in REPORTED_VERSIONS
-            },
-            members=(
-                (r.label, split_of[settled.groups[r.image_id]], settled.groups[r.image_id])
-                for r in settled.records
-            ),
-            class_names=class_names,
-            rejections=rejections,
-            input_fingerprint=_fingerprint(source, spooled),
-        )
-        by_split = _in_splits(settled.records, settled.groups, split_of, shares, seed)
-        info = write_dataset(
-            out,
-            name=name,
-            class_names=class_names,
-            image_shape=(side, side, 3),
-            image_format="png" if side else None,
-            splits={
-                split: _serialized(records, settled.groups, class_names, spooled, spool, split)
-                for split, records in by_split.items()
-            },
-            extra_files=lambda: {BUILD_REPORT: report, REJECTED: rejected_csv(rejections)},
-            overwrite=overwrite,
-        )
-    return BuildReport(info, rejections)
-
-
-def _check_options(
-    name: str, size: int | str, min_side: int, max_rejected: float, workers: int | None
-) -> None:
-    if not NAME.fullmatch(name):
-        raise InputError(f"name {name!r} does not fit {NAME.pattern}: small letters, digits, _")
-    if size != ORIGINAL and (not isinstance(size, int) or size < 1):
-        raise InputError(f"size must be a number of pixels or {ORIGINAL!r}, got {size!r}")
-    if min_side < 1:
-        raise InputError(f"min_side must be at least 1 pixel, got {min_side}")
-    if not 0 <= max_rejected <= 1:
-        raise InputError(f"max_rejected must be a share from 0 to 1, got {max_rejected}")
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}")
-
-
-def _find(
-    images: Path,
-    labels: str | os.PathLike[str] | None,
-    id_column: str,
-    label_column: str,
-    group_column: str | None,
-) -> Source:
-    if labels is None:
-        return from_class_folders(images)
-    return from_csv(
-        images,
-        Path(labels),
+    options = BuildOptions(
+        name=name,
+        labels=labels,
         id_column=id_column,
         label_column=label_column,
         group_column=group_column,
+        size=size,
+        splits=splits,
+        keep_splits=keep_splits,
+        min_side=min_side,
+        max_rejected=max_rejected,
+        seed=seed,
+        workers=workers,
+    )
+    _check_apart(Path(images), Path(out), labels)
+    with new_directory(out, overwrite=overwrite) as directory:
+        plan = _build_into(directory, Path(images), options)
+    return BuildReport(read_info(out), plan.rejections, plan.lost_classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """What goes where, before anything is written.
+
+    Attributes:
+        records: images of the data set, sorted by id.
+        groups: group by image id.
+        splits: split by image id.
+        class_names: in the order of the labels.
+        lost_classes: as in `BuildReport`.
+        rejections: all files that are not in the data set.
+        fingerprint: of the input.
+    """
+
+    records: tuple[ImageRecord, ...]
+    groups: Mapping[str, str]
+    splits: Mapping[str, str]
+    class_names: tuple[str, ...]
+    lost_classes: tuple[str, ...]
+    rejections: tuple[Rejection, ...]
+    fingerprint: str
+
+
+def _build_into(directory: Path, images: Path, options: BuildOptions) -> _Plan:
+    """Writes all files of the data set."""
+    shares = check_shares(options.splits or DEFAULT_SPLITS)
+    source = _find(images, options)
+    known = _known_splits(options.keep_splits) if options.keep_splits else {}
+    with Spool(directory) as spool:
+        rejected = spool.fill(
+            source.records, size=options.side, min_side=options.min_side, workers=options.workers
+        )
+        plan = _plan(images, source, spool, rejected, shares, known, options)
+        write_files(
+            directory,
+            name=options.name,
+            class_names=plan.class_names,
+            image_shape=(options.side, options.side, 3),
+            image_format="png" if options.side else None,
+            splits={split: _serialized(plan, split, spool, options.seed) for split in shares},
+        )
+    (directory / BUILD_REPORT).write_bytes(_report(plan, shares, options))
+    (directory / REJECTED).write_bytes(rejected_csv(plan.rejections))
+    return plan
+
+
+def _plan(
+    images: Path,
+    source: Source,
+    spool: Spool,
+    rejected: Iterable[Rejection],
+    shares: Mapping[str, Fraction],
+    known: Mapping[str, str],
+    options: BuildOptions,
+) -> _Plan:
+    readable = [record for record in source.records if record.image_id in spool.images]
+    settled = settle(readable, {id_: image.pixels_hash for id_, image in spool.images.items()})
+    rejections = (*source.rejections, *rejected, *settled.rejections)
+    _check_share(rejections, len(settled.records), options.max_rejected)
+    class_names = _class_names(settled.records, images)
+    split_of = assign_splits(
+        [(settled.groups[record.image_id], record.label) for record in settled.records],
+        shares,
+        seed=options.seed,
+        pinned=_pins(readable, settled, known),
+    )
+    return _Plan(
+        records=settled.records,
+        groups=settled.groups,
+        splits={r.image_id: split_of[settled.groups[r.image_id]] for r in settled.records},
+        class_names=class_names,
+        lost_classes=tuple(sorted({r.label for r in source.records} - set(class_names))),
+        rejections=rejections,
+        fingerprint=_fingerprint(source, spool),
+    )
+
+
+def _check_apart(images: Path, out: Path, labels: str | os.PathLike[str] | None) -> None:
+    """Keeps a build from replacing its own input, or from meeting its own output."""
+    place = out.resolve()
+    for source in (images, Path(labels) if labels else images):
+        if source.resolve().is_relative_to(place):
+            raise InputError(
+                f"{source} lies in {out}, which would be replaced: choose another --out"
+            )
+    if place.is_relative_to(images.resolve()):
+        raise InputError(f"{out} lies in the image folder {images}: choose another --out")
+
+
+def _find(images: Path, options: BuildOptions) -> Source:
+    if options.labels is None:
+        return from_class_folders(images)
+    return from_csv(
+        images,
+        Path(options.labels),
+        id_column=options.id_column,
+        label_column=options.label_column,
+        group_column=options.group_column,
     )
 
 
@@ -213,49 +226,22 @@ def _known_splits(directory: str | os.PathLike[str]) -> dict[str, str]:
     }
 
 
-def _read_all(
-    source: Source, spool: BinaryIO, size: int | None, min_side: int, workers: int | None
-) -> tuple[dict[str, _Spooled], list[Rejection]]:
-    """Prepares every image; good ones go to the spool, the others become rejections."""
-    spooled: dict[str, _Spooled] = {}
-    rejections: list[Rejection] = []
-
-    def work(record: ImageRecord) -> PreparedImage | Rejection:
-        try:
-            return prepare(record, size=size, min_side=min_side)
-        except Rejected as rejected:
-            return Rejection(record.file, rejected.reason, rejected.detail)
-        except OSError as error:
-            return Rejection(record.file, "unreadable", error.strerror or str(error))
-
-    results = _in_threads(work, source.records, workers or os.cpu_count() or 1)
-    total = len(source.records)
-    for record, result in track(results, total=total, unit="images", description="read"):
-        if isinstance(result, Rejection):
-            rejections.append(result)
-        else:
-            spooled[record.image_id] = _Spooled(
-                spool.tell(), len(result.encoded), result.pixels_hash, result.bytes_hash
+def _pins(
+    records: Iterable[ImageRecord], settled: Settled, known: Mapping[str, str]
+) -> dict[str, str]:
+    """Split of each group as it is now, where one of the groups it was joined from is known."""
+    pins: dict[str, str] = {}
+    for record in records:
+        if record.group not in known:
+            continue
+        group, split = settled.groups[record.image_id], known[record.group]
+        if pins.setdefault(group, split) != split:
+            raise InputError(
+                f"group {group!r} and a group that shares an image with it are in splits "
+                f"{pins[group]} and {split} of the data set to keep: they are one group now; "
+                "give both the same group there, or remove the shared image"
             )
-            spool.write(result.encoded)
-    return spooled, rejections
-
-
-def _in_threads(
-    work: Callable[[ImageRecord], PreparedImage | Rejection],
-    records: Iterable[ImageRecord],
-    workers: int,
-) -> Iterator[tuple[ImageRecord, PreparedImage | Rejection]]:
-    """Results in the order of the records, with a bounded number read ahead."""
-    waiting: deque[tuple[ImageRecord, Future[PreparedImage | Rejection]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for record in records:
-            waiting.append((record, pool.submit(work, record)))
-            if len(waiting) > IN_FLIGHT_PER_WORKER * workers:
-                oldest, future = waiting.popleft()
-                yield oldest, future.result()
-        for oldest, future in waiting:
-            yield oldest, future.result()
+    return pins
 
 
 def _check_share(rejections: Iterable[Rejection], kept: int, max_rejected: float) -> None:
@@ -282,49 +268,52 @@ def _class_names(records: Iterable[ImageRecord], images: str | os.PathLike[str])
     return names
 
 
-def _fingerprint(source: Source, spooled: Mapping[str, _Spooled]) -> str:
+def _report(plan: _Plan, shares: Mapping[str, Fraction], options: BuildOptions) -> bytes:
+    return build_report(
+        name=options.name,
+        # No paths: the same input elsewhere gives the same bytes.
+        options={
+            "size": options.size,
+            "splits": {split: str(share) for split, share in shares.items()},
+            "min_side": options.min_side,
+            "max_rejected": options.max_rejected,
+            "seed": options.seed,
+            "keep_splits": bool(options.keep_splits),
+            "grouped": options.group_column is not None,
+        },
+        versions={package: importlib.metadata.version(package) for package in REPORTED_VERSIONS},
+        members=[(r.label, plan.splits[r.image_id], plan.groups[r.image_id]) for r in plan.records],
+        class_names=plan.class_names,
+        lost_classes=plan.lost_classes,
+        rejections=plan.rejections,
+        input_fingerprint=plan.fingerprint,
+    )
+
+
+def _fingerprint(source: Source, spool: Spool) -> str:
     """Sha256 over file, label, group and bytes of every image that could be read."""
     digest = hashlib.sha256()
     for record in source.records:
-        if found := spooled.get(record.image_id):
+        if found := spool.images.get(record.image_id):
             fields = (record.file, record.label, record.group, found.bytes_hash)
             digest.update("\0".join(fields).encode() + b"\n")
     return digest.hexdigest()
 
 
-def _in_splits(
-    records: Iterable[ImageRecord],
-    groups: Mapping[str, str],
-    split_of: Mapping[str, str],
-    shares: Mapping[str, Fraction],
-    seed: int,
-) -> dict[str, list[ImageRecord]]:
-    """Records of each split, shuffled by a hash of their ids: no reader meets sorted classes."""
-    by_split: dict[str, list[ImageRecord]] = {split: [] for split in shares}
-    for record in records:
-        by_split[split_of[groups[record.image_id]]].append(record)
-    for members in by_split.values():
-        members.sort(key=lambda r: hashlib.sha256(f"{seed}\0{r.image_id}".encode()).digest())
-    return by_split
+def _serialized(plan: _Plan, split: str, spool: Spool, seed: int) -> Iterator[bytes]:
+    """Records of a split, in the order of a hash of their ids: no reader meets sorted classes."""
 
+    def rank(record: ImageRecord) -> bytes:
+        return hashlib.sha256(f"{seed}\0{record.image_id}".encode()).digest()
 
-def _serialized(
-    records: list[ImageRecord],
-    groups: Mapping[str, str],
-    class_names: tuple[str, ...],
-    spooled: Mapping[str, _Spooled],
-    spool: BinaryIO,
-    split: str,
-) -> Iterator[bytes]:
-    label_ids = {name: index for index, name in enumerate(class_names)}
-    for record in track(records, total=len(records), unit="images", description=f"write {split}"):
-        place = spooled[record.image_id]
-        spool.seek(place.offset)
+    label_ids = {name: index for index, name in enumerate(plan.class_names)}
+    members = sorted((r for r in plan.records if plan.splits[r.image_id] == split), key=rank)
+    for record in track(members, total=len(members), unit="images", description=f"write {split}"):
         yield serialize_record(
             Record(
-                image=spool.read(place.length),
+                image=spool.read(record.image_id),
                 label=label_ids[record.label],
                 image_id=record.image_id,
-                group=groups[record.image_id],
+                group=plan.groups[record.image_id],
             )
         )

@@ -12,9 +12,11 @@ from absl.flags import argparse_flags
 
 from tfrecords_tools import command_line, quiet
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.options import ORIGINAL, BuildOptions
+from tfrecords_tools.schema import REJECTED
+from tfrecords_tools.sources import printable
 from tfrecords_tools.splits import DEFAULT_SPLITS
 
-ORIGINAL = "original"
 DEFAULT_SPLITS_TEXT = ",".join(f"{split}={share}" for split, share in DEFAULT_SPLITS.items())
 
 
@@ -97,10 +99,23 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
     add("--out", required=True, metavar="DIR", help="data set directory to be made")
     add("--name", required=True, help="name of the data set: [a-z][a-z0-9_]*")
     add("--labels", metavar="CSV", help="CSV with one row an image")
-    add("--id_column", default="image_id", help="names the image file (default: %(default)s)")
-    add("--label_column", default="label", help="names the class (default: %(default)s)")
+    add(
+        "--id_column",
+        default=BuildOptions.id_column,
+        help="names the image file (default: %(default)s)",
+    )
+    add(
+        "--label_column",
+        default=BuildOptions.label_column,
+        help="names the class (default: %(default)s)",
+    )
     add("--group_column", help="names lesion or patient: kept within one split")
-    add("--size", type=image_size, default=ORIGINAL, help="side in pixels (default: %(default)s)")
+    add(
+        "--size",
+        type=image_size,
+        default=BuildOptions.size,
+        help="side in pixels (default: %(default)s)",
+    )
     add(
         "--splits",
         type=split_shares,
@@ -108,14 +123,19 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
         help="share of each split (default: %(default)s)",
     )
     add("--keep_splits", metavar="OLD_DIR", help="data set whose groups keep their splits")
-    add("--min_side", type=int, default=8, help="least side in pixels (default: %(default)s)")
+    add(
+        "--min_side",
+        type=int,
+        default=BuildOptions.min_side,
+        help="least side in pixels (default: %(default)s)",
+    )
     add(
         "--max_rejected",
         type=float,
-        default=0.1,
+        default=BuildOptions.max_rejected,
         help="fail when a larger share of the images is rejected (default: %(default)s)",
     )
-    add("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    add("--seed", type=int, default=BuildOptions.seed, help="of the splits (default: %(default)s)")
     add("--workers", type=int, help="threads (default: one a core)")
     add("--runner", choices=("threads",), default="threads", help="what does the work")
     add("--overwrite", action="store_true", help="replace DIR where it is there already")
@@ -130,9 +150,12 @@ def _build(options: argparse.Namespace) -> None:
     }
     report = build(fields.pop("images"), fields.pop("out"), **fields)
     counts = ", ".join(f"{n} {files.num_records:,}" for n, files in report.info.splits.items())
-    print(f"{options.out}: {counts} images in {len(report.info.class_names)} classes")
+    out = printable(options.out)
+    print(f"{out}: {counts} images in {len(report.info.class_names)} classes")
     if report.rejections:
-        print(f"{len(report.rejections)} files rejected: see {options.out}/rejected.csv")
+        print(f"{len(report.rejections):,} files rejected: see {out}/{REJECTED}")
+    if report.lost_classes:
+        print(f"classes without a single good image, left out: {', '.join(report.lost_classes)}")
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -16,8 +16,8 @@ class Settled:
     Attributes:
         records: the images that stay, in the order they came in.
         rejections: those that go.
-        groups: the group of each image that stays, by image id; groups that share an image are
-            one, under the name that comes first in the alphabet.
+        groups: the group of each image now, by image id, also of those that go; groups that share
+            an image are one, under the name that comes first in the alphabet.
     """
 
     records: tuple[ImageRecord, ...]
@@ -52,7 +52,7 @@ def settle(records: Iterable[ImageRecord], pixels: Mapping[str, str]) -> Settled
     return Settled(
         kept,
         tuple(rejections.values()),
-        {record.image_id: groups.name(record.group) for record in kept},
+        {record.image_id: groups.name(record.group) for record in records},
     )
 
 

@@ -5,18 +5,34 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from tfrecords_tools.errors import InputError
 from tfrecords_tools.sources import ImageRecord
 
+Image.init()  # all plugins, once: threads would race for it
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000")
+"""Formats that are opened: others that Pillow knows run programs (EPS) or fetch files."""
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
+"""First bytes that tell an image whose header is broken from a file that is none."""
 MAX_PIXELS = 100_000_000
 """Larger images are refused before they are decoded: decompression bombs."""
 UNTOUCHED_FORMATS = ("JPEG", "PNG")
 WHITE = (255, 255, 255, 255)
 ORIENTATION = 0x0112
+UPRIGHT = 1
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by its EXIF orientation."""
 
 
 class Rejected(Exception):
@@ -57,16 +73,21 @@ def prepare(record: ImageRecord, *, size: int | None, min_side: int) -> Prepared
         OSError: the file cannot be read.
     """
     content = record.path.read_bytes()
-    with _opened(content) as image:
-        _check_size(image, min_side)
-        _load(image)
-        untouched = size is None and _needs_nothing(image)
-        upright = to_rgb(ImageOps.exif_transpose(image))
+    if not content:
+        raise Rejected("empty", "the file has no byte")
+    try:
+        upright, untouched = _decoded(content, size, min_side)
+    except Rejected:
+        raise
+    except Exception as error:
+        raise _explained(error, content) from error
     pixels_hash = hashlib.sha256(repr(upright.size).encode() + upright.tobytes()).hexdigest()
     if untouched:
         encoded = content
     else:
-        encoded = encode(upright if size is None else crop_and_resize(upright, size))
+        encoded = encode_png(
+            np.asarray(upright if size is None else crop_and_resize(upright, size))
+        )
     return PreparedImage(encoded, pixels_hash, hashlib.sha256(content).hexdigest())
 
 
@@ -89,67 +110,69 @@ def crop_and_resize(image: Image.Image, size: int) -> Image.Image:
     return square.resize((size, size), Image.Resampling.LANCZOS)
 
 
-def encode(image: Image.Image) -> bytes:
-    """The PNG of an RGB image; equal images give equal bytes."""
+def encode_png(image: np.ndarray) -> bytes:
+    """The PNG of an image: uint8[height, width, 3]; equal images give equal bytes.
+
+    Raises:
+        InputError: the array is of another type or shape.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(
+            f"an image must be uint8[height, width, 3], got {image.dtype}{list(image.shape)}"
+        )
     buffer = io.BytesIO()
-    # A bare image: what the file said of itself is not copied along.
-    Image.frombytes("RGB", image.size, image.tobytes()).save(buffer, "PNG")
+    Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def _opened(content: bytes) -> Image.Image:
-    if not content:
-        raise Rejected("empty", "the file has no byte")
-    try:
-        with warnings.catch_warnings():
-            # Ours is the limit; Pillow's own warning would only repeat it.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(content))
-    except UnidentifiedImageError:
-        raise Rejected("not_an_image", "no known image format") from None
-    except Image.DecompressionBombError as error:
-        raise Rejected("too_large", str(error)) from None
-    except Exception as error:
-        raise Rejected("damaged", _one_line(error)) from error
+def _decoded(content: bytes, size: int | None, min_side: int) -> tuple[Image.Image, bool]:
+    """The upright RGB image, and whether the file may stay as it is."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        _check(image, min_side)
+        # Pillow narrows 16-bit colours while it loads: the file's own depth shows only before.
+        deep = ";16" in str(image.tile)
+        image.load()
+        if image.format == "PNG":
+            _check_chunks(content)
+        turn = TURNS.get(image.getexif().get(ORIENTATION, UPRIGHT))
+        plain = image.mode == "RGB" and "transparency" not in image.info and not deep
+        untouched = size is None and plain and turn is None and image.format in UNTOUCHED_FORMATS
+        rgb = to_rgb(image)
+        return (rgb if turn is None else rgb.transpose(turn)), untouched
 
 
-def _check_size(image: Image.Image, min_side: int) -> None:
+def _check(image: Image.Image, min_side: int) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise Rejected("too_large", f"{width}x{height} pixels, the limit is {MAX_PIXELS}")
     if min(width, height) < min_side:
         raise Rejected("too_small", f"{width}x{height}, the shorter side must be {min_side}")
-    try:
-        frames = getattr(image, "n_frames", 1)
-    except Exception as error:
-        raise Rejected("damaged", _one_line(error)) from error
+    # The second picture of an MPO, as telephones write it, is a preview or a depth map.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
         raise Rejected("animated", f"{frames} frames: save the one that is meant")
 
 
-def _load(image: Image.Image) -> None:
-    try:
-        image.load()
-    except OSError as error:
-        reason = "truncated" if "truncated" in str(error) else "damaged"
-        raise Rejected(reason, _one_line(error)) from error
-    except Exception as error:
-        # Decoders fail in their own ways (struct.error, SyntaxError, ...) on damaged input.
-        raise Rejected("damaged", _one_line(error)) from error
+def _check_chunks(content: bytes) -> None:
+    """Reads a PNG to its end: decoding stops with the last pixel."""
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        image.verify()
 
 
-def _needs_nothing(image: Image.Image) -> bool:
-    upright = image.getexif().get(ORIENTATION, 1) == 1
-    plain = image.mode == "RGB" and "transparency" not in image.info
-    return image.format in UNTOUCHED_FORMATS and plain and upright
+def _explained(error: Exception, content: bytes) -> Rejected:
+    """Decoders fail in their own ways (struct.error, SyntaxError, ...) on damaged files."""
+    detail = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        if content.startswith(SIGNATURES):
+            return Rejected("damaged", "it begins like an image, but its header cannot be read")
+        return Rejected("not_an_image", "no known image format")
+    if isinstance(error, Image.DecompressionBombError):
+        return Rejected("too_large", detail)
+    return Rejected("truncated" if "truncated" in detail.lower() else "damaged", detail)
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """Grey of 16 or 32 bits: 16-bit values scaled by 257, floats in [0, 1] by 255."""
-    values = np.asarray(image, np.float64)
+    values = np.nan_to_num(np.asarray(image, np.float64))
     scale = 255.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 1 / 257
-    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8), "L")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))

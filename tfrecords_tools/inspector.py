@@ -6,7 +6,9 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import DatasetInfo, read_info, read_records
 from tfrecords_tools.schema import BUILD_REPORT, parse_record
 
@@ -75,12 +77,22 @@ def _provenance(directory: Path) -> list[str]:
     path = directory / BUILD_REPORT
     if not path.is_file():
         return ["", f"no {BUILD_REPORT}: not built by tfrecords-tools build"]
-    report = json.loads(path.read_text("utf-8"))
-    reasons = ", ".join(f"{n} {reason}" for reason, n in report["rejected_by_reason"].items())
-    options = ", ".join(f"{name} {value}" for name, value in report["options"].items())
+    try:
+        report = json.loads(path.read_text("utf-8"))
+        reasons = ", ".join(f"{n} {reason}" for reason, n in report["rejected_by_reason"].items())
+        options = ", ".join(f"{name} {_told(v)}" for name, v in report["options"].items())
+        rejected, source = report["rejected"], report["input_fingerprint"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({error!r}): build the data set again") from error
     return [
         "",
-        f"rejected files: {report['rejected']}" + (f" ({reasons})" if reasons else ""),
+        f"rejected files: {rejected}" + (f" ({reasons})" if reasons else ""),
         f"built with: {options}",
-        f"input fingerprint: {report['input_fingerprint']}",
+        f"input fingerprint: {source}",
     ]
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name}={item}" for name, item in value.items())
+    return str(value)

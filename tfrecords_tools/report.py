@@ -23,6 +23,7 @@ def build_report(
     versions: Mapping[str, str],
     members: Iterable[tuple[str, str, str]],
     class_names: Iterable[str],
+    lost_classes: Iterable[str],
     rejections: Iterable[Rejection],
     input_fingerprint: str,
 ) -> bytes:
@@ -34,6 +35,7 @@ def build_report(
         versions: of the libraries that did.
         members: (label, split, group) of each image in it.
         class_names: in the order of the labels.
+        lost_classes: classes of which every image was rejected.
         rejections: files that are not in it.
         input_fingerprint: sha256 over names and bytes of the files read.
     """
@@ -50,6 +52,7 @@ def build_report(
         "classes": {
             label: {split: counts[label, split] for split in SPLITS} for label in class_names
         },
+        "lost_classes": list(lost_classes),
         "groups": {split: len(groups[split]) for split in SPLITS},
         "rejected": len(rejections),
         "rejected_by_reason": dict(sorted(Counter(r.reason for r in rejections).items())),

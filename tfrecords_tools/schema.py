@@ -63,7 +63,7 @@ def parse_record(serialized: bytes) -> Record:
         InputError: they are no tf.train.Example, or a feature is missing.
     """
     import tensorflow as tf
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     example = tf.train.Example()
     try:

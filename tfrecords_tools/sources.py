@@ -13,6 +13,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from tfrecords_tools.errors import InputError
 
@@ -84,6 +85,9 @@ def from_class_folders(images: Path) -> Source:
             rejections.append(Rejection(file, "label_missing", "it lies in no class folder"))
             continue
         label = normalise(raw_label)
+        if not label:
+            rejections.append(Rejection(file, "label_missing", "its class folder has a blank name"))
+            continue
         raw_labels[label].add(raw_label)
         records.append(ImageRecord(path, file, file, label, file))
     _check_collisions(raw_labels)
@@ -95,7 +99,7 @@ def from_csv(
 ) -> Source:
     """Takes id, label and group of each image from a CSV; the images lie anywhere in `images`.
 
-    An id names a file by its path below `images`, its name, or its name without suffix.
+    An id names a file by its path below `images` or by its name, with or without the suffix.
 
     Raises:
         InputError: no such file or folder, a missing column, a row without a file or with a file
@@ -105,9 +109,10 @@ def from_csv(
     found, rejections = _walk(images)
     rows = _read_rows(labels, id_column, label_column, group_column)
     _check_rows(rows, labels)
-    files = _match(rows, [*found, *(rejection.file for rejection in rejections)], labels)
+    rows = list(dict.fromkeys(rows))
+    files = _match(rows, found, [rejection.file for rejection in rejections], labels)
     records = []
-    for image_id, raw_label, group in dict.fromkeys(rows):
+    for image_id, raw_label, group in rows:
         file, label = files[image_id], normalise(raw_label)
         if file not in found:
             continue  # it was rejected above, for a reason of its own
@@ -137,7 +142,7 @@ def _source(images: Path, records: list[ImageRecord], rejections: Iterable[Rejec
             "images with --labels"
         )
     for record in records:
-        if "\n" in record.label or "\r" in record.label:
+        if len(record.label.splitlines()) > 1:
             raise InputError(f"label {record.label!r} has a line break: rename the class")
     return Source(
         tuple(sorted(records, key=lambda record: record.image_id)),
@@ -163,7 +168,10 @@ def _walk(images: Path) -> tuple[dict[str, Path], list[Rejection]]:
 
 
 def _files(images: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(images):
+    def fail(error: OSError) -> NoReturn:
+        raise error
+
+    for folder, folders, files in os.walk(images, onerror=fail):
         folders.sort()
         # A linked folder is not entered by os.walk: name it, so that it is not lost in silence.
         links = [name for name in folders if Path(folder, name).is_symlink()]
@@ -228,7 +236,8 @@ def _check_rows(rows: list[tuple[str, str, str]], labels: Path) -> None:
     raw_labels: dict[str, set[str]] = defaultdict(set)
     seen: dict[str, tuple[str, str]] = {}
     for image_id, label, group in rows:
-        raw_labels[normalise(label)].add(label.strip())
+        if normalise(label):
+            raw_labels[normalise(label)].add(label)
         if not image_id:
             raise InputError(f"{labels} has a row without an id: fill it in or drop the row")
         if seen.setdefault(image_id, (label, group)) != (label, group):
@@ -248,25 +257,41 @@ def _check_collisions(raw_labels: Mapping[str, set[str]]) -> None:
             )
 
 
-def _match(rows: list[tuple[str, str, str]], files: Iterable[str], labels: Path) -> dict[str, str]:
-    """The file of each row's id."""
-    by_name: dict[str, set[str]] = defaultdict(set)
-    for file in files:
-        name = file.rpartition("/")[2]
-        for key in {file, name, name.rpartition(".")[0]}:
-            by_name[key].add(file)
-    missing = [image_id for image_id, _, _ in rows if image_id not in by_name]
+def _match(
+    rows: list[tuple[str, str, str]], images: Iterable[str], others: Iterable[str], labels: Path
+) -> dict[str, str]:
+    """The file of each row's id; one that is no image only where no image fits."""
+    # Others come second, so that a sidecar such as x.json beside x.jpg does not compete.
+    by_image, by_other = _by_name(images), _by_name(others)
+    missing = [row[0] for row in rows if row[0] not in by_image and row[0] not in by_other]
     if missing:
         raise InputError(
             f"{len(missing)} rows of {labels} name no file in the image folder: "
             f"{_few(missing)}: add the files or drop the rows"
         )
+    id_of: dict[str, str] = {}
     for image_id, _, _ in rows:
-        if len(by_name[image_id]) > 1:
+        fitting = by_image.get(image_id) or by_other[image_id]
+        if len(fitting) > 1:
             raise InputError(
-                f"id {image_id!r} of {labels} fits several files: {_few(sorted(by_name[image_id]))}"
+                f"id {image_id!r} of {labels} fits several files: {_few(sorted(fitting))}: give "
+                "the path below the image folder as id"
             )
-    return {image_id: next(iter(by_name[image_id])) for image_id, _, _ in rows}
+        (file,) = fitting
+        if (other := id_of.setdefault(file, image_id)) != image_id:
+            raise InputError(f"ids {other!r} and {image_id!r} of {labels} both name {file}")
+    return {image_id: file for file, image_id in id_of.items()}
+
+
+def _by_name(files: Iterable[str]) -> dict[str, set[str]]:
+    """Files by all that an id may call them."""
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for file in files:
+        name = file.rpartition("/")[2]
+        for key in (file, name):
+            by_name[key].add(file)
+            by_name[key.removesuffix(Path(key).suffix)].add(file)
+    return dict(by_name)
 
 
 def _few(names: list[str]) -> str:

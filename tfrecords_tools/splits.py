@@ -26,7 +26,7 @@ def check_shares(shares: Mapping[str, str | float]) -> dict[str, Fraction]:
         raise InputError(f"splits {dict(shares)!r}: names must be among {', '.join(SPLITS)}")
     try:
         exact = {split: Fraction(str(shares[split])) for split in SPLITS if split in shares}
-    except ValueError as error:
+    except (ValueError, ZeroDivisionError) as error:
         raise InputError(f"splits {dict(shares)!r}: shares must be decimal numbers") from error
     if any(share < 0 for share in exact.values()) or sum(exact.values()) != 1:
         raise InputError(

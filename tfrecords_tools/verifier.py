@@ -87,7 +87,7 @@ def _check_record(
 ) -> Iterator[str]:
     try:
         record = parse_record(serialized)
-    except ValueError as error:
+    except InputError as error:
         yield str(error)
         return
     if not 0 <= record.label < len(info.class_names):

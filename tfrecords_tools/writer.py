@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import io
+import errno
+import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.images import encode_png as encode_png
 from tfrecords_tools.reader import DatasetInfo, read_info
 from tfrecords_tools.schema import SPLITS, shard_name
 
 SHARD_BYTES = 128 * 2**20
 """A shard is closed once it holds so many bytes of records."""
-ENCODING_FORMATS = ("png", "jpeg")
+FRAME_BYTES = 16
+"""Length and two checksums around each record of a TFRecord file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,54 +67,85 @@ def write_dataset(
         InputError: the directory is there already, a split has another name than `SPLITS`, or
             there is no record at all.
     """
-    if unknown := set(splits) - set(SPLITS):
-        raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
     with new_directory(directory, overwrite=overwrite) as temporary:
-        written = {
-            split: _write_split(temporary, name, split, splits[split])
-            for split in SPLITS
-            if split in splits
-        }
-        written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
-        if not written:
-            raise InputError(f"no record to write into {directory}")
-        _write_metadata(temporary, name, tuple(class_names), image_shape, image_format, written)
+        write_files(
+            temporary,
+            name=name,
+            class_names=class_names,
+            image_shape=image_shape,
+            image_format=image_format,
+            splits=splits,
+        )
         for file, content in extra_files().items():
             (temporary / file).write_bytes(content)
     return read_info(directory)
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """The PNG of an image: uint8[height, width, 3]; equal images give equal bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(image, "RGB").save(buffer, "PNG", compress_level=6)
-    return buffer.getvalue()
+def write_files(
+    directory: Path,
+    *,
+    name: str,
+    class_names: Iterable[str],
+    image_shape: tuple[int | None, int | None, int],
+    image_format: str | None,
+    splits: Mapping[str, Iterable[bytes]],
+) -> None:
+    """Writes shards and metadata into a directory that is there already.
+
+    Args:
+        directory: where; as `atomic.new_directory` gives it.
+        name: as in `write_dataset`, like all that follow.
+        class_names: in the order of the labels.
+        image_shape: of the images.
+        image_format: of the images.
+        splits: serialized records of each split.
+
+    Raises:
+        InputError: a split has another name than `SPLITS`, or there is no record at all.
+    """
+    if unknown := set(splits) - set(SPLITS):
+        raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
+    written = {
+        split: _write_split(directory, name, split, splits[split])
+        for split in SPLITS
+        if split in splits
+    }
+    written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
+    if not written:
+        raise InputError(f"no record to write for data set {name!r}")
+    _write_metadata(directory, name, tuple(class_names), image_shape, image_format, written)
 
 
 def _write_split(directory: Path, name: str, split: str, records: Iterable[bytes]) -> ShardedSplit:
     """Writes numbered shards, then gives them their names, which tell how many there are."""
     lengths: list[int] = []
-    num_bytes = shard_bytes = 0
-    writer: tf.io.TFRecordWriter | None = None
-    try:
-        for record in records:
-            if writer is None or shard_bytes >= SHARD_BYTES:
-                if writer is not None:
-                    writer.close()
-                writer = tf.io.TFRecordWriter(str(_unnamed(directory, split, len(lengths))))
-                lengths.append(0)
-                shard_bytes = 0
-            writer.write(record)
-            lengths[-1] += 1
-            shard_bytes += len(record)
-            num_bytes += len(record)
-    finally:
-        if writer is not None:
-            writer.close()
+    num_bytes = 0
+    remaining = iter(records)
+    for first in remaining:
+        shard = _unnamed(directory, split, len(lengths))
+        length, shard_bytes = _write_shard(shard, itertools.chain([first], remaining))
+        lengths.append(length)
+        num_bytes += shard_bytes
     for index in range(len(lengths)):
         target = directory / shard_name(name, split, index, len(lengths))
         _unnamed(directory, split, index).rename(target)
     return ShardedSplit(tuple(lengths), num_bytes)
+
+
+def _write_shard(shard: Path, records: Iterator[bytes]) -> tuple[int, int]:
+    """Takes records until the shard is full; returns how many, and their bytes."""
+    length = num_bytes = 0
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for record in records:
+            writer.write(record)
+            length += 1
+            num_bytes += len(record)
+            if num_bytes >= SHARD_BYTES:
+                break
+    expected = num_bytes + length * FRAME_BYTES
+    if (found := shard.stat().st_size) != expected:
+        raise OSError(errno.EIO, f"{found} of {expected} bytes arrived on the disk", str(shard))
+    return length, num_bytes
 
 
 def _unnamed(directory: Path, split: str, index: int) -> Path:
