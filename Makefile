@@ -47,13 +47,18 @@ check: venv
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 
+# The demo there proves that the wheel holds all files and names all that it needs.
 wheel: venv
 	@rm -rf build dist
-	@$(BIN)/python -m build --wheel --no-isolation
+	@mkdir -p build && $(BIN)/python -m build --wheel --no-isolation >build/wheel.log || \
+	  { cat build/wheel.log; exit 1; }
+	@ls dist
 	@$(PYTHON) -m venv $(WHEEL_VENV)
 	@$(WHEEL_VENV)/bin/python -m pip install $(PIP_FLAGS) --constraint requirements.txt dist/*.whl
-	@cd $(WHEEL_VENV) && bin/tfrecords-tools --help >/dev/null && bin/skin-synth --help >/dev/null
-	@echo "wheel: both commands run from an empty environment"
+	@cd $(WHEEL_VENV) && bin/skin-synth --help >help.txt && bin/tfrecords-tools --help >>help.txt
+	@cd $(WHEEL_VENV) && bin/skin-synth demo --out demo --images 64
+	@cd $(WHEEL_VENV) && bin/tfrecords-tools verify demo/balanced
+	@echo "wheel: both commands work in an empty environment"
 
 lock:
 	@rm -rf build/lock-venv && $(PYTHON) -m venv build/lock-venv
