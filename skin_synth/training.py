@@ -73,6 +73,7 @@ def train(
         directory.create(config)
     gan = new_gan(config)
     directory.restore(gan)
+    say(f"{directory.path}: {config.policy}, from image {gan.images_seen:,} on")
     _fit(gan, split, directory, images=images or config.preset.schedule_images, minutes=minutes)
     return as_run(directory, config, gan)
 
