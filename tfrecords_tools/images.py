@@ -7,7 +7,7 @@ import hashlib
 import io
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.sources import ImageRecord
@@ -137,7 +137,11 @@ def _decoded(content: bytes, size: int | None, min_side: int) -> tuple[Image.Ima
         turn = TURNS.get(image.getexif().get(ORIENTATION, UPRIGHT))
         plain = image.mode == "RGB" and "transparency" not in image.info and not deep
         untouched = size is None and plain and turn is None and image.format in UNTOUCHED_FORMATS
-        rgb = to_rgb(image)
+        if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+            # Pillow takes all CMYK JPEGs for inverted, but only Adobe's are.
+            rgb = to_rgb(ImageChops.invert(image))
+        else:
+            rgb = to_rgb(image)
         return (rgb if turn is None else rgb.transpose(turn)), untouched
 
 

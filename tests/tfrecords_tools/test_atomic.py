@@ -1,0 +1,245 @@
+"""Files and directories appear whole or not at all, and killed processes leave nothing for good."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfrecords_tools import atomic
+from tfrecords_tools.atomic import new_directory, new_file
+from tfrecords_tools.errors import InputError
+
+
+def write_and_fail(context, error: type[BaseException] = RuntimeError) -> None:
+    """Writes half of something, into a directory or a file, and fails."""
+    with context as temporary:
+        (temporary / "file" if temporary.is_dir() else temporary).write_text("half")
+        raise error
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_directory_appears_at_the_end_only(tmp_path):
+    target = tmp_path / "deep" / "out"
+    with new_directory(target) as temporary:
+        (temporary / "file").write_text("new")
+        assert not target.exists()
+        assert temporary.parent == target.parent
+    assert names(tmp_path / "deep") == ["out"]
+    assert (target / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt])
+def test_failure_leaves_nothing_not_even_parents(error, tmp_path):
+    with pytest.raises(error):
+        write_and_fail(new_directory(tmp_path / "a" / "b" / "out"), error)
+    assert names(tmp_path) == []
+
+
+def test_failure_keeps_parents_that_hold_something(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "other").write_text("mine")
+    with pytest.raises(RuntimeError):
+        write_and_fail(new_directory(tmp_path / "a" / "b" / "out"))
+    assert names(tmp_path / "a") == ["other"]
+
+
+def test_existing_directory_is_left_alone(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("old")
+    with (
+        pytest.raises(InputError, match=r"out exists already.*--overwrite"),
+        new_directory(tmp_path / "out"),
+    ):
+        pytest.fail("the work must not begin")
+    assert (tmp_path / "out" / "mine").read_text() == "old"
+    assert names(tmp_path) == ["out"]
+
+
+def test_overwriting_replaces_all_of_it(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+    with new_directory(tmp_path / "out", overwrite=True) as temporary:
+        (temporary / "new").write_text("new")
+        assert names(tmp_path / "out") == ["old"]
+    assert names(tmp_path / "out") == ["new"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_failed_overwriting_keeps_the_old_one(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+    with pytest.raises(RuntimeError), new_directory(tmp_path / "out", overwrite=True):
+        raise RuntimeError
+    assert names(tmp_path / "out") == ["old"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_failed_rename_puts_the_old_one_back(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+    rename = Path.rename
+
+    def fail_for_the_new(self, target):
+        if ".new." in self.name:
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_the_new)
+    with pytest.raises(OSError, match="no"), new_directory(tmp_path / "out", overwrite=True):
+        pass
+    assert names(tmp_path / "out") == ["old"]
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_file_in_the_place_of_a_directory(overwrite, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with (
+        pytest.raises(InputError, match=r"out (exists already|is a file)"),
+        new_directory(tmp_path / "out", overwrite=overwrite),
+    ):
+        pytest.fail("the work must not begin")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_the_first_of_two_writers_wins(tmp_path):
+    def race() -> None:
+        with new_directory(tmp_path / "out"), new_directory(tmp_path / "elsewhere") as other:
+            (other / "theirs").write_text("first")
+            other.rename(tmp_path / "out")
+            other.mkdir()
+
+    with pytest.raises(InputError, match="exists already"):
+        race()
+    assert names(tmp_path / "out") == ["theirs"]
+    assert names(tmp_path) == ["elsewhere", "out"]
+
+
+def test_a_link_to_a_directory_stays_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with new_directory(tmp_path / "link", overwrite=True) as temporary:
+        (temporary / "file").write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path / "real") == ["file"]
+
+
+def killed(code: str) -> None:
+    """Runs code that prints a line and then sleeps, and kills it amid that."""
+    script = f"import time\nfrom pathlib import Path\nfrom tfrecords_tools import atomic\n{code}"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGKILL)
+
+
+def test_debris_of_a_killed_process_goes_with_the_next_call(tmp_path):
+    target = tmp_path / "out"
+    killed(
+        f"with atomic.new_directory({str(target)!r}) as temporary:\n"
+        "    (temporary / 'half').write_text('half')\n"
+        "    print('ready', flush=True); time.sleep(60)"
+    )
+    assert len(names(tmp_path)) == 1
+    assert not target.exists()
+    with new_directory(target):
+        pass
+    assert names(tmp_path) == ["out"]
+
+
+def test_debris_goes_even_if_the_next_call_fails(tmp_path):
+    (tmp_path / f".tmp-{2**22 + 1}.new.out").mkdir()  # beyond the largest process id of Linux
+    with pytest.raises(RuntimeError), new_directory(tmp_path / "out"):
+        raise RuntimeError
+    assert names(tmp_path) == []
+
+
+def test_kill_between_the_renames_loses_nothing(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "old").write_text("old")
+    killed(
+        "rename = Path.rename\n"
+        "def slow(self, to):\n"
+        "    if '.new.' in self.name:\n"
+        "        print('ready', flush=True); time.sleep(60)\n"
+        "    return rename(self, to)\n"
+        "Path.rename = slow\n"
+        f"with atomic.new_directory({str(target)!r}, overwrite=True): pass"
+    )
+    assert not target.exists()
+    with pytest.raises(InputError, match="exists already"), new_directory(target):
+        pass
+    assert names(target) == ["old"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_kill_after_the_renames_leaves_the_new_one(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "new").write_text("new")
+    aside = tmp_path / f".tmp-{2**22 + 1}.old.out"
+    aside.mkdir()
+    (aside / "old").write_text("old")
+    with new_file(target / "file") as temporary:
+        temporary.write_text("x")
+    assert aside.exists()  # it is none of this file's
+    with pytest.raises(InputError), new_directory(target):
+        pass
+    assert names(tmp_path) == ["out"]
+    assert names(target) == ["file", "new"]
+
+
+def test_what_belongs_to_others_stays(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        (tmp_path / f".tmp-{process.pid}.new.out").mkdir()
+        (tmp_path / f".tmp-{2**22 + 1}.new.other").mkdir()
+        (tmp_path / ".tmp-1.new.out").mkdir()  # init runs always
+        (tmp_path / ".tmp-x.new.out").mkdir()
+        before = names(tmp_path)
+        with new_directory(tmp_path / "out"):
+            pass
+        assert names(tmp_path) == sorted([*before, "out"])
+    finally:
+        process.communicate(b"\n")
+
+
+def test_process_of_another_user_is_alive(monkeypatch):
+    def forbidden(pid, number):
+        raise PermissionError
+
+    monkeypatch.setattr(atomic.os, "kill", forbidden)
+    assert atomic._alive(1)
+
+
+def test_file_keeps_its_suffix_and_replaces(tmp_path):
+    target = tmp_path / "deep" / "weights.h5"
+    for content in ("one", "two"):
+        with new_file(target) as temporary:
+            assert temporary.suffix == ".h5"
+            temporary.write_text(content)
+            assert not target.exists() or target.read_text() == "one"
+        assert target.read_text() == content
+    assert names(target.parent) == ["weights.h5"]
+
+
+def test_failed_file_keeps_the_old_one(tmp_path):
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(RuntimeError):
+        write_and_fail(new_file(tmp_path / "file"))
+    assert (tmp_path / "file").read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_debris_of_a_file_goes_too(tmp_path):
+    (tmp_path / f".tmp-{2**22 + 1}.new.file").write_text("half")
+    with new_file(tmp_path / "file") as temporary:
+        temporary.write_text("whole")
+    assert names(tmp_path) == ["file"]

@@ -1,0 +1,297 @@
+"""One image file: what it becomes, or why it is rejected."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.tfrecords_tools import hostile
+from tests.tfrecords_tools.conftest import noise
+from tfrecords_tools import images
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.images import PreparedImage, Rejected, encode_png, prepare
+from tfrecords_tools.sources import ImageRecord
+
+# Oddities that Pillow warns of and reads nevertheless; a build is silent about them, too.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::Warning:PIL")
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Prepares bytes as a file."""
+
+    def run(content: bytes, size: int | None = None, min_side: int = 8) -> PreparedImage:
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        return prepare(
+            ImageRecord(path, "file", "file", "nv", "file"), size=size, min_side=min_side
+        )
+
+    return run
+
+
+def pixels(encoded: bytes) -> np.ndarray:
+    """int[height, width, 3], decoded by TensorFlow."""
+    return tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy().astype(int)
+
+
+@pytest.mark.parametrize("name", sorted(hostile.sound()))
+def test_sound_files_become_readable_rgb(name, prepared):
+    content = hostile.sound()[name]
+    whole, small = prepared(content), prepared(content, size=16)
+    expected = (32, 24) if name == "turned.jpg" else (24, 32)
+    assert pixels(whole.encoded).shape == (*expected, 3)
+    assert pixels(small.encoded).shape == (16, 16, 3)
+    assert whole.pixels_hash == small.pixels_hash
+    assert tf.io.is_jpeg(whole.encoded) or whole.encoded.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", sorted(hostile.damaged()))
+@pytest.mark.parametrize("size", [None, 16])
+def test_damaged_files_are_rejected_for_their_reason(name, size, prepared):
+    content, reason = hostile.damaged()[name]
+    with pytest.raises(Rejected) as caught:
+        prepared(content, size=size)
+    assert caught.value.reason == reason
+    assert caught.value.detail
+    assert " at 0x" not in caught.value.detail  # an address would differ from run to run
+
+
+@pytest.mark.parametrize(
+    "name", ["plain.jpg", "plain.png", "progressive.jpeg", "trailing_junk.jpg", "png_named.jpg"]
+)
+def test_plain_files_stay_untouched(name, prepared):
+    assert prepared(hostile.sound()[name]).encoded == hostile.sound()[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("turned.jpg", "cmyk.jpg", "grey.jpg", "alpha.png", "grey16.png", "colour16.png"),
+        *("palette.png", "transparent_colour.png", "plain.tif", "telephone.jpg", "plain.webp"),
+    ],
+)
+def test_others_are_encoded_anew(name, prepared):
+    encoded = prepared(hostile.sound()[name]).encoded
+    assert encoded.startswith(b"\x89PNG")
+    with Image.open(io.BytesIO(encoded)) as image:
+        assert image.mode == "RGB"
+        assert not image.info
+        assert not image.getexif()
+
+
+UPRIGHT = {
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.transpose(1, 0, 2),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: stored[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda stored: np.rot90(stored, 1),
+}
+"""What the eight EXIF orientations mean: how the stored rows and columns are to be seen."""
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
+def test_exif_orientation(orientation, format, prepared):
+    stored = noise(0)
+    options = {"lossless": True} if format == "WEBP" else {}
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = hostile.encoded(stored, format, exif=exif, **options)
+    np.testing.assert_array_equal(pixels(prepared(content).encoded), UPRIGHT[orientation](stored))
+
+
+def test_unknown_orientation_counts_as_upright(prepared):
+    content = hostile.with_orientation(noise(0), 9)
+    assert prepared(content).encoded == content
+
+
+def test_alpha_lies_on_white(prepared):
+    colour = np.array([200, 100, 0])
+    for alpha in (0, 64, 255):
+        rgba = np.empty((9, 9, 4), np.uint8)
+        rgba[..., :3], rgba[..., 3] = colour, alpha
+        expected = np.broadcast_to(255 + (colour - 255) * alpha / 255, (9, 9, 3))
+        found = pixels(prepared(hostile.encoded(rgba, "PNG")).encoded)
+        np.testing.assert_allclose(found, expected, atol=1)
+
+
+def test_transparent_colour_becomes_white(prepared):
+    image = np.full((9, 9, 3), (10, 20, 30), np.uint8)
+    image[4, 4] = (1, 2, 3)
+    found = pixels(prepared(hostile.encoded(image, "PNG", transparency=(10, 20, 30))).encoded)
+    assert (found[0, 0] == 255).all()
+    assert (found[4, 4] == (1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_are_scaled_to_8(channels, prepared):
+    values = np.random.default_rng(0).integers(0, 2**16, (12, 12, channels), np.uint16)
+    values[0, 0], values[0, 1] = 0, 65535
+    found = pixels(prepared(hostile.png16(values)).encoded)
+    assert (np.abs(found - values / 257) <= 1).all()
+    assert (found[0, 0] == 0).all()
+    assert (found[0, 1] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 0.5, 1, np.nan], [0, 128, 255, 0]),
+        ([0, 257, 65535, 1e9], [0, 1, 255, 255]),
+    ],
+)
+def test_floats(values, expected, prepared):
+    image = np.repeat(np.array(values, np.float32)[:, None], 8, 0).reshape(32, 1).repeat(9, 1)
+    found = pixels(prepared(hostile.encoded(Image.fromarray(image), "TIFF")).encoded)
+    np.testing.assert_allclose(found[::8, 0, 0], expected, atol=0.5)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_cmyk_whether_adobe_inverts_it_or_not(inverted, prepared):
+    inks = np.zeros((16, 16, 4), np.uint8)
+    inks[..., 0] = 255  # all cyan: red is gone
+    content = hostile.encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=95)
+    # Pillow writes as Adobe does: a marker, and inverted values. Without the marker they are not.
+    assert b"Adobe" in content
+    if not inverted:
+        content = hostile.encoded(Image.fromarray(255 - inks, "CMYK"), "JPEG", quality=95)
+        start = content.index(b"\xff\xee")
+        length = int.from_bytes(content[start + 2 : start + 4], "big")
+        content = content[:start] + content[start + 2 + length :]
+    np.testing.assert_allclose(pixels(prepared(content).encoded)[8, 8], (0, 255, 255), atol=2)
+
+
+def test_grey_and_palette_keep_their_colours(prepared):
+    grey = noise(0)[..., 0]
+    found = pixels(prepared(hostile.encoded(grey, "PNG")).encoded)
+    np.testing.assert_array_equal(found, grey[..., None].repeat(3, -1))
+    palette = Image.fromarray(noise(1)).quantize(16)
+    found = pixels(prepared(hostile.encoded(palette, "PNG")).encoded)
+    np.testing.assert_array_equal(found, np.asarray(palette.convert("RGB")))
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 100), (100, 40), (41, 40)])
+def test_crop_is_about_the_centre(height, width, prepared):
+    image = np.zeros((height, width, 3), np.uint8)
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    image[top : top + side, left : left + side] = 255
+    found = pixels(prepared(hostile.encoded(image, "PNG"), size=20).encoded)
+    assert (found == 255).all()
+
+
+def test_crop_without_a_change_of_size_keeps_the_pixels(prepared):
+    image = noise(0, 24, 32)
+    found = pixels(prepared(hostile.encoded(image, "PNG"), size=24).encoded)
+    np.testing.assert_array_equal(found, image[:, 4:28])
+
+
+def test_resizing_antialiases(prepared):
+    stripes = np.zeros((128, 128, 3), np.uint8)
+    stripes[:, ::2] = 255
+    found = pixels(prepared(hostile.encoded(stripes, "PNG"), size=16).encoded)
+    assert np.abs(found - 127.5).max() < 12
+
+
+def test_resizing_is_close_to_an_independent_one(prepared):
+    image = hostile.smooth(1).repeat(8, 0).repeat(8, 1)[:192, :192]
+    found = pixels(prepared(hostile.encoded(image, "PNG"), size=32).encoded)
+    reference = tf.image.resize(image, (32, 32), "lanczos3", antialias=True).numpy()
+    assert np.abs(found - reference.clip(0, 255)).mean() < 2
+
+
+def test_equal_pixels_are_seen_in_other_files(prepared):
+    image = noise(0)
+    files = [
+        hostile.encoded(image, "PNG"),
+        hostile.encoded(image, "BMP"),
+        hostile.encoded(image, "PNG", compress_level=0),
+        hostile.with_orientation(np.rot90(image, 1), 6),
+    ]
+    found = [prepared(content) for content in files]
+    assert len({image.pixels_hash for image in found}) == 1
+    assert len({image.bytes_hash for image in found}) == 4
+    other = image.copy()
+    other[0, 0, 0] ^= 1
+    assert prepared(hostile.encoded(other, "PNG")).pixels_hash != found[0].pixels_hash
+
+
+def test_shape_counts_among_the_pixels(prepared):
+    wide, tall = (np.zeros(shape, np.uint8) for shape in ((10, 20, 3), (20, 10, 3)))
+    hashes = {prepared(hostile.encoded(image, "PNG")).pixels_hash for image in (wide, tall)}
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize(("side", "fits"), [(24, True), (25, False)])
+def test_min_side(side, fits, prepared):
+    content = hostile.encoded(noise(0), "PNG")
+    if fits:
+        prepared(content, min_side=side)
+    else:
+        with pytest.raises(Rejected, match=f"32x24, the shorter side must be {side}"):
+            prepared(content, min_side=side)
+
+
+def test_no_program_is_run_for_an_image(prepared, monkeypatch):
+    def forbidden(*args, **options):
+        pytest.fail("a program was run")
+
+    monkeypatch.setattr(subprocess, "Popen", forbidden)
+    with pytest.raises(Rejected, match="no known image format"):
+        prepared(hostile.damaged()["program.jpg"][0])
+
+
+def test_mode_that_cannot_be_converted(prepared, monkeypatch):
+    def refuse(image):
+        raise ValueError("conversion from X to RGB not supported")
+
+    monkeypatch.setattr(images, "to_rgb", refuse)
+    with pytest.raises(Rejected, match="conversion from X"):
+        prepared(hostile.encoded(noise(0), "PNG"))
+
+
+def test_missing_file_is_no_rejection_of_the_image():
+    with pytest.raises(FileNotFoundError):
+        prepare(ImageRecord(Path("/nowhere"), "f", "f", "nv", "f"), size=None, min_side=8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_mutations_are_read_or_rejected(format, seed, prepared):
+    random = np.random.default_rng(seed)
+    content = hostile.encoded(hostile.smooth(seed), format)
+    reasons = set()
+    for _ in range(40):
+        mutated = bytearray(content)
+        for position in random.integers(0, len(content), random.integers(1, 5)):
+            mutated[position] = random.integers(256)
+        try:
+            assert pixels(prepared(bytes(mutated), size=16).encoded).shape == (16, 16, 3)
+        except Rejected as rejected:
+            reasons.add(rejected.reason)
+    assert reasons <= {"damaged", "truncated", "not_an_image", "too_large", "too_small"}
+    assert reasons
+
+
+def test_png_is_exact_and_repeatable():
+    image = noise(0)
+    np.testing.assert_array_equal(pixels(encode_png(image)), image)
+    assert encode_png(image) == encode_png(np.asfortranarray(image))
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3))]
+)
+def test_png_of_something_else(image):
+    with pytest.raises(InputError, match=r"must be uint8\[height, width, 3\], got"):
+        encode_png(image)

@@ -1,0 +1,80 @@
+"""Progress: plain lines in a log, a bar on a terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+
+from tfrecords_tools import progress
+from tfrecords_tools.progress import Progress, track
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test moves."""
+
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def test_passes_items_on_in_order(capsys):
+    assert list(track(iter("abc"), total=3, unit="letters", description="read")) == list("abc")
+    assert re.fullmatch(r"read: 3 of 3 letters, \d+/s, 0:00 left\n", capsys.readouterr().err)
+
+
+def test_rate_and_time_left(clock, capsys):
+    with Progress(total=10_000, unit="images", description="read") as bar:
+        clock.now += 40
+        bar.update(1000)
+        assert capsys.readouterr().err == "read: 1,000 of 10,000 images, 25/s, 6:00 left\n"
+        clock.now += 29
+        bar.update()
+        assert capsys.readouterr().err == ""
+        clock.now += 31
+        bar.update(8998)
+        clock.now += 0.5
+        bar.update()
+    assert capsys.readouterr().err.splitlines() == [
+        "read: 9,999 of 10,000 images, 100/s, 0:00 left",
+        "read: 10,000 of 10,000 images, 100/s, 0:00 left",
+    ]
+
+
+def test_hours(clock, capsys):
+    with Progress(total=100_000, unit="images", description="read") as bar:
+        clock.now += 100
+        bar.update(1000)
+    assert "2:45:00 left" in capsys.readouterr().err
+
+
+def test_nothing_done_says_nothing(capsys):
+    with Progress(total=5, unit="images", description="read"):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_bar_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert list(track([1, 2], total=2, unit="images", description="read")) == [1, 2]
+    told = capsys.readouterr().err
+    assert "read: 100%" in told
+    assert "2/2" in told
+
+
+def test_a_failing_loop_tells_how_far_it_came(capsys):
+    def two_then_none():
+        yield from (1, 2)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        list(track(two_then_none(), total=5, unit="images", description="read"))
+    assert "2 of 5" in capsys.readouterr().err

@@ -1,0 +1,66 @@
+"""build_report.json and rejected.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from tfrecords_tools.report import build_report, rejected_csv
+from tfrecords_tools.sources import Rejection
+
+
+def report(**changes) -> bytes:
+    fields = {
+        "name": "x",
+        "options": {"size": 64},
+        "versions": {"numpy": "2.0"},
+        "members": [("mel", "train", "g1"), ("nv", "train", "g2"), ("nv", "test", "g3")],
+        "class_names": ["mel", "nv"],
+        "lost_classes": ["df"],
+        "rejections": [Rejection("a", "empty", ""), Rejection("b", "damaged", "x")],
+        "input_fingerprint": "f00",
+    }
+    return build_report(**(fields | changes))
+
+
+def test_counts():
+    assert json.loads(report()) == {
+        "schema_version": 1,
+        "name": "x",
+        "options": {"size": 64},
+        "versions": {"numpy": "2.0"},
+        "input_fingerprint": "f00",
+        "images": 3,
+        "classes": {
+            "mel": {"train": 1, "validation": 0, "test": 0},
+            "nv": {"train": 1, "validation": 0, "test": 1},
+        },
+        "lost_classes": ["df"],
+        "groups": {"train": 2, "validation": 0, "test": 1},
+        "rejected": 2,
+        "rejected_by_reason": {"damaged": 1, "empty": 1},
+    }
+
+
+def test_order_of_rejections_does_not_matter():
+    there = [Rejection("a", "empty", ""), Rejection("b", "damaged", "x")]
+    assert report(rejections=there) == report(rejections=there[::-1])
+    assert rejected_csv(there) == rejected_csv(there[::-1])
+
+
+def test_names_that_csv_must_quote_come_back():
+    rejections = [
+        Rejection('a "b", c.png', "damaged", "line\nbreak"),
+        Rejection("ü.png", "empty", ""),
+    ]
+    rows = list(csv.reader(io.StringIO(rejected_csv(rejections).decode(), newline="")))
+    assert rows == [
+        ["file", "reason", "detail"],
+        ['a "b", c.png', "damaged", "line\nbreak"],
+        ["ü.png", "empty", ""],
+    ]
+
+
+def test_no_rejection_gives_the_head_alone():
+    assert rejected_csv([]) == b"file,reason,detail\n"
