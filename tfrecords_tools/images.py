@@ -19,7 +19,8 @@ SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*"
 """First bytes that tell an image whose header is broken from a file that is none."""
 MAX_PIXELS = 100_000_000
 """Larger images are refused before they are decoded: decompression bombs."""
-UNTOUCHED_FORMATS = ("JPEG", "PNG")
+RECORD_FORMATS = ("JPEG", "PNG")
+"""Formats that a record may hold."""
 WHITE = (255, 255, 255, 255)
 ORIENTATION = 0x0112
 UPRIGHT = 1
@@ -80,7 +81,7 @@ def prepare(record: ImageRecord, *, size: int | None, min_side: int) -> Prepared
     except Rejected:
         raise
     except Exception as error:
-        raise _explained(error, content) from error
+        raise explain_failure(error, content) from error
     pixels_hash = hashlib.sha256(repr(upright.size).encode() + upright.tobytes()).hexdigest()
     if untouched:
         encoded = content
@@ -125,6 +126,21 @@ def encode_png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def explain_failure(error: Exception, content: bytes) -> Rejected:
+    """What is wrong with a file, from what a decoder said of it.
+
+    Decoders fail in their own ways (struct.error, SyntaxError, ...) on damaged files.
+    """
+    detail = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        if content.startswith(SIGNATURES):
+            return Rejected("damaged", "it begins like an image, but its header cannot be read")
+        return Rejected("not_an_image", "no known image format")
+    if isinstance(error, Image.DecompressionBombError):
+        return Rejected("too_large", detail)
+    return Rejected("truncated" if "truncated" in detail.lower() else "damaged", detail)
+
+
 def _decoded(content: bytes, size: int | None, min_side: int) -> tuple[Image.Image, bool]:
     """The upright RGB image, and whether the file may stay as it is."""
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -136,7 +152,7 @@ def _decoded(content: bytes, size: int | None, min_side: int) -> tuple[Image.Ima
             _check_chunks(content)
         turn = TURNS.get(image.getexif().get(ORIENTATION, UPRIGHT))
         plain = image.mode == "RGB" and "transparency" not in image.info and not deep
-        untouched = size is None and plain and turn is None and image.format in UNTOUCHED_FORMATS
+        untouched = size is None and plain and turn is None and image.format in RECORD_FORMATS
         if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
             # Pillow takes all CMYK JPEGs for inverted, but only Adobe's are.
             rgb = to_rgb(ImageChops.invert(image))
@@ -161,18 +177,6 @@ def _check_chunks(content: bytes) -> None:
     """Reads a PNG to its end: decoding stops with the last pixel."""
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         image.verify()
-
-
-def _explained(error: Exception, content: bytes) -> Rejected:
-    """Decoders fail in their own ways (struct.error, SyntaxError, ...) on damaged files."""
-    detail = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, UnidentifiedImageError):
-        if content.startswith(SIGNATURES):
-            return Rejected("damaged", "it begins like an image, but its header cannot be read")
-        return Rejected("not_an_image", "no known image format")
-    if isinstance(error, Image.DecompressionBombError):
-        return Rejected("too_large", detail)
-    return Rejected("truncated" if "truncated" in detail.lower() else "damaged", detail)
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:

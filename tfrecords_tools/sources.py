@@ -135,11 +135,12 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _source(images: Path, records: list[ImageRecord], rejections: Iterable[Rejection]) -> Source:
+def _source(images: Path, records: list[ImageRecord], rejections: list[Rejection]) -> Source:
     if not records:
+        why = _few([f"{rejection.file}: {rejection.reason}" for rejection in rejections])
         raise InputError(
-            f"{images} holds no labelled image: expected class folders of images, or a folder of "
-            "images with --labels"
+            f"{images} holds no labelled image ({why}): expected class folders of images, or a "
+            "folder of images with --labels"
         )
     for record in records:
         if len(record.label.splitlines()) > 1:

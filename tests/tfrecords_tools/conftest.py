@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +40,9 @@ def small_data(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("small")
     build(write_class_folders(root / "images"), root / "data", name="small", size=16)
     return root / "data"
+
+
+@pytest.fixture
+def damageable(small_data, tmp_path) -> Path:
+    """A copy of `small_data` that the test may damage."""
+    return Path(shutil.copytree(small_data, tmp_path / "data"))

@@ -99,7 +99,10 @@ def test_empty_folder(tmp_path):
 
 
 def test_folder_without_a_labelled_image(tmp_path):
-    with pytest.raises(InputError, match="no labelled image: expected class folders"):
+    told = (
+        r"no labelled image \(nv/notes\.txt: not_an_image, a\.png: label_missing\): expected class"
+    )
+    with pytest.raises(InputError, match=told):
         from_class_folders(touch(tmp_path, "a.png", "nv/notes.txt"))
 
 

@@ -1,0 +1,439 @@
+"""From folders to data sets: nothing lost, nothing leaked, the same bytes every time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.tfrecords_tools import hostile
+from tests.tfrecords_tools.conftest import CLASSES, noise, write_class_folders
+from tfrecords_tools.builder import BuildReport, build
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import read_info, read_records
+from tfrecords_tools.schema import SPLITS, Record, parse_record
+from tfrecords_tools.verifier import verify
+
+
+def records(directory: Path) -> dict[str, list[Record]]:
+    return {
+        split: [parse_record(record) for record in read_records(directory, split)]
+        for split in read_info(directory).splits
+    }
+
+
+def everything(directory: Path) -> list[Record]:
+    return [record for members in records(directory).values() for record in members]
+
+
+def rejected(directory: Path) -> dict[str, str]:
+    text = (directory / "rejected.csv").read_text("utf-8")
+    return {row["file"]: row["reason"] for row in csv.DictReader(io.StringIO(text, newline=""))}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def save(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+def test_class_folders(folders, tmp_path):
+    report = build(folders, tmp_path / "out", name="small", size=16)
+    assert isinstance(report, BuildReport)
+    assert report.info == read_info(tmp_path / "out")
+    assert report.rejections == report.lost_classes == ()
+    assert report.info.class_names == tuple(CLASSES)
+    found = everything(tmp_path / "out")
+    assert Counter(record.label for record in found) == dict(enumerate(CLASSES.values()))
+    for record in found:
+        assert record.image_id.startswith(report.info.class_names[record.label] + "/")
+        assert record.group == record.image_id
+        assert record.origin == "real"
+        assert (folders / record.image_id).is_file()
+    assert len({record.image_id for record in found}) == 32
+    assert verify(tmp_path / "out").problems == ()
+
+
+def test_pixels_arrive_under_their_names(folders, tmp_path):
+    build(folders, tmp_path / "out", name="small")
+    for record in everything(tmp_path / "out"):
+        assert record.image == (folders / record.image_id).read_bytes()
+
+
+def test_tfds_reads_it(small_data):
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(small_data)
+    datasets = builder.as_dataset()
+    assert sorted(datasets) == sorted(SPLITS)
+    assert sum(len(list(split)) for split in datasets.values()) == 32
+    image = next(iter(datasets["train"]))["image"]
+    assert (image.dtype, image.shape) == (tf.uint8, (16, 16, 3))
+
+
+def test_labels_are_mixed_within_a_split(small_data):
+    labels = [record.label for record in records(small_data)["train"]]
+    assert labels != sorted(labels)
+    assert labels != sorted(labels, reverse=True)
+
+
+def lesions(root: Path) -> tuple[Path, Path]:
+    """60 images of 20 lesions in two folders, and their table."""
+    rows = ["image_id,lesion_id,dx,age"]
+    for number in range(60):
+        name = f"part{number % 2 + 1}/ISIC_{number:03d}.jpg"
+        save(root / "images" / name, noise(number, 20, 20))
+        rows.append(f"ISIC_{number:03d},HAM_{number // 3},{'mel' if number < 15 else 'nv'},50")
+    (root / "metadata.csv").write_text("\n".join(rows) + "\n")
+    return root / "images", root / "metadata.csv"
+
+
+COLUMNS = {"label_column": "dx", "group_column": "lesion_id"}
+
+
+def test_csv_keeps_lesions_together(tmp_path):
+    images, labels = lesions(tmp_path)
+    report = build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
+    splits_of = defaultdict(set)
+    for split, members in records(tmp_path / "out").items():
+        for record in members:
+            number = int(record.image_id.removeprefix("ISIC_"))
+            assert record.group == f"HAM_{number // 3}"
+            assert report.info.class_names[record.label] == ("mel" if number < 15 else "nv")
+            splits_of[record.group].add(split)
+    assert len(splits_of) == 20
+    assert all(len(splits) == 1 for splits in splits_of.values())
+    assert {split: files.num_records for split, files in report.info.splits.items()} == {
+        "train": 42,
+        "validation": 9,
+        "test": 9,
+    }
+
+
+def test_report_counts_what_is_there(tmp_path):
+    images, labels = lesions(tmp_path)
+    build(images, tmp_path / "out", name="x", labels=labels, size=8, seed=4, **COLUMNS)
+    report = json.loads((tmp_path / "out" / "build_report.json").read_text())
+    found = records(tmp_path / "out")
+    for index, label in enumerate(("mel", "nv")):
+        assert report["classes"][label] == {
+            split: sum(record.label == index for record in found[split]) for split in SPLITS
+        }
+    assert report["groups"] == {s: len({record.group for record in found[s]}) for s in SPLITS}
+    assert report["images"] == 60
+    assert report["options"] == {
+        "size": 8,
+        "splits": {"train": "7/10", "validation": "3/20", "test": "3/20"},
+        "min_side": 8,
+        "max_rejected": 0.1,
+        "seed": 4,
+        "keep_splits": False,
+        "grouped": True,
+    }
+    assert report["versions"]["tensorflow"] == tf.__version__
+
+
+def test_two_builds_are_equal_byte_for_byte(folders, tmp_path):
+    build(folders, tmp_path / "one", name="small", size=16, workers=1)
+    shutil.copytree(folders, tmp_path / "copy")
+    build(tmp_path / "copy", tmp_path / "deep" / "two", name="small", size=16, workers=5)
+    assert contents(tmp_path / "one") == contents(tmp_path / "deep" / "two")
+
+
+def test_input_fingerprint_is_of_the_input(folders, tmp_path):
+    def fingerprint(out: str) -> str:
+        build(folders, tmp_path / out, name="small", size=16)
+        return json.loads((tmp_path / out / "build_report.json").read_text())["input_fingerprint"]
+
+    first = fingerprint("one")
+    save(folders / "naevus" / "00.png", noise(999))
+    changed = fingerprint("two")
+    (folders / "naevus" / "00.png").rename(folders / "naevus" / "000.png")
+    assert len({first, changed, fingerprint("three")}) == 3
+
+
+@pytest.mark.parametrize("size", ["original", 16])
+def test_hostile_corpus(size, tmp_path):
+    """Every file is in the data set, or in rejected.csv with the right reason."""
+    images = write_class_folders(tmp_path / "images")
+    fates = hostile.write(images / "odd")
+    build(images, tmp_path / "out", name="x", size=size, max_rejected=0.6)
+    expected = {f"odd/{file}": reason for file, reason in fates.items()}
+    kept = {record.image_id for record in everything(tmp_path / "out")}
+    assert {file for file in kept if file.startswith("odd/")} == {
+        file for file, reason in expected.items() if reason is None
+    }
+    assert rejected(tmp_path / "out") == {
+        file: reason for file, reason in expected.items() if reason is not None
+    }
+    assert len(fates) >= 50
+    assert verify(tmp_path / "out").problems == ()
+    import tensorflow_datasets as tfds
+
+    datasets = tfds.builder_from_directory(tmp_path / "out").as_dataset()
+    assert sum(len(list(split)) for split in datasets.values()) == len(kept)
+
+
+def test_image_without_a_row(tmp_path):
+    images, labels = lesions(tmp_path)
+    save(images / "extra.png", noise(99))
+    build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
+    assert rejected(tmp_path / "out") == {"extra.png": "label_missing"}
+
+
+def test_duplicates(folders, tmp_path):
+    save(folders / "naevus" / "copy.bmp", noise(1000))
+    save(folders / "naevus" / "conflict.png", noise(3))
+    build(folders, tmp_path / "out", name="x", size=16)
+    assert rejected(tmp_path / "out") == {
+        "naevus/copy.bmp": "duplicate",
+        "naevus/conflict.png": "label_conflict",
+        "melanoma/03.png": "label_conflict",
+    }
+    assert len(everything(tmp_path / "out")) == 31
+
+
+def test_a_shared_picture_joins_lesions(tmp_path):
+    images, labels = lesions(tmp_path)
+    save(images / "bridge1.png", noise(500))
+    save(images / "bridge2.png", noise(500))
+    with labels.open("a") as table:
+        table.write("bridge1,HAM_7,nv,1\nbridge2,HAM_19,nv,1\n")
+    build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
+    assert rejected(tmp_path / "out") == {"bridge2.png": "duplicate"}
+    groups = {record.image_id: record.group for record in everything(tmp_path / "out")}
+    joined = {groups[f"ISIC_{number:03d}"] for number in (21, 22, 23, 57, 58, 59)}
+    assert joined == {groups["bridge1"]} == {"HAM_19"}
+
+
+def test_max_rejected(folders, tmp_path):
+    for number in range(8):
+        (folders / "naevus" / f"bad{number}.png").write_bytes(b"")
+    (folders / "notes.txt").write_text("strangers do not count")
+    told = r"8 of 40 images are rejected \(20\.0%, allowed are 10\.0%\): naevus/bad0\.png: empty"
+    with pytest.raises(InputError, match=told):
+        build(folders, tmp_path / "out", name="x")
+    assert not (tmp_path / "out").exists()
+    build(folders, tmp_path / "out", name="x", max_rejected=0.2)
+    assert len(rejected(tmp_path / "out")) == 9
+
+
+def test_no_image_is_good(tmp_path):
+    hostile_only = tmp_path / "images"
+    for label in "ab":
+        (hostile_only / label).mkdir(parents=True)
+        (hostile_only / label / "x.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"no image is left, 2 are rejected: a/x\.png: empty"):
+        build(hostile_only, tmp_path / "out", name="x", max_rejected=1)
+
+
+def test_one_class_only(folders, tmp_path):
+    shutil.rmtree(folders / "melanoma")
+    with pytest.raises(InputError, match="one class only, 'naevus': two or more are needed"):
+        build(folders, tmp_path / "out", name="x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
+
+
+def test_class_that_loses_all_its_images_is_told(folders, tmp_path):
+    (folders / "df").mkdir()
+    (folders / "df" / "x.png").write_bytes(b"")
+    report = build(folders, tmp_path / "out", name="x", size=16)
+    assert report.lost_classes == ("df",)
+    assert report.info.class_names == tuple(CLASSES)
+    assert json.loads((tmp_path / "out" / "build_report.json").read_text())["lost_classes"] == [
+        "df"
+    ]
+
+
+def test_given_shares(folders, tmp_path):
+    report = build(folders, tmp_path / "out", name="x", size=16, splits={"train": 0.5, "test": 0.5})
+    assert {split: files.num_records for split, files in report.info.splits.items()} == {
+        "train": 16,
+        "test": 16,
+    }
+
+
+def test_known_groups_keep_their_splits(tmp_path):
+    images, labels = lesions(tmp_path)
+    build(images, tmp_path / "old", name="x", labels=labels, size=8, **COLUMNS)
+    before = {r.group: split for split, rs in records(tmp_path / "old").items() for r in rs}
+    with labels.open("a") as table:
+        for number in range(100, 130):
+            save(images / f"ISIC_{number}.jpg", noise(number, 20, 20))
+            table.write(f"ISIC_{number},HAM_{number},nv,60\n")
+    options = {"name": "x", "labels": labels, "size": 8, **COLUMNS}
+    build(images, tmp_path / "new", keep_splits=tmp_path / "old", seed=5, **options)
+    after = {r.group: split for split, rs in records(tmp_path / "new").items() for r in rs}
+    assert {group: after[group] for group in before} == before
+    assert len(after) == 50
+    build(images, tmp_path / "free", seed=5, **options)
+    free = {r.group: split for split, rs in records(tmp_path / "free").items() for r in rs}
+    assert {group: free[group] for group in before} != before
+
+
+def bridge(tmp_path: Path, one: str, other: str) -> dict:
+    """Options of a build in which a new picture joins two lesions."""
+    images, labels = lesions(tmp_path)
+    options = {"name": "x", "labels": labels, "size": 8, **COLUMNS}
+    build(images, tmp_path / "old", **options)
+    save(images / "new1.png", noise(500))
+    save(images / "new2.png", noise(500))
+    with labels.open("a") as table:
+        table.write(f"new1,{one},nv,1\nnew2,{other},nv,1\n")
+    return {"images": images, "out": tmp_path / "new", "keep_splits": tmp_path / "old", **options}
+
+
+def test_known_group_stays_though_it_is_joined(tmp_path):
+    # The joined group is called AAA, a name that the old data set does not know.
+    build(**bridge(tmp_path, "AAA", "HAM_9"))
+    before = next(
+        s for s, rs in records(tmp_path / "old").items() if rs and "HAM_9" in {r.group for r in rs}
+    )
+    after = {s for s, rs in records(tmp_path / "new").items() if "AAA" in {r.group for r in rs}}
+    assert after == {before}
+
+
+def test_known_groups_of_two_splits_cannot_be_joined(tmp_path):
+    first = bridge(tmp_path, "HAM_9", "HAM_9")  # only to learn the splits
+    split_of = {r.group: s for s, rs in records(tmp_path / "old").items() for r in rs}
+    one, other = (
+        next(group for group, split in sorted(split_of.items()) if split == wanted)
+        for wanted in ("train", "test")
+    )
+    table = first["labels"].read_text()
+    first["labels"].write_text(
+        table.replace("new1,HAM_9", f"new1,{one}").replace("new2,HAM_9", f"new2,{other}")
+    )
+    label = "mel" if int(one.removeprefix("HAM_")) < 5 else "nv"
+    first["labels"].write_text(first["labels"].read_text().replace("nv,1\n", f"{label},1\n"))
+    with pytest.raises(InputError, match="are one group now"):
+        build(**first)
+    assert not (tmp_path / "new").exists()
+
+
+def test_keeping_the_splits_of_what_is_replaced(folders, tmp_path):
+    build(folders, tmp_path / "out", name="x", size=16)
+    before = {r.image_id: s for s, rs in records(tmp_path / "out").items() for r in rs}
+    options = {"keep_splits": tmp_path / "out", "overwrite": True, "seed": 8}
+    build(folders, tmp_path / "out", name="x", size=16, **options)
+    assert {r.image_id: s for s, rs in records(tmp_path / "out").items() for r in rs} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"name": "No"}, "name 'No' does not fit"),
+        ({"size": 0}, "got 0"),
+        ({"splits": {"train": "0.5"}}, "must sum to 1"),
+        ({"keep_splits": "nowhere"}, "nowhere is not there"),
+        ({"labels": "nowhere.csv"}, "nowhere.csv is not a file"),
+    ],
+)
+def test_options_that_cannot_be(options, told, folders, tmp_path):
+    with pytest.raises(InputError, match=told):
+        build(folders, tmp_path / "deep" / "out", **({"name": "x"} | options))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
+
+
+def test_existing_directory_is_left_alone_or_replaced(folders, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        build(folders, tmp_path / "out", name="x", size=16)
+    assert contents(tmp_path / "out") == {"mine": b"mine"}
+    build(folders, tmp_path / "out", name="x", size=16, overwrite=True)
+    assert "mine" not in contents(tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out"]
+
+
+def test_input_is_never_replaced(folders, tmp_path):
+    for out in (folders, tmp_path):
+        with pytest.raises(InputError, match="would be replaced: choose another --out"):
+            build(folders, out, name="x", overwrite=True)
+    with pytest.raises(InputError, match="lies in the image folder"):
+        build(folders, folders / "out", name="x")
+    labels = tmp_path / "out" / "labels.csv"
+    labels.parent.mkdir()
+    labels.write_text("image_id,label\n")
+    with pytest.raises(InputError, match=r"labels\.csv lies in .*out, which would be replaced"):
+        build(folders, tmp_path / "out", name="x", labels=labels, overwrite=True)
+    assert len(list(folders.rglob("*.png"))) == 32
+    assert labels.exists()
+
+
+def test_killed_build_is_started_again_cleanly(folders, tmp_path):
+    code = (
+        "import sys, time\n"
+        "from tfrecords_tools import builder\n"
+        "def slow(*args, **options):\n"
+        "    next(options['splits']['train'])\n"
+        "    time.sleep(60)\n"
+        "builder.write_files = slow\n"
+        "builder.build(sys.argv[1], sys.argv[2], name='small', size=16)"
+    )
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, folders, out],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        stderr=subprocess.PIPE,
+    )
+    # It says so once all images are read.
+    assert any(b"32 of 32" in line for line in process.stderr)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not out.exists()
+    assert len(list(tmp_path.iterdir())) == 2
+    build(folders, out, name="small", size=16)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out"]
+    build(folders, tmp_path / "undisturbed", name="small", size=16)
+    assert contents(out) == contents(tmp_path / "undisturbed")
+
+
+@pytest.mark.real
+@pytest.mark.skipif("HAM10000_DIR" not in os.environ, reason="HAM10000_DIR is not set")
+def test_some_of_ham10000(tmp_path):
+    """200 real images: all in, pixels as an independent decoder sees them, lesions whole."""
+    source = Path(os.environ["HAM10000_DIR"])
+    with (source / "metadata.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))[:3000:15]
+    (tmp_path / "images").mkdir()
+    for row in rows:
+        shutil.copy(source / "images" / f"{row['image_id']}.jpg", tmp_path / "images")
+    with (tmp_path / "metadata.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    options = {"name": "ham", "labels": tmp_path / "metadata.csv", **COLUMNS}
+    build(tmp_path / "images", tmp_path / "out", size=64, **options)
+    found = records(tmp_path / "out")
+    assert {record.image_id for members in found.values() for record in members} == {
+        row["image_id"] for row in rows
+    }
+    lesion_of = {row["image_id"]: row["lesion_id"] for row in rows}
+    splits_of = defaultdict(set)
+    for split, members in found.items():
+        for record in members:
+            assert record.group == lesion_of[record.image_id]
+            splits_of[record.group].add(split)
+            decoded = tf.io.decode_png(record.image).numpy().astype(float)
+            original = tf.io.read_file(str(tmp_path / "images" / f"{record.image_id}.jpg"))
+            whole = tf.io.decode_jpeg(original, dct_method="INTEGER_ACCURATE")
+            square = tf.image.resize_with_crop_or_pad(whole, 150, 150)
+            reference = tf.image.resize(square, (64, 64), "lanczos3", antialias=True)
+            assert np.abs(decoded - reference.numpy().clip(0, 255)).mean() < 2
+    assert all(len(splits) == 1 for splits in splits_of.values())

@@ -1,0 +1,74 @@
+"""Inspect tells a person what is in a data set."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.tfrecords_tools.conftest import noise
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.inspector import inspect
+from tfrecords_tools.schema import BUILD_REPORT, ORIGIN_SYNTHETIC, Record, serialize_record
+from tfrecords_tools.writer import encode_png, write_dataset
+
+
+def test_table_of_a_build(small_data):
+    lines = inspect(small_data)
+    assert lines[0] == "small: 32 images 16x16 pixels (32 real), 2 classes"
+    assert lines[1].startswith("3 shards, 0.0 MiB")
+    assert [line.split() for line in lines[3:8]] == [
+        ["class", "train", "validation", "test", "all"],
+        ["melanoma", "6", "1", "1", "8"],
+        ["naevus", "17", "4", "3", "24"],
+        ["all", "23", "5", "4", "32"],
+        ["groups", "23", "5", "4", "32"],
+    ]
+    assert len({len(line) for line in lines[3:8]}) == 1
+    told = "\n".join(lines[8:])
+    assert "rejected files: 0" in told
+    assert "size 16, splits train=7/10 validation=3/20 test=3/20, min_side 8" in told
+    assert json.loads((small_data / BUILD_REPORT).read_text())["input_fingerprint"] in told
+
+
+def test_origins_groups_and_sizes(tmp_path):
+    records = [
+        serialize_record(
+            Record(
+                image=encode_png(noise(number, 8 + number, 9)),
+                label=0,
+                image_id=str(number),
+                group=str(number // 2),
+                origin=ORIGIN_SYNTHETIC if number == 4 else "real",
+            )
+        )
+        for number in range(5)
+    ]
+    write_dataset(
+        tmp_path / "data",
+        name="x",
+        class_names=("nv", "never met"),
+        image_shape=(None, None, 3),
+        image_format=None,
+        splits={"train": records},
+    )
+    lines = inspect(tmp_path / "data")
+    assert lines[0] == "x: 5 images of several sizes (4 real, 1 synthetic), 2 classes"
+    assert lines[5].split() == ["never", "met", "0", "0"]
+    assert lines[7].split() == ["groups", "3", "3"]
+    assert lines[-1] == "no build_report.json: not built by tfrecords-tools build"
+
+
+def test_rejected_files_by_reason(damageable):
+    path = damageable / BUILD_REPORT
+    report = json.loads(path.read_text())
+    report |= {"rejected": 3, "rejected_by_reason": {"duplicate": 2, "empty": 1}}
+    path.write_text(json.dumps(report))
+    assert "rejected files: 3 (2 duplicate, 1 empty)" in inspect(damageable)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"options": 3}'])
+def test_damaged_report(content, damageable):
+    (damageable / BUILD_REPORT).write_text(content)
+    with pytest.raises(InputError, match=r"build_report\.json is damaged"):
+        inspect(damageable)

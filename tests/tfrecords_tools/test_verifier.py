@@ -1,0 +1,145 @@
+"""Verify finds each planted damage, and names the place."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.tfrecords_tools import hostile
+from tests.tfrecords_tools.conftest import noise
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import read_info
+from tfrecords_tools.schema import Record, serialize_record
+from tfrecords_tools.verifier import verify
+from tfrecords_tools.writer import encode_png, write_dataset
+
+GOOD = Record(image=encode_png(noise(0, 16, 16)), label=1, image_id="odd", group="odd")
+
+
+def with_record(directory: Path, odd: Record | bytes, split: str = "test") -> Path:
+    """A data set of sound records, and one odd one at the end of a split."""
+    sound = [
+        Record(image=encode_png(noise(n, 16, 16)), label=n % 2, image_id=f"i{n}", group=f"g{n}")
+        for n in range(1, 5)
+    ]
+    splits = {
+        "train": [serialize_record(record) for record in sound[:2]],
+        "test": [serialize_record(record) for record in sound[2:]],
+    }
+    splits[split].append(odd if isinstance(odd, bytes) else serialize_record(odd))
+    write_dataset(
+        directory, name="x", class_names=("a", "b"), image_shape=(16, 16, 3), splits=splits
+    )
+    return directory
+
+
+def test_sound_data(small_data, tmp_path):
+    report = verify(small_data)
+    assert (report.records, report.problems) == (32, ())
+    assert verify(with_record(tmp_path / "data", GOOD)).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"label": 2}, "label 2 is none of the 2 classes"),
+        ({"label": -1}, "label -1 is none of the 2 classes"),
+        ({"origin": "guessed"}, "origin 'guessed' is neither real nor synthetic"),
+        ({"image": b"no image"}, "image 'odd' does not decode"),
+        ({"image": b""}, "image 'odd' does not decode: no known image format"),
+        ({"image": hostile.encoded(noise(0, 16, 16), "WEBP")}, "does not decode: no known image"),
+        ({"image": GOOD.image[:-60]}, "image 'odd' does not decode"),
+        ({"image": encode_png(noise(0, 16, 15))}, r"is uint8\[16, 15, 3\], promised \(16, 16, 3\)"),
+        ({"image": hostile.encoded(noise(0, 16, 16)[..., 0], "PNG")}, r"is uint8\[16, 16\]"),
+        ({"image": hostile.encoded(np.zeros((16, 16, 4), np.uint8), "PNG")}, r"\[16, 16, 4\]"),
+        ({"image_id": "i1"}, "image_id 'i1' stands in x-train.* record 0 too"),
+        ({"group": "g1"}, "group 'g1' is in split test and in train"),
+    ],
+)
+def test_odd_record(changes, told, tmp_path):
+    report = verify(with_record(tmp_path / "data", dataclasses.replace(GOOD, **changes)))
+    (problem,) = report.problems
+    assert problem.startswith("x-test.tfrecord-00000-of-00001 record 2: ")
+    assert re.search(told, problem)
+    assert report.records == 5
+
+
+def test_one_record_with_several_problems(tmp_path):
+    odd = dataclasses.replace(GOOD, label=9, group="g1", image=b"")
+    assert len(verify(with_record(tmp_path / "data", odd)).problems) == 3
+
+
+def test_record_that_is_no_example(tmp_path):
+    (problem,) = verify(with_record(tmp_path / "data", b"\xff\xff\xff", "train")).problems
+    assert problem.startswith("x-train.tfrecord-00000-of-00001 record 2: the record is no tf.train")
+
+
+def test_image_of_any_size_where_that_is_promised(tmp_path):
+    records = [
+        serialize_record(Record(encode_png(noise(n, 16 + n, 20)), n, f"i{n}", f"g{n}"))
+        for n in range(2)
+    ]
+    grey = hostile.encoded(Image.fromarray(noise(3)).convert("L"), "PNG")
+    records.append(serialize_record(Record(grey, 0, "grey", "grey")))
+    write_dataset(
+        tmp_path / "data",
+        name="x",
+        class_names=("a", "b"),
+        image_shape=(None, None, 3),
+        image_format=None,
+        splits={"train": records},
+    )
+    (problem,) = verify(tmp_path / "data").problems
+    assert "record 2: image 'grey'" in problem
+
+
+def shard(directory: Path, split: str) -> Path:
+    return read_info(directory).splits[split].shards[0]
+
+
+def test_flipped_byte_does_not_hide_the_other_shards(damageable):
+    for split in ("train", "test"):
+        path = shard(damageable, split)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    problems = verify(damageable).problems
+    assert len(problems) == 2
+    assert all("is damaged" in problem for problem in problems)
+    assert "small-train" in problems[0]
+    assert "small-test" in problems[1]
+
+
+def test_missing_shard(damageable):
+    shard(damageable, "validation").unlink()
+    (problem,) = verify(damageable).problems
+    assert "small-validation" in problem
+    assert "is missing" in problem
+
+
+def test_cut_between_records(damageable):
+    path = shard(damageable, "test")
+    content = path.read_bytes()
+    first = int.from_bytes(content[:8], "little") + 16
+    path.write_bytes(content[:first])
+    count = read_info(damageable).splits["test"].num_records
+    (problem,) = verify(damageable).problems
+    assert problem == f"{path.name}: 1 records, the metadata promise {count}"
+
+
+def test_shards_that_changed_places(damageable):
+    one, other = shard(damageable, "train"), shard(damageable, "test")
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert any("the metadata promise" in problem for problem in verify(damageable).problems)
+
+
+def test_no_data_set(tmp_path):
+    with pytest.raises(InputError, match="not a data set directory"):
+        verify(tmp_path)

@@ -1,0 +1,187 @@
+"""Data set directories that TFDS reads, whole or not at all, the same bytes every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.tfrecords_tools.conftest import noise
+from tfrecords_tools import writer
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import read_records
+from tfrecords_tools.schema import ORIGIN_SYNTHETIC, Record, serialize_record
+from tfrecords_tools.writer import encode_png, write_dataset
+
+CLASS_NAMES = ("mélanome", "nævus, atypical")
+
+
+def records(first: int, count: int) -> list[bytes]:
+    return [
+        serialize_record(
+            Record(
+                image=encode_png(noise(number, 16, 12)),
+                label=number % 2,
+                image_id=f"image {number}",
+                group=f"g{number // 2}",
+                origin="real" if number % 3 else ORIGIN_SYNTHETIC,
+            )
+        )
+        for number in range(first, first + count)
+    ]
+
+
+def write(directory: Path, **changes):
+    fields = {
+        "name": "small",
+        "class_names": CLASS_NAMES,
+        "image_shape": (16, 12, 3),
+        "splits": {"train": records(0, 7), "test": records(7, 2)},
+    }
+    return write_dataset(directory, **(fields | changes))
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def test_info_tells_what_was_written(tmp_path):
+    info = write(tmp_path / "out")
+    assert (info.name, info.class_names) == ("small", CLASS_NAMES)
+    assert info.image_shape == (16, 12, 3)
+    assert {split: files.num_records for split, files in info.splits.items()} == {
+        "train": 7,
+        "test": 2,
+    }
+    assert list(read_records(tmp_path / "out", "test")) == records(7, 2)
+
+
+@pytest.mark.parametrize("shape", [(16, 12, 3), (None, None, 3)])
+def test_tfds_reads_it(shape, tmp_path):
+    import tensorflow_datasets as tfds
+
+    write(tmp_path / "out", image_shape=shape, image_format=None if shape[0] is None else "png")
+    builder = tfds.builder_from_directory(tmp_path / "out")
+    assert builder.info.features["label"].names == list(CLASS_NAMES)
+    assert builder.info.features["image"].shape == shape
+    assert {name: split.num_examples for name, split in builder.info.splits.items()} == {
+        "train": 7,
+        "test": 2,
+    }
+    rows = list(builder.as_dataset(split="train", shuffle_files=False).as_numpy_iterator())
+    assert [row["image_id"].decode() for row in rows] == [f"image {n}" for n in range(7)]
+    for number, row in enumerate(rows):
+        np.testing.assert_array_equal(row["image"], noise(number, 16, 12))
+        assert row["label"] == number % 2
+        assert row["group"].decode() == f"g{number // 2}"
+        assert row["origin"] == (b"real" if number % 3 else b"synthetic")
+
+
+def test_many_shards(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    monkeypatch.setattr(writer, "SHARD_BYTES", 1500)
+    info = write(tmp_path / "out", splits={"train": records(0, 7)})
+    files = info.splits["train"]
+    assert len(files.shards) > 2
+    assert sum(files.shard_lengths) == 7
+    assert [shard.name for shard in files.shards] == [
+        f"small-train.tfrecord-{n:05d}-of-{len(files.shards):05d}" for n in range(len(files.shards))
+    ]
+    assert list(read_records(tmp_path / "out", "train")) == records(0, 7)
+    builder = tfds.builder_from_directory(tmp_path / "out")
+    assert len(list(builder.as_dataset(split="train"))) == 7
+
+
+def test_same_input_same_bytes_anywhere(tmp_path):
+    write(tmp_path / "one")
+    write(tmp_path / "elsewhere" / "two", splits={"test": records(7, 2), "train": records(0, 7)})
+    assert contents(tmp_path / "one") == contents(tmp_path / "elsewhere" / "two")
+
+
+def test_records_are_taken_one_by_one(tmp_path):
+    taken = []
+
+    def stream():
+        for number, record in enumerate(records(0, 5)):
+            taken.append(number)
+            yield record
+
+    write(tmp_path / "out", splits={"train": stream()})
+    assert taken == [0, 1, 2, 3, 4]
+
+
+def test_empty_split_is_left_out(tmp_path):
+    info = write(tmp_path / "out", splits={"train": records(0, 2), "validation": iter(())})
+    assert list(info.splits) == ["train"]
+    assert not [path for path in (tmp_path / "out").iterdir() if "validation" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("splits", "told"),
+    [
+        ({}, "no record to write"),
+        ({"train": []}, "no record to write"),
+        ({"dev": [b""]}, r"unknown splits \['dev'\]; there are train, validation, test"),
+    ],
+)
+def test_nothing_to_write(splits, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        write(tmp_path / "out", splits=splits)
+    assert not list(tmp_path.iterdir())
+
+
+def test_extra_files_come_after_the_records(tmp_path):
+    count = 0
+
+    def counted():
+        nonlocal count
+        for record in records(0, 3):
+            count += 1
+            yield record
+
+    write(
+        tmp_path / "out",
+        splits={"train": counted()},
+        extra_files=lambda: {"notes.txt": str(count).encode()},
+    )
+    assert (tmp_path / "out" / "notes.txt").read_bytes() == b"3"
+
+
+def test_existing_directory(tmp_path):
+    write(tmp_path / "out")
+    before = contents(tmp_path / "out")
+    with pytest.raises(InputError, match="exists already"):
+        write(tmp_path / "out", splits={"train": records(0, 1)})
+    assert contents(tmp_path / "out") == before
+    info = write(tmp_path / "out", splits={"train": records(0, 1)}, overwrite=True)
+    assert list(info.splits) == ["train"]
+
+
+def test_failing_input_leaves_nothing(tmp_path):
+    def broken():
+        yield from records(0, 3)
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        write(tmp_path / "out", splits={"train": broken()})
+    assert not list(tmp_path.iterdir())
+
+
+def test_bytes_that_never_arrive_are_noticed(tmp_path, monkeypatch):
+    class Lossy(tf.io.TFRecordWriter):
+        def __init__(self, path):
+            super().__init__(path)
+            self.kept = 2
+
+        def write(self, record):
+            if self.kept:
+                super().write(record)
+                self.kept -= 1
+
+    monkeypatch.setattr(writer.tf.io, "TFRecordWriter", Lossy)
+    with pytest.raises(OSError, match="bytes arrived on the disk"):
+        write(tmp_path / "out")
+    assert not list(tmp_path.iterdir())
