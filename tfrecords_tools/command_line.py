@@ -12,6 +12,7 @@ from typing import NoReturn
 from absl import app, flags
 
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.sources import printable
 
 DONE, FAILED, WRONG_USAGE = range(3)
 INTERRUPTED = 130
@@ -63,8 +64,8 @@ def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int
 def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     try:
         return parser.parse_args(list(argv))
-    except flags.Error as error:
-        # Absl's own flags (--v, --logtostderr) would leave with a traceback.
+    except (flags.Error, ValueError) as error:
+        # Absl's own flags (--verbosity, --stderrthreshold) would leave with a traceback.
         parser.error(str(error))
 
 
@@ -115,4 +116,5 @@ def _is_tensorflow_error(error: Exception) -> bool:
 
 
 def _complain(program: str, message: str) -> None:
-    print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    line = printable(" ".join(message.split()))
+    print(f"{program}: error: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,315 @@
+"""The command `tfrecords-tools`: its contract, and one clear line for each wrong input."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.tfrecords_tools.conftest import noise
+from tfrecords_tools import cli
+from tfrecords_tools.reader import read_info
+
+CONTRACT = (
+    "build I --out D --name n",
+    "build I --out D --name n --labels C --id_column i --label_column dx --group_column g",
+    "build I --out D --name n --size 64 --splits train=0.7,validation=0.15,test=0.15",
+    "build I --out D --name n --size original --keep_splits OLD --min_side 8 --max_rejected 0.1",
+    "build I --out D --name n --seed 0 --workers 3 --runner threads --overwrite",
+    "inspect D",
+    "verify D",
+)
+
+WRONG = (
+    ("", "COMMAND"),
+    ("paint", "paint"),
+    ("build", "IMAGES"),
+    ("build I --name n", "--out"),
+    ("build I --out D", "--name"),
+    ("build I --out D --name n --nonsense 3", "--nonsense"),
+    ("build I --out D --name n --over", "--over"),
+    ("build I --out D --name n --size big", "'big'"),
+    ("build I --out D --name n --size 0", "'0'"),
+    ("build I --out D --name n --size -64", "'-64'"),
+    ("build I --out D --name n --size \u0663", "number of pixels"),
+    ("build I --out D --name n --splits 0.7,0.3", "'0.7,0.3'"),
+    ("build I --out D --name n --splits train=0.5,train=0.5", "needs train=0.7"),
+    ("build I --out D --name n --runner sparks", "sparks"),
+    ("build I --out D --name n --workers many", "many"),
+    ("build I J --out D --name n", "J"),
+    ("inspect", "DIR"),
+    ("verify D E", "E"),
+    ("verify D --v=abc", "--v"),
+)
+
+
+@pytest.mark.parametrize("line", CONTRACT)
+def test_every_flag_of_the_contract_is_taken(line):
+    options = cli.make_parser().parse_args(line.split())
+    assert isinstance(options, argparse.Namespace)
+
+
+def test_defaults_of_the_contract():
+    options = vars(cli.make_parser().parse_args(["build", "I", "--out", "D", "--name", "n"]))
+    del options["work"]
+    assert options == {
+        "images": "I",
+        "out": "D",
+        "name": "n",
+        "labels": None,
+        "id_column": "image_id",
+        "label_column": "label",
+        "group_column": None,
+        "size": "original",
+        "splits": {"train": "0.7", "validation": "0.15", "test": "0.15"},
+        "keep_splits": None,
+        "min_side": 8,
+        "max_rejected": 0.1,
+        "seed": 0,
+        "workers": None,
+        "runner": "threads",
+        "overwrite": False,
+    }
+
+
+@pytest.mark.parametrize(("line", "told"), WRONG)
+def test_wrong_usage(line, told, capsys):
+    assert cli.main_with(line.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("usage: tfrecords-tools")
+    assert "error: " in captured.err.splitlines()[-1]
+    assert told in captured.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["", "build", "inspect", "verify"])
+def test_help(command, capsys):
+    assert cli.main_with([*command.split(), "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: tfrecords-tools {command}".rstrip())
+
+
+def test_the_road(folders, tmp_path, capsys):
+    out = tmp_path / "data"
+    (folders / "notes.txt").write_text("not an image")
+    assert (
+        cli.main_with(["build", str(folders), "--out", str(out), "--name", "x", "--size", "16"])
+        == 0
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        f"{out}: train 23, validation 5, test 4 images in 2 classes",
+        f"1 files rejected: see {out}/rejected.csv",
+    ]
+    assert read_info(out).image_shape == (16, 16, 3)
+    assert cli.main_with(["verify", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out} is sound: 32 records\n"
+    assert cli.main_with(["inspect", str(out)]) == 0
+    assert "naevus" in capsys.readouterr().out
+
+
+def test_every_option_arrives(folders, tmp_path, capsys):
+    rows = [f"{path.stem}{path.parent.name},{path.parent.name},{path.stem}"
+            for path in sorted(folders.rglob("*.png"))]  # fmt: skip
+    for path in sorted(folders.rglob("*.png")):
+        path.rename(folders / f"{path.stem}{path.parent.name}.png")
+    Image.fromarray(noise(77, 9, 9)).save(folders / "small.png")
+    (tmp_path / "l.csv").write_text("\n".join(["name,kind,patient", *rows, "small,naevus,9"]))
+    line = (
+        f"build {folders} --out {tmp_path / 'data'} --name x --labels {tmp_path / 'l.csv'} "
+        "--id_column name --label_column kind --group_column patient --splits train=0.5,test=0.5 "
+        "--min_side 10 --max_rejected 0.05 --seed 3 --workers 2"
+    )
+    assert cli.main_with(line.split()) == 0
+    assert "1 files rejected" in capsys.readouterr().out
+    assert cli.main_with(["inspect", str(tmp_path / "data")]) == 0
+    told = capsys.readouterr().out
+    for words in ("original", "train=1/2 test=1/2", "min_side 10", "max_rejected 0.05", "seed 3",
+                  "grouped True", "1 too_small"):  # fmt: skip
+        assert words in told
+    # Images of one patient number stand in both classes: a group each.
+    assert "groups" in told
+    again = f"{line} --overwrite --keep_splits {tmp_path / 'data'}"
+    assert cli.main_with(again.split()) == 0
+
+
+def test_lost_class_is_told(folders, tmp_path, capsys):
+    (folders / "df").mkdir()
+    (folders / "df" / "x.png").write_bytes(b"")
+    assert cli.main_with(["build", str(folders), "--out", str(tmp_path / "o"), "--name", "x"]) == 0
+    assert "without a single good image, left out: df" in capsys.readouterr().out
+
+
+def fails(words: list[str], told: str, capsys) -> None:
+    """The command exits 1, with one clear line at the end of standard error."""
+    assert cli.main_with(words) == 1
+    lines = capsys.readouterr().err.splitlines()
+    errors = [line for line in lines if line.startswith("tfrecords-tools: error: ")]
+    assert errors == lines[-1:]
+    assert told in lines[-1]
+    assert "Traceback" not in "".join(lines)
+
+
+WRONG_INPUTS = {
+    "missing folder": ("{root}/nowhere", "nowhere is not a folder"),
+    "empty folder": ("{root}/empty", "is empty: give the folder"),
+    "a file": ("{root}/l.csv", "l.csv is not a folder"),
+    "one class": ("{root}/one", "has one class only, 'naevus'"),
+    "row without a file": ("{images} --labels {root}/l.csv", "1 rows of"),
+    "missing table": ("{images} --labels {root}/no.csv", "no.csv is not a file"),
+    "missing column": (
+        "{images} --labels {root}/l.csv --label_column dx",
+        "no column 'dx'; it has",
+    ),
+    "shares": ("{images} --splits train=0.7", "must sum to 1"),
+    "share of rejects": ("{images} --max_rejected 2", "got 2.0"),
+    "least side": ("{images} --min_side 0", "got 0"),
+    "workers": ("{images} --workers 0", "got 0"),
+    "too small": ("{images} --min_side 99", "the shorter side must be 99"),
+    "no old data": ("{images} --keep_splits {root}/nowhere", "nowhere is not there"),
+    "inside": ("{images} --out {images}/out", "lies in the image folder"),
+    "name": ("{images} --name ham-64-train", "'ham-64-train' does not fit"),
+}
+"""Words after `build`, and what the error tells."""
+
+
+@pytest.mark.parametrize("case", WRONG_INPUTS)
+def test_wrong_input_gets_one_line_and_leaves_nothing(case, folders, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(folders / "naevus", tmp_path / "one" / "naevus")
+    (tmp_path / "l.csv").write_text("image_id,label\nnaevus/00,nv\nlost,nv\n")
+    before = sorted(tmp_path.rglob("*"))
+    line, told = WRONG_INPUTS[case]
+    words = line.format(images=folders, root=tmp_path).split()
+    fails(["build", "--name", "x", "--out", f"{tmp_path}/deep/out", *words], told, capsys)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+def test_no_data_set(command, tmp_path, capsys):
+    fails([command, str(tmp_path / "nowhere")], "nowhere is not there", capsys)
+    fails([command, str(tmp_path)], "not a data set directory", capsys)
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+def test_damage_fails_and_names_shard_and_record(command, damageable, capsys):
+    path = read_info(damageable).splits["train"].shards[0]
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert cli.main_with([command, str(damageable)]) == 1
+    captured = capsys.readouterr()
+    assert f"{path}: record 22 is damaged" in captured.out + captured.err
+    assert captured.err.splitlines()[-1].startswith("tfrecords-tools: error: ")
+
+
+def test_existing_directory_is_left_alone(folders, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("mine")
+    words = ["build", str(folders), "--out", str(tmp_path / "out"), "--name", "x", "--size", "16"]
+    fails(words, "exists already: choose another place, or give --overwrite", capsys)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+    assert cli.main_with([*words, "--overwrite"]) == 0
+    assert not (tmp_path / "out" / "mine").exists()
+
+
+@contextlib.contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Writes of this process fail half-way through a longer file, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def large_folders(tmp_path) -> Path:
+    """Class folders of 8 x 48 kB."""
+    for label in "ab":
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for n in range(4):
+            image = Image.fromarray(noise(n + 4 * (label == "a"), 128, 128))
+            image.save(tmp_path / "images" / label / f"{n}.png")
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize("stage", ["read", "write"])
+def test_full_disk(stage, large_folders, tmp_path, capsys):
+    """It is full while images are read (the spool), or while records are written (a shard)."""
+    words = ["build", str(large_folders), "--out", str(tmp_path / "out"), "--name", "x"]
+    words += ["--splits", "train=1"]
+    total = sum(path.stat().st_size for path in large_folders.rglob("*.png"))
+    with files_of_at_most(100_000 if stage == "read" else total + 100):
+        assert cli.main_with(words) == 1
+    told = capsys.readouterr().err
+    assert "error: the disk is full" in told.splitlines()[-1]
+    assert ("write train" in told) == (stage == "write")
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+    assert cli.main_with(words) == 0
+
+
+@pytest.mark.parametrize("kilobytes", [200, 700])
+def test_full_disk_in_earnest(kilobytes, large_folders, tmp_path, capsys):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", disk],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        words = ["build", str(large_folders), "--out", str(disk / "out"), "--name", "x"]
+        fails(words, "the disk is full", capsys)
+        assert not list(disk.iterdir())
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_directory_name_that_is_not_utf8(folders, tmp_path, capsys):
+    words = ["verify", os.fsdecode(bytes(tmp_path) + b"/\xff")]
+    assert cli.main_with(words) == 1
+    assert "/\\xff is not there" in capsys.readouterr().err
+
+
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "tfrecords_tools.cli", "verify", "/nowhere"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "tfrecords-tools: error: /nowhere is not there: give a data set directory\n"
+    )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["build", "--help"], ["build", "--nonsense"], []])
+def test_usage_loads_nothing_heavy(words):
+    code = (
+        "import sys\nfrom tfrecords_tools import cli\n"
+        f"cli.main_with({words!r})\n"
+        "print({'tensorflow', 'tensorflow_datasets', 'PIL'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_python_numbers_are_no_images(tmp_path, capsys):
+    for label in "ab":
+        (tmp_path / "images" / label).mkdir(parents=True)
+        np.save(tmp_path / "images" / label / "x.npy", np.zeros(3))
+    words = ["build", str(tmp_path / "images"), "--out", str(tmp_path / "out"), "--name", "x"]
+    fails(words, "a/x.npy: not_an_image", capsys)

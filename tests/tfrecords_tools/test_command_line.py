@@ -1,0 +1,133 @@
+"""Exit codes, and one clear line for whatever a user can mend."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+from absl.flags import argparse_flags
+
+from tfrecords_tools.command_line import run, run_with
+from tfrecords_tools.errors import InputError
+
+
+def make_parser() -> argparse_flags.ArgumentParser:
+    parser = argparse_flags.ArgumentParser(prog="prog", allow_abbrev=False)
+    parser.add_argument("--number", type=int, default=1)
+    return parser
+
+
+def raising(error: BaseException):
+    def main(options) -> None:
+        raise error
+
+    return main
+
+
+def test_done():
+    seen = []
+    assert run_with(lambda options: seen.append(options.number), make_parser, ["--number=7"]) == 0
+    assert seen == [7]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (InputError("size must be\n  positive, got 0"), "size must be positive, got 0"),
+        (FileNotFoundError(2, "No such file or directory", "a/b"),
+         "No such file or directory (a/b)"),
+        (OSError("odd"), "odd"),
+        (OSError(errno.ENOSPC, "No space left on device", "out/x"),
+         "the disk is full (out/x): free some space or choose another place"),
+        (OSError(errno.ENOSPC, "No space left on device"),
+         "the disk is full: free some space or choose another place"),
+        (OSError(errno.EDQUOT, "Quota"), "the disk is full"),
+        (tf.errors.ResourceExhaustedError(None, None, "x; No space left on device"),
+         "the disk is full"),
+        (tf.errors.DataLossError(None, None, "corrupted record at 0"),
+         "TensorFlow could not go on: corrupted record at 0"),
+    ],
+)  # fmt: skip
+def test_work_that_fails(error, told, capsys):
+    assert run_with(raising(error), make_parser, []) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"prog: error: {told}")
+
+
+def test_interrupted(capsys):
+    assert run_with(raising(KeyboardInterrupt()), make_parser, []) == 130
+    assert capsys.readouterr().err.startswith("prog: error: interrupted")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), ValueError("ours"), TypeError()])
+def test_our_own_mistakes_keep_their_traceback(error):
+    with pytest.raises(type(error)):
+        run_with(raising(error), make_parser, [])
+
+
+@pytest.mark.parametrize("argv", [["--nonsense"], ["--number", "x"], ["extra"], ["--numb", "1"]])
+def test_wrong_usage(argv, capsys):
+    assert run_with(raising(AssertionError()), make_parser, argv) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("usage: prog")
+    assert "prog: error: " in told.splitlines()[-1]
+
+
+def test_help(capsys):
+    assert run_with(raising(AssertionError()), make_parser, ["--help"]) == 0
+    assert "--number" in capsys.readouterr().out
+
+
+SCRIPT = """
+import sys
+from absl.flags import argparse_flags
+from tfrecords_tools import command_line
+from tfrecords_tools.errors import InputError
+
+def make_parser():
+    parser = argparse_flags.ArgumentParser(prog="prog", allow_abbrev=False)
+    parser.add_argument("--number", type=int, default=1)
+    return parser
+
+def main(options):
+    if options.number < 0:
+        raise InputError("number is negative")
+    print(options.number)
+    if "tensorflow" in sys.modules:
+        raise SystemError
+
+command_line.run(main, make_parser)
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "out", "told"),
+    [
+        (["--number", "3"], 0, "3\n", ""),
+        (["--number", "-3"], 1, "", "prog: error: number is negative"),
+        (["--number", "x"], 2, "", "prog: error: argument --number: invalid int value: 'x'"),
+        (["--verbosity=abc"], 2, "", "prog: error: flag --verbosity=abc: invalid"),
+        (["--stderrthreshold=x"], 2, "", "prog: error: --stderrthreshold must be one of"),
+        (["--verbosity=1"], 0, "1\n", ""),
+    ],
+)
+def test_as_a_process_under_absl(argv, code, out, told):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *argv], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert done.stdout == out
+    assert told in (done.stderr.splitlines() or [""])[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_run_leaves_with_the_exit_code(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["prog", "--number", "5"])
+    for main, code in ((lambda options: None, 0), (raising(InputError("no")), 1)):
+        with pytest.raises(SystemExit) as leaving:
+            run(main, make_parser)
+        assert (leaving.value.code or 0) == code
+    assert capsys.readouterr().err == "prog: error: no\n"
