@@ -13,6 +13,21 @@ import numpy as np
 
 from skin_synth.phantoms.canvas import Layers, Plane, inside, smooth_noise, spots, strokes
 
+LATTICE = np.array(
+    [
+        (-0.5, 0.0),
+        (0.5, 0.0),
+        (0.0, 0.0),
+        (-0.42, -0.42),
+        (0.42, -0.42),
+        (-0.42, 0.42),
+        (0.42, 0.42),
+    ]
+)
+"""Where a plaque has its two plugs and its five white dots, in radii."""
+STREAKS = 8
+"""Of a star."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Lesion:
@@ -93,8 +108,7 @@ def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     square = (x**corner + y**corner) ** np.float32(1 / corner)
     ripple = 0.035 * np.cos(int(rng.integers(8, 12)) * plane.theta + rng.uniform(0, 6))
     body = inside(square - 0.86 + ripple, 0.3 * lesion.softness)
-    number = int(rng.integers(4, 7))
-    places = _scatter(rng, number + 2, reach=0.62, apart=0.46)
+    places = LATTICE + rng.uniform(-0.06, 0.06, LATTICE.shape)
     radii = rng.uniform(0.16, 0.2, len(places))
     white = spots(plane, places[2:], radii[2:], 0.04)
     plugs = spots(plane, places[:2], 0.85 * radii[:2], 0.04)
@@ -129,14 +143,13 @@ def ring(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
 
 def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     """A dark core from which even streaks burst in all directions, each ending in a bulb."""
-    number = int(rng.integers(5, 8))
-    angles = 2 * np.pi * (np.arange(number) + rng.uniform(-0.12, 0.12, number)) / number
-    ends = rng.uniform(1.0, 1.2, number)
+    angles = 2 * np.pi * (np.arange(STREAKS) + rng.uniform(-0.12, 0.12, STREAKS)) / STREAKS
+    ends = rng.uniform(1.0, 1.2, STREAKS)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    width = np.full((number, 1), 0.17)
+    width = np.full((STREAKS, 1), 0.15)
     segments = np.concatenate([0.3 * rays, width, ends[:, None] * rays, 0.38 * width], axis=1)
     streaks = strokes(plane, segments, 0.06)
-    bulbs = spots(plane, ends[:, None] * rays, rng.uniform(0.06, 0.085, number), 0.06)
+    bulbs = spots(plane, ends[:, None] * rays, rng.uniform(0.06, 0.085, STREAKS), 0.06)
     core = inside(plane.r - 0.42, 0.12)
     pigment = np.maximum(core, np.maximum(streaks, bulbs))
     haze = 0.25 * inside(plane.r - 0.9, 0.35)
@@ -145,7 +158,7 @@ def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
             melanin=lesion.melanin * (1.25 * pigment + haze),
             blood=lesion.blood * np.maximum(pigment, haze),
         ),
-        elements=number,
+        elements=STREAKS,
         irregularity=0.2,
     )
 

@@ -25,6 +25,8 @@ PALEST = np.array([0.93, 0.80, 0.72], np.float32)
 """Reflectance of skin without melanin and blood."""
 UNEVENNESS = 0.03
 """How far a lesion's parts are pushed about, in radii."""
+TILT = 0.15
+"""The lens is held square to the body, give or take so many radians; quarter turns are free."""
 GRAIN = 0.012
 """Standard deviation of the sensor's noise; full scale is 1."""
 LESION, PERSON, PAINT, VIEW = range(4)
@@ -138,7 +140,7 @@ def _draw_view(rng: np.random.Generator) -> View:
     return View(
         centre=(float(rng.uniform(-0.12, 0.12)), float(rng.uniform(-0.12, 0.12))),
         zoom=float(rng.uniform(0.92, 1.08)),
-        angle=float(rng.uniform(-np.pi, np.pi)),
+        angle=float(np.pi / 2 * rng.integers(-2, 2) + rng.uniform(-TILT, TILT)),
         light=float(rng.uniform(0.93, 1.05)),
         slope=(float(rng.uniform(-0.06, 0.06)), float(rng.uniform(-0.06, 0.06))),
         vignette=float(rng.uniform(1.12, 1.3)) if rng.uniform() < 0.4 else 2.0,
