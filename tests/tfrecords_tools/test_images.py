@@ -80,6 +80,8 @@ def test_plain_files_stay_untouched(name, prepared):
 def test_others_are_encoded_anew(name, prepared):
     encoded = prepared(hostile.sound()[name]).encoded
     assert encoded.startswith(b"\x89PNG")
+    assert encoded[24] == 8  # bits a sample, in the head of a PNG
+    assert encoded != hostile.sound()[name]
     with Image.open(io.BytesIO(encoded)) as image:
         assert image.mode == "RGB"
         assert not image.info
