@@ -18,9 +18,9 @@ from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
 PRESET = "derm-32"
-IMAGES = 50_000
+IMAGES = 70_000
 """Training stops after so many images, or after `MINUTES`."""
-MINUTES = 6.5
+MINUTES = 8.5
 COUNTS = (1_200, 700, 500, 350, 250, 180, 140)
 """Phantoms in each class: as uneven as skin collections are."""
 RECORD = "demo.json"
