@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -272,8 +273,12 @@ class ConditionalGAN(keras.Model):
         Raises:
             InputError: a label out of range, or lengths that differ.
         """
-        sampler = Sampler(self.ema_generator, self.class_names)
-        return sampler.sample(label_ids, seeds, truncation=truncation, batch_size=batch_size)
+        return self.sampler.sample(label_ids, seeds, truncation=truncation, batch_size=batch_size)
+
+    @functools.cached_property
+    def sampler(self) -> Sampler:
+        """The averaged generator as it is served; made once, for tracing it takes seconds."""
+        return Sampler(self.ema_generator, self.class_names)
 
     def export(self, model_dir: str | os.PathLike[str]) -> Path:
         """Writes the next version of the SavedModel below `model_dir`.

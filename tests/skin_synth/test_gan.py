@@ -156,6 +156,24 @@ def test_generate_depends_on_label_and_seed_only():
     np.testing.assert_array_equal(gan.generate([2], [8])[0], images[2])
 
 
+def test_generate_follows_further_training():
+    gan = trained()
+    before = gan.generate([0], [7])
+    gan.fit(source(first_step=3), steps_per_epoch=3, verbose=0, shuffle=False)
+    again = ConditionalGAN(PRESET, NAMES, policy="float32")
+    again.ema_generator.set_weights(gan.ema_generator.get_weights())
+    after = gan.generate([0], [7])
+    assert not np.array_equal(before, after)
+    np.testing.assert_array_equal(after, again.generate([0], [7]))
+
+
+def test_generate_is_traced_once():
+    gan = trained()
+    for count in (1, 5, 40):
+        gan.generate([0] * count, range(count))
+    assert gan.sampler.generate.experimental_get_tracing_count() == 1
+
+
 def test_the_model_called_gives_images_of_the_average():
     gan = trained()
     latents, labels = tf.ones([2, 8]), tf.constant([0, 1])
