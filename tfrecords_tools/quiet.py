@@ -9,6 +9,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from absl import flags, logging
+
 
 def load_tensorflow() -> None:
     """Imports TensorFlow, and drops what it prints meanwhile.
@@ -21,6 +23,9 @@ def load_tensorflow() -> None:
     if "tensorflow" not in sys.modules:
         with stderr_held_back():
             importlib.import_module("tensorflow")
+    # Its Python half tells of every file it saves, unless absl's --verbosity asks for less or more.
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
 
 
 @contextlib.contextmanager
