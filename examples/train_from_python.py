@@ -53,6 +53,7 @@ def main() -> None:
         batches(train, batch_size=preset.batch_size, seed=0, exponent=preset.sampling_exponent),
         steps_per_epoch=max(1, options.images // preset.batch_size),
         verbose=2,
+        shuffle=False,  # the batches are drawn at random already
     )
 
     # Ten seeds in columns, every class in a row: one column is one latent under all classes.
