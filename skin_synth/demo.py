@@ -18,7 +18,7 @@ from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
 PRESET = "derm-32"
-IMAGES = 70_000
+IMAGES = 100_000
 """Training stops after so many images, or after `MINUTES`."""
 MINUTES = 8.5
 COUNTS = (1_200, 700, 500, 350, 250, 180, 140)

@@ -25,7 +25,7 @@ LATTICE = np.array(
     ]
 )
 """Where a plaque has its two plugs and its five white dots, in radii."""
-STREAKS = 8
+STREAKS = 4
 """Of a star."""
 
 
@@ -142,15 +142,15 @@ def ring(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
 
 
 def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
-    """A dark core from which even streaks burst in all directions, each ending in a bulb."""
+    """A dark core from which even streaks burst in four directions, each ending in a bulb."""
     angles = 2 * np.pi * (np.arange(STREAKS) + rng.uniform(-0.12, 0.12, STREAKS)) / STREAKS
     ends = rng.uniform(1.0, 1.2, STREAKS)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    width = np.full((STREAKS, 1), 0.15)
+    width = np.full((STREAKS, 1), 0.26)
     segments = np.concatenate([0.3 * rays, width, ends[:, None] * rays, 0.38 * width], axis=1)
     streaks = strokes(plane, segments, 0.06)
     bulbs = spots(plane, ends[:, None] * rays, rng.uniform(0.06, 0.085, STREAKS), 0.06)
-    core = inside(plane.r - 0.42, 0.12)
+    core = inside(plane.r - 0.4, 0.12)
     pigment = np.maximum(core, np.maximum(streaks, bulbs))
     haze = 0.25 * inside(plane.r - 0.9, 0.35)
     return Painting(
