@@ -6,6 +6,7 @@ library (`ConditionalGAN.generate`) and the SavedModel run its functions, and so
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import keras
@@ -18,9 +19,13 @@ CHUNK = 16
 """Rows that the generator paints at a time.
 
 Convolutions of another batch size may add in another order, and a last bit can tip a rounded
-value. All rows go through the generator in chunks of this size, the last one filled up, so that an
-image is the same alone and in any batch.
+value: docs/serving.md has figures. All rows go through the generator in chunks of this size, the
+last one filled up, so that an image is the same alone and in any batch.
 """
+SHOWN = 3
+"""Values that an error quotes of those it received."""
+SHOWN_BYTES = 64
+"""Bytes that an error quotes of a label."""
 
 
 class Sampler(tf.Module):
@@ -31,26 +36,29 @@ class Sampler(tf.Module):
         class_names: in the order of the labels.
     """
 
-    def __init__(self, generator: keras.Model, class_names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        generator: keras.Model,
+        class_names: Sequence[str],
+        *,
+        labels_file: str | os.PathLike[str] | None = None,
+    ) -> None:
         """Wraps a generator.
 
         Args:
             generator: float32 network with attributes `latent_dim` and `image_size`.
             class_names: in the order of the labels.
+            labels_file: the same names, one a line, for a sampler that is to be saved: its table
+                reads this file, which becomes an asset of the SavedModel.
 
         Raises:
-            InputError: no class.
+            InputError: no class, a name that occurs twice, or one of several lines.
         """
         super().__init__(name="sampler")
-        if not class_names:
-            raise InputError("a sampler needs class names, got none")
         self.generator = generator
-        self.class_names = tuple(class_names)
-        self._known = ", ".join(self.class_names)
+        self.class_names = _checked(class_names)
         self.table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(self.class_names), tf.range(len(self.class_names), dtype=tf.int64)
-            ),
+            _ids_of(self.class_names) if labels_file is None else _ids_by_line(labels_file),
             default_value=-1,
         )
         size, rows = generator.image_size, [None]
@@ -88,7 +96,7 @@ class Sampler(tf.Module):
         batch_size: int = 64,
     ) -> np.ndarray:
         """Paints images from Python; see `ConditionalGAN.generate`."""
-        label_ids, seeds = np.asarray(label_ids, np.int64), np.asarray(seeds, np.int64)
+        label_ids, seeds = _whole(label_ids, "label_ids"), _whole(seeds, "seeds")
         if label_ids.ndim != 1 or label_ids.shape != seeds.shape:
             raise InputError(
                 f"label_ids and seeds must be two vectors of one length, got shapes "
@@ -101,6 +109,8 @@ class Sampler(tf.Module):
                 f"label ids must be in [0, {len(self.class_names)}), "
                 f"got {label_ids.min()} to {label_ids.max()}"
             )
+        if batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, got {batch_size}")
         if not np.isfinite(truncation):
             raise InputError(f"truncation must be finite, got {truncation}")
         images = np.empty((len(label_ids), *self.image_shape), np.uint8)
@@ -112,10 +122,11 @@ class Sampler(tf.Module):
 
     def _serving_default(self, label: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """PNGs by class name: label string[N], seed int64[N] -> image_bytes, label_id."""
+        label, seed = _after([_assert_rows(label=label, seed=seed)], label, seed)
         label_id = self.table.lookup(label)
-        with tf.control_dependencies([self._assert_known(label_id)]):
-            factors = tf.ones_like(seed, tf.float32)
-        image = self._generate(label_id, seed, factors)["image"]
+        shown = tf.strings.substr(label, 0, SHOWN_BYTES)
+        label_id, seed = _after([self._assert_known(label_id, shown)], label_id, seed)
+        image = self._generate(label_id, seed, tf.ones_like(seed, tf.float32))["image"]
         image_bytes = tf.map_fn(tf.io.encode_png, image, fn_output_signature=tf.string)
         return {"image_bytes": image_bytes, "label_id": label_id}
 
@@ -123,16 +134,21 @@ class Sampler(tf.Module):
         self, label_id: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Images by label id, seed and truncation -> image uint8[N, h, w, 3]."""
-        with tf.control_dependencies([_assert_finite(truncation, "truncation")]):
-            latent = self.latents(seed) * truncation[:, None]
-        return self._from_latent(latent, label_id)
+        checks = [
+            _assert_rows(label_id=label_id, seed=seed, truncation=truncation),
+            _assert_finite(truncation, "truncation"),
+        ]
+        seed, truncation = _after(checks, seed, truncation)
+        return self._from_latent(self.latents(seed) * truncation[:, None], label_id)
 
     def _from_latent(self, latent: tf.Tensor, label_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Images by latent and label id -> image uint8[N, h, w, 3]."""
-        checks = [_assert_finite(latent, "latent"), self._assert_known(label_id)]
-        with tf.control_dependencies(checks):
-            latent, label_id = tf.identity(latent), tf.identity(label_id)
-        return {"image": self._paint(latent, label_id)}
+        checks = [
+            _assert_rows(latent=latent, label_id=label_id),
+            _assert_finite(latent, "latent"),
+            self._assert_known(label_id, label_id),
+        ]
+        return {"image": self._paint(*_after(checks, latent, label_id))}
 
     def latents(self, seed: tf.Tensor) -> tf.Tensor:
         """Standard normal latents, one a seed: int64[N] -> float32[N, latent_dim].
@@ -168,18 +184,70 @@ class Sampler(tf.Module):
         )
         return tf.reshape(images, [chunks * CHUNK, *self.image_shape])[:count]
 
-    def _assert_known(self, label_id: tf.Tensor) -> tf.Operation:
+    def _assert_known(self, label_id: tf.Tensor, received: tf.Tensor) -> tf.Operation:
+        """Refuses ids that no class has, and quotes what was received for them."""
         known = (label_id >= 0) & (label_id < len(self.class_names))
         # One string: Assert prints three items only.
         message = (
-            f"unknown label: known are {self._known} (label_id 0 to {len(self.class_names) - 1})"
+            f"unknown label: known are {', '.join(self.class_names)} "
+            f"(label_id 0 to {len(self.class_names) - 1}); got"
         )
-        return tf.debugging.Assert(tf.reduce_all(known), [message])
+        unknown = tf.boolean_mask(received, ~known)
+        return tf.debugging.Assert(tf.reduce_all(known), [message, unknown], summarize=SHOWN)
 
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:
     """Values of [-1, 1] to the nearest of 0 to 255; what lies outside is clipped."""
     return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
+
+
+def _checked(class_names: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(class_names)
+    if not names:
+        raise InputError("a sampler needs class names, got none")
+    if len(set(names)) < len(names):
+        raise InputError(f"class names must differ, got {names}")
+    if broken := [name for name in names if "\n" in name]:
+        raise InputError(f"a class name must be one line, for labels.txt; got {broken[0]!r}")
+    return names
+
+
+def _ids_of(class_names: tuple[str, ...]) -> tf.lookup.KeyValueTensorInitializer:
+    ids = tf.range(len(class_names), dtype=tf.int64)
+    return tf.lookup.KeyValueTensorInitializer(tf.constant(class_names), ids)
+
+
+def _ids_by_line(path: str | os.PathLike[str]) -> tf.lookup.TextFileInitializer:
+    return tf.lookup.TextFileInitializer(
+        os.fspath(path),
+        key_dtype=tf.string,
+        key_index=tf.lookup.TextFileIndex.WHOLE_LINE,
+        value_dtype=tf.int64,
+        value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+    )
+
+
+def _whole(values: Sequence[int] | np.ndarray, name: str) -> np.ndarray:
+    """The values as int64; an empty list, which NumPy takes for floats, is as good as any."""
+    array = np.asarray(values)
+    if array.size and array.dtype.kind not in "iu":
+        raise InputError(f"{name} must be whole numbers that fit 64 bits, got {array.dtype} values")
+    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{name} must fit int64, got {array.max()}")
+    return array.astype(np.int64)
+
+
+def _after(checks: Sequence[tf.Operation], *values: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """The values, once the checks have passed: what is computed from them waits."""
+    with tf.control_dependencies(checks):
+        return tuple(tf.identity(value) for value in values)
+
+
+def _assert_rows(**inputs: tf.Tensor) -> tf.Operation:
+    """Refuses inputs of different numbers of rows: one of a single row would be stretched."""
+    rows = tf.stack([tf.shape(values)[0] for values in inputs.values()])
+    message = f"{', '.join(inputs)} must have the same number of rows; got"
+    return tf.debugging.Assert(tf.reduce_all(rows == rows[0]), [message, rows], summarize=SHOWN)
 
 
 def _assert_finite(values: tf.Tensor, name: str) -> tf.Operation:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ def export(model: ConditionalGAN | Run, model_dir: str | os.PathLike[str]) -> Pa
 
     A version appears by one rename, so that a server which polls the directory never meets half a
     model. It holds float32 weights, core TensorFlow operations only, `assets/labels.txt` with one
-    class a line, and a warm-up file.
+    class a line, and a warm-up file. Exports into one directory at the same time take turns.
 
     Args:
         model: a GAN, or a run whose GAN is meant.
@@ -42,25 +44,56 @@ def export(model: ConditionalGAN | Run, model_dir: str | os.PathLike[str]) -> Pa
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
-    target = model_dir / str(_next_version(model_dir))
-    with new_directory(target) as temporary:
-        _save(Sampler(gan.ema_generator, gan.class_names), temporary)
-        write_warmup(temporary, gan.class_names, gan.latent_dim)
+    with _turn(model_dir):
+        target = model_dir / str(_next_version(model_dir))
+        with new_directory(target) as temporary:
+            _save(gan, temporary)
+            write_warmup(temporary, gan.class_names, gan.latent_dim)
     return target
 
 
+@contextlib.contextmanager
+def _turn(model_dir: Path) -> Iterator[None]:
+    """Waits until no other export writes into the directory: two would prepare one version.
+
+    The lock ends with the process that holds it. Directories made for it go where nothing came
+    of it.
+    """
+    made = [path for path in (model_dir, *model_dir.parents) if not path.exists()]
+    model_dir.mkdir(parents=True, exist_ok=True)
+    handle = os.open(model_dir, os.O_RDONLY)
+    try:
+        # Some network file systems lock no directory. There, of two exports at once, the later
+        # one ends with an error, for its version is taken.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()
+        raise
+    finally:
+        os.close(handle)
+
+
 def _next_version(model_dir: Path) -> int:
-    versions = model_dir.iterdir() if model_dir.is_dir() else ()
-    return 1 + max((int(path.name) for path in versions if path.name.isdecimal()), default=0)
+    """One more than the highest; TF Serving looks at directories with a number for a name only."""
+    versions = (int(path.name) for path in model_dir.iterdir() if path.name.isdecimal())
+    return 1 + max(versions, default=0)
 
 
-def _save(sampler: Sampler, directory: Path) -> None:
+def _save(gan: ConditionalGAN, directory: Path) -> None:
     labels = directory / LABELS
-    _write_labels(labels, sampler.class_names)
-    # A tracked asset is copied into assets/ by saving; the original goes.
-    sampler.labels = tf.saved_model.Asset(str(labels))
+    labels.write_text("".join(f"{name}\n" for name in gan.class_names), encoding="utf-8")
+    sampler = Sampler(gan.ema_generator, gan.class_names, labels_file=labels)
+    # What is saved holds TensorFlow's variables and nothing of Keras: of a tracked Keras variable
+    # two copies are saved, and C++ loaders restore the one that no signature reads.
+    served = tf.Module(name="served")
+    served.variables_of_generator = [variable.value for variable in sampler.generator.variables]
+    served.table = sampler.table
     tf.saved_model.save(
-        sampler,
+        served,
         str(directory),
         signatures={
             "serving_default": sampler.serving_default,
@@ -68,8 +101,5 @@ def _save(sampler: Sampler, directory: Path) -> None:
             "from_latent": sampler.from_latent,
         },
     )
+    # Saving has copied it into assets/.
     labels.unlink()
-
-
-def _write_labels(path: Path, class_names: Sequence[str]) -> None:
-    path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")

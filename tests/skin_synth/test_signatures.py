@@ -36,7 +36,7 @@ def test_the_batch_size_changes_nothing(sampler):
 
 
 def test_latents_are_standard_normal_and_keyed_by_the_seed_alone(sampler):
-    latents = sampler.latents(tf.range(4000, dtype=tf.int64)).numpy()
+    latents = tf.function(sampler.latents)(tf.range(4000, dtype=tf.int64)).numpy()
     assert latents.shape == (4000, 8)
     assert latents.mean() == pytest.approx(0, abs=0.02)
     assert latents.std() == pytest.approx(1, abs=0.02)
@@ -82,7 +82,41 @@ def test_unknown_labels_are_refused_with_the_known(sampler):
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
         sampler.serving_default(tf.constant(["Vasc"]), tf.constant([1], tf.int64))
     assert "akiec, " in str(error.value)
-    assert "vasc" in str(error.value)
+    assert "vasc (label_id 0 to 2); got] [Vasc]" in str(error.value)
+
+
+def test_of_long_and_many_unknown_labels_little_is_quoted(sampler):
+    labels = tf.constant(["x" * 100_000, "", *["vasc"] * 5, *["y"] * 50])
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        sampler.serving_default(labels, tf.zeros([57], tf.int64))
+    assert f"[{'x' * 64}  y...]" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [((3, 2, 3), r"\[3 2 3\]"), ((2, 2, 1), r"\[2 2 1\]"), ((0, 0, 1), r"\[0 0 1\]")],
+)
+def test_inputs_of_different_lengths_are_refused(sampler, rows, message):
+    label_id, seed = (tf.zeros([count], tf.int64) for count in rows[:2])
+    expected = "label_id, seed, truncation must have the same number of rows; got. " + message
+    with pytest.raises(tf.errors.InvalidArgumentError, match=expected):
+        sampler.generate(label_id, seed, tf.ones([rows[2]]))
+
+
+def test_labels_and_latents_need_a_row_each(sampler):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"label, seed must .* \[1 2\]"):
+        sampler.serving_default(tf.constant(["vasc"]), tf.zeros([2], tf.int64))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"latent, label_id must .* \[17 1\]"):
+        sampler.from_latent(tf.zeros([17, 8]), tf.zeros([1], tf.int64))
+
+
+def test_a_file_of_labels_gives_the_same_table(sampler, tmp_path):
+    file = tmp_path / "labels.txt"
+    file.write_text("".join(f"{name}\n" for name in NAMES), encoding="utf-8")
+    table = Sampler(sampler.generator, NAMES, labels_file=file).table
+    labels = tf.constant([*NAMES, "", "nevus"])
+    np.testing.assert_array_equal(table.lookup(labels), [0, 1, 2, -1, -1])
+    np.testing.assert_array_equal(table.lookup(labels), sampler.table.lookup(labels))
 
 
 @pytest.mark.parametrize(
@@ -92,6 +126,9 @@ def test_unknown_labels_are_refused_with_the_known(sampler):
         (([-1, 0], [0, 0]), r"got -1 to 0"),
         (([0, 1], [0]), r"shapes \(2,\) and \(1,\)"),
         (([[0]], [[0]]), r"two vectors"),
+        (([0.5], [0]), r"label_ids must be whole numbers .* got float64"),
+        (([0], [2**64]), r"seeds must be whole numbers that fit 64 bits"),
+        (([0], [2**63]), r"seeds must fit int64, got 9223372036854775808"),
     ],
 )
 def test_wrong_rows_are_refused(sampler, arguments, message):
@@ -104,6 +141,15 @@ def test_truncation_that_is_not_finite_is_refused(sampler):
         sampler.sample([0], [0], truncation=float("nan"))
 
 
-def test_no_class_is_refused(sampler):
-    with pytest.raises(InputError, match="got none"):
-        Sampler(sampler.generator, ())
+def test_a_batch_of_none_is_refused(sampler):
+    with pytest.raises(InputError, match="at least 1, got 0"):
+        sampler.sample([0], [0], batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [((), "got none"), (("nv", "nv"), "must differ"), (("a", "b\nc"), r"one line.*'b\\nc'")],
+)
+def test_names_that_cannot_be_served_are_refused(sampler, names, message):
+    with pytest.raises(InputError, match=message):
+        Sampler(sampler.generator, names)
