@@ -23,7 +23,7 @@ from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.reader import DatasetInfo, fingerprint, read_info, read_records
-from tfrecords_tools.schema import ORIGIN_SYNTHETIC, TRAIN, Record, serialize_record
+from tfrecords_tools.schema import MISSING, ORIGIN_SYNTHETIC, TRAIN, Record, serialize_record
 from tfrecords_tools.writer import write_dataset
 
 CHUNK = 64
@@ -193,7 +193,7 @@ def balance(
         with Progress(total=sum(missing.values()), unit="images", description="paint") as progress:
             for painted in _paint_all(painter, missing, seed):
                 rows.append(painted.provenance)
-                yield _record(painted, run.class_names)
+                yield _record(painted, info)
                 progress.update()
 
     return write_dataset(
@@ -201,6 +201,9 @@ def balance(
         name=info.name,
         class_names=info.class_names,
         image_shape=info.image_shape,
+        # Synthetic images are PNGs; real ones may be JPEGs.
+        image_format=info.image_format if info.image_format == "png" else None,
+        columns=info.columns,
         splits={
             split: filled() if split == TRAIN else read_records(data, split)
             for split in info.splits
@@ -218,15 +221,16 @@ def _paint_all(painter: Painter, missing: dict[str, int], seed: int) -> Iterator
         yield from painter.paint(label, count, seed)
 
 
-def _record(painted: Painted, class_names: tuple[str, ...]) -> bytes:
+def _record(painted: Painted, info: DatasetInfo) -> bytes:
     provenance = painted.provenance
     return serialize_record(
         Record(
             image=painted.png,
-            label=class_names.index(provenance.label),
+            label=info.class_names.index(provenance.label),
             image_id=provenance.image_id,
             group=provenance.image_id,
             origin=ORIGIN_SYNTHETIC,
+            extras={column.name: MISSING[column.kind] for column in info.columns},
         )
     )
 

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from tfrecords_tools.builder import BuildReport, build
     from tfrecords_tools.errors import InputError
     from tfrecords_tools.inspector import inspect
-    from tfrecords_tools.reader import DatasetInfo, fingerprint, read_info, read_records
-    from tfrecords_tools.schema import Record, parse_record, serialize_record
+    from tfrecords_tools.reader import DatasetInfo, fingerprint, read, read_info, read_records
+    from tfrecords_tools.schema import Column, Record, parse_record, serialize_record
     from tfrecords_tools.verifier import VerifyReport, verify
     from tfrecords_tools.writer import write_dataset
 
 __all__ = [
     "BuildReport",
+    "Column",
     "DatasetInfo",
     "InputError",
     "Record",
@@ -28,6 +29,7 @@ __all__ = [
     "fingerprint",
     "inspect",
     "parse_record",
+    "read",
     "read_info",
     "read_records",
     "serialize_record",
@@ -37,6 +39,7 @@ __all__ = [
 
 _HOMES = {
     "BuildReport": "builder",
+    "Column": "schema",
     "DatasetInfo": "reader",
     "InputError": "errors",
     "Record": "schema",
@@ -45,6 +48,7 @@ _HOMES = {
     "fingerprint": "reader",
     "inspect": "inspector",
     "parse_record": "schema",
+    "read": "reader",
     "read_info": "reader",
     "read_records": "reader",
     "serialize_record": "schema",

@@ -1,41 +1,56 @@
 """From a folder of images to a data set directory.
 
-Images are decoded once, by threads, into a spool. Then duplicates are settled, groups get their
-splits, and the shards are written from the spool. All orders follow from names and hashes: any
-worker count gives the same bytes.
+Every image is read once, and its record goes straight into the shard where it belongs if nothing is
+rejected and no image occurs twice; where that does not hold, the shards are written once more from
+those first ones. All orders follow from names and hashes: any worker count gives the same bytes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import functools
 import importlib.metadata
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from tfrecords_tools import contact_sheets
 from tfrecords_tools.atomic import new_directory
-from tfrecords_tools.duplicates import Settled, settle
+from tfrecords_tools.duplicates import copies, settle
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.progress import track
-from tfrecords_tools.reader import DatasetInfo, read_info, read_records
-from tfrecords_tools.report import build_report, rejected_csv
-from tfrecords_tools.schema import BUILD_REPORT, REJECTED, Record, parse_record, serialize_record
-from tfrecords_tools.sources import (
-    ImageRecord,
-    Rejection,
-    Source,
-    from_class_folders,
-    from_csv,
-    has_image_suffix,
+from tfrecords_tools.near_duplicates import (
+    NearDuplicates,
+    find_across_splits,
+    near_duplicates_csv,
 )
-from tfrecords_tools.splits import DEFAULT_SPLITS, assign_splits, check_shares
+from tfrecords_tools.options import BEAM, BuildOptions
+from tfrecords_tools.plan import Plan, Planner
+from tfrecords_tools.preparation import Runner
+from tfrecords_tools.progress import Progress
+from tfrecords_tools.reader import DatasetInfo, read, read_info
+from tfrecords_tools.report import build_report, rejected_csv
+from tfrecords_tools.schema import (
+    BUILD_REPORT,
+    CONTACT_SHEETS,
+    NEAR_DUPLICATES,
+    REJECTED,
+    shard_name,
+)
+from tfrecords_tools.shards import Shard, divide, write_shard
+from tfrecords_tools.sources import Rejection, Source, find
+from tfrecords_tools.sources.files import has_image_suffix
+from tfrecords_tools.sources.label_map import EXCLUDED
+from tfrecords_tools.splits import DEFAULT_SPLITS, check_shares
 from tfrecords_tools.spool import Spool
-from tfrecords_tools.writer import write_files
+from tfrecords_tools.threads import ThreadRunner
+from tfrecords_tools.writer import ShardedSplit, write_metadata
 
 REPORTED_VERSIONS = ("numpy", "pillow", "tensorflow", "tensorflow-datasets")
+NOT_THE_CONTENT = ("name", "splits", "workers", "runner", "beam_pipeline_options")
+"""Options that do not shape the data set, or are told of elsewhere."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +61,13 @@ class BuildReport:
         info: of the data set.
         rejections: the files that are not in it.
         lost_classes: classes of which every image was rejected; they are not in the data set.
+        near_duplicates: pairs of images in different splits that look the same.
     """
 
     info: DatasetInfo
     rejections: tuple[Rejection, ...]
     lost_classes: tuple[str, ...] = ()
+    near_duplicates: int = 0
 
 
 def build(
@@ -58,18 +75,8 @@ def build(
     out: str | os.PathLike[str],
     *,
     name: str,
-    labels: str | os.PathLike[str] | None = BuildOptions.labels,
-    id_column: str = BuildOptions.id_column,
-    label_column: str = BuildOptions.label_column,
-    group_column: str | None = BuildOptions.group_column,
-    size: int | str = BuildOptions.size,
-    splits: Mapping[str, str | float] | None = BuildOptions.splits,
-    keep_splits: str | os.PathLike[str] | None = BuildOptions.keep_splits,
-    min_side: int = BuildOptions.min_side,
-    max_rejected: float = BuildOptions.max_rejected,
-    seed: int = BuildOptions.seed,
-    workers: int | None = BuildOptions.workers,
     overwrite: bool = False,
+    **options: Any,
 ) -> BuildReport:
     """Builds a data set directory from a folder of labelled images.
 
@@ -77,126 +84,197 @@ def build(
         images: folder of class folders, or with `labels` any folder of images.
         out: data set directory to be.
         name: of the data set: [a-z][a-z0-9_]*.
-        labels: CSV with one row an image.
-        id_column: its column that names the image file.
-        label_column: its column that names the class.
-        group_column: its column that names lesion or patient; None where there is none.
-        size: side of the square that images are cropped and resized to, in pixels, or "original".
-        splits: share of each split, by name.
-        keep_splits: data set directory whose groups keep their splits.
-        min_side: images with a shorter side are rejected, in pixels.
-        max_rejected: the build fails when a larger share of the image files is rejected.
-        seed: of the splits.
-        workers: threads; by default one a core.
         overwrite: whether to replace `out` where it is there already.
+        **options: any field of `options.BuildOptions`: labels, id_column, label_column, size, ...
 
     Returns:
         What was made.
 
     Raises:
         InputError: options or input cannot be used; nothing is left behind.
+        TypeError: there is no such option.
     """
-    options = BuildOptions(
-        name=name,
-        labels=labels,
-        id_column=id_column,
-        label_column=label_column,
-        group_column=group_column,
-        size=size,
-        splits=splits,
-        keep_splits=keep_splits,
-        min_side=min_side,
-        max_rejected=max_rejected,
-        seed=seed,
-        workers=workers,
-    )
-    _check_apart(Path(images), Path(out), labels)
+    chosen = BuildOptions(name=name, **options)
+    _check_apart(Path(images), Path(out), chosen)
     with new_directory(out, overwrite=overwrite) as directory:
-        plan = _build_into(directory, Path(images), options)
-    return BuildReport(read_info(out), plan.rejections, plan.lost_classes)
+        made = _build_into(directory, Path(images), chosen)
+    return BuildReport(read_info(out), made.rejections, made.lost_classes, len(made.near.pairs))
 
 
 @dataclasses.dataclass(frozen=True)
-class _Plan:
-    """What goes where, before anything is written.
+class _Made:
+    """What became of a source: the plan that holds, and what is told of it."""
 
-    Attributes:
-        records: images of the data set, sorted by id.
-        groups: group by image id.
-        splits: split by image id.
-        class_names: in the order of the labels.
-        lost_classes: as in `BuildReport`.
-        rejections: all files that are not in the data set.
-        fingerprint: of the input.
-    """
-
-    records: tuple[ImageRecord, ...]
-    groups: Mapping[str, str]
-    splits: Mapping[str, str]
-    class_names: tuple[str, ...]
-    lost_classes: tuple[str, ...]
+    plan: Plan
     rejections: tuple[Rejection, ...]
-    fingerprint: str
+    lost_classes: tuple[str, ...]
+    near: NearDuplicates
 
 
-def _build_into(directory: Path, images: Path, options: BuildOptions) -> _Plan:
+def _build_into(directory: Path, images: Path, options: BuildOptions) -> _Made:
     """Writes all files of the data set."""
-    shares = check_shares(options.splits or DEFAULT_SPLITS)
-    source = _find(images, options)
-    known = _known_splits(options.keep_splits) if options.keep_splits else {}
-    with Spool(directory) as spool:
-        rejected = spool.fill(
-            source.records, size=options.side, min_side=options.min_side, workers=options.workers
-        )
-        plan = _plan(images, source, spool, rejected, shares, known, options)
-        write_files(
-            directory,
+    source = find(images, options)
+    planner = _planner(source, options)
+    runner = _runner(options, directory)
+    expected = planner.plan(range(len(source.records)), {})
+    spool = Spool(directory, source, options.images, runner, expected)
+    spool.fill()
+    made = _settle(planner, spool, options.max_rejected)
+    written = spool.as_shards(made.plan, options.name)
+    if written is None:
+        written = _rewrite(directory, spool, made.plan, options.name, runner)
+        spool.discard()
+    write_metadata(
+        directory,
+        name=options.name,
+        class_names=made.plan.class_names,
+        image_shape=(options.side, options.side, 3),
+        image_format=options.encoding if options.side else None,
+        columns=source.columns,
+        written=written,
+    )
+    _tell(directory, planner, spool, made, options)
+    return made
+
+
+def _settle(planner: Planner, spool: Spool, max_rejected: float) -> _Made:
+    """Settles duplicates and leaks, and plans what is left."""
+    source = planner.source
+    settled = settle(source.records, copies(spool.traces, spool.pixels_hashes))
+    good = np.flatnonzero(spool.traces.good).tolist()
+    rows = [row for row in good if row not in settled.rejections]
+    leaks = planner.leaks(rows, settled.joined)
+    rows = [row for row in rows if row not in leaks]
+    here = (*spool.rejections, *settled.rejections.values(), *leaks.values())
+    rejections = tuple(sorted((*source.rejections, *here), key=lambda rejection: rejection.file))
+    _check_share(rejections, len(rows), max_rejected)
+    plan = planner.plan(rows, settled.joined)
+    lost = {record.label for record in source.records} - set(plan.class_names)
+    near = find_across_splits(plan.members, spool.traces.perceptual, spool.greys)
+    return _Made(plan, rejections, tuple(sorted(lost)), near)
+
+
+def _rewrite(
+    directory: Path, spool: Spool, plan: Plan, name: str, runner: Runner
+) -> dict[str, ShardedSplit]:
+    """Writes the shards of the plan from the spool."""
+    parts = {split: list(divide(spool.members(plan, split))) for split in plan.members}
+    shards = [
+        Shard(split, shard_name(name, split, index, len(of_split)), part)
+        for split, of_split in parts.items()
+        for index, part in enumerate(of_split)
+    ]
+    num_bytes = dict.fromkeys(parts, 0)
+    total = sum(map(len, plan.members.values()))
+    with Progress(total=total, unit="images", description="write") as progress:
+        work = functools.partial(write_shard, directory=directory)
+        for shard, shard_bytes in zip(shards, runner.map(work, shards), strict=True):
+            num_bytes[shard.split] += shard_bytes
+            progress.update(len(shard.members))
+    return {
+        split: ShardedSplit(tuple(map(len, of_split)), num_bytes[split])
+        for split, of_split in parts.items()
+    }
+
+
+def _tell(
+    directory: Path, planner: Planner, spool: Spool, made: _Made, options: BuildOptions
+) -> None:
+    """Writes what a build says of itself."""
+    records, plan = planner.source.records, made.plan
+    split_of = {row: split for split, rows in plan.members.items() for row in rows}
+    (directory / REJECTED).write_bytes(rejected_csv(made.rejections))
+    (directory / NEAR_DUPLICATES).write_bytes(
+        near_duplicates_csv(made.near, [record.image_id for record in records], split_of)
+    )
+    (directory / BUILD_REPORT).write_bytes(
+        build_report(
             name=options.name,
+            options=_reported(options) | {"splits": _shares(planner)},
+            versions={name: importlib.metadata.version(name) for name in REPORTED_VERSIONS},
+            members=(
+                (records[row].label, split, plan.group(records[row]))
+                for row, split in split_of.items()
+            ),
             class_names=plan.class_names,
-            image_shape=(options.side, options.side, 3),
-            image_format="png" if options.side else None,
-            splits={split: _serialized(plan, split, spool, options.seed) for split in shares},
+            lost_classes=made.lost_classes,
+            rejections=made.rejections,
+            joined_groups=plan.joined,
+            near_duplicates=made.near,
+            re_encoded=spool.re_encoded,
+            profiles_ignored=spool.with_profile,
+            input_fingerprint=spool.fingerprint,
         )
-    (directory / BUILD_REPORT).write_bytes(_report(plan, shares, options))
-    (directory / REJECTED).write_bytes(rejected_csv(plan.rejections))
-    return plan
-
-
-def _plan(
-    images: Path,
-    source: Source,
-    spool: Spool,
-    rejected: Iterable[Rejection],
-    shares: Mapping[str, Fraction],
-    known: Mapping[str, str],
-    options: BuildOptions,
-) -> _Plan:
-    readable = [record for record in source.records if record.image_id in spool.images]
-    settled = settle(readable, {id_: image.pixels_hash for id_, image in spool.images.items()})
-    rejections = (*source.rejections, *rejected, *settled.rejections)
-    _check_share(rejections, len(settled.records), options.max_rejected)
-    class_names = _class_names(settled.records, images)
-    split_of = assign_splits(
-        [(settled.groups[record.image_id], record.label) for record in settled.records],
-        shares,
-        seed=options.seed,
-        pinned=_pins(readable, settled, known),
     )
-    return _Plan(
-        records=settled.records,
-        groups=settled.groups,
-        splits={r.image_id: split_of[settled.groups[r.image_id]] for r in settled.records},
-        class_names=class_names,
-        lost_classes=tuple(sorted({r.label for r in source.records} - set(class_names))),
-        rejections=rejections,
-        fingerprint=_fingerprint(source, spool),
-    )
+    sheets = directory / CONTACT_SHEETS
+    sheets.mkdir()
+    counts = dict.fromkeys(plan.class_names, 0)
+    for row in split_of:
+        counts[records[row].label] += 1
+    for label, class_name in enumerate(plan.class_names):
+        shown = [
+            thumbnail
+            for row, thumbnail in spool.thumbnails.items()
+            if row in split_of and records[row].label == class_name
+        ]
+        title = f"{class_name}: {len(shown)} of {counts[class_name]:,} images"
+        sheet = contact_sheets.contact_sheet(title, shown)
+        (sheets / contact_sheets.sheet_name(label, class_name)).write_bytes(sheet)
 
 
-def _check_apart(images: Path, out: Path, labels: str | os.PathLike[str] | None) -> None:
+def _reported(options: BuildOptions) -> dict[str, Any]:
+    """Options that shape the data set, tables by their names alone."""
+    told: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if field.name in NOT_THE_CONTENT or value is None:
+            continue
+        if field.name in ("labels", "metadata", "label_map", "keep_splits"):
+            value = Path(value).name
+        told[field.name] = dict(value) if isinstance(value, dict) else value
+    return told
+
+
+def _shares(planner: Planner) -> dict[str, str] | str:
+    if planner.shares is None:
+        return "as the source gives them"
+    return {split: str(share) for split, share in planner.shares.items()}
+
+
+def _planner(source: Source, options: BuildOptions) -> Planner:
+    if source.gives_splits:
+        if options.splits or options.keep_splits:
+            raise InputError(
+                f"{source.root} gives the split of each image: leave splits and keep_splits out"
+            )
+        return Planner(source, None, options.seed, {})
+    shares = check_shares(options.splits or DEFAULT_SPLITS)
+    known = _known_splits(options.keep_splits) if options.keep_splits else {}
+    return Planner(source, shares, options.seed, known)
+
+
+def _known_splits(directory: str | os.PathLike[str]) -> dict[str, str]:
+    """Split of each group of a data set directory."""
+    return {
+        record.group: split
+        for split in read_info(directory).splits
+        for record in read(directory, split)
+    }
+
+
+def _runner(options: BuildOptions, directory: Path) -> Runner:
+    if options.runner != BEAM:
+        return ThreadRunner(options.workers)
+    from tfrecords_tools.beam import BeamRunner
+
+    return BeamRunner(options.beam_pipeline_options, directory)
+
+
+def _check_apart(images: Path, out: Path, options: BuildOptions) -> None:
     """Keeps a build from replacing its own input, or from meeting its own output."""
     place = out.resolve()
-    for source in (images, Path(labels) if labels else images):
+    tables = (options.labels, options.metadata, options.label_map)
+    for source in (images, *(Path(table) for table in tables if table)):
         if source.resolve().is_relative_to(place):
             raise InputError(
                 f"{source} lies in {out}, which would be replaced: choose another --out"
@@ -205,48 +283,9 @@ def _check_apart(images: Path, out: Path, labels: str | os.PathLike[str] | None)
         raise InputError(f"{out} lies in the image folder {images}: choose another --out")
 
 
-def _find(images: Path, options: BuildOptions) -> Source:
-    if options.labels is None:
-        return from_class_folders(images)
-    return from_csv(
-        images,
-        Path(options.labels),
-        id_column=options.id_column,
-        label_column=options.label_column,
-        group_column=options.group_column,
-    )
-
-
-def _known_splits(directory: str | os.PathLike[str]) -> dict[str, str]:
-    """Split of each group of a data set directory."""
-    return {
-        parse_record(serialized).group: split
-        for split in read_info(directory).splits
-        for serialized in read_records(directory, split)
-    }
-
-
-def _pins(
-    records: Iterable[ImageRecord], settled: Settled, known: Mapping[str, str]
-) -> dict[str, str]:
-    """Split of each group as it is now, where one of the groups it was joined from is known."""
-    pins: dict[str, str] = {}
-    for record in records:
-        if record.group not in known:
-            continue
-        group, split = settled.groups[record.image_id], known[record.group]
-        if pins.setdefault(group, split) != split:
-            raise InputError(
-                f"group {group!r} and a group that shares an image with it are in splits "
-                f"{pins[group]} and {split} of the data set to keep: they are one group now; "
-                "give both the same group there, or remove the shared image"
-            )
-    return pins
-
-
 def _check_share(rejections: Iterable[Rejection], kept: int, max_rejected: float) -> None:
-    """Fails when too many image files are rejected; files of other kinds do not count."""
-    meant = [rejection for rejection in rejections if has_image_suffix(rejection)]
+    """Fails when too many image files are rejected; what was never asked for does not count."""
+    meant = [r for r in rejections if has_image_suffix(r.file) and r.reason != EXCLUDED]
     if kept == 0:
         raise InputError(f"no image is left, {len(meant)} are rejected: {_examples(meant)}")
     share = len(meant) / (len(meant) + kept)
@@ -259,61 +298,3 @@ def _check_share(rejections: Iterable[Rejection], kept: int, max_rejected: float
 
 def _examples(rejections: list[Rejection]) -> str:
     return "; ".join(f"{r.file}: {r.reason} ({r.detail})" for r in rejections[:3])
-
-
-def _class_names(records: Iterable[ImageRecord], images: str | os.PathLike[str]) -> tuple[str, ...]:
-    names = tuple(sorted({record.label for record in records}))
-    if len(names) < 2:
-        raise InputError(f"{images} has one class only, {names[0]!r}: two or more are needed")
-    return names
-
-
-def _report(plan: _Plan, shares: Mapping[str, Fraction], options: BuildOptions) -> bytes:
-    return build_report(
-        name=options.name,
-        # No paths: the same input elsewhere gives the same bytes.
-        options={
-            "size": options.size,
-            "splits": {split: str(share) for split, share in shares.items()},
-            "min_side": options.min_side,
-            "max_rejected": options.max_rejected,
-            "seed": options.seed,
-            "keep_splits": bool(options.keep_splits),
-            "grouped": options.group_column is not None,
-        },
-        versions={package: importlib.metadata.version(package) for package in REPORTED_VERSIONS},
-        members=[(r.label, plan.splits[r.image_id], plan.groups[r.image_id]) for r in plan.records],
-        class_names=plan.class_names,
-        lost_classes=plan.lost_classes,
-        rejections=plan.rejections,
-        input_fingerprint=plan.fingerprint,
-    )
-
-
-def _fingerprint(source: Source, spool: Spool) -> str:
-    """Sha256 over file, label, group and bytes of every image that could be read."""
-    digest = hashlib.sha256()
-    for record in source.records:
-        if found := spool.images.get(record.image_id):
-            fields = (record.file, record.label, record.group, found.bytes_hash)
-            digest.update("\0".join(fields).encode() + b"\n")
-    return digest.hexdigest()
-
-
-def _serialized(plan: _Plan, split: str, spool: Spool, seed: int) -> Iterator[bytes]:
-    """Records of a split, in the order of a hash of their ids: no reader meets sorted classes."""
-
-    def rank(record: ImageRecord) -> bytes:
-        return hashlib.sha256(f"{seed}\0{record.image_id}".encode()).digest()
-
-    label_ids = {name: index for index, name in enumerate(plan.class_names)}
-    members = sorted((r for r in plan.records if plan.splits[r.image_id] == split), key=rank)
-    for record in track(members, total=len(members), unit="images", description=f"write {split}"):
-        yield serialize_record(
-            Record(
-                image=spool.read(record.image_id),
-                label=label_ids[record.label],
-                image_id=record.image_id,
-                group=plan.groups[record.image_id],
-            )
-        )

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from absl.flags import argparse_flags
 
 from tfrecords_tools import command_line, quiet
+from tfrecords_tools.columns import parse_columns
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.options import ORIGINAL, BuildOptions
-from tfrecords_tools.schema import REJECTED
-from tfrecords_tools.sources import printable
+from tfrecords_tools.options import ENCODINGS, ORIGINAL, RESIZE_MODES, RUNNERS, BuildOptions
+from tfrecords_tools.schema import NEAR_DUPLICATES, REJECTED
+from tfrecords_tools.sources.listing import printable
 from tfrecords_tools.splits import DEFAULT_SPLITS
 
 DEFAULT_SPLITS_TEXT = ",".join(f"{split}={share}" for split, share in DEFAULT_SPLITS.items())
@@ -91,6 +93,19 @@ def image_size(text: str) -> int | str:
     return int(text)
 
 
+def extra_columns(text: str) -> str:
+    """Checks `age:float,sex`, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it does not read like that.
+    """
+    try:
+        parse_columns(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 def _add_build(commands: argparse._SubParsersAction) -> None:
     summary = "build a data set from class folders, or from images and a CSV"
     command = commands.add_parser("build", help=summary, description=summary, allow_abbrev=False)
@@ -98,62 +113,86 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
     add("images", metavar="IMAGES", help="folder of class folders, or any with --labels")
     add("--out", required=True, metavar="DIR", help="data set directory to be made")
     add("--name", required=True, help="name of the data set: [a-z][a-z0-9_]*")
-    add("--labels", metavar="CSV", help="CSV with one row an image")
+    add("--overwrite", action="store_true", help="replace DIR where it is there already")
+    _add_tables(command.add_argument_group("tables"))
+    _add_images(command.add_argument_group("images"))
+    _add_splits(command.add_argument_group("splits"))
+    _add_work(command.add_argument_group("work"))
+    command.set_defaults(work=_build)
+
+
+def _add_tables(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--labels", metavar="CSV", help="one row an image; without it, labels are class folders")
+    _add_option(group, "id_column", "names the image file")
+    _add_option(group, "label_column", "names the class")
     add(
-        "--id_column",
-        default=BuildOptions.id_column,
-        help="names the image file (default: %(default)s)",
+        "--one_hot",
+        action="store_true",
+        help="labels are columns of 0 and 1, one a class, as in ISIC 2019",
     )
-    add(
-        "--label_column",
-        default=BuildOptions.label_column,
-        help="names the class (default: %(default)s)",
-    )
+    add("--metadata", metavar="CSV", help="second table, joined by the id")
     add("--group_column", help="names lesion or patient: kept within one split")
+    add("--split_column", help="gives the split of each image")
     add(
-        "--size",
-        type=image_size,
-        default=BuildOptions.size,
-        help="side in pixels (default: %(default)s)",
+        "--extra_columns",
+        type=extra_columns,
+        metavar="NAME[:KIND],...",
+        help="columns to carry along, of kind text, int or float, such as age:float,sex",
     )
+    add("--label_map", metavar="CSV", help="columns from,to: merges, renames, leaves out classes")
+
+
+def _add_images(group: argparse._ArgumentGroup) -> None:
+    _add_option(group, "size", f"side in pixels, or {ORIGINAL}", type=image_size)
+    _add_option(group, "resize", "how an image becomes square", choices=RESIZE_MODES)
+    _add_option(group, "encoding", "of resized images", choices=ENCODINGS)
+    _add_option(group, "jpeg_quality", "1 to 100", type=int)
+    _add_option(group, "min_side", "least side in pixels", type=int)
+    _add_option(group, "max_pixels", "larger images are rejected", type=int)
+    _add_option(group, "max_rejected", "fail when a larger share is rejected", type=float)
+
+
+def _add_splits(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add(
         "--splits",
         type=split_shares,
-        default=DEFAULT_SPLITS_TEXT,
-        help="share of each split (default: %(default)s)",
+        help=f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or as the images lie)",
     )
     add("--keep_splits", metavar="OLD_DIR", help="data set whose groups keep their splits")
-    add(
-        "--min_side",
-        type=int,
-        default=BuildOptions.min_side,
-        help="least side in pixels (default: %(default)s)",
-    )
-    add(
-        "--max_rejected",
-        type=float,
-        default=BuildOptions.max_rejected,
-        help="fail when a larger share of the images is rejected (default: %(default)s)",
-    )
-    add("--seed", type=int, default=BuildOptions.seed, help="of the splits (default: %(default)s)")
+    _add_option(group, "seed", "of the splits", type=int)
+
+
+def _add_work(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add("--workers", type=int, help="threads (default: one a core)")
-    add("--runner", choices=("threads",), default="threads", help="what does the work")
-    add("--overwrite", action="store_true", help="replace DIR where it is there already")
-    command.set_defaults(work=_build)
+    _add_option(group, "runner", "what does the work", choices=RUNNERS)
+    _add_option(group, "beam_pipeline_options", "such as runner=DirectRunner,direct_num_workers=4")
+
+
+def _add_option(group: argparse._ArgumentGroup, name: str, text: str, **details: Any) -> None:
+    """An option whose default stands in `BuildOptions`."""
+    default = getattr(BuildOptions, name)
+    shown = " (default: %(default)s)" if default != "" else ""
+    group.add_argument(f"--{name}", default=default, help=text + shown, **details)
 
 
 def _build(options: argparse.Namespace) -> None:
     from tfrecords_tools.builder import build
 
-    fields = {
-        name: value for name, value in vars(options).items() if name not in ("work", "runner")
-    }
+    fields = {name: value for name, value in vars(options).items() if name != "work"}
     report = build(fields.pop("images"), fields.pop("out"), **fields)
     counts = ", ".join(f"{n} {files.num_records:,}" for n, files in report.info.splits.items())
     out = printable(options.out)
     print(f"{out}: {counts} images in {len(report.info.class_names)} classes")
     if report.rejections:
         print(f"{len(report.rejections):,} files rejected: see {out}/{REJECTED}")
+    if report.near_duplicates:
+        print(
+            f"{report.near_duplicates:,} pairs of images in different splits look the same: see "
+            f"{out}/{NEAR_DUPLICATES}"
+        )
     if report.lost_classes:
         print(f"classes without a single good image, left out: {', '.join(report.lost_classes)}")
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 from absl import app, flags
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.sources import printable
+from tfrecords_tools.sources.listing import printable
 
 DONE, FAILED, WRONG_USAGE = range(3)
 INTERRUPTED = 130

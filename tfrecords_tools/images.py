@@ -1,26 +1,50 @@
-"""One image file, read whole and verified: upright, 8-bit RGB, cropped, resized, encoded."""
+"""One image file, read whole and verified: upright, 8-bit RGB, resized, encoded."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import io
+import zlib
 
 import numpy as np
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.sources import ImageRecord
+from tfrecords_tools.options import CROP, PAD, PNG, SQUASH, ImageOptions
+from tfrecords_tools.perceptual import perceptual_hash
 
 Image.init()  # all plugins, once: threads would race for it
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000")
 """Formats that are opened: others that Pillow knows run programs (EPS) or fetch files."""
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
 """First bytes that tell an image whose header is broken from a file that is none."""
-MAX_PIXELS = 100_000_000
-"""Larger images are refused before they are decoded: decompression bombs."""
+JPEG_FORMATS = ("JPEG", "MPO")
+"""What Pillow calls a JPEG; MPO is one that further pictures follow, as telephones write it."""
 RECORD_FORMATS = ("JPEG", "PNG")
 """Formats that a record may hold."""
+PLAIN_MODES = ("RGB", "L", "P", "1")
+"""Modes that every reader turns into the same 8-bit RGB."""
+JPEG_END = b"\xff\xd9"
+JPEG_FILLER = bytes(range(1, 65))
+"""Bytes that mean something to a JPEG decoder that still waits for data, and no marker."""
+BLOCK = 8
+"""Side of the blocks of a JPEG, in pixels."""
+JPEG_SCALES = (8, 4, 2)
+"""Parts of its size at which a JPEG can be decoded: all data are read, and arithmetic is saved."""
+SCALING_GAP = 3.0
+"""Where an image is wanted, this much of the shrinking is left to do: what the decoder drops is not
+what an antialiasing filter would drop."""
+LEAST_SIDE = 48
+"""Where none is wanted, the shorter side keeps so many pixels, for duplicates to be found by."""
+SCALABLE_MODES = ("RGB", "L")
+PROBE_SIDE = 64
+"""Pixels of a grid over the image that stand for it when duplicates are looked for."""
+REDUCING_GAP = 1.75
+"""Shrinking by more than this begins with averages over whole pixels: half the time, and within
+one grey level of Lanczos alone, in the mean, even for noise."""
+SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
+"""What a profile calls itself, in both ways to write it."""
 WHITE = (255, 255, 255, 255)
 ORIENTATION = 0x0112
 UPRIGHT = 1
@@ -50,46 +74,69 @@ class PreparedImage:
     """An image as it goes into the data set.
 
     Attributes:
-        encoded: PNG, or the untouched bytes of a JPEG.
-        pixels_hash: sha256 over size and pixels of the upright RGB image, before any cropping.
-        bytes_hash: sha256 over the file.
+        encoded: PNG or JPEG, or the untouched bytes of the file.
+        untouched: whether they are the file's.
+        has_profile: whether the file has a colour profile other than sRGB; it is not applied.
+        scale: the image was decoded at 1/scale of its size; 1 for all but JPEGs.
+        probe: checksum of a grid of pixels: equal images decoded at one scale have equal ones.
+        perceptual: see `perceptual.perceptual_hash`.
+        bytes_hash: sha256 of the file.
+        thumbnail: the image cropped to a small square, uint8[side, side, 3]; None where not asked.
     """
 
     encoded: bytes
-    pixels_hash: str
-    bytes_hash: str
+    untouched: bool
+    has_profile: bool
+    scale: int
+    probe: int
+    perceptual: int
+    bytes_hash: bytes
+    thumbnail: np.ndarray | None
 
 
-def prepare(record: ImageRecord, *, size: int | None, min_side: int) -> PreparedImage:
-    """Reads, checks and encodes one image.
+def prepare(content: bytes, options: ImageOptions, *, thumbnail: int = 0) -> PreparedImage:
+    """Checks and encodes one image.
+
+    A JPEG of which a smaller image is wanted, or none at all, is decoded at a part of its size.
 
     Args:
-        record: names the file.
-        size: side of the square that it is cropped (about the centre) and resized to; None keeps
-            its size, and its bytes where they are an upright 8-bit RGB JPEG or PNG already.
-        min_side: shorter images are rejected, in pixels.
+        content: the file.
+        options: what is asked of the image.
+        thumbnail: side of a thumbnail in pixels; 0 for none.
 
     Raises:
         Rejected: the file is not a single, whole image of sufficient size.
-        OSError: the file cannot be read.
     """
-    content = record.path.read_bytes()
-    if not content:
-        raise Rejected("empty", "the file has no byte")
-    try:
-        upright, untouched = _decoded(content, size, min_side)
-    except Rejected:
-        raise
-    except Exception as error:
-        raise explain_failure(error, content) from error
-    pixels_hash = hashlib.sha256(repr(upright.size).encode() + upright.tobytes()).hexdigest()
-    if untouched:
-        encoded = content
+    read = _read(content, options, whole=False)
+    if options.size is None:
+        encoded = content if read.untouched else encode_png(np.asarray(read.upright))
     else:
-        encoded = encode_png(
-            np.asarray(upright if size is None else crop_and_resize(upright, size))
-        )
-    return PreparedImage(encoded, pixels_hash, hashlib.sha256(content).hexdigest())
+        encoded = _encode(resize(read.upright, options.size, options.resize), options)
+    grid = read.upright.resize((PROBE_SIDE, PROBE_SIDE), Image.Resampling.NEAREST)
+    return PreparedImage(
+        encoded=encoded,
+        untouched=read.untouched and options.size is None,
+        has_profile=read.has_profile,
+        scale=read.scale,
+        probe=zlib.crc32(grid.tobytes(), zlib.crc32(repr(read.upright.size).encode())),
+        perceptual=perceptual_hash(grid),
+        bytes_hash=hashlib.sha256(content).digest(),
+        thumbnail=_thumbnail(content, options, thumbnail) if thumbnail else None,
+    )
+
+
+def decode(content: bytes, options: ImageOptions) -> Image.Image:
+    """The upright 8-bit RGB image of a file, in full size.
+
+    Raises:
+        Rejected: as `prepare`.
+    """
+    return _read(content, options, whole=True).upright
+
+
+def pixels_hash(image: Image.Image) -> bytes:
+    """Sha256 over size and pixels of an RGB image."""
+    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -99,16 +146,32 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def crop_and_resize(image: Image.Image, size: int) -> Image.Image:
-    """The largest square about the centre, resized to `size` with antialiasing (Lanczos)."""
+def resize(image: Image.Image, size: int, mode: str) -> Image.Image:
+    """A square of `size` pixels a side, by Lanczos interpolation with antialiasing.
+
+    Args:
+        image: 8-bit RGB.
+        size: in pixels.
+        mode: `CROP` for the largest square about the centre, `PAD` for all of the image between
+            black bars, `SQUASH` for all of it without regard to its proportions.
+    """
     width, height = image.size
+    if mode == PAD:
+        scale = size / max(width, height)
+        inner = (max(round(width * scale), 1), max(round(height * scale), 1))
+        square = Image.new("RGB", (size, size))
+        corner = ((size - inner[0]) // 2, (size - inner[1]) // 2)
+        square.paste(_scaled(image, inner), corner)
+        return square
+    if mode == SQUASH or width == height:
+        return _scaled(image, (size, size))
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    return square.resize((size, size), Image.Resampling.LANCZOS)
+    # Cropped first: the filter would look beyond the border of a region.
+    return _scaled(image.crop((left, top, left + side, top + side)), (size, size))
 
 
 def encode_png(image: np.ndarray) -> bytes:
@@ -122,8 +185,24 @@ def encode_png(image: np.ndarray) -> bytes:
             f"an image must be uint8[height, width, 3], got {image.dtype}{list(image.shape)}"
         )
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
+    # Photographs hardly repeat themselves: looking for runs only is five times as fast as looking
+    # for all repetitions, and the files grow by a twentieth.
+    Image.fromarray(image).save(buffer, "PNG", compress_type=zlib.Z_RLE)
     return buffer.getvalue()
+
+
+def is_plain(image: Image.Image) -> bool:
+    """Whether every reader makes the same 8-bit RGB of a file: no alpha, no CMYK, not 16 bits.
+
+    Args:
+        image: just opened; loading it loses what is asked here.
+    """
+    return image.mode in PLAIN_MODES and "transparency" not in image.info and not is_deep(image)
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether a file, just opened, has 16 bits a channel, which Pillow narrows while it loads."""
+    return ";16" in str(getattr(image, "tile", ""))
 
 
 def explain_failure(error: Exception, content: bytes) -> Rejected:
@@ -141,36 +220,116 @@ def explain_failure(error: Exception, content: bytes) -> Rejected:
     return Rejected("truncated" if "truncated" in detail.lower() else "damaged", detail)
 
 
-def _decoded(content: bytes, size: int | None, min_side: int) -> tuple[Image.Image, bool]:
-    """The upright RGB image, and whether the file may stay as it is."""
+def _thumbnail(content: bytes, options: ImageOptions, side: int) -> np.ndarray:
+    wanted = dataclasses.replace(options, size=side, resize=CROP)
+    return np.asarray(resize(_read(content, wanted, whole=False).upright, side, CROP))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Read:
+    """The upright RGB image of a file, and what is known of the file (see `PreparedImage`)."""
+
+    upright: Image.Image
+    untouched: bool
+    has_profile: bool
+    scale: int
+
+
+def _read(content: bytes, options: ImageOptions, *, whole: bool) -> _Read:
+    if not content:
+        raise Rejected("empty", "the file has no byte")
+    try:
+        return _decoded(content, options, whole=whole)
+    except Rejected:
+        raise
+    except Exception as error:
+        raise explain_failure(error, content) from error
+
+
+def _decoded(content: bytes, options: ImageOptions, *, whole: bool) -> _Read:
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        _check(image, min_side)
-        # Pillow narrows 16-bit colours while it loads: the file's own depth shows only before.
-        deep = ";16" in str(image.tile)
+        _check(image, options)
+        deep, plain = is_deep(image), is_plain(image)
+        is_jpeg = image.format in JPEG_FORMATS
+        untouched = plain and _turn(image) is None and (is_jpeg or image.format in RECORD_FORMATS)
+        scale = 1
+        if is_jpeg and image.mode in SCALABLE_MODES and not whole and (options.size or untouched):
+            scale = _scale(image, options)
+        if scale > 1:
+            image.draft(image.mode, (image.width // scale, image.height // scale))
         image.load()
+        if is_jpeg:
+            _check_end(image, content, scale)
         if image.format == "PNG":
             _check_chunks(content)
-        turn = TURNS.get(image.getexif().get(ORIENTATION, UPRIGHT))
-        plain = image.mode == "RGB" and "transparency" not in image.info and not deep
-        untouched = size is None and plain and turn is None and image.format in RECORD_FORMATS
-        if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
-            # Pillow takes all CMYK JPEGs for inverted, but only Adobe's are.
-            rgb = to_rgb(ImageChops.invert(image))
-        else:
-            rgb = to_rgb(image)
-        return (rgb if turn is None else rgb.transpose(turn)), untouched
+        rgb = _as_rgb(image, content, deep=deep)
+        turn = _turn(image)  # once more, for a TIFF has been turned by loading it
+        upright = rgb if turn is None else rgb.transpose(turn)
+        return _Read(upright, untouched, _has_profile(image), scale)
 
 
-def _check(image: Image.Image, min_side: int) -> None:
+def _has_profile(image: Image.Image) -> bool:
+    """Whether the file has a colour profile that does not call itself sRGB."""
+    profile = image.info.get("icc_profile") or SRGB[0]
+    return not any(name in profile for name in SRGB)
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes an image upright; None where it is."""
+    return TURNS.get(image.getexif().get(ORIENTATION, UPRIGHT))
+
+
+def _check(image: Image.Image, options: ImageOptions) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise Rejected("too_large", f"{width}x{height} pixels, the limit is {MAX_PIXELS}")
-    if min(width, height) < min_side:
-        raise Rejected("too_small", f"{width}x{height}, the shorter side must be {min_side}")
-    # The second picture of an MPO, as telephones write it, is a preview or a depth map.
+    if width * height > options.max_pixels:
+        raise Rejected("too_large", f"{width}x{height} pixels, the limit is {options.max_pixels:,}")
+    if min(width, height) < options.min_side:
+        raise Rejected(
+            "too_small", f"{width}x{height}, the shorter side must be {options.min_side}"
+        )
+    # The second picture of an MPO is a preview or a depth map.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
         raise Rejected("animated", f"{frames} frames: save the one that is meant")
+
+
+def _scale(image: Image.Image, options: ImageOptions) -> int:
+    """At which part of its size a JPEG is decoded; 1 for all of it."""
+    short, long = sorted(image.size)
+    if image.info.get("progressive"):
+        return 1  # smaller ones would be made of its first scans
+    if options.size is None:
+        return next((scale for scale in JPEG_SCALES if short / scale >= LEAST_SIDE), 1)
+    shrinking = (long if options.resize == PAD else short) / options.size
+    return 2 if shrinking / 2 >= SCALING_GAP else 1
+
+
+def _check_end(image: Image.Image, content: bytes, scale: int) -> None:
+    """Finds a JPEG whose data break off although it has an end.
+
+    The decoder fills what is missing with the colour it met last, and says nothing. Such an image
+    ends in a flat block, as dark corners do, too. The two are told apart by bytes put before the
+    end: a decoder that has all its blocks takes no notice of them.
+    """
+    width, height = image.size
+    # The last row alone: of the last row of blocks there may be no more.
+    corner = image.crop((max(width - max(BLOCK // scale, 2), 0), height - 1, width, height))
+    flat = all(low == high for low, high in _extrema(corner))
+    end = content.rfind(JPEG_END)
+    if not (flat or image.info.get("progressive")) or end < 0:
+        return
+    with Image.open(io.BytesIO(content[:end] + JPEG_FILLER + content[end:])) as other:
+        if scale > 1:
+            other.draft(image.mode, (other.width // scale, other.height // scale))
+        other.load()
+        if other.tobytes() != image.tobytes():
+            raise Rejected("truncated", "its data break off before the end marker")
+
+
+def _extrema(image: Image.Image) -> list[tuple[float, float]]:
+    """Least and greatest value of each channel."""
+    values = image.getextrema()
+    return list(values) if isinstance(values[0], tuple) else [values]
 
 
 def _check_chunks(content: bytes) -> None:
@@ -179,8 +338,44 @@ def _check_chunks(content: bytes) -> None:
         image.verify()
 
 
+def _as_rgb(image: Image.Image, content: bytes, *, deep: bool) -> Image.Image:
+    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+        # Pillow takes all CMYK JPEGs for inverted, but only Adobe's are.
+        return to_rgb(ImageChops.invert(image))
+    if deep and image.format == "PNG" and "transparency" not in image.info:
+        return _deep_png(content)
+    return to_rgb(image)
+
+
+def _deep_png(content: bytes) -> Image.Image:
+    """A 16-bit PNG, of which Pillow keeps the upper bytes only; values are divided by 257."""
+    import tensorflow as tf
+
+    values = tf.io.decode_png(content, dtype=tf.uint16).numpy().astype(np.float64) / 257
+    channels = values.shape[-1]
+    colour = values[..., : channels - 1 + channels % 2]
+    if channels % 2 == 0:
+        alpha = values[..., -1:] / 255
+        colour = colour * alpha + 255 * (1 - alpha)
+    rounded = np.rint(colour).astype(np.uint8)
+    return Image.fromarray(np.broadcast_to(rounded, (*rounded.shape[:2], 3)))
+
+
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """Grey of 16 or 32 bits: 16-bit values scaled by 257, floats in [0, 1] by 255."""
     values = np.nan_to_num(np.asarray(image, np.float64))
     scale = 255.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 1 / 257
     return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+
+
+def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+
+
+def _encode(image: Image.Image, options: ImageOptions) -> bytes:
+    if options.encoding == PNG:
+        return encode_png(np.asarray(image))
+    buffer = io.BytesIO()
+    # Colours at full resolution: in skin they are diagnostic.
+    image.save(buffer, "JPEG", quality=options.jpeg_quality, subsampling=0)
+    return buffer.getvalue()

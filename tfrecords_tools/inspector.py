@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import DatasetInfo, read_info, read_records
-from tfrecords_tools.schema import BUILD_REPORT, parse_record
+from tfrecords_tools.reader import DatasetInfo, read, read_info
+from tfrecords_tools.schema import BUILD_REPORT, MISSING, NEAR_DUPLICATES, Record
 
 
 def inspect(directory: str | os.PathLike[str]) -> list[str]:
@@ -23,16 +23,18 @@ def inspect(directory: str | os.PathLike[str]) -> list[str]:
     counts: Counter[tuple[int, str]] = Counter()
     origins: Counter[str] = Counter()
     groups: dict[str, set[str]] = {split: set() for split in info.splits}
+    missing: Counter[str] = Counter()
     for split in info.splits:
-        for serialized in read_records(directory, split):
-            record = parse_record(serialized)
+        for record in read(directory, split):
             counts[record.label, split] += 1
             origins[record.origin] += 1
             groups[split].add(record.group)
+            missing.update(_missing(record, info))
     return [
         *_head(info, origins),
         "",
         *_table(info, counts, {split: len(members) for split, members in groups.items()}),
+        *_extras(info, missing),
         *_provenance(Path(directory)),
     ]
 
@@ -73,6 +75,23 @@ def _table(
     ]
 
 
+def _missing(record: Record, info: DatasetInfo) -> list[str]:
+    """Names of the extra columns that have no value."""
+    # NaN alone differs from itself.
+    return [
+        column.name
+        for column in info.columns
+        if (value := record.extras[column.name]) == MISSING[column.kind] or value != value
+    ]
+
+
+def _extras(info: DatasetInfo, missing: Counter[str]) -> list[str]:
+    if not info.columns:
+        return []
+    told = (f"{c.name} ({c.kind}, {missing[c.name]:,} missing)" for c in info.columns)
+    return ["", f"extra columns: {', '.join(told)}"]
+
+
 def _provenance(directory: Path) -> list[str]:
     path = directory / BUILD_REPORT
     if not path.is_file():
@@ -82,11 +101,14 @@ def _provenance(directory: Path) -> list[str]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in report["rejected_by_reason"].items())
         options = ", ".join(f"{name} {_told(v)}" for name, v in report["options"].items())
         rejected, source = report["rejected"], report["input_fingerprint"]
+        alike = report["near_duplicates"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({error!r}): build the data set again") from error
     return [
         "",
         f"rejected files: {rejected}" + (f" ({reasons})" if reasons else ""),
+        f"images of different splits that look the same: {alike}"
+        + (f" pairs, see {NEAR_DUPLICATES}" if alike else ""),
         f"built with: {options}",
         f"input fingerprint: {source}",
     ]

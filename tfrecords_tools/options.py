@@ -7,10 +7,38 @@ import os
 import re
 from collections.abc import Mapping
 
+from tfrecords_tools.columns import check_columns, parse_columns
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.schema import Column
 
 ORIGINAL = "original"
+RESIZE_MODES = CROP, PAD, SQUASH = ("crop", "pad", "squash")
+ENCODINGS = PNG, JPEG = ("png", "jpeg")
+RUNNERS = THREADS, BEAM = ("threads", "beam")
 NAME = re.compile("[a-z][a-z0-9_]*")
+
+Path = str | os.PathLike[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageOptions:
+    """What is asked of each image.
+
+    Attributes:
+        size: side of the square that it becomes, in pixels; None keeps it as it is.
+        resize: one of `RESIZE_MODES`.
+        encoding: one of `ENCODINGS`.
+        jpeg_quality: of the encoding, 1 to 100.
+        min_side: images with a shorter side are rejected, in pixels.
+        max_pixels: larger images are rejected before they are decoded.
+    """
+
+    size: int | None = None
+    resize: str = CROP
+    encoding: str = PNG
+    jpeg_quality: int = 95
+    min_side: int = 8
+    max_pixels: int = 100_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,28 +50,50 @@ class BuildOptions:
         labels: CSV with one row an image; None takes labels from class folders.
         id_column: its column that names the image file.
         label_column: its column that names the class.
-        group_column: its column that names lesion or patient; None where there is none.
-        size: side of the square that images are cropped and resized to, in pixels, or "original".
+        one_hot: whether the labels are columns of 0 and 1, one a class, in place of that column.
+        metadata: second CSV, joined by the id, for columns that `labels` lacks.
+        group_column: the column that names lesion or patient; None where there is none.
+        split_column: the column that gives the split; None assigns splits.
+        extra_columns: columns to be carried along as features: "age:float,sex", or kind by name.
+        label_map: CSV with columns from,to that merges, renames and leaves out classes.
+        size: side of the square that images become, in pixels, or "original".
+        resize: how they do: "crop", "pad" or "squash".
+        encoding: of resized images: "png" or "jpeg".
+        jpeg_quality: 1 to 100.
         splits: share of each split, by name; None for `splits.DEFAULT_SPLITS`.
         keep_splits: data set directory whose groups keep their splits.
         min_side: images with a shorter side are rejected, in pixels.
+        max_pixels: larger images are rejected before they are decoded.
         max_rejected: the build fails when a larger share of the image files is rejected.
         seed: of the splits.
         workers: threads; None for one a core.
+        runner: what does the work, "threads" or "beam".
+        beam_pipeline_options: "runner=DirectRunner,direct_num_workers=2" or so.
     """
 
     name: str
-    labels: str | os.PathLike[str] | None = None
+    labels: Path | None = None
     id_column: str = "image_id"
     label_column: str = "label"
+    one_hot: bool = False
+    metadata: Path | None = None
     group_column: str | None = None
+    split_column: str | None = None
+    extra_columns: str | Mapping[str, str] | None = None
+    label_map: Path | None = None
     size: int | str = ORIGINAL
+    resize: str = ImageOptions.resize
+    encoding: str = ImageOptions.encoding
+    jpeg_quality: int = ImageOptions.jpeg_quality
     splits: Mapping[str, str | float] | None = None
-    keep_splits: str | os.PathLike[str] | None = None
-    min_side: int = 8
+    keep_splits: Path | None = None
+    min_side: int = ImageOptions.min_side
+    max_pixels: int = ImageOptions.max_pixels
     max_rejected: float = 0.1
     seed: int = 0
     workers: int | None = None
+    runner: str = THREADS
+    beam_pipeline_options: str = ""
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -56,16 +106,65 @@ class BuildOptions:
                 f"name {self.name!r} does not fit {NAME.pattern}: small letters, digits and _, "
                 "a letter first"
             )
-        if self.size != ORIGINAL and not (isinstance(self.size, int) and self.size >= 1):
-            raise InputError(f"size must be a number of pixels or {ORIGINAL!r}, got {self.size!r}")
-        if self.min_side < 1:
-            raise InputError(f"min_side must be at least 1 pixel, got {self.min_side}")
+        self._check_images()
+        self._check_tables()
         if not 0 <= self.max_rejected <= 1:
             raise InputError(f"max_rejected must be a share from 0 to 1, got {self.max_rejected}")
         if self.workers is not None and self.workers < 1:
             raise InputError(f"workers must be at least 1, got {self.workers}")
+        _check_choice("runner", self.runner, RUNNERS)
+        if self.beam_pipeline_options and self.runner != BEAM:
+            raise InputError(f"beam_pipeline_options are for runner {BEAM!r}, got {self.runner!r}")
 
     @property
     def side(self) -> int | None:
         """Side of the images in pixels; None keeps theirs."""
         return self.size if isinstance(self.size, int) else None
+
+    @property
+    def images(self) -> ImageOptions:
+        """What is asked of each image."""
+        names = {field.name for field in dataclasses.fields(ImageOptions)} - {"size"}
+        return ImageOptions(size=self.side, **{name: getattr(self, name) for name in names})
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The extra columns."""
+        if not self.extra_columns:
+            return ()
+        if isinstance(self.extra_columns, str):
+            return parse_columns(self.extra_columns)
+        return tuple(Column(name, kind) for name, kind in self.extra_columns.items())
+
+    def _check_images(self) -> None:
+        if self.size != ORIGINAL and not (isinstance(self.size, int) and self.size >= 1):
+            raise InputError(f"size must be a number of pixels or {ORIGINAL!r}, got {self.size!r}")
+        _check_choice("resize", self.resize, RESIZE_MODES)
+        _check_choice("encoding", self.encoding, ENCODINGS)
+        if self.size == ORIGINAL and self.encoding != PNG:
+            raise InputError(
+                f"size {ORIGINAL!r} keeps the bytes of the files, and re-encodes as {PNG} where it "
+                f"must: encoding {self.encoding!r} needs a size in pixels"
+            )
+        if not 1 <= self.jpeg_quality <= 100:
+            raise InputError(f"jpeg_quality must be from 1 to 100, got {self.jpeg_quality}")
+        if self.min_side < 1:
+            raise InputError(f"min_side must be at least 1 pixel, got {self.min_side}")
+        if self.max_pixels < 1:
+            raise InputError(f"max_pixels must be at least 1, got {self.max_pixels}")
+
+    def _check_tables(self) -> None:
+        check_columns(self.columns)
+        if self.labels is None:
+            for name in ("one_hot", "metadata", "group_column", "split_column", "extra_columns"):
+                if getattr(self, name):
+                    raise InputError(f"{name} needs a CSV by labels; class folders have none")
+        if self.split_column and self.splits:
+            raise InputError("split_column gives the splits: leave splits out")
+        if self.split_column and self.keep_splits:
+            raise InputError("split_column gives the splits: leave keep_splits out")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

@@ -9,10 +9,25 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import tensorflow as tf
-
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.schema import DATASET_INFO, FEATURES, LABELS, SPLITS, shard_name
+from tfrecords_tools.schema import (
+    DATASET_INFO,
+    FEATURES,
+    FLOAT,
+    INT,
+    LABELS,
+    RESERVED,
+    SPLITS,
+    TEXT,
+    Column,
+    Record,
+    parse_record,
+    shard_name,
+)
+from tfrecords_tools.tfrecord import DamagedRecord, read_file
+
+_KINDS = {"string": TEXT, "int64": INT, "float32": FLOAT}
+"""Kind of column by TFDS's name of its type."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +55,8 @@ class DatasetInfo:
         class_names: in the order of their labels.
         image_shape: (height, width, 3), the first two None where sizes differ.
         splits: by name, in the order train, validation, test.
+        columns: the extra features of its records, sorted by name.
+        image_format: png, jpeg, or None where both may occur.
     """
 
     directory: Path
@@ -47,6 +64,8 @@ class DatasetInfo:
     class_names: tuple[str, ...]
     image_shape: tuple[int | None, int | None, int]
     splits: dict[str, SplitFiles]
+    columns: tuple[Column, ...] = ()
+    image_format: str | None = None
 
 
 def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
@@ -73,6 +92,8 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
             for split in info["splits"]
         }
         shape = _image_shape(features)
+        columns = _columns(features)
+        image_format = _image(features).get("encodingFormat") or None
         class_names = tuple((path / LABELS).read_text("utf-8").splitlines())
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -80,7 +101,16 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
         ) from error
     order = sorted(lengths, key=lambda split: (*SPLITS, split).index(split))
     splits = {split: _split_files(path, name, split, lengths[split]) for split in order}
-    return DatasetInfo(path, name, class_names, shape, splits)
+    return DatasetInfo(path, name, class_names, shape, splits, columns, image_format)
+
+
+def read(directory: str | os.PathLike[str], split: str) -> Iterator[Record]:
+    """Yields the records of a split, in shard order, their checksums checked.
+
+    Raises:
+        InputError: as `read_records`, or a record without one of its features.
+    """
+    return map(parse_record, read_records(directory, split))
 
 
 def read_records(directory: str | os.PathLike[str], split: str) -> Iterator[bytes]:
@@ -113,15 +143,10 @@ def read_shard(shard: Path) -> Iterator[bytes]:
     """
     if not shard.is_file():
         raise InputError(f"shard {shard} is missing: build the data set again")
-    number = 0
     try:
-        for record in tf.data.TFRecordDataset(str(shard)):
-            yield record.numpy()
-            number += 1
-    except tf.errors.OpError as error:
-        raise InputError(
-            f"shard {shard}: record {number} is damaged ({error.message}): build the data set again"
-        ) from error
+        yield from read_file(shard)
+    except DamagedRecord as error:
+        raise InputError(f"shard {shard}: {error}: build the data set again") from error
 
 
 def fingerprint(directory: str | os.PathLike[str]) -> str:
@@ -147,8 +172,27 @@ def _split_files(path: Path, name: str, split: str, lengths: tuple[int, ...]) ->
     return SplitFiles(sum(lengths), tuple(shards), lengths)
 
 
+def _image(features: dict) -> dict:
+    return features["featuresDict"]["features"]["image"]["image"]
+
+
 def _image_shape(features: dict) -> tuple[int | None, int | None, int]:
-    image = features["featuresDict"]["features"]["image"]["image"]
-    height, width, channels = (int(side) for side in image["shape"]["dimensions"])
+    height, width, channels = (int(side) for side in _image(features)["shape"]["dimensions"])
     # TFDS writes an unknown side as -1.
     return (height if height > 0 else None, width if width > 0 else None, channels)
+
+
+def _columns(features: dict) -> tuple[Column, ...]:
+    found = features["featuresDict"]["features"]
+    return tuple(
+        Column(name, _kind(feature))
+        for name, feature in sorted(found.items())
+        if name not in RESERVED
+    )
+
+
+def _kind(feature: dict) -> str:
+    """Kind of an extra feature; TFDS names its type within its connector's description."""
+    if "text" in feature:
+        return TEXT
+    return _KINDS[feature["tensor"]["dtype"]]

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tfrecords_tools.near_duplicates import NearDuplicates
 from tfrecords_tools.schema import SPLITS
 from tfrecords_tools.sources import Rejection
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 COLUMNS = ("file", "reason", "detail")
 
 
@@ -25,6 +26,10 @@ def build_report(
     class_names: Iterable[str],
     lost_classes: Iterable[str],
     rejections: Iterable[Rejection],
+    joined_groups: Mapping[str, str],
+    near_duplicates: NearDuplicates,
+    re_encoded: int,
+    profiles_ignored: int,
     input_fingerprint: str,
 ) -> bytes:
     """The report as JSON; equal builds give equal bytes, so no time, host or path is in it.
@@ -37,6 +42,10 @@ def build_report(
         class_names: in the order of the labels.
         lost_classes: classes of which every image was rejected.
         rejections: files that are not in it.
+        joined_groups: new name of each group that was joined to another.
+        near_duplicates: across splits.
+        re_encoded: images whose bytes are not those of the file.
+        profiles_ignored: images with a colour profile other than sRGB, which is not applied.
         input_fingerprint: sha256 over names and bytes of the files read.
     """
     members, rejections = list(members), list(rejections)
@@ -56,6 +65,11 @@ def build_report(
         "groups": {split: len(groups[split]) for split in SPLITS},
         "rejected": len(rejections),
         "rejected_by_reason": dict(sorted(Counter(r.reason for r in rejections).items())),
+        "joined_groups": dict(sorted(joined_groups.items())),
+        "near_duplicates": len(near_duplicates.pairs),
+        "near_duplicates_cut_short": near_duplicates.cut_short,
+        "re_encoded": re_encoded,
+        "colour_profiles_ignored": profiles_ignored,
     }
     return (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode()
 

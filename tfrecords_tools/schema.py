@@ -7,6 +7,9 @@ the functions that turn records into bytes and back.
 from __future__ import annotations
 
 import dataclasses
+import math
+import struct
+from collections.abc import Mapping
 from typing import Any
 
 from tfrecords_tools.errors import InputError
@@ -20,6 +23,29 @@ FEATURES = "features.json"
 LABELS = "label.labels.txt"
 BUILD_REPORT = "build_report.json"
 REJECTED = "rejected.csv"
+NEAR_DUPLICATES = "near_duplicates.csv"
+CONTACT_SHEETS = "contact_sheets"
+
+LENGTH_DELIMITED = 2
+"""Wire type of protocol buffers for texts, bytes and messages."""
+
+Value = str | int | float
+TEXT, INT, FLOAT = "text", "int", "float"
+MISSING: Mapping[str, Value] = {TEXT: "", INT: -1, FLOAT: math.nan}
+"""What stands for no value, by kind of column; synthetic records have no other."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """An extra feature of all records.
+
+    Attributes:
+        name: of the feature.
+        kind: `TEXT` (bytes, UTF-8), `INT` (int64) or `FLOAT` (float32).
+    """
+
+    name: str
+    kind: str = TEXT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +58,7 @@ class Record:
         image_id: name of the image, unique in the data set.
         group: lesion or patient; the image's own id where none is known.
         origin: `ORIGIN_REAL` or `ORIGIN_SYNTHETIC`.
+        extras: values of the data set's extra columns, by name.
     """
 
     image: bytes
@@ -39,21 +66,38 @@ class Record:
     image_id: str
     group: str
     origin: str = ORIGIN_REAL
+    extras: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+
+
+RESERVED = tuple(field.name for field in dataclasses.fields(Record))
+"""Names that no extra column may have."""
 
 
 def serialize_record(record: Record) -> bytes:
-    """The record as a serialized tf.train.Example; equal records give equal bytes."""
-    import tensorflow as tf
+    """The record as a serialized tf.train.Example, features by name; equal ones give equal bytes.
 
-    feature = {
-        "image": _bytes(record.image),
-        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[record.label])),
-        "image_id": _bytes(record.image_id.encode()),
-        "group": _bytes(record.group.encode()),
-        "origin": _bytes(record.origin.encode()),
+    Made by hand: to fill an Example would copy a photograph several times while no other thread can
+    run, and the order in which it serializes its map depends on the version of protobuf.
+
+    Raises:
+        InputError: an extra column has a name that is taken.
+    """
+    if taken := set(record.extras) & set(RESERVED):
+        raise InputError(f"extra columns must not be called {', '.join(sorted(taken))}")
+    values: dict[str, Value | bytes] = {
+        "image": record.image,
+        "label": record.label,
+        "image_id": record.image_id,
+        "group": record.group,
+        "origin": record.origin,
+        **record.extras,
     }
-    example = tf.train.Example(features=tf.train.Features(feature=feature))
-    return example.SerializeToString(deterministic=True)
+    # Example.features.feature is a map: entries of a key (1) and a value (2).
+    entries = [
+        _field(1, [*_field(1, [name.encode()]), *_field(2, _feature(values[name]))])
+        for name in sorted(values)
+    ]
+    return b"".join(_field(1, [piece for entry in entries for piece in entry]))
 
 
 def parse_record(serialized: bytes) -> Record:
@@ -78,6 +122,7 @@ def parse_record(serialized: bytes) -> Record:
             image_id=feature["image_id"].bytes_list.value[0].decode(),
             group=feature["group"].bytes_list.value[0].decode(),
             origin=feature["origin"].bytes_list.value[0].decode(),
+            extras={name: _value(feature[name]) for name in sorted(set(feature) - set(RESERVED))},
         )
     except IndexError as error:
         found = ", ".join(sorted(feature)) or "none"
@@ -91,7 +136,32 @@ def shard_name(name: str, split: str, index: int, count: int) -> str:
     return f"{name}-{split}.tfrecord-{index:05d}-of-{count:05d}"
 
 
-def _bytes(value: bytes) -> Any:
-    import tensorflow as tf
+def _feature(value: Value | bytes) -> list[bytes]:
+    """A tf.train.Feature with one value, as pieces of its bytes."""
+    if isinstance(value, int):
+        return _field(3, _field(1, [_varint(value % 2**64)]))  # Int64List, packed
+    if isinstance(value, float):
+        return _field(2, _field(1, [struct.pack("<f", value)]))  # FloatList, packed
+    return _field(1, _field(1, [value.encode() if isinstance(value, str) else value]))
 
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+def _field(number: int, pieces: list[bytes]) -> list[bytes]:
+    """A field of a message that holds a length and so many bytes, as protocol buffers have it."""
+    length = sum(map(len, pieces))
+    return [bytes([number << 3 | LENGTH_DELIMITED]), _varint(length), *pieces]
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; the eighth says that more follow."""
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
+
+
+def _value(feature: Any) -> Value:
+    """The first value of a feature, whatever its kind."""
+    kind = feature.WhichOneof("kind") or "bytes_list"
+    value = getattr(feature, kind).value[0]
+    return value.decode() if isinstance(value, bytes) else value

@@ -8,9 +8,14 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.schema import SPLITS
+from tfrecords_tools.schema import SPLITS, TEST, TRAIN, VALIDATION
 
 DEFAULT_SPLITS = {"train": "0.7", "validation": "0.15", "test": "0.15"}
+WEIGHTIEST = (TEST, VALIDATION, TRAIN)
+"""Of a group that stands in several given splits, what stays is what stands in the first of these:
+a test set that others use, too, is left as it is."""
+LEAK = "leak"
+"""Why an image is rejected that shows in training what stands in test."""
 
 
 def check_shares(shares: Mapping[str, str | float]) -> dict[str, Fraction]:
@@ -75,6 +80,18 @@ def assign_splits(
         groups.sort(key=lambda group: _rank(seed, group))
         weights = {group: sizes[group].total() for group in groups}
         splits.update(_fill(weights, shares, pinned))
+    return splits
+
+
+def weightiest(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The split of each group where splits are given.
+
+    Args:
+        given: (group, split) of each image.
+    """
+    splits: dict[str, str] = {}
+    for group, split in given:
+        splits[group] = min(splits.get(group, split), split, key=WEIGHTIEST.index)
     return splits
 
 

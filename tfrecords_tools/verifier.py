@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
+import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +16,27 @@ import numpy as np
 from PIL import Image
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.images import RECORD_FORMATS, explain_failure
+from tfrecords_tools.images import RECORD_FORMATS, explain_failure, is_plain
+from tfrecords_tools.preparation import chunks
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.reader import DatasetInfo, read_info, read_shard
-from tfrecords_tools.schema import ORIGIN_REAL, ORIGIN_SYNTHETIC, Record, parse_record
+from tfrecords_tools.reader import DatasetInfo, read_info
+from tfrecords_tools.schema import (
+    BUILD_REPORT,
+    FLOAT,
+    INT,
+    LABELS,
+    ORIGIN_REAL,
+    ORIGIN_SYNTHETIC,
+    TEXT,
+    Record,
+    parse_record,
+)
+from tfrecords_tools.tfrecord import DamagedRecord, read_all
+from tfrecords_tools.threads import ThreadRunner
+
+CHUNK = 16
+"""Records checked in one piece."""
+_TYPES = {TEXT: str, INT: int, FLOAT: float}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +52,22 @@ class VerifyReport:
     problems: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Checked:
+    """A record without its image: its problems, and what has to fit with others."""
+
+    problems: tuple[str, ...]
+    label: int = -1
+    image_id: str = ""
+    group: str = ""
+
+
 def verify(directory: str | os.PathLike[str]) -> VerifyReport:
     """Reads all of a data set directory.
 
     Checked are the checksum of every record, counts against the metadata, features, labels and
-    origins, that every image decodes to 8-bit RGB of the promised shape, that ids are unique, and
-    that no group stands in two splits.
+    origins, that every image decodes to 8-bit RGB of the promised shape, that ids are unique, that
+    no group stands in two splits, and that classes are those that the build report tells of.
 
     Raises:
         InputError: no data set there, or its metadata cannot be read.
@@ -55,15 +85,17 @@ def verify(directory: str | os.PathLike[str]) -> VerifyReport:
         for split, files in info.splits.items():
             for shard, promised in zip(files.shards, files.shard_lengths, strict=True):
                 problems.extend(_check_shard(info, split, shard, promised, known, progress))
+    problems.extend(_check_report(info, known, complete=not problems))
     return VerifyReport(progress.done, tuple(problems))
 
 
 class _Known:
-    """Ids and groups met so far."""
+    """Ids, groups and counts met so far."""
 
     def __init__(self) -> None:
         self.places: dict[str, str] = {}
         self.splits: dict[str, str] = {}
+        self.counts: Counter[tuple[int, str]] = Counter()
 
 
 def _check_shard(
@@ -74,51 +106,93 @@ def _check_shard(
     known: _Known,
     progress: Progress,
 ) -> Iterator[str]:
+    if not shard.is_file():
+        yield f"{shard.name}: the shard is missing"
+        return
     number = 0
-    try:
-        for serialized in read_shard(shard):
+    work = functools.partial(_check_chunk, info=info)
+    for results in ThreadRunner().map(work, chunks(read_all(shard), CHUNK)):
+        for checked in results:
             place = f"{shard.name} record {number}"
-            for problem in _check_record(info, split, serialized, place, known):
+            for problem in (*checked.problems, *_check_place(checked, split, place, known)):
                 yield f"{place}: {problem}"
             number += 1
-            progress.update()
-    except InputError as error:
-        yield str(error)
-        return
+        progress.update(len(results))
     if number != promised:
         yield f"{shard.name}: {number} records, the metadata promise {promised}"
 
 
-def _check_record(
-    info: DatasetInfo, split: str, serialized: bytes, place: str, known: _Known
-) -> Iterator[str]:
+def _check_chunk(records: list[bytes | DamagedRecord], *, info: DatasetInfo) -> list[_Checked]:
+    return [_check_record(record, info) for record in records]
+
+
+def _check_record(serialized: bytes | DamagedRecord, info: DatasetInfo) -> _Checked:
+    """What can be said of a record alone."""
+    if isinstance(serialized, DamagedRecord):
+        end = "" if serialized.record is not None else "; what follows cannot be read"
+        return _Checked((f"it is damaged: {serialized.why}{end}",))
     try:
         record = parse_record(serialized)
     except InputError as error:
-        yield str(error)
-        return
+        return _Checked((str(error),))
+    problems = []
     if not 0 <= record.label < len(info.class_names):
-        yield f"label {record.label} is none of the {len(info.class_names)} classes"
+        problems.append(f"label {record.label} is none of the {len(info.class_names)} classes")
     if record.origin not in (ORIGIN_REAL, ORIGIN_SYNTHETIC):
-        yield f"origin {record.origin!r} is neither {ORIGIN_REAL} nor {ORIGIN_SYNTHETIC}"
+        problems.append(f"origin {record.origin!r} is neither {ORIGIN_REAL} nor {ORIGIN_SYNTHETIC}")
     if problem := _check_image(record, info.image_shape):
-        yield problem
-    if (first := known.places.setdefault(record.image_id, place)) != place:
-        yield f"image_id {record.image_id!r} stands in {first} too"
-    if (other := known.splits.setdefault(record.group, split)) != split:
-        yield f"group {record.group!r} is in split {split} and in {other}"
+        problems.append(problem)
+    found = {name: type(value) for name, value in record.extras.items()}
+    if found != {column.name: _TYPES[column.kind] for column in info.columns}:
+        told = ", ".join(f"{name} ({kind.__name__})" for name, kind in found.items()) or "none"
+        problems.append(f"its extra columns are not those of the metadata; it has {told}")
+    return _Checked(tuple(problems), record.label, record.image_id, record.group)
+
+
+def _check_place(checked: _Checked, split: str, place: str, known: _Known) -> Iterator[str]:
+    """What a record has to do with others."""
+    if checked.label < 0:
+        return
+    known.counts[checked.label, split] += 1
+    if (first := known.places.setdefault(checked.image_id, place)) != place:
+        yield f"image_id {checked.image_id!r} stands in {first} too"
+    if (other := known.splits.setdefault(checked.group, split)) != split:
+        yield f"group {checked.group!r} is in split {split} and in {other}"
 
 
 def _check_image(record: Record, shape: tuple[int | None, int | None, int]) -> str | None:
     try:
         with Image.open(io.BytesIO(record.image), formats=RECORD_FORMATS) as image:
-            found = np.asarray(image)
+            if not is_plain(image):
+                return f"image {record.image_id!r} has alpha, 16 bits or inks, which readers drop"
+            # Files that were left as they are may be grey or have a palette; readers expand them.
+            found = np.asarray(image.convert("RGB"))
     except Exception as error:
         detail = explain_failure(error, record.image).detail
         return f"image {record.image_id!r} does not decode: {detail}"
-    fits = len(found.shape) == len(shape) and all(
-        side in (None, met) for side, met in zip(shape, found.shape, strict=True)
-    )
-    if found.dtype != np.uint8 or not fits:
-        return f"image {record.image_id!r} is {found.dtype}{list(found.shape)}, promised {shape}"
+    if any(side not in (None, met) for side, met in zip(shape, found.shape, strict=True)):
+        return f"image {record.image_id!r} has shape {list(found.shape)}, promised is {shape}"
     return None
+
+
+def _check_report(info: DatasetInfo, known: _Known, *, complete: bool) -> Iterator[str]:
+    """Classes, and counts where all is read, against what the build told, if it told anything."""
+    path = info.directory / BUILD_REPORT
+    if not path.is_file():
+        return
+    try:
+        classes = json.loads(path.read_text("utf-8"))["classes"]
+        told = {(name, split): n for name, of in classes.items() for split, n in of.items()}
+    except (ValueError, KeyError, AttributeError) as error:
+        yield f"{BUILD_REPORT} is damaged: {error!r}"
+        return
+    if list(classes) != list(info.class_names):
+        yield (
+            f"{LABELS}: the classes are {', '.join(info.class_names)}, but {BUILD_REPORT} says "
+            f"{', '.join(classes)}"
+        )
+        return
+    for (name, split), count in told.items() if complete else ():
+        found = known.counts[info.class_names.index(name), split]
+        if found != count:
+            yield f"class {name} has {found} records in {split}, {BUILD_REPORT} says {count}"

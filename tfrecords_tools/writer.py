@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
-import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-import tensorflow as tf
+import numpy as np
 
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images import encode_png as encode_png
 from tfrecords_tools.reader import DatasetInfo, read_info
-from tfrecords_tools.schema import SPLITS, shard_name
+from tfrecords_tools.schema import FLOAT, INT, SPLITS, TEXT, Column, shard_name
+from tfrecords_tools.tfrecord import RecordWriter
 
 SHARD_BYTES = 128 * 2**20
 """A shard is closed once it holds so many bytes of records."""
-FRAME_BYTES = 16
-"""Length and two checksums around each record of a TFRecord file."""
+FLUSH_BYTES = 32 * 2**20
+"""After so many bytes the disk begins to take what was written, beside the work that goes on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,81 @@ class ShardedSplit:
     num_bytes: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record lies: the file's name in its directory, and the offset in it."""
+
+    file: str
+    offset: int
+
+
+class SplitWriter:
+    """Writes the records of one split into numbered files; use as a context manager.
+
+    The files get their names at the end, for the names tell how many shards there are.
+    """
+
+    def __init__(self, directory: Path, split: str) -> None:
+        """Opens nothing yet.
+
+        Args:
+            directory: where the shards are to be.
+            split: whose records come.
+        """
+        self.directory = directory
+        self.split = split
+        self._closed: list[RecordWriter] = []
+        self._open: RecordWriter | None = None
+        self._flusher = ThreadPoolExecutor(1)
+        self._flushes: list[Future[None]] = []
+        self._unflushed = 0
+
+    def __enter__(self) -> SplitWriter:
+        return self
+
+    def __exit__(self, kind: object, *exception: object) -> None:
+        if self._open is not None:
+            self._close(self._open)
+        self._flusher.shutdown()
+        if kind is None:
+            for flush in self._flushes:
+                flush.result()
+
+    def write(self, record: bytes) -> Place:
+        """Appends a record; returns where it lies until `name_shards`."""
+        shard = self._open
+        if shard is None:
+            path = self.directory / f"{self.split}.{len(self._closed)}.part"
+            shard = self._open = RecordWriter(path)
+        place = Place(shard.path.name, shard.write(record))
+        self._unflushed += len(record)
+        if shard.num_bytes >= SHARD_BYTES:
+            self._close(shard)
+        elif self._unflushed >= FLUSH_BYTES:
+            self._flush(shard)
+        return place
+
+    def name_shards(self, name: str) -> ShardedSplit:
+        """Gives the shards their final names; to be called after the block."""
+        for index, shard in enumerate(self._closed):
+            target = shard_name(name, self.split, index, len(self._closed))
+            shard.path.rename(self.directory / target)
+        return ShardedSplit(
+            tuple(shard.length for shard in self._closed),
+            sum(shard.num_bytes for shard in self._closed),
+        )
+
+    def _close(self, shard: RecordWriter) -> None:
+        self._flush(shard)
+        shard.__exit__()
+        self._closed.append(shard)
+        self._open = None
+
+    def _flush(self, shard: RecordWriter) -> None:
+        self._flushes.append(self._flusher.submit(_flush_and_close, shard.duplicate_handle()))
+        self._unflushed = 0
+
+
 def write_dataset(
     directory: str | os.PathLike[str],
     *,
@@ -43,6 +119,7 @@ def write_dataset(
     class_names: Iterable[str],
     image_shape: tuple[int | None, int | None, int],
     image_format: str | None = "png",
+    columns: Sequence[Column] = (),
     splits: Mapping[str, Iterable[bytes]],
     extra_files: Callable[[], Mapping[str, bytes]] = dict,
     overwrite: bool = False,
@@ -57,6 +134,7 @@ def write_dataset(
         class_names: in the order of the labels.
         image_shape: (height, width, 3), the first two None where sizes differ.
         image_format: png, jpeg, or None where both occur.
+        columns: the extra features, which all records have.
         splits: serialized records (see `schema.serialize_record`) of each split; taken one by
             one, so that a generator may make them. A split without records is left out.
         extra_files: gives further files by name; called once all records are written, so that
@@ -67,102 +145,58 @@ def write_dataset(
         InputError: the directory is there already, a split has another name than `SPLITS`, or
             there is no record at all.
     """
+    if unknown := set(splits) - set(SPLITS):
+        raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
     with new_directory(directory, overwrite=overwrite) as temporary:
-        write_files(
+        written = {
+            split: _write_split(temporary, name, split, splits[split])
+            for split in SPLITS
+            if split in splits
+        }
+        write_metadata(
             temporary,
             name=name,
             class_names=class_names,
             image_shape=image_shape,
             image_format=image_format,
-            splits=splits,
+            columns=columns,
+            written=written,
         )
         for file, content in extra_files().items():
             (temporary / file).write_bytes(content)
     return read_info(directory)
 
 
-def write_files(
+def write_metadata(
     directory: Path,
     *,
     name: str,
     class_names: Iterable[str],
     image_shape: tuple[int | None, int | None, int],
     image_format: str | None,
-    splits: Mapping[str, Iterable[bytes]],
+    columns: Sequence[Column] = (),
+    written: Mapping[str, ShardedSplit],
 ) -> None:
-    """Writes shards and metadata into a directory that is there already.
+    """Writes the metadata of TFDS beside shards that have their final names.
 
     Args:
-        directory: where; as `atomic.new_directory` gives it.
-        name: as in `write_dataset`, like all that follow.
+        directory: where.
+        name: as in `write_dataset`, like the next four.
         class_names: in the order of the labels.
         image_shape: of the images.
         image_format: of the images.
-        splits: serialized records of each split.
+        columns: the extra features.
+        written: the shards of each split; those without records are left out.
 
     Raises:
-        InputError: a split has another name than `SPLITS`, or there is no record at all.
+        InputError: there is no record at all.
     """
-    if unknown := set(splits) - set(SPLITS):
-        raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
-    written = {
-        split: _write_split(directory, name, split, splits[split])
-        for split in SPLITS
-        if split in splits
-    }
-    written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
-    if not written:
-        raise InputError(f"no record to write for data set {name!r}")
-    _write_metadata(directory, name, tuple(class_names), image_shape, image_format, written)
-
-
-def _write_split(directory: Path, name: str, split: str, records: Iterable[bytes]) -> ShardedSplit:
-    """Writes numbered shards, then gives them their names, which tell how many there are."""
-    lengths: list[int] = []
-    num_bytes = 0
-    remaining = iter(records)
-    for first in remaining:
-        shard = _unnamed(directory, split, len(lengths))
-        length, shard_bytes = _write_shard(shard, itertools.chain([first], remaining))
-        lengths.append(length)
-        num_bytes += shard_bytes
-    for index in range(len(lengths)):
-        target = directory / shard_name(name, split, index, len(lengths))
-        _unnamed(directory, split, index).rename(target)
-    return ShardedSplit(tuple(lengths), num_bytes)
-
-
-def _write_shard(shard: Path, records: Iterator[bytes]) -> tuple[int, int]:
-    """Takes records until the shard is full; returns how many, and their bytes."""
-    length = num_bytes = 0
-    with tf.io.TFRecordWriter(str(shard)) as writer:
-        for record in records:
-            writer.write(record)
-            length += 1
-            num_bytes += len(record)
-            if num_bytes >= SHARD_BYTES:
-                break
-    expected = num_bytes + length * FRAME_BYTES
-    if (found := shard.stat().st_size) != expected:
-        raise OSError(errno.EIO, f"{found} of {expected} bytes arrived on the disk", str(shard))
-    return length, num_bytes
-
-
-def _unnamed(directory: Path, split: str, index: int) -> Path:
-    return directory / f"{split}.{index}.part"
-
-
-def _write_metadata(
-    directory: Path,
-    name: str,
-    class_names: tuple[str, ...],
-    image_shape: tuple[int | None, int | None, int],
-    image_format: str | None,
-    written: Mapping[str, ShardedSplit],
-) -> None:
     # Late, because it takes seconds to load and reading needs none of it.
     import tensorflow_datasets as tfds
 
+    written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
+    if not written:
+        raise InputError(f"no record to write for data set {name!r}")
     template = tfds.core.ShardedFileTemplate(
         data_dir=directory, dataset_name=name, filetype_suffix="tfrecord"
     )
@@ -175,6 +209,7 @@ def _write_metadata(
                 "image_id": tfds.features.Text(),
                 "group": tfds.features.Text(),
                 "origin": tfds.features.Text(),
+                **{column.name: _feature(column) for column in columns},
             }
         ),
         split_infos=[
@@ -189,3 +224,27 @@ def _write_metadata(
         filename_template=template,
         check_data=False,
     )
+
+
+def _write_split(directory: Path, name: str, split: str, records: Iterable[bytes]) -> ShardedSplit:
+    with SplitWriter(directory, split) as writer:
+        for record in records:
+            writer.write(record)
+    return writer.name_shards(name)
+
+
+def _feature(column: Column) -> Any:
+    import tensorflow_datasets as tfds
+
+    return {
+        TEXT: tfds.features.Text(),
+        INT: tfds.features.Scalar(np.int64),
+        FLOAT: tfds.features.Scalar(np.float32),
+    }[column.kind]
+
+
+def _flush_and_close(handle: int) -> None:
+    try:
+        os.fdatasync(handle)
+    finally:
+        os.close(handle)

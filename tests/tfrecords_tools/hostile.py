@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops, PngImagePlugin
 
 from tests.tfrecords_tools.conftest import noise
 
@@ -47,9 +47,10 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
 
 
 def png16(values: np.ndarray) -> bytes:
-    """The 16-bit PNG of uint16[height, width, 1 or 3]."""
+    """The 16-bit PNG of uint16[height, width, 1 to 4]."""
     height, width, channels = values.shape
-    return png(width, height, 16, {1: 0, 3: 2}[channels], values.astype(">u2").tobytes())
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    return png(width, height, 16, colour, values.astype(">u2").tobytes())
 
 
 def with_orientation(image: np.ndarray, orientation: int, format: str = "PNG") -> bytes:
@@ -60,6 +61,19 @@ def with_orientation(image: np.ndarray, orientation: int, format: str = "PNG") -
 
 def flipped(content: bytes, position: int) -> bytes:
     return content[:position] + bytes([content[position] ^ 0x55]) + content[position + 1 :]
+
+
+def without_adobe(content: bytes) -> bytes:
+    """A JPEG without the marker that tells how Adobe inverts inks."""
+    start = content.index(b"\xff\xee")
+    length = int.from_bytes(content[start + 2 : start + 4], "big")
+    return content[:start] + content[start + 2 + length :]
+
+
+def comment() -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", "truncated IEND", zip=True)
+    return info
 
 
 def frames(format: str, **options) -> bytes:
@@ -87,7 +101,8 @@ def sound() -> dict[str, bytes]:
         "alpha.png": encoded(rgba, "PNG"),
         "grey_alpha.png": encoded(Image.fromarray(rgba).convert("LA"), "PNG"),
         "transparent_colour.png": encoded(smooth(12), "PNG", transparency=(0, 0, 12)),
-        "one_bit.png": encoded(Image.fromarray(smooth(13)).convert("1"), "PNG"),
+        "one_bit.png": encoded(
+            Image.fromarray(smooth(13)).convert("1", dither=Image.Dither.NONE), "PNG"),
         "grey16.png": png16(ramp),
         "colour16.png": png16(np.concatenate([ramp, ramp[::-1], ramp // 2], -1)),
         "plain.webp": encoded(smooth(14), "WEBP"),
@@ -101,6 +116,34 @@ def sound() -> dict[str, bytes]:
         "line\nbreak.png": encoded(smooth(21), "PNG"),
         "deep/er/still.png": encoded(smooth(22), "PNG"),
         "-rf.png": encoded(smooth(23), "PNG"),
+        "adobe_less_cmyk.jpg": without_adobe(encoded(
+            ImageChops.invert(Image.fromarray(smooth(45)).convert("CMYK")), "JPEG", quality=95)),
+        "restarts.jpg": encoded(smooth(25), "JPEG", quality=95, restart_marker_rows=1),
+        "quarter_colours.jpg": encoded(smooth(26), "JPEG", quality=95, subsampling="4:1:1"),
+        "profile.jpg": encoded(smooth(27), "JPEG", quality=95, icc_profile=b"a profile" * 99),
+        "inner_end.jpg": encoded(smooth(28), "JPEG", quality=95, comment=b"\xff\xd9" * 9),
+        "colour16_alpha.png": png16(
+            np.concatenate([ramp, ramp[::-1], ramp // 2, ramp[:, ::-1]], -1)),
+        "grey16_alpha.png": png16(np.concatenate([ramp, ramp[::-1]], -1)),
+        "palette_alpha.png": encoded(
+            Image.fromarray(smooth(29)).quantize(16), "PNG", transparency=bytes(range(0, 256, 16))),
+        "two_bits.png": png(32, 24, 2, 0, bytes(range(192))),
+        "four_bits.png": png(32, 24, 4, 0, bytes(range(192)) * 2),
+        "comment.png": encoded(smooth(31), "PNG", pnginfo=comment()),
+        "alpha.webp": encoded(rgba[::-1], "WEBP", lossless=True),
+        "eight_bits.bmp": encoded(Image.fromarray(smooth(32)).quantize(64), "BMP"),
+        "lzw.tif": encoded(smooth(33), "TIFF", compression="tiff_lzw"),
+        "grey16.tif": encoded(Image.fromarray(ramp[::-1, :, 0]), "TIFF"),
+        "colours.ppm": encoded(smooth(34), "PPM"),
+        "grey.ppm": encoded(smooth(35)[..., 0], "PPM"),
+        "lossless.jp2": encoded(smooth(36), "JPEG2000"),
+        ".hidden.png": encoded(smooth(37), "PNG"),
+        "cafe\u0301.png": encoded(smooth(38), "PNG"),
+        "caf\u00e9.png": encoded(smooth(39), "PNG"),
+        "\U0001f52c.png": encoded(smooth(41), "PNG"),
+        "Case.png": encoded(smooth(42), "PNG"),
+        "case.png": encoded(smooth(43), "PNG"),
+        "x" * 251 + ".png": encoded(smooth(44), "PNG"),
     }  # fmt: skip
 
 
@@ -117,6 +160,13 @@ def damaged() -> dict[str, tuple[bytes, str]]:
         "head_only.png": (whole[:33], "damaged"),
         "flipped.png": (flipped(whole, len(whole) // 2), "damaged"),
         "half.webp": (encoded(noise(32), "WEBP")[:200], "damaged"),
+        "end_too_soon.jpg": (jpeg[: len(jpeg) // 2] + b"\xff\xd9", "truncated"),
+        "wrong_head.png": (flipped(whole, 20), "damaged"),
+        "no_width.png": (png(0, 9, 8, 2, b""), "damaged"),
+        "drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not_an_image"),
+        "paper.jpg": (b"%PDF-1.7\n", "not_an_image"),
+        "archive.jpg": (b"PK\x03\x04" + bytes(60), "not_an_image"),
+        "apple.jpg": (b"\0\0\0\x18ftypheic" + bytes(60), "not_an_image"),
         "text.jpg": (b"no image at all\n", "not_an_image"),
         "page.png": (b"<!doctype html><html></html>", "not_an_image"),
         "zeros.jpg": (bytes(5000), "not_an_image"),

@@ -7,9 +7,6 @@ import io
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -18,8 +15,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.tfrecords_tools import hostile
-from tests.tfrecords_tools.conftest import CLASSES, noise, write_class_folders
+from tests.tfrecords_tools.conftest import CLASSES, noise
+from tests.tfrecords_tools.test_perceptual import picture
+from tfrecords_tools import shards, spool, writer
 from tfrecords_tools.builder import BuildReport, build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import read_info, read_records
@@ -44,7 +42,11 @@ def rejected(directory: Path) -> dict[str, str]:
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
 
 
 def save(path: Path, image: np.ndarray) -> None:
@@ -136,23 +138,41 @@ def test_report_counts_what_is_there(tmp_path):
         }
     assert report["groups"] == {s: len({record.group for record in found[s]}) for s in SPLITS}
     assert report["images"] == 60
-    assert report["options"] == {
-        "size": 8,
-        "splits": {"train": "7/10", "validation": "3/20", "test": "3/20"},
-        "min_side": 8,
-        "max_rejected": 0.1,
-        "seed": 4,
-        "keep_splits": False,
-        "grouped": True,
-    }
+    told = report["options"]
+    assert told["labels"] == "metadata.csv"
+    assert told["group_column"] == "lesion_id"
+    assert (told["size"], told["seed"], told["max_rejected"]) == (8, 4, 0.1)
+    assert told["splits"] == {"train": "7/10", "validation": "3/20", "test": "3/20"}
+    assert not {"workers", "runner", "name"} & set(told)
+    assert report["re_encoded"] == 60
     assert report["versions"]["tensorflow"] == tf.__version__
 
 
-def test_two_builds_are_equal_byte_for_byte(folders, tmp_path):
-    build(folders, tmp_path / "one", name="small", size=16, workers=1)
+@pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.parametrize("size", [16, "original"])
+def test_builds_are_equal_byte_for_byte(clean, size, folders, tmp_path, monkeypatch):
+    """Whatever the place and the workers; in one pass, and in two, which a broken file makes."""
+    monkeypatch.setattr(writer, "SHARD_BYTES", 5000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 5000)
+    if not clean:
+        (folders / "naevus" / "broken.png").write_bytes(b"")
+    build(folders, tmp_path / "one", name="small", size=size, workers=1)
     shutil.copytree(folders, tmp_path / "copy")
-    build(tmp_path / "copy", tmp_path / "deep" / "two", name="small", size=16, workers=5)
-    assert contents(tmp_path / "one") == contents(tmp_path / "deep" / "two")
+    for workers in (2, 5):
+        out = tmp_path / "deep" / str(workers)
+        build(tmp_path / "copy", out, name="small", size=size, workers=workers)
+        assert contents(tmp_path / "one") == contents(out)
+    assert len(read_info(tmp_path / "one").splits["train"].shards) > 2
+    assert not [name for name in contents(tmp_path / "one") if name.endswith(".part")]
+    assert verify(tmp_path / "one").problems == ()
+
+
+def test_both_passes_give_the_same_records(folders, tmp_path):
+    build(folders, tmp_path / "one", name="small", size=16)
+    (folders / "naevus" / "broken.png").write_bytes(b"")
+    kept = {"keep_splits": tmp_path / "one"}
+    build(folders, tmp_path / "two", name="small", size=16, **kept)
+    assert records(tmp_path / "two") == records(tmp_path / "one")
 
 
 def test_input_fingerprint_is_of_the_input(folders, tmp_path):
@@ -165,28 +185,6 @@ def test_input_fingerprint_is_of_the_input(folders, tmp_path):
     changed = fingerprint("two")
     (folders / "naevus" / "00.png").rename(folders / "naevus" / "000.png")
     assert len({first, changed, fingerprint("three")}) == 3
-
-
-@pytest.mark.parametrize("size", ["original", 16])
-def test_hostile_corpus(size, tmp_path):
-    """Every file is in the data set, or in rejected.csv with the right reason."""
-    images = write_class_folders(tmp_path / "images")
-    fates = hostile.write(images / "odd")
-    build(images, tmp_path / "out", name="x", size=size, max_rejected=0.6)
-    expected = {f"odd/{file}": reason for file, reason in fates.items()}
-    kept = {record.image_id for record in everything(tmp_path / "out")}
-    assert {file for file in kept if file.startswith("odd/")} == {
-        file for file, reason in expected.items() if reason is None
-    }
-    assert rejected(tmp_path / "out") == {
-        file: reason for file, reason in expected.items() if reason is not None
-    }
-    assert len(fates) >= 50
-    assert verify(tmp_path / "out").problems == ()
-    import tensorflow_datasets as tfds
-
-    datasets = tfds.builder_from_directory(tmp_path / "out").as_dataset()
-    assert sum(len(list(split)) for split in datasets.values()) == len(kept)
 
 
 def test_image_without_a_row(tmp_path):
@@ -376,34 +374,6 @@ def test_input_is_never_replaced(folders, tmp_path):
     assert labels.exists()
 
 
-def test_killed_build_is_started_again_cleanly(folders, tmp_path):
-    code = (
-        "import sys, time\n"
-        "from tfrecords_tools import builder\n"
-        "def slow(*args, **options):\n"
-        "    next(options['splits']['train'])\n"
-        "    time.sleep(60)\n"
-        "builder.write_files = slow\n"
-        "builder.build(sys.argv[1], sys.argv[2], name='small', size=16)"
-    )
-    out = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, folders, out],
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        stderr=subprocess.PIPE,
-    )
-    # It says so once all images are read.
-    assert any(b"32 of 32" in line for line in process.stderr)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert not out.exists()
-    assert len(list(tmp_path.iterdir())) == 2
-    build(folders, out, name="small", size=16)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out"]
-    build(folders, tmp_path / "undisturbed", name="small", size=16)
-    assert contents(out) == contents(tmp_path / "undisturbed")
-
-
 @pytest.mark.real
 @pytest.mark.skipif("HAM10000_DIR" not in os.environ, reason="HAM10000_DIR is not set")
 def test_some_of_ham10000(tmp_path):
@@ -437,3 +407,124 @@ def test_some_of_ham10000(tmp_path):
             reference = tf.image.resize(square, (64, 64), "lanczos3", antialias=True)
             assert np.abs(decoded - reference.numpy().clip(0, 255)).mean() < 2
     assert all(len(splits) == 1 for splits in splits_of.values())
+
+
+def test_given_splits_are_respected_and_checked_for_leaks(tmp_path):
+    root = tmp_path / "images"
+    for number, split in enumerate(("train", "val", "test")):
+        for label in ("mel", "nv"):
+            for index in range(3):
+                save(
+                    root / split / label / f"{index}.png",
+                    noise(10 * number + index + 100 * (label == "nv")),
+                )
+    save(root / "train" / "mel" / "leak.png", noise(5000))
+    save(root / "test" / "mel" / "kept.png", noise(5000))
+    save(root / "val" / "nv" / "leak.bmp", noise(5001))
+    save(root / "test" / "nv" / "kept.png", noise(5001))
+    report = build(root, tmp_path / "out", name="x", size=16, max_rejected=0.2)
+    assert rejected(tmp_path / "out") == {
+        "train/mel/leak.png": "leak",
+        "val/nv/leak.bmp": "leak",
+    }
+    for split, members in records(tmp_path / "out").items():
+        folder = {"validation": "val"}.get(split, split)
+        assert all(record.image_id.startswith(f"{folder}/") for record in members)
+    assert {split: files.num_records for split, files in report.info.splits.items()} == {
+        "train": 6,
+        "validation": 6,
+        "test": 8,
+    }
+    told = json.loads((tmp_path / "out" / "build_report.json").read_text())["options"]["splits"]
+    assert told == "as the source gives them"
+    for options in ({"splits": {"train": 1}}, {"keep_splits": tmp_path / "out"}):
+        with pytest.raises(InputError, match="gives the split of each image: leave splits and"):
+            build(root, tmp_path / "no", name="x", **options)
+
+
+def test_lesion_in_two_given_splits_leaks(tmp_path):
+    images, labels = lesions(tmp_path)
+    rows = labels.read_text().splitlines()
+    numbered = [f"{row},{'test' if i % 10 == 0 else 'train'}" for i, row in enumerate(rows[1:])]
+    labels.write_text("\n".join([f"{rows[0]},split", *numbered]))
+    build(
+        images,
+        tmp_path / "out",
+        name="x",
+        labels=labels,
+        split_column="split",
+        max_rejected=0.3,
+        **COLUMNS,
+    )
+    reasons = rejected(tmp_path / "out")
+    assert set(reasons.values()) == {"leak"}
+    assert len(reasons) == 12  # two companions of each of six test images
+    assert verify(tmp_path / "out").problems == ()
+
+
+def test_near_duplicates_across_splits_are_told(tmp_path):
+    root = tmp_path / "images"
+    for split in ("train", "test"):
+        for number, label in enumerate(("mel", "nv")):
+            for index in range(4):
+                seed = 100 * number + index + (50 if split == "test" else 0)
+                path = root / split / label / f"{index}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                picture(seed).save(path)
+    picture(2).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(
+        root / "test" / "mel" / "again.jpg", quality=70
+    )
+    report = build(root, tmp_path / "out", name="x", size=32)
+    assert report.near_duplicates == 1
+    with (tmp_path / "out" / "near_duplicates.csv").open(newline="") as table:
+        (pair,) = csv.DictReader(table)
+    assert (pair["split"], pair["image_id"]) == ("train", "train/mel/2.png")
+    assert (pair["other_split"], pair["other_image_id"]) == ("test", "test/mel/again.jpg")
+    assert pair["symmetry"] == "flip_left_right"
+
+
+def test_extra_columns_through_tfds(tmp_path):
+    import tensorflow_datasets as tfds
+
+    images, labels = lesions(tmp_path)
+    rows = labels.read_text().splitlines()
+    told = [f"{row},{'' if i % 3 else i},{'NA' if i % 2 else 'back'}" for i, row in enumerate(rows)]
+    labels.write_text("\n".join([f"{rows[0]},n,site", *told[1:]]))
+    options = {"extra_columns": {"age": "float", "n": "int", "site": "text"}, **COLUMNS}
+    build(images, tmp_path / "out", name="x", labels=labels, size=8, **options)
+    dataset = tfds.builder_from_directory(tmp_path / "out").as_dataset()
+    found = {
+        example["image_id"].decode(): (example["age"], example["n"], example["site"].decode())
+        for split in dataset.values()
+        for example in tfds.as_numpy(split)
+    }
+    assert found["ISIC_000"] == (50, -1, "")
+    assert found["ISIC_002"] == (50, 3, "")
+    assert found["ISIC_005"] == (50, 6, "back")
+    assert verify(tmp_path / "out").problems == ()
+
+
+def test_contact_sheets(folders, tmp_path):
+    build(folders, tmp_path / "out", name="x", size=16)
+    sheets = sorted((tmp_path / "out" / "contact_sheets").iterdir())
+    assert [path.name for path in sheets] == ["00_melanoma.png", "01_naevus.png"]
+    for path in sheets:
+        with Image.open(path) as sheet:
+            assert sheet.width == 804
+
+
+def test_image_that_goes_while_it_is_read(folders, tmp_path, monkeypatch):
+    save(folders / "naevus" / "copy.png", noise(1000))
+
+    def gone(files, **options):
+        raise FileNotFoundError(2, "No such file", files[0])
+
+    monkeypatch.setattr(spool, "hash_chunk", gone)
+    with pytest.raises(InputError, match="changed or went while the build ran"):
+        build(folders, tmp_path / "out", name="x", size=16)
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_option(folders, tmp_path):
+    with pytest.raises(TypeError, match="colour"):
+        build(folders, tmp_path / "out", name="x", colour="red")

@@ -1,65 +1,97 @@
-"""Equal pictures: kept once, in conflict, or a reason to join groups."""
+"""Equal pictures: found among all, kept once, in conflict, or a reason to join groups."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import pytest
 
-from tfrecords_tools.duplicates import settle
+from tfrecords_tools.duplicates import Traces, copies, settle
 from tfrecords_tools.sources import ImageRecord
 
 
-def image(name: str, label: str = "nv", group: str | None = None) -> ImageRecord:
-    return ImageRecord(Path(name), f"{name}.png", name, label, group or name)
+def image(
+    name: str, label: str = "nv", group: str | None = None, split: str | None = None
+) -> ImageRecord:
+    return ImageRecord(f"{name}.png", name, label, group or name, split)
 
 
 def reasons(settled) -> dict[str, str]:
-    return {rejection.file: rejection.reason for rejection in settled.rejections}
+    return {rejection.file: rejection.reason for rejection in settled.rejections.values()}
+
+
+def traces(*images: tuple[int, int, int]) -> Traces:
+    """Traces of images of these probes, perceptual hashes and scales."""
+    found = Traces.empty(len(images))
+    found.good[:] = True
+    for row, (probe, perceptual, scale) in enumerate(images):
+        found.probe[row], found.perceptual[row], found.scale[row] = probe, perceptual, scale
+    return found
+
+
+def compared(found: Traces, pixels: str) -> tuple[list[list[int]], list[int]]:
+    """Copies where row i has pixels[i], and the rows that were compared in full."""
+    asked = []
+
+    def pixels_hashes(rows):
+        asked.extend(rows)
+        return [pixels[row].encode() for row in rows]
+
+    return copies(found, pixels_hashes), asked
+
+
+def test_no_image_is_compared_that_no_other_is_like():
+    assert compared(traces((1, 0, 1), (2, 2**30 - 1, 1), (3, 2**60 - 1, 1)), "xxx") == ([], [])
+
+
+def test_equal_probes_alone_make_no_copies():
+    assert compared(traces((7, 0, 1), (7, 0, 1), (7, 0, 1), (8, 0, 1)), "abax") == (
+        [[0, 2]],
+        [0, 1, 2],
+    )
+
+
+def test_image_that_was_no_good_is_no_copy():
+    found = traces((7, 0, 1), (7, 0, 1))
+    found.good[1] = False
+    assert compared(found, "xx") == ([], [])
+
+
+@pytest.mark.parametrize(("bits", "alike"), [(0, True), (10, True), (11, False)])
+def test_images_decoded_at_two_scales_are_compared_by_their_looks(bits, alike):
+    found = traces((7, 0, 1), (8, 2**bits - 1, 8), (9, 2**64 - 1, 8))
+    assert compared(found, "xxy") == ([[0, 1]] if alike else [], [0, 1] if alike else [])
 
 
 def test_different_pictures_stay():
-    records = (image("a"), image("b", group="lesion"))
-    settled = settle(records, {"a": "1", "b": "2"})
-    assert settled.records == records
-    assert settled.rejections == ()
-    assert settled.groups == {"a": "a", "b": "lesion"}
+    settled = settle((image("a"), image("b", group="lesion")), [])
+    assert settled.rejections == settled.joined == {}
 
 
 def test_copies_within_a_group_are_kept_once():
     records = [image(name, group="lesion") for name in "abc"]
-    settled = settle(records, dict.fromkeys("abc", "same"))
-    assert [record.image_id for record in settled.records] == ["a"]
+    settled = settle(records, [[0, 1, 2]])
     assert reasons(settled) == {"b.png": "duplicate", "c.png": "duplicate"}
-    assert settled.rejections[0].detail == "the same pixels as a.png"
+    assert list(settled.rejections) == [1, 2]
+    assert settled.rejections[1].detail == "the same pixels as a.png"
+    assert settled.joined == {}
 
 
 def test_one_picture_with_two_labels_goes():
-    records = [image("a"), image("b", label="mel"), image("c")]
-    settled = settle(records, {"a": "same", "b": "same", "c": "other"})
-    assert [record.image_id for record in settled.records] == ["c"]
+    settled = settle([image("a"), image("b", label="mel"), image("c")], [[0, 1]])
     assert reasons(settled) == {"a.png": "label_conflict", "b.png": "label_conflict"}
     assert "labels mel, nv: a.png, b.png" in settled.rejections[0].detail
 
 
 def test_conflict_joins_no_groups():
     records = [image("a", "nv", "one"), image("b", "mel", "two"), image("c", "nv", "two")]
-    settled = settle(records, {"a": "same", "b": "same", "c": "other"})
-    assert settled.groups["c"] == "two"
+    assert settle(records, [[0, 1]]).joined == {}
 
 
 def test_shared_picture_joins_groups_and_chains_of_groups():
-    records = [
-        image("a", group="g3"),
-        image("b", group="g2"),
-        image("c", group="g2"),
-        image("d", group="g1"),
-        image("e", group="g3"),
-        image("f", group="g4"),
-    ]
-    pixels = {"a": "x", "b": "x", "c": "y", "d": "y", "e": "z", "f": "w"}
-    settled = settle(records, pixels)
-    assert [record.image_id for record in settled.records] == ["a", "c", "e", "f"]
-    kept = {record.image_id: settled.groups[record.image_id] for record in settled.records}
-    assert kept == {"a": "g1", "c": "g1", "e": "g1", "f": "g4"}
+    groups = ("g3", "g2", "g2", "g1", "g3", "g4")
+    records = [image(name, group=group) for name, group in zip("abcdef", groups, strict=True)]
+    settled = settle(records, [[0, 1], [2, 3]])
+    assert list(settled.rejections) == [1, 3]
+    assert settled.joined == {"g2": "g1", "g3": "g1"}
 
 
 def test_long_chain_of_groups():
@@ -69,5 +101,18 @@ def test_long_chain_of_groups():
         for i in range(count)
         for side in "ab"
     ]
-    settled = settle(records, {record.image_id: record.image_id[:4] for record in records})
-    assert set(settled.groups.values()) == {"g0000"}
+    settled = settle(records, [[2 * i, 2 * i + 1] for i in range(count)])
+    assert set(settled.joined.values()) == {"g0000"}
+    assert len(settled.joined) == count
+
+
+def test_copy_in_the_weightiest_split_stays():
+    records = [
+        image("a", split="train"),
+        image("b", split="validation"),
+        image("c", split="test"),
+        image("d", split="test"),
+    ]
+    settled = settle(records, [[0, 1, 2, 3]])
+    assert reasons(settled) == {"a.png": "leak", "b.png": "leak", "d.png": "duplicate"}
+    assert settled.rejections[0].detail == "the same pixels as c.png, which is in split test"

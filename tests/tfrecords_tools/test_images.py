@@ -4,57 +4,60 @@ from __future__ import annotations
 
 import io
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.tfrecords_tools import hostile
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools import images
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.images import PreparedImage, Rejected, encode_png, prepare
-from tfrecords_tools.sources import ImageRecord
+from tfrecords_tools.images import (
+    PreparedImage,
+    Rejected,
+    decode,
+    encode_png,
+    pixels_hash,
+    prepare,
+    resize,
+)
+from tfrecords_tools.options import ImageOptions
 
 # Oddities that Pillow warns of and reads nevertheless; a build is silent about them, too.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::Warning:PIL")
 
 
-@pytest.fixture
-def prepared(tmp_path):
-    """Prepares bytes as a file."""
+def prepared(content: bytes, size: int | None = None, **options) -> PreparedImage:
+    return prepare(content, ImageOptions(size=size, **options))
 
-    def run(content: bytes, size: int | None = None, min_side: int = 8) -> PreparedImage:
-        path = tmp_path / "file"
-        path.write_bytes(content)
-        return prepare(
-            ImageRecord(path, "file", "file", "nv", "file"), size=size, min_side=min_side
-        )
 
-    return run
+def whole_hash(content: bytes) -> bytes:
+    return pixels_hash(decode(content, ImageOptions()))
 
 
 def pixels(encoded: bytes) -> np.ndarray:
     """int[height, width, 3], decoded by TensorFlow."""
+    if tf.io.is_jpeg(encoded):
+        return tf.io.decode_jpeg(encoded, 3, dct_method="INTEGER_ACCURATE").numpy().astype(int)
     return tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy().astype(int)
 
 
 @pytest.mark.parametrize("name", sorted(hostile.sound()))
-def test_sound_files_become_readable_rgb(name, prepared):
+def test_sound_files_become_readable_rgb(name):
     content = hostile.sound()[name]
     whole, small = prepared(content), prepared(content, size=16)
     expected = (32, 24) if name == "turned.jpg" else (24, 32)
     assert pixels(whole.encoded).shape == (*expected, 3)
     assert pixels(small.encoded).shape == (16, 16, 3)
-    assert whole.pixels_hash == small.pixels_hash
+    assert whole.bytes_hash == small.bytes_hash
     assert tf.io.is_jpeg(whole.encoded) or whole.encoded.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", sorted(hostile.damaged()))
 @pytest.mark.parametrize("size", [None, 16])
-def test_damaged_files_are_rejected_for_their_reason(name, size, prepared):
+def test_damaged_files_are_rejected_for_their_reason(name, size):
     content, reason = hostile.damaged()[name]
     with pytest.raises(Rejected) as caught:
         prepared(content, size=size)
@@ -64,21 +67,32 @@ def test_damaged_files_are_rejected_for_their_reason(name, size, prepared):
 
 
 @pytest.mark.parametrize(
-    "name", ["plain.jpg", "plain.png", "progressive.jpeg", "trailing_junk.jpg", "png_named.jpg"]
+    "name",
+    [
+        *("plain.jpg", "plain.png", "progressive.jpeg", "trailing_junk.jpg", "png_named.jpg"),
+        *("grey.jpg", "palette.png", "one_bit.png", "telephone.jpg"),
+    ],
 )
-def test_plain_files_stay_untouched(name, prepared):
-    assert prepared(hostile.sound()[name]).encoded == hostile.sound()[name]
+def test_plain_files_stay_untouched(name):
+    found = prepared(hostile.sound()[name])
+    assert found.encoded == hostile.sound()[name]
+    assert found.untouched
+    # What readers make of it is what the file shows.
+    expected = np.asarray(decode(hostile.sound()[name], ImageOptions()), int)
+    assert np.abs(pixels(found.encoded) - expected).max() <= (6 if "jp" in name else 0)
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        *("turned.jpg", "cmyk.jpg", "grey.jpg", "alpha.png", "grey16.png", "colour16.png"),
-        *("palette.png", "transparent_colour.png", "plain.tif", "telephone.jpg", "plain.webp"),
+        *("turned.jpg", "cmyk.jpg", "alpha.png", "grey16.png", "colour16.png"),
+        *("grey_alpha.png", "transparent_colour.png", "plain.tif", "plain.webp"),
     ],
 )
-def test_others_are_encoded_anew(name, prepared):
-    encoded = prepared(hostile.sound()[name]).encoded
+def test_others_are_encoded_anew(name):
+    found = prepared(hostile.sound()[name])
+    encoded = found.encoded
+    assert not found.untouched
     assert encoded.startswith(b"\x89PNG")
     assert encoded[24] == 8  # bits a sample, in the head of a PNG
     assert encoded != hostile.sound()[name]
@@ -103,7 +117,7 @@ UPRIGHT = {
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
-def test_exif_orientation(orientation, format, prepared):
+def test_exif_orientation(orientation, format):
     stored = noise(0)
     options = {"lossless": True} if format == "WEBP" else {}
     exif = Image.Exif()
@@ -112,12 +126,12 @@ def test_exif_orientation(orientation, format, prepared):
     np.testing.assert_array_equal(pixels(prepared(content).encoded), UPRIGHT[orientation](stored))
 
 
-def test_unknown_orientation_counts_as_upright(prepared):
+def test_unknown_orientation_counts_as_upright():
     content = hostile.with_orientation(noise(0), 9)
     assert prepared(content).encoded == content
 
 
-def test_alpha_lies_on_white(prepared):
+def test_alpha_lies_on_white():
     colour = np.array([200, 100, 0])
     for alpha in (0, 64, 255):
         rgba = np.empty((9, 9, 4), np.uint8)
@@ -127,7 +141,7 @@ def test_alpha_lies_on_white(prepared):
         np.testing.assert_allclose(found, expected, atol=1)
 
 
-def test_transparent_colour_becomes_white(prepared):
+def test_transparent_colour_becomes_white():
     image = np.full((9, 9, 3), (10, 20, 30), np.uint8)
     image[4, 4] = (1, 2, 3)
     found = pixels(prepared(hostile.encoded(image, "PNG", transparency=(10, 20, 30))).encoded)
@@ -136,11 +150,11 @@ def test_transparent_colour_becomes_white(prepared):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_16_bits_are_scaled_to_8(channels, prepared):
+def test_16_bits_are_scaled_to_8(channels):
     values = np.random.default_rng(0).integers(0, 2**16, (12, 12, channels), np.uint16)
     values[0, 0], values[0, 1] = 0, 65535
     found = pixels(prepared(hostile.png16(values)).encoded)
-    assert (np.abs(found - values / 257) <= 1).all()
+    np.testing.assert_array_equal(found, np.rint(values / 257).repeat(3 // channels, -1))
     assert (found[0, 0] == 0).all()
     assert (found[0, 1] == 255).all()
 
@@ -152,14 +166,14 @@ def test_16_bits_are_scaled_to_8(channels, prepared):
         ([0, 257, 65535, 1e9], [0, 1, 255, 255]),
     ],
 )
-def test_floats(values, expected, prepared):
+def test_floats(values, expected):
     image = np.repeat(np.array(values, np.float32)[:, None], 8, 0).reshape(32, 1).repeat(9, 1)
     found = pixels(prepared(hostile.encoded(Image.fromarray(image), "TIFF")).encoded)
     np.testing.assert_allclose(found[::8, 0, 0], expected, atol=0.5)
 
 
 @pytest.mark.parametrize("inverted", [False, True])
-def test_cmyk_whether_adobe_inverts_it_or_not(inverted, prepared):
+def test_cmyk_whether_adobe_inverts_it_or_not(inverted):
     inks = np.zeros((16, 16, 4), np.uint8)
     inks[..., 0] = 255  # all cyan: red is gone
     content = hostile.encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=95)
@@ -173,7 +187,7 @@ def test_cmyk_whether_adobe_inverts_it_or_not(inverted, prepared):
     np.testing.assert_allclose(pixels(prepared(content).encoded)[8, 8], (0, 255, 255), atol=2)
 
 
-def test_grey_and_palette_keep_their_colours(prepared):
+def test_grey_and_palette_keep_their_colours():
     grey = noise(0)[..., 0]
     found = pixels(prepared(hostile.encoded(grey, "PNG")).encoded)
     np.testing.assert_array_equal(found, grey[..., None].repeat(3, -1))
@@ -183,7 +197,7 @@ def test_grey_and_palette_keep_their_colours(prepared):
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 100), (100, 40), (41, 40)])
-def test_crop_is_about_the_centre(height, width, prepared):
+def test_crop_is_about_the_centre(height, width):
     image = np.zeros((height, width, 3), np.uint8)
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -192,27 +206,144 @@ def test_crop_is_about_the_centre(height, width, prepared):
     assert (found == 255).all()
 
 
-def test_crop_without_a_change_of_size_keeps_the_pixels(prepared):
+def test_crop_without_a_change_of_size_keeps_the_pixels():
     image = noise(0, 24, 32)
     found = pixels(prepared(hostile.encoded(image, "PNG"), size=24).encoded)
     np.testing.assert_array_equal(found, image[:, 4:28])
 
 
-def test_resizing_antialiases(prepared):
+def test_resizing_antialiases():
     stripes = np.zeros((128, 128, 3), np.uint8)
     stripes[:, ::2] = 255
     found = pixels(prepared(hostile.encoded(stripes, "PNG"), size=16).encoded)
     assert np.abs(found - 127.5).max() < 12
 
 
-def test_resizing_is_close_to_an_independent_one(prepared):
-    image = hostile.smooth(1).repeat(8, 0).repeat(8, 1)[:192, :192]
-    found = pixels(prepared(hostile.encoded(image, "PNG"), size=32).encoded)
-    reference = tf.image.resize(image, (32, 32), "lanczos3", antialias=True).numpy()
+def photograph(seed: int, height: int = 450, width: int = 600) -> np.ndarray:
+    """uint8[height, width, 3]: blotches of colour with grain."""
+    random = np.random.default_rng(seed)
+    coarse = Image.fromarray(random.integers(60, 200, (6, 8, 3), np.uint8))
+    blotches = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), float)
+    return (blotches + random.normal(0, 14, (height, width, 1))).clip(0, 255).astype(np.uint8)
+
+
+def squared(image: np.ndarray, mode: str) -> np.ndarray:
+    height, width = image.shape[:2]
+    short = min(height, width)
+    if mode == "crop":
+        top, left = (height - short) // 2, (width - short) // 2
+        return image[top : top + short, left : left + short]
+    return image
+
+
+@pytest.mark.parametrize("size", [16, 64, 128])
+@pytest.mark.parametrize("mode", ["crop", "pad", "squash"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_resizing_is_close_to_an_independent_one(format, mode, size):
+    content = hostile.encoded(photograph(0), format, **{"quality": 90} if format == "JPEG" else {})
+    found = pixels(prepared(content, size=size, resize=mode).encoded)
+    stored = tf.io.decode_image(content, channels=3, expand_animations=False).numpy()
+    if mode == "pad":
+        reference = tf.image.resize_with_pad(stored, size, size, "lanczos3", antialias=True).numpy()
+    else:
+        square = squared(stored, mode)
+        reference = tf.image.resize(square, (size, size), "lanczos3", antialias=True).numpy()
     assert np.abs(found - reference.clip(0, 255)).mean() < 2
 
 
-def test_equal_pixels_are_seen_in_other_files(prepared):
+def test_enlarging_is_close_to_an_independent_one():
+    image = hostile.smooth(1)
+    found = pixels(prepared(hostile.encoded(image, "PNG"), size=64, resize="squash").encoded)
+    reference = tf.image.resize(image, (64, 64), "lanczos3").numpy().clip(0, 255)
+    assert np.abs(found - reference).mean() < 2
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 100), (100, 40), (1000, 9)])
+def test_padding_shows_all_of_the_image_between_black_bars(height, width):
+    found = np.asarray(resize(Image.new("RGB", (width, height), (255, 255, 255)), 20, "pad"))
+    inner = max(round(20 * min(height, width) / max(height, width)), 1)
+    bright = found[..., 0] > 0
+    assert bright.any(0 if height > width else 1).sum() == inner
+    assert bright.sum() == 20 * inner
+    assert np.array_equal(bright, bright[::-1, ::-1]) or (20 - inner) % 2
+
+
+def test_jpeg_encoding():
+    content = hostile.encoded(photograph(1), "PNG")
+    fine, coarse = (
+        prepared(content, size=64, encoding="jpeg", jpeg_quality=quality).encoded
+        for quality in (95, 30)
+    )
+    assert tf.io.is_jpeg(fine)
+    assert len(coarse) < len(fine)
+    with Image.open(io.BytesIO(fine)) as image:
+        assert all(layer[1:3] == (1, 1) for layer in image.layer), "colours at full resolution"
+    reference = pixels(prepared(content, size=64).encoded)
+    assert np.abs(pixels(fine) - reference).mean() < 3 < np.abs(pixels(coarse) - reference).mean()
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"), [(None, 8), (16, 2), (75, 2), (76, 1), (128, 1), (600, 1)]
+)
+def test_scale_at_which_a_jpeg_is_decoded(size, scale):
+    content = hostile.encoded(photograph(2), "JPEG", quality=90)
+    found = prepared(content, size=size)
+    assert found.scale == scale
+    assert np.asarray(decode(content, ImageOptions(size=size))).shape == (450, 600, 3)
+    assert prepared(hostile.encoded(photograph(2), "PNG"), size=size).scale == 1
+
+
+def test_thumbnail():
+    content = hostile.encoded(photograph(3), "JPEG", quality=90)
+    assert prepared(content).thumbnail is None
+    found = prepare(content, ImageOptions(), thumbnail=96).thumbnail
+    assert found.dtype == np.uint8
+    expected = pixels(prepared(content, size=96).encoded)
+    assert np.abs(found - expected).mean() < 1
+
+
+def taken(content: bytes, size: int | None) -> bool:
+    try:
+        prepared(content, size=size)
+    except Rejected:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("size", [None, 64])
+def test_jpeg_whose_data_break_off_before_its_end(size, progressive):
+    content = hostile.encoded(photograph(4), "JPEG", quality=90, progressive=progressive)
+    whole = whole_hash(content)
+    for share in np.linspace(0.15, 0.98, 10):
+        cut = content[: int(share * len(content))] + b"\xff\xd9"
+        if progressive and taken(cut, size):
+            # Nothing is lost but scans that changed nothing.
+            assert whole_hash(cut) == whole, f"cut at {share:.0%}"
+        else:
+            with pytest.raises(Rejected, match=r"break off|truncated"):
+                prepared(cut, size=size)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize("size", [None, 64])
+def test_jpeg_that_ends_in_a_flat_colour_is_whole(size, options):
+    image = photograph(5)
+    image[300:] = 0
+    image[:, 500:] = 0
+    prepared(hostile.encoded(image, "JPEG", quality=90, **options), size=size)
+    prepared(hostile.encoded(np.full_like(image, 255), "JPEG", **options), size=size)
+
+
+def test_foreign_colour_profile_is_noticed():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert prepared(hostile.encoded(noise(0), "PNG", icc_profile=profile)).has_profile
+    assert not prepared(hostile.encoded(noise(0), "PNG", icc_profile=srgb)).has_profile
+    assert not prepared(hostile.encoded(noise(0), "PNG")).has_profile
+
+
+def test_equal_pixels_are_seen_in_other_files():
     image = noise(0)
     files = [
         hostile.encoded(image, "PNG"),
@@ -221,21 +352,23 @@ def test_equal_pixels_are_seen_in_other_files(prepared):
         hostile.with_orientation(np.rot90(image, 1), 6),
     ]
     found = [prepared(content) for content in files]
-    assert len({image.pixels_hash for image in found}) == 1
+    assert len({whole_hash(content) for content in files}) == 1
+    assert len({(image.scale, image.probe, image.perceptual) for image in found}) == 1
     assert len({image.bytes_hash for image in found}) == 4
     other = image.copy()
     other[0, 0, 0] ^= 1
-    assert prepared(hostile.encoded(other, "PNG")).pixels_hash != found[0].pixels_hash
+    assert whole_hash(hostile.encoded(other, "PNG")) != whole_hash(files[0])
 
 
-def test_shape_counts_among_the_pixels(prepared):
+def test_shape_counts_among_the_pixels():
     wide, tall = (np.zeros(shape, np.uint8) for shape in ((10, 20, 3), (20, 10, 3)))
-    hashes = {prepared(hostile.encoded(image, "PNG")).pixels_hash for image in (wide, tall)}
-    assert len(hashes) == 2
+    contents = [hostile.encoded(image, "PNG") for image in (wide, tall)]
+    assert len({whole_hash(content) for content in contents}) == 2
+    assert len({prepared(content).probe for content in contents}) == 2
 
 
 @pytest.mark.parametrize(("side", "fits"), [(24, True), (25, False)])
-def test_min_side(side, fits, prepared):
+def test_min_side(side, fits):
     content = hostile.encoded(noise(0), "PNG")
     if fits:
         prepared(content, min_side=side)
@@ -244,7 +377,7 @@ def test_min_side(side, fits, prepared):
             prepared(content, min_side=side)
 
 
-def test_no_program_is_run_for_an_image(prepared, monkeypatch):
+def test_no_program_is_run_for_an_image(monkeypatch):
     def forbidden(*args, **options):
         pytest.fail("a program was run")
 
@@ -253,7 +386,7 @@ def test_no_program_is_run_for_an_image(prepared, monkeypatch):
         prepared(hostile.damaged()["program.jpg"][0])
 
 
-def test_mode_that_cannot_be_converted(prepared, monkeypatch):
+def test_mode_that_cannot_be_converted(monkeypatch):
     def refuse(image):
         raise ValueError("conversion from X to RGB not supported")
 
@@ -262,14 +395,9 @@ def test_mode_that_cannot_be_converted(prepared, monkeypatch):
         prepared(hostile.encoded(noise(0), "PNG"))
 
 
-def test_missing_file_is_no_rejection_of_the_image():
-    with pytest.raises(FileNotFoundError):
-        prepare(ImageRecord(Path("/nowhere"), "f", "f", "nv", "f"), size=None, min_side=8)
-
-
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
-def test_mutations_are_read_or_rejected(format, seed, prepared):
+def test_mutations_are_read_or_rejected(format, seed):
     random = np.random.default_rng(seed)
     content = hostile.encoded(hostile.smooth(seed), format)
     reasons = set()

@@ -27,7 +27,9 @@ def test_table_of_a_build(small_data):
     assert len({len(line) for line in lines[3:8]}) == 1
     told = "\n".join(lines[8:])
     assert "rejected files: 0" in told
-    assert "size 16, splits train=7/10 validation=3/20 test=3/20, min_side 8" in told
+    assert "size 16, resize crop" in told
+    assert "splits train=7/10 validation=3/20 test=3/20" in told
+    assert "images of different splits that look the same: 0" in told
     assert json.loads((small_data / BUILD_REPORT).read_text())["input_fingerprint"] in told
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 
+from tfrecords_tools.near_duplicates import NearDuplicate, NearDuplicates
 from tfrecords_tools.report import build_report, rejected_csv
 from tfrecords_tools.sources import Rejection
 
@@ -19,6 +20,10 @@ def report(**changes) -> bytes:
         "class_names": ["mel", "nv"],
         "lost_classes": ["df"],
         "rejections": [Rejection("a", "empty", ""), Rejection("b", "damaged", "x")],
+        "joined_groups": {"g9": "g1"},
+        "near_duplicates": NearDuplicates((NearDuplicate(0, 2, "none", 0.99),), cut_short=False),
+        "re_encoded": 2,
+        "profiles_ignored": 1,
         "input_fingerprint": "f00",
     }
     return build_report(**(fields | changes))
@@ -26,7 +31,7 @@ def report(**changes) -> bytes:
 
 def test_counts():
     assert json.loads(report()) == {
-        "schema_version": 1,
+        "schema_version": 2,
         "name": "x",
         "options": {"size": 64},
         "versions": {"numpy": "2.0"},
@@ -40,6 +45,11 @@ def test_counts():
         "groups": {"train": 2, "validation": 0, "test": 1},
         "rejected": 2,
         "rejected_by_reason": {"damaged": 1, "empty": 1},
+        "joined_groups": {"g9": "g1"},
+        "near_duplicates": 1,
+        "near_duplicates_cut_short": False,
+        "re_encoded": 2,
+        "colour_profiles_ignored": 1,
     }
 
 

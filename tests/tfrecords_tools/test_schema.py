@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.schema import (
     ORIGIN_SYNTHETIC,
+    RESERVED,
     Record,
     parse_record,
     serialize_record,
@@ -29,6 +33,44 @@ RECORD = Record(image=b"\x89PNG\0\xff", label=3, image_id="a/ü\n.png", group="l
 )
 def test_round_trip(record):
     assert parse_record(serialize_record(record)) == record
+
+
+VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(width=32, allow_nan=False),
+)
+
+
+@given(
+    image=st.binary(max_size=300),
+    label=st.integers(0, 300),
+    extras=st.dictionaries(st.text("abcxyz_", min_size=1), VALUES, max_size=4),
+)
+def test_protocol_buffers_agree(image, label, extras):
+    record = Record(image, label, "id", "group", extras=extras)
+    serialized = serialize_record(record)
+    assert parse_record(serialized) == record
+    # Parsed and serialized by protobuf, it has as many bytes: none of them is superfluous.
+    example = tf.train.Example.FromString(serialized)
+    assert example.ByteSize() == len(serialized)
+    assert set(example.features.feature) == {
+        *("image", "label", "image_id", "group", "origin"),
+        *extras,
+    }
+
+
+def test_missing_values():
+    extras = {"age": math.nan, "n": -1, "sex": ""}
+    found = parse_record(serialize_record(dataclasses.replace(RECORD, extras=extras))).extras
+    assert math.isnan(found["age"])
+    assert (found["n"], found["sex"]) == (-1, "")
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_extra_column_whose_name_is_taken(name):
+    with pytest.raises(InputError, match=f"must not be called {name}"):
+        serialize_record(dataclasses.replace(RECORD, extras={name: "x"}))
 
 
 def test_equal_records_give_equal_bytes():

@@ -8,14 +8,11 @@ from pathlib import Path
 import pytest
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.sources import (
-    Rejection,
-    from_class_folders,
-    from_csv,
-    has_image_suffix,
-    normalise,
-    printable,
-)
+from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.sources import Rejection, find
+from tfrecords_tools.sources.files import has_image_suffix
+from tfrecords_tools.sources.folders import from_class_folders
+from tfrecords_tools.sources.listing import normalise, printable
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"
 
@@ -35,7 +32,7 @@ def table(path: Path, *rows: str, head: str = "image_id,lesion_id,dx") -> Path:
 
 def read(root: Path, labels: Path, **columns):
     names = {"id_column": "image_id", "label_column": "dx", "group_column": "lesion_id"}
-    return from_csv(root, labels, **(names | columns))
+    return find(root, BuildOptions(name="x", labels=labels, **(names | columns)))
 
 
 def summary(source) -> list[tuple[str, str, str, str]]:
@@ -53,7 +50,8 @@ def test_class_folders(tmp_path):
         ("nv/a.JPG", "nv/a.JPG", "nv", "nv/a.JPG"),
         ("nv/b.png", "nv/b.png", "nv", "nv/b.png"),
     ]
-    assert [record.path for record in source.records] == [tmp_path / r.file for r in source.records]
+    assert source.root == tmp_path
+    assert not source.gives_splits
     assert source.rejections == ()
 
 
@@ -100,7 +98,7 @@ def test_empty_folder(tmp_path):
 
 def test_folder_without_a_labelled_image(tmp_path):
     told = (
-        r"no labelled image \(nv/notes\.txt: not_an_image, a\.png: label_missing\): expected class"
+        r"no labelled image \(a\.png: label_missing, nv/notes\.txt: not_an_image\): expected class"
     )
     with pytest.raises(InputError, match=told):
         from_class_folders(touch(tmp_path, "a.png", "nv/notes.txt"))
@@ -271,9 +269,179 @@ def test_csv_from_a_spreadsheet(tmp_path):
     ],
 )
 def test_what_was_meant_as_an_image(file, meant):
-    assert has_image_suffix(Rejection(file, "damaged", "")) is meant
+    assert has_image_suffix(file) is meant
 
 
 def test_printable_keeps_what_can_be_printed():
     assert printable("ünï.png") == "ünï.png"
     assert printable(os.fsdecode(b"\xe9\\.png")) == "\\xe9\\.png"
+
+
+@pytest.mark.parametrize(
+    ("folders", "splits"),
+    [
+        (("train", "val", "test"), ("train", "validation", "test")),
+        (("Training", "VALID", "Testing"), ("train", "validation", "test")),
+        (("train", "validation"), ("train", "validation")),
+        (("train",), ("train",)),
+    ],
+)
+def test_given_split_folders(folders, splits, tmp_path):
+    touch(tmp_path, *(f"{folder}/{label}/x.png" for folder in folders for label in ("nv", "mel")))
+    source = from_class_folders(tmp_path)
+    assert source.gives_splits
+    assert {record.file.partition("/")[0]: record.split for record in source.records} == dict(
+        zip(folders, splits, strict=True)
+    )
+    assert {record.label for record in source.records} == {"nv", "mel"}
+
+
+def test_image_in_no_class_folder_of_a_split(tmp_path):
+    source = from_class_folders(touch(tmp_path, "train/nv/a.png", "test/b.png", "c.png"))
+    assert [record.file for record in source.records] == ["train/nv/a.png"]
+    assert reasons(source) == {"test/b.png": "label_missing", "c.png": "label_missing"}
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (("train/nv/a.png", "mel/b.png"), "folders train, which are named like splits, beside mel"),
+        (("val/nv/a.png", "valid/nv/b.png"), "two folders for one split among val, valid"),
+        (("train/a.png", "test/b.png"), "no class folder in them"),
+    ],
+)
+def test_split_folders_that_cannot_be(files, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        from_class_folders(touch(tmp_path, *files))
+
+
+ISIC = "image,MEL,NV,UNK"
+
+
+def isic(tmp_path: Path, *rows: str, **options):
+    """Labels and metadata in the manner of ISIC 2019."""
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c_downsampled.jpg", "d.jpg")
+    labels = table(tmp_path / "truth.csv", *rows, head=ISIC)
+    metadata = table(
+        tmp_path / "meta.csv",
+        "a,55.0,head/neck,L1,female",
+        "b,,,,",
+        "c_downsampled,30.0,,L1,male",
+        "elsewhere,1,,,",
+        head="image,age_approx,anatom_site_general,lesion_id,sex",
+    )
+    fields = {
+        "name": "x",
+        "labels": labels,
+        "metadata": metadata,
+        "id_column": "image",
+        "one_hot": True,
+        "group_column": "lesion_id",
+        "extra_columns": "age_approx:float,sex",
+    }
+    return find(images, BuildOptions(**(fields | options)))
+
+
+def test_one_hot_labels_joined_with_metadata(tmp_path):
+    source = isic(tmp_path, "a,1.0,0.0,0.0", "b,0,1,0", "c_downsampled,0.0,1.0,0.0", "d,1,0,0")
+    assert summary(source) == [
+        ("a.jpg", "a", "MEL", "L1"),
+        ("b.jpg", "b", "NV", "b"),
+        ("c_downsampled.jpg", "c_downsampled", "NV", "L1"),
+        ("d.jpg", "d", "MEL", "d"),
+    ]
+    assert [column.name for column in source.columns] == ["age_approx", "sex"]
+    assert [repr(record.extras) for record in source.records] == [
+        "(55.0, 'female')",
+        "(nan, '')",
+        "(30.0, 'male')",
+        "(nan, '')",
+    ]
+    assert source.labels == {"MEL", "NV", "UNK"}
+
+
+def test_rows_that_mark_no_class_or_two(tmp_path):
+    source = isic(tmp_path, "a,1,0,0", "b,0,0,0", "c_downsampled,1,1,0", "d,,1.0,")
+    assert [record.image_id for record in source.records] == ["a", "d"]
+    assert source.rejections == (
+        Rejection("b.jpg", "label_missing", "its row of truth.csv marks no class"),
+        Rejection("c_downsampled.jpg", "label_conflict", "its row marks MEL and NV"),
+    )
+
+
+@pytest.mark.parametrize("cell", ["0.5", "yes", "2", "-1"])
+def test_one_hot_cell_that_is_none(cell, tmp_path):
+    with pytest.raises(
+        InputError, match=rf"line 2: one-hot column MEL must be 0 or 1, got '{cell}'"
+    ):
+        isic(tmp_path, f"a,{cell},0,0")
+
+
+def test_column_that_neither_table_has(tmp_path):
+    with pytest.raises(InputError, match=r"no column 'patient' in .*truth\.csv and .*meta\.csv"):
+        isic(tmp_path, "a,1,0,0", group_column="patient")
+
+
+def test_metadata_without_the_id(tmp_path):
+    other = table(tmp_path / "other.csv", "a,1", head="name,lesion_id")
+    with pytest.raises(InputError, match=r"other\.csv has no column 'image'"):
+        isic(tmp_path, "a,1,0,0", metadata=other)
+
+
+def test_two_rows_of_metadata_that_differ(tmp_path):
+    other = table(tmp_path / "o.csv", "a,L1,,", "a,L2,,", head="image,lesion_id,sex,age_approx")
+    with pytest.raises(InputError, match="two rows of 'a' that differ"):
+        isic(tmp_path, "a,1,0,0", metadata=other)
+
+
+def test_rows_that_lack_the_same_number_are_equal(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    rows = ("a,g,nv,", "a,g,nv,NA", "b,g,mel,50")
+    labels = table(tmp_path / "l.csv", *rows, head="image_id,lesion_id,dx,age")
+    source = read(images, labels, extra_columns="age:float")
+    assert [repr(record.extras) for record in source.records] == ["(nan,)", "(50.0,)"]
+
+
+def test_split_column(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    labels = table(
+        tmp_path / "l.csv", "a,g,nv,Train", "b,g,mel,val", head="image_id,lesion_id,dx,set"
+    )
+    source = read(images, labels, split_column="set")
+    assert [record.split for record in source.records] == ["train", "validation"]
+    labels = table(tmp_path / "l.csv", "a,g,nv,", "b,g,mel,x", head="image_id,lesion_id,dx,set")
+    with pytest.raises(InputError, match="line 2: split is '', it must be one of train, valid"):
+        read(images, labels, split_column="set")
+
+
+def test_row_with_more_cells_than_the_head(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,g,naevus, atypical")
+    with pytest.raises(InputError, match="line 2 has more cells than the header"):
+        read(touch(tmp_path / "i", "a.jpg"), labels)
+
+
+def test_row_with_fewer_cells(tmp_path):
+    source_images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    source = read(source_images, table(tmp_path / "l.csv", "a,g,nv", "b"))
+    assert reasons(source) == {"b.jpg": "label_missing"}
+
+
+def test_unnamed_first_column_as_pandas_writes_it(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    labels = table(tmp_path / "l.csv", "0,a,g,nv", "1,b,g,mel", head=",image_id,lesion_id,dx")
+    assert len(read(images, labels).records) == 2
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"group_column": "x"},
+        {"metadata": "x"},
+        {"one_hot": True},
+        {"split_column": "x"},
+        {"extra_columns": "x"},
+    ],
+)
+def test_options_of_tables_need_one(option):
+    with pytest.raises(InputError, match="needs a CSV by labels"):
+        BuildOptions(name="x", **option)

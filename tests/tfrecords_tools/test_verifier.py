@@ -13,8 +13,9 @@ from PIL import Image
 from tests.tfrecords_tools import hostile
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read_info
+from tfrecords_tools.reader import read, read_info
 from tfrecords_tools.schema import Record, serialize_record
+from tfrecords_tools.tfrecord import RecordWriter
 from tfrecords_tools.verifier import verify
 from tfrecords_tools.writer import encode_png, write_dataset
 
@@ -54,9 +55,16 @@ def test_sound_data(small_data, tmp_path):
         ({"image": b""}, "image 'odd' does not decode: no known image format"),
         ({"image": hostile.encoded(noise(0, 16, 16), "WEBP")}, "does not decode: no known image"),
         ({"image": GOOD.image[:-60]}, "image 'odd' does not decode"),
-        ({"image": encode_png(noise(0, 16, 15))}, r"is uint8\[16, 15, 3\], promised \(16, 16, 3\)"),
-        ({"image": hostile.encoded(noise(0, 16, 16)[..., 0], "PNG")}, r"is uint8\[16, 16\]"),
-        ({"image": hostile.encoded(np.zeros((16, 16, 4), np.uint8), "PNG")}, r"\[16, 16, 4\]"),
+        (
+            {"image": encode_png(noise(0, 16, 15))},
+            r"shape \[16, 15, 3\], promised is \(16, 16, 3\)",
+        ),
+        ({"image": hostile.encoded(np.zeros((16, 16, 4), np.uint8), "PNG")}, "has alpha, 16 bits"),
+        ({"image": hostile.png16(np.zeros((16, 16, 3), np.uint16))}, "has alpha, 16 bits or inks"),
+        (
+            {"extras": {"age": 3.0}},
+            r"extra columns are not those of the metadata; it has age \(flo",
+        ),
         ({"image_id": "i1"}, "image_id 'i1' stands in x-train.* record 0 too"),
         ({"group": "g1"}, "group 'g1' is in split test and in train"),
     ],
@@ -86,6 +94,7 @@ def test_image_of_any_size_where_that_is_promised(tmp_path):
     ]
     grey = hostile.encoded(Image.fromarray(noise(3)).convert("L"), "PNG")
     records.append(serialize_record(Record(grey, 0, "grey", "grey")))
+    records.append(serialize_record(Record(grey[: len(grey) // 2], 0, "cut", "cut")))
     write_dataset(
         tmp_path / "data",
         name="x",
@@ -95,7 +104,7 @@ def test_image_of_any_size_where_that_is_promised(tmp_path):
         splits={"train": records},
     )
     (problem,) = verify(tmp_path / "data").problems
-    assert "record 2: image 'grey'" in problem
+    assert "record 3: image 'cut'" in problem
 
 
 def shard(directory: Path, split: str) -> Path:
@@ -143,3 +152,75 @@ def test_shards_that_changed_places(damageable):
 def test_no_data_set(tmp_path):
     with pytest.raises(InputError, match="not a data set directory"):
         verify(tmp_path)
+
+
+def test_every_byte_of_a_shard_counts(damageable):
+    path = shard(damageable, "test")
+    content = path.read_bytes()
+    for position in np.random.default_rng(0).integers(0, len(content), 40):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        problems = verify(damageable).problems
+        assert problems, position
+        assert problems[0].startswith(f"{path.name} record "), position
+
+
+def test_record_with_a_wrong_checksum_does_not_hide_what_follows(damageable):
+    path = shard(damageable, "train")
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    report = verify(damageable)
+    assert report.problems == (f"{path.name} record 0: it is damaged: its checksum is wrong",)
+    assert report.records == 32
+
+
+def test_cut_within_a_record(damageable):
+    path = shard(damageable, "train")
+    path.write_bytes(path.read_bytes()[:-5])
+    (damage,) = verify(damageable).problems
+    assert re.match(r"small-train\S+ record 22: it is damaged: the file ends within it, ", damage)
+
+
+@pytest.mark.parametrize("names", [("melanom", "naevus"), ("naevus", "melanoma")])
+def test_renamed_classes(names, damageable):
+    (damageable / "label.labels.txt").write_text("".join(f"{name}\n" for name in names))
+    (problem,) = verify(damageable).problems
+    assert problem == (
+        f"label.labels.txt: the classes are {', '.join(names)}, but build_report.json says "
+        "melanoma, naevus"
+    )
+
+
+def test_record_that_moved_to_another_class(damageable):
+    path = shard(damageable, "test")
+    records = list(read(damageable, "test"))
+    records[0] = dataclasses.replace(records[0], label=1 - records[0].label)
+    with RecordWriter(path) as writer:
+        for record in records:
+            writer.write(serialize_record(record))
+    problems = verify(damageable).problems
+    assert len(problems) == 2
+    assert all("records in test, build_report.json says" in problem for problem in problems)
+
+
+def test_group_in_two_splits_of_a_build(damageable):
+    path = shard(damageable, "test")
+    known = next(read(damageable, "train")).group
+    records = list(read(damageable, "test"))
+    records[-1] = dataclasses.replace(records[-1], group=known)
+    with RecordWriter(path) as writer:
+        for record in records:
+            writer.write(serialize_record(record))
+    (problem,) = verify(damageable).problems
+    assert problem == (
+        f"{path.name} record {len(records) - 1}: group {known!r} is in split test and in train"
+    )
+
+
+@pytest.mark.parametrize("content", ["{}", "no json", '{"classes": 3}'])
+def test_build_report_that_is_damaged(content, damageable):
+    (damageable / "build_report.json").write_text(content)
+    (problem,) = verify(damageable).problems
+    assert problem.startswith("build_report.json is damaged")

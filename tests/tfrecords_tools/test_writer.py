@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import math
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools import writer
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read_records
-from tfrecords_tools.schema import ORIGIN_SYNTHETIC, Record, serialize_record
-from tfrecords_tools.writer import encode_png, write_dataset
+from tfrecords_tools.reader import read, read_records
+from tfrecords_tools.schema import ORIGIN_SYNTHETIC, Column, Record, serialize_record
+from tfrecords_tools.writer import ShardedSplit, SplitWriter, encode_png, write_dataset
 
 CLASS_NAMES = ("mélanome", "nævus, atypical")
 
@@ -77,6 +79,27 @@ def test_tfds_reads_it(shape, tmp_path):
         assert row["label"] == number % 2
         assert row["group"].decode() == f"g{number // 2}"
         assert row["origin"] == (b"real" if number % 3 else b"synthetic")
+
+
+def test_tfds_reads_extra_columns(tmp_path):
+    import tensorflow_datasets as tfds
+
+    columns = (Column("age", "float"), Column("site"), Column("n", "int"))
+    extras = [{"age": 45.5, "site": "à l'œil", "n": 3}, {"age": math.nan, "site": "", "n": -1}]
+    rows = [
+        Record(encode_png(noise(i, 16, 12)), i, f"i{i}", "g", extras=e)
+        for i, e in enumerate(extras)
+    ]
+    info = write(tmp_path / "out", columns=columns, splits={"train": map(serialize_record, rows)})
+    assert set(info.columns) == set(columns)
+    assert [record.extras["site"] for record in read(tmp_path / "out", "train")] == ["à l'œil", ""]
+    dataset = tfds.builder_from_directory(tmp_path / "out").as_dataset(split="train")
+    one, other = tfds.as_numpy(dataset.take(2))
+    assert (one["age"], one["site"].decode(), one["n"]) == (45.5, "à l'œil", 3)
+    assert one["age"].dtype == np.float32
+    assert one["n"].dtype == np.int64
+    assert math.isnan(other["age"])
+    assert (other["site"], other["n"]) == (b"", -1)
 
 
 def test_many_shards(tmp_path, monkeypatch):
@@ -170,18 +193,23 @@ def test_failing_input_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_bytes_that_never_arrive_are_noticed(tmp_path, monkeypatch):
-    class Lossy(tf.io.TFRecordWriter):
-        def __init__(self, path):
-            super().__init__(path)
-            self.kept = 2
+def test_disk_that_fails_while_it_is_flushed(tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        def write(self, record):
-            if self.kept:
-                super().write(record)
-                self.kept -= 1
-
-    monkeypatch.setattr(writer.tf.io, "TFRecordWriter", Lossy)
-    with pytest.raises(OSError, match="bytes arrived on the disk"):
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         write(tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_flushing_begins_before_a_shard_is_full(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(writer, "FLUSH_BYTES", 100)
+    monkeypatch.setattr(os, "fdatasync", flushed.append)
+    with SplitWriter(tmp_path, "train") as split:
+        places = [split.write(bytes(60)) for _ in range(10)]
+    assert len(flushed) == 6
+    assert {place.file for place in places} == {"train.0.part"}
+    assert split.name_shards("x") == ShardedSplit((10,), 600)
+    assert [path.name for path in tmp_path.iterdir()] == ["x-train.tfrecord-00000-of-00001"]

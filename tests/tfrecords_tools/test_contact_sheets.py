@@ -1,0 +1,58 @@
+"""Contact sheets: every thumbnail in its place, and names that a file may have."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfrecords_tools.contact_sheets import (
+    COLUMNS,
+    GAP,
+    IMAGES,
+    SIDE,
+    TITLE,
+    contact_sheet,
+    sheet_name,
+)
+
+
+def tile(value: int) -> np.ndarray:
+    return np.full((SIDE, SIDE, 3), value, np.uint8)
+
+
+def pixels(png: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image)
+
+
+@pytest.mark.parametrize("count", [1, COLUMNS, COLUMNS + 1, IMAGES])
+def test_thumbnails_stand_row_by_row(count):
+    sheet = pixels(contact_sheet("a class", [tile(number) for number in range(count)]))
+    for number in range(count):
+        row, column = divmod(number, COLUMNS)
+        top, left = TITLE + row * (SIDE + GAP), GAP + column * (SIDE + GAP)
+        assert (sheet[top : top + SIDE, left : left + SIDE] == number).all()
+    assert sheet.shape[0] == TITLE + -(-count // COLUMNS) * (SIDE + GAP) + GAP
+
+
+def test_title_is_written():
+    titled, bare = (pixels(contact_sheet(text, [tile(255)])) for text in ("melanoma", ""))
+    assert (titled[:TITLE] != bare[:TITLE]).any()
+    assert (titled[TITLE:] == bare[TITLE:]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("mel", "03_mel.png"),
+        ("../../etc", "03_.._.._etc.png"),
+        ("a/b c", "03_a_b_c.png"),
+        ("nævus", "03_nævus.png"),
+        ("x" * 300, "03_" + "x" * 64 + ".png"),
+    ],
+)
+def test_file_names(name, file):
+    assert sheet_name(3, name) == file

@@ -1,0 +1,120 @@
+"""Plans: every row once, groups whole, given splits respected."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.plan import Planner
+from tfrecords_tools.sources.listing import ImageRecord, make_source
+from tfrecords_tools.splits import check_shares
+
+SHARES = check_shares({"train": "0.5", "validation": "0.25", "test": "0.25"})
+
+
+def planner(
+    images: list[tuple[str, str, str | None]],
+    *,
+    shares: dict[str, Fraction] | None = SHARES,
+    known: dict[str, str] | None = None,
+) -> Planner:
+    """For images of (label, group, split), called 000, 001, ..."""
+    records = [
+        ImageRecord(f"{i:03d}.png", f"{i:03d}", label, group, split)
+        for i, (label, group, split) in enumerate(images)
+    ]
+    return Planner(make_source(Path("images"), records, []), shares, 0, known or {})
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["mel", "nv"]), st.sampled_from("abcdefgh")),
+        min_size=2,
+        max_size=40,
+    ).filter(lambda images: len({label for label, _ in images}) == 2),
+    st.data(),
+)
+def test_every_row_once_and_groups_whole(images, data):
+    made = planner([(label, group, None) for label, group in images])
+    joined = {"b": "a"} if data.draw(st.booleans()) else {}
+    plan = made.plan(range(len(images)), joined)
+    rows = [row for of_split in plan.members.values() for row in of_split]
+    assert sorted(rows) == list(range(len(images)))
+    splits_of = defaultdict(set)
+    for split, of_split in plan.members.items():
+        for row in of_split:
+            splits_of[joined.get(images[row][1], images[row][1])].add(split)
+    assert all(len(splits) == 1 for splits in splits_of.values())
+    assert plan == made.plan(range(len(images)), joined)
+
+
+def test_order_within_a_split_is_that_of_a_hash():
+    plan = planner([("mel" if i % 2 else "nv", f"g{i}", None) for i in range(100)]).plan(
+        range(100), {}
+    )
+    train = list(plan.members["train"])
+    assert train != sorted(train)
+    fewer = planner([("mel" if i % 2 else "nv", f"g{i}", None) for i in range(100)]).plan(
+        range(90), {}
+    )
+    kept = [row for row in train if row in fewer.members["train"]]
+    assert kept == [row for row in fewer.members["train"] if row in kept]
+
+
+def test_one_class_is_too_few():
+    with pytest.raises(InputError, match="images has one class only, 'nv': two or more"):
+        planner([("nv", "a", None), ("nv", "b", None)]).plan([0, 1], {})
+
+
+def test_given_splits_are_kept():
+    images = [("nv", "a", "test"), ("mel", "b", "train"), ("nv", "c", "train")]
+    plan = planner(images, shares=None).plan(range(3), {})
+    assert {split: set(rows) for split, rows in plan.members.items()} == {
+        "train": {1, 2},
+        "test": {0},
+    }
+
+
+def test_group_that_stands_in_a_weightier_split_leaks():
+    images = [
+        ("nv", "a", "train"),
+        ("nv", "a", "validation"),
+        ("mel", "a", "test"),
+        ("mel", "b", "train"),
+        ("mel", "c", "train"),
+        ("mel", "d", "validation"),
+    ]
+    leaks = planner(images, shares=None).leaks(range(6), {"d": "c"})
+    assert {row: (leak.file, leak.reason) for row, leak in leaks.items()} == {
+        0: ("000.png", "leak"),
+        1: ("001.png", "leak"),
+        4: ("004.png", "leak"),
+    }
+    assert leaks[0].detail == "its group 'a' stands in split test, too"
+
+
+def test_assigned_splits_do_not_leak():
+    assert planner([("nv", "a", None), ("mel", "a", None)]).leaks(range(2), {}) == {}
+
+
+def test_known_groups_keep_their_splits():
+    images = [("mel" if i % 2 else "nv", f"g{i}", None) for i in range(20)]
+    known = {"g3": "test", "g4": "validation", "gone": "train"}
+    plan = planner(images, known=known).plan(range(20), {})
+    assert 3 in plan.members["test"]
+    assert 4 in plan.members["validation"]
+    joined = planner(images, known=known).plan(range(20), {"g5": "g3"})
+    assert {3, 5} <= set(joined.members["test"])
+
+
+def test_known_groups_of_two_splits_cannot_be_joined():
+    images = [("mel", "a", None), ("nv", "b", None)]
+    made = planner(images, known={"a": "train", "b": "test"})
+    with pytest.raises(InputError, match=r"group 'a' .* are one group now"):
+        made.plan(range(2), {"b": "a"})

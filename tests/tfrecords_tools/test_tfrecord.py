@@ -1,0 +1,99 @@
+"""TFRecord files: the same bytes as TensorFlow's, and every damage found."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+
+from tfrecords_tools.tfrecord import DamagedRecord, RecordWriter, read_all, read_at, read_file
+
+RECORDS = [b"first", b"", b"\0" * 1000, bytes(range(256)) * 4]
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A file of `RECORDS`, and where each begins."""
+    path = tmp_path / "x.tfrecord"
+    with RecordWriter(path) as writer:
+        offsets = [writer.write(record) for record in RECORDS]
+    assert writer.length == len(RECORDS)
+    assert writer.num_bytes == sum(map(len, RECORDS))
+    return path, offsets
+
+
+def test_tensorflow_writes_the_same_bytes(file, tmp_path):
+    with tf.io.TFRecordWriter(str(tmp_path / "theirs")) as writer:
+        for record in RECORDS:
+            writer.write(record)
+    assert file[0].read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+def test_tensorflow_reads_it(file):
+    assert [r.numpy() for r in tf.data.TFRecordDataset(str(file[0]))] == RECORDS
+
+
+def test_it_comes_back(file):
+    path, offsets = file
+    assert list(read_file(path)) == list(read_all(path)) == RECORDS
+    assert [read_at(path, offset) for offset in offsets] == RECORDS
+
+
+def test_writer_whose_system_takes_little_at_a_time(tmp_path, monkeypatch):
+    writev = __import__("os").writev
+    monkeypatch.setattr("os.writev", lambda handle, pieces: writev(handle, [pieces[0][:5]]))
+    with RecordWriter(tmp_path / "x") as writer:
+        for record in RECORDS:
+            writer.write(record)
+    assert list(read_file(tmp_path / "x")) == RECORDS
+
+
+def test_every_flipped_bit_is_found(file):
+    path, _ = file
+    content = path.read_bytes()
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        found = list(read_all(path))
+        assert any(isinstance(record, DamagedRecord) for record in found), position
+        with pytest.raises(DamagedRecord):
+            list(read_file(path))
+
+
+def test_every_cut_within_a_record_is_found(file):
+    path, offsets = file
+    content = path.read_bytes()
+    for length in range(1, len(content)):
+        path.write_bytes(content[:length])
+        damaged = [r for r in read_all(path) if isinstance(r, DamagedRecord)]
+        if length in offsets:  # as good as a shorter file: the number of records tells
+            assert not damaged
+        else:
+            assert [record.number for record in damaged] == [sum(o < length for o in offsets) - 1]
+            assert "the file ends within" in damaged[0].why
+
+
+def test_wrong_checksum_of_one_record_does_not_hide_the_next(file):
+    path, offsets = file
+    content = bytearray(path.read_bytes())
+    content[offsets[2] + 20] ^= 4
+    path.write_bytes(content)
+    found = list(read_all(path))
+    assert found[:2] + found[3:] == RECORDS[:2] + RECORDS[3:]
+    assert found[2].number == 2
+    assert len(found[2].record) == len(RECORDS[2])
+    with pytest.raises(DamagedRecord, match="record 2 is damaged: its checksum is wrong"):
+        list(read_file(path))
+
+
+def test_wrong_length_ends_the_reading(file):
+    path, offsets = file
+    content = bytearray(path.read_bytes())
+    content[offsets[1]] ^= 1
+    path.write_bytes(content)
+    first, damaged = read_all(path)
+    assert first == RECORDS[0]
+    assert damaged.number == 1
+    assert damaged.record is None
+    with pytest.raises(DamagedRecord):
+        read_at(path, offsets[1])

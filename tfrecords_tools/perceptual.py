@@ -1,0 +1,128 @@
+"""Perceptual hashes: pictures that look alike have hashes that differ in few bits.
+
+The hash holds the signs of the 63 lowest frequencies of the discrete cosine transform of the
+picture, shrunk to 32x32 in grey (after Zauner 2010, "Implementation and Benchmarking of Perceptual
+Image Hash Functions", with signs in place of a comparison with the median). Signs have a property
+that the median spoils: a flip or a quarter turn of the picture changes the hash in a known way, so
+that one hash a picture finds its flipped and turned copies as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from PIL import Image
+
+SIDE = 32
+"""Of the shrunken picture, in pixels."""
+FREQUENCIES = 8
+"""Frequencies kept along each side: 64 bits, of which that of the mean is always 0."""
+MAX_DISTANCE = 3
+"""Bits in which hashes of near-duplicates may differ."""
+BANDS = MAX_DISTANCE + 1
+"""Hashes that differ in at most `MAX_DISTANCE` bits agree in one of so many parts at least."""
+BAND_BITS = 64 // BANDS
+PAIRS_AT_ONCE = 2**20
+"""Pairs that are compared at a time: bounds the memory."""
+SYMMETRIES: Mapping[str, tuple[bool, bool, bool]] = {
+    "none": (False, False, False),
+    "flip_left_right": (False, False, True),
+    "flip_top_bottom": (False, True, False),
+    "half_turn": (False, True, True),
+    "transpose": (True, False, False),
+    "quarter_turn_left": (True, True, False),
+    "quarter_turn_right": (True, False, True),
+    "transverse": (True, True, True),
+}
+"""Each as: transpose first, then flip top to bottom, then left to right."""
+
+
+def _cosines() -> np.ndarray:
+    """float32[FREQUENCIES, SIDE], rows of the DCT-II."""
+    k, x = np.mgrid[0:FREQUENCIES, 0:SIDE]
+    return np.cos(np.pi * k * (2 * x + 1) / (2 * SIDE)).astype(np.float32)
+
+
+_COSINES = _cosines()
+_WEIGHTS = np.uint64(1) << np.arange(64, dtype=np.uint64)
+
+
+def perceptual_hash(image: Image.Image) -> int:
+    """The hash of a picture, 64 bits.
+
+    Args:
+        image: of any mode and size.
+    """
+    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    spectrum = _COSINES @ np.asarray(small, np.float32) @ _COSINES.T
+    signs = spectrum.ravel() < 0
+    signs[0] = False
+    return int(_WEIGHTS[signs].sum(dtype=np.uint64))
+
+
+def transformed(hashes: np.ndarray, symmetry: str) -> np.ndarray:
+    """Hashes of the flipped or turned pictures: uint64[n] -> uint64[n].
+
+    A flip changes the signs of the odd frequencies along its axis, a transposition swaps the axes.
+
+    Args:
+        hashes: of the pictures as they are.
+        symmetry: one of `SYMMETRIES`.
+    """
+    transpose, top_bottom, left_right = SYMMETRIES[symmetry]
+    bits = (hashes[:, None] & _WEIGHTS != 0).reshape(-1, FREQUENCIES, FREQUENCIES)
+    if transpose:
+        bits = bits.transpose(0, 2, 1)
+    odd = np.arange(FREQUENCIES) % 2 == 1
+    bits = bits ^ (top_bottom & odd[:, None]) ^ (left_right & odd[None, :])
+    flat = bits.reshape(-1, 64).copy()
+    flat[:, 0] = False
+    return (flat * _WEIGHTS).sum(axis=1, dtype=np.uint64)
+
+
+def near_pairs(
+    first: np.ndarray, second: np.ndarray, *, limit: int = MAX_DISTANCE
+) -> Iterator[tuple[int, int, int]]:
+    """Pairs of hashes that differ in few bits: (index in first, index in second, bits).
+
+    Exact, and not quadratic: hashes are joined on parts of theirs, one of which must be equal.
+
+    Args:
+        first: uint64[n].
+        second: uint64[m].
+        limit: bits that may differ, at most `MAX_DISTANCE`.
+    """
+    for band in range(BANDS):
+        for i, j in _equal_band(first, second, band):
+            differing = first[i] ^ second[j]
+            distance = np.bitwise_count(differing)
+            # A pair that agrees in several bands is told of once, in the first of them.
+            earlier = [_band(differing, other) == 0 for other in range(band)]
+            new = ~np.logical_or.reduce(earlier) if earlier else np.ones(len(i), bool)
+            kept = new & (distance <= limit)
+            yield from zip(i[kept].tolist(), j[kept].tolist(), distance[kept].tolist(), strict=True)
+
+
+def _band(hashes: np.ndarray, band: int) -> np.ndarray:
+    return hashes >> np.uint64(band * BAND_BITS) & np.uint64(2**BAND_BITS - 1)
+
+
+def _equal_band(
+    first: np.ndarray, second: np.ndarray, band: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Indices of all pairs whose hashes agree in a band, in blocks that bound the memory."""
+    order = np.argsort(_band(second, band), kind="stable")
+    keys = _band(second, band)[order]
+    wanted = _band(first, band)
+    start, stop = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, "right")
+    ends = np.cumsum(stop - start)
+    row = 0
+    while row < len(first):
+        before = ends[row - 1] if row else 0
+        last = max(int(np.searchsorted(ends, before + PAIRS_AT_ONCE, "right")), row + 1)
+        counts = (stop - start)[row:last]
+        i = np.repeat(np.arange(row, last), counts)
+        within = np.arange(len(i)) - np.repeat(np.cumsum(counts) - counts, counts)
+        yield i, order[np.repeat(start[row:last], counts) + within]
+        row = last

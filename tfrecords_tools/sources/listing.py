@@ -1,0 +1,135 @@
+"""What a source lists: images to read, and files that are not read."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.schema import Column, Value
+
+NAMED_IN_MESSAGES = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """An image that is to be read.
+
+    Attributes:
+        file: its path below the image folder, with forward slashes.
+        image_id: its name in the data set.
+        label: name of its class.
+        group: its lesion or patient; the image's own id where none is known.
+        split: the one that the source gives it; None where it gives none.
+        extras: values of the source's columns, in their order.
+    """
+
+    file: str
+    image_id: str
+    label: str
+    group: str
+    split: str | None = None
+    extras: tuple[Value, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rejection:
+    r"""A file that is not in the data set.
+
+    Attributes:
+        file: its path below the image folder, undecodable bytes as `\xNN`.
+        reason: a slug, such as truncated or duplicate.
+        detail: what a person needs to mend it.
+    """
+
+    file: str
+    reason: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """All that a folder and its tables hold.
+
+    Attributes:
+        root: the image folder.
+        records: images to read, sorted by `image_id`.
+        rejections: all other files met, sorted by name.
+        labels: names of all classes that the source speaks of, also of those without an image.
+        columns: of the records' extras.
+    """
+
+    root: Path
+    records: tuple[ImageRecord, ...]
+    rejections: tuple[Rejection, ...]
+    labels: frozenset[str]
+    columns: tuple[Column, ...] = ()
+
+    @property
+    def gives_splits(self) -> bool:
+        """Whether each image comes with its split."""
+        return self.records[0].split is not None
+
+
+def make_source(
+    root: Path,
+    records: Iterable[ImageRecord],
+    rejections: Iterable[Rejection],
+    *,
+    labels: Collection[str] = (),
+    columns: tuple[Column, ...] = (),
+) -> Source:
+    """Sorts what was found.
+
+    Raises:
+        InputError: no labelled image, or a label that is no line of text.
+    """
+    records = tuple(sorted(records, key=lambda record: record.image_id))
+    rejections = tuple(sorted(rejections, key=lambda rejection: rejection.file))
+    if not records:
+        why = few([f"{rejection.file}: {rejection.reason}" for rejection in rejections])
+        raise InputError(
+            f"{root} holds no labelled image ({why}): expected class folders of images, or a "
+            "folder of images with --labels"
+        )
+    names = frozenset(labels) | {record.label for record in records}
+    for name in sorted(names):
+        if len(name.splitlines()) > 1:
+            raise InputError(f"label {name!r} has a line break: rename the class")
+    return Source(root, records, rejections, names, columns)
+
+
+def normalise(name: str) -> str:
+    """A label as the data set holds it: stripped, in Unicode's composed form (NFC)."""
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def check_collisions(raw_labels: Mapping[str, Collection[str]]) -> None:
+    """Fails where several names become one label.
+
+    Args:
+        raw_labels: the names met, by the label that each becomes.
+
+    Raises:
+        InputError: several names are one label.
+    """
+    for label, raw in raw_labels.items():
+        if len(raw) > 1:
+            raise InputError(
+                f"the names {sorted(raw)} are all label {label!r} once stripped and normalised: "
+                "rename all but one"
+            )
+
+
+def printable(name: str) -> str:
+    r"""A file name in UTF-8, undecodable bytes as `\xNN`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def few(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - NAMED_IN_MESSAGES} more" if len(names) > NAMED_IN_MESSAGES else ""
+    return ", ".join(names[:NAMED_IN_MESSAGES]) + more

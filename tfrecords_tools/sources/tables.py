@@ -1,0 +1,289 @@
+"""Tables beside a folder of images: one row an image, labels as names or one-hot.
+
+The table of labels may leave groups, splits and other columns to a second one, the metadata, as
+the ISIC 2019 challenge does. Rows of the two are joined by the id.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from tfrecords_tools.columns import parse_cell
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.schema import SPLITS, Value
+from tfrecords_tools.sources.files import walk, without_suffix
+from tfrecords_tools.sources.folders import as_split
+from tfrecords_tools.sources.listing import (
+    ImageRecord,
+    Rejection,
+    Source,
+    check_collisions,
+    few,
+    make_source,
+    normalise,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Row:
+    """What the tables say of one image; label and its problem exclude each other."""
+
+    label: str
+    problem: tuple[str, str] | None
+    group: str
+    split: str | None
+    extras: tuple[Value, ...]
+
+
+def from_tables(images: Path, labels: Path, options: BuildOptions) -> Source:
+    """Takes label, group, split and extra columns of each image from one or two CSVs.
+
+    An id names a file by its path below `images` or by its name, with or without the suffix.
+
+    Raises:
+        InputError: no such file or folder, a missing column, a row without a file or with a file
+            that several images could be, two rows of one image that differ, a cell that cannot
+            be read, or two names that are one label.
+    """
+    found, rejections = walk(images)
+    tables = _Tables(labels, options)
+    files = _match(tables.rows, found, [rejection.file for rejection in rejections], tables.labels)
+    known = set(found)
+    records = []
+    for image_id, row in tables.rows.items():
+        file = files[image_id]
+        if file not in known:
+            continue  # it was rejected above, for a reason of its own
+        if row.problem:
+            rejections.append(Rejection(file, *row.problem))
+        else:
+            group = row.group or image_id
+            records.append(ImageRecord(file, image_id, row.label, group, row.split, row.extras))
+    named = set(files.values())
+    for file in found:
+        if file not in named:
+            detail = f"no row of {tables.labels.name} names it"
+            rejections.append(Rejection(file, "label_missing", detail))
+    return make_source(
+        images, records, rejections, labels=tables.class_names, columns=options.columns
+    )
+
+
+class _Tables:
+    """Both CSVs, read and joined.
+
+    Attributes:
+        labels: path of the table of labels.
+        rows: by image id, in the order of that table.
+        class_names: of all classes that it knows.
+    """
+
+    def __init__(self, labels: Path, options: BuildOptions) -> None:
+        self._options = options
+        self.labels = labels
+        self._metadata_path = Path(options.metadata) if options.metadata else None
+        self._header = _header(self.labels)
+        self._metadata = self._read_metadata()
+        self._one_hot = self._one_hot_columns()
+        self._check_columns()
+        self._raw_labels: dict[str, set[str]] = defaultdict(set)
+        for name in self._one_hot:
+            self._raw_labels[normalise(name)].add(name)
+        self.rows = self._read()
+        check_collisions(self._raw_labels)
+        self.class_names = frozenset(self._raw_labels)
+
+    def _read(self) -> dict[str, _Row]:
+        rows: dict[str, _Row] = {}
+        for number, image_id, cells in _read_rows(self.labels, self._options.id_column):
+            row = self._row(f"{self.labels}, line {number}", image_id, cells)
+            if (known := rows.setdefault(image_id, row)) != row:
+                raise InputError(
+                    f"{self.labels} has two rows of {image_id!r} that differ: "
+                    f"{_told(known)} and {_told(row)}"
+                )
+        return rows
+
+    def _row(self, place: str, image_id: str, cells: Mapping[str, str]) -> _Row:
+        # The table of labels comes first where both have a column.
+        joined = {**self._metadata.get(image_id, {}), **cells}
+        label, problem = self._label(place, cells)
+        group_column, split_column = self._options.group_column, self._options.split_column
+        return _Row(
+            label=label,
+            problem=problem,
+            group=joined.get(group_column, "").strip() if group_column else "",
+            split=_split(place, joined.get(split_column, "")) if split_column else None,
+            extras=tuple(
+                parse_cell(joined.get(column.name, ""), column, place)
+                for column in self._options.columns
+            ),
+        )
+
+    def _label(self, place: str, cells: Mapping[str, str]) -> tuple[str, tuple[str, str] | None]:
+        """The label of a row, or why it has none."""
+        if self._one_hot:
+            marked = [column for column in self._one_hot if _marked(place, column, cells[column])]
+            if len(marked) > 1:
+                return "", ("label_conflict", f"its row marks {' and '.join(marked)}")
+            raw = marked[0] if marked else ""
+            missing = f"its row of {self.labels.name} marks no class"
+        else:
+            raw = cells[self._options.label_column]
+            missing = f"{self._options.label_column} is empty"
+        label = normalise(raw)
+        if not label:
+            return "", ("label_missing", missing)
+        self._raw_labels[label].add(raw)
+        return label, None
+
+    def _read_metadata(self) -> dict[str, dict[str, str]]:
+        """The cells that are asked for, by image id."""
+        if self._metadata_path is None:
+            return {}
+        wanted = set(self._asked()) & set(_header(self._metadata_path))
+        rows: dict[str, dict[str, str]] = {}
+        for _, image_id, cells in _read_rows(self._metadata_path, self._options.id_column):
+            row = {column: cells[column] for column in wanted}
+            if rows.setdefault(image_id, row) != row:
+                raise InputError(f"{self._metadata_path} has two rows of {image_id!r} that differ")
+        return rows
+
+    def _asked(self) -> list[str]:
+        """Columns that either table may have."""
+        options = self._options
+        names = (options.group_column, options.split_column)
+        return [*filter(None, names), *(column.name for column in options.columns)]
+
+    def _one_hot_columns(self) -> list[str]:
+        if not self._options.one_hot:
+            return []
+        others = {self._options.id_column, *self._asked()}
+        columns = [column for column in self._header if column not in others]
+        if len(columns) < 2:
+            raise InputError(f"{self.labels} has no one-hot columns beside {', '.join(others)}")
+        return columns
+
+    def _check_columns(self) -> None:
+        needed = [self._options.id_column]
+        if not self._options.one_hot:
+            needed.append(self._options.label_column)
+        _check_header(self.labels, needed, self._header)
+        header, where = self._header, str(self.labels)
+        if self._metadata_path is not None:
+            more = _header(self._metadata_path)
+            _check_header(self._metadata_path, [self._options.id_column], more)
+            header, where = [*header, *more], f"{where} and {self._metadata_path}"
+        for column in self._asked():
+            if column not in header:
+                raise InputError(f"no column {column!r} in {where}; there are {', '.join(header)}")
+
+
+def _header(path: Path) -> list[str]:
+    if not path.is_file():
+        raise InputError(f"{path} is not a file: give the CSV that holds the labels")
+    with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file).fieldnames or ())
+
+
+def _check_header(path: Path, columns: Iterable[str], header: Collection[str]) -> None:
+    for column in columns:
+        if column not in header:
+            raise InputError(
+                f"{path} has no column {column!r}; it has {', '.join(header) or 'none'}"
+            )
+
+
+def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str, str]]]:
+    """Line number, id and cells of each row; cells that a short row lacks are blank."""
+    _check_header(path, [id_column], _header(path))
+    with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
+        for row in (reader := csv.DictReader(file, restval="")):
+            if any(row.pop(None, ())):
+                raise InputError(
+                    f"{path}, line {reader.line_num} has more cells than the header: a comma in a "
+                    "text needs quotes around the text"
+                )
+            image_id = row[id_column].strip()
+            if not image_id:
+                raise InputError(f"{path} has a row without an id: fill it in or drop the row")
+            yield reader.line_num, image_id, row
+
+
+class _reading:
+    """Turns what a CSV reader says of a file into one clear error."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, UnicodeDecodeError | csv.Error):
+            raise InputError(f"{self.path} cannot be read as a UTF-8 CSV: {error}") from error
+
+
+def _split(place: str, cell: str) -> str:
+    split = as_split(cell)
+    if split is None:
+        raise InputError(f"{place}: split is {cell!r}, it must be one of {', '.join(SPLITS)}")
+    return split
+
+
+def _marked(place: str, column: str, cell: str) -> bool:
+    try:
+        value = float(cell or 0)
+    except ValueError:
+        value = -1.0
+    if value not in (0.0, 1.0):
+        raise InputError(f"{place}: one-hot column {column} must be 0 or 1, got {cell!r}")
+    return value == 1.0
+
+
+def _told(row: _Row) -> str:
+    cells = (row.label, row.group, row.split, *row.extras)
+    return repr(tuple(cell for cell in cells if cell is not None))
+
+
+def _match(
+    ids: Iterable[str], images: Iterable[str], others: Iterable[str], labels: Path
+) -> dict[str, str]:
+    """The file of each id; one that is no image only where no image fits."""
+    ids = list(ids)
+    # Others come second, so that a sidecar such as x.json beside x.jpg does not compete.
+    by_image, by_other = _by_name(images, set(ids)), _by_name(others, set(ids))
+    if missing := [id_ for id_ in ids if id_ not in by_image and id_ not in by_other]:
+        raise InputError(
+            f"{len(missing)} rows of {labels} name no file in the image folder: "
+            f"{few(missing)}: add the files or drop the rows"
+        )
+    files: dict[str, str] = {}
+    id_of: dict[str, str] = {}
+    for id_ in ids:
+        fitting = by_image.get(id_) or by_other[id_]
+        if len(fitting) > 1:
+            raise InputError(
+                f"id {id_!r} of {labels} fits several files: {few(sorted(fitting))}: give "
+                "the path below the image folder as id"
+            )
+        files[id_] = fitting[0]
+        if (other := id_of.setdefault(fitting[0], id_)) != id_:
+            raise InputError(f"ids {other!r} and {id_!r} of {labels} both name {fitting[0]}")
+    return files
+
+
+def _by_name(files: Iterable[str], ids: set[str]) -> dict[str, tuple[str, ...]]:
+    """Files by those ids that may mean them."""
+    fitting: dict[str, tuple[str, ...]] = {}
+    for file in files:
+        name = os.path.basename(file)
+        for key in ids & {file, name, without_suffix(file), without_suffix(name)}:
+            fitting[key] = (*fitting.get(key, ()), file)
+    return fitting
