@@ -1,15 +1,18 @@
 # make demo OUT=DIR   the whole road on procedural images (README.md)
 # make test           the test suite with its coverage
+# make test-beam      the tests of the Beam runner, in an environment of its own
 # make check          format, lint and types: what pre-commit and CI run, too
 # make wheel          build the wheel, and try it in an empty environment
 # make venv           only the environment
-# make lock           write requirements.txt anew from setup.cfg
+# make lock           write requirements.txt and requirements-beam.txt anew from setup.cfg
 
 PYTHON ?= python3
 OUT ?= runs/demo
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BEAM_VENV := .venv-beam
+BEAM_STAMP := $(BEAM_VENV)/.installed
 WHEEL_VENV := build/wheel-venv
 COVERAGE := 90
 PACKAGES := skin_synth tfrecords_tools
@@ -19,7 +22,7 @@ PIP_FLAGS := --quiet --no-input --disable-pip-version-check --no-compile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: venv demo test check wheel lock
+.PHONY: venv demo test test-beam check wheel lock
 
 venv: $(STAMP)
 
@@ -42,6 +45,17 @@ test: venv
 	  $(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(COVERAGE) || exit 1; \
 	done
 
+# Beam wants older versions of what others want newer.
+$(BEAM_STAMP): requirements-beam.txt setup.cfg
+	@echo "installing into $(BEAM_VENV) (about two minutes, once)"
+	@$(PYTHON) -m venv $(BEAM_VENV)
+	@$(BEAM_VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-beam.txt
+	@$(BEAM_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+test-beam: $(BEAM_STAMP)
+	@$(BEAM_VENV)/bin/python -m pytest tests/tfrecords_tools/test_beam.py
+
 check: venv
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
@@ -60,9 +74,15 @@ wheel: venv
 	@cd $(WHEEL_VENV) && bin/tfrecords-tools verify demo/balanced
 	@echo "wheel: both commands work in an empty environment"
 
-lock:
-	@rm -rf build/lock-venv && $(PYTHON) -m venv build/lock-venv
-	@build/lock-venv/bin/python -m pip install $(PIP_FLAGS) ".[dev]"
-	@{ echo "# The lock: what CI and 'make venv' install. 'make lock' writes it from setup.cfg."; \
-	  build/lock-venv/bin/python -m pip freeze --all | grep -v -i -E '^(pip|skin[-_]synth)( |=)'; } \
-	  > requirements.txt
+lock: build/lock-venv build/lock-beam-venv
+	@$(call freeze,build/lock-venv) > requirements.txt
+	@$(call freeze,build/lock-beam-venv) > requirements-beam.txt
+
+build/lock-venv:
+	@$(PYTHON) -m venv $@ && $@/bin/python -m pip install $(PIP_FLAGS) ".[dev]"
+
+build/lock-beam-venv:
+	@$(PYTHON) -m venv $@ && $@/bin/python -m pip install $(PIP_FLAGS) ".[beam]" pytest
+
+freeze = { echo "\# A lock: what CI and make install. 'make lock' writes it from setup.cfg."; \
+  $(1)/bin/python -m pip freeze --all | grep -v -i -E '^(pip|skin[-_]synth)( |=)'; }

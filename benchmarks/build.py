@@ -1,0 +1,198 @@
+"""Throughput of `tfrecords-tools build` against its peers, interleaved in one run.
+
+Peers do the same work on the same files: two threads (or tf.data's) with TensorFlow's decoder,
+antialiased resize and PNG encoder; TFDS' own builder with the same; and, for original bytes, the
+same threads decoding without writing anything. Imports and a small first round are not timed.
+
+    python benchmarks/photographs.py --out runs/photographs --count 5000
+    python benchmarks/build.py --images runs/photographs
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+import tfrecords_tools
+
+SIZE = 128
+WORKERS = 2
+CROP = (75, 450)
+"""First column and side of the square about the centre of a photograph of 600x450 pixels."""
+
+
+def main() -> None:
+    """Times all of them in turn, `--repeats` times, and prints medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--images", required=True, type=Path)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--limit", type=int, help="take the first images only")
+    options = parser.parse_args()
+    # By name, so that the first files are of all classes.
+    found = sorted(options.images.rglob("*.jpg"), key=lambda path: path.name)
+    files = [str(path) for path in found[: options.limit]]
+    with tempfile.TemporaryDirectory(dir=options.images.parent) as scratch:
+        place = Path(scratch)
+        images = _linked(files, place / "images")
+        contestants = _contestants(images, files, place)
+        _rates(_contestants(_linked(files[:64], place / "few"), files[:64], place), 64, 1, place)
+        rates = _rates(contestants, len(files), options.repeats, place)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    for name, values in rates.items():
+        print(f"{name:46s} {medians[name]:7.0f} images/s   {min(values):.0f} to {max(values):.0f}")
+    resized = medians[f"build --size {SIZE}"]
+    fastest = max(medians[name] for name in ("Python threads, tf.io", "tf.data, tf.io"))
+    print(f"build --size {SIZE} / the faster of TensorFlow's: {resized / fastest:.2f}")
+    print(f"build --size {SIZE} / TFDS' builder: {resized / medians['TFDS builder']:.2f}")
+    original = medians["build --size original"] / medians["decoding alone, writing nothing"]
+    print(f"build --size original / decoding alone: {original:.2f}")
+
+
+def _contestants(images: Path, files: list[str], place: Path) -> dict[str, Callable[[], object]]:
+    out = place / "out"
+
+    def build(size: int | str) -> object:
+        return tfrecords_tools.build(images, out, name="x", size=size, workers=WORKERS)
+
+    return {
+        f"build --size {SIZE}": lambda: build(SIZE),
+        "Python threads, tf.io": lambda: _write(_in_threads(_prepared_eagerly, files), out),
+        "tf.data, tf.io": lambda: _write(_by_tf_data(files), out),
+        "TFDS builder": lambda: _tfds_builder(files, out),
+        "build --size original": lambda: build("original"),
+        "decoding alone, writing nothing": lambda: list(_in_threads(_decoded, files)),
+    }
+
+
+def _rates(
+    contestants: dict[str, Callable[[], object]], count: int, repeats: int, place: Path
+) -> dict[str, list[float]]:
+    rates: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(repeats):
+        for name, work in contestants.items():
+            _clear(place)
+            start = time.perf_counter()
+            work()
+            rates[name].append(count / (time.perf_counter() - start))
+            print(f"{turn}: {name}: {rates[name][-1]:.0f}", file=sys.stderr)
+    return rates
+
+
+def _clear(place: Path) -> None:
+    """Removes what the last contestant wrote, and lets the disk come to rest."""
+    if (place / "out").is_dir():
+        shutil.rmtree(place / "out")
+    (place / "out").unlink(missing_ok=True)
+    os.sync()
+
+
+def _linked(files: list[str], folder: Path) -> Path:
+    """A folder with just these files, as hard links."""
+    for file in files:
+        target = folder / Path(file).parent.name / Path(file).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.hardlink_to(file)
+    return folder
+
+
+def _in_threads(work: Callable[[str], Any], files: list[str]) -> Iterator[Any]:
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(work, files)
+
+
+def _decoded(file: str) -> None:
+    with Image.open(file) as image:
+        image.load()
+
+
+def _resized(file: tf.Tensor) -> tf.Tensor:
+    left, side = CROP
+    image = tf.io.decode_jpeg(tf.io.read_file(file), channels=3)[:, left : left + side]
+    small = tf.image.resize(image, (SIZE, SIZE), antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(small), 0.0, 255.0), tf.uint8)
+
+
+def _prepared(file: tf.Tensor) -> tf.Tensor:
+    return tf.io.encode_png(_resized(file))
+
+
+def _prepared_eagerly(file: str) -> bytes:
+    return _prepared(tf.constant(file)).numpy()
+
+
+def _resized_eagerly(file: str) -> np.ndarray:
+    return _resized(tf.constant(file)).numpy()
+
+
+def _by_tf_data(files: list[str]) -> Iterator[bytes]:
+    dataset = tf.data.Dataset.from_tensor_slices(files)
+    threads = tf.data.Options()
+    # Without threads of its own it takes what others leave, at times no more than one.
+    threads.threading.private_threadpool_size = WORKERS
+    dataset = dataset.with_options(threads)
+    return iter(dataset.map(_prepared, num_parallel_calls=WORKERS).as_numpy_iterator())
+
+
+def _write(encoded: Iterator[bytes], out: Path) -> None:
+    """One TFRecord file, flushed to the disk as a build is."""
+    with tf.io.TFRecordWriter(str(out)) as writer:
+        for image in encoded:
+            feature = {
+                "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
+                "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[0])),
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+    handle = os.open(out, os.O_RDONLY)
+    os.fsync(handle)
+    os.close(handle)
+
+
+def _tfds_builder(files: list[str], out: Path) -> None:
+    class Photographs(  # type: ignore[call-arg]
+        tfds.core.GeneratorBasedBuilder, skip_registration=True
+    ):
+        """The same decoding and resizing, written by TFDS."""
+
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self) -> tfds.core.DatasetInfo:
+            return tfds.core.DatasetInfo(
+                builder=self,
+                features=tfds.features.FeaturesDict(
+                    {
+                        "image": tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png"),
+                        "label": tfds.features.ClassLabel(num_classes=4),
+                    }
+                ),
+            )
+
+        def _split_generators(self, _: object) -> dict[str, Iterator[tuple[int, dict]]]:
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self) -> Iterator[tuple[int, dict]]:
+            # One by one, as builders are written; TFDS encodes what it is given.
+            for key, file in enumerate(files):
+                yield key, {"image": _resized_eagerly(file), "label": 0}
+
+    Photographs(data_dir=str(out)).download_and_prepare()
+
+
+if __name__ == "__main__":
+    main()
