@@ -113,8 +113,8 @@ def _store(tasks: list[Task], *, step: Step, directory: Path) -> list[Outcome]:
     stored = []
     with RecordWriter(temporary) as writer:
         for outcome in outcomes:
-            if isinstance(outcome, Prepared) and isinstance(outcome.record, bytes):
-                place = Place(file, writer.write(outcome.record))
+            if isinstance(outcome, Prepared) and not isinstance(outcome.record, Place):
+                place = Place(file, writer.write(*outcome.record))
                 outcome = dataclasses.replace(outcome, record=place)
             stored.append(outcome)
     temporary.rename(directory / file)

@@ -11,14 +11,15 @@ import dataclasses
 import functools
 import importlib.metadata
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfrecords_tools import contact_sheets
 from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.contact_sheets import Sheet, contact_sheet
 from tfrecords_tools.duplicates import copies, settle
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.near_duplicates import (
@@ -134,6 +135,7 @@ def _build_into(directory: Path, images: Path, options: BuildOptions) -> _Made:
         written=written,
     )
     _tell(directory, planner, spool, made, options)
+    _show(directory, planner, spool, made.plan, runner)
     return made
 
 
@@ -206,20 +208,24 @@ def _tell(
             input_fingerprint=spool.fingerprint,
         )
     )
-    sheets = directory / CONTACT_SHEETS
-    sheets.mkdir()
-    counts = dict.fromkeys(plan.class_names, 0)
-    for row in split_of:
-        counts[records[row].label] += 1
-    for label, class_name in enumerate(plan.class_names):
-        shown = [
-            thumbnail
-            for row, thumbnail in spool.thumbnails.items()
-            if row in split_of and records[row].label == class_name
-        ]
-        title = f"{class_name}: {len(shown)} of {counts[class_name]:,} images"
-        sheet = contact_sheets.contact_sheet(title, shown)
-        (sheets / contact_sheets.sheet_name(label, class_name)).write_bytes(sheet)
+
+
+def _show(directory: Path, planner: Planner, spool: Spool, plan: Plan, runner: Runner) -> None:
+    """Writes a contact sheet for each class."""
+    labels = [record.label for record in planner.source.records]
+    rows = [row for of_split in plan.members.values() for row in of_split]
+    counts = Counter(labels[row] for row in rows)
+    shown: dict[str, list[np.ndarray]] = {name: [] for name in plan.class_names}
+    for row in rows:
+        if row in spool.thumbnails:
+            shown[labels[row]].append(spool.thumbnails[row])
+    sheets = [
+        Sheet(label, name, f"{name}: {len(shown[name])} of {counts[name]:,} images", shown[name])
+        for label, name in enumerate(plan.class_names)
+    ]
+    (directory / CONTACT_SHEETS).mkdir()
+    for sheet, png in zip(sheets, runner.map(contact_sheet, sheets), strict=True):
+        (directory / CONTACT_SHEETS / sheet.file).write_bytes(png)
 
 
 def _reported(options: BuildOptions) -> dict[str, Any]:

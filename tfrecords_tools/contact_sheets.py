@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tfrecords_tools.images import encode_png
 
-COLUMNS, ROWS = 8, 4
+COLUMNS, ROWS = 8, 3
 IMAGES = COLUMNS * ROWS
 """Thumbnails on a sheet."""
 SIDE = 96
@@ -22,25 +23,37 @@ UNSAFE = re.compile(r"[^\w.-]+")
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 
 
-def sheet_name(label: int, class_name: str) -> str:
-    """File name of the sheet of a class; what a file name cannot hold becomes _."""
-    return f"{label:02d}_{UNSAFE.sub('_', class_name)[:64]}.png"
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """What is on a sheet.
 
-
-def contact_sheet(title: str, thumbnails: Sequence[np.ndarray]) -> bytes:
-    """The PNG of a sheet.
-
-    Args:
-        title: its headline.
+    Attributes:
+        label: of the class.
+        class_name: its name.
+        title: headline.
         thumbnails: uint8[SIDE, SIDE, 3] each, at most `IMAGES`.
     """
-    rows = -(-len(thumbnails) // COLUMNS)
+
+    label: int
+    class_name: str
+    title: str
+    thumbnails: Sequence[np.ndarray]
+
+    @property
+    def file(self) -> str:
+        """Name of the file; what a file name cannot hold becomes _."""
+        return f"{self.label:02d}_{UNSAFE.sub('_', self.class_name)[:64]}.png"
+
+
+def contact_sheet(sheet: Sheet) -> bytes:
+    """The PNG of a sheet: thumbnails row by row below the title."""
+    rows = -(-len(sheet.thumbnails) // COLUMNS)
     width = COLUMNS * (SIDE + GAP) + GAP
-    sheet = Image.new("RGB", (width, TITLE + rows * (SIDE + GAP) + GAP), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((GAP, GAP), title, fill=INK, font=ImageFont.load_default(15))
-    for number, thumbnail in enumerate(thumbnails):
+    paper = Image.new("RGB", (width, TITLE + rows * (SIDE + GAP) + GAP), PAPER)
+    draw = ImageDraw.Draw(paper)
+    draw.text((GAP, GAP), sheet.title, fill=INK, font=ImageFont.load_default(15))
+    for number, thumbnail in enumerate(sheet.thumbnails):
         row, column = divmod(number, COLUMNS)
         corner = (GAP + column * (SIDE + GAP), TITLE + row * (SIDE + GAP))
-        sheet.paste(Image.fromarray(thumbnail), corner)
-    return encode_png(np.asarray(sheet))
+        paper.paste(Image.fromarray(thumbnail), corner)
+    return encode_png(np.asarray(paper))

@@ -8,6 +8,7 @@ import io
 import zlib
 
 import numpy as np
+from google_crc32c import value as crc32c
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from tfrecords_tools.errors import InputError
@@ -80,7 +81,8 @@ class PreparedImage:
         scale: the image was decoded at 1/scale of its size; 1 for all but JPEGs.
         probe: checksum of a grid of pixels: equal images decoded at one scale have equal ones.
         perceptual: see `perceptual.perceptual_hash`.
-        bytes_hash: sha256 of the file.
+        num_bytes: of the file.
+        checksum: CRC-32C of the file.
         thumbnail: the image cropped to a small square, uint8[side, side, 3]; None where not asked.
     """
 
@@ -90,7 +92,8 @@ class PreparedImage:
     scale: int
     probe: int
     perceptual: int
-    bytes_hash: bytes
+    num_bytes: int
+    checksum: int
     thumbnail: np.ndarray | None
 
 
@@ -120,7 +123,8 @@ def prepare(content: bytes, options: ImageOptions, *, thumbnail: int = 0) -> Pre
         scale=read.scale,
         probe=zlib.crc32(grid.tobytes(), zlib.crc32(repr(read.upright.size).encode())),
         perceptual=perceptual_hash(grid),
-        bytes_hash=hashlib.sha256(content).digest(),
+        num_bytes=len(content),
+        checksum=crc32c(content),
         thumbnail=_thumbnail(content, options, thumbnail) if thumbnail else None,
     )
 
@@ -256,7 +260,9 @@ def _decoded(content: bytes, options: ImageOptions, *, whole: bool) -> _Read:
         if is_jpeg and image.mode in SCALABLE_MODES and not whole and (options.size or untouched):
             scale = _scale(image, options)
         if scale > 1:
-            image.draft(image.mode, (image.width // scale, image.height // scale))
+            # Where no image is wanted, grey will do.
+            mode = image.mode if options.size else "L"
+            image.draft(mode, (image.width // scale, image.height // scale))
         image.load()
         if is_jpeg:
             _check_end(image, content, scale)

@@ -15,7 +15,7 @@ import numpy as np
 from tfrecords_tools.images import PreparedImage, Rejected, decode, pixels_hash, prepare
 from tfrecords_tools.near_duplicates import small_grey
 from tfrecords_tools.options import ImageOptions
-from tfrecords_tools.schema import Column, Record, serialize_record
+from tfrecords_tools.schema import Column, Record, record_pieces
 from tfrecords_tools.sources import ImageRecord, Rejection
 from tfrecords_tools.writer import Place
 
@@ -52,12 +52,12 @@ class Prepared:
     Attributes:
         image: all that is known of it; its `encoded` is empty, for the record holds it.
         length: bytes of the record.
-        record: the record, or where it lies.
+        record: the record in pieces (see `schema.record_pieces`), or where it lies.
     """
 
     image: PreparedImage
     length: int
-    record: bytes | Place
+    record: list[bytes] | Place
 
 
 Outcome = Prepared | Rejection
@@ -125,7 +125,7 @@ def _prepare_one(
     except OSError as error:
         return Rejection(record.file, "unreadable", error.strerror or str(error))
     names = (column.name for column in columns)
-    serialized = serialize_record(
+    pieces = record_pieces(
         Record(
             image=image.encoded,
             label=task.label,
@@ -135,4 +135,4 @@ def _prepare_one(
         )
     )
     known = dataclasses.replace(image, encoded=b"")
-    return Prepared(known, len(serialized), serialized)
+    return Prepared(known, sum(map(len, pieces)), pieces)

@@ -46,7 +46,7 @@ def build_report(
         near_duplicates: across splits.
         re_encoded: images whose bytes are not those of the file.
         profiles_ignored: images with a colour profile other than sRGB, which is not applied.
-        input_fingerprint: sha256 over names and bytes of the files read.
+        input_fingerprint: of the files read.
     """
     members, rejections = list(members), list(rejections)
     counts = Counter((label, split) for label, split, _ in members)

@@ -76,6 +76,15 @@ RESERVED = tuple(field.name for field in dataclasses.fields(Record))
 def serialize_record(record: Record) -> bytes:
     """The record as a serialized tf.train.Example, features by name; equal ones give equal bytes.
 
+    Raises:
+        InputError: an extra column has a name that is taken.
+    """
+    return b"".join(record_pieces(record))
+
+
+def record_pieces(record: Record) -> list[bytes]:
+    """What `serialize_record` joins; the image is among the pieces, and nothing of it is copied.
+
     Made by hand: to fill an Example would copy a photograph several times while no other thread can
     run, and the order in which it serializes its map depends on the version of protobuf.
 
@@ -97,7 +106,7 @@ def serialize_record(record: Record) -> bytes:
         _field(1, [*_field(1, [name.encode()]), *_field(2, _feature(values[name]))])
         for name in sorted(values)
     ]
-    return b"".join(_field(1, [piece for entry in entries for piece in entry]))
+    return _field(1, [piece for entry in entries for piece in entry])
 
 
 def parse_record(serialized: bytes) -> Record:

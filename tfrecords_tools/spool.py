@@ -88,7 +88,7 @@ class Spool:
 
     @property
     def fingerprint(self) -> str:
-        """Of the input: names, labels, groups and bytes of the good images."""
+        """Of the input: names, labels, groups, sizes and checksums of the good images."""
         return f"{self._sum:064x}"
 
     def fill(self) -> None:
@@ -175,8 +175,8 @@ class Spool:
             self.rejections.append(outcome)
             return
         place = outcome.record
-        if isinstance(place, bytes):
-            place = self._writers[task.split].write(place)
+        if not isinstance(place, Place):
+            place = self._writers[task.split].write(*place)
         self._note_place(task.row, place, outcome.length)
         self._note_image(task, outcome.image)
 
@@ -197,7 +197,7 @@ class Spool:
             self.thumbnails[row] = image.thumbnail
         self.re_encoded += not image.untouched
         self.with_profile += image.has_profile
-        fields = (record.file, record.label, record.group, image.bytes_hash.hex())
+        fields = (record.file, record.label, record.group, f"{image.num_bytes} {image.checksum}")
         digest = hashlib.sha256("\0".join(fields).encode()).digest()
         self._sum = (self._sum + int.from_bytes(digest)) % 2**256
 

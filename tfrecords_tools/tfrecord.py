@@ -12,13 +12,14 @@ tensorflow/core/lib/io/record_writer.h.
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from google_crc32c import value as crc32c
+from google_crc32c import extend as crc32c_extend
 
 HEAD = struct.Struct("<QI")
 FOOT = struct.Struct("<I")
@@ -66,15 +67,16 @@ class RecordWriter:
     def __exit__(self, *exception: object) -> None:
         self._file.close()
 
-    def write(self, record: bytes) -> int:
-        """Appends a record; returns where in the file it begins."""
+    def write(self, *pieces: bytes) -> int:
+        """Appends a record, given as one or several pieces; returns where in the file it begins."""
         start = self._offset
-        length = struct.pack("<Q", len(record))
+        num_bytes = sum(map(len, pieces))
+        length = struct.pack("<Q", num_bytes)
         head = length + FOOT.pack(_masked(length))
-        self._write([head, record, FOOT.pack(_masked(record))])
-        self._offset += len(head) + len(record) + FOOT.size
+        self._write([head, *pieces, FOOT.pack(_masked(*pieces))])
+        self._offset += len(head) + num_bytes + FOOT.size
         self.length += 1
-        self.num_bytes += len(record)
+        self.num_bytes += num_bytes
         return start
 
     def _write(self, pieces: list[bytes]) -> None:
@@ -146,6 +148,6 @@ def _read_one(file: BinaryIO, head: bytes, number: int) -> bytes | DamagedRecord
     return record
 
 
-def _masked(data: bytes) -> int:
-    crc = crc32c(data)
+def _masked(*pieces: bytes) -> int:
+    crc = functools.reduce(crc32c_extend, pieces, 0)
     return ((crc >> 15 | crc << 17) + MASK) & 0xFFFFFFFF

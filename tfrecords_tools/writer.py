@@ -77,14 +77,15 @@ class SplitWriter:
             for flush in self._flushes:
                 flush.result()
 
-    def write(self, record: bytes) -> Place:
-        """Appends a record; returns where it lies until `name_shards`."""
+    def write(self, *pieces: bytes) -> Place:
+        """Appends a record, whole or in pieces; returns where it lies until `name_shards`."""
         shard = self._open
         if shard is None:
             path = self.directory / f"{self.split}.{len(self._closed)}.part"
             shard = self._open = RecordWriter(path)
-        place = Place(shard.path.name, shard.write(record))
-        self._unflushed += len(record)
+        before = shard.num_bytes
+        place = Place(shard.path.name, shard.write(*pieces))
+        self._unflushed += shard.num_bytes - before
         if shard.num_bytes >= SHARD_BYTES:
             self._close(shard)
         elif self._unflushed >= FLUSH_BYTES:

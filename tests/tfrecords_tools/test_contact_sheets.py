@@ -14,8 +14,8 @@ from tfrecords_tools.contact_sheets import (
     IMAGES,
     SIDE,
     TITLE,
+    Sheet,
     contact_sheet,
-    sheet_name,
 )
 
 
@@ -30,7 +30,7 @@ def pixels(png: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [1, COLUMNS, COLUMNS + 1, IMAGES])
 def test_thumbnails_stand_row_by_row(count):
-    sheet = pixels(contact_sheet("a class", [tile(number) for number in range(count)]))
+    sheet = pixels(contact_sheet(Sheet(0, "a", "a class", [tile(n) for n in range(count)])))
     for number in range(count):
         row, column = divmod(number, COLUMNS)
         top, left = TITLE + row * (SIDE + GAP), GAP + column * (SIDE + GAP)
@@ -39,7 +39,9 @@ def test_thumbnails_stand_row_by_row(count):
 
 
 def test_title_is_written():
-    titled, bare = (pixels(contact_sheet(text, [tile(255)])) for text in ("melanoma", ""))
+    titled, bare = (
+        pixels(contact_sheet(Sheet(0, "a", text, [tile(255)]))) for text in ("melanoma", "")
+    )
     assert (titled[:TITLE] != bare[:TITLE]).any()
     assert (titled[TITLE:] == bare[TITLE:]).all()
 
@@ -55,4 +57,4 @@ def test_title_is_written():
     ],
 )
 def test_file_names(name, file):
-    assert sheet_name(3, name) == file
+    assert Sheet(3, name, "", []).file == file

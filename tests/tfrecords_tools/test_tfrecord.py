@@ -38,6 +38,14 @@ def test_it_comes_back(file):
     assert [read_at(path, offset) for offset in offsets] == RECORDS
 
 
+def test_record_in_pieces(tmp_path):
+    with RecordWriter(tmp_path / "x") as writer:
+        offsets = [writer.write(b"one", b"", b"two"), writer.write(), writer.write(b"three")]
+    assert list(read_file(tmp_path / "x")) == [b"onetwo", b"", b"three"]
+    assert (writer.length, writer.num_bytes) == (3, 11)
+    assert read_at(tmp_path / "x", offsets[2]) == b"three"
+
+
 def test_writer_whose_system_takes_little_at_a_time(tmp_path, monkeypatch):
     writev = __import__("os").writev
     monkeypatch.setattr("os.writev", lambda handle, pieces: writev(handle, [pieces[0][:5]]))
