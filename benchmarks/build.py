@@ -33,6 +33,9 @@ import tfrecords_tools
 
 SIZE = 128
 WORKERS = 2
+RESIZED = f"build --size {SIZE}"
+ORIGINAL = "build --size original"
+DECODING = "decoding alone, writing nothing"
 CROP = (75, 450)
 """First column and side of the square about the centre of a photograph of 600x450 pixels."""
 
@@ -43,6 +46,7 @@ def main() -> None:
     parser.add_argument("--images", required=True, type=Path)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--limit", type=int, help="take the first images only")
+    parser.add_argument("--only", choices=("resized", "original"), help="one half of it")
     options = parser.parse_args()
     # By name, so that the first files are of all classes.
     found = sorted(options.images.rglob("*.jpg"), key=lambda path: path.name)
@@ -50,34 +54,41 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.images.parent) as scratch:
         place = Path(scratch)
         images = _linked(files, place / "images")
-        contestants = _contestants(images, files, place)
-        _rates(_contestants(_linked(files[:64], place / "few"), files[:64], place), 64, 1, place)
+        contestants = _contestants(images, files, place, options.only)
+        few = _contestants(_linked(files[:64], place / "few"), files[:64], place, options.only)
+        _rates(few, 64, 1, place)
         rates = _rates(contestants, len(files), options.repeats, place)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     for name, values in rates.items():
         print(f"{name:46s} {medians[name]:7.0f} images/s   {min(values):.0f} to {max(values):.0f}")
-    resized = medians[f"build --size {SIZE}"]
-    fastest = max(medians[name] for name in ("Python threads, tf.io", "tf.data, tf.io"))
-    print(f"build --size {SIZE} / the faster of TensorFlow's: {resized / fastest:.2f}")
-    print(f"build --size {SIZE} / TFDS' builder: {resized / medians['TFDS builder']:.2f}")
-    original = medians["build --size original"] / medians["decoding alone, writing nothing"]
-    print(f"build --size original / decoding alone: {original:.2f}")
+    if options.only != "original":
+        resized = medians[RESIZED]
+        fastest = max(medians["Python threads, tf.io"], medians["tf.data, tf.io"])
+        print(f"{RESIZED} / the faster of TensorFlow's: {resized / fastest:.2f}")
+        print(f"{RESIZED} / TFDS' builder: {resized / medians['TFDS builder']:.2f}")
+    if options.only != "resized":
+        print(f"{ORIGINAL} / decoding alone: {medians[ORIGINAL] / medians[DECODING]:.2f}")
 
 
-def _contestants(images: Path, files: list[str], place: Path) -> dict[str, Callable[[], object]]:
+def _contestants(
+    images: Path, files: list[str], place: Path, only: str | None
+) -> dict[str, Callable[[], object]]:
     out = place / "out"
 
     def build(size: int | str) -> object:
         return tfrecords_tools.build(images, out, name="x", size=size, workers=WORKERS)
 
-    return {
-        f"build --size {SIZE}": lambda: build(SIZE),
+    resized: dict[str, Callable[[], object]] = {
+        RESIZED: lambda: build(SIZE),
         "Python threads, tf.io": lambda: _write(_in_threads(_prepared_eagerly, files), out),
         "tf.data, tf.io": lambda: _write(_by_tf_data(files), out),
         "TFDS builder": lambda: _tfds_builder(files, out),
-        "build --size original": lambda: build("original"),
-        "decoding alone, writing nothing": lambda: list(_in_threads(_decoded, files)),
     }
+    original: dict[str, Callable[[], object]] = {
+        ORIGINAL: lambda: build("original"),
+        DECODING: lambda: list(_in_threads(_decoded, files)),
+    }
+    return {"resized": resized, "original": original}.get(only or "", resized | original)
 
 
 def _rates(

@@ -7,12 +7,14 @@ those first ones. All orders follow from names and hashes: any worker count give
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import gc
 import importlib.metadata
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +99,19 @@ def build(
     """
     chosen = BuildOptions(name=name, **options)
     _check_apart(Path(images), Path(out), chosen)
-    with new_directory(out, overwrite=overwrite) as directory:
+    with new_directory(out, overwrite=overwrite) as directory, _old_objects_left_alone():
         made = _build_into(directory, Path(images), chosen)
     return BuildReport(read_info(out), made.rejections, made.lost_classes, len(made.near.pairs))
+
+
+@contextlib.contextmanager
+def _old_objects_left_alone() -> Iterator[None]:
+    """Spares the garbage collector the half a million objects that TensorFlow is made of."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,8 +283,12 @@ def _known_splits(directory: str | os.PathLike[str]) -> dict[str, str]:
 def _runner(options: BuildOptions, directory: Path) -> Runner:
     if options.runner != BEAM:
         return ThreadRunner(options.workers)
-    from tfrecords_tools.beam import BeamRunner
-
+    try:
+        from tfrecords_tools.beam import BeamRunner
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"runner {BEAM!r} needs Apache Beam ({error}): pip install 'skin-synth[beam]'"
+        ) from error
     return BeamRunner(options.beam_pipeline_options, directory)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import re
 import resource
@@ -27,6 +28,10 @@ CONTRACT = (
     "build I --out D --name n --size 64 --splits train=0.7,validation=0.15,test=0.15",
     "build I --out D --name n --size original --keep_splits OLD --min_side 8 --max_rejected 0.1",
     "build I --out D --name n --seed 0 --workers 3 --runner threads --overwrite",
+    "build I --out D --name n --runner beam --beam_pipeline_options runner=DirectRunner,x=1",
+    "build I --out D --name n --labels C --one_hot --metadata M --split_column s --label_map L",
+    "build I --out D --name n --labels C --extra_columns age:float,sex --max_pixels 9",
+    "build I --out D --name n --size 64 --resize pad --encoding jpeg --jpeg_quality 90",
     "inspect D",
     "verify D",
 )
@@ -46,6 +51,9 @@ WRONG = (
     ("build I --out D --name n --splits 0.7,0.3", "'0.7,0.3'"),
     ("build I --out D --name n --splits train=0.5,train=0.5", "needs train=0.7"),
     ("build I --out D --name n --runner sparks", "sparks"),
+    ("build I --out D --name n --resize stretch", "stretch"),
+    ("build I --out D --name n --encoding gif", "gif"),
+    ("build I --out D --name n --extra_columns age:number", "kind 'number'"),
     ("build I --out D --name n --workers many", "many"),
     ("build I J --out D --name n", "J"),
     ("inspect", "DIR"),
@@ -187,6 +195,19 @@ WRONG_INPUTS = {
     "no old data": ("{images} --keep_splits {root}/nowhere", "nowhere is not there"),
     "inside": ("{images} --out {images}/out", "lies in the image folder"),
     "name": ("{images} --name ham-64-train", "'ham-64-train' does not fit"),
+    "jpeg of originals": ("{images} --encoding jpeg", "encoding 'jpeg' needs a size in pixels"),
+    "quality": ("{images} --jpeg_quality 0", "must be from 1 to 100, got 0"),
+    "pixels": ("{images} --max_pixels 0", "max_pixels must be at least 1, got 0"),
+    "columns of folders": ("{images} --group_column lesion", "group_column needs a CSV by labels"),
+    "split twice": (
+        "{images} --labels {root}/l.csv --split_column x --splits train=1",
+        "split_column gives the splits: leave splits out",
+    ),
+    "missing map": ("{images} --label_map {root}/no.csv", "no.csv is not a file"),
+    "beam options": (
+        "{images} --beam_pipeline_options runner=X",
+        "beam_pipeline_options are for runner 'beam', got 'threads'",
+    ),
 }
 """Words after `build`, and what the error tells."""
 
@@ -201,6 +222,13 @@ def test_wrong_input_gets_one_line_and_leaves_nothing(case, folders, tmp_path, c
     words = line.format(images=folders, root=tmp_path).split()
     fails(["build", "--name", "x", "--out", f"{tmp_path}/deep/out", *words], told, capsys)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(importlib.util.find_spec("apache_beam"), reason="Apache Beam is installed")
+def test_beam_that_is_not_installed(folders, tmp_path, capsys):
+    words = ["build", str(folders), "--out", str(tmp_path / "out"), "--name", "x"]
+    fails([*words, "--runner", "beam"], "pip install 'skin-synth[beam]'", capsys)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("command", ["inspect", "verify"])

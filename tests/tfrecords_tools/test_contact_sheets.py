@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -58,3 +59,30 @@ def test_title_is_written():
 )
 def test_file_names(name, file):
     assert Sheet(3, name, "", []).file == file
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a\\b:c*?", "n\0l", "naïve 痣", "痣" * 100])
+def test_every_class_name_makes_a_file(name, tmp_path):
+    sheet = Sheet(3, name, "", [])
+    (tmp_path / sheet.file).touch()
+    assert os.listdir(tmp_path) == [sheet.file]
+
+
+@pytest.mark.xfail(reason="a name is cut at 64 letters, which may be more than 255 bytes")
+def test_class_name_of_long_letters(tmp_path):
+    (tmp_path / Sheet(3, "\U00020000" * 63, "", []).file).touch()
+
+
+def test_names_that_become_one_make_two_files():
+    assert Sheet(0, "a/b", "", []).file != Sheet(1, "a b", "", []).file
+
+
+def test_paper_is_white_where_nothing_stands():
+    sheet = pixels(contact_sheet(Sheet(0, "a", "", [tile(0)])))
+    assert sheet.shape[1] == COLUMNS * (SIDE + GAP) + GAP
+    assert (sheet == 0).sum() == SIDE * SIDE * 3
+    assert (sheet[sheet != 0] == 255).all()
+
+
+def test_title_in_any_script():
+    assert pixels(contact_sheet(Sheet(0, "a", "痣 — nævus " * 40, [tile(0)]))).shape[0] > TITLE

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.tfrecords_tools.test_perceptual import picture
 from tfrecords_tools.duplicates import Traces, copies, settle
+from tfrecords_tools.images import decode, pixels_hash, prepare
+from tfrecords_tools.options import ImageOptions
 from tfrecords_tools.sources import ImageRecord
 
 
@@ -59,6 +66,39 @@ def test_image_that_was_no_good_is_no_copy():
 def test_images_decoded_at_two_scales_are_compared_by_their_looks(bits, alike):
     found = traces((7, 0, 1), (8, 2**bits - 1, 8), (9, 2**64 - 1, 8))
     assert compared(found, "xxy") == ([[0, 1]] if alike else [], [0, 1] if alike else [])
+
+
+def saved(image: Image.Image, encoding: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, encoding, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("size", [None, 32])
+def test_one_picture_in_two_formats_is_found(size):
+    options = ImageOptions(size=size)
+    jpegs = [saved(picture(seed, (400, 400)), "JPEG", quality=90) for seed in range(4)]
+    again = [saved(Image.open(io.BytesIO(jpegs[seed])), "PNG") for seed in (2, 0)]
+    files = [*jpegs, *again, saved(Image.open(io.BytesIO(jpegs[0])), "BMP")]
+    prepared = [prepare(content, options) for content in files]
+    assert {image.scale for image in prepared[:4]} != {image.scale for image in prepared[4:]}
+    found = copies(
+        traces(*((image.probe, image.perceptual, image.scale) for image in prepared)),
+        lambda rows: [pixels_hash(decode(files[row], options)) for row in rows],
+    )
+    assert sorted(found) == [[0, 5, 6], [2, 4]]
+
+
+def test_one_pixel_makes_another_picture():
+    pixels = np.array(picture(0))
+    pixels[50, 50, 0] ^= 1
+    files = [saved(image, "PNG") for image in (picture(0), Image.fromarray(pixels))]
+    prepared = [prepare(content, ImageOptions()) for content in files]
+    found = copies(
+        traces(*((image.probe, image.perceptual, image.scale) for image in prepared)),
+        lambda rows: [pixels_hash(decode(files[row], ImageOptions())) for row in rows],
+    )
+    assert found == []
 
 
 def test_different_pictures_stay():
@@ -116,3 +156,20 @@ def test_copy_in_the_weightiest_split_stays():
     settled = settle(records, [[0, 1, 2, 3]])
     assert reasons(settled) == {"a.png": "leak", "b.png": "leak", "d.png": "duplicate"}
     assert settled.rejections[0].detail == "the same pixels as c.png, which is in split test"
+
+
+def test_copies_within_a_given_split_are_no_leak():
+    records = [image("a", split="test"), image("b", split="test"), image("c", split="train")]
+    assert reasons(settle(records, [[0, 1]])) == {"b.png": "duplicate"}
+
+
+def test_leak_joins_the_groups():
+    records = [image("a", group="g1", split="train"), image("b", group="g2", split="test")]
+    settled = settle(records, [[0, 1]])
+    assert reasons(settled) == {"a.png": "leak"}
+    assert settled.joined == {"g2": "g1"}
+
+
+def test_conflict_across_given_splits_goes_from_both():
+    records = [image("a", "nv", split="train"), image("b", "mel", split="test")]
+    assert set(reasons(settle(records, [[0, 1]])).values()) == {"label_conflict"}

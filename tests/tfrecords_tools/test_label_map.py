@@ -1,67 +1,127 @@
-"""Label maps: classes merged, renamed, left out."""
+"""A table that merges, renames and leaves out classes."""
 
 from __future__ import annotations
 
-from collections import Counter
-from pathlib import Path
-
 import pytest
 
-from tests.tfrecords_tools.test_sources import table, touch
+from tests.tfrecords_tools.listings import (
+    COMPOSED,
+    DECOMPOSED,
+    reasons,
+    summary,
+    table,
+    touch,
+)
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.sources import find
+from tfrecords_tools.sources import Source, find
+from tfrecords_tools.sources.folders import from_class_folders
+from tfrecords_tools.sources.label_map import mapped, read_label_map
 
 
-def mapped(tmp_path: Path, *rows: str, head: str = "from,to"):
-    images = touch(tmp_path / "i", "akiec/a.png", "bcc/b.png", "nv/c.png", "df/d.png")
-    label_map = table(tmp_path / "map.csv", *rows, head=head)
-    return find(images, BuildOptions(name="x", label_map=label_map))
+def label_map(path, *rows: str):
+    return table(path / "map.csv", *rows, head="from,to")
 
 
-def test_merged_renamed_and_left_out(tmp_path):
-    source = mapped(tmp_path, "akiec,carcinoma", "bcc, carcinoma ", "df,", "nv,naevus")
-    assert Counter(record.label for record in source.records) == {"carcinoma": 2, "naevus": 1}
-    assert source.labels == {"carcinoma", "naevus"}
-    (rejection,) = source.rejections
-    assert (rejection.file, rejection.reason) == ("df/d.png", "label_excluded")
-    assert rejection.detail == "the label map leaves df out"
+def folders(path) -> Source:
+    return from_class_folders(touch(path / "i", "nv/a.png", "mel/b.png", "bcc/c.png", "df/d.png"))
 
 
-def test_classes_that_are_not_named_stay(tmp_path):
-    assert mapped(tmp_path, "nv,mole").labels == {"akiec", "bcc", "df", "mole"}
+def test_merge_rename_leave_out_and_keep(tmp_path):
+    path = label_map(tmp_path, "mel,malignant", "bcc, malignant", "df,")
+    folders(tmp_path)
+    source = find(tmp_path / "i", BuildOptions(name="x", label_map=path))
+    assert summary(source) == [
+        ("bcc/c.png", "bcc/c.png", "malignant", "bcc/c.png"),
+        ("mel/b.png", "mel/b.png", "malignant", "mel/b.png"),
+        ("nv/a.png", "nv/a.png", "nv", "nv/a.png"),
+    ]
+    assert reasons(source) == {"df/d.png": "label_excluded"}
+    assert source.rejections[0].detail == "the label map leaves df out"
+    assert source.labels == {"malignant", "nv"}
 
 
-def test_names_may_be_swapped(tmp_path):
-    source = mapped(tmp_path, "nv,df", "df,nv")
-    labels = {record.file: record.label for record in source.records}
-    assert (labels["nv/c.png"], labels["df/d.png"]) == ("df", "nv")
+def test_classes_that_trade_names(tmp_path):
+    source = mapped(folders(tmp_path), {"nv": "mel", "mel": "nv"})
+    assert {r.file: r.label for r in source.records} == {
+        "nv/a.png": "mel",
+        "mel/b.png": "nv",
+        "bcc/c.png": "bcc",
+        "df/d.png": "df",
+    }
 
 
-def test_class_of_a_table_without_an_image_may_be_mapped(tmp_path):
+def test_all_else_is_kept(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "stray.jpg")
+    labels = table(
+        tmp_path / "l.csv", "a,g,nv,train,50", "b,g,mel,test,", head="image_id,g,label,fold,age"
+    )
+    options = BuildOptions(
+        name="x", labels=labels, group_column="g", split_column="fold", extra_columns="age:int"
+    )
+    before = find(images, options)
+    after = mapped(before, {"nv": "naevus"})
+    assert after.columns == before.columns
+    assert after.rejections == before.rejections
+    assert [(r.label, r.group, r.split, r.extras) for r in after.records] == [
+        ("naevus", "g", "train", (50,)),
+        ("mel", "g", "test", (-1,)),
+    ]
+
+
+def test_class_without_an_image_may_be_named(tmp_path):
     images = touch(tmp_path / "i", "a.jpg", "b.jpg")
     labels = table(tmp_path / "l.csv", "a,1,0,0", "b,0,1,0", head="image_id,MEL,NV,UNK")
-    label_map = table(tmp_path / "map.csv", "UNK,", head="from,to")
-    source = find(images, BuildOptions(name="x", labels=labels, one_hot=True, label_map=label_map))
-    assert source.labels == {"MEL", "NV"}
+    path = label_map(tmp_path, "UNK,", "NV,MEL")
+    source = find(images, BuildOptions(name="x", labels=labels, one_hot=True, label_map=path))
+    assert [record.label for record in source.records] == ["MEL", "MEL"]
+    assert source.labels == {"MEL"}
+
+
+def test_unknown_class(tmp_path):
+    told = "names NV, scc, which no image has; there are bcc, df, mel, nv"
+    with pytest.raises(InputError, match=told):
+        mapped(folders(tmp_path), {"scc": "x", "NV": "x", "nv": "y"})
+
+
+def test_no_class_is_left(tmp_path):
+    with pytest.raises(InputError, match=r"holds no labelled image \(.*label_excluded"):
+        mapped(folders(tmp_path), dict.fromkeys(("nv", "mel", "bcc", "df"), ""))
+
+
+def test_names_are_normalised(tmp_path):
+    path = label_map(tmp_path, f" {DECOMPOSED} ,{DECOMPOSED}2", "nv\t,")
+    assert read_label_map(path) == {COMPOSED: f"{COMPOSED}2", "nv": ""}
+
+
+def test_table_from_a_spreadsheet(tmp_path):
+    (tmp_path / "map.csv").write_bytes(b'\xef\xbb\xbffrom,to\r\n"a, b",c\r\n\r\n')
+    assert read_label_map(tmp_path / "map.csv") == {"a, b": "c"}
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r"map\.csv is not a file: give a CSV"):
+        read_label_map(tmp_path / "map.csv")
 
 
 @pytest.mark.parametrize(
-    ("rows", "head", "told"),
+    ("content", "told"),
     [
-        (["mole,nv"], "from,to", "names mole, which no image has; there are akiec, bcc, df, nv"),
-        (["nv,a", "nv,b"], "from,to", "line 3: from is 'nv', which is blank or stands above"),
-        ([",a"], "from,to", "line 2: from is ''"),
-        (["nv,a"], "old,new", "must have the columns from,to; it has"),
-        (["nv,", "akiec,", "bcc,", "df,"], "from,to", "no labelled image"),
+        (b"", "must have the columns from,to; it has none"),
+        (b"old,new\nnv,x\n", r"must have the columns from,to; it has \['old', 'new'\]"),
+        (b"from,to\nnv,x\nnv,x\n", "line 3: from is 'nv', which is blank or stands above"),
+        (b"from,to\nnv,x\nmel,x\n nv,y\n", "line 4: from is 'nv'"),
+        (b"from,to\n ,x\n", "line 2: from is ''"),
+        (b"from,to\n\xe9,x\n", "cannot be read as a UTF-8 CSV"),
+        (b"from,to\n" + b"x" * 200_000 + b",y\n", "field larger than"),
+        pytest.param(
+            b"from,to\nnv,benign, typical\n",
+            "more cells than the header",
+            marks=pytest.mark.xfail(reason="what is too much is left out in silence"),
+        ),
     ],
 )
-def test_maps_that_cannot_be(rows, head, told, tmp_path):
+def test_tables_that_cannot_be_used(content, told, tmp_path):
+    (tmp_path / "map.csv").write_bytes(content)
     with pytest.raises(InputError, match=told):
-        mapped(tmp_path, *rows, head=head)
-
-
-def test_missing_map(tmp_path):
-    images = touch(tmp_path / "i", "nv/a.png")
-    with pytest.raises(InputError, match=r"map\.csv is not a file"):
-        find(images, BuildOptions(name="x", label_map=tmp_path / "map.csv"))
+        read_label_map(tmp_path / "map.csv")

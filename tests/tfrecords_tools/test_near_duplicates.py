@@ -46,6 +46,24 @@ def test_copy_in_another_split(symmetry):
     assert pair.symmetry == inverse.get(symmetry, symmetry)
 
 
+def test_different_pictures_are_none():
+    random = np.random.default_rng(0)
+    pictures = []
+    for seed in range(60):
+        noisy = np.asarray(picture(seed), float) + random.normal(0, 12, (96, 96, 3))
+        pictures.append(Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)))
+    found = found_among(pictures, {"train": list(range(40)), "test": list(range(40, 60))})
+    assert found == NearDuplicates((), cut_short=False)
+
+
+def test_small_grey_is_the_mean_of_what_it_covers():
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96), np.uint8)
+    small = small_grey(Image.fromarray(pixels).convert("RGB"))
+    assert small.dtype == np.float32
+    expected = pixels.reshape(32, 2, 32, 3).mean(axis=(1, 3))
+    assert np.abs(small - expected).max() <= 1
+
+
 def test_copies_within_a_split_are_no_leak():
     pictures = [picture(0), picture(0), picture(1)]
     assert found_among(pictures, {"train": [0, 1], "test": [2]}).pairs == ()
@@ -65,6 +83,23 @@ def test_pictures_that_share_the_hash_alone_are_told_apart(monkeypatch):
         {"train": [0], "test": [1]}, same, lambda rows: [small_grey(pictures[r]) for r in rows]
     )
     assert found.pairs == ()
+
+
+@pytest.mark.parametrize("symmetry", ["none", "flip_left_right"])
+def test_best_symmetry_of_an_almost_symmetric_picture_is_told(symmetry):
+    half = np.asarray(picture(4), float)[:, :48]
+    shade = np.linspace(0.98, 1.02, 96)[:, None]
+    almost = np.concatenate([half, half[:, ::-1]], axis=1) * shade
+    image = Image.fromarray(np.clip(almost, 0, 255).astype(np.uint8))
+    (pair,) = found_among([image, moved(image, symmetry)], {"train": [0], "test": [1]}).pairs
+    assert pair.symmetry == symmetry
+    assert pair.correlation == pytest.approx(1)
+
+
+def test_most_alike_come_first():
+    pictures = [picture(0), picture(1), re_encoded(picture(0), 20), picture(1)]
+    found = found_among(pictures, {"train": [0, 1], "test": [2, 3]})
+    assert [(pair.row, pair.other) for pair in found.pairs] == [(1, 3), (0, 2)]
 
 
 def test_flat_pictures():

@@ -7,13 +7,35 @@ import dataclasses
 import pytest
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.options import BuildOptions, ImageOptions
+from tfrecords_tools.schema import Column
 
 
 def test_defaults():
     options = BuildOptions(name="ham10000_v2")
     assert options.side is None
+    assert options.images == ImageOptions()
+    assert options.columns == ()
     assert dataclasses.replace(options, size=64).side == 64
+
+
+def test_what_is_asked_of_each_image():
+    options = BuildOptions(
+        name="x",
+        size=64,
+        resize="pad",
+        encoding="jpeg",
+        jpeg_quality=80,
+        min_side=32,
+        max_pixels=10**6,
+    )
+    assert options.images == ImageOptions(64, "pad", "jpeg", 80, 32, 10**6)
+
+
+@pytest.mark.parametrize("columns", ["age:float,sex", {"age": "float", "sex": "text"}])
+def test_columns(columns):
+    options = BuildOptions(name="x", labels="l.csv", extra_columns=columns)
+    assert options.columns == (Column("age", "float"), Column("sex", "text"))
 
 
 @pytest.mark.parametrize(
@@ -28,12 +50,65 @@ def test_defaults():
         ("size", -3, "got -3"),
         ("size", 2.5, "got 2.5"),
         ("size", "big", "'original', got 'big'"),
+        ("resize", "stretch", "resize must be one of crop, pad, squash, got 'stretch'"),
+        ("encoding", "webp", "encoding must be one of png, jpeg, got 'webp'"),
+        ("encoding", "jpeg", "encoding 'jpeg' needs a size in pixels"),
+        ("jpeg_quality", 0, "from 1 to 100, got 0"),
+        ("jpeg_quality", 101, "got 101"),
         ("min_side", 0, "at least 1 pixel, got 0"),
+        ("max_pixels", 0, "max_pixels must be at least 1, got 0"),
         ("max_rejected", 1.5, "from 0 to 1, got 1.5"),
+        ("max_rejected", -0.1, "got -0.1"),
         ("max_rejected", float("nan"), "got nan"),
         ("workers", 0, "at least 1, got 0"),
+        ("runner", "spark", "runner must be one of threads, beam, got 'spark'"),
+        ("beam_pipeline_options", "x=1", "are for runner 'beam', got 'threads'"),
     ],
 )
 def test_values_that_cannot_be(field, value, told):
     with pytest.raises(InputError, match=told):
         BuildOptions(**({"name": "x"} | {field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("one_hot", True),
+        ("metadata", "m.csv"),
+        ("group_column", "lesion_id"),
+        ("split_column", "fold"),
+        ("extra_columns", "age:int"),
+        ("extra_columns", {"age": "int"}),
+    ],
+)
+def test_what_needs_a_table(field, value):
+    with pytest.raises(InputError, match=f"{field} needs a CSV by labels; class folders have none"):
+        BuildOptions(name="x", **{field: value})
+    assert getattr(BuildOptions(name="x", labels="l.csv", **{field: value}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ("label", "'label'"),
+        ({"age": "double"}, "kind 'double'"),
+        ({"a b": "int"}, "'a b'"),
+        ("age,age", "asked for twice"),
+    ],
+)
+def test_columns_that_cannot_be(columns, told):
+    with pytest.raises(InputError, match=told):
+        BuildOptions(name="x", labels="l.csv", extra_columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("splits", {"train": 1}), ("keep_splits", "old_data")]
+)
+def test_splits_come_from_one_place(field, value):
+    with pytest.raises(InputError, match=f"split_column gives the splits: leave {field} out"):
+        BuildOptions(name="x", labels="l.csv", split_column="fold", **{field: value})
+
+
+def test_options_of_beam():
+    options = BuildOptions(name="x", runner="beam", beam_pipeline_options="runner=DirectRunner")
+    assert options.beam_pipeline_options == "runner=DirectRunner"

@@ -29,6 +29,36 @@ def bits(first: int, second: int) -> int:
     return (first ^ second).bit_count()
 
 
+def spectrum(image: Image.Image) -> np.ndarray:
+    """float[8, 8], the lowest frequencies by the definition of the transform."""
+    small = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.BOX), float)
+    k, x = np.arange(8), np.arange(32)
+    waves = np.cos(np.pi * k[:, None] * (x[None] + 0.5) / 32)
+    return np.einsum("ky,lx,yx->kl", waves, waves, small)
+
+
+def test_hash_holds_the_signs_of_the_lowest_frequencies():
+    for seed in range(20):
+        negative = spectrum(picture(seed)).ravel() < 0
+        expected = sum(1 << bit for bit in range(1, 64) if negative[bit])
+        assert perceptual_hash(picture(seed)) == expected
+
+
+def test_bit_of_the_mean_is_never_set():
+    assert all(perceptual_hash(picture(seed)) % 2 == 0 for seed in range(20))
+    assert perceptual_hash(Image.new("L", (40, 30))) == 0
+
+
+@pytest.mark.parametrize("symmetry", SYMMETRIES)
+def test_hash_of_a_moved_picture_is_exact_where_nothing_is_rounded(symmetry):
+    pictures = [picture(seed, (32, 32)) for seed in range(60)]
+    clear = [image for image in pictures if np.abs(spectrum(image)).min() > 0.1]
+    assert len(clear) > 40
+    hashes = np.array([perceptual_hash(image) for image in clear], np.uint64)
+    expected = [perceptual_hash(moved(image, symmetry)) for image in clear]
+    assert perceptual.transformed(hashes, symmetry).tolist() == expected
+
+
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
 def test_hash_of_a_moved_picture_is_known_beforehand(symmetry):
     pictures = [picture(seed) for seed in range(20)]
@@ -110,3 +140,12 @@ def test_no_hashes():
     none = np.zeros(0, np.uint64)
     assert list(near_pairs(none, none)) == []
     assert list(near_pairs(np.ones(3, np.uint64), none)) == []
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_lower_limit(limit):
+    first, second = planted(9)
+    distance = np.bitwise_count(first[:, None] ^ second[None])
+    expected = sorted(map(tuple, np.argwhere(distance <= limit).tolist()))
+    assert expected
+    assert sorted((i, j) for i, j, _ in near_pairs(first, second, limit=limit)) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.plan import Planner
-from tfrecords_tools.sources.listing import ImageRecord, make_source
+from tfrecords_tools.sources.listing import ImageRecord, Source, make_source
 from tfrecords_tools.splits import check_shares
 
 SHARES = check_shares({"train": "0.5", "validation": "0.25", "test": "0.25"})
@@ -52,6 +53,38 @@ def test_every_row_once_and_groups_whole(images, data):
             splits_of[joined.get(images[row][1], images[row][1])].add(split)
     assert all(len(splits) == 1 for splits in splits_of.values())
     assert plan == made.plan(range(len(images)), joined)
+
+
+@given(st.permutations(range(30)), st.integers(0, 3))
+def test_plan_depends_on_names_and_seed_alone(order, seed):
+    records = [
+        ImageRecord(f"{i:03d}.png", f"{i:03d}", "mel" if i % 3 else "nv", f"g{i // 2}")
+        for i in range(30)
+    ]
+
+    def split_ids(order) -> dict[str, list[str]]:
+        shuffled = tuple(records[i] for i in order)
+        source = Source(Path("images"), shuffled, (), frozenset(("mel", "nv")))
+        plan = Planner(source, SHARES, seed, {}).plan(range(30), {})
+        return {
+            split: [shuffled[row].image_id for row in rows] for split, rows in plan.members.items()
+        }
+
+    assert split_ids(order) == split_ids(range(30))
+
+
+def test_seed_changes_splits_and_orders():
+    images = [("mel" if i % 2 else "nv", f"g{i}", None) for i in range(60)]
+    one, other = (
+        dataclasses.replace(planner(images), seed=seed).plan(range(60), {}) for seed in (0, 1)
+    )
+    assert set(one.members["test"]) != set(other.members["test"])
+
+
+def test_split_without_rows_is_left_out():
+    plan = planner([("nv", "a", None), ("mel", "b", None)]).plan(range(2), {})
+    assert list(plan.members) == ["train"]
+    assert plan.class_names == ("mel", "nv")
 
 
 def test_order_within_a_split_is_that_of_a_hash():
@@ -118,3 +151,20 @@ def test_known_groups_of_two_splits_cannot_be_joined():
     made = planner(images, known={"a": "train", "b": "test"})
     with pytest.raises(InputError, match=r"group 'a' .* are one group now"):
         made.plan(range(2), {"b": "a"})
+
+
+def test_seed_does_not_move_given_splits():
+    images = [("mel" if i % 2 else "nv", f"g{i}", ("train", "test")[i % 4 > 1]) for i in range(40)]
+    made = planner(images, shares=None)
+    one, other = (dataclasses.replace(made, seed=seed).plan(range(40), {}) for seed in (0, 1))
+    assert one.members != other.members
+    assert {s: set(m) for s, m in one.members.items()} == {
+        s: set(m) for s, m in other.members.items()
+    }
+
+
+def test_known_groups_of_a_split_without_share():
+    images = [("mel", "a", None), ("nv", "b", None)]
+    made = planner(images, shares=check_shares({"train": 1}), known={"a": "test"})
+    with pytest.raises(InputError, match=r"\['test'\], which have no share"):
+        made.plan(range(2), {})

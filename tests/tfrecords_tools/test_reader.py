@@ -8,8 +8,9 @@ import shutil
 import pytest
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import fingerprint, read_info, read_records
-from tfrecords_tools.schema import parse_record
+from tfrecords_tools.reader import fingerprint, read, read_info, read_records
+from tfrecords_tools.schema import Column, Record, parse_record, serialize_record
+from tfrecords_tools.writer import write_dataset
 
 
 def shard(directory, split="train"):
@@ -135,3 +136,58 @@ def test_fingerprint_sees_every_byte(damageable):
     content[-1] ^= 1
     path.write_bytes(content)
     assert fingerprint(damageable) != known
+
+
+@pytest.fixture
+def with_columns(tmp_path):
+    """A data set of one record with columns, whose images may be JPEGs or PNGs."""
+    write_dataset(
+        tmp_path / "out",
+        name="x",
+        class_names=["mel", "nv"],
+        image_shape=(None, None, 3),
+        image_format=None,
+        columns=[Column("site"), Column("n", "int"), Column("age", "float")],
+        splits={"test": [serialize_record(RECORD)]},
+    )
+    return tmp_path / "out"
+
+
+RECORD = Record(b"image", 1, "i", "g", extras={"age": 45.5, "n": 3, "site": "arm"})
+
+
+def test_columns(with_columns):
+    info = read_info(with_columns)
+    assert info.columns == (Column("age", "float"), Column("n", "int"), Column("site", "text"))
+    assert list(read(with_columns, "test")) == [RECORD]
+
+
+def test_no_columns(small_data):
+    assert read_info(small_data).columns == ()
+    assert read_info(small_data).image_format == "png"
+
+
+def test_images_of_several_formats(with_columns):
+    info = read_info(with_columns)
+    assert (info.image_shape, info.image_format) == ((None, None, 3), None)
+
+
+def test_column_of_a_type_that_is_not_ours(with_columns):
+    path = with_columns / "features.json"
+    path.write_text(path.read_text().replace("float32", "float64"))
+    with pytest.raises(InputError, match=r"damaged or not ours \(KeyError\('float64'\)\)"):
+        read_info(with_columns)
+
+
+@pytest.mark.parametrize("more", [1, -1])
+def test_metadata_that_promise_other_numbers(more, damageable):
+    path = damageable / "dataset_info.json"
+    info = json.loads(path.read_text())
+    (test,) = (split for split in info["splits"] if split["name"] == "test")
+    count = int(test["shardLengths"][0])
+    test["shardLengths"][0] = str(count + more)
+    path.write_text(json.dumps(info))
+    with pytest.raises(
+        InputError, match=f"has {count} records, the metadata promise {count + more}"
+    ):
+        list(read(damageable, "test"))

@@ -74,3 +74,29 @@ def test_names_that_csv_must_quote_come_back():
 
 def test_no_rejection_gives_the_head_alone():
     assert rejected_csv([]) == b"file,reason,detail\n"
+
+
+def test_order_of_the_images_does_not_matter():
+    members = [("mel", "train", "g1"), ("nv", "train", "g2"), ("nv", "test", "g3")]
+    assert report(members=members) == report(members=members[::-1])
+
+
+def test_report_is_readable_text():
+    told = report(class_names=["nævus"], members=[("nævus", "train", "g")]).decode()
+    assert '"nævus"' in told
+    assert told.endswith("}\n")
+
+
+def test_groups_are_counted_once():
+    members = [("mel", "train", "g"), ("nv", "train", "g"), ("nv", "test", "h")]
+    assert json.loads(report(members=members))["groups"] == {"train": 1, "validation": 0, "test": 1}
+
+
+def test_search_that_was_cut_short_is_told():
+    near = NearDuplicates((), cut_short=True)
+    found = json.loads(report(near_duplicates=near))
+    assert (found["near_duplicates"], found["near_duplicates_cut_short"]) == (0, True)
+
+
+def test_detail_with_bytes_that_are_no_text():
+    assert b"a,damaged,\\udce9" in rejected_csv([Rejection("a", "damaged", "\udce9")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tfrecords_tools import shards
@@ -54,3 +56,27 @@ def test_spool_that_was_damaged_makes_no_shard(tmp_path):
     with pytest.raises(DamagedRecord):
         write_shard(Shard("train", "x", tuple(members)), directory=tmp_path)
     assert not (tmp_path / "x").exists()
+
+
+def test_record_larger_than_a_shard_has_one_to_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
+    members = spooled(tmp_path, 3)
+    assert list(divide(members)) == [(member,) for member in members]
+
+
+def test_changed_record_keeps_all_else(tmp_path):
+    record = Record(b"image", 1, "i", "g", "synthetic", {"age": 45.5, "n": -1, "site": "à"})
+    with RecordWriter(tmp_path / "spool") as writer:
+        place = Place("spool", writer.write(serialize_record(record)))
+    member = Member(place, writer.num_bytes, 0, "h", changed=True)
+    write_shard(Shard("test", "x", (member,)), directory=tmp_path)
+    (found,) = map(parse_record, read_file(tmp_path / "x"))
+    assert found == dataclasses.replace(record, label=0, group="h")
+
+
+def test_unchanged_record_is_not_even_parsed(tmp_path):
+    with RecordWriter(tmp_path / "spool") as writer:
+        place = Place("spool", writer.write(b"\xff no Example"))
+    member = Member(place, writer.num_bytes, 0, "g", changed=False)
+    write_shard(Shard("test", "x", (member,)), directory=tmp_path)
+    assert list(read_file(tmp_path / "x")) == [b"\xff no Example"]

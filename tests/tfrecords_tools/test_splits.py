@@ -11,7 +11,7 @@ import pytest
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.schema import SPLITS
-from tfrecords_tools.splits import DEFAULT_SPLITS, assign_splits, check_shares
+from tfrecords_tools.splits import DEFAULT_SPLITS, assign_splits, check_shares, weightiest
 
 SHARES = check_shares(DEFAULT_SPLITS)
 
@@ -121,3 +121,25 @@ def test_known_groups_stay_when_others_come():
 def test_known_group_of_a_split_without_share():
     with pytest.raises(InputError, match=r"\['test'\], which have no share"):
         assign_splits(singles("nv", 3), check_shares({"train": 1}), seed=0, pinned={"nv0": "test"})
+
+
+@pytest.mark.parametrize(
+    ("given", "split"),
+    [
+        (("train",), "train"),
+        (("train", "validation"), "validation"),
+        (("validation", "train", "train"), "validation"),
+        (("train", "test", "validation"), "test"),
+        (("test", "train"), "test"),
+    ],
+)
+def test_weightiest_of_given_splits(given, split):
+    others = [("other", "train")]
+    assert weightiest(others + [("group", name) for name in given] + others) == {
+        "group": split,
+        "other": "train",
+    }
+
+
+def test_no_given_splits():
+    assert weightiest([]) == {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 
@@ -47,7 +50,7 @@ def test_record_in_pieces(tmp_path):
 
 
 def test_writer_whose_system_takes_little_at_a_time(tmp_path, monkeypatch):
-    writev = __import__("os").writev
+    writev = os.writev
     monkeypatch.setattr("os.writev", lambda handle, pieces: writev(handle, [pieces[0][:5]]))
     with RecordWriter(tmp_path / "x") as writer:
         for record in RECORDS:
@@ -105,3 +108,36 @@ def test_wrong_length_ends_the_reading(file):
     assert damaged.record is None
     with pytest.raises(DamagedRecord):
         read_at(path, offsets[1])
+
+
+def test_empty_file(tmp_path):
+    (tmp_path / "x").touch()
+    assert list(read_file(tmp_path / "x")) == []
+
+
+def test_it_reads_what_tensorflow_writes(tmp_path):
+    with tf.io.TFRecordWriter(str(tmp_path / "x")) as writer:
+        for record in RECORDS:
+            writer.write(record)
+    assert list(read_file(tmp_path / "x")) == RECORDS
+
+
+def test_full_disk_shows_at_once():
+    with RecordWriter(Path("/dev/full")) as writer, pytest.raises(OSError, match="No space left"):
+        writer.write(b"record")
+
+
+def test_offset_behind_the_end(file):
+    path, _ = file
+    with pytest.raises(DamagedRecord, match="the file ends within its head"):
+        read_at(path, path.stat().st_size)
+
+
+def test_second_handle_outlives_the_writer(tmp_path):
+    with RecordWriter(tmp_path / "x") as writer:
+        writer.write(b"one")
+        handle = writer.duplicate_handle()
+    try:
+        assert os.fstat(handle).st_size == (tmp_path / "x").stat().st_size
+    finally:
+        os.close(handle)

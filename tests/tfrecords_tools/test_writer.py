@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tfrecords_tools import writer
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import read, read_records
 from tfrecords_tools.schema import ORIGIN_SYNTHETIC, Column, Record, serialize_record
+from tfrecords_tools.tfrecord import read_at
 from tfrecords_tools.writer import ShardedSplit, SplitWriter, encode_png, write_dataset
 
 CLASS_NAMES = ("mélanome", "nævus, atypical")
@@ -213,3 +215,59 @@ def test_flushing_begins_before_a_shard_is_full(tmp_path, monkeypatch):
     assert {place.file for place in places} == {"train.0.part"}
     assert split.name_shards("x") == ShardedSplit((10,), 600)
     assert [path.name for path in tmp_path.iterdir()] == ["x-train.tfrecord-00000-of-00001"]
+
+
+def test_disk_that_fills_up(tmp_path, monkeypatch):
+    writev, calls = os.writev, []
+
+    def fill_up(handle, pieces):
+        calls.append(handle)
+        if len(calls) == 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return writev(handle, pieces)
+
+    monkeypatch.setattr(os, "writev", fill_up)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        write(tmp_path / "out")
+    assert len(calls) == 5
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_no_file_stays_open(failing, tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(writer, "SHARD_BYTES", 100)
+    if failing:
+        monkeypatch.setattr(os, "fdatasync", fail)
+    before = sorted(os.listdir("/proc/self/fd"))
+    with (
+        pytest.raises(OSError, match=os.strerror(errno.EIO)) if failing else nullcontext(),
+        SplitWriter(tmp_path, "train") as split,
+    ):
+        places = [split.write(bytes(60)) for _ in range(9)]
+    assert len({place.file for place in places}) == 5
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_failing_disk_does_not_hide_the_first_error(tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def broken():
+        yield from records(0, 3)
+        raise RuntimeError("no more")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(RuntimeError, match="no more"):
+        write(tmp_path / "out", splits={"train": broken()})
+
+
+def test_records_lie_where_they_are_said_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "SHARD_BYTES", 100)
+    contents = [bytes([number]) * 40 for number in range(7)]
+    with SplitWriter(tmp_path, "train") as split:
+        places = [split.write(content[:7], content[7:]) for content in contents]
+    assert [read_at(tmp_path / place.file, place.offset) for place in places] == contents
+    assert split.name_shards("x") == ShardedSplit((3, 3, 1), 280)

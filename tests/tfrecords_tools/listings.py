@@ -1,0 +1,30 @@
+"""Folders of empty files, tables beside them, and short forms of what a source lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfrecords_tools.sources import Source
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+def touch(root: Path, *names: str) -> Path:
+    """Empty files; sources do not open them."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def table(path: Path, *rows: str, head: str = "image_id,lesion_id,dx") -> Path:
+    path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def summary(source: Source) -> list[tuple[str, str, str, str]]:
+    return [(r.file, r.image_id, r.label, r.group) for r in source.records]
+
+
+def reasons(source: Source) -> dict[str, str]:
+    return {rejection.file: rejection.reason for rejection in source.rejections}
