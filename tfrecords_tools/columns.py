@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.schema import FLOAT, INT, MISSING, RESERVED, TEXT, Column, Value
 
+GREATEST_FLOAT = (2 - 2**-23) * 2.0**127
+"""That 32 bits hold."""
 MISSING_CELLS = frozenset(("", "na", "n/a", "nan", "null", "none"))
 """Cells that say that there is no value, in small letters, as pandas takes them."""
 
@@ -35,7 +35,7 @@ def check_columns(columns: tuple[Column, ...]) -> None:
     for column in columns:
         if not (column.name.isascii() and column.name.isidentifier()) or column.name in RESERVED:
             raise InputError(
-                f"extra column {column.name!r}: the name must be letters, digits and _, a letter "
+                f"extra column {column.name!r}: the name must be letters, digits and _, no digit "
                 f"first, and none of {', '.join(RESERVED)}: rename it in the table"
             )
         if column.kind not in MISSING:
@@ -72,8 +72,8 @@ def parse_cell(cell: str, column: Column, place: str) -> Value:
 
 
 def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError("a float must be finite, or blank where it is missing")
+    if not abs(value) <= GREATEST_FLOAT:
+        raise ValueError("a float must be finite and fit 32 bits, or be blank where it is missing")
     return value
 
 

@@ -19,6 +19,8 @@ SIDE = 96
 GAP = 4
 TITLE = 24
 """Height of the title, in pixels."""
+NAME_BYTES = 200
+"""Of a class name in a file name; file systems take 255 for all of it."""
 UNSAFE = re.compile(r"[^\w.-]+")
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 
@@ -42,7 +44,8 @@ class Sheet:
     @property
     def file(self) -> str:
         """Name of the file; what a file name cannot hold becomes _."""
-        return f"{self.label:02d}_{UNSAFE.sub('_', self.class_name)[:64]}.png"
+        name = UNSAFE.sub("_", self.class_name)[:64].encode()[:NAME_BYTES]
+        return f"{self.label:02d}_{name.decode(errors='ignore')}.png"
 
 
 def contact_sheet(sheet: Sheet) -> bytes:

@@ -15,6 +15,9 @@ from tfrecords_tools.splits import LEAK, WEIGHTIEST
 CLOSE_BITS = 10
 """Bits in which the perceptual hashes of one picture, decoded in two ways, differ at most."""
 
+MOST_COMPARISONS = 10**9
+"""Beyond so many it takes less time to read all images once more."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Traces:
@@ -109,6 +112,9 @@ def _suspects(traces: Traces) -> set[int]:
         found.update(rows[counts[which] > 1].tolist())
     # Probes of two ways to decode cannot be compared, but perceptual hashes hardly differ.
     for some, others in itertools.combinations(by_scale, 2):
+        if len(some) * len(others) > MOST_COMPARISONS:
+            found.update(some.tolist(), others.tolist())
+            continue
         for row in some:
             bits = np.bitwise_count(traces.perceptual[others] ^ traces.perceptual[row])
             if len(close := others[bits <= CLOSE_BITS]):

@@ -62,7 +62,9 @@ def find_across_splits(
         perceptual: uint64[n], hash of each row.
         greys: gives `small_grey` of each of some rows.
     """
-    candidates = list(itertools.islice(_candidates(members, perceptual), MAX_CANDIDATES))
+    candidates = list(itertools.islice(_candidates(members, perceptual), MAX_CANDIDATES + 1))
+    cut_short = len(candidates) > MAX_CANDIDATES
+    del candidates[MAX_CANDIDATES:]
     rows = sorted({row for one, other, _ in candidates for row in (one, other)})
     pictures = dict(zip(rows, greys(rows), strict=True))
     found: dict[tuple[int, int], NearDuplicate] = {}
@@ -73,7 +75,7 @@ def find_across_splits(
         if correlation >= MIN_CORRELATION and (known is None or correlation > known.correlation):
             found[one, other] = NearDuplicate(one, other, symmetry, correlation)
     pairs = sorted(found.values(), key=lambda pair: (-pair.correlation, pair.row, pair.other))
-    return NearDuplicates(tuple(pairs), len(candidates) == MAX_CANDIDATES)
+    return NearDuplicates(tuple(pairs), cut_short)
 
 
 def small_grey(image: Image.Image) -> np.ndarray:

@@ -56,9 +56,7 @@ def perceptual_hash(image: Image.Image) -> int:
     """
     small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     spectrum = _COSINES @ np.asarray(small, np.float32) @ _COSINES.T
-    signs = spectrum.ravel() < 0
-    signs[0] = False
-    return int(_WEIGHTS[signs].sum(dtype=np.uint64))
+    return int(_WEIGHTS[spectrum.ravel() < 0].sum(dtype=np.uint64))
 
 
 def transformed(hashes: np.ndarray, symmetry: str) -> np.ndarray:
@@ -76,9 +74,7 @@ def transformed(hashes: np.ndarray, symmetry: str) -> np.ndarray:
         bits = bits.transpose(0, 2, 1)
     odd = np.arange(FREQUENCIES) % 2 == 1
     bits = bits ^ (top_bottom & odd[:, None]) ^ (left_right & odd[None, :])
-    flat = bits.reshape(-1, 64).copy()
-    flat[:, 0] = False
-    return (flat * _WEIGHTS).sum(axis=1, dtype=np.uint64)
+    return (bits.reshape(-1, 64) * _WEIGHTS).sum(axis=1, dtype=np.uint64)
 
 
 def near_pairs(

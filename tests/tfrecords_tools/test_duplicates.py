@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.tfrecords_tools.test_perceptual import picture
+from tfrecords_tools import duplicates
 from tfrecords_tools.duplicates import Traces, copies, settle
 from tfrecords_tools.images import decode, pixels_hash, prepare
 from tfrecords_tools.options import ImageOptions
@@ -99,6 +100,12 @@ def test_one_pixel_makes_another_picture():
         lambda rows: [pixels_hash(decode(files[row], ImageOptions())) for row in rows],
     )
     assert found == []
+
+
+def test_images_of_two_scales_are_all_compared_where_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(duplicates, "MOST_COMPARISONS", 3)
+    found = traces((7, 0, 1), (8, 2**60 - 1, 1), (9, 2**63 - 1, 8), (1, 2**40 - 1, 8))
+    assert compared(found, "xyzx") == ([[0, 3]], [0, 1, 2, 3])
 
 
 def test_different_pictures_stay():

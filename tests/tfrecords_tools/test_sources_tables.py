@@ -289,7 +289,6 @@ def test_one_hot_classes_that_are_one_label(tmp_path):
         read_isic(touch(tmp_path / "i", "a.jpg"), labels)
 
 
-@pytest.mark.xfail(reason="it is taken for a class without a name")
 def test_one_hot_unnamed_first_column_is_no_class(tmp_path):
     rows = [f"{number},{marks(name, 'NV')}" for number, name in enumerate("abc")]
     labels = table(tmp_path / "l.csv", *rows, head=f",{ISIC}")
@@ -372,3 +371,23 @@ def test_splits_from_metadata(tmp_path):
     table(metadata, "a,train", "b,testing", head="image_id,fold")
     source = read(images, labels, metadata=metadata, split_column="fold")
     assert [record.split for record in source.records] == ["train", "test"]
+
+
+def test_metadata_whose_ids_are_written_in_another_way(tmp_path):
+    labels = table(tmp_path / "l.csv", marks("a", "NV"), head=ISIC)
+    other = table(tmp_path / "meta.csv", "a.jpg,L1", head="image,lesion_id")
+    with pytest.raises(InputError, match=r"no id in common: the one has 'a\.jpg', the other 'a'"):
+        read_isic(touch(tmp_path / "i", "a.jpg"), labels, metadata=other, group_column="lesion_id")
+
+
+def test_column_that_occurs_twice(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,nv,bcc", head="image_id,label,label")
+    with pytest.raises(InputError, match="two columns called label: rename one"):
+        find(touch(tmp_path / "i", "a.jpg"), BuildOptions(name="x", labels=labels))
+
+
+def test_id_of_an_image_without_a_group_that_is_a_group(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,nv,b", "b,mel,", head="image_id,label,lesion")
+    options = BuildOptions(name="x", labels=labels, group_column="lesion")
+    with pytest.raises(InputError, match="image 'b' has no group, and its id, which stands in"):
+        find(touch(tmp_path / "i", "a.jpg", "b.jpg"), options)

@@ -35,6 +35,11 @@ def read_label_map(path: Path) -> dict[str, str]:
                     f"{path} must have the columns from,to; it has {reader.fieldnames or 'none'}"
                 )
             for row in reader:
+                if len(row) != len(COLUMNS) or None in row.values():
+                    raise InputError(
+                        f"{path}, line {reader.line_num} has not two cells, or more cells than the "
+                        "header: a comma in a name needs quotes around the name"
+                    )
                 old, new = normalise(row["from"] or ""), normalise(row["to"] or "")
                 if not old or old in label_map:
                     raise InputError(

@@ -96,6 +96,8 @@ class _Tables:
         for name in self._one_hot:
             self._raw_labels[normalise(name)].add(name)
         self.rows = self._read()
+        self._check_joined()
+        self._check_groups()
         check_collisions(self._raw_labels)
         self.class_names = frozenset(self._raw_labels)
 
@@ -109,6 +111,25 @@ class _Tables:
                     f"{_told(known)} and {_told(row)}"
                 )
         return rows
+
+    def _check_joined(self) -> None:
+        """Fails where no row of the metadata is of any image: the ids are written in two ways."""
+        if self._metadata_path is not None and not self._metadata.keys() & self.rows.keys():
+            known, other = next(iter(self.rows), "none"), next(iter(self._metadata), "none")
+            raise InputError(
+                f"{self._metadata_path} and {self.labels} have no id in common: the one has "
+                f"{other!r}, the other {known!r}: write both in the same way"
+            )
+
+    def _check_groups(self) -> None:
+        """Fails where an image without a group has the name of a group as its id."""
+        groups = {row.group for row in self.rows.values() if row.group}
+        for image_id, row in self.rows.items():
+            if not row.group and image_id in groups:
+                raise InputError(
+                    f"{self.labels}: image {image_id!r} has no group, and its id, which stands in "
+                    "for one, is the group of other images: give it a group"
+                )
 
     def _row(self, place: str, image_id: str, cells: Mapping[str, str]) -> _Row:
         # The table of labels comes first where both have a column.
@@ -165,7 +186,8 @@ class _Tables:
         if not self._options.one_hot:
             return []
         others = {self._options.id_column, *self._asked()}
-        columns = [column for column in self._header if column not in others]
+        # A column without a name is the row number, as pandas writes it.
+        columns = [column for column in self._header if column and column not in others]
         if len(columns) < 2:
             raise InputError(f"{self.labels} has no one-hot columns beside {', '.join(others)}")
         return columns
@@ -189,7 +211,10 @@ def _header(path: Path) -> list[str]:
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the CSV that holds the labels")
     with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file).fieldnames or ())
+        header = list(csv.DictReader(file).fieldnames or ())
+    if twice := sorted({column for column in header if header.count(column) > 1}):
+        raise InputError(f"{path} has two columns called {', '.join(twice)}: rename one")
+    return header
 
 
 def _check_header(path: Path, columns: Iterable[str], header: Collection[str]) -> None:
