@@ -88,7 +88,7 @@ class Spool:
 
     @property
     def fingerprint(self) -> str:
-        """Of the input: names, labels, groups, sizes and checksums of the good images."""
+        """Of the input: the good images, and all that names and tables say of them."""
         return f"{self._sum:064x}"
 
     def fill(self) -> None:
@@ -197,8 +197,9 @@ class Spool:
             self.thumbnails[row] = image.thumbnail
         self.re_encoded += not image.untouched
         self.with_profile += image.has_profile
-        fields = (record.file, record.label, record.group, f"{image.num_bytes} {image.checksum}")
-        digest = hashlib.sha256("\0".join(fields).encode()).digest()
+        # The record holds all that the tables say of the image.
+        fields = f"{record}\0{image.num_bytes}\0{image.checksum}"
+        digest = hashlib.sha256(fields.encode()).digest()
         self._sum = (self._sum + int.from_bytes(digest)) % 2**256
 
     def _again(self, step: Callable[..., list[Result]], rows: Sequence[int]) -> Iterator[Result]:
