@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import re
 import zlib
 
 import numpy as np
@@ -26,9 +27,13 @@ RECORD_FORMATS = ("JPEG", "PNG")
 """Formats that a record may hold."""
 PLAIN_MODES = ("RGB", "L", "P", "1")
 """Modes that every reader turns into the same 8-bit RGB."""
-JPEG_END = b"\xff\xd9"
-JPEG_FILLER = bytes(range(1, 65))
+JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+"""A marker among the data of a JPEG: neither a byte of ones in them nor one to restart at."""
+JPEG_END = 0xD9
+JPEG_FILLER = bytes(range(64))
 """Bytes that mean something to a JPEG decoder that still waits for data, and no marker."""
+FLAT = 8
+"""Grey levels in which a row without data may differ, where colours reach in from the row above."""
 BLOCK = 8
 """Side of the blocks of a JPEG, in pixels."""
 JPEG_SCALES = (8, 4, 2)
@@ -268,6 +273,8 @@ def _decoded(content: bytes, options: ImageOptions, *, whole: bool) -> _Read:
             _check_end(image, content, scale)
         if image.format == "PNG":
             _check_chunks(content)
+            if untouched and options.size is None and not whole:
+                _check_for_others(content)
         rgb = _as_rgb(image, content, deep=deep)
         turn = _turn(image)  # once more, for a TIFF has been turned by loading it
         upright = rgb if turn is None else rgb.transpose(turn)
@@ -318,11 +325,11 @@ def _check_end(image: Image.Image, content: bytes, scale: int) -> None:
     end: a decoder that has all its blocks takes no notice of them.
     """
     width, height = image.size
+    end = _end_of_jpeg(content)
     # The last row alone: of the last row of blocks there may be no more.
     corner = image.crop((max(width - max(BLOCK // scale, 2), 0), height - 1, width, height))
-    flat = all(low == high for low, high in _extrema(corner))
-    end = content.rfind(JPEG_END)
-    if not (flat or image.info.get("progressive")) or end < 0:
+    flat = all(high - low <= FLAT for low, high in _extrema(corner))
+    if not (flat or image.info.get("progressive")):
         return
     with Image.open(io.BytesIO(content[:end] + JPEG_FILLER + content[end:])) as other:
         if scale > 1:
@@ -330,6 +337,18 @@ def _check_end(image: Image.Image, content: bytes, scale: int) -> None:
         other.load()
         if other.tobytes() != image.tobytes():
             raise Rejected("truncated", "its data break off before the end marker")
+
+
+def _end_of_jpeg(content: bytes) -> int:
+    """Where the end marker of a JPEG stands; other decoders than Pillow's insist on it."""
+    position = 2
+    while found := JPEG_MARKER.search(content, position):
+        marker, position = content[found.start() + 1], found.end()
+        if marker == JPEG_END:
+            return found.start()
+        if not 0xD0 <= marker <= 0xD8 and marker != 1:  # all others have a length
+            position += int.from_bytes(content[position : position + 2])
+    raise Rejected("truncated", "it has no end marker")
 
 
 def _extrema(image: Image.Image) -> list[tuple[float, float]]:
@@ -342,6 +361,16 @@ def _check_chunks(content: bytes) -> None:
     """Reads a PNG to its end: decoding stops with the last pixel."""
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         image.verify()
+
+
+def _check_for_others(content: bytes) -> None:
+    """Finds a PNG that Pillow reads and others do not, where they are to get its bytes."""
+    import tensorflow as tf
+
+    try:
+        tf.io.decode_png(content)
+    except tf.errors.InvalidArgumentError as error:
+        raise Rejected("damaged", "its parts are incomplete or in disorder") from error
 
 
 def _as_rgb(image: Image.Image, content: bytes, *, deep: bool) -> Image.Image:

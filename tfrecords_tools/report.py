@@ -79,6 +79,9 @@ def rejected_csv(rejections: Iterable[Rejection]) -> bytes:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
+    # Python 3.11 does not quote a carriage return by itself.
+    quoting = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for rejection in sorted(rejections, key=lambda rejection: rejection.file):
-        writer.writerow((rejection.file, rejection.reason, rejection.detail))
+        row = (rejection.file, rejection.reason, rejection.detail)
+        (quoting if "\r" in "".join(row) else writer).writerow(row)
     return buffer.getvalue().encode("utf-8", "backslashreplace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import struct
@@ -13,6 +14,16 @@ from PIL import Image, ImageChops, PngImagePlugin
 
 from tests.tfrecords_tools.conftest import noise
 
+HEIGHT, WIDTH = 24, 32
+"""Of the sound pictures."""
+RAMP = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH, 1) * 85
+"""16-bit grey from black to white."""
+ADAM7 = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
+"""First column and row, and steps, of the seven passes of an interlaced PNG."""
+
 
 def encoded(image: np.ndarray | Image.Image, format: str, **options) -> bytes:
     buffer = io.BytesIO()
@@ -23,14 +34,39 @@ def encoded(image: np.ndarray | Image.Image, format: str, **options) -> bytes:
 
 def smooth(seed: int) -> np.ndarray:
     """uint8[24, 32, 3], a picture that JPEG keeps well."""
-    y, x = np.mgrid[0:24, 0:32]
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     channels = [(x * (seed % 5 + 1) + 9 * seed) % 200, y * 8, (x + y) * 3 + seed]
     return np.stack(channels, -1).astype(np.uint8)
+
+
+def on_white(rgba: np.ndarray) -> np.ndarray:
+    """float[h, w, 3] of [h, w, 4], both in [0, 255]."""
+    alpha = rgba[..., 3:] / 255
+    return rgba[..., :3] * alpha + 255 * (1 - alpha)
+
+
+def grey(values: np.ndarray) -> np.ndarray:
+    """float[h, w, 3] of [h, w] or [h, w, 1]."""
+    return np.broadcast_to(values.reshape(*values.shape[:2], 1), (*values.shape[:2], 3)) * 1.0
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
     checksum = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+
+def with_chunk(content: bytes, kind: bytes, data: bytes) -> bytes:
+    """A PNG with one more chunk before its pixels."""
+    start = content.index(b"IDAT") - 4
+    return content[:start] + chunk(kind, data) + content[start:]
+
+
+def png_of(width: int, height: int, depth: int, colour: int, packed: bytes, interlaced=0) -> bytes:
+    """A PNG made by hand, of its compressed pixels."""
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    )
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
@@ -39,11 +75,7 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
     raw = b"".join(
         b"\0" + rows[stride * y : stride * (y + 1)] for y in range(height if rows else 0)
     )
-    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    signature = b"\x89PNG\r\n\x1a\n"
-    return (
-        signature + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
-    )
+    return png_of(width, height, depth, colour, zlib.compress(raw))
 
 
 def png16(values: np.ndarray) -> bytes:
@@ -53,10 +85,33 @@ def png16(values: np.ndarray) -> bytes:
     return png(width, height, 16, colour, values.astype(">u2").tobytes())
 
 
+def interlaced_png(values: np.ndarray) -> bytes:
+    """The interlaced PNG of [height, width, 3], uint8 or uint16."""
+    height, width, _ = values.shape
+    depth = 8 * values.itemsize
+    rows = [
+        b"\0" + row.astype(f">u{values.itemsize}").tobytes()
+        for left, top, right, down in ADAM7
+        for row in values[top::down, left::right]
+    ]
+    return png_of(width, height, depth, 2, zlib.compress(b"".join(rows)), interlaced=1)
+
+
 def with_orientation(image: np.ndarray, orientation: int, format: str = "PNG") -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
     return encoded(image, format, exif=exif)
+
+
+def thumbnail_exif(thumbnail: bytes) -> bytes:
+    """EXIF data that hold nothing but a thumbnail, itself a whole JPEG."""
+    first = struct.pack(">HI", 0, 14)  # no entry, and where the next directory is
+    entries = struct.pack(">HHII", 0x0201, 4, 1, 44) + struct.pack(
+        ">HHII", 0x0202, 4, 1, len(thumbnail)
+    )
+    return (
+        b"Exif\0\0MM\0*\0\0\0\x08" + first + struct.pack(">H", 2) + entries + bytes(4) + thumbnail
+    )
 
 
 def flipped(content: bytes, position: int) -> bytes:
@@ -68,6 +123,18 @@ def without_adobe(content: bytes) -> bytes:
     start = content.index(b"\xff\xee")
     length = int.from_bytes(content[start + 2 : start + 4], "big")
     return content[:start] + content[start + 2 + length :]
+
+
+def as_ycck(content: bytes) -> bytes:
+    """A CMYK JPEG of Adobe's that says that its inks are stored as brightness and colour."""
+    position = content.index(b"Adobe") + 11
+    return content[:position] + b"\x02" + content[position + 1 :]
+
+
+def with_size(content: bytes, height: int, width: int) -> bytes:
+    """A JPEG whose head tells another size."""
+    start = content.index(b"\xff\xc0") + 5
+    return content[:start] + struct.pack(">HH", height, width) + content[start + 4 :]
 
 
 def comment() -> PngImagePlugin.PngInfo:
@@ -83,74 +150,209 @@ def frames(format: str, **options) -> bytes:
 
 def sound() -> dict[str, bytes]:
     """Images that belong into the data set, by file name."""
-    rgba = np.dstack([smooth(1), np.full((24, 32), 128, np.uint8)])
-    ramp = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32, 1) * 85
+    return jpegs() | {name: content for name, (content, _) in exact().items()}
+
+
+def shown() -> dict[str, np.ndarray]:
+    """What the sound files show that hide nothing of it: float[height, width, 3] in [0, 255]."""
+    return {name: image for name, (_, image) in exact().items()}
+
+
+@functools.cache
+def jpegs() -> dict[str, bytes]:
+    """Sound images, by file name, that lose something of the picture."""
     corrupt_exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01" * 20
+    inks = encoded(Image.fromarray(smooth(7)).convert("CMYK"), "JPEG", quality=95)
+    inverse = ImageChops.invert(Image.fromarray(smooth(45)).convert("CMYK"))
+    high = {"format": "JPEG", "quality": 95}
     return {
-        "plain.jpg": encoded(smooth(2), "JPEG", quality=95),
-        "plain.png": encoded(smooth(3), "PNG"),
+        "plain.jpg": encoded(smooth(2), **high),
         "UPPER.JPG": encoded(smooth(4), "JPEG"),
         "progressive.jpeg": encoded(smooth(5), "JPEG", progressive=True),
+        "progressive_grey.jpg": encoded(smooth(46)[..., 0], "JPEG", progressive=True),
         "grey.jpg": encoded(smooth(6)[..., 0], "JPEG"),
-        "cmyk.jpg": encoded(Image.fromarray(smooth(7)).convert("CMYK"), "JPEG", quality=95),
+        "cmyk.jpg": inks,
+        "adobe_less_cmyk.jpg": without_adobe(encoded(inverse, **high)),
+        "ycck.jpg": as_ycck(encoded(Image.fromarray(smooth(47)).convert("CMYK"), **high)),
         "turned.jpg": with_orientation(smooth(8), 6, "JPEG"),
         "corrupt_exif.jpg": encoded(smooth(9), "JPEG", exif=corrupt_exif),
         "trailing_junk.jpg": encoded(smooth(10), "JPEG") + b"junk",
         "telephone.jpg": frames("MPO"),
-        "palette.png": encoded(Image.fromarray(smooth(11)).quantize(16), "PNG"),
-        "alpha.png": encoded(rgba, "PNG"),
-        "grey_alpha.png": encoded(Image.fromarray(rgba).convert("LA"), "PNG"),
-        "transparent_colour.png": encoded(smooth(12), "PNG", transparency=(0, 0, 12)),
-        "one_bit.png": encoded(
-            Image.fromarray(smooth(13)).convert("1", dither=Image.Dither.NONE), "PNG"),
-        "grey16.png": png16(ramp),
-        "colour16.png": png16(np.concatenate([ramp, ramp[::-1], ramp // 2], -1)),
-        "plain.webp": encoded(smooth(14), "WEBP"),
-        "webp_named.jpg": encoded(smooth(15), "WEBP", lossless=True),
-        "png_named.jpg": encoded(smooth(16), "PNG"),
-        "plain.bmp": encoded(smooth(17), "BMP"),
-        "plain.gif": encoded(Image.fromarray(smooth(18)).quantize(64), "GIF"),
-        "plain.tif": encoded(smooth(19), "TIFF"),
-        "float.tiff": encoded(Image.fromarray(smooth(24)[..., 0] / np.float32(255)), "TIFF"),
-        "space and ünïcode, \"quoted\".png": encoded(smooth(20), "PNG"),
-        "line\nbreak.png": encoded(smooth(21), "PNG"),
-        "deep/er/still.png": encoded(smooth(22), "PNG"),
-        "-rf.png": encoded(smooth(23), "PNG"),
-        "adobe_less_cmyk.jpg": without_adobe(encoded(
-            ImageChops.invert(Image.fromarray(smooth(45)).convert("CMYK")), "JPEG", quality=95)),
-        "restarts.jpg": encoded(smooth(25), "JPEG", quality=95, restart_marker_rows=1),
-        "quarter_colours.jpg": encoded(smooth(26), "JPEG", quality=95, subsampling="4:1:1"),
-        "profile.jpg": encoded(smooth(27), "JPEG", quality=95, icc_profile=b"a profile" * 99),
-        "inner_end.jpg": encoded(smooth(28), "JPEG", quality=95, comment=b"\xff\xd9" * 9),
-        "colour16_alpha.png": png16(
-            np.concatenate([ramp, ramp[::-1], ramp // 2, ramp[:, ::-1]], -1)),
-        "grey16_alpha.png": png16(np.concatenate([ramp, ramp[::-1]], -1)),
-        "palette_alpha.png": encoded(
-            Image.fromarray(smooth(29)).quantize(16), "PNG", transparency=bytes(range(0, 256, 16))),
-        "two_bits.png": png(32, 24, 2, 0, bytes(range(192))),
-        "four_bits.png": png(32, 24, 4, 0, bytes(range(192)) * 2),
-        "comment.png": encoded(smooth(31), "PNG", pnginfo=comment()),
-        "alpha.webp": encoded(rgba[::-1], "WEBP", lossless=True),
-        "eight_bits.bmp": encoded(Image.fromarray(smooth(32)).quantize(64), "BMP"),
-        "lzw.tif": encoded(smooth(33), "TIFF", compression="tiff_lzw"),
-        "grey16.tif": encoded(Image.fromarray(ramp[::-1, :, 0]), "TIFF"),
-        "colours.ppm": encoded(smooth(34), "PPM"),
-        "grey.ppm": encoded(smooth(35)[..., 0], "PPM"),
-        "lossless.jp2": encoded(smooth(36), "JPEG2000"),
-        ".hidden.png": encoded(smooth(37), "PNG"),
-        "cafe\u0301.png": encoded(smooth(38), "PNG"),
-        "caf\u00e9.png": encoded(smooth(39), "PNG"),
-        "\U0001f52c.png": encoded(smooth(41), "PNG"),
-        "Case.png": encoded(smooth(42), "PNG"),
-        "case.png": encoded(smooth(43), "PNG"),
-        "x" * 251 + ".png": encoded(smooth(44), "PNG"),
+        "restarts.jpg": encoded(smooth(25), restart_marker_rows=1, **high),
+        "restarts_often.jpg": encoded(smooth(48), restart_marker_blocks=1, **high),
+        "quarter_colours.jpg": encoded(smooth(26), subsampling="4:1:1", **high),
+        "half_colours.jpg": encoded(smooth(49), subsampling="4:2:2", **high),
+        "full_colours.jpg": encoded(smooth(50), subsampling="4:4:4", **high),
+        "own_tables.jpg": encoded(smooth(51), optimize=True, **high),
+        "worst.jpg": encoded(smooth(52), "JPEG", quality=1),
+        "profile.jpg": encoded(smooth(27), icc_profile=b"a profile" * 99, **high),
+        "inner_end.jpg": encoded(smooth(28), comment=b"\xff\xd9" * 9, **high),
+        "thumbnail_inside.jpg": encoded(
+            smooth(53), exif=thumbnail_exif(encoded(noise(54), "JPEG")), **high),
+        "photograph.jpg.jpg": encoded(smooth(55), "JPEG"),
+        "plain.webp": encoded(smooth(14), "WEBP", quality=95),
     }  # fmt: skip
+
+
+@functools.cache
+def exact() -> dict[str, tuple[bytes, np.ndarray]]:
+    """Sound images, by file name, and what they show."""
+    return {**_named(), **_in_other_formats(), **_with_alpha(), **_of_few_bits(), **_of_16_bits()}
+
+
+def _named() -> dict[str, tuple[bytes, np.ndarray]]:
+    """PNGs whose names are odd."""
+    names = (
+        *("plain.png", "png_named.jpg", 'space and \u00fcn\u00efcode, "quoted".png'),
+        *("line\nbreak.png", "deep/er/still.png", "folder.png/inner.png", "-rf.png", "con.png"),
+        *(".hidden.png", "..png", "cafe\u0301.png", "caf\u00e9.png", "\U0001f52c.png", "Case.png"),
+        *("case.png", "x" * 251 + ".png", "back\\slash.png", "per%20cent.png", "tab\t.png"),
+        *("\u202eleft.png", " blank .png", "'$(quoted)'.png", "a;b,c.png", "{brace}*?.PnG"),
+    )
+    images = {name: smooth(100 + number) for number, name in enumerate(names)}
+    return {name: (encoded(image, "PNG"), image * 1.0) for name, image in images.items()}
+
+
+def _in_other_formats() -> dict[str, tuple[bytes, np.ndarray]]:
+    made = {
+        "comment.png": (31, "PNG", {"pnginfo": comment()}),
+        "profile.png": (60, "PNG", {"icc_profile": b"a profile" * 99}),
+        "smallest.png": (61, "PNG", {"optimize": True}),
+        "largest.png": (62, "PNG", {"compress_level": 0}),
+        "webp_named.jpg": (15, "WEBP", {"lossless": True}),
+        "plain.bmp": (17, "BMP", {}),
+        "plain.tif": (19, "TIFF", {}),
+        "lzw.tif": (33, "TIFF", {"compression": "tiff_lzw"}),
+        "deflated.tif": (63, "TIFF", {"compression": "tiff_adobe_deflate"}),
+        "packed.tif": (64, "TIFF", {"compression": "packbits"}),
+        "colours.ppm": (34, "PPM", {}),
+        "lossless.jp2": (36, "JPEG2000", {}),
+    }
+    found = {
+        name: (encoded(smooth(seed), format, **options), smooth(seed) * 1.0)
+        for name, (seed, format, options) in made.items()
+    }
+    inks = Image.fromarray(smooth(59)).convert("CMYK")
+    return found | {
+        "gamma.png": (
+            with_chunk(encoded(smooth(65), "PNG"), b"gAMA", struct.pack(">I", 100_000)),
+            smooth(65) * 1.0,
+        ),
+        "interlaced.png": (interlaced_png(smooth(66)), smooth(66) * 1.0),
+        "trailing_junk.png": (encoded(smooth(67), "PNG") + b"junk", smooth(67) * 1.0),
+        "turned.png": (with_orientation(smooth(57), 3), smooth(57)[::-1, ::-1] * 1.0),
+        "turned.tif": (with_orientation(smooth(58), 8, "TIFF"), np.rot90(smooth(58)) * 1.0),
+        "cmyk.tif": (encoded(inks, "TIFF"), smooth(59) * 1.0),
+        "grey.ppm": (encoded(smooth(35)[..., 0], "PPM"), grey(smooth(35)[..., 0])),
+        "grey.jp2": (encoded(smooth(68)[..., 0], "JPEG2000"), grey(smooth(68)[..., 0])),
+    }
+
+
+def _with_alpha() -> dict[str, tuple[bytes, np.ndarray]]:
+    rgba = np.dstack([smooth(1), np.full((HEIGHT, WIDTH), 128, np.uint8)])
+    rgba[:4, :4, 3], rgba[-4:, -4:, 3] = 0, 255
+    greys = smooth(56)[..., 1]
+    return {
+        "alpha.png": (encoded(rgba, "PNG"), on_white(rgba)),
+        "alpha.webp": (
+            encoded(rgba[::-1], "WEBP", lossless=True, exact=True),
+            on_white(rgba[::-1]),
+        ),
+        "alpha.tif": (encoded(rgba[:, ::-1], "TIFF"), on_white(rgba[:, ::-1])),
+        "alpha.jp2": (encoded(rgba[::-1, ::-1], "JPEG2000"), on_white(rgba[::-1, ::-1])),
+        "grey_alpha.png": (
+            encoded(rgba[..., [0, 3]], "PNG"),
+            on_white(np.dstack([grey(rgba[..., 0]), rgba[..., 3]])),
+        ),
+        "transparent_colour.png": (
+            encoded(smooth(12), "PNG", transparency=(108, 0, 12)),
+            _without(smooth(12), (108, 0, 12)),
+        ),
+        "transparent_grey.png": (
+            encoded(greys, "PNG", transparency=8),
+            _without(grey(greys), (8, 8, 8)),
+        ),
+    }
+
+
+def _of_few_bits() -> dict[str, tuple[bytes, np.ndarray]]:
+    """Palettes, and grey of fewer than eight bits."""
+    dark, light = smooth(13)[..., 1] > 90, smooth(13)[..., 2] > 70
+    palettes = {seed: Image.fromarray(smooth(seed)).quantize(16) for seed in (11, 18, 29, 32, 69)}
+    found = {
+        "palette.png": (encoded(palettes[11], "PNG"), _looked_up(palettes[11])),
+        "plain.gif": (encoded(palettes[18], "GIF"), _looked_up(palettes[18])),
+        "palette_alpha.png": (
+            encoded(palettes[29], "PNG", transparency=bytes(range(0, 256, 16))),
+            on_white(np.dstack([_looked_up(palettes[29]), 16 * np.asarray(palettes[29])])),
+        ),
+        "eight_bits.bmp": (encoded(palettes[32], "BMP"), _looked_up(palettes[32])),
+        "palette.tif": (encoded(palettes[69], "TIFF"), _looked_up(palettes[69])),
+        "one_bit.png": (encoded(Image.fromarray(dark), "PNG"), grey(dark * 255)),
+        "one_bit.bmp": (encoded(Image.fromarray(~dark), "BMP"), grey(~dark * 255)),
+        "one_bit.tif": (
+            encoded(Image.fromarray(light), "TIFF", compression="group4"),
+            grey(light * 255),
+        ),
+    }
+    hole = Image.fromarray(smooth(70)).quantize(16)
+    seen = np.where(np.asarray(hole)[..., None] == 3, 255, _looked_up(hole))
+    found["transparent_palette.png"] = encoded(hole, "PNG", transparency=3), seen
+    found["transparent.gif"] = encoded(hole.rotate(180), "GIF", transparency=3), seen[::-1, ::-1]
+    for name, depth, packed in (
+        ("two_bits.png", 2, bytes(range(192))),
+        ("four_bits.png", 4, bytes(range(192)) * 2),
+    ):
+        bits = np.unpackbits(np.frombuffer(packed, np.uint8)).reshape(HEIGHT, WIDTH, depth)
+        values = bits @ (1 << np.arange(depth)[::-1])
+        found[name] = png(WIDTH, HEIGHT, depth, 0, packed), grey(values * 255 / (2**depth - 1))
+    return found
+
+
+def _of_16_bits() -> dict[str, tuple[bytes, np.ndarray]]:
+    """16 bits and floats; none of them are rounded here."""
+    colours = np.concatenate([RAMP, RAMP[::-1], RAMP // 2], -1)
+    with_alpha = np.concatenate([colours, RAMP[:, ::-1]], -1)
+    floats = Image.fromarray(smooth(24)[..., 0] / np.float32(255))
+    flipped_ramp = RAMP[:, ::-1]
+    return {
+        "grey16.png": (png16(RAMP), grey(RAMP / 257)),
+        "colour16.png": (png16(colours), colours / 257),
+        "colour16_alpha.png": (png16(with_alpha), on_white(with_alpha / 257)),
+        "grey16_alpha.png": (
+            png16(np.concatenate([RAMP, RAMP[::-1]], -1)),
+            on_white(np.dstack([grey(RAMP), RAMP[::-1]]) / 257),
+        ),
+        "interlaced16.png": (interlaced_png(colours[::-1]), colours[::-1] / 257),
+        "grey16.tif": (encoded(Image.fromarray(RAMP[::-1, :, 0]), "TIFF"), grey(RAMP[::-1] / 257)),
+        "grey16.ppm": (
+            b"P5 32 24 65535\n" + flipped_ramp.astype(">u2").tobytes(),
+            grey(flipped_ramp / 257),
+        ),
+        "float.tiff": (encoded(floats, "TIFF"), grey(smooth(24)[..., 0])),
+    }
+
+
+def _without(image: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """The image with one of its colours made white."""
+    hidden = (image == colour).all(-1, keepdims=True)
+    assert hidden.any()
+    return np.where(hidden, 255.0, image)
+
+
+def _looked_up(image: Image.Image) -> np.ndarray:
+    """The colours of a palette image."""
+    return np.array(image.getpalette(), float).reshape(-1, 3)[np.asarray(image)]
 
 
 def damaged() -> dict[str, tuple[bytes, str]]:
     """Files that are no good, by name, and why."""
     jpeg, whole = encoded(noise(30), "JPEG"), encoded(noise(31), "PNG")
-    return {
+    palette = encoded(Image.fromarray(noise(36)).quantize(16), "PNG")
+    rows = b"".join(b"\0" + row.tobytes() for row in noise(37))
+    packed = zlib.compress(rows)
+    text = chunk(b"zTXt", b"bomb\0\0" + zlib.compress(bytes(10**7)))
+    found = {
         "empty.jpg": (b"", "empty"),
         "half.jpg": (jpeg[: len(jpeg) // 2], "truncated"),
         "no_end.jpg": (jpeg[:-20], "truncated"),
@@ -161,7 +363,17 @@ def damaged() -> dict[str, tuple[bytes, str]]:
         "flipped.png": (flipped(whole, len(whole) // 2), "damaged"),
         "half.webp": (encoded(noise(32), "WEBP")[:200], "damaged"),
         "end_too_soon.jpg": (jpeg[: len(jpeg) // 2] + b"\xff\xd9", "truncated"),
+        "too_tall.jpg": (with_size(jpeg, 48, 32), "truncated"),
+        "too_wide.jpg": (with_size(jpeg, 24, 64), "truncated"),
+        "no_height.jpg": (with_size(jpeg, 0, 32), "damaged"),
+        "no_width.jpg": (with_size(jpeg, 24, 0), "damaged"),
         "wrong_head.png": (flipped(whole, 20), "damaged"),
+        "wrong_palette.png": (flipped(palette, palette.index(b"PLTE") + 6), "damaged"),
+        "wrong_checksum.png": (flipped(whole, len(whole) - 14), "damaged"),
+        "wrong_sum.png": (png_of(32, 24, 8, 2, flipped(packed, len(packed) - 1)), "damaged"),
+        "wrong_filter.png": (png_of(32, 24, 8, 2, zlib.compress(b"\x09" + rows[1:])), "damaged"),
+        "few_rows.png": (png_of(32, 24, 8, 2, zlib.compress(rows[:-500])), "truncated"),
+        "long_text.png": (whole[:33] + text + whole[33:], "damaged"),
         "no_width.png": (png(0, 9, 8, 2, b""), "damaged"),
         "drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not_an_image"),
         "paper.jpg": (b"%PDF-1.7\n", "not_an_image"),
@@ -171,6 +383,7 @@ def damaged() -> dict[str, tuple[bytes, str]]:
         "page.png": (b"<!doctype html><html></html>", "not_an_image"),
         "zeros.jpg": (bytes(5000), "not_an_image"),
         "program.jpg": (encoded(noise(33), "EPS"), "not_an_image"),
+        "icon.png": (encoded(noise(38), "ICO"), "not_an_image"),
         "tiny.png": (encoded(noise(34, 4, 4), "PNG"), "too_small"),
         "sliver.png": (encoded(noise(35, 500, 3), "PNG"), "too_small"),
         "bomb.png": (png(30_000, 30_000, 8, 2, b""), "too_large"),
@@ -180,16 +393,52 @@ def damaged() -> dict[str, tuple[bytes, str]]:
         "animated.webp": (frames("WEBP"), "animated"),
         "pages.tif": (frames("TIFF"), "animated"),
     }
+    for format, suffix, reason in (
+        *(("GIF", "gif", "truncated"), ("BMP", "bmp", "truncated"), ("TIFF", "tif", "truncated")),
+        *(("JPEG2000", "jp2", "damaged"), ("PPM", "ppm", "truncated")),
+    ):
+        content = encoded(noise(39), format)
+        found[f"half.{suffix}"] = (content[: len(content) // 2], reason)
+    return found
+
+
+def unreadable_to_others() -> dict[str, bytes]:
+    """Damaged files that Pillow reads, and other decoders do not."""
+    jpeg, whole = encoded(noise(30), "JPEG"), encoded(noise(31), "PNG")
+    rows = b"".join(b"\0" + row.tobytes() for row in noise(37))
+    return {
+        "last byte is gone.png": whole[:-1],
+        "last four bytes are gone.png": whole[:-4],
+        "end has a wrong checksum.png": flipped(whole, len(whole) - 1),
+        "no palette.png": png(WIDTH, HEIGHT, 8, 3, bytes(HEIGHT * WIDTH)),
+        "pixels without their sum.png": png_of(32, 24, 8, 2, zlib.compress(rows)[:-4]),
+        "unknown part that is needed.png": with_chunk(whole, b"ABCD", b"x"),
+        "two heads.png": with_chunk(whole, *_head_of(whole)),
+        "zeros for its end.jpg": jpeg[:-2] + bytes(600),
+        "text for its end.jpg": jpeg[:-2] + b"text" * 600,
+        "end in a comment only.jpg": encoded(noise(30), "JPEG", comment=b"\xff\xd9")[:-2]
+        + bytes(600),
+    }
+
+
+def _head_of(content: bytes) -> tuple[bytes, bytes]:
+    return b"IHDR", content[16:29]
 
 
 def strangers() -> dict[str, tuple[bytes, str]]:
     """Files that were never meant as images of the set, by name, and why they are not in it."""
+    image = encoded(smooth(71), "PNG")
     return {
         "Thumbs.db": (b"\xd0\xcf\x11\xe0", "not_an_image"),
         "README.txt": (b"read me", "not_an_image"),
         "plain.json": (b"{}", "not_an_image"),
         ".DS_Store": (b"\0", "not_an_image"),
         "._plain.jpg": (b"\0\x05\x16\x07", "not_an_image"),
+        "unfinished.png.part": (image, "not_an_image"),
+        "backup.png~": (image, "not_an_image"),
+        "no_suffix": (image, "not_an_image"),
+        ".png": (image, "not_an_image"),
+        "kept.original": (image, "not_an_image"),
     }
 
 
@@ -208,14 +457,32 @@ def write(folder: Path) -> dict[str, str | None]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     (folder / os.fsdecode(b"latin\xe9.png")).write_bytes(encoded(noise(40), "PNG"))
-    (folder / "dangling.png").symlink_to("nowhere.png")
-    (folder / "outside.png").symlink_to("/etc/hostname")
-    (folder / "linked_folder").symlink_to("deep")
+    links = {
+        "inside.png": "kept.original",
+        "dangling.png": "nowhere.png",
+        "loop.png": "loop.png",
+        "outside.png": "/etc/hostname",
+        "linked_folder": "deep",
+        "linked_folder.png": "deep",
+        "deep/up": "..",
+    }
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
     os.mkfifo(folder / "pipe.png")
+    (folder / "empty.png").mkdir()
+    secret = folder / "secret.png"
+    secret.write_bytes(encoded(noise(41), "PNG"))
+    secret.chmod(0)
     return fates | {
         "latin\\xe9.png": "name_not_utf8",
+        "inside.png": None,
         "dangling.png": "dangling_link",
+        "loop.png": "dangling_link",
         "outside.png": "outside_folder",
         "linked_folder": "not_a_file",
+        "linked_folder.png": "not_a_file",
+        "deep/up": "not_a_file",
         "pipe.png": "not_a_file",
+        # Root reads what nobody may.
+        "secret.png": None if os.access(secret, os.R_OK) else "unreadable",
     }

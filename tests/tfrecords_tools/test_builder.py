@@ -17,12 +17,14 @@ from PIL import Image
 
 from tests.tfrecords_tools.conftest import CLASSES, noise
 from tests.tfrecords_tools.test_perceptual import picture
-from tfrecords_tools import shards, spool, writer
+from tfrecords_tools import builder, shards, spool, writer
 from tfrecords_tools.builder import BuildReport, build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import read_info, read_records
 from tfrecords_tools.schema import SPLITS, Record, parse_record
 from tfrecords_tools.verifier import verify
+
+rewrite = builder._rewrite
 
 
 def records(directory: Path) -> dict[str, list[Record]]:
@@ -80,12 +82,50 @@ def test_pixels_arrive_under_their_names(folders, tmp_path):
 def test_tfds_reads_it(small_data):
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder_from_directory(small_data)
-    datasets = builder.as_dataset()
+    datasets = tfds.builder_from_directory(small_data).as_dataset()
     assert sorted(datasets) == sorted(SPLITS)
     assert sum(len(list(split)) for split in datasets.values()) == 32
     image = next(iter(datasets["train"]))["image"]
     assert (image.dtype, image.shape) == (tf.uint8, (16, 16, 3))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"size": 16, "resize": "pad"},
+        {"size": 16, "resize": "squash", "encoding": "jpeg"},
+        {"size": 40, "splits": {"train": 1}},
+        {"size": 8, "splits": {"train": "0.5", "test": "0.5"}, "workers": 1},
+    ],
+)
+@pytest.mark.parametrize("clean", [True, False])
+def test_tfds_reads_every_kind(clean, options, folders, tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    monkeypatch.setattr(writer, "SHARD_BYTES", 4000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 4000)
+    save(folders / "naevus" / "grey.jpg", noise(77, 30, 40)[..., 0])
+    if not clean:
+        broken(folders)
+    info = build(folders, tmp_path / "out", name="x", **options).info
+    assert sum(len(files.shards) for files in info.splits.values()) > 2
+    builder = tfds.builder_from_directory(tmp_path / "out")
+    assert builder.info.features["label"].names == list(CLASSES)
+    found = {
+        example["image_id"].decode(): (split, example["image"], int(example["label"]))
+        for split, dataset in builder.as_dataset().items()
+        for example in tfds.as_numpy(dataset)
+    }
+    expected = {r.image_id: (s, r) for s, rs in records(tmp_path / "out").items() for r in rs}
+    assert len(found) == 33
+    assert set(found) == set(expected)
+    for image_id, (split, image, label) in found.items():
+        told, record = expected[image_id]
+        assert (split, label) == (told, record.label)
+        seen = tf.io.decode_image(record.image, channels=3, expand_animations=False)
+        np.testing.assert_array_equal(image, seen)
+    assert verify(tmp_path / "out").problems == ()
 
 
 def test_labels_are_mixed_within_a_split(small_data):
@@ -167,12 +207,42 @@ def test_builds_are_equal_byte_for_byte(clean, size, folders, tmp_path, monkeypa
     assert verify(tmp_path / "one").problems == ()
 
 
-def test_both_passes_give_the_same_records(folders, tmp_path):
-    build(folders, tmp_path / "one", name="small", size=16)
+def broken(folders: Path) -> None:
     (folders / "naevus" / "broken.png").write_bytes(b"")
-    kept = {"keep_splits": tmp_path / "one"}
-    build(folders, tmp_path / "two", name="small", size=16, **kept)
-    assert records(tmp_path / "two") == records(tmp_path / "one")
+
+
+def copied(folders: Path) -> None:
+    # It comes behind the one that it is a copy of, and so it is the one that goes.
+    shutil.copy(folders / "naevus" / "05.png", folders / "naevus" / "zz.png")
+
+
+def with_a_class_of_no_good(folders: Path) -> None:
+    # The first in the alphabet: all labels are others in the first pass.
+    (folders / "akiec").mkdir()
+    (folders / "akiec" / "broken.png").write_bytes(b"")
+
+
+@pytest.mark.parametrize("spoil", [broken, copied, with_a_class_of_no_good])
+@pytest.mark.parametrize("options", [{"size": 16}, {}, {"size": 16, "encoding": "jpeg"}])
+def test_both_passes_give_the_same_shards(spoil, options, folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "SHARD_BYTES", 5000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 5000)
+    passes = []
+    monkeypatch.setattr(builder, "_rewrite", lambda *args: passes.append(1) or rewrite(*args))
+    build(folders, tmp_path / "one", name="small", **options)
+    assert not passes
+    spoil(folders)
+    build(folders, tmp_path / "two", name="small", **options)
+    assert passes
+    assert len(rejected(tmp_path / "two")) == 1
+    one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
+    differing = {name for name in one | two if one.get(name) != two.get(name)}
+    # Which images a contact sheet shows is chosen before any is read.
+    assert {name for name in differing if not name.startswith("contact_sheets/")} == {
+        "build_report.json",
+        "rejected.csv",
+    }
+    assert len(read_info(tmp_path / "one").splits["train"].shards) > 2
 
 
 def test_input_fingerprint_is_of_the_input(folders, tmp_path):
@@ -511,6 +581,43 @@ def test_contact_sheets(folders, tmp_path):
     for path in sheets:
         with Image.open(path) as sheet:
             assert sheet.width == 804
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Broken")])
+def test_file_that_cannot_be_read(error, folders, tmp_path, monkeypatch):
+    read_bytes = Path.read_bytes
+
+    def refuse(path):
+        if path.name == "03.png":
+            raise error
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    report = build(folders, tmp_path / "out", name="x", size=16)
+    assert {(r.file, r.reason, r.detail) for r in report.rejections} == {
+        ("melanoma/03.png", "unreadable", error.strerror),
+        ("naevus/03.png", "unreadable", error.strerror),
+    }
+    assert len(everything(tmp_path / "out")) == 30
+
+
+def test_report_tells_of_joined_groups_and_profiles(tmp_path):
+    images, labels = lesions(tmp_path)
+    profile = {"icc_profile": b"some profile"}
+    Image.fromarray(noise(500)).save(images / "bridge1.png", **profile)
+    Image.fromarray(noise(501)).save(images / "other.png", **profile)
+    save(images / "bridge2.png", noise(500))
+    with labels.open("a") as table:
+        table.write("bridge1,HAM_7,nv,1\nbridge2,HAM_19,nv,1\nother,HAM_8,nv,1\n")
+    build(images, tmp_path / "out", name="x", labels=labels, **COLUMNS)
+    report = json.loads((tmp_path / "out" / "build_report.json").read_text())
+    assert report["schema_version"] == 2
+    assert report["joined_groups"] == {"HAM_7": "HAM_19"}
+    assert report["rejected_by_reason"] == {"duplicate": 1}
+    assert report["colour_profiles_ignored"] == 2
+    assert report["re_encoded"] == 0
+    assert report["near_duplicates"] == 0
+    assert verify(tmp_path / "out").problems == ()
 
 
 def test_image_that_goes_while_it_is_read(folders, tmp_path, monkeypatch):

@@ -9,7 +9,17 @@ import pytest
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.inspector import inspect
-from tfrecords_tools.schema import BUILD_REPORT, ORIGIN_SYNTHETIC, Record, serialize_record
+from tfrecords_tools.reader import read_info
+from tfrecords_tools.schema import (
+    BUILD_REPORT,
+    FLOAT,
+    INT,
+    ORIGIN_SYNTHETIC,
+    TEXT,
+    Column,
+    Record,
+    serialize_record,
+)
 from tfrecords_tools.writer import encode_png, write_dataset
 
 
@@ -67,6 +77,52 @@ def test_rejected_files_by_reason(damageable):
     report |= {"rejected": 3, "rejected_by_reason": {"duplicate": 2, "empty": 1}}
     path.write_text(json.dumps(report))
     assert "rejected files: 3 (2 duplicate, 1 empty)" in inspect(damageable)
+
+
+def test_near_duplicates_are_counted(damageable):
+    path = damageable / BUILD_REPORT
+    report = json.loads(path.read_text()) | {"near_duplicates": 3}
+    path.write_text(json.dumps(report))
+    told = "images of different splits that look the same: 3 pairs, see near_duplicates.csv"
+    assert told in inspect(damageable)
+
+
+def test_extra_columns_and_what_they_lack(tmp_path):
+    columns = (Column("age", FLOAT), Column("count", INT), Column("site", TEXT))
+    values = [(50.0, 3, "back"), (float("nan"), -1, ""), (0.0, 0, ""), (float("nan"), 7, "")]
+    records = [
+        serialize_record(
+            Record(
+                image=encode_png(noise(number)),
+                label=number % 2,
+                image_id=str(number),
+                group=str(number),
+                extras=dict(zip(("age", "count", "site"), extras, strict=True)),
+            )
+        )
+        for number, extras in enumerate(values)
+    ]
+    write_dataset(
+        tmp_path / "data",
+        name="x",
+        class_names=("a", "b"),
+        image_shape=(24, 32, 3),
+        columns=columns,
+        splits={"train": records},
+    )
+    told = "age (float, 2 missing), count (int, 1 missing), site (text, 3 missing)"
+    lines = inspect(tmp_path / "data")
+    assert f"extra columns: {told}" in lines
+    assert lines[0].startswith("x: 4 images 32x24 pixels")
+
+
+def test_damaged_record(damageable):
+    path = read_info(damageable).splits["train"].shards[0]
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{path.name}: record 0 is damaged"):
+        inspect(damageable)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"options": 3}'])
