@@ -29,11 +29,11 @@ PLAIN_MODES = ("RGB", "L", "P", "1")
 """Modes that every reader turns into the same 8-bit RGB."""
 JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """A marker among the data of a JPEG: neither a byte of ones in them nor one to restart at."""
-JPEG_END = 0xD9
+JPEG_END = b"\xff\xd9"
 JPEG_FILLER = bytes(range(64))
 """Bytes that mean something to a JPEG decoder that still waits for data, and no marker."""
-FLAT = 8
-"""Grey levels in which a row without data may differ, where colours reach in from the row above."""
+MID_GREY = (127, 129)
+"""Range of luma of the blocks that a JPEG decoder has no data for; colours may reach in from others."""
 BLOCK = 8
 """Side of the blocks of a JPEG, in pixels."""
 JPEG_SCALES = (8, 4, 2)
@@ -236,7 +236,10 @@ def _thumbnail(content: bytes, options: ImageOptions, side: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Read:
-    """The upright RGB image of a file, and what is known of the file (see `PreparedImage`)."""
+    """The upright image of a file, and what is known of the file (see `PreparedImage`).
+
+    It is RGB, but for one decoded at a part of its size of which no image is wanted: that is grey.
+    """
 
     upright: Image.Image
     untouched: bool
@@ -261,13 +264,13 @@ def _decoded(content: bytes, options: ImageOptions, *, whole: bool) -> _Read:
         deep, plain = is_deep(image), is_plain(image)
         is_jpeg = image.format in JPEG_FORMATS
         untouched = plain and _turn(image) is None and (is_jpeg or image.format in RECORD_FORMATS)
-        scale = 1
+        scale, grey = 1, False
         if is_jpeg and image.mode in SCALABLE_MODES and not whole and (options.size or untouched):
             scale = _scale(image, options)
         if scale > 1:
-            # Where no image is wanted, grey will do.
-            mode = image.mode if options.size else "L"
-            image.draft(mode, (image.width // scale, image.height // scale))
+            grey = options.size is None  # where no image is wanted, it will do
+            image.draft("L" if grey else image.mode, (image.width // scale, image.height // scale))
+        image.decodermaxblock = len(content)  # one piece, for it is in memory already
         image.load()
         if is_jpeg:
             _check_end(image, content, scale)
@@ -275,9 +278,9 @@ def _decoded(content: bytes, options: ImageOptions, *, whole: bool) -> _Read:
             _check_chunks(content)
             if untouched and options.size is None and not whole:
                 _check_for_others(content)
-        rgb = _as_rgb(image, content, deep=deep)
+        as_wanted = image if grey else _as_rgb(image, content, deep=deep)
         turn = _turn(image)  # once more, for a TIFF has been turned by loading it
-        upright = rgb if turn is None else rgb.transpose(turn)
+        upright = as_wanted if turn is None else as_wanted.transpose(turn)
         return _Read(upright, untouched, _has_profile(image), scale)
 
 
@@ -320,17 +323,20 @@ def _scale(image: Image.Image, options: ImageOptions) -> int:
 def _check_end(image: Image.Image, content: bytes, scale: int) -> None:
     """Finds a JPEG whose data break off although it has an end.
 
-    The decoder fills what is missing with the colour it met last, and says nothing. Such an image
-    ends in a flat block, as dark corners do, too. The two are told apart by bytes put before the
-    end: a decoder that has all its blocks takes no notice of them.
+    The decoder leaves what is missing mid-grey and says nothing. Images that are grey there by
+    themselves are told apart by bytes put before the end: a decoder that has all its blocks takes
+    no notice of them.
     """
     width, height = image.size
-    end = _end_of_jpeg(content)
+    if not content.endswith(JPEG_END):
+        _end_of_jpeg(content)
     # The last row alone: of the last row of blocks there may be no more.
-    corner = image.crop((max(width - max(BLOCK // scale, 2), 0), height - 1, width, height))
-    flat = all(high - low <= FLAT for low, high in _extrema(corner))
-    if not (flat or image.info.get("progressive")):
+    corner = image.crop((max(width - BLOCK // scale, 0), height - 1, width, height))
+    luma = corner.convert("L").tobytes()
+    missing = MID_GREY[0] <= min(luma) and max(luma) <= MID_GREY[1]
+    if not (missing or image.info.get("progressive")):
         return
+    end = _end_of_jpeg(content)
     with Image.open(io.BytesIO(content[:end] + JPEG_FILLER + content[end:])) as other:
         if scale > 1:
             other.draft(image.mode, (other.width // scale, other.height // scale))
@@ -343,18 +349,12 @@ def _end_of_jpeg(content: bytes) -> int:
     """Where the end marker of a JPEG stands; other decoders than Pillow's insist on it."""
     position = 2
     while found := JPEG_MARKER.search(content, position):
-        marker, position = content[found.start() + 1], found.end()
+        marker, position = found[0], found.end()
         if marker == JPEG_END:
             return found.start()
-        if not 0xD0 <= marker <= 0xD8 and marker != 1:  # all others have a length
+        if not 0xD0 <= marker[1] <= 0xD8 and marker[1] != 1:  # all others have a length
             position += int.from_bytes(content[position : position + 2])
     raise Rejected("truncated", "it has no end marker")
-
-
-def _extrema(image: Image.Image) -> list[tuple[float, float]]:
-    """Least and greatest value of each channel."""
-    values = image.getextrema()
-    return list(values) if isinstance(values[0], tuple) else [values]
 
 
 def _check_chunks(content: bytes) -> None:

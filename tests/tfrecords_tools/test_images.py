@@ -407,7 +407,7 @@ def test_jpeg_that_breaks_off_before_a_restart(size):
     loses_nothing_unseen(content, places[:5], size)
 
 
-@pytest.mark.xfail(reason="the corner is not flat where colours reach in from the row above")
+@pytest.mark.xfail(reason="where the last block itself breaks off, no block is left without data")
 def test_jpeg_that_breaks_off_in_its_last_row_of_blocks():
     content = hostile.encoded(photograph(4), "JPEG", quality=90)
     cuts = [cut for cut in data_of(content)[-280::7] if content[cut - 1] != 0xFF]
