@@ -19,7 +19,7 @@ from tfrecords_tools.schema import Column, Record, record_pieces
 from tfrecords_tools.sources import ImageRecord, Rejection
 from tfrecords_tools.writer import Place
 
-CHUNK = 8
+CHUNK = 16
 """Images of one piece of work: enough to make up for handing it over."""
 
 Item = TypeVar("Item")
