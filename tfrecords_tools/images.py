@@ -33,7 +33,7 @@ JPEG_END = b"\xff\xd9"
 JPEG_FILLER = bytes(range(64))
 """Bytes that mean something to a JPEG decoder that still waits for data, and no marker."""
 MID_GREY = (127, 129)
-"""Range of luma of the blocks that a JPEG decoder has no data for; colours may reach in from others."""
+"""Range of luma where a JPEG decoder has no data; colours may reach in from other blocks."""
 BLOCK = 8
 """Side of the blocks of a JPEG, in pixels."""
 JPEG_SCALES = (8, 4, 2)
