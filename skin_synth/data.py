@@ -8,6 +8,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from skin_synth.augment import SYMMETRIES, turn
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import read_info, read_records
 from tfrecords_tools.schema import parse_record
@@ -142,27 +143,7 @@ def batches(
         member = tf.cast(tf.cast(size, tf.float32) * uniform(MEMBER), tf.int64)
         position = tf.gather(first_of_class, labels) + tf.minimum(member, size - 1)
         drawn = tf.gather(images, tf.gather(by_class, position))
-        return turn(drawn, tf.cast(8.0 * uniform(SYMMETRY), tf.int32)), labels
+        return turn(drawn, tf.cast(SYMMETRIES * uniform(SYMMETRY), tf.int32)), labels
 
     steps = tf.data.Dataset.counter(np.int64(first_step))
     return steps.map(batch_at, num_parallel_calls=2, deterministic=True).prefetch(4)
-
-
-def turn(images: tf.Tensor, symmetry: tf.Tensor) -> tf.Tensor:
-    """Each image under one of the eight symmetries of the square.
-
-    Args:
-        images: [n, side, side, channels].
-        symmetry: int32[n] in [0, 8): bit 0 mirrors rows, bit 1 columns, bit 2 transposes.
-
-    Returns:
-        As `images`.
-    """
-
-    def where(bit: int, changed: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
-        chosen = tf.bitwise.bitwise_and(symmetry, bit) > 0
-        return tf.where(chosen[:, None, None, None], changed, kept)
-
-    images = where(1, tf.reverse(images, [1]), images)
-    images = where(2, tf.reverse(images, [2]), images)
-    return where(4, tf.transpose(images, [0, 2, 1, 3]), images)

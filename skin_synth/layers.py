@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
 LEAK = 0.2
 EPSILON = 1e-3
-BINOMIAL = (1.0, 3.0, 3.0, 1.0)
-"""Taps of the smooth interpolation by two (Zhang 2019; StyleGAN2's resampling filter)."""
-HALF_BAND = (-1.0, 0.0, 9.0, 16.0, 9.0, 0.0, -1.0)
-"""Taps of the maximally flat half-band filter: nothing passes that alternates pixel by pixel."""
 
 
 def leaky(x: tf.Tensor) -> tf.Tensor:
@@ -23,60 +17,64 @@ def leaky(x: tf.Tensor) -> tf.Tensor:
     return ops.leaky_relu(x, negative_slope=LEAK)
 
 
-def without_grid(images: tf.Tensor) -> tf.Tensor:
-    """Images without the finest grid, which strided layers print and no camera would.
-
-    Rows and columns are filtered by `HALF_BAND`, mirrored at the edge. Both are products with one
-    banded matrix: on a CPU a fraction of the time of a convolution over three channels.
-
-    Args:
-        images: float32[n, side, side, 3].
-
-    Returns:
-        As `images`.
-    """
-    matrix = _filter_matrix(images.shape[1])
-    return tf.einsum("yh,xw,nhwc->nyxc", matrix, matrix, images, optimize="optimal")
-
-
-@functools.cache
-def _filter_matrix(side: int) -> np.ndarray:
-    """The filter of `side` values as a matrix: float32[side, side]."""
-    taps = np.array(HALF_BAND, np.float32) / np.sum(HALF_BAND)
-    margin = len(taps) // 2
-    mirrored = np.pad(np.arange(side), margin, "symmetric")
-    matrix = np.zeros((side, side), np.float32)
-    for row in range(side):
-        np.add.at(matrix[row], mirrored[row : row + len(taps)], taps)
-    return matrix
-
-
 @keras.saving.register_keras_serializable("skin_synth")
-class SmoothUpsampling(keras.initializers.Initializer):
-    """Start of a transposed 4x4 convolution of stride two: half interpolation, half noise.
+class UpsamplingConv(keras.layers.Layer):
+    """Nearest-neighbour upsampling by two and a 3x3 convolution, as one transposed convolution.
 
-    The interpolating half is the binomial filter times a random matrix of channels. It keeps the
-    output smooth from the first step on, where plain random taps print a grid of single pixels
-    on it that takes long to unlearn. Both halves and their sum keep the variance.
+    A transposed 4x4 convolution of stride two has a filter of its own for each of the four pixels
+    that one becomes, and prints a grid of single pixels on its output that takes long to unlearn
+    (Odena, Dumoulin and Olah 2016). Upsampling first gives all four the same filter. As every row
+    and column occurs twice then, taps that meet the same value are added beforehand: the 3x3 filter
+    spread by a 2x2 box is the 4x4 filter of a transposed convolution that gives the very same
+    output from 4/9 of the products.
 
-    Kernel shape: [4, 4, channels out, channels in].
+    Call with [n, height, width, channels]; returns [n, 2 height, 2 width, filters].
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, filters: int, *, kernel_initializer: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.filters = filters
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
-        """The kernel; see the class."""
-        _, _, channels_out, channels_in = shape
-        random = np.random.default_rng(self.seed)
-        taps = np.outer(BINOMIAL, BINOMIAL)[:, :, None, None] / 16
-        matrix = random.standard_normal((channels_out, channels_in)) / channels_in**0.5
-        noise = random.standard_normal(shape) / (4 * channels_in) ** 0.5
-        return ops.convert_to_tensor((taps * matrix + noise) / 2**0.5, dtype)
+    def build(self, input_shape: Any) -> None:
+        """Makes the kernel: [3, 3, channels, filters], as of a plain convolution."""
+        self.kernel = self.add_weight(
+            shape=(3, 3, input_shape[-1], self.filters),
+            initializer=self.kernel_initializer,
+            name="kernel",
+        )
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """See the class."""
+        shape = self.compute_output_shape(x.shape)
+        return tf.nn.conv2d_transpose(
+            x, _spread(self.kernel), [tf.shape(x)[0], *shape[1:]], strides=2, padding="SAME"
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of x, twice as high and wide."""
+        n, height, width, _ = input_shape
+        return n, 2 * height, 2 * width, self.filters
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
-        return {"seed": self.seed}
+        initializer = keras.initializers.serialize(self.kernel_initializer)
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_initializer": initializer,
+        }
+
+
+def _spread(kernel: tf.Tensor) -> tf.Tensor:
+    """A 3x3 kernel convolved with a 2x2 box of ones: [3, 3, in, out] to [4, 4, out, in].
+
+    Flipped, as a transposed convolution is the adjoint of a convolution.
+    """
+    flipped = tf.transpose(tf.reverse(tf.convert_to_tensor(kernel), [0, 1]), [0, 1, 3, 2])
+    rest = [[0, 0], [0, 0]]
+    rows = tf.pad(flipped, [[0, 1], [0, 0], *rest]) + tf.pad(flipped, [[1, 0], [0, 0], *rest])
+    return tf.pad(rows, [[0, 0], [0, 1], *rest]) + tf.pad(rows, [[0, 0], [1, 0], *rest])
 
 
 @keras.saving.register_keras_serializable("skin_synth")

@@ -1,4 +1,4 @@
-"""Generator and discriminator: strided 4x4 convolutions, the class known at every resolution."""
+"""Generator and discriminator: plain stacks of convolutions, one a resolution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from skin_synth.layers import ModulatedNorm, SmoothUpsampling, leaky, without_grid
+from skin_synth.layers import ModulatedNorm, UpsamplingConv, leaky
 
 
 def _seeds(seed: int) -> Iterator[int]:
@@ -25,8 +25,8 @@ class Generator(keras.Model):
     """Paints an image of a class from a latent vector.
 
     The condition (latent and class embedding) makes the first 4x4 features and modulates the norm
-    of every stage. A stage doubles the resolution by a transposed 4x4 convolution. The image is
-    made in float32 under every policy, and loses the finest grid before it is squashed.
+    of every stage. A stage doubles the resolution and convolves (see `UpsamplingConv`). The image
+    is made in float32 under every policy.
 
     Call with (latents: float32[n, latent_dim], label_ids: int[n]); returns
     float32[n, image_size, image_size, 3] in [-1, 1].
@@ -85,13 +85,9 @@ class Generator(keras.Model):
         )
         self.norms = [ModulatedNorm(dtype=policy) for _ in self.widths]
         self.ups = [
-            layers.Conv2DTranspose(
+            UpsamplingConv(
                 width,
-                4,
-                strides=2,
-                padding="same",
-                use_bias=False,
-                kernel_initializer=SmoothUpsampling(next(seeds)),
+                kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
                 dtype=policy,
             )
             for width in self.widths[1:]
@@ -108,7 +104,7 @@ class Generator(keras.Model):
         x = leaky(self.norms[0]((x, condition), training=training))
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             x = leaky(norm((up(x), condition), training=training))
-        return ops.tanh(without_grid(self.to_rgb(x)))
+        return ops.tanh(self.to_rgb(x))
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

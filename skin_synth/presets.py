@@ -73,7 +73,7 @@ class Preset:
     learning_rate: Ramp = Ramp(4e-4, 1e-4)
     beta_1: float = 0.0
     beta_2: float = 0.99
-    ema_half_life: float = 10_000.0
+    ema_half_life: float = 20_000.0
     ema_warm_up: float = 0.05
     augment_probability: Ramp = Ramp(0.3, 0.3)
     sampling_exponent: float = 0.5
@@ -155,7 +155,7 @@ PRESETS: dict[str, Preset] = {
             name="derm-64",
             image_size=64,
             generator_widths=(256, 128, 96, 48, 24),
-            discriminator_widths=(32, 64, 128, 256),
+            discriminator_widths=(48, 96, 192, 256),
         ),
         Preset(
             name="derm-128",

@@ -6,9 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from skin_synth.data import LabelledImages, batches, class_probabilities, load_split, turn
+from skin_synth.data import LabelledImages, batches, class_probabilities, load_split
 from tfrecords_tools.errors import InputError
 
 COUNTS = (60, 30, 6)
@@ -79,13 +78,6 @@ def test_probabilities_by_hand():
 def test_a_class_without_images_is_refused():
     with pytest.raises(InputError, match=r"classes number \[1\] have no training image"):
         class_probabilities(np.array([3, 0]), 0.5)
-
-
-def test_turn_gives_the_eight_symmetries_of_the_square():
-    image = np.arange(27).reshape(1, 3, 3, 3)
-    turned = turn(tf.constant(np.repeat(image, 8, axis=0)), tf.range(8)).numpy()
-    expected = [np.rot90(flip, k) for flip in (image[0], image[0][:, ::-1]) for k in range(4)]
-    assert {t.tobytes() for t in turned} == {np.ascontiguousarray(e).tobytes() for e in expected}
 
 
 def test_a_split_is_read_as_it_was_built(phantom_data):

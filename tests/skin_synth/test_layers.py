@@ -1,13 +1,12 @@
-"""Layers: what the norm does to moments and condition, how upsampling starts."""
+"""Layers: what the norm does to moments and condition, what upsampling is."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
-from skin_synth.layers import ModulatedNorm, SmoothUpsampling, leaky, without_grid
+from skin_synth.layers import ModulatedNorm, UpsamplingConv, leaky
 
 
 def test_leaky_by_hand():
@@ -49,54 +48,52 @@ def test_norm_config_round_trip():
     assert keras.saving.deserialize_keras_object(config).momentum == 0.9
 
 
-def upsampled(kernel, x):
-    shape = [x.shape[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]]
-    return tf.nn.conv2d_transpose(x, kernel, shape, strides=2, padding="SAME")
+def upsampling(filters=4, seed=0, **options):
+    initializer = keras.initializers.HeNormal(seed=seed)
+    return UpsamplingConv(filters, kernel_initializer=initializer, **options)
 
 
-def grid_energy(image):
-    """Share of the variance that alternates from pixel to pixel."""
-    inner = image[:, 4:-4, 4:-4]
-    sign = (-1.0) ** np.arange(inner.shape[2])
-    return float(np.mean((inner * sign[None, None, :, None]).mean(axis=2) ** 2) / np.mean(inner**2))
+def by_hand(layer, x):
+    """The two steps one after the other."""
+    large = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+    return tf.nn.conv2d(large, layer.kernel.value, 1, "SAME")
 
 
-def test_upsampling_prints_less_of_a_grid_than_random_taps():
-    x = tf.ones([1, 16, 16, 32]) * tf.random.stateless_normal([32], [1, 1])
-    smooth = upsampled(SmoothUpsampling(0)((4, 4, 16, 32), "float32"), x).numpy()
-    random = keras.initializers.GlorotUniform(seed=0)((4, 4, 16, 32))
-    assert grid_energy(smooth) < 0.65 * grid_energy(upsampled(random, x).numpy())
+def test_upsampling_equals_its_two_steps_at_the_edges_too():
+    x = tf.random.stateless_normal([2, 5, 7, 6], [1, 1])
+    layer = upsampling()
+    np.testing.assert_allclose(layer(x), by_hand(layer, x), atol=2e-6)
+    assert layer.compute_output_shape(x.shape) == (2, 10, 14, 4)
 
 
-def test_upsampling_keeps_the_variance():
-    x = tf.random.stateless_normal([8, 16, 16, 64], [1, 1])
-    y = upsampled(SmoothUpsampling(0)((4, 4, 64, 64), "float32"), x).numpy()
-    # Interpolation takes from white noise what it smooths away; the noise half keeps all of it.
-    assert np.var(y[:, 2:-2, 2:-2]) == pytest.approx(0.5 + 0.5 * (10 / 16) ** 2, abs=0.1)
+def test_gradients_of_upsampling_equal_those_of_its_two_steps():
+    x = tf.random.stateless_normal([2, 5, 7, 6], [1, 1])
+    layer = upsampling()
+    weights = tf.random.stateless_normal([2, 10, 14, 4], [2, 2])
+    gradients = []
+    for function in (lambda x: layer(x), lambda x: by_hand(layer, x)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = tf.reduce_sum(function(x) * weights)
+        gradients.append(tape.gradient(value, [x, layer.kernel]))
+    for ours, theirs in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
 
-def test_upsampling_follows_its_seed():
-    first, again, other = (SmoothUpsampling(seed)((4, 4, 2, 3), "float32") for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert not np.allclose(first, other)
+def test_upsampling_gives_flat_colour_for_flat_colour():
+    """No grid: all four pixels that one becomes are filtered alike."""
+    y = upsampling()(tf.ones([1, 8, 8, 3])).numpy()[:, 2:-2, 2:-2]
+    np.testing.assert_allclose(y, np.broadcast_to(y[:, :1, :1], y.shape), atol=1e-6)
 
 
-def test_the_finest_grid_is_gone_and_flat_colour_stays():
-    y, x = np.mgrid[:16, :16]
-    checkers = np.broadcast_to(((-1.0) ** (x + y))[None, :, :, None], (1, 16, 16, 3))
-    stripes = np.broadcast_to(((-1.0) ** x)[None, :, :, None], (1, 16, 16, 3))
-    for grid in (checkers, stripes):
-        filtered = without_grid(tf.constant(0.25 + grid, tf.float32)).numpy()
-        np.testing.assert_allclose(filtered[:, 4:-4, 4:-4], 0.25, atol=1e-6)
+def test_upsampling_computes_in_the_policy_and_keeps_float32_weights():
+    layer = upsampling(dtype="mixed_bfloat16")
+    assert layer(tf.ones([1, 4, 4, 3])).dtype == tf.bfloat16
+    assert layer.kernel.dtype == "float32"
 
 
-def test_slow_waves_pass_unchanged():
-    wave = np.sin(2 * np.pi * np.arange(64) / 16)[None, None, :, None]
-    images = np.broadcast_to(wave, (1, 64, 64, 3))
-    filtered = without_grid(tf.constant(images, tf.float32)).numpy()
-    np.testing.assert_allclose(filtered[:, :, 8:-8], images[:, :, 8:-8], atol=5e-3)
-
-
-def test_colours_do_not_mix():
-    images = tf.one_hot([[[0] * 8] * 8], 3)
-    np.testing.assert_allclose(without_grid(images), images, atol=1e-6)
+def test_upsampling_config_round_trip():
+    config = keras.saving.serialize_keras_object(upsampling(seed=3))
+    again = keras.saving.deserialize_keras_object(config)
+    x = tf.ones([1, 4, 4, 3])
+    np.testing.assert_array_equal(again(x), upsampling(seed=3)(x))
