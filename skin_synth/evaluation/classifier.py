@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import warnings
 from pathlib import Path
 
 import keras
@@ -109,8 +110,10 @@ def load_classifier(
     """
     network = _network(side, len(class_names), seed)
     try:
-        network.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it skips
+            network.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         raise InputError(
             f"{path} holds no weights of a classifier of {len(class_names)} classes: remove it"
         ) from error
