@@ -67,7 +67,7 @@ def test_runaway_needs_several_epochs_on_end_beyond_the_limit(gaps, rings):
 
 def test_the_line_on_a_runaway_names_figures_and_remedy():
     [alarm] = runaway([9.25, 8.125, 9.0, 9.0, 9.0])
-    for word in ("discriminator", "8.1", "5 epochs", "limit 4", "gamma", "augment_probability"):
+    for word in ("discriminator", "8.1", "5 epochs", "limit 3", "gamma", "augment_probability"):
         assert word in alarm.line
 
 
