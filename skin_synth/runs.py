@@ -117,6 +117,7 @@ class RunDirectory:
         self.path = Path(path)
         self.previews = self.path / PREVIEWS
         self.logs = self.path / LOGS
+        self.best_file = self.path / CHECKPOINTS / BEST_FILE
         self.validation = self.path / VALIDATION
         self.curve = self.path / f"{VALIDATION}.csv"
         self.curve_picture = self.path / f"{VALIDATION}.png"
@@ -181,7 +182,7 @@ class RunDirectory:
         Raises:
             InputError: its file is damaged.
         """
-        return read_best(self.path / CHECKPOINTS / BEST_FILE)
+        return read_best(self.best_file)
 
     def save_best(self, gan: ConditionalGAN, mean_kid: float) -> bool:
         """Keeps `gan` as the best checkpoint if it is; tells whether it is.
@@ -193,7 +194,7 @@ class RunDirectory:
         best = self.best()
         if best is not None and not mean_kid < best.mean_kid:
             return False
-        with new_file(self.path / CHECKPOINTS / BEST_FILE) as file:
+        with new_file(self.best_file) as file:
             gan.save_weights(file)
             note_best(file, images_seen=gan.images_seen, mean_kid=mean_kid)
         return True

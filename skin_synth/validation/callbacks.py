@@ -81,8 +81,13 @@ class Validation(Periodic):
         self.alarms = Alarms(say, writer)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Goes on with the curve, without what came after the checkpoint that was restored."""
+        """Goes on with the curve, without what came after the checkpoint that was restored.
+
+        Raises:
+            InputError: curve or best checkpoint are damaged; better now than hours from now.
+        """
         super().on_train_begin(logs)
+        self.directory.best()
         curve = Curve.load(self.directory.curve)
         self.curve = curve.up_to(self.images_seen)
         if self.curve != curve:

@@ -90,7 +90,10 @@ class Curve:
             return cls()
         try:
             with path.open(newline="", encoding="utf-8") as file:
-                return cls(tuple(_point(row) for row in csv.DictReader(file, strict=True)))
+                rows = csv.DictReader(file, strict=True)
+                if rows.fieldnames != list(COLUMNS):
+                    raise ValueError(f"columns {rows.fieldnames}")
+                return cls(tuple(_point(row) for row in rows))
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             raise InputError(
                 f"{path} is not the table of a validation curve ({error!r}): move it away, and the "

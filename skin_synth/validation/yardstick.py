@@ -135,8 +135,8 @@ def _write_record(directory: RunDirectory, chosen: Yardstick) -> None:
 
 
 def _changed(directory: RunDirectory, before: str, now: str) -> InputError:
+    measured = ", ".join(map(str, (directory.curve, directory.validation, directory.best_file)))
     return InputError(
         f"{directory.path} has been validated by {before}, asked for was {now}: leave --features "
-        f"and --weights out to go on, or move {directory.curve} and {directory.validation} away "
-        "to start the curve anew"
+        f"and --weights out to go on; or start a new curve, once these are moved away: {measured}"
     )

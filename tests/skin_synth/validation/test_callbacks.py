@@ -233,6 +233,15 @@ def test_what_came_after_the_restored_checkpoint_is_dropped(planted):
     assert [p.images for p in Curve.load(directory.curve).of(WHOLE)] == [1_000, 2_000, 3_000]
 
 
+@pytest.mark.parametrize("name", ["validation.csv", "checkpoints/best.weights.h5"])
+def test_damaged_files_are_named_before_the_first_step(planted, name):
+    callback, directory, _ = planted
+    at(callback, 1_000)
+    (directory.path / name).write_text("damaged")
+    with pytest.raises(InputError, match=name):
+        callback.on_train_begin()
+
+
 def test_without_a_validation_split_collapse_is_still_watched(extractor, train, tmp_path):
     callback, directory, said = plant(tmp_path, make_reference(extractor, train, None))
     callback.model.stuck = {0}

@@ -59,8 +59,14 @@ def test_without_classes_the_whole_set_is_the_mean():
 
 @pytest.mark.parametrize(
     "content",
-    ["a poem\nof two lines", "images,class,n,kid,coverage\n1,a,2,low,", "images,class\n1,a"],
-    ids=["a poem", "no number", "columns missing"],
+    [
+        "a poem\nof two lines",
+        "images,class,n,kid,coverage\n1,a,2,low,",
+        "images,class\n1,a",
+        "",
+        "damaged",
+    ],
+    ids=["a poem", "no number", "columns missing", "nothing", "one word"],
 )
 def test_another_file_is_named_and_left_alone(tmp_path, content):
     path = tmp_path / "validation.csv"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skin_synth.data import load_split
+from skin_synth.evaluation.classifier import train_classifier
+from skin_synth.evaluation.features import of_classifier
 from skin_synth.evaluation.fidelity import kernel_distance
 from skin_synth.evaluation.manifold import coverage
-from skin_synth.validation.alarms import mean_distance
+from skin_synth.phantoms import render
+from skin_synth.validation.alarms import collapsed, mean_distance
 from skin_synth.validation.curve import WHOLE
 from skin_synth.validation.reference import make_reference, shortcomings
 from tests.skin_synth.validation.conftest import NAMES, split_of
@@ -71,6 +75,21 @@ def test_without_validation_split_variety_is_left(extractor, train):
         assert reference.floor == ()
         assert reference.compare(train.images, train.labels, 1) == []
         assert set(reference.spread) == set(NAMES)
+
+
+def test_one_phantom_in_other_grain_is_a_collapse_to_a_trained_classifier(phantom_data):
+    train = load_split(phantom_data, "train")
+    extractor = of_classifier(train_classifier(train, seed=0, steps=60))
+    reference = make_reference(extractor, train, load_split(phantom_data, "validation"))
+    labels = np.repeat(np.arange(7), 16)
+    images = [render(5, i, train.class_names[label], 32)[0] for i, label in enumerate(labels)]
+    varied = np.array(images)
+    assert collapsed(reference.variety(varied, labels), reference.spread) == []
+    grain = np.random.default_rng(0).integers(-6, 7, (16, 32, 32, 3))
+    stuck = varied.copy()
+    stuck[labels == 3] = np.clip(varied[labels == 3][0] + grain, 0, 255)
+    [alarm] = collapsed(reference.variety(stuck, labels), reference.spread)
+    assert alarm.subject == f"class {train.class_names[3]}"
 
 
 def test_a_class_of_one_training_image_has_no_variety(extractor, held_out):
