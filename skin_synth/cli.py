@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from absl.flags import argparse_flags
 
+from skin_synth import checkpoints
 from skin_synth.flag_types import balance_target, positive_float, positive_int, seed_number
 from skin_synth.presets import DEFAULT_PRESET, PRESETS
 from tfrecords_tools import command_line, quiet
@@ -82,6 +83,13 @@ def make_parser() -> argparse_flags.ArgumentParser:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="RUN", help="run directory of a training")
+    parser.add_argument(
+        "--checkpoint",
+        choices=checkpoints.CHOICES,
+        default=checkpoints.LAST,
+        metavar="last|best",
+        help="the last checkpoint, or the one that validation found best (default: %(default)s)",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -150,6 +158,17 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
         "this machine if new)",
     )
     parser.add_argument(
+        "--features",
+        metavar="NAME",
+        help="what validation compares images by: classifier (trained on the real training split) "
+        "or mobilenet (needs --weights) (default: those of the run; classifier if new)",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights file of mobilenet (default: that of the run)",
+    )
+    parser.add_argument(
         "--dry_run",
         action="store_true",
         help="only tell time, memory, parameters and the smallest class; write nothing",
@@ -167,6 +186,8 @@ def _train(options: argparse.Namespace) -> None:
         minutes=options.minutes,
         seed=options.seed,
         policy=options.policy,
+        features=options.features,
+        weights=options.weights,
         dry_run=options.dry_run,
     )
     if run is not None:
@@ -201,7 +222,7 @@ def _generate(options: argparse.Namespace) -> None:
     from skin_synth.synthesis import generate_images
 
     generate_images(
-        load_run(options.run),
+        load_run(options.run, options.checkpoint),
         label=options.label,
         count=options.count,
         seed=options.seed,
@@ -233,7 +254,7 @@ def _balance(options: argparse.Namespace) -> None:
     from skin_synth.synthesis import balance
 
     balance(
-        load_run(options.run),
+        load_run(options.run, options.checkpoint),
         options.data,
         options.out,
         target=options.target,
@@ -264,7 +285,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from skin_synth.runs import load_run
 
     evaluate(
-        load_run(options.run),
+        load_run(options.run, options.checkpoint),
         options.data,
         options.out,
         features=options.features,
@@ -289,7 +310,8 @@ def _export(options: argparse.Namespace) -> None:
     from skin_synth.runs import load_run
     from skin_synth.serving import export
 
-    print(f"{export(load_run(options.run), options.out)}: SavedModel")
+    run = load_run(options.run, options.checkpoint)
+    print(f"{export(run, options.out)}: SavedModel")
 
 
 def _demo_flags(parser: argparse.ArgumentParser) -> None:

@@ -54,6 +54,8 @@ class Preset:
         schedule_images: length of all ramps, in images.
         checkpoint_images: a checkpoint is written about every so many images.
         preview_images: a preview grid is painted about every so many images.
+        validation_images: synthetic images are compared with the validation split about every so
+            many images; 0 for never. Changes no weights.
 
     Raises:
         InputError: a value is out of its range; the message names the field.
@@ -80,6 +82,7 @@ class Preset:
     schedule_images: int = 1_000_000
     checkpoint_images: int = 10_000
     preview_images: int = 10_000
+    validation_images: int = 50_000
 
     def __post_init__(self) -> None:
         stages = len(self.generator_widths)
@@ -95,6 +98,7 @@ class Preset:
             "schedule_images": self.schedule_images > 0,
             "checkpoint_images": self.checkpoint_images > 0,
             "preview_images": self.preview_images > 0,
+            "validation_images": self.validation_images >= 0,
         }
         for field, good in checks.items():
             if not good:

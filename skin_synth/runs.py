@@ -12,6 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from skin_synth.checkpoints import (
+    BEST_FILE,
+    LAST,
+    BestCheckpoint,
+    check_choice,
+    note_best,
+    read_best,
+)
 from skin_synth.gan import ConditionalGAN
 from skin_synth.presets import Preset
 from tfrecords_tools.atomic import new_file
@@ -22,6 +30,7 @@ CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 PREVIEWS = "previews"
 LOGS = "logs"
+VALIDATION = "validation"
 KEPT_CHECKPOINTS = 2
 
 
@@ -65,6 +74,9 @@ class RunConfig:
         """Name of the run: the same configuration gives the same twelve digits."""
         identity = self.to_json()
         del identity["run_id"], identity["data"]["directory"]
+        del identity["preset"][
+            "validation_images"
+        ]  # how closely a run is watched is not what it is
         text = json.dumps(identity, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -105,6 +117,10 @@ class RunDirectory:
         self.path = Path(path)
         self.previews = self.path / PREVIEWS
         self.logs = self.path / LOGS
+        self.best_file = self.path / CHECKPOINTS / BEST_FILE
+        self.validation = self.path / VALIDATION
+        self.curve = self.path / f"{VALIDATION}.csv"
+        self.curve_picture = self.path / f"{VALIDATION}.png"
 
     def exists(self) -> bool:
         """Whether a run was started here."""
@@ -157,8 +173,31 @@ class RunDirectory:
 
     def restore(self, gan: ConditionalGAN) -> None:
         """Puts the newest checkpoint into a compiled `gan`; leaves it alone where there is none."""
-        if checkpoints := self.checkpoints():
-            gan.load_weights(checkpoints[-1])
+        if found := self.checkpoints():
+            gan.load_weights(found[-1])
+
+    def best(self) -> BestCheckpoint | None:
+        """The checkpoint that validation found best; None before the first validation.
+
+        Raises:
+            InputError: its file is damaged.
+        """
+        return read_best(self.best_file)
+
+    def save_best(self, gan: ConditionalGAN, mean_kid: float) -> bool:
+        """Keeps `gan` as the best checkpoint if it is; tells whether it is.
+
+        Args:
+            gan: as it is now.
+            mean_kid: mean over classes of its kernel distance.
+        """
+        best = self.best()
+        if best is not None and not mean_kid < best.mean_kid:
+            return False
+        with new_file(self.best_file) as file:
+            gan.save_weights(file)
+            note_best(file, images_seen=gan.images_seen, mean_kid=mean_kid)
+        return True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +207,7 @@ class Run:
     Attributes:
         directory: the run directory.
         config: its frozen configuration.
-        gan: the networks with the weights of the newest checkpoint.
+        gan: the networks with the weights of the checkpoint that was asked for.
         checkpoint_hash: sha256 over the averaged generator's weights, 64 hexadecimal digits.
     """
 
@@ -229,22 +268,39 @@ class Run:
         return self.gan.generate(label_ids, seeds, truncation=truncation, batch_size=batch_size)
 
 
-def load_run(path: str | os.PathLike[str]) -> Run:
-    """Loads the newest checkpoint of a run directory.
+def load_run(path: str | os.PathLike[str], checkpoint: str = LAST) -> Run:
+    """Loads a checkpoint of a run directory.
 
     Args:
         path: what `skin-synth train --run` made.
+        checkpoint: "last", or "best": that with the lowest mean over classes of the kernel
+            distance on the validation split.
 
     Raises:
-        InputError: no run there, or it has no checkpoint yet.
+        InputError: no run there, it has no such checkpoint yet, or `checkpoint` is neither.
     """
+    check_choice(checkpoint)
     directory = RunDirectory(path)
     config = directory.config()
-    if not directory.checkpoints():
-        raise InputError(f"{path} has no checkpoint yet: train it first (`skin-synth train`)")
+    file = _checkpoint_file(directory, checkpoint, config.preset.validation_images)
     gan = new_gan(config)
-    directory.restore(gan)
+    gan.load_weights(file)
     return as_run(directory, config, gan)
+
+
+def _checkpoint_file(directory: RunDirectory, checkpoint: str, interval: int) -> Path:
+    if not (found := directory.checkpoints()):
+        raise InputError(
+            f"{directory.path} has no checkpoint yet: train it first (`skin-synth train`)"
+        )
+    if checkpoint == LAST:
+        return found[-1]
+    if (best := directory.best()) is None:
+        raise InputError(
+            f"{directory.path} has no best checkpoint: one is kept at each validation, about every "
+            f"{interval:,} images where the data set has a validation split; take the last one"
+        )
+    return best.path
 
 
 def new_gan(config: RunConfig) -> ConditionalGAN:

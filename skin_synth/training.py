@@ -6,8 +6,9 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,8 +19,11 @@ from skin_synth.gan import ConditionalGAN
 from skin_synth.precision import choose_policy
 from skin_synth.presets import DEFAULT_PRESET, get_preset
 from skin_synth.runs import DataIdentity, Run, RunConfig, RunDirectory, as_run, new_gan
+from skin_synth.validation.callbacks import watchers
+from skin_synth.validation.yardstick import choose
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint, read_info
+from tfrecords_tools.schema import TRAIN
 
 EPOCH_IMAGES = 1_000
 """An epoch is only the beat of the logs: about so many images, rounded to whole batches."""
@@ -35,6 +39,8 @@ def train(
     minutes: float | None = None,
     seed: int | None = None,
     policy: str | None = None,
+    features: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
     dry_run: bool = False,
     say: Callable[[str], None] = print,
 ) -> Run | None:
@@ -51,6 +57,9 @@ def train(
         minutes: stop after so many minutes of this call.
         seed: of weights, batches, latents and augmentation; 0 for a new run by default.
         policy: Keras dtype policy; by default the fast one of this machine.
+        features: what validation compares images by, classifier or mobilenet; those of the run by
+            default, the classifier for a new one.
+        weights: weights file of mobilenet.
         dry_run: only say what training would cost; nothing is written.
         say: takes each line of news.
 
@@ -59,12 +68,13 @@ def train(
 
     Raises:
         InputError: the data do not fit the preset or the run, or the run was started with
-            another preset, seed or policy than asked for.
+            another preset, seed, policy or features than asked for.
     """
     check_limits(images, minutes)
     directory = RunDirectory(run)
     config = _config(directory, data, preset=preset, seed=seed, policy=policy)
-    split = load_split(data, "train")
+    yardstick = choose(directory, features, weights)
+    split = load_split(data, TRAIN)
     if dry_run:
         for line in forecast(config, split, images):
             say(line)
@@ -74,7 +84,12 @@ def train(
     gan = new_gan(config)
     directory.restore(gan)
     say(f"{directory.path}: {config.policy}, from image {gan.images_seen:,} on")
-    _fit(gan, split, directory, images=images or config.preset.schedule_images, minutes=minutes)
+    images = images or config.preset.schedule_images
+    if gan.images_seen < images:
+        writer = tf.summary.create_file_writer(str(directory.logs))
+        watching = watchers(directory, yardstick, data, split, config.preset, writer, say)
+        _fit(gan, split, directory, writer, watching, images=images, minutes=minutes)
+        writer.close()
     return as_run(directory, config, gan)
 
 
@@ -135,7 +150,7 @@ def _new_config(
         name=info.name,
         fingerprint=fingerprint(data),
         class_names=info.class_names,
-        class_counts=tuple(load_split(data, "train").class_counts.tolist()),
+        class_counts=tuple(load_split(data, TRAIN).class_counts.tolist()),
     )
     return RunConfig(preset=preset, seed=seed, policy=policy, data=identity)
 
@@ -144,14 +159,13 @@ def _fit(
     gan: ConditionalGAN,
     split: LabelledImages,
     directory: RunDirectory,
+    writer: Any,
+    watching: Sequence[callbacks_of_run.GANCallback],
     *,
     images: int,
     minutes: float | None,
 ) -> None:
     preset = gan.preset
-    if gan.images_seen >= images:
-        return
-    writer = tf.summary.create_file_writer(str(directory.logs))
     first_step = int(gan.steps.numpy())
     epoch_steps = max(1, round(EPOCH_IMAGES / preset.batch_size))
     epochs_left = -(-(images - gan.images_seen) // (epoch_steps * preset.batch_size))
@@ -172,10 +186,10 @@ def _fit(
             callbacks_of_run.StopAt(images=images, minutes=minutes),
             callbacks_of_run.Scalars(writer),
             callbacks_of_run.Previews(directory, preset.preview_images, writer),
+            *watching,
             callbacks_of_run.Checkpoints(directory, preset.checkpoint_images),
         ],
     )
-    writer.close()
 
 
 def forecast(config: RunConfig, split: LabelledImages, images: int | None) -> list[str]:

@@ -26,12 +26,13 @@ STOREYS = (
     ("cli",),
     ("demo",),
     ("training", "synthesis"),
+    ("validation",),
     ("callbacks",),
     ("evaluation", "serving"),
     ("runs",),
     ("gan",),
     ("signatures", "networks", "losses", "augment", "schedules", "data", "phantoms", "provenance"),
-    ("layers", "precision", "presets", "flag_types"),
+    ("layers", "precision", "presets", "flag_types", "checkpoints"),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""
 

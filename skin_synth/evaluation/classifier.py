@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -89,6 +91,33 @@ def train_classifier(
     drawn = batches(data, batch_size=BATCH_SIZE, seed=seed, exponent=0.0)
     trainer.fit(drawn.take(steps), shuffle=False, verbose=0)
     return Classifier(network, data.class_names, seed, steps)
+
+
+def load_classifier(
+    path: Path, side: int, class_names: tuple[str, ...], *, seed: int, steps: int
+) -> Classifier:
+    """The classifier whose weights `network.save_weights` wrote.
+
+    Args:
+        path: the weights file.
+        side: height and width of its images.
+        class_names: its classes.
+        seed: that it was trained with.
+        steps: that it was trained for.
+
+    Raises:
+        InputError: the file holds no weights of such a classifier.
+    """
+    network = _network(side, len(class_names), seed)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it skips
+            network.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        raise InputError(
+            f"{path} holds no weights of a classifier of {len(class_names)} classes: remove it"
+        ) from error
+    return Classifier(network, class_names, seed, steps)
 
 
 def default_steps(images: int) -> int:

@@ -18,16 +18,22 @@ import numpy as np
 import pytest
 
 from skin_synth import cli
+from tfrecords_tools.errors import InputError
 
 CONTRACT = (
     "train --data D --run R --preset derm-64 --images 10 --minutes 2.5 --seed 1 --dry_run",
     "train --data D --run R --policy float32",
+    "train --data D --run R --features mobilenet --weights F",
     "generate --run R --label mel --count 3 --seed 7 --out O",
     "generate --run R --label mel --count 3 --out O --truncation 0.7 --data D --overwrite",
     "balance --run R --data D --out O --target max",
     "balance --run R --data D --out O --target 50 --seed 1 --overwrite",
     "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
     "export --run R --out M",
+    "generate --run R --checkpoint best --label mel --count 3 --out O",
+    "balance --run R --checkpoint best --data D --out O",
+    "evaluate --run R --checkpoint best --data D --out O",
+    "export --run R --checkpoint last --out M",
     "demo --out O --images 100 --minutes 1",
 )
 
@@ -51,6 +57,7 @@ WRONG = (
     ("balance --run R --data D --out O --target most", "'most'"),
     ("evaluate --run R --data D --out O --feature classifier", "--feature"),
     ("export --run R --out M --overwrite", "--overwrite"),
+    ("export --run R --out M --checkpoint newest", "'newest'"),
     ("demo --out O extra", "extra"),
 )
 
@@ -134,8 +141,17 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
     [
         (
             "training.train",
-            "train --data D --run R --preset derm-32 --images 9 --minutes 2 --seed 3 --dry_run",
-            {"preset": "derm-32", "images": 9, "minutes": 2.0, "seed": 3, "dry_run": True},
+            "train --data D --run R --preset derm-32 --images 9 --minutes 2 --seed 3 --dry_run "
+            "--features mobilenet --weights W",
+            {
+                "preset": "derm-32",
+                "images": 9,
+                "minutes": 2.0,
+                "seed": 3,
+                "dry_run": True,
+                "features": "mobilenet",
+                "weights": "W",
+            },
         ),
         (
             "synthesis.balance",
@@ -153,15 +169,15 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
 )
 def test_flags_arrive_at_the_function(home, line, received, monkeypatch):
     calls = []
-    monkeypatch.setattr("skin_synth.runs.load_run", lambda path: f"run of {path}")
+    monkeypatch.setattr("skin_synth.runs.load_run", lambda path, which: f"{which} of {path}")
     monkeypatch.setattr(
         f"skin_synth.{home}", lambda *args, **options: calls.append((args, options))
     )
     assert cli.main_with(line.split()) == 0
     [(arguments, options)] = calls
     assert received.items() <= options.items()
-    places = {"train": ("D", "R"), "demo": ("O",), "export": ("run of R", "O")}
-    assert arguments == places.get(line.split()[0], ("run of R", "D", "O"))
+    places = {"train": ("D", "R"), "demo": ("O",), "export": ("last of R", "O")}
+    assert arguments == places.get(line.split()[0], ("last of R", "D", "O"))
 
 
 # Wrong input: exit code 1, one clear line, nothing left behind.
@@ -181,6 +197,28 @@ def on_data(command: str, data: Path, run: Path, out: Path) -> list[str]:
     if command == "train":
         return ["train", "--data", str(data), "--run", str(out)]
     return [command, "--run", str(run), "--data", str(data), "--out", str(out)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "generate --run R --label mel --count 3 --out O",
+        "balance --run R --data D --out O",
+        "evaluate --run R --data D --out O",
+        "export --run R --out O",
+    ],
+)
+@pytest.mark.parametrize("checkpoint", ["last", "best"])
+def test_the_checkpoint_is_that_asked_for(line, checkpoint, monkeypatch):
+    asked = []
+
+    def load(path, which):
+        asked.append((path, which))
+        raise InputError("seen enough")
+
+    monkeypatch.setattr("skin_synth.runs.load_run", load)
+    assert cli.main_with([*line.split(), "--checkpoint", checkpoint]) == 1
+    assert asked == [("R", checkpoint)]
 
 
 @pytest.mark.parametrize("command", ["train", "balance", "evaluate"])

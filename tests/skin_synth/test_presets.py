@@ -36,6 +36,7 @@ def test_an_unknown_name_lists_the_known():
         {"sampling_exponent": 1.5},
         {"batch_size": 1},
         {"schedule_images": 0},
+        {"validation_images": -1},
     ],
     ids=lambda change: next(iter(change)),
 )

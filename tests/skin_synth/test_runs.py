@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import h5py
 import numpy as np
 import pytest
 
@@ -99,3 +100,66 @@ def test_a_run_knows_what_it_was_trained_on(tiny_run, phantom_data):
     assert tiny_run.preset_name == "tiny-32"
     assert tiny_run.image_size == 32
     assert len(tiny_run.class_names) == 7
+
+
+def test_run_id_does_not_follow_how_a_run_is_validated():
+    other = dataclasses.replace(get_preset("derm-32"), validation_images=7)
+    assert config().run_id == config(preset=other).run_id
+
+
+def test_a_run_started_before_presets_knew_validation_goes_on(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config())
+    path = directory.path / "config.json"
+    fields = json.loads(path.read_text())
+    del fields["preset"]["validation_images"]
+    path.write_text(json.dumps(fields))
+    assert directory.config() == config()
+    assert directory.config().run_id == fields["run_id"]
+
+
+class Weights:
+    """Stands for a GAN whose weights are one number."""
+
+    def __init__(self, images_seen):
+        self.images_seen = images_seen
+
+    def save_weights(self, path):
+        with h5py.File(path, "w") as file:
+            file["images"] = self.images_seen
+
+
+def test_the_best_checkpoint_is_replaced_by_a_better_one_only(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config())
+    assert directory.best() is None
+    assert [
+        directory.save_best(Weights(n), kid) for n, kid in enumerate([3.0, 4.0, 3.0, -1.0])
+    ] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    best = directory.best()
+    assert (best.images_seen, best.mean_kid) == (3, -1.0)
+    with h5py.File(best.path) as file:
+        assert file["images"][()] == 3
+    assert directory.checkpoints() == []
+    assert [path.name for path in best.path.parent.iterdir()] == ["best.weights.h5"]
+
+
+def test_a_best_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    class Broken(Weights):
+        def save_weights(self, path):
+            super().save_weights(path)
+            raise OSError("disk full")
+
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config())
+    directory.save_best(Weights(1), 1.0)
+    before = directory.best()
+    with pytest.raises(OSError, match="disk full"):
+        directory.save_best(Broken(2), 0.0)
+    assert directory.best() == before
+    assert [path.name for path in before.path.parent.iterdir()] == ["best.weights.h5"]

@@ -7,7 +7,12 @@ import pytest
 
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation import classifier
-from skin_synth.evaluation.classifier import confusion, faithfulness, train_classifier
+from skin_synth.evaluation.classifier import (
+    confusion,
+    faithfulness,
+    load_classifier,
+    train_classifier,
+)
 from tfrecords_tools.errors import InputError
 
 
@@ -39,6 +44,22 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others():
     assert first.weights_hash == again.weights_hash != other.weights_hash
     assert len(first.weights_hash) == 64
     assert (first.seed, first.steps) == (1, 3)
+
+
+def test_a_kept_classifier_is_the_trained_one(tmp_path):
+    data, path = plain_images(8, 16), tmp_path / "classifier.weights.h5"
+    trained = train_classifier(data, seed=-1, steps=3)
+    trained.network.save_weights(path)
+    loaded = load_classifier(path, 16, data.class_names, seed=-1, steps=3)
+    assert loaded.weights_hash == trained.weights_hash
+    np.testing.assert_array_equal(loaded.predict(data.images), trained.predict(data.images))
+
+
+def test_weights_of_another_classifier_are_refused(tmp_path):
+    path = tmp_path / "classifier.weights.h5"
+    train_classifier(plain_images(8, 16), steps=1).network.save_weights(path)
+    with pytest.raises(InputError, match="no weights of a classifier of 3 classes"):
+        load_classifier(path, 16, ("a", "b", "c"), seed=0, steps=1)
 
 
 def test_large_images_are_averaged_down():

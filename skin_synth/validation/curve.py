@@ -1,0 +1,111 @@
+"""The validation curve: kernel distance and coverage against images seen, kept as a table."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tfrecords_tools.atomic import new_file
+from tfrecords_tools.errors import InputError
+
+WHOLE = ""
+"""Stands for all classes together; no class can be called so."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """How far synthetic images of one class, or of all, are from real ones.
+
+    Attributes:
+        images: images that the run had seen.
+        label: name of the class, or `WHOLE`.
+        n: real images, and as many synthetic ones.
+        kid: kernel distance.
+        coverage: share of the real images; None where there are too few for it.
+    """
+
+    images: int
+    label: str
+    n: int
+    kid: float
+    coverage: float | None
+
+
+COLUMNS = {"images": "images", "class": "label", "n": "n", "kid": "kid", "coverage": "coverage"}
+"""Columns of the table, and the attribute of `Point` in each."""
+
+
+def mean_kid(points: Iterable[Point]) -> float:
+    """Mean over classes of the kernel distance: a rare class counts as much as a frequent one.
+
+    Args:
+        points: of one validation; where no class has a point of its own, that of all counts.
+    """
+    points = list(points)
+    return float(np.mean([p.kid for p in points if p.label != WHOLE] or [p.kid for p in points]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """All points of a run, in the order of images seen.
+
+    Attributes:
+        points: one for all classes, then one a class, at each validation.
+    """
+
+    points: tuple[Point, ...] = ()
+
+    def plus(self, points: Iterable[Point]) -> Curve:
+        """The curve with the points of one more validation."""
+        return Curve((*self.points, *points))
+
+    def up_to(self, images: int) -> Curve:
+        """The curve as it was when the run had seen so many images."""
+        return Curve(tuple(point for point in self.points if point.images <= images))
+
+    def of(self, label: str) -> list[Point]:
+        """The points of one class, or of all by `WHOLE`."""
+        return [point for point in self.points if point.label == label]
+
+    def save(self, path: Path) -> None:
+        """Writes the table anew, complete or not at all; numbers keep all their digits."""
+        with new_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for point in self.points:
+                writer.writerow(getattr(point, name) for name in COLUMNS.values())
+
+    @classmethod
+    def load(cls, path: Path) -> Curve:
+        """The curve that `save` wrote; an empty one where there is no file.
+
+        Raises:
+            InputError: the file holds something else.
+        """
+        if not path.exists():
+            return cls()
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = csv.DictReader(file, strict=True)
+                if rows.fieldnames != list(COLUMNS):
+                    raise ValueError(f"columns {rows.fieldnames}")
+                return cls(tuple(_point(row) for row in rows))
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise InputError(
+                f"{path} is not the table of a validation curve ({error!r}): move it away, and the "
+                "curve starts anew"
+            ) from error
+
+
+def _point(row: dict[str, str]) -> Point:
+    return Point(
+        images=int(row["images"]),
+        label=row["class"],
+        n=int(row["n"]),
+        kid=float(row["kid"]),
+        coverage=float(row["coverage"]) if row["coverage"] else None,
+    )
