@@ -195,9 +195,7 @@ class SNGenerator(Network):
             self._convolution(width, 3, root, policy) for w in self.widths[1:] for width in (w, w)
         ]
         self.shortcuts = [self._convolution(w, 1, 1.0, policy) for w in self.widths[1:]]
-        self.last_norm = layers.BatchNormalization(
-            momentum=MOMENTUM, epsilon=EPSILON, dtype=policy
-        )
+        self.last_norm = layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, dtype=policy)
         self.to_rgb = self._convolution(3, 3, 1.0, "float32")
         self((tf.zeros([1, LATENT_DIM]), tf.zeros([1], tf.int32)))
 
@@ -226,9 +224,7 @@ class SNGenerator(Network):
 def _double(x: tf.Tensor) -> tf.Tensor:
     """Nearest upsampling by two."""
     _, height, width, channels = x.shape
-    x = tf.broadcast_to(
-        x[:, :, None, :, None, :], [tf.shape(x)[0], height, 2, width, 2, channels]
-    )
+    x = tf.broadcast_to(x[:, :, None, :, None, :], [tf.shape(x)[0], height, 2, width, 2, channels])
     return tf.reshape(x, [-1, 2 * height, 2 * width, channels])
 
 
@@ -250,7 +246,9 @@ class SpectralKernel(layers.Layer):
     ) -> None:
         super().__init__(dtype="float32")
         options = {"dtype": "float32", "autocast": False}
-        self.kernel = self.add_weight(shape=shape, initializer=initializer, name="kernel", **options)
+        self.kernel = self.add_weight(
+            shape=shape, initializer=initializer, name="kernel", **options
+        )
         self.vector = self.add_weight(
             shape=(1, shape[-1]),
             initializer=keras.initializers.RandomNormal(seed=seed),
