@@ -1,0 +1,290 @@
+"""Ours against the baselines: the same data, batch and CPU time of training, one judge for all.
+
+Trains each contestant with each seed for the same CPU time of this process and stores the images
+that its average paints at each mark. The clock is the process's CPU time, all threads, and runs
+only over training steps: tracing the first step of a process, painting and saving are not counted.
+A killed call goes on from its last saved state when it is repeated. `--report` judges the stored
+images (see `benchmarks.versus_report`); features are kept, so that a second report takes seconds.
+
+    python -m benchmarks.versus --data runs/data/ham32 --out runs/versus32 --preset derm-32 \
+        --minutes 60 --marks 15 30 60 --seeds 0 1 --threads 2
+    python -m benchmarks.versus --data runs/data/ham32 --out runs/versus32 --report \
+        --weights mobilenet_v1_0.75_224.weights.h5
+
+The first takes (contestants x seeds x minutes) of CPU time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.baselines import BASELINES
+from skin_synth.data import LabelledImages, batches, load_split
+from skin_synth.gan import ConditionalGAN
+from skin_synth.precision import choose_policy
+from skin_synth.presets import Preset, get_preset
+from tfrecords_tools.atomic import new_file
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import fingerprint
+
+OURS = "ours"
+CONTESTANTS = (OURS, *BASELINES)
+STEPS_BETWEEN_LOOKS = 20
+"""Steps between two looks at the clock: a mark is overrun by at most so many."""
+FEWEST_PAINTED, MOST_FOR_COVERAGE = 200, 500
+STATE = "state.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One contestant with one seed, and all that its training depends on.
+
+    Attributes:
+        contestant: one of `CONTESTANTS`.
+        seed: of weights, batches and latents.
+        preset: ours; the baselines take batch size and class sampling from it.
+        policy: Keras dtype policy.
+        threads: of TensorFlow, within and between operations; 0 leaves the choice to it.
+        fingerprint: of the data set.
+    """
+
+    contestant: str
+    seed: int
+    preset: Preset
+    policy: str
+    threads: int
+    fingerprint: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as they come back from a file."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def make(self, class_names: tuple[str, ...]) -> keras.Model:
+        """The compiled model, untrained."""
+        if self.contestant == OURS:
+            model = ConditionalGAN(self.preset, class_names, seed=self.seed, policy=self.policy)
+        else:
+            model = BASELINES[self.contestant](
+                class_names,
+                image_size=self.preset.image_size,
+                batch_size=self.preset.batch_size,
+                seed=self.seed,
+                policy=self.policy,
+            )
+        model.compile()
+        return model
+
+
+class Place:
+    """The directory of one entry: its state and its marks."""
+
+    def __init__(self, out: Path, entry: Entry) -> None:
+        self.path = out / f"{entry.contestant}-{entry.seed}"
+        self.entry = entry
+
+    def restore(self, model: keras.Model) -> float:
+        """Puts the saved state into the model; returns the CPU seconds used so far.
+
+        Raises:
+            InputError: what is there was started otherwise.
+        """
+        file = self.path / STATE
+        if not file.exists():
+            return 0.0
+        state = json.loads(file.read_text())
+        now = self.entry.to_json()
+        other = [name for name in now if state["entry"].get(name) != now[name]]
+        if other:
+            raise InputError(
+                f"{self.path} was started with another {', '.join(other)}: repeat its options, or "
+                "give a new --out"
+            )
+        model.load_weights(self.path / state["weights"])
+        return state["cpu_seconds"]
+
+    def save(self, model: keras.Model, cpu_seconds: float) -> None:
+        """Writes the state; a kill leaves this one or the one before, whole."""
+        name = f"steps-{int(model.steps.numpy()):09d}.weights.h5"
+        with new_file(self.path / name) as temporary:
+            model.save_weights(temporary)
+        state = {
+            "entry": self.entry.to_json(),
+            "weights": name,
+            "cpu_seconds": cpu_seconds,
+            "images_seen": model.images_seen,
+        }
+        with new_file(self.path / STATE) as temporary:
+            temporary.write_text(json.dumps(state, indent=2))
+        for old in self.path.glob("steps-*.weights.h5"):
+            if old.name != name:
+                old.unlink()
+
+    def mark(self, minutes: float) -> Path:
+        """Where the images painted after so many CPU minutes are."""
+        return self.path / f"mark-{minutes:07.2f}.npz"
+
+    def paint(self, model: keras.Model, minutes: float, cpu_seconds: float, asked: Any) -> None:
+        """Stores images of the labels asked for, int[n]; seeds are 0 to n - 1."""
+        asked = np.asarray(asked)
+        images = model.generate(asked, np.arange(len(asked)))
+        with new_file(self.mark(minutes)) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                images=images,
+                labels=asked,
+                cpu_seconds=cpu_seconds,
+                images_seen=model.images_seen,
+            )
+
+
+def labels_to_paint(train_counts: np.ndarray, test_counts: np.ndarray) -> np.ndarray:
+    """How often each label is painted: enough for the test split and for coverage.
+
+    Args:
+        train_counts: int[classes], training images of each.
+        test_counts: int[classes], held-out images of each.
+
+    Returns:
+        int64[n], sorted.
+    """
+    for_coverage = np.minimum(train_counts, MOST_FOR_COVERAGE)
+    counts = np.maximum(np.maximum(test_counts, for_coverage), FEWEST_PAINTED)
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def train(
+    entry: Entry,
+    split: LabelledImages,
+    asked: np.ndarray,
+    out: Path,
+    *,
+    marks: list[float],
+    save_seconds: float,
+) -> None:
+    """Trains up to the last mark, from where it stands.
+
+    Args:
+        entry: who, and how.
+        split: the training images.
+        asked: labels painted at each mark.
+        out: directory of all entries.
+        marks: CPU minutes, ascending.
+        save_seconds: CPU seconds of training between two saved states.
+    """
+    model, place = entry.make(split.class_names), Place(out, entry)
+    used = place.restore(model)
+    pending = [minutes for minutes in marks if not place.mark(minutes).exists()]
+    late = [minutes for minutes in pending if 60 * minutes < used]
+    if late:
+        raise InputError(
+            f"{place.path} stands at {used / 60:.1f} CPU minutes, past the new marks {late}: drop "
+            "them, or give a new --out"
+        )
+    steps = _steps(model, entry, split) if pending else iter(())
+    saved = used
+    for minutes in pending:
+        while used < 60 * minutes:
+            used += next(steps)
+            if used < 60 * minutes and used - saved >= save_seconds:
+                place.save(model, used)
+                saved = used
+        # The images first: a mark whose state is lost is painted by the same steps again.
+        place.paint(model, minutes, used, asked)
+        place.save(model, used)
+        saved = used
+        print(
+            f"{place.path.name}: {minutes:g} CPU minutes, {model.images_seen:,} images", flush=True
+        )
+
+
+def _steps(model: keras.Model, entry: Entry, split: LabelledImages) -> Iterator[float]:
+    """Endless bursts of steps, each as the CPU seconds it took; the graph is made before."""
+    step = tf.function(model.train_step, jit_compile=False)
+    source = iter(
+        batches(
+            split,
+            batch_size=entry.preset.batch_size,
+            seed=entry.seed,
+            exponent=entry.preset.sampling_exponent,
+            first_step=int(model.steps.numpy()),
+        )
+    )
+    batch = next(source)
+    step.get_concrete_function(batch)
+    ready = iter([batch])
+    while True:
+        start = time.process_time()
+        for _ in range(STEPS_BETWEEN_LOOKS):
+            logs = step(next(ready, None) or next(source))
+        # Waits until the steps are done: what is not read may still be running.
+        _ = [float(value) for value in logs.values()]
+        yield time.process_time() - start
+
+
+def main() -> None:
+    """Trains, or reports."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--data", required=True, help="data set directory of the preset's size")
+    parser.add_argument("--out", required=True, help="states, images and reports")
+    parser.add_argument("--preset", default="derm-32")
+    parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--minutes", type=float, default=60.0, help="CPU minutes of training")
+    parser.add_argument("--marks", nargs="*", type=float, default=[], help="CPU minutes, judged")
+    parser.add_argument("--policy", default=None, help="Keras dtype policy (default: fast one)")
+    parser.add_argument("--threads", type=int, default=0, help="of TensorFlow; 0: its choice")
+    parser.add_argument("--save_minutes", type=float, default=5.0, help="between saved states")
+    parser.add_argument("--report", action="store_true", help="judge what is stored")
+    parser.add_argument("--weights", help="MobileNet 0.75/224 weights file, for the report")
+    options = parser.parse_args()
+    if options.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    if options.report:
+        from benchmarks.versus_report import report
+
+        print(report(options.data, options.out, weights=options.weights))
+        return
+    _train_all(options)
+
+
+def _train_all(options: argparse.Namespace) -> None:
+    split = load_split(options.data, "train")
+    asked = labels_to_paint(split.class_counts, load_split(options.data, "test").class_counts)
+    early = [minutes for minutes in options.marks if minutes < options.minutes]
+    for seed in options.seeds:
+        for contestant in options.contestant:
+            entry = Entry(
+                contestant=contestant,
+                seed=seed,
+                preset=get_preset(options.preset),
+                policy=choose_policy(options.policy),
+                threads=options.threads,
+                fingerprint=fingerprint(options.data),
+            )
+            train(
+                entry,
+                split,
+                asked,
+                Path(options.out),
+                marks=sorted({*early, options.minutes}),
+                save_seconds=60 * options.save_minutes,
+            )
+            keras.backend.clear_session()
+
+
+if __name__ == "__main__":
+    main()

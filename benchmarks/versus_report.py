@@ -1,0 +1,369 @@
+"""Tables and curves of `benchmarks.versus`, from the stored images alone.
+
+One path for all contestants. Two kinds of features: those of a classifier trained on the training
+split with a fixed seed, and MobileNet's (antialiased bicubic to 224). The reference is the
+held-out test split. Kernel distances (KID) stand minus their floor: the distance of as many other
+real images of each class to the same reference. The whole set has as many synthetic images of
+each class as the reference; a class is compared with all that were painted of it.
+
+The better baseline is chosen for each row anew, by the very figures of the row: that favours the
+baselines. Intervals (95 %) are those of the delete-a-group jackknife over the lesions of reference
+and floor and over the synthetic images, distances averaged over seeds; what another seed of
+training would give is seen in the ratios of the single seeds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from benchmarks.jackknife import GROUPS, Comparison, Interval, Sample, coverage, deal
+from skin_synth.data import LabelledImages, load_split
+from skin_synth.evaluation.classifier import Classifier, default_steps, train_classifier
+from skin_synth.evaluation.features import Extractor, mobilenet, of_classifier
+from skin_synth.evaluation.material import choose_floor
+from tfrecords_tools.atomic import new_file
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import fingerprint, read_info
+
+OURS, FLOOR = "ours", "floor"
+CLASSIFIER_SEED = 2_000
+FLOOR_SEED = 0
+NEIGHBOURS = 5
+MOST_FOR_COVERAGE = 500
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mark:
+    """Stored images of one contestant and seed.
+
+    Attributes:
+        contestant: who painted them.
+        seed: of its training.
+        minutes: CPU minutes asked for.
+        images: uint8[n, side, side, 3].
+        labels: int[n].
+        images_seen: real images drawn until then.
+        cpu_seconds: of training until then.
+    """
+
+    contestant: str
+    seed: int
+    minutes: float
+    images: np.ndarray
+    labels: np.ndarray
+    images_seen: int
+    cpu_seconds: float
+
+    @property
+    def name(self) -> str:
+        """Contestant and seed."""
+        return f"{self.contestant}-{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reference:
+    """The real images of a report, by part: train, test and floor."""
+
+    train: LabelledImages
+    test: LabelledImages
+    floor: LabelledImages
+
+
+def report(
+    data: str | os.PathLike[str], out: str | os.PathLike[str], *, weights: str | None = None
+) -> str:
+    """Judges all marks that every contestant has reached; writes report.md, .json and curves.png.
+
+    Args:
+        data: the data set that the contestants were trained on.
+        out: directory of `benchmarks.versus`.
+        weights: MobileNet's weights file; None leaves these features out.
+
+    Returns:
+        The tables, Markdown.
+
+    Raises:
+        InputError: no mark is common to all, or contestants that were not trained alike.
+    """
+    directory = Path(out)
+    marks = load_marks(directory, fingerprint(data))
+    reference = _reference(data)
+    extractors = [of_classifier(_classifier(directory, reference.train, fingerprint(data)))]
+    if weights is not None:
+        extractors.append(mobilenet(weights))
+    results = [
+        judge(extractor, directory / "features", reference, marks[minutes], minutes)
+        for extractor in extractors
+        for minutes in sorted(marks)
+    ]
+    text = "\n\n".join(table(result, reference.test.class_names) for result in results) + "\n"
+    with new_file(directory / "report.json") as file:
+        file.write_text(json.dumps(results, indent=2))
+    with new_file(directory / "report.md") as file:
+        file.write_text(text)
+    draw_curves(directory / "curves.png", results)
+    return text
+
+
+def load_marks(directory: Path, data_fingerprint: str) -> dict[float, list[Mark]]:
+    """The stored images, by CPU minutes; only marks and seeds that every contestant has.
+
+    Raises:
+        InputError: none, another data set, or contestants trained with unlike settings.
+    """
+    settings, found = [], []
+    for state_file in sorted(directory.glob("*/state.json")):
+        entry = json.loads(state_file.read_text())["entry"]
+        who = entry.pop("contestant"), entry.pop("seed")
+        settings.append(entry)
+        found += [_load_mark(path, *who) for path in sorted(state_file.parent.glob("mark-*.npz"))]
+    if any(entry != settings[0] or entry["fingerprint"] != data_fingerprint for entry in settings):
+        raise InputError(
+            f"{directory} holds contestants trained on other data than --data, or with unlike "
+            "preset, policy or threads: give each comparison an --out of its own"
+        )
+    contestants = {mark.contestant for mark in found}
+    if OURS not in contestants or len(contestants) < 2:
+        raise InputError(
+            f"{directory} holds marks of {sorted(contestants)}: train ours and another"
+        )
+    common: dict[float, list[Mark]] = {}
+    for minutes in sorted({mark.minutes for mark in found}):
+        here = [mark for mark in found if mark.minutes == minutes]
+        seeds = set.intersection(
+            *({mark.seed for mark in here if mark.contestant == who} for who in contestants)
+        )
+        if seeds:
+            common[minutes] = [mark for mark in here if mark.seed in seeds]
+    if not common:
+        raise InputError(f"{directory} has no mark and seed that all of {sorted(contestants)} have")
+    return common
+
+
+def _load_mark(path: Path, contestant: str, seed: int) -> Mark:
+    with np.load(path) as stored:
+        return Mark(
+            contestant,
+            seed,
+            float(path.stem.removeprefix("mark-")),
+            stored["images"],
+            stored["labels"],
+            int(stored["images_seen"]),
+            float(stored["cpu_seconds"]),
+        )
+
+
+def _reference(data: str | os.PathLike[str]) -> Reference:
+    train, test = load_split(data, "train"), load_split(data, "test")
+    held_out = load_split(data, "validation") if "validation" in read_info(data).splits else None
+    floor, _ = choose_floor(train, held_out, test, np.random.default_rng(FLOOR_SEED))
+    return Reference(train, test, floor)
+
+
+def _classifier(directory: Path, train: LabelledImages, data_fingerprint: str) -> Classifier:
+    """The judge, trained once for a directory."""
+    steps = default_steps(len(train))
+    path = directory / f"classifier-{data_fingerprint[:12]}-{CLASSIFIER_SEED}-{steps}.keras"
+    if path.exists():
+        network = keras.saving.load_model(path, compile=False)
+        return Classifier(network, train.class_names, CLASSIFIER_SEED, steps)
+    classifier = train_classifier(train, seed=CLASSIFIER_SEED, steps=steps)
+    with new_file(path) as file:
+        classifier.network.save(file)
+    return classifier
+
+
+def features(extractor: Extractor, images: np.ndarray, cache: Path) -> np.ndarray:
+    """float32[n, d] of uint8 images, kept in `cache` by the hash of pixels and weights."""
+    pixels = hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()[:20]
+    path = cache / f"{extractor.name}-{extractor.provenance['sha256'][:12]}-{pixels}.npy"
+    if path.exists():
+        return np.load(path)
+    found = extractor(images)
+    with new_file(path) as file, file.open("wb") as stream:
+        np.save(stream, found)
+    return found
+
+
+def judge(
+    extractor: Extractor, cache: Path, reference: Reference, marks: list[Mark], minutes: float
+) -> dict[str, Any]:
+    """All figures of one mark in one kind of features, as plain values for report.json."""
+    test = reference.test
+    counts = test.class_counts
+    names = sorted({mark.contestant for mark in marks}, key=lambda name: (name != OURS, name))
+    seeds = sorted({mark.seed for mark in marks})
+    found = {mark.name: features(extractor, mark.images, cache) for mark in marks}
+    samples = {mark.name: _sample(found[mark.name], mark.labels, None, counts) for mark in marks}
+    real, samples[FLOOR] = (
+        _sample(features(extractor, part.images, cache), part.labels, part.groups, counts)
+        for part in (test, reference.floor)
+    )
+    comparison = Comparison(real, samples, len(counts))
+    rows = ("whole", "mean over classes", *test.class_names)
+    return {
+        "features": extractor.distance_name.replace("FD", "KID"),
+        "provenance": dict(extractor.provenance),
+        "minutes": minutes,
+        "seeds": seeds,
+        "contestants": names,
+        "images_seen": {mark.name: mark.images_seen for mark in marks},
+        "cpu_seconds": {mark.name: mark.cpu_seconds for mark in marks},
+        "rows": {
+            row: {
+                "n": int(len(test) if i < 2 else counts[i - 2]),
+                **compare_row(comparison, i, names, seeds),
+            }
+            for i, row in enumerate(rows)
+        },
+        "coverage": _coverages(extractor, cache, reference.train, marks, found),
+    }
+
+
+def _sample(
+    found: np.ndarray, labels: np.ndarray, groups: tuple[str, ...] | None, counts: np.ndarray
+) -> Sample:
+    """In the whole set are the first images of each class, as many as the reference has."""
+    rank = np.empty(len(labels), int)
+    for label in np.unique(labels):
+        of_class = np.flatnonzero(labels == label)
+        rank[of_class] = np.arange(len(of_class))
+    return Sample(found, labels, deal(labels, groups), rank < counts[labels])
+
+
+def compare_row(
+    comparison: Comparison, row: int, names: list[str], seeds: list[int]
+) -> dict[str, Any]:
+    """Kernel distances minus floor of all contestants in a row; ours against the best other."""
+
+    def above_floor(values: Any, name: str, of_seeds: list[int] = seeds) -> float:
+        distances = [values[f"{name}-{seed}"][row] for seed in of_seeds]
+        return float(np.mean(distances) - values[FLOOR][row])
+
+    excess = {name: above_floor(comparison.values, name) for name in names}
+    better = min((name for name in names if name != OURS), key=lambda name: excess[name])
+
+    def difference(values: Any) -> float:
+        return above_floor(values, OURS) - above_floor(values, better)
+
+    def log_ratio(values: Any, of_seeds: list[int] = seeds) -> float:
+        ours, theirs = (above_floor(values, name, of_seeds) for name in (OURS, better))
+        return float(np.log(ours / theirs)) if min(ours, theirs) > 0 else float("nan")
+
+    return {
+        "floor": float(comparison.values[FLOOR][row]),
+        "above_floor": excess,
+        "better": better,
+        "difference": _plain(comparison.interval(difference)),
+        "ratio": _plain(Interval(*np.exp(comparison.interval(log_ratio)))),
+        "ratio_of_seeds": [_number(np.exp(log_ratio(comparison.values, [seed]))) for seed in seeds],
+    }
+
+
+def _plain(interval: Interval) -> list[float | None]:
+    return [_number(value) for value in interval]
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _coverages(
+    extractor: Extractor,
+    cache: Path,
+    train: LabelledImages,
+    marks: list[Mark],
+    found: dict[str, np.ndarray],
+) -> dict[str, Any]:
+    """Coverage of each class's training images, mean over seeds, as many synthetic ones."""
+    real = features(extractor, train.images, cache)
+    rng = np.random.default_rng(FLOOR_SEED)
+    results = {}
+    for label, name in enumerate(train.class_names):
+        of_class = np.flatnonzero(train.labels == label)
+        chosen = rng.permutation(of_class)[:MOST_FOR_COVERAGE]
+        covered: dict[str, list[float]] = {}
+        for mark in marks:
+            fake = found[mark.name][mark.labels == label][: len(chosen)]
+            if len(chosen) > NEIGHBOURS and len(fake) == len(chosen):
+                share = coverage(real[chosen], fake, k=NEIGHBOURS)
+                covered.setdefault(mark.contestant, []).append(share)
+        shares = {who: float(np.mean(values)) for who, values in covered.items()}
+        results[name] = {"n": len(chosen), **shares}
+    return results
+
+
+def table(result: dict[str, Any], class_names: tuple[str, ...]) -> str:
+    """One mark in one kind of features, Markdown."""
+    names, seeds = result["contestants"], result["seeds"]
+    seen = ", ".join(f"{who} {count:,}" for who, count in result["images_seen"].items())
+    lines = [
+        f"## {result['features']} after {result['minutes']:g} CPU minutes, seeds "
+        f"{', '.join(map(str, seeds))}",
+        "",
+        f"Images seen: {seen}. KID minus floor, mean over seeds; N held-out images; 95 %, "
+        f"{GROUPS} groups.",
+        "",
+        f"| | N | floor | {' | '.join(names)} | better baseline | difference | ratio | by seed |",
+        "|---" * (len(names) + 7) + "|",
+    ]
+    for row, figures in result["rows"].items():
+        values = " | ".join(f"{figures['above_floor'][name]:.4f}" for name in names)
+        by_seed = " ".join(_text(ratio, ".2f") for ratio in figures["ratio_of_seeds"])
+        lines.append(
+            f"| {row} | {figures['n']} | {figures['floor']:.4f} | {values} | {figures['better']} "
+            f"| {_span(figures['difference'], '.4f')} | {_span(figures['ratio'], '.2f')} "
+            f"| {by_seed} |"
+        )
+    lines += [
+        "",
+        f"Coverage (k = {NEIGHBOURS}) of training images, n on both sides:",
+        "",
+        f"| | n | {' | '.join(names)} |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    for name in class_names:
+        shares = result["coverage"][name]
+        values = " | ".join(_text(shares.get(who), ".3f") for who in names)
+        lines.append(f"| {name} | {shares['n']} | {values} |")
+    return "\n".join(lines)
+
+
+def _text(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _span(interval: list[float | None], form: str) -> str:
+    value, low, high = (_text(number, form) for number in interval)
+    return f"{value} ({low} to {high})"
+
+
+def draw_curves(path: Path, results: list[dict[str, Any]]) -> None:
+    """KID minus floor against CPU minutes: a row of axes for each kind of features."""
+    import matplotlib.figure
+
+    kinds = list(dict.fromkeys(result["features"] for result in results))
+    rows = ("whole", "mean over classes")
+    figure = matplotlib.figure.Figure(figsize=(9, 3.6 * len(kinds)), layout="constrained")
+    axes = figure.subplots(len(kinds), len(rows), squeeze=False)
+    for kind, line in zip(kinds, axes, strict=True):
+        here = [result for result in results if result["features"] == kind]
+        for row, axis in zip(rows, line, strict=True):
+            for name in here[-1]["contestants"]:
+                minutes = [result["minutes"] for result in here]
+                values = [result["rows"][row]["above_floor"][name] for result in here]
+                axis.plot(minutes, values, marker="o", label=name)
+            axis.set(title=f"{kind}, {row}", xlabel="CPU minutes of training")
+            axis.set_ylabel("KID - floor")
+            axis.set_ylim(bottom=0)
+            axis.legend()
+    with new_file(path) as file:
+        figure.savefig(file, dpi=120)

@@ -1,0 +1,75 @@
+"""Training goes on where it stopped; stored images are what the state paints."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import baselines, versus
+from skin_synth.data import load_split
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import fingerprint
+
+
+@pytest.fixture
+def entry(phantom_data, tiny_preset, monkeypatch):
+    # A few channels, for speed.
+    monkeypatch.setattr(baselines, "DCGAN_WIDTHS", {32: (16, 8, 8)})
+    return versus.Entry(
+        contestant="dcgan",
+        seed=1,
+        preset=tiny_preset,
+        policy="float32",
+        threads=0,
+        fingerprint=fingerprint(phantom_data),
+    )
+
+
+def train(entry, data, out, marks):
+    split = load_split(data, "train")
+    versus.train(entry, split, np.array([0, 1]), out, marks=marks, save_seconds=1e9)
+
+
+def test_marks_are_painted_by_the_saved_state_and_a_second_call_goes_on(
+    entry, phantom_data, tmp_path, capsys
+):
+    train(entry, phantom_data, tmp_path, [0.001])
+    place = versus.Place(tmp_path, entry)
+    model = entry.make(load_split(phantom_data, "train").class_names)
+    used = place.restore(model)
+    with np.load(place.mark(0.001)) as stored:
+        np.testing.assert_array_equal(stored["images"], model.generate([0, 1], [0, 1]))
+        assert stored["images_seen"] == model.images_seen > 0
+        assert stored["cpu_seconds"] == used >= 0.06
+    train(entry, phantom_data, tmp_path, [0.001, used / 60 + 0.001])
+    state = json.loads((place.path / versus.STATE).read_text())
+    assert state["cpu_seconds"] > used
+    assert state["images_seen"] > model.images_seen
+    assert len(list(place.path.glob("*.weights.h5"))) == 1
+    assert capsys.readouterr().out.count("CPU minutes") == 2
+
+
+def test_what_was_started_otherwise_is_refused(entry, phantom_data, tmp_path):
+    place = versus.Place(tmp_path, entry)
+    model = entry.make(load_split(phantom_data, "train").class_names)
+    place.save(model, 90.0)
+    other = dataclasses.replace(entry, threads=3)
+    with pytest.raises(InputError, match="another threads"):
+        versus.Place(tmp_path, other).restore(model)
+    with pytest.raises(InputError, match=r"1\.5 CPU minutes, past the new marks \[1\.0\]"):
+        train(entry, phantom_data, tmp_path, [1.0])
+
+
+def test_every_contestant_is_made_with_the_same_batch_size(entry):
+    for contestant in versus.CONTESTANTS:
+        model = dataclasses.replace(entry, contestant=contestant).make(("a", "b"))
+        model.steps.assign(10)
+        assert model.images_seen == 10 * entry.preset.batch_size
+
+
+def test_labels_are_enough_for_the_reference_and_for_coverage():
+    labels = versus.labels_to_paint(np.array([80, 300, 4000]), np.array([20, 60, 900]))
+    np.testing.assert_array_equal(np.bincount(labels), [200, 300, 900])

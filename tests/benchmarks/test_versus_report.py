@@ -1,0 +1,97 @@
+"""The report names the winner that was planted, from stored images alone."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import versus_report
+from skin_synth.data import load_split
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import fingerprint
+
+
+def plant(out, data, contestant, noise, *, seed=0, threads=1, marks=(1.0, 2.0)):
+    """A contestant whose images are training images under so much noise (grey levels)."""
+    split = load_split(data, "train")
+    rng = np.random.default_rng([seed, len(contestant)])
+    place = out / f"{contestant}-{seed}"
+    place.mkdir(parents=True)
+    entry = {
+        "contestant": contestant,
+        "seed": seed,
+        "threads": threads,
+        "fingerprint": fingerprint(data),
+    }
+    (place / "state.json").write_text(json.dumps({"entry": entry}))
+    for minutes in marks:
+        spread = noise / minutes * rng.standard_normal(split.images.shape)
+        images = np.clip(split.images + spread, 0, 255).astype(np.uint8)
+        np.savez(
+            place / f"mark-{minutes:07.2f}.npz",
+            images=images,
+            labels=split.labels,
+            cpu_seconds=60 * minutes,
+            images_seen=100,
+        )
+
+
+@pytest.fixture
+def quick_judge(monkeypatch):
+    monkeypatch.setattr(versus_report, "default_steps", lambda images: 3)
+
+
+def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
+    phantom_data, tmp_path, quick_judge, monkeypatch
+):
+    plant(tmp_path, phantom_data, "ours", 20)
+    plant(tmp_path, phantom_data, "dcgan", 120)
+    plant(tmp_path, phantom_data, "sngan", 250)
+    text = versus_report.report(phantom_data, tmp_path)
+    assert text.count("## KID (classifier)") == 2
+    results = json.loads((tmp_path / "report.json").read_text())
+    for result in results:
+        whole = result["rows"]["whole"]
+        assert whole["better"] == "dcgan"
+        ours, dcgan, sngan = (whole["above_floor"][name] for name in ("ours", "dcgan", "sngan"))
+        assert ours < dcgan < sngan
+        assert whole["difference"][0] == pytest.approx(ours - dcgan)
+        assert whole["difference"][2] < 0
+        assert list(result["rows"])[2:] == list(load_split(phantom_data, "test").class_names)
+        # Noisy copies of the training images themselves.
+        assert any(share.get("ours") for share in result["coverage"].values())
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+    # All figures of the second report come from the files that the first one left.
+    def never(*_, **__):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(versus_report, "train_classifier", never)
+    made = versus_report.of_classifier
+    monkeypatch.setattr(
+        versus_report,
+        "of_classifier",
+        lambda classifier: versus_report.dataclasses.replace(made(classifier), function=never),
+    )
+    assert versus_report.report(phantom_data, tmp_path) == text
+
+
+def test_contestants_trained_otherwise_are_not_compared(phantom_data, tmp_path):
+    plant(tmp_path, phantom_data, "ours", 20)
+    with pytest.raises(InputError, match="train ours and another"):
+        versus_report.report(phantom_data, tmp_path)
+    plant(tmp_path, phantom_data, "dcgan", 20, threads=2)
+    with pytest.raises(InputError, match="unlike preset, policy or threads"):
+        versus_report.report(phantom_data, tmp_path)
+
+
+def test_only_marks_and_seeds_that_all_have_count(phantom_data, tmp_path):
+    plant(tmp_path, phantom_data, "ours", 20)
+    plant(tmp_path, phantom_data, "ours", 20, seed=1)
+    plant(tmp_path, phantom_data, "dcgan", 20, marks=(2.0,))
+    marks = versus_report.load_marks(tmp_path, fingerprint(phantom_data))
+    assert {minutes: [mark.name for mark in here] for minutes, here in marks.items()} == {
+        2.0: ["dcgan-0", "ours-0"]
+    }
