@@ -22,13 +22,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 LEAK, EPSILON, MOMENTUM = 0.2, 1e-3, 0.01
-HALF_BAND = (-1.0, 0.0, 9.0, 16.0, 9.0, 0.0, -1.0)
 
 
 def leaky(x: torch.Tensor) -> torch.Tensor:
@@ -59,6 +57,22 @@ class ModulatedNorm(nn.Module):
         return torch.addcmul(shift, self.norm(x), scale)
 
 
+class UpsamplingConv(nn.Module):
+    """Nearest neighbours and a 3x3 convolution, as one transposed convolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(inputs, outputs, 3, 3))
+        nn.init.normal_(self.weight, std=(2 / (9 * inputs)) ** 0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[n, inputs, h, w] to [n, outputs, 2 h, 2 w]."""
+        # Padded by one in front or behind, in both directions: a 2x2 box of ones.
+        shifts = itertools.product((0, 1), repeat=2)
+        spread = sum(F.pad(self.weight, (dx, 1 - dx, dy, 1 - dy)) for dy, dx in shifts)
+        return F.conv_transpose2d(x, spread, stride=2, padding=1)
+
+
 class Generator(nn.Module):
     """See `skin_synth.networks.Generator`."""
 
@@ -70,11 +84,9 @@ class Generator(nn.Module):
         self.first = nn.Linear(condition, 16 * self.widths[0], bias=False)
         self.norms = nn.ModuleList(ModulatedNorm(width, condition) for width in self.widths)
         self.ups = nn.ModuleList(
-            nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
-            for inputs, outputs in itertools.pairwise(self.widths)
+            UpsamplingConv(inputs, outputs) for inputs, outputs in itertools.pairwise(self.widths)
         )
         self.to_rgb = nn.Conv2d(self.widths[-1], 3, 3, padding=1)
-        self.register_buffer("filter", filter_matrix(preset["image_size"]))
 
     def forward(self, latents: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """float32[n, latent_dim], int64[n] to float32[n, 3, size, size]."""
@@ -84,18 +96,7 @@ class Generator(nn.Module):
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             x = leaky(norm(up(x), condition))
         with float32():
-            image = self.to_rgb(x.float())
-            return torch.tanh(self.filter @ image @ self.filter.T)
-
-
-def filter_matrix(side: int) -> torch.Tensor:
-    """See `skin_synth.layers.without_grid`: float32[side, side]."""
-    taps = np.array(HALF_BAND, np.float32) / np.sum(HALF_BAND)
-    mirrored = np.pad(np.arange(side), len(taps) // 2, "symmetric")
-    matrix = np.zeros((side, side), np.float32)
-    for row in range(side):
-        np.add.at(matrix[row], mirrored[row : row + len(taps)], taps)
-    return torch.from_numpy(matrix)
+            return torch.tanh(self.to_rgb(x.float()))
 
 
 class Discriminator(nn.Module):
@@ -124,8 +125,9 @@ class Discriminator(nn.Module):
 
 def draw(count: int, probability: float) -> dict[str, torch.Tensor]:
     """Parameters of one augmentation an image, as `skin_synth.augment.draw`: float32[n] each."""
-    u = (2 * torch.rand(10, count) - 1).unbind()
-    shift, warp, colour, cut = (torch.rand(4, count) < probability).float().unbind()
+    u = (2 * torch.rand(12, count) - 1).unbind()
+    coins = (torch.rand(5, count) < probability).float()
+    shift, warp, colour, cut, symmetry = coins.unbind()
     return {
         "shift_y": shift * 0.125 * u[0],
         "shift_x": shift * 0.125 * u[1],
@@ -138,15 +140,20 @@ def draw(count: int, probability: float) -> dict[str, torch.Tensor]:
         "cutout": cut * 0.35,
         "cutout_y": 0.5 + 0.5 * u[8],
         "cutout_x": 0.5 + 0.5 * u[9],
+        "hue": colour * 0.1 * u[10],
+        "symmetry": (symmetry * (4 + 4 * u[11])).long(),
     }
 
 
 def augment(images: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Warp, colour and cutout of float32[n, 3, side, side], as `skin_synth.augment.apply`."""
-    images = warp(images, p)
+    """All of `skin_synth.augment.apply`, on float32[n, 3, side, side]."""
+    images = warp(turn(images, p["symmetry"]), p)
     every = {name: values[:, None, None, None] for name, values in p.items()}
     grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * every["saturation"]
+    chroma = images - grey
+    across = (chroma.roll(1, 1) - chroma.roll(-1, 1)) / 3**0.5
+    turned = every["hue"].cos() * chroma + every["hue"].sin() * across
+    images = grey + turned * every["saturation"]
     mean = images.mean((1, 2, 3), keepdim=True)
     images = mean + (images - mean) * every["contrast"] + every["brightness"]
     centres = (torch.arange(images.shape[2]) + 0.5) / images.shape[2]
@@ -154,6 +161,15 @@ def augment(images: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
     inside_y = (centres - p["cutout_y"][:, None]).abs() < half
     inside_x = (centres - p["cutout_x"][:, None]).abs() < half
     return images * ~(inside_y[:, :, None] & inside_x[:, None, :])[:, None]
+
+
+def turn(images: torch.Tensor, symmetry: torch.Tensor) -> torch.Tensor:
+    """The symmetries of the square, as `skin_synth.augment.turn`: int64[n] in [0, 8)."""
+    changes = ((1, lambda x: x.flip(2)), (2, lambda x: x.flip(3)), (4, lambda x: x.mT))
+    for bit, change in changes:
+        chosen = (symmetry & bit > 0)[:, None, None, None]
+        images = torch.where(chosen, change(images), images)
+    return images
 
 
 def warp(images: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
