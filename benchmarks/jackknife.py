@@ -187,25 +187,3 @@ def _jackknife(values: Sequence[float]) -> float:
     """Variance from the figures of the samples that lack one group each."""
     found = np.array(values)
     return float((GROUPS - 1) / GROUPS * np.sum((found - found.mean()) ** 2))
-
-
-def coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> float:
-    """Share of real images that have a fake one nearer than their k-th real neighbour.
-
-    Naeem et al., "Reliable fidelity and diversity metrics for generative models" (ICML 2020),
-    equation 6. Compare at the same n on both sides only.
-
-    Args:
-        real: float[n, d] features, n above k.
-        fake: float[m, d].
-        k: neighbours, the image itself not counted.
-    """
-    radius = np.sort(_squared(real, real), axis=1)[:, k]
-    return float(np.mean(_squared(real, fake).min(axis=1) < radius))
-
-
-def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distances: float64[n, m]."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    lengths = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None, :]
-    return np.maximum(lengths - 2 * a @ b.T, 0.0)

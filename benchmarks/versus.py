@@ -32,6 +32,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.baselines import BASELINES
+from benchmarks.versus_report import MOST_FOR_COVERAGE, OURS, report
 from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.gan import ConditionalGAN
 from skin_synth.precision import choose_policy
@@ -40,11 +41,10 @@ from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
 
-OURS = "ours"
 CONTESTANTS = (OURS, *BASELINES)
 STEPS_BETWEEN_LOOKS = 20
 """Steps between two looks at the clock: a mark is overrun by at most so many."""
-FEWEST_PAINTED, MOST_FOR_COVERAGE = 200, 500
+FEWEST_PAINTED = 200
 STATE = "state.json"
 
 
@@ -254,8 +254,6 @@ def main() -> None:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     if options.report:
-        from benchmarks.versus_report import report
-
         print(report(options.data, options.out, weights=options.weights))
         return
     _train_all(options)

@@ -24,10 +24,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.jackknife import GROUPS, Comparison, Interval, Sample, coverage, deal
+from benchmarks.jackknife import GROUPS, Comparison, Interval, Sample, deal
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation.classifier import Classifier, default_steps, train_classifier
 from skin_synth.evaluation.features import Extractor, mobilenet, of_classifier
+from skin_synth.evaluation.manifold import coverage
 from skin_synth.evaluation.material import choose_floor
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError

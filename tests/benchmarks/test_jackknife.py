@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from benchmarks.jackknife import (
     GROUPS,
@@ -11,7 +10,6 @@ from benchmarks.jackknife import (
     Comparison,
     KernelDistances,
     Sample,
-    coverage,
     deal,
 )
 from skin_synth.evaluation.fidelity import kernel_distance
@@ -104,11 +102,3 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     # 38 of 40 are promised; below 33 has a chance of about 1 in 200.
     assert covered >= 33
     assert excludes_no_difference >= 33
-
-
-def test_coverage_counts_real_images_with_a_near_fake():
-    real = np.arange(10.0)[:, None]
-    assert coverage(real, real + 0.1, k=2) == 1.0
-    assert coverage(real, real + 100.0, k=2) == 0.0
-    # The second neighbour of 0 is 2 away, of 1 one away; a fake at -1.5 is near the first alone.
-    assert coverage(real, np.full((10, 1), -1.5), k=2) == pytest.approx(0.1)
