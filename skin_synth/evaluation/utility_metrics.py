@@ -66,7 +66,8 @@ def auroc(
     weights, positive = weights[..., order], positive[order]
     negatives = np.where(positive, 0.0, weights)
     below = np.concatenate(
-        [np.zeros((*weights.shape[:-1], 1)), np.cumsum(negatives, axis=-1)], axis=-1
+        [np.zeros((*weights.shape[:-1], 1)), np.cumsum(negatives, axis=-1, dtype=np.float64)],
+        axis=-1,
     )
     ours = ranked[positive]
     beaten = below[..., np.searchsorted(ranked, ours, side="left")]
