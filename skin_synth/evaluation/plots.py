@@ -49,7 +49,7 @@ def forest_plot(results: Mapping[str, Any]) -> bytes:
         The PNG file's bytes.
     """
     differences = sorted(results["differences"], key=lambda entry: entry["classifier"])
-    figure, axes = _axes(7.5, 1.4 + 0.42 * len(differences))
+    figure, axes = _axes(7.5, 1.6 + 0.42 * len(differences))
     axes.axvline(0, color=INK, linewidth=1)
     for row, entry in enumerate(differences):
         found = entry["metrics"][PRIMARY]
@@ -66,8 +66,8 @@ def forest_plot(results: Mapping[str, Any]) -> bytes:
     axes.set_xlabel(
         "difference in macro AUROC to the best classical control\n"
         f"(thick: {LEVEL:.0%} interval; thin: corrected for "
-        f"{results['verdict']['comparisons']} comparisons; green: gain, red: harm, grey: neither; "
-        "hollow: not judged)",
+        f"{results['verdict']['comparisons']} comparisons;\n"
+        "green: gain, red: harm, grey: neither, hollow: not judged)",
         fontsize=9,
     )
     axes.set_title(results["verdict"]["words"], loc="left", fontsize=11, color=INK)
