@@ -2,11 +2,12 @@
 
 Six of seven classes are cut to 20 training images, and all images carry strong noise, so that
 there is something to gain. Fresh true phantoms must show a gain; noise images and copies of the
-training images must show none. Two classifiers, three ratios, five seeds: about 45 minutes on two
-cores. With `--cache DIR` a killed run goes on where it was.
+training images must show none. By default two classifiers, three ratios and five seeds: 210
+trainings. The second line, 60 short ones, took eight minutes on a fraction of two busy cores. With
+`--cache DIR` a killed run goes on where it was.
 
-    python benchmarks/utility_truth.py
-    python benchmarks/utility_truth.py --seeds 3 --steps 100 --ratios 1,4 --features none
+    python benchmarks/utility_truth.py --cache runs/utility_truth
+    python benchmarks/utility_truth.py --size 16 --noise 60 --seeds 2 --steps 60 --ratios 4
 """
 
 from __future__ import annotations

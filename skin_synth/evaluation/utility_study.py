@@ -40,7 +40,7 @@ class Protocol:
         ratios: synthetic images drawn for each real one.
         steps: batches of every training.
         pool: synthetic images of each class, painted anew for each seed.
-        views: of each image that a frozen extractor sees.
+        views: of each real training image that a frozen extractor sees; of others it sees one.
         replicates: of the bootstrap.
     """
 
@@ -292,9 +292,12 @@ class _LinearHead(_Learner):
             views = self._views(
                 functools.partial(getattr, synthetic, "images"),
                 self.study.painter_key(synthetic.seed),
-                views=self.study.protocol.views,
-                seed=synthetic.seed + 1,  # 0 is that of the real images
+                views=1,
+                seed=0,
             )
+            # As they are, in place of all views: with views of their own, mere copies of training
+            # images would bring more augmentation than the control has, and look like a gain.
+            views = views.repeat(self.study.protocol.views, axis=1)
             self._painted = (synthetic.seed, self._standard(views))
         return self._painted[1]
 

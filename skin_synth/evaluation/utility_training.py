@@ -23,7 +23,7 @@ BATCH_SIZE = classifier.BATCH_SIZE
 LEARNING_RATE = {"cnn": classifier.LEARNING_RATE, "linear": 3e-3}
 """Of Adam at the start; a cosine takes it to 0. Fixed beforehand, the same for all arms."""
 VIEWS = 4
-"""Of each image, the first as it is, that a frozen extractor sees."""
+"""Of each real training image, the first as it is, that a frozen extractor sees."""
 CELL, MEMBER, VIEW, SYMMETRY, COLOUR = range(5)
 """What a draw is for: keeps the random numbers of one batch apart."""
 AUGMENTATION = (
