@@ -3,7 +3,7 @@
 Six of seven classes are cut to 20 training images, and all images carry strong noise, so that
 there is something to gain. Fresh true phantoms must show a gain; noise images and copies of the
 training images must show none. By default two classifiers, three ratios and five seeds: 210
-trainings. The second line, 60 short ones, took eight minutes on a fraction of two busy cores. With
+trainings. The second line, 60 short ones, took four minutes on two busy cores. With
 `--cache DIR` a killed run goes on where it was.
 
     python benchmarks/utility_truth.py --cache runs/utility_truth
