@@ -81,7 +81,7 @@ def train_classifier(
         raise InputError(f"a classifier needs two classes or more, got {data.class_names}")
     if steps is None:
         steps = default_steps(len(data))
-    network = _network(data.images.shape[1], len(data.class_names), seed)
+    network = small_cnn(data.images.shape[1], len(data.class_names), seed)
     trainer = keras.Model(network.input, network.outputs[0])
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
     trainer.compile(
@@ -125,7 +125,14 @@ def default_steps(images: int) -> int:
     return min(max(PASSES * images // BATCH_SIZE, FEWEST_STEPS), MOST_STEPS)
 
 
-def _network(side: int, classes: int, seed: int) -> keras.Model:
+def small_cnn(side: int, classes: int, seed: int) -> keras.Model:
+    """An untrained CNN: uint8[n, side, side, 3] to logits and features, float32[n, 96].
+
+    Args:
+        side: height and width of the images.
+        classes: number of classes.
+        seed: of the weights.
+    """
     layers = keras.layers
     seeds = iter(range(100 * seed, 100 * seed + 100))
 

@@ -1,0 +1,215 @@
+"""How far the appearance of synthetic images has drifted from that of real ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from skin_synth.evaluation.appearance import MEASURES, Appearance, tone_shares
+from skin_synth.evaluation.utility_statistics import student_quantile
+from tfrecords_tools.errors import InputError
+
+LEVEL = 0.95
+REPLICATES = 400
+FEWEST = 10
+"""Images on each side below which no drift is given."""
+
+
+def wasserstein(first: np.ndarray, second: np.ndarray) -> float:
+    """1-Wasserstein distance of two samples: the area between their distribution functions.
+
+    Args:
+        first: float[n], n above 0.
+        second: float[m], m above 0.
+
+    Returns:
+        In units of the values; 0 for equal samples.
+    """
+    values = np.sort(np.concatenate([first, second]))
+    steps = np.diff(values)
+    below = [
+        np.searchsorted(np.sort(sample), values[:-1], side="right") / len(sample)
+        for sample in (first, second)
+    ]
+    return float(np.abs(below[0] - below[1]) @ steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class Drift:
+    """Distance between two distributions, in standard deviations of the real one.
+
+    Attributes:
+        drift: 1-Wasserstein distance over the standard deviation of the real values.
+        low: lower end of its interval at `LEVEL`.
+        high: upper end.
+        n_real: real values that could be measured.
+        n_synthetic: synthetic values that could be measured.
+    """
+
+    drift: float
+    low: float
+    high: float
+    n_real: int
+    n_synthetic: int
+
+
+def drift(
+    real: np.ndarray,
+    synthetic: np.ndarray,
+    *,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+    replicates: int = REPLICATES,
+) -> Drift | None:
+    """Drift of one measure, with an interval from half samples.
+
+    Halves of both samples are drawn without replacement. At one half, their spread about the
+    figure of the whole samples is that of this figure about the truth (Politis & Romano, Ann.
+    Statist. 22:2031, 1994, with the correction for a finite sample): the interval is the figure
+    +- t times the standard deviation of the halves. A plain bootstrap would add the distance of
+    each sample to its own resample. A distance is never below 0, so that of equal distributions
+    is above it by chance: read it beside its floor.
+
+    Args:
+        real: float[n]; NaN: not measured.
+        synthetic: float[m]; NaN: not measured.
+        groups: n lesions or patients, drawn as a whole; None: each image is its own.
+        seed: of the halves.
+        replicates: number of halves.
+
+    Returns:
+        None below `FEWEST` values on a side or where the real ones are all the same.
+
+    Raises:
+        InputError: another number of groups than of real values.
+    """
+    names = np.arange(len(real)) if groups is None else np.asarray(groups)
+    if len(names) != len(real):
+        raise InputError(f"needs one group for each real image, got {len(names)} and {len(real)}")
+    measured = np.isfinite(real)
+    real, names = real[measured], names[measured]
+    synthetic = synthetic[np.isfinite(synthetic)]
+    if min(len(real), len(synthetic)) < FEWEST or not real.std() > 0:
+        return None
+    whole = wasserstein(real, synthetic) / real.std(ddof=1)
+    rng = np.random.default_rng(seed)
+    _, code = np.unique(names, return_inverse=True)
+    halves = []
+    for _ in range(replicates):
+        half = real[rng.permutation(code.max() + 1)[code] < (code.max() + 1) // 2]
+        other = synthetic[rng.permutation(len(synthetic))[: len(synthetic) // 2]]
+        halves.append(wasserstein(half, other) / half.std(ddof=1))
+    degrees = max(min(int(code.max()) + 1, len(synthetic)) - 1, 1)
+    margin = student_quantile((1 + LEVEL) / 2, degrees) * float(np.std(halves, ddof=1))
+    low, high = max(0.0, whole - margin), whole + margin
+    return Drift(float(whole), float(low), float(high), len(real), len(synthetic))
+
+
+def appearance_drift(
+    real: Appearance,
+    real_labels: np.ndarray,
+    synthetic: Appearance,
+    asked: np.ndarray,
+    floor: Appearance,
+    floor_labels: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Every measure in real and synthetic images, for the whole set and for each class.
+
+    Args:
+        real: measures of n held-out real images.
+        real_labels: int[n].
+        synthetic: measures of m synthetic images.
+        asked: int[m], the label that each was painted for.
+        floor: measures of other real images, about as many of each class as `real` has.
+        floor_labels: int[k].
+        class_names: in the order of the labels.
+        groups: n lesions or patients of the real images.
+        seed: of the intervals.
+
+    Returns:
+        `whole` and `classes.NAME`, each with `tones` (shares of skin tones: `real`, `synthetic`)
+        and `measures.NAME`: `real` and `synthetic` (`n`, `unmeasured`, `median`, `quartiles`),
+        `drift` (see `Drift`, or None) and `floor` (the drift of `floor` from `real`, a number or
+        None). For the whole set, synthetic and floor images are drawn to the class shares of the
+        real ones, so that a different mix of classes is no drift.
+    """
+    names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
+    counts = np.bincount(real_labels, minlength=len(class_names))
+    matched, other = _matched(asked, counts), _matched(floor_labels, counts)
+
+    def among(rows: np.ndarray, painted: np.ndarray, rest: np.ndarray) -> dict[str, Any]:
+        ours, theirs, known = real[rows], synthetic[painted], floor[rest]
+        return {
+            "tones": {
+                "real": tone_shares(ours.skin_tone),
+                "synthetic": tone_shares(theirs.skin_tone),
+            },
+            "measures": {
+                name: _compared(
+                    getattr(ours, name),
+                    getattr(theirs, name),
+                    getattr(known, name),
+                    names[rows],
+                    seed,
+                )
+                for name in MEASURES
+            },
+        }
+
+    return {
+        "whole": among(np.arange(len(real_labels)), matched, other),
+        "classes": {
+            name: among(
+                np.flatnonzero(real_labels == label),
+                np.flatnonzero(asked == label),
+                np.flatnonzero(floor_labels == label),
+            )
+            for label, name in enumerate(class_names)
+        },
+    }
+
+
+def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Rows of `labels` in the class shares of `counts`, as many as there are.
+
+    Of a class with no rows at all nothing is taken, and its share falls to the others.
+    """
+    rows = [np.flatnonzero(labels == label) for label in range(len(counts))]
+    factors = [len(r) / c for r, c in zip(rows, counts, strict=True) if c and len(r)]
+    factor = min(factors, default=0.0)
+    return np.concatenate(
+        [r[: max(round(factor * c), min(c, 1))] for r, c in zip(rows, counts, strict=True)]
+    )
+
+
+def _compared(
+    real: np.ndarray, synthetic: np.ndarray, floor: np.ndarray, groups: np.ndarray, seed: int
+) -> dict[str, Any]:
+    found = drift(real, synthetic, groups=groups.tolist(), seed=seed)
+    at_best = drift(real, floor, groups=groups.tolist(), seed=seed)
+    return {
+        "real": _described(real),
+        "synthetic": _described(synthetic),
+        "drift": None if found is None else dataclasses.asdict(found),
+        "floor": None if at_best is None else at_best.drift,
+    }
+
+
+def _described(values: np.ndarray) -> dict[str, Any]:
+    measured = values[np.isfinite(values)]
+    if not len(measured):
+        return {"n": 0, "unmeasured": len(values), "median": None, "quartiles": None}
+    low, median, high = (float(q) for q in np.quantile(measured, [0.25, 0.5, 0.75]))
+    return {
+        "n": len(measured),
+        "unmeasured": len(values) - len(measured),
+        "median": median,
+        "quartiles": [low, high],
+    }

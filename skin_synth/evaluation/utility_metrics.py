@@ -1,0 +1,220 @@
+"""How well a classifier does: pure functions on labels and probabilities, weighted where asked.
+
+`weights: float[..., n]` count an image more than once or not at all, as a bootstrap does; leading
+axes are replicates, and figures have one value for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfrecords_tools.errors import InputError
+
+SPECIFICITY = 0.95
+CALIBRATION_BINS = 15
+"""Of equal width, over the confidence from 0 to 1, as in Guo et al. (ICML 2017)."""
+
+
+def sensitivity(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Share of each class's images whose most probable class is theirs (recall).
+
+    Args:
+        labels: int[n], true classes.
+        probabilities: float[n, classes]; of equal ones the first wins.
+        weights: float[..., n]; None counts each image once.
+
+    Returns:
+        float64[..., classes]; NaN for a class without images.
+    """
+    weights = _weights(labels, probabilities, weights)
+    of_class = labels[:, None] == np.arange(probabilities.shape[1])
+    found = of_class & (probabilities.argmax(axis=1) == labels)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (weights @ found.astype(float)) / (weights @ of_class.astype(float))
+
+
+def balanced_accuracy(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Mean of `sensitivity` over the classes that have images: float64[...]."""
+    return _mean_over_classes(sensitivity(labels, probabilities, weights))
+
+
+def auroc(
+    positive: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Area under the ROC curve: P(score of a positive > score of a negative), ties count half.
+
+    This is the Mann-Whitney statistic (Hanley & McNeil, Radiology 143:29, 1982).
+
+    Args:
+        positive: bool[n].
+        scores: float[n], larger for positives.
+        weights: float[..., n]; None counts each image once.
+
+    Returns:
+        float64[...]; NaN without positives or without negatives.
+    """
+    weights = np.ones(len(scores)) if weights is None else weights
+    order = np.argsort(scores, kind="stable")
+    ranked = scores[order]
+    weights, positive = weights[..., order], positive[order]
+    negatives = np.where(positive, 0.0, weights)
+    below = np.concatenate(
+        [np.zeros((*weights.shape[:-1], 1)), np.cumsum(negatives, axis=-1, dtype=np.float64)],
+        axis=-1,
+    )
+    ours = ranked[positive]
+    beaten = below[..., np.searchsorted(ranked, ours, side="left")]
+    beaten_or_tied = below[..., np.searchsorted(ranked, ours, side="right")]
+    chosen = weights[..., positive]
+    won = (chosen * (beaten + beaten_or_tied) / 2).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return won / (chosen.sum(axis=-1) * below[..., -1])
+
+
+def class_auroc(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """`auroc` of each class against the rest: float64[..., classes]."""
+    weights = _weights(labels, probabilities, weights)
+    return np.stack(
+        [
+            auroc(labels == label, probabilities[:, label], weights)
+            for label in range(probabilities.shape[1])
+        ],
+        axis=-1,
+    )
+
+
+def macro_auroc(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Mean of `class_auroc` over the classes that have images: float64[...]."""
+    return _mean_over_classes(class_auroc(labels, probabilities, weights))
+
+
+def sensitivity_at_specificity(
+    positive: np.ndarray, scores: np.ndarray, specificity: float = SPECIFICITY
+) -> float:
+    """Share of positives above the lowest threshold that keeps the specificity.
+
+    Args:
+        positive: bool[n].
+        scores: float[n]; an image is called positive where its score is above the threshold.
+        specificity: share of negatives at or below the threshold, at least.
+
+    Returns:
+        Sensitivity; NaN without positives or without negatives.
+    """
+    negatives = np.sort(scores[~positive])
+    if not len(negatives) or not positive.any():
+        return float("nan")
+    kept = int(np.ceil(specificity * len(negatives) - 1e-9))
+    threshold = negatives[kept - 1] if kept else -np.inf
+    return float((scores[positive] > threshold).mean())
+
+
+def calibration_error(
+    labels: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS
+) -> float:
+    """Expected calibration error of the most probable class (Guo et al., ICML 2017, eq. 3).
+
+    Args:
+        labels: int[n], true classes.
+        probabilities: float[n, classes] that sum to 1.
+        bins: of equal width over (0, 1].
+
+    Returns:
+        Mean over images of |accuracy - mean confidence| of their bin; 0 is best.
+    """
+    _weights(labels, probabilities, None)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    number = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    excess = np.bincount(number, weights=right - confidence, minlength=bins)
+    return float(np.abs(excess).sum() / len(labels))
+
+
+def brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean squared distance of probabilities to the truth (Brier, Mon. Weather Rev. 78:1, 1950).
+
+    Args:
+        labels: int[n], true classes.
+        probabilities: float[n, classes] that sum to 1.
+
+    Returns:
+        0 (certain and right) to 2 (certain and wrong).
+    """
+    _weights(labels, probabilities, None)
+    truth = labels[:, None] == np.arange(probabilities.shape[1])
+    return float(np.square(probabilities.astype(np.float64) - truth).sum(axis=1).mean())
+
+
+def figures(
+    labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
+) -> dict[str, Any]:
+    """All figures of one classifier on one set of images.
+
+    Args:
+        labels: int[n], true classes; n above 0.
+        probabilities: float[n, classes].
+        class_names: in the order of the labels.
+
+    Returns:
+        `balanced_accuracy`, `macro_auroc`, `calibration_error`, `brier_score`: numbers;
+        `sensitivity`, `auroc`, `sensitivity_at_specificity`: a number for each class, NaN where
+        the class has no images.
+    """
+    at_specificity = [
+        sensitivity_at_specificity(labels == label, probabilities[:, label])
+        for label in range(len(class_names))
+    ]
+
+    def by_class(values: Sequence[float] | np.ndarray) -> dict[str, float]:
+        return {name: float(value) for name, value in zip(class_names, values, strict=True)}
+
+    return {
+        "balanced_accuracy": float(balanced_accuracy(labels, probabilities)),
+        "macro_auroc": float(macro_auroc(labels, probabilities)),
+        "calibration_error": calibration_error(labels, probabilities),
+        "brier_score": brier_score(labels, probabilities),
+        "sensitivity": by_class(sensitivity(labels, probabilities)),
+        "auroc": by_class(class_auroc(labels, probabilities)),
+        "sensitivity_at_specificity": by_class(at_specificity),
+    }
+
+
+def _weights(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray:
+    """The weights, or ones; checks that shapes belong together."""
+    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
+        raise InputError(
+            "needs labels [n] and probabilities [n, classes] of one image or more, got "
+            f"{list(labels.shape)} and {list(probabilities.shape)}"
+        )
+    if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
+        raise InputError(
+            f"labels must lie in 0 to {probabilities.shape[1] - 1}, as there are so many columns "
+            f"of probabilities; got {labels.min()} to {labels.max()}"
+        )
+    if not np.isfinite(probabilities).all():
+        raise InputError("probabilities must be finite; got some that are not")
+    if weights is None:
+        return np.ones(len(labels))
+    if weights.shape[-1:] != labels.shape:
+        raise InputError(f"needs {len(labels)} weights a row, got {list(weights.shape)}")
+    return weights
+
+
+def _mean_over_classes(values: np.ndarray) -> np.ndarray:
+    there = np.isfinite(values)
+    count = there.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(there, values, 0.0).sum(axis=-1) / count
