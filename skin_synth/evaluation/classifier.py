@@ -108,7 +108,7 @@ def load_classifier(
     Raises:
         InputError: the file holds no weights of such a classifier.
     """
-    network = _network(side, len(class_names), seed)
+    network = small_cnn(side, len(class_names), seed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it skips

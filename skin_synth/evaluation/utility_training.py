@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth import augment
-from skin_synth.data import turn
 from skin_synth.evaluation import classifier
 from skin_synth.evaluation.features import Extractor
 from skin_synth.evaluation.utility_arms import Arm
@@ -28,7 +27,8 @@ CELL, MEMBER, VIEW, SYMMETRY, COLOUR = range(5)
 """What a draw is for: keeps the random numbers of one batch apart."""
 AUGMENTATION = (
     "one of the 8 flips and quarter turns; brightness, contrast and saturation within "
-    f"{augment.BRIGHTNESS:.0%}, {augment.CONTRAST:.0%} and {augment.SATURATION:.0%}"
+    f"{augment.BRIGHTNESS:.0%}, {augment.CONTRAST:.0%} and {augment.SATURATION:.0%}, hue within "
+    f"{augment.HUE} rad"
 )
 
 
@@ -58,15 +58,16 @@ def recoloured(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         uint8[n, side, side, 3].
     """
     count = tf.shape(images)[0]
-    symmetry = tf.cast(8.0 * _uniform(key, SYMMETRY, [count]), tf.int32)
-    shift, contrast, saturation = tf.unstack(2.0 * _uniform(key, COLOUR, [3, count]) - 1.0)
-    signal = tf.cast(turn(images, symmetry), tf.float32) / 127.5 - 1.0
+    symmetry = tf.cast(augment.SYMMETRIES * _uniform(key, SYMMETRY, [count]), tf.int32)
+    shift, contrast, saturation, hue = tf.unstack(2.0 * _uniform(key, COLOUR, [4, count]) - 1.0)
+    signal = tf.cast(augment.turn(images, symmetry), tf.float32) / 127.5 - 1.0
     coloured = augment.colour(
         signal,
         {
             "brightness": augment.BRIGHTNESS * shift,
             "contrast": 1.0 + augment.CONTRAST * contrast,
             "saturation": 1.0 + augment.SATURATION * saturation,
+            "hue": augment.HUE * hue,
         },
     )
     return tf.cast(tf.round(127.5 * (tf.clip_by_value(coloured, -1.0, 1.0) + 1.0)), tf.uint8)
