@@ -28,10 +28,12 @@ from skin_synth.synthesis.painting import Source
 from tfrecords_tools.atomic import new_file
 
 CHUNK = 128
-"""Candidates drawn and judged at a time."""
+"""Candidates drawn and judged at a time, at the most."""
+FEWEST = 16
+"""And at least; between them, twice as many as are missing."""
 PATIENCE = 10
 """Draws for each image kept, at the most ..."""
-START = 512
+START = 256
 """... and so many more: a class is given up after `START` + `PATIENCE` times those kept."""
 
 
@@ -162,20 +164,20 @@ class Drawer:
         kept = np.empty((0, *self.training.images.shape[1:]), np.uint8)
         drawn = 0
         while len(kept) < wanted and drawn < START + PATIENCE * len(kept):
-            chunk = self._chunk(label, len(chunks), wanted, kept)
+            chunk = self._chunk(label, len(chunks), self.seed + drawn, wanted, kept)
             self._known.update(pixels_sha256(image) for image in chunk.images)
             chunks.append(chunk)
             drawn += len(chunk.seeds)
             kept = np.concatenate([kept, chunk.images])
         return Drawing(label, wanted, tuple(chunks))
 
-    def _chunk(self, label: int, number: int, wanted: int, kept: np.ndarray) -> Chunk:
+    def _chunk(self, label: int, number: int, first: int, wanted: int, kept: np.ndarray) -> Chunk:
         """A chunk from the work directory, or a new one."""
         path = self.work.chunk(label, number)
         if path.is_file():
             return _load(path)
-        first = self.seed + number * CHUNK
-        chunk = self._judged(label, np.arange(first, first + CHUNK, dtype=np.int64), kept)
+        count = min(CHUNK, max(FEWEST, 2 * (wanted - len(kept))))
+        chunk = self._judged(label, np.arange(first, first + count, dtype=np.int64), kept)
         chunk = _first(chunk, wanted - len(kept))
         _save(chunk, path)
         return chunk
