@@ -13,15 +13,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skin_synth.gan import ConditionalGAN
     from skin_synth.presets import PRESETS, Preset, get_preset
+    from skin_synth.pretrained import load_pretrained
     from skin_synth.runs import load_run
 
-__all__ = ["PRESETS", "ConditionalGAN", "Preset", "__version__", "get_preset", "load_run"]
+__all__ = [
+    "PRESETS",
+    "ConditionalGAN",
+    "Preset",
+    "__version__",
+    "get_preset",
+    "load_pretrained",
+    "load_run",
+]
 
 _HOMES = {
     "ConditionalGAN": "skin_synth.gan",
     "PRESETS": "skin_synth.presets",
     "Preset": "skin_synth.presets",
     "get_preset": "skin_synth.presets",
+    "load_pretrained": "skin_synth.pretrained",
     "load_run": "skin_synth.runs",
 }
 

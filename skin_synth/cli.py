@@ -11,8 +11,16 @@ from typing import NamedTuple
 
 from absl.flags import argparse_flags
 
-from skin_synth import checkpoints
 from skin_synth.flag_types import balance_target, positive_float, positive_int, seed_number
+from skin_synth.manifest_commands import (
+    add_checkpoint,
+    add_source,
+    chosen_source,
+    is_synthetic_flags,
+    verify_manifest_flags,
+    work_is_synthetic,
+    work_verify_manifest,
+)
 from skin_synth.presets import DEFAULT_PRESET, PRESETS
 from tfrecords_tools import command_line, quiet
 
@@ -26,6 +34,7 @@ class Command(NamedTuple):
         example: a command line that a reader can copy.
         add_flags: declares its flags.
         work: runs it.
+        tensorflow: whether it needs TensorFlow.
     """
 
     name: str
@@ -33,6 +42,7 @@ class Command(NamedTuple):
     example: str
     add_flags: Callable[[argparse.ArgumentParser], None]
     work: Callable[[argparse.Namespace], None]
+    tensorflow: bool = True
 
 
 def main() -> None:
@@ -54,7 +64,8 @@ def main_with(argv: Sequence[str]) -> int:
 
 def run_command(options: argparse.Namespace) -> None:
     """Runs the sub-command that the command line chose."""
-    quiet.load_tensorflow()
+    if options.tensorflow:
+        quiet.load_tensorflow()
     options.work(options)
 
 
@@ -77,19 +88,13 @@ def make_parser() -> argparse_flags.ArgumentParser:
             allow_abbrev=False,
         )
         command.add_flags(sub_parser)
-        sub_parser.set_defaults(work=command.work)
+        sub_parser.set_defaults(work=command.work, tensorflow=command.tensorflow)
     return parser
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="RUN", help="run directory of a training")
-    parser.add_argument(
-        "--checkpoint",
-        choices=checkpoints.CHOICES,
-        default=checkpoints.LAST,
-        metavar="last|best",
-        help="the last checkpoint, or the one that validation found best (default: %(default)s)",
-    )
+    add_checkpoint(parser)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +200,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _generate_flags(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_source(parser)
     parser.add_argument("--label", required=True, metavar="NAME", help="the class to paint")
     parser.add_argument(
         "--count", required=True, type=positive_int, metavar="N", help="how many images"
@@ -213,16 +218,15 @@ def _generate_flags(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="DIR",
         help="data set to look for each image's nearest training image in "
-        "(default: the one that the run was trained on)",
+        "(default: the one that the run was trained on; none with --pretrained)",
     )
 
 
 def _generate(options: argparse.Namespace) -> None:
-    from skin_synth.runs import load_run
     from skin_synth.synthesis import generate_images
 
     generate_images(
-        load_run(options.run, options.checkpoint),
+        chosen_source(options),
         label=options.label,
         count=options.count,
         seed=options.seed,
@@ -242,25 +246,57 @@ def _balance_flags(parser: argparse.ArgumentParser) -> None:
         "--target",
         type=balance_target,
         default="max",
-        metavar="max|N",
-        help="fill every class of the training split up to the largest one, or to N images "
-        "(default: %(default)s)",
+        metavar="max|median|N|CLASS=N,...",
+        help="fill every class of the training split up to the largest one, to the median, to N "
+        "images, or only the classes named (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ratio",
+        type=positive_float,
+        metavar="R",
+        help="at most R synthetic images for each real one of a class (default: no limit)",
+    )
+    parser.add_argument(
+        "--filters",
+        choices=("all", "copies"),
+        default="all",
+        help="all: drop what is near a training image or another synthetic one, shows another "
+        "class or looks unlike real images; copies: drop exact copies only (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--image_folder",
+        action="store_true",
+        help="add all images as files with a CSV, for other frameworks (default: TFRecords only)",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights of MobileNet, by whose features copies are looked for a second time "
+        "(default: by those of a second classifier)",
     )
     _add_seed(parser, "the synthetic images")
 
 
 def _balance(options: argparse.Namespace) -> None:
+    from skin_synth.evaluation.features import mobilenet
     from skin_synth.runs import load_run
     from skin_synth.synthesis import balance
+    from skin_synth.synthesis.accounts import read_warnings
 
     balance(
         load_run(options.run, options.checkpoint),
         options.data,
         options.out,
         target=options.target,
+        ratio=options.ratio,
+        filters=options.filters,
         seed=options.seed,
+        image_folder=options.image_folder,
+        audit_features=mobilenet(options.weights) if options.weights else None,
         overwrite=options.overwrite,
     )
+    for warning in read_warnings(options.out):
+        print(f"note: {warning}")
     print(f"{options.out}: balanced data set; look with: tfrecords-tools inspect {options.out}")
 
 
@@ -304,6 +340,12 @@ def _export_flags(parser: argparse.ArgumentParser) -> None:
         metavar="MODELDIR",
         help="model directory as TF Serving watches it; each export adds a version 1, 2, ...",
     )
+    parser.add_argument(
+        "--report",
+        metavar="DIR",
+        help="a `skin-synth evaluate` of this checkpoint, for the figures of the model card "
+        "(default: a card without figures)",
+    )
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -311,7 +353,8 @@ def _export(options: argparse.Namespace) -> None:
     from skin_synth.serving import export
 
     run = load_run(options.run, options.checkpoint)
-    print(f"{export(run, options.out)}: SavedModel")
+    version = export(run, options.out, report=options.report)
+    print(f"{version}: SavedModel, described in model_card.md there")
 
 
 def _demo_flags(parser: argparse.ArgumentParser) -> None:
@@ -380,6 +423,21 @@ COMMANDS = (
         "skin-synth export --run runs/ham/run --out runs/ham/model",
         _export_flags,
         _export,
+    ),
+    Command(
+        "verify-manifest",
+        "make synthetic images again from their manifest and compare",
+        "skin-synth verify-manifest runs/ham/balanced --run runs/ham/run --count 200",
+        verify_manifest_flags,
+        work_verify_manifest,
+    ),
+    Command(
+        "is-synthetic",
+        "tell whether image files say that they are synthetic",
+        "skin-synth is-synthetic runs/ham/mel/0.png",
+        is_synthetic_flags,
+        work_is_synthetic,
+        tensorflow=False,
     ),
     Command(
         "demo",

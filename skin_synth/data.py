@@ -147,3 +147,37 @@ def batches(
 
     steps = tf.data.Dataset.counter(np.int64(first_step))
     return steps.map(batch_at, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.data.Dataset:
+    """Real and synthetic elements in a fixed ratio, spread evenly; no randomness is involved.
+
+    Of the first n elements, n * ratio / (1 + ratio), rounded down, are synthetic, for every n. It
+    ends where the data set ends from which the next element is to come: repeat what shall not
+    end, and shuffle both beforehand.
+
+    Args:
+        real: elements such as (image, label).
+        synthetic: elements of the same structure.
+        ratio: synthetic elements for each real one; 0 gives the real ones alone.
+
+    Raises:
+        InputError: a ratio that is none, or elements of another structure.
+    """
+    if not 0 <= ratio < float("inf"):
+        raise InputError(f"ratio must be a number of at least 0, got {ratio}")
+    if real.element_spec != synthetic.element_spec:
+        raise InputError(
+            f"real and synthetic elements must be alike, got {real.element_spec} and "
+            f"{synthetic.element_spec}"
+        )
+    share = ratio / (1 + ratio)
+
+    def choice(number: tf.Tensor) -> tf.Tensor:
+        before, after = (
+            tf.floor(tf.cast(count, tf.float64) * share) for count in (number, number + 1)
+        )
+        return tf.cast(after > before, tf.int64)
+
+    choices = tf.data.Dataset.counter(np.int64(0)).map(choice)
+    return tf.data.Dataset.choose_from_datasets([real, synthetic], choices)

@@ -42,10 +42,23 @@ def positive_float(text: str) -> float:
     return number
 
 
-def balance_target(text: str) -> int | str:
-    """`max` or a whole number above 0, for argparse.
+def balance_target(text: str) -> int | str | dict[str, int]:
+    """`max`, `median`, a whole number above 0, or CLASS=N,CLASS=N, for argparse.
 
     Raises:
-        argparse.ArgumentTypeError: it is neither.
+        argparse.ArgumentTypeError: it is none of these, or names a class twice.
     """
-    return text if text == "max" else positive_int(text)
+    if text in ("max", "median"):
+        return text
+    if "=" not in text:
+        return positive_int(text)
+    goals: dict[str, int] = {}
+    for part in text.split(","):
+        # Names of classes may hold "=".
+        label, _, count = part.rpartition("=")
+        if not label:
+            raise argparse.ArgumentTypeError(f"needs CLASS=N,CLASS=N, got {text!r}")
+        if label in goals:
+            raise argparse.ArgumentTypeError(f"class {label!r} occurs twice in {text!r}")
+        goals[label] = positive_int(count)
+    return goals

@@ -7,7 +7,7 @@ library (`ConditionalGAN.generate`) and the SavedModel run its functions, and so
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -96,29 +96,15 @@ class Sampler(tf.Module):
         batch_size: int = 64,
     ) -> np.ndarray:
         """Paints images from Python; see `ConditionalGAN.generate`."""
-        label_ids, seeds = _whole(label_ids, "label_ids"), _whole(seeds, "seeds")
-        if label_ids.ndim != 1 or label_ids.shape != seeds.shape:
-            raise InputError(
-                f"label_ids and seeds must be two vectors of one length, got shapes "
-                f"{label_ids.shape} and {seeds.shape}"
-            )
-        if len(label_ids) and not (
-            label_ids.min() >= 0 and label_ids.max() < len(self.class_names)
-        ):
-            raise InputError(
-                f"label ids must be in [0, {len(self.class_names)}), "
-                f"got {label_ids.min()} to {label_ids.max()}"
-            )
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, got {batch_size}")
-        if not np.isfinite(truncation):
-            raise InputError(f"truncation must be finite, got {truncation}")
-        images = np.empty((len(label_ids), *self.image_shape), np.uint8)
-        for start in range(0, len(label_ids), batch_size):
-            rows = slice(start, start + batch_size)
-            factors = np.full(len(label_ids[rows]), truncation, np.float32)
-            images[rows] = self.generate(label_ids[rows], seeds[rows], factors)["image"]
-        return images
+        return paint_rows(
+            self.generate,
+            self.image_shape,
+            len(self.class_names),
+            label_ids,
+            seeds,
+            truncation=truncation,
+            batch_size=batch_size,
+        )
 
     def _serving_default(self, label: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """PNGs by class name: label string[N], seed int64[N] -> image_bytes, label_id."""
@@ -194,6 +180,59 @@ class Sampler(tf.Module):
         )
         unknown = tf.boolean_mask(received, ~known)
         return tf.debugging.Assert(tf.reduce_all(known), [message, unknown], summarize=SHOWN)
+
+
+def paint_rows(
+    generate: Callable[..., Mapping[str, tf.Tensor]],
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    label_ids: Sequence[int] | np.ndarray,
+    seeds: Sequence[int] | np.ndarray,
+    *,
+    truncation: float,
+    batch_size: int,
+) -> np.ndarray:
+    """Calls a `generate` signature batch by batch; see `ConditionalGAN.generate`.
+
+    Args:
+        generate: takes label_id int64[n], seed int64[n] and truncation float32[n] by name, gives
+            image uint8[n, h, w, 3].
+        image_shape: (h, w, 3).
+        num_classes: label ids are below it.
+        label_ids: int[n].
+        seeds: int[n].
+        truncation: factor of the latents.
+        batch_size: rows of a call.
+
+    Returns:
+        uint8[n, h, w, 3].
+
+    Raises:
+        InputError: a label out of range, lengths that differ, or a truncation that is not finite.
+    """
+    label_ids, seeds = _whole(label_ids, "label_ids"), _whole(seeds, "seeds")
+    if label_ids.ndim != 1 or label_ids.shape != seeds.shape:
+        raise InputError(
+            f"label_ids and seeds must be two vectors of one length, got shapes "
+            f"{label_ids.shape} and {seeds.shape}"
+        )
+    if len(label_ids) and not (label_ids.min() >= 0 and label_ids.max() < num_classes):
+        raise InputError(
+            f"label ids must be in [0, {num_classes}), got {label_ids.min()} to {label_ids.max()}"
+        )
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    if not np.isfinite(truncation):
+        raise InputError(f"truncation must be finite, got {truncation}")
+    images = np.empty((len(label_ids), *image_shape), np.uint8)
+    for start in range(0, len(label_ids), batch_size):
+        rows = slice(start, start + batch_size)
+        images[rows] = generate(
+            label_id=tf.constant(label_ids[rows]),
+            seed=tf.constant(seeds[rows]),
+            truncation=tf.fill([len(label_ids[rows])], np.float32(truncation)),
+        )["image"]
+    return images
 
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import tfrecords_tools
 from skin_synth.phantoms import CLASS_NAMES
-from tests.tfrecords_tools.conftest import write_class_folders
+from tests.tfrecords_tools.conftest import noise, write_class_folders
+from tfrecords_tools.image_folder import write_image_folder
+from tfrecords_tools.schema import Record, serialize_record
+from tfrecords_tools.writer import encode_png, write_dataset
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -60,3 +65,57 @@ def test_reading(example, told, data, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [example, str(data)])
     exec(compile(source, str(path), "exec"), {"__name__": "__main__"})
     assert told in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def balanced(tmp_path_factory) -> Path:
+    """Two classes, dark and bright, real and synthetic, as `skin-synth balance` writes them."""
+
+    def records(first, count, origin):
+        for number in range(first, first + count):
+            dark = noise(number, 32, 32) // 4
+            image = encode_png(dark + np.uint8(190) * np.uint8(number % 2))
+            name = f"{origin}{number}"
+            yield serialize_record(Record(image, number % 2, name, name, origin))
+
+    out = tmp_path_factory.mktemp("balanced") / "data"
+    write_dataset(
+        out,
+        name="two",
+        class_names=("dark", "bright"),
+        image_shape=(32, 32, 3),
+        splits={
+            "train": [*records(0, 20, "real"), *records(20, 12, "synthetic")],
+            "test": records(40, 8, "real"),
+        },
+    )
+    return out
+
+
+def run_example(path, words, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [Path(path).name, *map(str, words)])
+    runpy.run_path(str(EXAMPLES / path), run_name="__main__")
+
+
+def test_a_keras_classifier_learns_from_a_balanced_data_set(balanced, monkeypatch, capsys):
+    run_example("balanced/keras_classifier.py", [balanced], monkeypatch)
+    told = capsys.readouterr().out
+    assert "held-out real images: loss" in told
+    assert float(told.split()[-1]) >= 0.9
+
+
+def test_pytorch_reads_the_image_folder(balanced, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    folder = write_image_folder(balanced, tmp_path / "folder")
+    run_example("balanced/pytorch_folder.py", [folder], monkeypatch)
+    told = capsys.readouterr().out
+    assert "images torch.float32[16, 3, 32, 32]" in told
+    assert "{'real': 20, 'synthetic': 12}" in told
+
+
+def test_the_check_of_tf_serving_says_why_it_is_skipped(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    with pytest.raises(SystemExit) as left:
+        run_example("serve/check.py", [tmp_path], monkeypatch)
+    assert left.value.code == 0
+    assert capsys.readouterr().out == "skipped: there is no docker\n"

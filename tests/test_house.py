@@ -24,10 +24,12 @@ PYTHON_FILES = sorted(
 
 STOREYS = (
     ("cli",),
+    ("manifest_commands",),
     ("demo",),
     ("training", "synthesis"),
     ("validation",),
     ("callbacks",),
+    ("pretrained",),
     ("evaluation", "serving"),
     ("runs",),
     ("gan",),
@@ -190,6 +192,7 @@ def loaded_by(code: str) -> set[str]:
     [
         "import skin_synth, tfrecords_tools; skin_synth.__version__, dir(skin_synth)",
         "import skin_synth.cli; skin_synth.cli.make_parser()",
+        "import skin_synth.cli as cli; cli.main_with(['is-synthetic', '--help'])",
         "import tfrecords_tools.cli",
         "import skin_synth.cli as cli; cli.main_with(['--help'])",
         "import skin_synth.cli as cli; cli.main_with(['demo', '--help'])",

@@ -122,7 +122,7 @@ def write_dataset(
     image_format: str | None = "png",
     columns: Sequence[Column] = (),
     splits: Mapping[str, Iterable[bytes]],
-    extra_files: Callable[[], Mapping[str, bytes]] = dict,
+    finish: Callable[[Path], None] | None = None,
     overwrite: bool = False,
 ) -> DatasetInfo:
     """Writes records as a data set directory that `tfds.builder_from_directory` reads.
@@ -138,8 +138,8 @@ def write_dataset(
         columns: the extra features, which all records have.
         splits: serialized records (see `schema.serialize_record`) of each split; taken one by
             one, so that a generator may make them. A split without records is left out.
-        extra_files: gives further files by name; called once all records are written, so that
-            they may tell of the records.
+        finish: writes further files into the directory that it is given; called once all records
+            and metadata are there, so that they may tell of the records.
         overwrite: whether to replace a directory that is there already.
 
     Raises:
@@ -163,8 +163,8 @@ def write_dataset(
             columns=columns,
             written=written,
         )
-        for file, content in extra_files().items():
-            (temporary / file).write_bytes(content)
+        if finish is not None:
+            finish(temporary)
     return read_info(directory)
 
 

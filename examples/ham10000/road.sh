@@ -18,5 +18,8 @@ images=${IMAGES:-150000}
 tfrecords-tools inspect "$out/data"
 skin-synth train --data "$out/data" --run "$out/run" --preset derm-64 --images "$images"
 skin-synth evaluate --run "$out/run" --data "$out/data" --out "$out/report" --overwrite
-skin-synth balance --run "$out/run" --data "$out/data" --out "$out/balanced" --overwrite
-skin-synth export --run "$out/run" --out "$out/model"
+skin-synth balance --run "$out/run" --data "$out/data" --out "$out/balanced" --target 1000 \
+  --overwrite
+tfrecords-tools verify "$out/balanced"
+skin-synth verify-manifest "$out/balanced" --run "$out/run" --count 200
+skin-synth export --run "$out/run" --out "$out/model" --report "$out/report"

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from skin_synth.gan import ConditionalGAN
+from skin_synth.serving.model_card import MODEL_CARD, model_card, read_report
+from skin_synth.serving.origin import origin_of, write_origin
 from skin_synth.serving.warmup import write_warmup
 from skin_synth.signatures import Sampler
 from tfrecords_tools.atomic import new_directory
@@ -23,33 +25,52 @@ if TYPE_CHECKING:
 LABELS = "labels.txt"
 
 
-def export(model: ConditionalGAN | Run, model_dir: str | os.PathLike[str]) -> Path:
+def export(
+    model: ConditionalGAN | Run,
+    model_dir: str | os.PathLike[str],
+    *,
+    report: str | os.PathLike[str] | None = None,
+    card: str | None = None,
+) -> Path:
     """Writes the next version of a model: MODELDIR/1, then MODELDIR/2, ...
 
     A version appears by one rename, so that a server which polls the directory never meets half a
     model. It holds float32 weights, core TensorFlow operations only, `assets/labels.txt` with one
-    class a line, and a warm-up file. Exports into one directory at the same time take turns.
+    class a line, a warm-up file, `model_card.md` and `origin.json`. Exports into one directory at
+    the same time take turns.
 
     Args:
         model: a GAN, or a run whose GAN is meant.
         model_dir: directory of numbered versions, made where it does not exist.
+        report: directory of an evaluation of the very checkpoint, for the figures of the card.
+        card: Markdown to take in place of a card made here.
 
     Returns:
         The new version's directory.
 
     Raises:
-        InputError: `model_dir` is a file.
+        InputError: `model_dir` is a file, or `report` judges another checkpoint.
     """
     gan = model if isinstance(model, ConditionalGAN) else model.gan
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
+    origin = origin_of(model)
+    if card is None:
+        judged = None if report is None else read_report(report, origin)
+        card = model_card(origin, gan.class_names, _class_counts(model), judged)
     with _turn(model_dir):
         target = model_dir / str(_next_version(model_dir))
         with new_directory(target) as temporary:
             _save(gan, temporary)
             write_warmup(temporary, gan.class_names, gan.latent_dim)
+            write_origin(temporary, origin)
+            (temporary / MODEL_CARD).write_text(card, "utf-8")
     return target
+
+
+def _class_counts(model: ConditionalGAN | Run) -> tuple[int, ...] | None:
+    return None if isinstance(model, ConditionalGAN) else model.config.data.class_counts
 
 
 @contextlib.contextmanager

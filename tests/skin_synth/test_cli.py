@@ -28,12 +28,19 @@ CONTRACT = (
     "generate --run R --label mel --count 3 --out O --truncation 0.7 --data D --overwrite",
     "balance --run R --data D --out O --target max",
     "balance --run R --data D --out O --target 50 --seed 1 --overwrite",
+    "balance --run R --data D --out O --target a=5,b=6 --ratio 2.5 --filters copies --image_folder",
+    "balance --run R --data D --out O --target median --weights F",
+    "generate --pretrained derm-64-ham10000 --label mel --count 3 --out O",
+    "verify-manifest O --run R --count 200 --seed 3",
+    "verify-manifest O --pretrained derm-64-ham10000",
+    "is-synthetic a.png b.png",
     "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
     "export --run R --out M",
     "generate --run R --checkpoint best --label mel --count 3 --out O",
     "balance --run R --checkpoint best --data D --out O",
     "evaluate --run R --checkpoint best --data D --out O",
     "export --run R --checkpoint last --out M",
+    "export --run R --out M --report O",
     "demo --out O --images 100 --minutes 1",
 )
 
@@ -53,6 +60,12 @@ WRONG = (
     ("train --data D --run R --dry", "--dry"),
     ("generate --run R --label mel --count -3 --out O", "-3"),
     ("generate --run R --count 3 --out O", "--label"),
+    ("generate --label mel --count 3 --out O", "--run --pretrained"),
+    ("generate --run R --pretrained P --label mel --count 3 --out O", "not allowed with"),
+    ("verify-manifest --run R", "DIR"),
+    ("is-synthetic", "FILE"),
+    ("balance --run R --data D --out O --target mel=0", "'0'"),
+    ("balance --run R --data D --out O --filters none", "'none'"),
     ("generate --run R --label mel --count 3 --out O --truncation inf", "'inf'"),
     ("balance --run R --data D --out O --target most", "'most'"),
     ("evaluate --run R --data D --out O --feature classifier", "--feature"),
@@ -89,7 +102,7 @@ def test_every_flag_that_may_be_left_out_tells_its_default(command):
     command.add_flags(parser)
     optional = [action for action in parser._actions if not action.required]
     untold = [action.dest for action in optional if "default" not in action.help]
-    assert set(untold) <= {"help", "weights", "dry_run"}
+    assert set(untold) <= {"help", "weights", "dry_run", "directory", "files"}
 
 
 def test_defaults_of_flags_are_those_of_the_functions():
@@ -125,6 +138,20 @@ def test_generate_paints_what_was_asked_for(tiny_run, tmp_path, capsys):
     assert str(out) in capsys.readouterr().out
 
 
+def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
+    out = tmp_path / "painted"
+    words = f"generate --run {tiny_run.directory} --label star --count 2 --seed 5 --out {out}"
+    assert cli.main_with(words.split()) == 0
+    proof = ["verify-manifest", str(out), "--run", str(tiny_run.directory)]
+    assert cli.main_with(proof) == 0
+    assert "2 rows; made again 2 images, 2 equal" in capsys.readouterr().out
+    assert cli.main_with(["is-synthetic", str(out / "5.png")]) == 0
+    assert "5.png: synthetic: label star, seed 5" in capsys.readouterr().out
+    (out / "6.png").unlink()
+    fails(proof, "its image is missing", capsys)
+    fails(["is-synthetic", str(out / "6.png")], "is not there", capsys)
+
+
 def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
     out = tmp_path / "painted"
     label = tiny_run.class_names[0]
@@ -155,15 +182,24 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
         ),
         (
             "synthesis.balance",
-            "balance --run R --data D --out O --target 9 --seed 3 --overwrite",
-            {"target": 9, "seed": 3, "overwrite": True},
+            "balance --run R --data D --out O --target 9 --seed 3 --overwrite --ratio 2 "
+            "--filters copies --image_folder",
+            {
+                "target": 9,
+                "seed": 3,
+                "overwrite": True,
+                "ratio": 2.0,
+                "filters": "copies",
+                "image_folder": True,
+                "audit_features": None,
+            },
         ),
         (
             "evaluation.evaluate",
             "evaluate --run R --data D --out O --features mobilenet --weights W --seed 3",
             {"features": "mobilenet", "weights": "W", "seed": 3, "overwrite": False},
         ),
-        ("serving.export", "export --run R --out O", {}),
+        ("serving.export", "export --run R --out O --report P", {"report": "P"}),
         ("demo.run_demo", "demo --out O --images 9 --minutes 2", {"images": 9, "minutes": 2.0}),
     ],
 )
@@ -173,6 +209,7 @@ def test_flags_arrive_at_the_function(home, line, received, monkeypatch):
     monkeypatch.setattr(
         f"skin_synth.{home}", lambda *args, **options: calls.append((args, options))
     )
+    monkeypatch.setattr("skin_synth.synthesis.accounts.read_warnings", lambda place: [])
     assert cli.main_with(line.split()) == 0
     [(arguments, options)] = calls
     assert received.items() <= options.items()

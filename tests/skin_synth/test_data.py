@@ -6,8 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from skin_synth.data import LabelledImages, batches, class_probabilities, load_split
+from skin_synth.data import LabelledImages, batches, class_probabilities, load_split, mix
 from tfrecords_tools.errors import InputError
 
 COUNTS = (60, 30, 6)
@@ -90,3 +91,38 @@ def test_a_split_is_read_as_it_was_built(phantom_data):
 def test_a_split_that_is_not_there_is_named(phantom_data):
     with pytest.raises(InputError, match="no split 'holdout'; it has train"):
         load_split(phantom_data, "holdout")
+
+
+def numbers(first):
+    return tf.data.Dataset.counter(np.int64(first)).map(lambda n: {"n": n})
+
+
+@pytest.mark.parametrize("ratio", [0, 0.1, 0.5, 1, 1.7, 9])
+def test_mix_keeps_the_ratio_at_every_length(ratio):
+    mixed = mix(numbers(0), numbers(1000), ratio).take(60)
+    found = [int(element["n"]) for element in mixed.as_numpy_iterator()]
+    synthetic = [number for number in found if number >= 1000]
+    assert synthetic == list(range(1000, 1000 + len(synthetic)))
+    assert [n for n in found if n < 1000] == list(range(60 - len(synthetic)))
+    for length in range(61):
+        expected = int(np.floor(np.float64(length) * (ratio / (1 + ratio))))
+        assert sum(number >= 1000 for number in found[:length]) == expected
+
+
+def test_mix_ends_where_one_side_ends():
+    real = tf.data.Dataset.range(4)
+    assert list(mix(real, real.map(lambda n: n + 10), 1).as_numpy_iterator()) == [
+        *(0, 10, 1, 11, 2, 12, 3, 13),
+    ]
+    assert list(mix(real, real.take(1), 1).as_numpy_iterator()) == [0, 0, 1]
+
+
+@pytest.mark.parametrize("ratio", [-1, float("nan"), float("inf")])
+def test_mix_refuses_other_ratios(ratio):
+    with pytest.raises(InputError, match="ratio must be"):
+        mix(numbers(0), numbers(0), ratio)
+
+
+def test_mix_refuses_elements_that_differ():
+    with pytest.raises(InputError, match="must be alike"):
+        mix(numbers(0), tf.data.Dataset.range(3), 1)

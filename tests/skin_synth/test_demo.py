@@ -50,7 +50,12 @@ def test_the_whole_road(news_of_two_starts):
     assert (places.model / "1" / "saved_model.pb").exists()
     before = read_info(places.data).splits
     after = read_info(places.balanced).splits
-    assert after["train"].num_records > before["train"].num_records
+    # A painter of 64 images may be fit for nothing; the report says what became of each class.
+    report = json.loads((places.balanced / "balance_report.json").read_text())
+    added = sum(counts["synthetic"] for counts in report["classes"].values())
+    assert after["train"].num_records == before["train"].num_records + added
+    short = [label for label, counts in report["classes"].items() if counts["short"]]
+    assert len(short) == sum("short of the" in warning for warning in report["warnings"])
     assert after["test"].num_records == before["test"].num_records
     last = news[-1]
     for place in (places.report / "report.html", places.balanced, places.model / "1"):

@@ -20,6 +20,8 @@ from skin_synth import flag_types
         (flag_types.positive_float, "1e-3", 0.001),
         (flag_types.balance_target, "max", "max"),
         (flag_types.balance_target, "20", 20),
+        (flag_types.balance_target, "median", "median"),
+        (flag_types.balance_target, "mel=5,a=b=7", {"mel": 5, "a=b": 7}),
     ],
 )
 def test_good_values(convert, text, value):
@@ -34,6 +36,7 @@ def test_good_values(convert, text, value):
         (flag_types.seed_number, ["", "-1", "0x10", str(2**63), "1.5", "\u0661"]),
         (flag_types.positive_float, ["", "0", "-0.5", "nan", "inf", "one"]),
         (flag_types.balance_target, ["", "min", "Max", "0", "-5", "all"]),
+        (flag_types.balance_target, ["=5", "mel=5,mel=6"]),
     ],
 )
 def test_bad_values_are_named(convert, texts):

@@ -7,9 +7,19 @@ import hashlib
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from skin_synth.provenance import Provenance, encode_synthetic, manifest_csv, pixels_sha256
+from skin_synth.provenance import (
+    Provenance,
+    describe_file,
+    encode_synthetic,
+    manifest_csv,
+    pixels_sha256,
+    read_chunks,
+    read_manifest,
+)
+from tfrecords_tools.errors import InputError
 
 ROW = Provenance(
     image_id="synthetic/abc/ümlaut, mel/7",
@@ -59,6 +69,54 @@ def test_manifest_has_the_columns_of_the_contract():
         "pixels_sha256",
         "nearest_image_id",
         "nearest_distance",
+        "software",
     ]
     assert len(rows) == 2
     assert rows[0]["label"] == "ümlaut, mel"
+    assert "tensorflow " in rows[0]["software"]
+
+
+def test_a_manifest_is_read_back(tmp_path):
+    (tmp_path / "manifest.csv").write_bytes(manifest_csv([ROW, ROW]))
+    assert read_manifest(tmp_path / "manifest.csv") == [ROW, ROW]
+
+
+def test_an_older_manifest_without_versions_is_read(tmp_path):
+    lines = manifest_csv([ROW]).decode().splitlines()
+    table = list(csv.reader(lines))
+    text = "\n".join(",".join(f'"{cell}"' for cell in row[:-1]) for row in table)
+    (tmp_path / "manifest.csv").write_text(text, "utf-8")
+    [row] = read_manifest(tmp_path / "manifest.csv")
+    assert row.software == ""
+    assert row.label == ROW.label
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "image_id,label,seed\nx,y,z\n"])
+def test_another_table_is_refused(text, tmp_path):
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(InputError, match="is no manifest of synthetic images"):
+        read_manifest(tmp_path / "manifest.csv")
+
+
+def test_chunks_are_read_from_the_file(tmp_path):
+    (tmp_path / "7.png").write_bytes(encode_synthetic(IMAGE, ROW))
+    assert read_chunks(tmp_path / "7.png")["label"] == "ümlaut, mel"
+    told = describe_file(tmp_path / "7.png")
+    assert told.startswith("synthetic: label ümlaut, mel, seed 7, truncation 0.7, run_id abc")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_file_without_chunks_says_nothing(suffix, tmp_path):
+    path = tmp_path / f"plain.{suffix}"
+    Image.fromarray(IMAGE).save(path)
+    assert read_chunks(path) == {}
+    assert describe_file(path).startswith("says nothing")
+
+
+@pytest.mark.parametrize("content", [b"", b"text", encode_synthetic(IMAGE, ROW)[:60]])
+def test_what_is_no_image_is_refused(content, tmp_path):
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as an image"):
+        read_chunks(tmp_path / "x.png")
+    with pytest.raises(InputError, match="is not there"):
+        read_chunks(tmp_path / "none.png")

@@ -14,7 +14,7 @@ import pytest
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools import writer
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read, read_records
+from tfrecords_tools.reader import read, read_info, read_records
 from tfrecords_tools.schema import ORIGIN_SYNTHETIC, Column, Record, serialize_record
 from tfrecords_tools.tfrecord import read_at
 from tfrecords_tools.writer import ShardedSplit, SplitWriter, encode_png, write_dataset
@@ -158,7 +158,7 @@ def test_nothing_to_write(splits, told, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_extra_files_come_after_the_records(tmp_path):
+def test_finish_comes_after_the_records(tmp_path):
     count = 0
 
     def counted():
@@ -170,9 +170,11 @@ def test_extra_files_come_after_the_records(tmp_path):
     write(
         tmp_path / "out",
         splits={"train": counted()},
-        extra_files=lambda: {"notes.txt": str(count).encode()},
+        finish=lambda place: (place / "notes.txt").write_text(
+            f"{count} {read_info(place).splits['train'].num_records}"
+        ),
     )
-    assert (tmp_path / "out" / "notes.txt").read_bytes() == b"3"
+    assert (tmp_path / "out" / "notes.txt").read_text() == "3 3"
 
 
 def test_existing_directory(tmp_path):

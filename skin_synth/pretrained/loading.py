@@ -1,0 +1,151 @@
+"""Finds and loads a generator that comes with the package."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from skin_synth.serving.export import LABELS
+from skin_synth.serving.model_card import MODEL_CARD
+from skin_synth.serving.origin import Origin, read_origin
+from skin_synth.signatures import paint_rows
+from tfrecords_tools.errors import InputError
+
+ROOT = Path(__file__).parent
+VERSION = "1"
+SAVED_MODEL = "saved_model.pb"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pretrained:
+    """A generator read from a SavedModel; paints as a trained run does.
+
+    Attributes:
+        name: of the generator.
+        directory: of its SavedModel version.
+        class_names: the classes, in the order of their labels.
+        origin: the run that it comes from.
+        model_card: Markdown: data, figures, intended use, limits, licence.
+        signature: `generate` of the SavedModel.
+        model: what was loaded; holds the variables.
+    """
+
+    name: str
+    directory: Path
+    class_names: tuple[str, ...]
+    origin: Origin
+    model_card: str
+    signature: Callable[..., Mapping[str, tf.Tensor]]
+    model: object = dataclasses.field(repr=False)
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the images, in pixels."""
+        return self.origin.image_size
+
+    @property
+    def run_id(self) -> str:
+        """Of the run that it comes from."""
+        return self.origin.run_id
+
+    @property
+    def checkpoint_hash(self) -> str:
+        """Sha256 over the averaged generator's weights, 64 hexadecimal digits."""
+        return self.origin.checkpoint_hash
+
+    @property
+    def images_seen(self) -> int:
+        """Real images drawn in its training."""
+        return self.origin.images_seen
+
+    @property
+    def preset_name(self) -> str:
+        """Name of its preset."""
+        return self.origin.preset_name
+
+    @property
+    def data_name(self) -> str:
+        """Name of the data set that it was trained on."""
+        return self.origin.data_name
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Fingerprint of the data set that it was trained on."""
+        return self.origin.data_fingerprint
+
+    @property
+    def data_dir(self) -> None:
+        """Nowhere: the training images do not come with it."""
+
+    def generate(
+        self,
+        label_ids: Sequence[int] | np.ndarray,
+        seeds: Sequence[int] | np.ndarray,
+        *,
+        truncation: float = 1.0,
+        batch_size: int = 64,
+    ) -> np.ndarray:
+        """Paints one image per (label, seed); see `ConditionalGAN.generate`.
+
+        Returns:
+            uint8[n, size, size, 3].
+
+        Raises:
+            InputError: a label out of range, or lengths that differ.
+        """
+        return paint_rows(
+            self.signature,
+            (self.image_size, self.image_size, 3),
+            len(self.class_names),
+            label_ids,
+            seeds,
+            truncation=truncation,
+            batch_size=batch_size,
+        )
+
+
+def known_names(root: Path = ROOT) -> tuple[str, ...]:
+    """Names of the generators that come with the package, sorted.
+
+    Args:
+        root: directory of the generators.
+    """
+    return tuple(sorted(path.parts[-3] for path in root.glob(f"*/{VERSION}/{SAVED_MODEL}")))
+
+
+def load_pretrained(name: str, *, root: Path = ROOT) -> Pretrained:
+    """Loads a generator that comes with the package.
+
+    Args:
+        name: such as "derm-64-ham10000"; see `known_names`.
+        root: directory of the generators.
+
+    Raises:
+        InputError: no generator has this name, or its files are damaged.
+    """
+    known = known_names(root)
+    if name not in known:
+        there = f"there are {', '.join(known)}" if known else "this package carries none"
+        raise InputError(f"unknown pretrained generator {name!r}: {there}")
+    directory = root / name / VERSION
+    origin = read_origin(directory)
+    try:
+        labels = (directory / "assets" / LABELS).read_text("utf-8")
+        card = (directory / MODEL_CARD).read_text("utf-8")
+        model = tf.saved_model.load(str(directory))
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{directory} is damaged ({reason}): install the package again") from error
+    return Pretrained(
+        name=name,
+        directory=directory,
+        class_names=tuple(labels.splitlines()),
+        origin=origin,
+        model_card=card,
+        signature=model.signatures["generate"],
+        model=model,
+    )

@@ -1,0 +1,86 @@
+"""What an exported generator says of itself: a small JSON file beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skin_synth.gan import ConditionalGAN
+from skin_synth.provenance import software_versions
+from skin_synth.runs import Run, weights_hash
+from tfrecords_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+ORIGIN = "origin.json"
+SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a generator comes from.
+
+    Attributes:
+        run_id: of the run that was exported; empty for a GAN without a run, as the next two.
+        data_name: of the data set that it was trained on.
+        data_fingerprint: of that data set.
+        checkpoint_hash: sha256 over the averaged generator's weights, 64 hexadecimal digits.
+        images_seen: real images drawn in training.
+        preset_name: name of the preset.
+        image_size: height and width of the images, in pixels.
+        software: versions of the libraries that exported it.
+    """
+
+    run_id: str
+    data_name: str
+    data_fingerprint: str
+    checkpoint_hash: str
+    images_seen: int
+    preset_name: str
+    image_size: int
+    software: str
+
+
+def origin_of(model: ConditionalGAN | Run) -> Origin:
+    """Where a GAN, or a run's, comes from."""
+    run = model if isinstance(model, Run) else None
+    gan = model.gan if isinstance(model, Run) else model
+    return Origin(
+        run_id=run.run_id if run else "",
+        data_name=run.data_name if run else "",
+        data_fingerprint=run.data_fingerprint if run else "",
+        checkpoint_hash=weights_hash(gan.ema_generator.get_weights()),
+        images_seen=gan.images_seen,
+        preset_name=gan.preset.name,
+        image_size=gan.image_size,
+        software=software_versions(),
+    )
+
+
+def write_origin(directory: Path, origin: Origin) -> None:
+    """Writes `ORIGIN` into a directory."""
+    fields = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(origin)}
+    (directory / ORIGIN).write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
+
+
+def read_origin(directory: Path) -> Origin:
+    """Reads `ORIGIN` from the directory of an exported version.
+
+    Raises:
+        InputError: no such file, or not ours.
+    """
+    path = directory / ORIGIN
+    try:
+        fields: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if fields.pop("schema_version") != SCHEMA_VERSION:
+            raise ValueError(f"its schema version is not {SCHEMA_VERSION}")
+        return Origin(**fields)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path} is not there: give a version that `skin-synth export` wrote, MODELDIR/1"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} cannot be read ({error}): export the model again") from error

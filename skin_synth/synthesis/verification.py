@@ -1,0 +1,164 @@
+"""Proof of a manifest: images made again from their rows, and compared with what lies there."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from skin_synth.provenance import MANIFEST, Provenance, pixels_sha256, read_manifest
+from skin_synth.synthesis.painting import CHUNK, Source
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.progress import Progress
+from tfrecords_tools.reader import read
+from tfrecords_tools.schema import DATASET_INFO, ORIGIN_SYNTHETIC, TRAIN
+
+TOLERANCE = 1
+"""Grey levels by which an image may differ that another machine or TensorFlow made."""
+SHOWN = 5
+"""Problems that an error tells."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """What came of it.
+
+    Attributes:
+        rows: rows of the manifest.
+        equal: images made again, pixel for pixel.
+        near: images made again, but for one grey level.
+        problems: a sentence for each row or file that does not fit.
+    """
+
+    rows: int
+    equal: int
+    near: int
+    problems: tuple[str, ...]
+
+    def describe(self, directory: str | os.PathLike[str]) -> str:
+        """One line for a person."""
+        return (
+            f"{directory}: {self.rows:,} rows; made again {self.equal + self.near:,} images, "
+            f"{self.equal:,} equal, {self.near:,} within {TOLERANCE} grey level; "
+            f"{len(self.problems):,} problems"
+        )
+
+    def check(self) -> None:
+        """Passes where all fits.
+
+        Raises:
+            InputError: it does not; the first problems are in the message.
+        """
+        if self.problems:
+            more = len(self.problems) - SHOWN
+            text = "; ".join(self.problems[:SHOWN])
+            raise InputError(f"{text}{f' and {more:,} more' if more > 0 else ''}")
+
+
+def verify_manifest(
+    directory: str | os.PathLike[str],
+    source: Source,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+) -> Verification:
+    """Makes the images of a manifest again and compares them with the files.
+
+    Every file is checked against its row; so many of them are made again.
+
+    Args:
+        directory: what `skin-synth generate` or `skin-synth balance` wrote.
+        source: the run or pretrained generator that painted it.
+        count: images to make again, chosen at random; None for all.
+        seed: of the choice.
+
+    Raises:
+        InputError: no manifest there, or another run or checkpoint painted it.
+    """
+    place = Path(directory)
+    rows = read_manifest(place / MANIFEST)
+    _check_source(place, rows, source)
+    stored, problems = _stored(place, rows)
+    found = [row for row in rows if row.image_id in stored]
+    if count is not None and count < len(found):
+        chosen = np.random.default_rng(seed).choice(len(found), count, replace=False)
+        found = [found[index] for index in sorted(chosen)]
+    equal = near = 0
+    with Progress(total=len(found), unit="images", description="make again") as progress:
+        for row, again in _again(found, source):
+            difference = np.abs(again.astype(int) - stored[row.image_id].astype(int)).max()
+            equal += difference == 0
+            near += 0 < difference <= TOLERANCE
+            if difference > TOLERANCE:
+                problems.append(
+                    f"{row.image_id}: made again it differs by {difference} grey levels"
+                )
+            progress.update()
+    return Verification(len(rows), int(equal), int(near), tuple(problems))
+
+
+def _check_source(place: Path, rows: Sequence[Provenance], source: Source) -> None:
+    for row in rows:
+        if row.checkpoint_hash != source.checkpoint_hash or row.run_id != source.run_id:
+            raise InputError(
+                f"{place / MANIFEST}: {row.image_id} was painted by run {row.run_id}, checkpoint "
+                f"{row.checkpoint_hash[:12]}; given was run {source.run_id}, checkpoint "
+                f"{source.checkpoint_hash[:12]}"
+            )
+        if row.label not in source.class_names:
+            raise InputError(
+                f"{place / MANIFEST}: {row.image_id} has the unknown label {row.label!r}; known "
+                f"are {', '.join(source.class_names)}"
+            )
+
+
+def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The images that fit their rows, by id, and what does not fit."""
+    files = _encoded(place)
+    by_id = {row.image_id: row for row in rows}
+    problems = [f"{name}: has no row in {MANIFEST}" for name in files if name not in by_id]
+    images = {}
+    for image_id, row in by_id.items():
+        if image_id not in files:
+            problems.append(f"{image_id}: is in {MANIFEST} only, its image is missing")
+            continue
+        try:
+            with Image.open(io.BytesIO(files[image_id])) as image:
+                pixels = np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError) as error:
+            problems.append(f"{image_id}: its image cannot be read ({error})")
+            continue
+        if pixels_sha256(pixels) != row.pixels_sha256:
+            problems.append(f"{image_id}: its pixels are not those of its row")
+            continue
+        images[image_id] = pixels
+    return images, problems
+
+
+def _encoded(place: Path) -> Mapping[str, bytes]:
+    """The synthetic images of a data set, or of a folder of SEED.png, by id."""
+    if (place / DATASET_INFO).is_file():
+        return {
+            record.image_id: record.image
+            for record in read(place, TRAIN)
+            if record.origin == ORIGIN_SYNTHETIC
+        }
+    names = {str(row.seed): row.image_id for row in read_manifest(place / MANIFEST)}
+    return {
+        names.get(path.stem, path.name): path.read_bytes() for path in sorted(place.glob("*.png"))
+    }
+
+
+def _again(rows: Sequence[Provenance], source: Source) -> Iterator[tuple[Provenance, np.ndarray]]:
+    for truncation in sorted({row.truncation for row in rows}):
+        same = [row for row in rows if row.truncation == truncation]
+        for start in range(0, len(same), CHUNK):
+            chunk = same[start : start + CHUNK]
+            ids = [source.class_names.index(row.label) for row in chunk]
+            seeds = [row.seed for row in chunk]
+            yield from zip(chunk, source.generate(ids, seeds, truncation=truncation), strict=True)

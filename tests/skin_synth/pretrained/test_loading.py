@@ -1,0 +1,102 @@
+"""A pretrained generator paints what its run paints, and says where it comes from."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import skin_synth
+from skin_synth import cli
+from skin_synth.pretrained import known_names, load_pretrained, loading
+from skin_synth.provenance import read_manifest
+from skin_synth.synthesis import generate_images, verify_manifest
+from tests.skin_synth.pretrained.conftest import CARD
+from tfrecords_tools.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def tiny(packed):
+    return load_pretrained("tiny", root=packed)
+
+
+def test_it_paints_what_the_run_paints(tiny, tiny_run):
+    ids, seeds = [0, 3, 6, 3], [5, 0, 2**62, -1]
+    np.testing.assert_array_equal(tiny.generate(ids, seeds), tiny_run.generate(ids, seeds))
+    np.testing.assert_array_equal(
+        tiny.generate(ids, seeds, truncation=0.5, batch_size=3),
+        tiny_run.generate(ids, seeds, truncation=0.5),
+    )
+    assert tiny.generate([], []).shape == (0, 32, 32, 3)
+
+
+def test_it_says_what_it_is(tiny, tiny_run):
+    for name in (
+        "class_names",
+        "image_size",
+        "run_id",
+        "checkpoint_hash",
+        "images_seen",
+        "preset_name",
+        "data_name",
+        "data_fingerprint",
+    ):
+        assert getattr(tiny, name) == getattr(tiny_run, name), name
+    assert tiny.model_card == CARD
+
+
+@pytest.mark.parametrize(
+    ("ids", "seeds", "told"),
+    [([7], [0], "label ids must be in"), ([0, 1], [0], "one length"), ([0.5], [0], "whole")],
+)
+def test_wrong_input_is_refused(tiny, ids, seeds, told):
+    with pytest.raises(InputError, match=told):
+        tiny.generate(ids, seeds)
+
+
+def test_an_unknown_name_lists_the_known(packed, tmp_path):
+    assert known_names(packed) == ("tiny",)
+    with pytest.raises(InputError, match="unknown pretrained generator 'big': there are tiny"):
+        load_pretrained("big", root=packed)
+    with pytest.raises(InputError, match="carries none"):
+        load_pretrained("big", root=tmp_path)
+    with pytest.raises(InputError, match=r"unknown pretrained generator '\.\./tiny'"):
+        load_pretrained("../tiny", root=packed)
+
+
+def test_a_damaged_one_says_so(packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "copy")
+    next((tmp_path / "copy" / "tiny" / "1" / "variables").glob("*.index")).unlink()
+    with pytest.raises(InputError, match=r"is damaged.*install the package again"):
+        load_pretrained("tiny", root=tmp_path / "copy")
+
+
+def test_the_public_name_is_this_function():
+    assert skin_synth.load_pretrained is load_pretrained
+
+
+def test_generate_on_the_command_line_needs_no_training_data(packed, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loading.load_pretrained, "__kwdefaults__", {"root": packed})
+    out = tmp_path / "out"
+    words = f"generate --pretrained tiny --label star --count 3 --seed 4 --out {out}".split()
+    assert cli.main_with(words) == 0
+    rows = read_manifest(out / "manifest.csv")
+    assert [row.seed for row in rows] == [4, 5, 6]
+    assert {row.nearest_image_id for row in rows} == {""}
+    assert cli.main_with(["verify-manifest", str(out), "--pretrained", "tiny"]) == 0
+    assert "3 equal" in capsys.readouterr().out
+    assert cli.main_with([*words, "--run", "R"]) == 2
+
+
+def test_with_the_training_data_the_nearest_image_is_told(tiny, phantom_data, tiny_run, tmp_path):
+    options = {"label": "star", "count": 2, "seed": 9}
+    generate_images(tiny, out=tmp_path / "a", data=phantom_data, **options)
+    generate_images(tiny_run, out=tmp_path / "b", **options)
+    assert read_manifest(tmp_path / "a" / "manifest.csv") == read_manifest(
+        tmp_path / "b" / "manifest.csv"
+    )
+    assert verify_manifest(tmp_path / "a", tiny_run).equal == 2
+    with Image.open(tmp_path / "a" / "9.png") as image:
+        assert image.size == (32, 32)

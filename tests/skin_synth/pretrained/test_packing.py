@@ -1,0 +1,63 @@
+"""What comes with the package: float32, small, complete, and in the wheel."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from setuptools.command.build_py import build_py
+from setuptools.dist import Distribution
+
+from skin_synth.pretrained import pack, packing
+from tfrecords_tools.errors import InputError
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_weights_are_float32(packed):
+    saved = tf.train.load_checkpoint(str(packed / "tiny" / "1" / "variables" / "variables"))
+    dtypes = saved.get_variable_to_dtype_map().values()
+    assert {dtype for dtype in dtypes if dtype.is_floating} == {tf.float32}
+
+
+def test_one_that_is_too_large_leaves_nothing(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "MAX_BYTES", 50_000)
+    with pytest.raises(InputError, match="at most 0 MiB may come with the package"):
+        pack(tiny_run, tmp_path / "tiny", "# Card")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_is_needed(tiny_run, tmp_path):
+    with pytest.raises(InputError, match="needs a model card"):
+        pack(tiny_run, tmp_path / "tiny", " \n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wheel_carries_all_of_its_files(packed, tmp_path, monkeypatch):
+    package = tmp_path / "skin_synth" / "pretrained"
+    shutil.copytree(ROOT / "skin_synth" / "pretrained", package)
+    (package.parent / "__init__.py").touch()
+    shutil.copytree(packed / "tiny", package / "derm-64-tiny")
+    shutil.copy(ROOT / "setup.cfg", tmp_path)
+    for name in ("README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    distribution = Distribution()
+    distribution.parse_config_files(["setup.cfg"])
+    command = build_py(distribution)
+    command.finalize_options()
+    carried = {
+        Path(folder, name).relative_to(package) if Path(folder).is_absolute() else Path(name)
+        for _, folder, _, names in command.data_files
+        if folder.endswith("pretrained")
+        for name in names
+    }
+    expected = {
+        path.relative_to(package)
+        for path in (package / "derm-64-tiny").rglob("*")
+        if path.is_file()
+    }
+    assert len(expected) >= 7
+    assert expected <= carried

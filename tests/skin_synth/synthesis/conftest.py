@@ -1,0 +1,87 @@
+"""A painter that paints fresh phantoms, and on chosen seeds what a filter must not let pass."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SIZE = 32
+STEPS = 60
+NEAR_TRAINING, OTHER_CLASS, NEAR_DUPLICATE, EXACT_COPY, NOISE, GOOD = range(6)
+"""What the last digit of a seed stands for; 5 and above are good."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Painter:
+    """Stands for a trained run; the last digit of a seed says what it paints."""
+
+    class_names: tuple[str, ...]
+    data_fingerprint: str
+    data_dir: Path
+    training: object
+    tricks: bool = True
+    run_id: str = "0123456789ab"
+    checkpoint_hash: str = "c" * 64
+    images_seen: int = 12_345
+    data_name: str = "phantoms"
+
+    def generate(self, label_ids, seeds, *, truncation=1.0):
+        pairs = zip(label_ids, seeds, strict=True)
+        return np.stack([self.paint(int(label), int(seed)) for label, seed in pairs])
+
+    def paint(self, label, seed):
+        digit = seed % 10 if self.tricks else GOOD
+        if digit == OTHER_CLASS:
+            label = (label + 3) % len(self.class_names)
+        if digit in (NEAR_TRAINING, EXACT_COPY):
+            rows = np.flatnonzero(self.training.labels == label)
+            image = self.training.images[rows[seed // 10 % len(rows)]]
+            # Turned and a little noisy: no exact copy, and still the same photograph.
+            return image if digit == EXACT_COPY else shaken(image[:, ::-1], seed)
+        if digit == NEAR_DUPLICATE:
+            return shaken(self.paint(label, seed - 3), seed)  # of the last good one before
+        if digit == NOISE:
+            return np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+        return fresh(self.class_names[label], seed)
+
+
+def shaken(image, seed):
+    noise = np.random.default_rng(seed).integers(-1, 2, image.shape)
+    return np.clip(image.astype(int) + noise, 0, 255).astype(np.uint8)
+
+
+def fresh(label, seed):
+    from skin_synth.phantoms import render
+
+    return render(77, seed % 2**31, label, SIZE)[0]
+
+
+@pytest.fixture(scope="session")
+def training(phantom_data):
+    from skin_synth.data import load_split
+
+    return load_split(phantom_data, "train")
+
+
+@pytest.fixture(scope="session")
+def held_out(phantom_data):
+    from skin_synth.data import load_split
+
+    return load_split(phantom_data, "validation")
+
+
+@pytest.fixture(scope="session")
+def painter(phantom_data, training):
+    from tfrecords_tools.reader import fingerprint
+
+    return Painter(training.class_names, fingerprint(phantom_data), phantom_data, training)
+
+
+@pytest.fixture(scope="session")
+def gauge(training, held_out):
+    from skin_synth.synthesis.filters import make_gauge
+
+    return make_gauge(training, held_out, seed=0, steps=STEPS)

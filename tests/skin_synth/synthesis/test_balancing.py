@@ -1,0 +1,303 @@
+"""A balanced data set: real records untouched, each synthetic one accounted for, honest gaps."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tfrecords_tools
+from skin_synth.data import load_split
+from skin_synth.evaluation.memorization import nearest
+from skin_synth.provenance import pixels_sha256
+from skin_synth.synthesis import balance
+from skin_synth.synthesis.candidates import CHUNK, PATIENCE, START
+from tests.skin_synth.synthesis.conftest import (
+    EXACT_COPY,
+    GOOD,
+    NEAR_DUPLICATE,
+    NEAR_TRAINING,
+    NOISE,
+    OTHER_CLASS,
+    STEPS,
+)
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import fingerprint, read_info, read_records
+from tfrecords_tools.schema import parse_record
+from tfrecords_tools.writer import write_dataset
+
+TARGET = 24
+
+
+def manifest(directory):
+    with (directory / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(directory):
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def balanced(painter, phantom_data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("balanced") / "data"
+    balance(painter, phantom_data, out, target=TARGET, seed=10, steps=STEPS, image_folder=True)
+    assert [path.name for path in out.parent.iterdir()] == ["data"], "the work directory is left"
+    return out
+
+
+@pytest.fixture(scope="module")
+def candidates(balanced):
+    with (balanced / "candidates.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def report(balanced):
+    return json.loads((balanced / "balance_report.json").read_text())
+
+
+def test_training_is_filled_up_and_the_rest_stays(balanced, phantom_data):
+    for split in ("validation", "test"):
+        assert list(read_records(balanced, split)) == list(read_records(phantom_data, split))
+    records = [parse_record(serialized) for serialized in read_records(balanced, "train")]
+    counts = Counter(record.label for record in records)
+    assert set(counts.values()) == {TARGET}
+    assert sorted(counts) == list(range(7))
+
+
+def test_real_records_come_first_byte_for_byte(balanced, phantom_data):
+    real = list(read_records(phantom_data, "train"))
+    assert list(read_records(balanced, "train"))[: len(real)] == real
+
+
+def test_synthetic_records_say_so_and_have_their_row(balanced):
+    records = [parse_record(serialized) for serialized in read_records(balanced, "train")]
+    synthetic = {record.image_id: record for record in records if record.origin == "synthetic"}
+    rows = {row["image_id"]: row for row in manifest(balanced)}
+    assert synthetic.keys() == rows.keys()
+    assert len(synthetic) > 0
+    for image_id, record in synthetic.items():
+        assert record.group == image_id
+        with Image.open(io.BytesIO(record.image)) as image:
+            assert image.text["skin_synth:image_id"] == image_id
+            assert pixels_sha256(np.asarray(image)) == rows[image_id]["pixels_sha256"]
+
+
+def test_no_synthetic_image_occurs_twice(balanced):
+    hashes = [row["pixels_sha256"] for row in manifest(balanced)]
+    assert len(hashes) == len(set(hashes))
+
+
+def test_the_balanced_set_is_sound_and_tfds_reads_it(balanced):
+    import tensorflow_datasets as tfds
+
+    report = tfrecords_tools.verify(balanced)
+    assert report.problems == ()
+    builder = tfds.builder_from_directory(balanced)
+    origins = [example["origin"] for example in tfds.as_numpy(builder.as_dataset(split="train"))]
+    assert Counter(origins)[b"synthetic"] == len(manifest(balanced))
+    assert len(origins) == 7 * TARGET
+
+
+def test_what_no_data_set_should_hold_is_dropped_for_its_reason(candidates):
+    ends = {}
+    for row in candidates:
+        ends.setdefault(int(row["seed"]) % 10, Counter())[row["outcome"]] += 1
+    assert set(ends[EXACT_COPY]) == {"exact_copy"}
+    assert set(ends[NEAR_TRAINING]) == {"near_training_image"}
+    assert set(ends[NOISE]) <= {"other_class", "unrealistic"}
+    assert ends[OTHER_CLASS]["other_class"] >= 0.8 * ends[OTHER_CLASS].total()
+    outcomes = {(row["label"], int(row["seed"])): row["outcome"] for row in candidates}
+    repeated = [
+        outcomes[label, seed]
+        for label, seed in outcomes
+        if seed % 10 == NEAR_DUPLICATE and outcomes.get((label, seed - 3)) == "kept"
+    ]
+    assert len(repeated) >= 5
+    assert "kept" not in repeated
+    assert Counter(repeated)["near_duplicate"] >= 0.8 * len(repeated)
+    good = sum((ends[digit] for digit in range(GOOD, 10)), Counter())
+    assert good["kept"] >= 0.5 * good.total()
+
+
+def test_candidates_report_and_manifest_agree(candidates, report, balanced):
+    for label, counts in report["classes"].items():
+        rows = [row for row in candidates if row["label"] == label]
+        outcomes = Counter(row["outcome"] for row in rows)
+        assert counts["drawn"] == len(rows)
+        assert counts["synthetic"] == outcomes.pop("kept") == counts["wanted"]
+        assert counts["short"] == 0
+        assert {reason: n for reason, n in counts["dropped"].items() if n} == outcomes
+        assert rows[-1]["outcome"] == "kept", "what comes after the last one is not counted"
+    kept = [(row["label"], row["seed"]) for row in candidates if row["outcome"] == "kept"]
+    assert kept == [(row["label"], row["seed"]) for row in manifest(balanced)]
+    assert report["warnings"] == []
+
+
+def test_what_is_kept_is_as_new_as_held_out_images(report, balanced, phantom_data):
+    limit = report["limits"]["distance"]
+    held_out = load_split(phantom_data, "validation").images
+    training = load_split(phantom_data, "train").images
+    expected = np.percentile(nearest(held_out, training)[1], 1)
+    assert limit == pytest.approx(expected, abs=1e-3)
+    assert min(float(row["nearest_distance"]) for row in manifest(balanced)) >= limit
+
+
+def test_a_second_opinion_is_asked(report):
+    audit = report["audit"]
+    assert audit["provenance"]["sha256"] != report["limits"]["classifier"]
+    assert audit["images"] == sum(c["synthetic"] for c in report["classes"].values())
+    assert audit["share_below"] <= 0.05
+    assert set(audit["share_below_by_class"]) == set(report["classes"])
+
+
+def test_sheets_and_image_folder_show_what_is_there(balanced, report):
+    sheets = sorted((balanced / "contact_sheets").iterdir())
+    assert len(sheets) == sum(c["synthetic"] > 0 for c in report["classes"].values())
+    with (balanced / "image_folder" / "images.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert Counter(row["origin"] for row in rows)["synthetic"] == len(manifest(balanced))
+    assert all((balanced / "image_folder" / row["file"]).is_file() for row in rows)
+
+
+def test_a_balance_that_was_killed_goes_on_and_gives_the_same_bytes(
+    painter, phantom_data, balanced, tmp_path, monkeypatch
+):
+    class Killed(BaseException):
+        pass
+
+    asked = []
+    honest = type(painter).generate
+
+    def dying(self, label_ids, seeds, **options):
+        asked.append((int(label_ids[0]), int(seeds[0])))
+        if len(asked) == 4:
+            raise Killed
+        return honest(self, label_ids, seeds, **options)
+
+    out = tmp_path / "out"
+    options = {"target": TARGET, "seed": 10, "steps": STEPS, "image_folder": True}
+    monkeypatch.setattr(type(painter), "generate", dying)
+    with pytest.raises(Killed):
+        balance(painter, phantom_data, out, **options)
+    assert not out.exists()
+    balance(painter, phantom_data, out, **options)
+    assert asked == sorted(asked), "a chunk was painted a second time"
+    assert len(asked) == len(set(asked)) + 1
+    assert contents(out) == contents(balanced)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_work_for_another_seed_is_not_taken_up(painter, phantom_data, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    work = tmp_path / ".balance-out"
+    honest = type(painter).generate
+
+    def dying(self, label_ids, seeds, **options):
+        if label_ids[0] == 2:
+            raise KeyboardInterrupt
+        return honest(self, label_ids, seeds, **options)
+
+    monkeypatch.setattr(type(painter), "generate", dying)
+    with pytest.raises(KeyboardInterrupt):
+        balance(painter, phantom_data, out, target=TARGET, filters="copies", seed=10)
+    assert len(list(work.glob("candidates-000[01]-*"))) >= 2
+    monkeypatch.setattr(type(painter), "generate", honest)
+    balance(painter, phantom_data, out, target=TARGET, filters="copies", seed=20)
+    assert min(int(row["seed"]) for row in manifest(out)) == 20
+    assert not work.exists()
+
+
+def test_a_class_that_is_never_fit_is_left_short_and_said_so(
+    painter, phantom_data, tmp_path, monkeypatch
+):
+    one = painter.training.images[:1]
+    star = painter.class_names.index("star")
+    honest = type(painter).generate
+
+    def collapsed(self, label_ids, seeds, **options):
+        if label_ids[0] == star:
+            return np.repeat(255 - one, len(seeds), axis=0)
+        return honest(self, label_ids, seeds, **options)
+
+    monkeypatch.setattr(type(painter), "generate", collapsed)
+    info = balance(painter, phantom_data, tmp_path / "out", target=TARGET, filters="copies")
+    report = json.loads((tmp_path / "out" / "balance_report.json").read_text())
+    counts = report["classes"]["star"]
+    assert counts["synthetic"] == 1
+    assert counts["drawn"] <= START + PATIENCE + CHUNK
+    assert counts["short"] == counts["wanted"] - 1
+    assert "class star is" in report["warnings"][0]
+    assert f"{counts['drawn'] - 1} exact_copy" in report["warnings"][0]
+    assert info.splits["train"].num_records == 7 * TARGET - counts["short"]
+
+
+def test_max_fills_up_to_the_largest_class(tiny_run, phantom_data, tmp_path):
+    info = balance(tiny_run, phantom_data, tmp_path / "max", filters="copies")
+    largest = max(tiny_run.config.data.class_counts)
+    assert info.splits["train"].num_records == 7 * largest
+    report = json.loads((tmp_path / "max" / "balance_report.json").read_text())
+    assert report["target"] == "max"
+    assert all(c["real"] + c["synthetic"] == largest for c in report["classes"].values())
+
+
+def test_classes_above_the_target_keep_all_they_have(tiny_run, phantom_data, tmp_path):
+    info = balance(tiny_run, phantom_data, tmp_path / "one", target=1)
+    assert info.splits["train"].num_records == read_info(phantom_data).splits["train"].num_records
+    assert manifest(tmp_path / "one") == []
+
+
+def test_another_data_set_is_refused(tiny_run, balanced, tmp_path):
+    with pytest.raises(InputError, match="give the one it was trained on"):
+        balance(tiny_run, balanced, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", [0, -5, "most", 2.5])
+def test_a_target_that_is_none_is_refused(tiny_run, phantom_data, tmp_path, target):
+    with pytest.raises(InputError, match="target must be 'max', 'median', a number above 0"):
+        balance(tiny_run, phantom_data, tmp_path / "out", target=target)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"filters": "none"}, "filters must be one of all, copies, got 'none'"),
+        ({"ratio": 0.0}, "ratio must be a number above 0, got 0.0"),
+        ({"seed": 2**63 - 1}, "leaves room"),
+        ({"target": {"wart": 3}}, "names class 'wart'; there are blotch"),
+    ],
+)
+def test_options_that_are_none_are_refused(tiny_run, phantom_data, tmp_path, options, told):
+    with pytest.raises(InputError, match=told):
+        balance(tiny_run, phantom_data, tmp_path / "out", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_limits_need_held_out_images(painter, phantom_data, tmp_path, monkeypatch):
+    training_only = tmp_path / "training_only"
+    info = read_info(phantom_data)
+    write_dataset(
+        training_only,
+        name=info.name,
+        class_names=info.class_names,
+        image_shape=info.image_shape,
+        splits={"train": read_records(phantom_data, "train")},
+    )
+    alone = dataclasses.replace(painter, data_fingerprint=fingerprint(training_only))
+    with pytest.raises(InputError, match="neither a validation nor a test split"):
+        balance(alone, training_only, tmp_path / "out", target=TARGET)
+    assert list(tmp_path.iterdir()) == [training_only]
+    info = balance(alone, training_only, tmp_path / "out", target=TARGET, filters="copies")
+    assert info.splits["train"].num_records == 7 * TARGET

@@ -1,0 +1,86 @@
+"""The limits, and what they let pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skin_synth.evaluation.memorization import nearest
+from skin_synth.synthesis.filters import (
+    KEPT,
+    NEAR_TRAINING,
+    OTHER_CLASS,
+    UNREALISTIC,
+    Gauge,
+    Scores,
+    distinct,
+)
+
+
+def greedy(images, limit):
+    """One after the other, against all that stay: the definition."""
+    stays = []
+    for row in range(len(images)):
+        earlier = images[stays]
+        if not stays or nearest(images[row : row + 1], earlier)[1][0] >= limit:
+            stays.append(row)
+    return stays
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 40])
+def test_distinct_is_the_greedy_choice(count):
+    rng = np.random.default_rng(count)
+    parents = rng.integers(0, 256, (5, 16, 16, 3))
+    noise = rng.integers(-20, 21, (count, 16, 16, 3))
+    chosen = rng.integers(0, 5, count)
+    images = np.clip(parents[chosen] + noise, 0, 255).astype(np.uint8)
+    images[::3] = images[::3, ::-1]
+    for limit in (0.0, 16.0, 17.0, 40.0, 300.0):
+        assert np.flatnonzero(distinct(images, limit)).tolist() == greedy(images, limit)
+
+
+def test_real_images_pass_at_the_rates_that_make_the_limits(gauge, training, held_out):
+    rates = gauge.real["pass"]
+    # Percentiles of few images lie between two of them.
+    assert 1 > rates[NEAR_TRAINING] >= 0.99 - 1 / len(held_out)
+    assert 1 > rates[UNREALISTIC] >= 0.95 - 1 / len(held_out)
+    scores = gauge.scores(held_out.images, held_out.labels, training.images)
+    reasons = gauge.reasons(scores, held_out.labels)
+    assert reasons.count(OTHER_CLASS) <= (1 - rates[OTHER_CLASS]) * len(held_out) + 1e-9
+    assert reasons.count(KEPT) > 0.4 * len(held_out)
+
+
+def test_training_images_are_near_themselves(gauge, training):
+    scores = gauge.scores(training.images[:9], training.labels[:9], training.images)
+    np.testing.assert_array_equal(scores.nearest, np.arange(9))
+    assert set(gauge.reasons(scores, training.labels[:9])) == {NEAR_TRAINING}
+
+
+def test_the_first_reason_counts(gauge):
+    far, deep = gauge.distance + 1, gauge.realism + 1
+    scores = Scores(
+        assigned=np.array([0, 1, 0, 1]),
+        probability=np.ones(4),
+        nearest=np.zeros(4, int),
+        distance=np.array([0.0, far, far, 0.0]),
+        realism=np.array([0.0, 0.0, 0.0, deep]),
+    )
+    expected = [NEAR_TRAINING, OTHER_CLASS, UNREALISTIC, NEAR_TRAINING]
+    assert gauge.reasons(scores, np.zeros(4, int)) == expected
+    good = Scores(np.zeros(1, int), np.ones(1), np.zeros(1, int), np.array([far]), np.array([deep]))
+    assert gauge.reasons(good, np.zeros(1, int)) == [KEPT]
+
+
+def test_a_gauge_that_was_saved_measures_the_same(gauge, held_out, training, tmp_path):
+    gauge.save(tmp_path / "gauge.npz")
+    again = Gauge.load(tmp_path / "gauge.npz")
+    assert (again.distance, again.realism, again.real) == (
+        gauge.distance,
+        gauge.realism,
+        gauge.real,
+    )
+    assert again.classifier.weights_hash == gauge.classifier.weights_hash
+    arguments = (held_out.images[:8], held_out.labels[:8], training.images)
+    before, after = gauge.scores(*arguments), again.scores(*arguments)
+    np.testing.assert_array_equal(before.probability, after.probability)
+    np.testing.assert_array_equal(before.realism, after.realism)

@@ -1,0 +1,46 @@
+"""How many images a class is to have, and how many of them are missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from skin_synth.synthesis.targets import goals, missing
+from tfrecords_tools.errors import InputError
+
+COUNTS = {"nv": 100, "mel": 20, "bcc": 10, "df": 3}
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("max", {"nv": 100, "mel": 100, "bcc": 100, "df": 100}),
+        ("median", {"nv": 100, "mel": 20, "bcc": 10, "df": 10}),
+        (15, {"nv": 100, "mel": 20, "bcc": 15, "df": 15}),
+        ({"df": 50, "nv": 5}, {"nv": 100, "mel": 20, "bcc": 10, "df": 50}),
+    ],
+)
+def test_goals_are_never_below_what_is_there(target, expected):
+    assert goals(target, COUNTS) == expected
+
+
+def test_the_ratio_bounds_synthetic_images_by_real_ones():
+    assert missing("max", COUNTS, 2.5) == {"nv": 0, "mel": 50, "bcc": 25, "df": 7}
+    assert missing(12, COUNTS, 2.5) == {"nv": 0, "mel": 0, "bcc": 2, "df": 7}
+    assert missing(12, COUNTS) == {"nv": 0, "mel": 0, "bcc": 2, "df": 9}
+
+
+@pytest.mark.parametrize("target", [0, -1, 2.5, True, "min", None, {"df": 0}, {"df": "many"}])
+def test_other_targets_are_refused_with_what_was_received(target):
+    with pytest.raises(InputError, match="target must be"):
+        goals(target, COUNTS)
+
+
+def test_an_unknown_class_is_named():
+    with pytest.raises(InputError, match="names class 'wart'; there are nv, mel, bcc, df"):
+        goals({"wart": 3}, COUNTS)
+
+
+@pytest.mark.parametrize("ratio", [0, -1.0, float("inf"), float("nan")])
+def test_a_ratio_that_is_none_is_refused(ratio):
+    with pytest.raises(InputError, match="ratio must be"):
+        missing("max", COUNTS, ratio)

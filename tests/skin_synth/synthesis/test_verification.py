@@ -1,0 +1,104 @@
+"""Images made again from a manifest: what fits, what was tampered with, what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skin_synth.provenance import encode_synthetic, manifest_csv, pixels_sha256, read_manifest
+from skin_synth.synthesis import balance, generate_images, verify_manifest
+from tfrecords_tools.errors import InputError
+
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def honest(painter):
+    return dataclasses.replace(painter, tricks=False)
+
+
+@pytest.fixture
+def folder(honest, tmp_path):
+    return generate_images(honest, label="star", count=COUNT, out=tmp_path / "star")
+
+
+def test_all_images_are_made_again(folder, honest):
+    found = verify_manifest(folder, honest)
+    assert (found.rows, found.equal, found.near, found.problems) == (COUNT, COUNT, 0, ())
+    found.check()
+
+
+def test_a_sample_is_made_again_from_a_data_set(honest, phantom_data, tmp_path):
+    balance(honest, phantom_data, tmp_path / "out", target=20, filters="copies")
+    found = verify_manifest(tmp_path / "out", honest, count=10, seed=3)
+    assert (found.equal, found.problems) == (10, ())
+    assert found.rows > 10
+
+
+def shifted(painter, by):
+    """A painter whose images differ by so many grey levels, as those of another machine might."""
+    honest = type(painter).generate
+
+    class Other(type(painter)):
+        def generate(self, *arguments, **options):
+            images = honest(self, *arguments, **options)
+            return np.where(images > 127, images - by, images + by).astype(np.uint8)
+
+    return Other(**{f.name: getattr(painter, f.name) for f in dataclasses.fields(painter)})
+
+
+def test_one_grey_level_is_near_and_two_are_not(folder, honest):
+    near = verify_manifest(folder, shifted(honest, 1))
+    assert (near.equal, near.near, near.problems) == (0, COUNT, ())
+    far = verify_manifest(folder, shifted(honest, 2))
+    assert len(far.problems) == COUNT
+    with pytest.raises(InputError, match=r"differs by 2 grey levels.* and 7 more"):
+        far.check()
+
+
+def test_files_that_do_not_fit_are_told(folder, honest):
+    rows = read_manifest(folder / "manifest.csv")
+    with Image.open(folder / "0.png") as image:
+        changed = np.array(image)
+    changed[0, 0] ^= 1
+    (folder / "0.png").write_bytes(encode_synthetic(changed, rows[0]))
+    (folder / "1.png").unlink()
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:100])
+    (folder / "stranger.png").write_bytes((folder / "3.png").read_bytes())
+    found = verify_manifest(folder, honest)
+    assert found.equal == COUNT - 3
+    told = "\n".join(found.problems)
+    assert f"{rows[0].image_id}: its pixels are not those of its row" in told
+    assert f"{rows[1].image_id}: is in manifest.csv only" in told
+    assert f"{rows[2].image_id}: its image cannot be read" in told
+    assert "stranger.png: has no row" in told
+    assert len(found.problems) == 4
+
+
+def test_a_row_with_a_forged_seed_is_found(folder, honest):
+    rows = read_manifest(folder / "manifest.csv")
+    with Image.open(folder / "5.png") as image:
+        forged = dataclasses.replace(
+            rows[5], seed=77, pixels_sha256=pixels_sha256(np.asarray(image))
+        )
+    rows[5] = forged
+    (folder / "manifest.csv").write_bytes(manifest_csv(rows))
+    (folder / "5.png").rename(folder / "77.png")
+    found = verify_manifest(folder, honest)
+    assert found.equal == COUNT - 1
+    assert "made again it differs" in found.problems[0]
+
+
+@pytest.mark.parametrize("field", ["run_id", "checkpoint_hash"])
+def test_another_painter_is_refused(folder, honest, field):
+    other = dataclasses.replace(honest, **{field: "d" * 12})
+    with pytest.raises(InputError, match="was painted by run 0123456789ab, checkpoint cccc"):
+        verify_manifest(folder, other)
+
+
+def test_a_folder_without_manifest_is_named(honest, tmp_path):
+    with pytest.raises(InputError, match=r"manifest\.csv is not there"):
+        verify_manifest(tmp_path, honest)

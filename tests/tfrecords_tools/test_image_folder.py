@@ -1,0 +1,81 @@
+"""A data set as files: every record once, byte for byte, labels in the order of the folders."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.image_folder import write_image_folder
+from tfrecords_tools.reader import read, read_info
+
+
+def rows_of(folder):
+    with (folder / "images.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_record_is_a_file_with_its_row(small_data, tmp_path):
+    out = write_image_folder(small_data, tmp_path / "out")
+    rows = iter(rows_of(out))
+    info = read_info(small_data)
+    for split in info.splits:
+        for record in read(small_data, split):
+            row = next(rows)
+            assert (out / row["file"]).read_bytes() == record.image
+            assert row["split"] == split
+            assert row["label"] == info.class_names[record.label]
+            assert (row["image_id"], row["group"], row["origin"]) == (
+                record.image_id,
+                record.group,
+                record.origin,
+            )
+    assert next(rows, None) is None
+    files = [path for path in out.rglob("*.png")]
+    assert len(files) == len(rows_of(out))
+
+
+def test_folders_sorted_by_name_are_in_the_order_of_the_labels(small_data, tmp_path):
+    out = write_image_folder(small_data, tmp_path / "out")
+    for split in read_info(small_data).splits:
+        folders = sorted(path.name for path in (out / split).iterdir())
+        assert folders == ["00_melanoma", "01_naevus"]
+
+
+def test_original_jpegs_stay_jpegs(tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    from tests.tfrecords_tools.conftest import noise
+    from tfrecords_tools import build
+
+    for label in ("a/b", "c"):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for number in range(6):
+            image = Image.fromarray(np.repeat(noise(number + 9 * len(label)), 2, axis=0))
+            image.save(tmp_path / "images" / label / f"{number}.jpg")
+    (tmp_path / "images" / "a" / "b").rename(tmp_path / "images" / "b b")
+    (tmp_path / "images" / "a").rmdir()
+    build(tmp_path / "images", tmp_path / "data", name="x")
+    out = write_image_folder(tmp_path / "data", tmp_path / "out")
+    assert {row["file"].rsplit(".")[-1] for row in rows_of(out)} == {"jpg"}
+    assert {row["file"].split("/")[1] for row in rows_of(out)} == {"00_b_b", "01_c"}
+
+
+def test_a_damaged_data_set_leaves_nothing(damageable, tmp_path):
+    shard = next(damageable.glob("*.tfrecord-*"))
+    content = bytearray(shard.read_bytes())
+    content[40] ^= 255
+    shard.write_bytes(content)
+    with pytest.raises(InputError, match="build the data set again"):
+        write_image_folder(damageable, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_existing_folder_is_left_alone(small_data, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match="exists already"):
+        write_image_folder(small_data, tmp_path / "out")
+    write_image_folder(small_data, tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "images.csv").is_file()

@@ -1,0 +1,59 @@
+"""A data set as image files with a CSV, for frameworks that read no TFRecords."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+from pathlib import Path
+
+from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.contact_sheets import UNSAFE
+from tfrecords_tools.reader import read, read_info
+
+IMAGES_CSV = "images.csv"
+COLUMNS = ("file", "split", "label", "image_id", "group", "origin")
+PNG = b"\x89PNG"
+
+
+def write_image_folder(
+    data: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = False
+) -> Path:
+    """Writes SPLIT/NN_CLASS/NUMBER.png (or .jpg), encoded as in the data set, and `IMAGES_CSV`.
+
+    The folders of a split, sorted by name, are in the order of the labels. Names of images, which
+    may be no file names, stand in the CSV.
+
+    Args:
+        data: a data set directory.
+        out: folder to be; it appears once it is complete.
+        overwrite: whether to replace a folder that is there already.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: no data set there, a damaged record, or a folder that is there already.
+    """
+    info = read_info(data)
+    width = max(2, len(str(len(info.class_names) - 1)))
+    folders = [
+        f"{label:0{width}d}_{UNSAFE.sub('_', name)[:64]}"
+        for label, name in enumerate(info.class_names)
+    ]
+    with new_directory(out, overwrite=overwrite) as root:
+        for split, folder in itertools.product(info.splits, folders):
+            (root / split / folder).mkdir(parents=True)
+        with (root / IMAGES_CSV).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for split in info.splits:
+                for number, record in enumerate(read(data, split)):
+                    suffix = "png" if record.image.startswith(PNG) else "jpg"
+                    path = f"{split}/{folders[record.label]}/{number:06d}.{suffix}"
+                    (root / path).write_bytes(record.image)
+                    name = info.class_names[record.label]
+                    writer.writerow(
+                        (path, split, name, record.image_id, record.group, record.origin)
+                    )
+    return Path(out)
