@@ -252,10 +252,23 @@ def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
         default="classifier",
         metavar="NAME",
         help="what images are compared by: classifier (trained on the real training split, needs "
-        "no download), mobilenet (needs --weights) or inception (ImageNet weights, downloaded "
-        "unless --weights is given) (default: %(default)s)",
+        "no download), mobilenet (needs --weights), inception (ImageNet weights, downloaded "
+        "unless --weights is given), or a saved Keras model, FILE.keras (default: %(default)s)",
     )
     parser.add_argument("--weights", metavar="FILE", help="weights file of mobilenet or inception")
+    parser.add_argument(
+        "--seeds",
+        type=positive_int,
+        default=3,
+        metavar="N",
+        help="sets of synthetic images over which the Fréchet distance is spread "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="intermediate results, from which a second start resumes (default: OUT.cache)",
+    )
     _add_seed(parser, "the synthetic images and the classifier")
 
 
@@ -270,9 +283,40 @@ def _evaluate(options: argparse.Namespace) -> None:
         features=options.features,
         weights=options.weights,
         seed=options.seed,
+        seeds=options.seeds,
+        cache=options.cache,
         overwrite=options.overwrite,
     )
     print(f"{options.out}: open report.html in a browser")
+
+
+def _reader_study_flags(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    _add_data(parser)
+    _add_out(parser, "new directory for the sheet, the answer form and the key")
+    parser.add_argument(
+        "--per_class",
+        type=positive_int,
+        default=8,
+        metavar="N",
+        help="real images of a class, and as many synthetic ones (default: %(default)s)",
+    )
+    _add_seed(parser, "the choice, the synthetic images and their order")
+
+
+def _reader_study(options: argparse.Namespace) -> None:
+    from skin_synth.evaluation.reader_study import write_reader_study
+    from skin_synth.runs import load_run
+
+    write_reader_study(
+        load_run(options.run),
+        options.data,
+        options.out,
+        per_class=options.per_class,
+        seed=options.seed,
+        overwrite=options.overwrite,
+    )
+    print(f"{options.out}: give readers sheet.html and answers.csv; keep key.csv")
 
 
 def _export_flags(parser: argparse.ArgumentParser) -> None:
@@ -351,6 +395,13 @@ COMMANDS = (
         "skin-synth evaluate --run runs/ham/run --data runs/ham/data --out runs/ham/report",
         _evaluate_flags,
         _evaluate,
+    ),
+    Command(
+        "reader-study",
+        "write a blind sheet of real and synthetic images, an answer form and a key",
+        "skin-synth reader-study --run runs/ham/run --data runs/ham/data --out runs/ham/readers",
+        _reader_study_flags,
+        _reader_study,
     ),
     Command(
         "export",
