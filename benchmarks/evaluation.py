@@ -1,7 +1,7 @@
 """What an evaluation costs: features, distances and neighbours of N against N images.
 
-Images are random smooth ones, which is the slow case for the search of neighbours. Takes about
-ten minutes at the default size on two cores; peak memory is that of the whole process.
+Images are random smooth ones. Most of the time goes into features; peak memory is that of the
+whole process. Without --weights, features are random numbers.
 
     python benchmarks/evaluation.py --images 10000 --size 64 \
         --weights mobilenet_v1_0.75_224.weights.h5

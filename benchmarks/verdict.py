@@ -1,7 +1,7 @@
 """How often the verdict accuses a faultless generator, and how often it finds planted faults.
 
 Phantoms of three classes, 60 images of each in every split, one trained extractor and judge for
-all seeds. Takes about a minute for 20 seeds.
+all seeds. A verdict takes about a second of CPU time; there are eight for each seed.
 
     python benchmarks/verdict.py --seeds 20
 """
