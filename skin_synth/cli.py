@@ -11,11 +11,22 @@ from typing import NamedTuple
 
 from absl.flags import argparse_flags
 
-from skin_synth.flag_types import balance_target, positive_float, positive_int, seed_number
-from skin_synth.manifest_commands import (
-    add_checkpoint,
+from skin_synth.common_flags import (
+    add_data,
+    add_out,
+    add_run,
+    add_seed,
     add_source,
     chosen_source,
+)
+from skin_synth.evaluation_commands import (
+    evaluate_flags,
+    reader_study_flags,
+    work_evaluate,
+    work_reader_study,
+)
+from skin_synth.flag_types import balance_target, positive_float, positive_int, seed_number
+from skin_synth.manifest_commands import (
     is_synthetic_flags,
     verify_manifest_flags,
     work_is_synthetic,
@@ -92,39 +103,8 @@ def make_parser() -> argparse_flags.ArgumentParser:
     return parser
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="RUN", help="run directory of a training")
-    add_checkpoint(parser)
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        required=True,
-        metavar="DIR",
-        help="data set directory that `tfrecords-tools build` wrote",
-    )
-
-
-def _add_seed(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument(
-        "--seed",
-        type=seed_number,
-        default=0,
-        metavar="S",
-        help=f"seed of {what} (default: %(default)s)",
-    )
-
-
-def _add_out(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--out", required=True, metavar="DIR", help=what)
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace --out where it exists (default: refuse)"
-    )
-
-
 def _train_flags(parser: argparse.ArgumentParser) -> None:
-    _add_data(parser)
+    add_data(parser)
     parser.add_argument(
         "--run",
         required=True,
@@ -205,8 +185,8 @@ def _generate_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count", required=True, type=positive_int, metavar="N", help="how many images"
     )
-    _add_out(parser, "new folder for the PNG files and manifest.csv")
-    _add_seed(parser, "the first image; the next ones count up")
+    add_out(parser, "new folder for the PNG files and manifest.csv")
+    add_seed(parser, "the first image; the next ones count up")
     parser.add_argument(
         "--truncation",
         type=positive_float,
@@ -239,9 +219,9 @@ def _generate(options: argparse.Namespace) -> None:
 
 
 def _balance_flags(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    _add_data(parser)
-    _add_out(parser, "new data set directory: all of --data, and synthetic training images")
+    add_run(parser)
+    add_data(parser)
+    add_out(parser, "new data set directory: all of --data, and synthetic training images")
     parser.add_argument(
         "--target",
         type=balance_target,
@@ -274,7 +254,7 @@ def _balance_flags(parser: argparse.ArgumentParser) -> None:
         help="weights of MobileNet, by whose features copies are looked for a second time "
         "(default: by those of a second classifier)",
     )
-    _add_seed(parser, "the synthetic images")
+    add_seed(parser, "the synthetic images")
 
 
 def _balance(options: argparse.Namespace) -> None:
@@ -300,40 +280,8 @@ def _balance(options: argparse.Namespace) -> None:
     print(f"{options.out}: balanced data set; look with: tfrecords-tools inspect {options.out}")
 
 
-def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    _add_data(parser)
-    _add_out(parser, "new directory for report.json, report.html and image grids")
-    parser.add_argument(
-        "--features",
-        default="classifier",
-        metavar="NAME",
-        help="what images are compared by: classifier (trained on the real training split, needs "
-        "no download), mobilenet (needs --weights) or inception (ImageNet weights, downloaded "
-        "unless --weights is given) (default: %(default)s)",
-    )
-    parser.add_argument("--weights", metavar="FILE", help="weights file of mobilenet or inception")
-    _add_seed(parser, "the synthetic images and the classifier")
-
-
-def _evaluate(options: argparse.Namespace) -> None:
-    from skin_synth.evaluation import evaluate
-    from skin_synth.runs import load_run
-
-    evaluate(
-        load_run(options.run, options.checkpoint),
-        options.data,
-        options.out,
-        features=options.features,
-        weights=options.weights,
-        seed=options.seed,
-        overwrite=options.overwrite,
-    )
-    print(f"{options.out}: open report.html in a browser")
-
-
 def _export_flags(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "--out",
         required=True,
@@ -414,8 +362,15 @@ COMMANDS = (
         "evaluate",
         "judge a run against real images, per class, beside a real-against-real floor",
         "skin-synth evaluate --run runs/ham/run --data runs/ham/data --out runs/ham/report",
-        _evaluate_flags,
-        _evaluate,
+        evaluate_flags,
+        work_evaluate,
+    ),
+    Command(
+        "reader-study",
+        "write a blind sheet of real and synthetic images, an answer form and a key",
+        "skin-synth reader-study --run runs/ham/run --data runs/ham/data --out runs/ham/readers",
+        reader_study_flags,
+        work_reader_study,
     ),
     Command(
         "export",

@@ -1,61 +1,11 @@
-"""Commands that read provenance, and flags that say what painted an image."""
+"""Commands that read provenance."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from skin_synth import checkpoints
+from skin_synth.common_flags import add_source, chosen_source
 from skin_synth.flag_types import positive_int, seed_number
-from tfrecords_tools.errors import InputError
-
-if TYPE_CHECKING:
-    from skin_synth.synthesis.painting import Source
-
-
-def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """Declares which checkpoint of --run is meant."""
-    parser.add_argument(
-        "--checkpoint",
-        choices=checkpoints.CHOICES,
-        default=checkpoints.LAST,
-        metavar="last|best",
-        help="the last checkpoint, or the one that validation found best (default: %(default)s)",
-    )
-
-
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """Declares --run with its checkpoint, and --pretrained, of which one is needed."""
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--run", metavar="RUN", help="run directory of a training (no default: this or the next)"
-    )
-    source.add_argument(
-        "--pretrained",
-        metavar="NAME",
-        help="a generator that comes with the package, such as derm-64-ham10000 (no default)",
-    )
-    add_checkpoint(parser)
-
-
-def chosen_source(options: argparse.Namespace) -> Source:
-    """The run or the pretrained generator that the command line names.
-
-    Raises:
-        InputError: there is no such one, or a pretrained generator with a choice of checkpoint.
-    """
-    if options.pretrained is not None:
-        if options.checkpoint != checkpoints.LAST:
-            raise InputError(
-                f"--pretrained has no checkpoints, got --checkpoint {options.checkpoint}: "
-                "leave it out, or give a --run"
-            )
-        from skin_synth.pretrained import load_pretrained
-
-        return load_pretrained(options.pretrained)
-    from skin_synth.runs import load_run
-
-    return load_run(options.run, options.checkpoint)
 
 
 def verify_manifest_flags(parser: argparse.ArgumentParser) -> None:

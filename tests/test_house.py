@@ -24,7 +24,8 @@ PYTHON_FILES = sorted(
 
 STOREYS = (
     ("cli",),
-    ("manifest_commands",),
+    ("evaluation_commands", "manifest_commands"),
+    ("common_flags",),
     ("demo",),
     ("training", "synthesis"),
     ("validation",),

@@ -1,6 +1,6 @@
-"""Judging synthetic images against real ones: features, distances, class faithfulness, copies.
+"""Judging synthetic images against real ones: features, distances, variety, classes, copies.
 
-`evaluate` writes the report; every figure in it is a pure function on arrays in its own module.
+`evaluate` writes the report with its verdict; every figure in it is a pure function on arrays.
 """
 
 from __future__ import annotations

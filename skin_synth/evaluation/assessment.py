@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,22 @@ from typing import Any
 import numpy as np
 
 from skin_synth.evaluation import features as extractors
-from skin_synth.evaluation import fidelity, memorization, provenance
-from skin_synth.evaluation.classifier import (
-    Classifier,
-    confusion,
-    faithfulness,
-    train_classifier,
-)
-from skin_synth.evaluation.features import Extractor
+from skin_synth.evaluation import provenance
+from skin_synth.evaluation.cache import Cache, cache_beside, content_hash
+from skin_synth.evaluation.classifier import Classifier, default_steps, restored, train_classifier
+from skin_synth.evaluation.examination import Examination
 from skin_synth.evaluation.findings import summary, warnings
-from skin_synth.evaluation.material import Material, Paints, gather
+from skin_synth.evaluation.material import Material, Paints, gather, paint
 from skin_synth.evaluation.report import SCHEMA_VERSION, Pictures, Report, write_report
+from skin_synth.evaluation.verdict import judge_all
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.reader import fingerprint, read_info
 
-STAGES = 6
+STAGES = 8
+SEEDS = 3
+"""Sets of synthetic images over which the Fréchet distance is spread, by default."""
 
 
 def evaluate(
@@ -37,19 +35,26 @@ def evaluate(
     features: str = "classifier",
     weights: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    seeds: int = SEEDS,
     steps: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> Report:
     """Compares images that a run paints with held-out real ones; writes report.json and .html.
+
+    Every slow stage resumes from the cache: the same evaluation again takes seconds.
 
     Args:
         run: what paints.
         data_dir: the data set that it was trained on, with a test split.
         out_dir: new directory of the report, complete or not there.
-        features: what images are compared by: classifier, mobilenet or inception.
+        features: what images are compared by: classifier, mobilenet, inception, or the file of a
+            saved Keras model.
         weights: weights file of mobilenet or inception.
         seed: of the synthetic images, the floor and the classifiers.
+        seeds: sets of synthetic images over which the Fréchet distance is spread, 1 or more.
         steps: training steps of each classifier; None: as many as the training split needs.
+        cache: directory of intermediate results; None: `OUT.cache` beside the report.
         overwrite: replace `out_dir` where it exists.
 
     Returns:
@@ -58,126 +63,84 @@ def evaluate(
     Raises:
         InputError: another data set, unknown features, missing weights, or `out_dir` exists.
     """
-    _check_features(features, weights)
+    extractors.check_choice(features, weights)
+    if seeds < 1:
+        raise InputError(f"seeds must be 1 or more, got {seeds}")
+    kept = Cache(cache_beside(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite) as directory:
         _check_data(run, data_dir)
-        given = _given_extractor(features, weights)
+        given = extractors.given(features, weights)
         with Progress(total=STAGES, unit="stages", description="evaluate") as progress:
-            material = gather(run, data_dir, seed=seed)
+            material = gather(run, data_dir, seed=seed, cache=kept)
+            asked = material.asked[material.matched()]
+            others = [
+                paint(run, asked, seed=seed, number=number, cache=kept)
+                for number in range(1, seeds)
+            ]
             progress.update()
             extractor = given or extractors.of_classifier(
-                train_classifier(material.train, seed=2 * seed, steps=steps)
+                cached_classifier(material, 2 * seed, steps, kept)
             )
             progress.update()
-            judge = train_classifier(material.train, seed=2 * seed + 1, steps=steps)
+            judge = cached_classifier(material, 2 * seed + 1, steps, kept)
             progress.update()
+            exam = Examination(material, extractor, judge, others, kept, seed)
             results: dict[str, Any] = {
                 "schema_version": SCHEMA_VERSION,
                 **provenance.describe(run, data_dir, extractor, seed=seed),
                 "images": _counts(material),
-                "fidelity": compare_features(extractor, material),
+                "fidelity": exam.fidelity(),
             }
             progress.update()
-            results["faithfulness"] = judge_classes(judge, material)
-            results["copies"], nearest = find_copies(material)
+            results |= exam.tests()
+            progress.update()
+            results["faithfulness"] = exam.faithfulness()
+            progress.update()
+            results["copies"] = exam.copies()
             progress.update()
             results["warnings"] = warnings(results)
+            results["verdict"] = judge_all(results)
             results["summary"] = summary(results)
             pictures = Pictures(
-                material.test, material.synthetic, material.asked, material.train.images, *nearest
+                real=material.test,
+                synthetic=material.synthetic,
+                asked=material.asked,
+                train=material.train.images,
+                nearest=exam.nearest.index[:, 0],
+                distance=exam.nearest.distance[:, 0],
+                held_out_distance=exam.held_out.distance[:, 0],
+                realism=exam.realism(),
             )
             write_report(directory, results, pictures)
             progress.update()
     return Report(results, Path(out_dir))
 
 
-def compare_features(extractor: Extractor, material: Material) -> dict[str, Any]:
-    """Distances of the whole set and of each class, each beside its floor.
-
-    Args:
-        extractor: what images are compared by.
-        material: the images.
-    """
-    matched = material.matched()
-    test, floor = extractor(material.test.images), extractor(material.floor.images)
-    synthetic, asked = extractor(material.synthetic[matched]), material.asked[matched]
-
-    def distances(label: int | None) -> dict[str, Any]:
-        def of(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-            return features if label is None else features[labels == label]
-
-        real = of(test, material.test.labels)
-        fake, other = of(synthetic, asked), of(floor, material.floor.labels)
-        return {
-            "n": len(real),
-            "n_floor": len(other),
-            "frechet": _distance(fidelity.frechet_distance, real, fake),
-            "frechet_floor": _distance(fidelity.frechet_distance, real, other),
-            "kernel": _distance(fidelity.kernel_distance, real, fake),
-            "kernel_floor": _distance(fidelity.kernel_distance, real, other),
-        }
-
-    return {
-        "frechet_name": extractor.distance_name,
-        "kernel_name": extractor.distance_name.replace("FID", "KID").replace("FD", "KID"),
-        "kernel": fidelity.KERNEL,
-        "whole": distances(None),
-        "classes": {name: distances(i) for i, name in enumerate(material.test.class_names)},
-    }
-
-
-def judge_classes(judge: Classifier, material: Material) -> dict[str, Any]:
-    """Class faithfulness of the synthetic images beside accuracy on held-out real ones.
-
-    Args:
-        judge: trained on the real training images, with another seed than the extractor.
-        material: the images.
-    """
-    classes = len(judge.class_names)
-
-    def judged(images: np.ndarray, asked: np.ndarray) -> dict[str, Any]:
-        matrix = confusion(asked, judge.predict(images).argmax(axis=1), classes)
-        mean, shares = faithfulness(matrix)
-        return {
-            "n": len(images),
-            "mean": mean,
-            "classes": dict(zip(judge.class_names, shares, strict=True)),
-            "confusion": matrix.tolist(),
-        }
-
-    return {
-        "judge": {
-            "sha256": judge.weights_hash,
-            "seed": judge.seed,
-            "steps": judge.steps,
-        },
-        "synthetic": judged(material.synthetic, material.asked),
-        "real": judged(material.test.images, material.test.labels),
-    }
-
-
-def find_copies(material: Material) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray]]:
-    """Distances to the nearest training image, and for each synthetic image which it is.
+def cached_classifier(material: Material, seed: int, steps: int | None, cache: Cache) -> Classifier:
+    """The classifier of the training images, trained once for each seed.
 
     Args:
         material: the images.
-
-    Returns:
-        Figures; index int64[n] into the training images and distance float32[n].
+        seed: of weights and batches.
+        steps: of training; None: as many as the images need.
+        cache: keeps the weights.
     """
-    index, distance = memorization.nearest(material.synthetic, material.train.images)
-    _, held_out = memorization.nearest(material.test.images, material.train.images)
-    figures = {
-        "metric": memorization.METRIC,
-        "n": len(distance),
-        "n_held_out": len(held_out),
-        **dataclasses.asdict(memorization.compare(distance, held_out)),
-    }
-    return figures, (index, distance)
+    train = material.train
+    steps = default_steps(len(train)) if steps is None else steps
+    fresh: list[Classifier] = []
 
+    def trained() -> dict[str, np.ndarray]:
+        fresh.append(train_classifier(train, seed=seed, steps=steps))
+        arrays = fresh[0].network.get_weights()
+        return {f"{number:03d}": array for number, array in enumerate(arrays)}
 
-def _distance(function: Any, real: np.ndarray, fake: np.ndarray) -> float | None:
-    return function(real, fake) if min(len(real), len(fake)) >= 2 else None
+    parts = (content_hash(train.images, train.labels), train.class_names, seed, steps)
+    found = cache.arrays("classifier", parts, trained)
+    if fresh:
+        return fresh[0]
+    arrays = [found[name] for name in sorted(found)]
+    side = train.images.shape[1]
+    return restored(arrays, side, train.class_names, seed=seed, steps=steps)
 
 
 def _counts(material: Material) -> dict[str, Any]:
@@ -190,23 +153,6 @@ def _counts(material: Material) -> dict[str, Any]:
         "synthetic": np.bincount(material.asked, minlength=len(material.test.class_names)).tolist(),
         "groups_in_train_and_test": len(in_two),
     }
-
-
-def _check_features(features: str, weights: str | os.PathLike[str] | None) -> None:
-    if features not in extractors.NAMES:
-        raise InputError(f"unknown features {features!r}; there are {', '.join(extractors.NAMES)}")
-    if features == "classifier" and weights is not None:
-        raise InputError(
-            f"features 'classifier' are trained here and take no weights, got {weights}: drop "
-            "--weights, or choose --features mobilenet or inception"
-        )
-
-
-def _given_extractor(features: str, weights: str | os.PathLike[str] | None) -> Extractor | None:
-    """The extractor that comes with its weights; None where it is trained here."""
-    if features == "mobilenet":
-        return extractors.mobilenet(weights)
-    return extractors.inception(weights) if features == "inception" else None
 
 
 def _check_data(run: Paints, data_dir: str | os.PathLike[str]) -> None:

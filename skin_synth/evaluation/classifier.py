@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -19,6 +20,8 @@ WIDTHS = (16, 32, 64, 96)
 LARGEST_SIDE = 64
 """Larger images are averaged down to this, which keeps the outline and drops fine texture."""
 BATCH_SIZE = 64
+FORWARD = 256
+"""Images judged at a time."""
 LEARNING_RATE = 3e-3
 FEWEST_STEPS, MOST_STEPS = 120, 1000
 PASSES = 6
@@ -58,7 +61,12 @@ class Classifier:
         return digest.hexdigest()
 
     def _forward(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        logits, features = self.network.predict(images, batch_size=256, verbose=0)
+        # predict_on_batch, as `predict` takes longer to start than to work on so small a network.
+        parts = [
+            self.network.predict_on_batch(images[start : start + FORWARD])
+            for start in range(0, max(len(images), 1), FORWARD)
+        ]
+        logits, features = (np.concatenate(part) for part in zip(*parts, strict=True))
         return logits, features
 
 
@@ -117,6 +125,28 @@ def load_classifier(
         raise InputError(
             f"{path} holds no weights of a classifier of {len(class_names)} classes: remove it"
         ) from error
+    return Classifier(network, class_names, seed, steps)
+
+
+def restored(
+    weights: Sequence[np.ndarray],
+    side: int,
+    class_names: tuple[str, ...],
+    *,
+    seed: int,
+    steps: int,
+) -> Classifier:
+    """The classifier whose network had these weights.
+
+    Args:
+        weights: as `network.get_weights` gave them.
+        side: height and width of its images.
+        class_names: its classes.
+        seed: that it was trained with.
+        steps: that it was trained for.
+    """
+    network = small_cnn(side, len(class_names), seed)
+    network.set_weights(weights)
     return Classifier(network, class_names, seed, steps)
 
 

@@ -1,4 +1,4 @@
-"""Features by which images are compared: one small interface, three extractors."""
+"""Features by which images are compared: one small interface, four kinds of extractors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from skin_synth.evaluation.classifier import LARGEST_SIDE, Classifier
 from tfrecords_tools.errors import InputError
 
 NAMES = ("classifier", "mobilenet", "inception")
-BATCH_SIZE = 64
+"""Beside these, any saved Keras model by its file."""
+SAVED_MODEL = ".keras"
+BATCH_SIZE = 128
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class Extractor:
     """Turns images into features; real and synthetic ones on the same path.
 
     Attributes:
-        name: one of `NAMES`.
+        name: one of `NAMES`, or the file name of a saved model.
         distance_name: what a Fréchet distance of these features may be called.
         dimension: number of features.
         provenance: where the weights come from, their hash, how images are resized.
@@ -51,6 +53,49 @@ class Extractor:
             rows = slice(start, start + BATCH_SIZE)
             found[rows] = self.function(images[rows])
         return found
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What its features depend on beside the images: weights, resize, number."""
+        return self.provenance["sha256"], self.provenance["resize"], self.dimension
+
+
+def check_choice(features: str, weights: str | os.PathLike[str] | None) -> None:
+    """Refuses what `given` could not make.
+
+    Raises:
+        InputError: unknown features, or weights where there is no use for them.
+    """
+    if features not in NAMES and not features.endswith(SAVED_MODEL):
+        raise InputError(
+            f"unknown features {features!r}; there are {', '.join(NAMES)} and saved Keras models "
+            f"(FILE{SAVED_MODEL})"
+        )
+    if features == "classifier" and weights is not None:
+        raise InputError(
+            f"features 'classifier' are trained here and take no weights, got {weights}: drop "
+            "--weights, or choose --features mobilenet or inception"
+        )
+    if features.endswith(SAVED_MODEL) and weights is not None:
+        raise InputError(f"{features} holds its own weights, got {weights}, too: drop --weights")
+
+
+def given(features: str, weights: str | os.PathLike[str] | None) -> Extractor | None:
+    """The extractor that comes with its weights; None where it is trained on the data.
+
+    Args:
+        features: classifier, mobilenet, inception, or a saved model's file.
+        weights: weights file of mobilenet or inception.
+
+    Raises:
+        InputError: unknown features, missing weights, or a file that does not fit.
+    """
+    check_choice(features, weights)
+    if features.endswith(SAVED_MODEL):
+        return keras_model(features)
+    if features == "mobilenet":
+        return mobilenet(weights)
+    return inception(weights) if features == "inception" else None
 
 
 def of_classifier(classifier: Classifier) -> Extractor:
@@ -132,6 +177,55 @@ def inception(weights: str | os.PathLike[str] | None) -> Extractor:
     )
 
 
+def keras_model(path: str | os.PathLike[str]) -> Extractor:
+    """Any Keras model saved as one file, from images to one row of features each.
+
+    It is given pixels 0 to 255 and must hold its own preprocessing. Images are resized to its
+    input; where its height and width are open, they are left as they are. A map of features is
+    averaged over its places.
+
+    Args:
+        path: what `model.save` wrote; code in it (Lambda layers) is not run.
+
+    Raises:
+        InputError: no file, no model, or other inputs or outputs than one image and one row.
+    """
+    file = _file(path)
+    try:
+        network = keras.models.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # zip, json, h5py and keras raise many kinds
+        raise InputError(f"{file} holds no Keras model: {_reason(error)}") from error
+    shape, output = network.input_shape, network.output_shape
+    wanted = isinstance(shape, tuple) and len(shape) == 4 and shape[3] == 3
+    if not wanted or shape[1] != shape[2] or not isinstance(output, tuple) or len(output) < 2:
+        raise InputError(
+            f"{file} must turn square images [n, side, side, 3] into one row of features each, it "
+            f"turns {shape} into {output}"
+        )
+    if len(output) not in (2, 4) or output[-1] is None:
+        raise InputError(f"{file} must give [n, d] or [n, h, w, d], it gives {output}")
+    side = shape[1]
+    resized = "none" if side is None else f"bicubic to {side}x{side}, antialiased"
+
+    @tf.function(reduce_retracing=True)
+    def forward(images: tf.Tensor) -> tf.Tensor:
+        pixels = tf.cast(images, tf.float32) if side is None else resize(images, side)
+        found = network(pixels, training=False)
+        return tf.reduce_mean(found, [1, 2]) if len(output) == 4 else found
+
+    return Extractor(
+        name=file.name,
+        distance_name=f"FD ({file.stem})",
+        dimension=output[-1],
+        provenance={
+            "weights": file.name,
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "resize": resized,
+        },
+        function=lambda images: tf.cast(forward(tf.constant(images)), tf.float32).numpy(),
+    )
+
+
 def resize(images: np.ndarray, side: int) -> tf.Tensor:
     """Antialiased bicubic resize, clipped to the range of pixels (Parmar et al., CVPR 2022).
 
@@ -160,7 +254,7 @@ def _on_resized(network: keras.Model, side: int) -> Callable[[np.ndarray], np.nd
 def _file(weights: str | os.PathLike[str]) -> Path:
     path = Path(weights)
     if not path.is_file():
-        raise InputError(f"no weights file at {weights}")
+        raise InputError(f"no file at {weights}")
     return path
 
 
@@ -168,8 +262,11 @@ def _load(network: keras.Model, path: Path) -> None:
     try:
         network.load_weights(path)
     except Exception as error:  # h5py and keras raise many kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path} holds no weights for {network.name}: {reason}") from error
+        raise InputError(f"{path} holds no weights for {network.name}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _provenance(

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from skin_synth.evaluation.figures import figure
+
 FEW = 50
 """Images of a class below which its distances are noisy."""
 FEW_FOR_FID = 2048
-COPIED_SHARE = 0.05
-"""Share of synthetic images nearer than one in a hundred held-out ones from which it is odd."""
-
-
-def figure(value: float | None) -> str:
-    """A number with three digits, for people; a dash where nothing could be measured."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def summary(results: dict[str, Any]) -> list[str]:
-    """The report in a few sentences.
+    """The report in a few sentences, the verdict first.
 
     Args:
         results: what report.json holds, but summary.
     """
     return [
+        *_on_faults(results["verdict"]),
         _on_classes(results["faithfulness"]),
         _on_distance(results["fidelity"]),
-        _on_copies(results["copies"]),
+        _on_variety(results["fidelity"]),
+        _on_copies(results["copies"]["pixels"]["whole"]),
     ]
 
 
@@ -72,18 +67,40 @@ def _on_distance(found: dict[str, Any]) -> str:
     return f"{text}, so the synthetic ones are {times} times as far as real ones."
 
 
-def _on_copies(found: dict[str, Any]) -> str:
-    near = round(found["share_below"] * found["n"])
-    text = (
-        f"The nearest training image lies {found['synthetic_median']:.1f} grey levels from a "
-        f"synthetic image (median) and {found['held_out_median']:.1f} from a held-out real one. "
-        f"{near:,} of {found['n']:,} synthetic images ({found['share_below']:.0%}) are nearer to a "
-        "training image than all but one in a hundred held-out real images; of images as new as "
-        "those, 1% would be."
+def _on_faults(verdict: dict[str, Any]) -> list[str]:
+    faults = verdict["faults"]
+    if not faults:
+        return [
+            f"No fault is proven. All tests together accuse a faultless generator in "
+            f"{verdict['alpha']:.0%} of cases at most; with few images, faults stay unproven."
+        ]
+    number = "One fault is" if len(faults) == 1 else f"{len(faults)} faults are"
+    return [f"{number} proven.", *(fault["sentence"] for fault in faults)]
+
+
+def _on_variety(found: dict[str, Any]) -> str:
+    whole = found["whole"]
+    if whole["coverage"] is None:
+        return "There are too few images to measure variety."
+    floor = "" if whole["coverage_floor"] is None else f" ({whole['coverage_floor']:.0%} by others)"
+    return (
+        f"Of the held-out real images, {whole['coverage']:.0%} have a synthetic one in their "
+        f"neighbourhood{floor}: coverage, variety. Of the synthetic images, "
+        f"{whole['precision']:.0%} lie among the real ones: precision, fidelity."
     )
-    if found["share_below"] > COPIED_SHARE:
-        return f"{text} That can mean copies, or blur: look at the nearest pairs."
-    return text
+
+
+def _on_copies(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "There are no images to look for copies with."
+    near = found["absolute"]
+    return (
+        f"The nearest training image lies {near['synthetic_median']:.1f} grey levels from a "
+        f"synthetic image (median) and {near['yardstick_median']:.1f} from "
+        f"{found['yardstick']}. {near['near']:,} of {near['n']:,} synthetic images "
+        f"({near['share_below']:.1%}) are nearer than the first percentile of those; of images as "
+        f"new, {near['share_expected']:.1%} would be."
+    )
 
 
 def _on_few(counts: dict[str, int], dimension: int) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from skin_synth.data import LabelledImages, load_split
+from skin_synth.evaluation.cache import Cache, content_hash
 from tfrecords_tools.reader import read_info
 
 FEWEST_SYNTHETIC = 20
@@ -62,6 +63,11 @@ class Material:
     synthetic: np.ndarray
     asked: np.ndarray
 
+    @property
+    def from_held_out(self) -> np.ndarray:
+        """Which images of the floor are not from the training split: bool[n]."""
+        return ~np.isin(self.floor.image_ids, self.train.image_ids)
+
     def matched(self) -> np.ndarray:
         """Indices of synthetic images, as many of each class as the reference has."""
         return np.concatenate(
@@ -72,13 +78,16 @@ class Material:
         )
 
 
-def gather(run: Paints, data_dir: str | os.PathLike[str], *, seed: int) -> Material:
+def gather(
+    run: Paints, data_dir: str | os.PathLike[str], *, seed: int, cache: Cache | None = None
+) -> Material:
     """Reads the real images and paints the synthetic ones.
 
     Args:
         run: what paints.
         data_dir: the data set that it was trained on.
         seed: of the synthetic images and of the choice of the floor.
+        cache: keeps the synthetic images; None paints them anew.
     """
     train, test = load_split(data_dir, "train"), load_split(data_dir, "test")
     held_out = None
@@ -89,9 +98,35 @@ def gather(run: Paints, data_dir: str | os.PathLike[str], *, seed: int) -> Mater
     )
     counts = np.maximum(test.class_counts, FEWEST_SYNTHETIC)
     asked = np.repeat(np.arange(len(counts)), counts)
-    seeds = np.random.default_rng([seed, PAINT]).integers(0, 2**63 - 1, len(asked))
-    synthetic = run.generate(asked, seeds, truncation=1.0)
+    synthetic = paint(run, asked, seed=seed, cache=cache)
     return Material(train, test, floor, floor_held_out, synthetic, asked)
+
+
+def paint(
+    run: Paints, asked: np.ndarray, *, seed: int, number: int = 0, cache: Cache | None = None
+) -> np.ndarray:
+    """Synthetic images of given labels.
+
+    Args:
+        run: what paints.
+        asked: int64[n], labels.
+        seed: of the evaluation.
+        number: of the set of images, for several sets of one evaluation.
+        cache: keeps the images; None paints them anew.
+
+    Returns:
+        uint8[n, side, side, 3].
+    """
+    stream = [seed, PAINT, number] if number else [seed, PAINT]
+    seeds = np.random.default_rng(stream).integers(0, 2**63 - 1, len(asked))
+
+    def painted() -> dict[str, np.ndarray]:
+        return {"images": run.generate(asked, seeds, truncation=1.0)}
+
+    if cache is None:
+        return painted()["images"]
+    parts = (run.run_id, run.checkpoint_hash, content_hash(asked, seeds))
+    return cache.arrays("painted", parts, painted)["images"]
 
 
 def choose_floor(

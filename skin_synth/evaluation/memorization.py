@@ -1,32 +1,58 @@
-"""Are synthetic images copies? Their nearest training images, by pixels.
+"""Are synthetic images copies? Their nearest training images, by pixels and by features.
 
-The distance of two images is the root mean square difference of their pixels on the scale 0 to
-255, after both were averaged down to 32x32, the smallest over the eight flips and quarter turns.
-Averaging keeps what a person would recognise and forgives noise and compression.
+The distance of two images in pixels is the root mean square difference of their pixels on the
+scale 0 to 255, after both were averaged down to 32x32, the smallest over the eight flips and
+quarter turns. Averaging keeps what a person would recognise and forgives noise and compression.
+
+The search is exact and prunes: images are split into means of 2x2 pixels and the rest, and by
+Cauchy and Schwarz |x - y|^2 >= |x|^2 + |y|^2 - 2 (mx.my + |rest x| |rest y|), which takes a quarter
+of the work. Only pairs whose bound is below the best distance found are compared in full.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from tfrecords_tools.errors import InputError
 
 SIDE = 32
-BLOCK = 2048
-"""Images compared at a time: bounds memory to BLOCK x BLOCK distances."""
+COARSE = 16
+"""Side of the means that the bound goes by."""
+CELLS = 1 << 21
+"""Pairs whose bounds are held at a time, for each of the eight symmetries."""
+PAIRS = 2048
+"""Pairs compared in full at a time."""
+CROWDED = 6
+"""Where the bound leaves more than one pair in so many, plain products are quicker."""
+SLACK = 1e-5
+"""Rounding of the bound, as a share of the squared norms; it is taken off."""
+SYMMETRIES = 8
 METRIC = "RMS pixel difference (0-255) at 32x32, smallest over flips and quarter turns"
-PERCENTILE = 1.0
 
 
-def nearest(images: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The nearest reference images of each image, the nearest first.
+
+    Attributes:
+        index: int64[n, k], into the reference; of equally near ones the first.
+        distance: float32[n, k]; infinite where there are fewer than k to choose from.
+    """
+
+    index: np.ndarray
+    distance: np.ndarray
+
+
+def nearest(images: np.ndarray, reference: np.ndarray | Gallery) -> tuple[np.ndarray, np.ndarray]:
     """The nearest reference image of each image.
 
     Args:
         images: uint8[n, side, side, 3].
-        reference: uint8[m, side, side, 3], m of 1 or more.
+        reference: uint8[m, side, side, 3], m of 1 or more, or a `Gallery` of them, for those who
+            ask again and again.
 
     Returns:
         Its index, int64[n], and its distance in grey levels, float32[n]: 0 for a copy.
@@ -34,17 +60,190 @@ def nearest(images: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.n
     Raises:
         InputError: no reference, or images that are not square or of another size.
     """
-    _check(images, reference)
-    index = np.zeros(len(images), np.int64)
-    distance = np.zeros(len(images), np.float32)
-    known = _flat(_averaged(reference))
+    _check(images, reference.shape)
+    gallery = reference if isinstance(reference, Gallery) else Gallery(reference)
+    found = gallery.neighbours(images)
+    return found.index[:, 0], found.distance[:, 0]
+
+
+class Gallery:
+    """Reference images, averaged once for many searches."""
+
+    def __init__(self, reference: np.ndarray) -> None:
+        """Prepares the search.
+
+        Args:
+            reference: uint8[m, side, side, 3], m of 1 or more.
+
+        Raises:
+            InputError: no image, or images that are not square.
+        """
+        _check(reference, reference.shape)
+        self.shape = reference.shape
+        small = averaged(reference)
+        self.known = _flat(small)
+        self.norms = np.einsum("ij,ij->i", self.known, self.known)
+        self.coarse = _coarse(small)
+
+    def neighbours(
+        self,
+        images: np.ndarray,
+        k: int = 1,
+        *,
+        apart: tuple[Sequence[str], Sequence[str]] | None = None,
+    ) -> Neighbours:
+        """The k nearest reference images of each image.
+
+        Args:
+            images: uint8[n, side, side, 3].
+            k: how many, 1 or more.
+            apart: groups of the images and groups of the reference; images of one group are not
+                compared.
+
+        Raises:
+            InputError: images that are not square or of another size.
+        """
+        _check(images, self.shape)
+        index = np.zeros((len(images), k), np.int64)
+        distance = np.full((len(images), k), np.inf, np.float32)
+        own, others = _codes(*apart) if apart else (None, None)
+        step = max(1, CELLS // len(self.known))
+        for start in range(0, len(images), step):
+            rows = slice(start, start + step)
+            same = None if own is None else own[rows, None] == others
+            found = self._search(averaged(images[rows]), k, same)
+            index[rows], distance[rows] = found.index, found.distance
+        return Neighbours(index, distance)
+
+    def _search(self, small: np.ndarray, k: int, same: np.ndarray | None) -> Neighbours:
+        n, m = len(small), len(self.known)
+        turned = np.stack([_flat(each) for each in symmetries(small)])
+        norms = np.einsum("ij,ij->i", turned[0], turned[0])
+        bound = self._bounds(small, norms)
+        if same is not None:
+            bound[:, same] = np.inf
+        limit = self._limits(turned, bound, k)
+        crowded = (bound <= limit[:, None]).sum(axis=(0, 2)) * CROWDED > m
+        limit[crowded] = -np.inf
+        numbers = np.nonzero((bound <= limit[:, None]) & np.isfinite(bound))
+        squared = self._compare(turned, *numbers)
+        found = _nearest_pairs(squared, numbers[1], numbers[2], n, m, k)
+        if crowded.any():
+            squared = self._products(turned[:, crowded])
+            if same is not None:
+                squared[same[crowded]] = np.inf
+            order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+            found.index[crowded, : order.shape[1]] = order
+            value = np.sqrt(np.take_along_axis(squared, order, axis=1))
+            found.distance[crowded, : order.shape[1]] = value
+        scale = np.float32(1 / np.sqrt(self.known.shape[1]))
+        return Neighbours(found.index, found.distance * scale)
+
+    def _bounds(self, small: np.ndarray, norms: np.ndarray) -> np.ndarray:
+        """Lower bounds of squared distances: float32[8, n, m]."""
+        rest = _coarse(small)[:, -1:]
+        coarse = np.concatenate(
+            [np.hstack([each, rest]) for each in _coarse_symmetries(small)], axis=0
+        )
+        bound = (-2 * coarse) @ self.coarse.T
+        bound = bound.reshape(SYMMETRIES, len(small), len(self.known))
+        bound += ((1 - SLACK) * norms)[:, None]
+        bound += (1 - SLACK) * self.norms
+        return bound
+
+    def _limits(self, turned: np.ndarray, bound: np.ndarray, k: int) -> np.ndarray:
+        """Squared distances that the k-th nearest does not exceed: float32[n]."""
+        n, m = bound.shape[1:]
+        few = min(k + 2, m)
+        best = bound.min(axis=0)
+        column = np.argpartition(best, few - 1, axis=1)[:, :few].ravel()
+        row = np.repeat(np.arange(n), few)
+        symmetry = bound[:, row, column].argmin(axis=0)
+        squared = self._compare(turned, symmetry, row, column)
+        squared[~np.isfinite(best[row, column])] = np.inf
+        if few < k:
+            return np.full(n, np.inf, np.float32)
+        limit = np.partition(squared.reshape(n, few), k - 1, axis=1)[:, k - 1]
+        return limit * np.float32(1 + SLACK)
+
+    def _compare(
+        self, turned: np.ndarray, symmetry: np.ndarray, row: np.ndarray, column: np.ndarray
+    ) -> np.ndarray:
+        """Squared distances of pairs, in full: float32[pairs]."""
+        squared = np.empty(len(row), np.float32)
+        for start in range(0, len(row), PAIRS):
+            pairs = slice(start, start + PAIRS)
+            difference = turned[symmetry[pairs], row[pairs]]
+            difference -= self.known[column[pairs]]
+            squared[pairs] = np.einsum("ij,ij->i", difference, difference)
+        return squared
+
+    def _products(self, turned: np.ndarray) -> np.ndarray:
+        """Squared distances, the smallest over the symmetries: float64[n, m]."""
+        rows, m = turned.shape[1], len(self.known)
+        queries = turned.astype(np.float64)
+        norms = np.einsum("ij,ij->i", queries[0], queries[0])[:, None]
+        squared = np.empty((rows, m))
+        for start in range(0, m, PAIRS):
+            known = self.known[start : start + PAIRS].astype(np.float64)
+            closest = np.full((rows, len(known)), -np.inf)
+            for query in queries:
+                np.maximum(closest, query @ known.T, out=closest)
+            scale = norms + np.einsum("ij,ij->i", known, known)
+            found = scale - 2 * closest
+            found[found < 1e-12 * scale] = 0.0
+            squared[:, start : start + PAIRS] = found
+        return squared
+
+
+def feature_neighbours(
+    turned: np.ndarray,
+    reference: np.ndarray,
+    k: int = 1,
+    *,
+    apart: tuple[Sequence[str], Sequence[str]] | None = None,
+) -> Neighbours:
+    """The k nearest reference images by features, the nearest over the symmetries of each image.
+
+    Args:
+        turned: float[symmetries, n, d], features of each image under each symmetry.
+        reference: float[m, d], m of 1 or more.
+        k: how many, 1 or more.
+        apart: groups of the images and groups of the reference; images of one group are not
+            compared.
+
+    Raises:
+        InputError: no reference, or another number of features.
+    """
+    if turned.ndim != 3 or reference.ndim != 2 or turned.shape[2] != reference.shape[1]:
+        raise InputError(
+            "features must be [symmetries, n, d] and [m, d], got "
+            f"{list(turned.shape)} and {list(reference.shape)}"
+        )
+    if not len(reference):
+        raise InputError("needs at least one reference image, got none")
+    center = reference.mean(axis=0, dtype=np.float64)
+    known = reference - center
     norms = np.einsum("ij,ij->i", known, known)
-    for start in range(0, len(images), BLOCK):
-        rows = slice(start, start + BLOCK)
-        small = _averaged(images[rows])
-        index[rows], symmetry = _search(small, known, norms)
-        distance[rows] = _distances(small, symmetry, known[index[rows]])
-    return index, distance
+    n, m = turned.shape[1], len(reference)
+    index, distance = np.zeros((n, k), np.int64), np.full((n, k), np.inf, np.float32)
+    own, others = _codes(*apart) if apart else (None, None)
+    step, few = max(1, CELLS // m), min(k, m)
+    for start in range(0, n, step):
+        rows = slice(start, min(start + step, n))
+        squared = np.full((rows.stop - start, m), np.inf)
+        for each in turned[:, rows]:
+            query = each - center
+            scale = np.einsum("ij,ij->i", query, query)[:, None] + norms
+            value = scale - 2 * (query @ known.T)
+            value[value < 1e-12 * scale] = 0.0
+            np.minimum(squared, value, out=squared)
+        if own is not None:
+            squared[own[rows, None] == others] = np.inf
+        order = np.argsort(squared, axis=1, kind="stable")[:, :few]
+        index[rows, :few] = order
+        distance[rows, :few] = np.sqrt(np.take_along_axis(squared, order, axis=1))
+    return Neighbours(index, distance)
 
 
 def symmetries(images: np.ndarray) -> Iterator[np.ndarray]:
@@ -56,66 +255,23 @@ def symmetries(images: np.ndarray) -> Iterator[np.ndarray]:
         yield turned[:, ::-1, ::-1]
 
 
-@dataclasses.dataclass(frozen=True)
-class Copies:
-    """Distances to the nearest training image, of synthetic and of held-out real images.
-
-    Attributes:
-        synthetic_median: grey levels.
-        synthetic_minimum: grey levels.
-        held_out_median: grey levels.
-        held_out_percentile: grey levels; one in a hundred held-out images is nearer than this.
-        share_below: share of synthetic images that are nearer than this; 0.01 is expected of
-            images that are as new as held-out ones.
-    """
-
-    synthetic_median: float
-    synthetic_minimum: float
-    held_out_median: float
-    held_out_percentile: float
-    share_below: float
-
-
-def compare(synthetic: np.ndarray, held_out: np.ndarray) -> Copies:
-    """Summary of two sets of distances from `nearest`.
-
-    Args:
-        synthetic: float[n], of synthetic images to training images.
-        held_out: float[m], of real images of other lesions to the same training images.
-    """
-    threshold = np.percentile(held_out, PERCENTILE)
-    return Copies(
-        synthetic_median=float(np.median(synthetic)),
-        synthetic_minimum=float(np.min(synthetic)),
-        held_out_median=float(np.median(held_out)),
-        held_out_percentile=float(threshold),
-        share_below=float(np.mean(synthetic < threshold)),
-    )
-
-
-def _check(images: np.ndarray, reference: np.ndarray) -> None:
-    shapes = f"got {list(images.shape)} and {list(reference.shape)}"
-    if images.ndim != 4 or images.shape[1:] != reference.shape[1:]:
-        raise InputError(f"images and reference must have one shape [*, side, side, 3], {shapes}")
-    if images.shape[1] != images.shape[2]:
-        raise InputError(f"images must be square, {shapes}")
-    if not len(reference):
-        raise InputError(f"needs at least one reference image, {shapes}")
-
-
-def _averaged(images: np.ndarray) -> np.ndarray:
+def averaged(images: np.ndarray) -> np.ndarray:
     """Area-averaged to 32x32 where larger, around 0: float32[n, side, side, 3]."""
     side = images.shape[1]
     if side <= SIDE:
         return images.astype(np.float32) - 127.5
-    weights = _area_weights(side)
     small = np.empty((len(images), SIDE, SIDE, 3), np.float32)
+    factor, rest = divmod(side, SIDE)
+    weights = _area_weights(side)
     for start in range(0, len(images), 256):
-        block = images[start : start + 256].astype(np.float32) - 127.5
-        across = np.tensordot(block, weights, axes=(2, 1))
-        small[start : start + 256] = np.tensordot(across, weights, axes=(1, 1)).transpose(
-            0, 3, 2, 1
-        )
+        block = images[start : start + 256]
+        if rest:
+            across = np.tensordot(block.astype(np.float32) - 127.5, weights, axes=(2, 1))
+            found = np.tensordot(across, weights, axes=(1, 1)).transpose(0, 3, 2, 1)
+        else:
+            down = np.add.reduceat(block, np.arange(0, side, factor), axis=1, dtype=np.uint32)
+            found = np.add.reduceat(down, np.arange(0, side, factor), axis=2) / factor**2 - 127.5
+        small[start : start + 256] = found
     return small
 
 
@@ -128,36 +284,63 @@ def _area_weights(side: int) -> np.ndarray:
     return (np.clip(upper - lower, 0, None) * (SIDE / side)).astype(np.float32)
 
 
+def _means(small: np.ndarray) -> tuple[np.ndarray, int]:
+    """Means of square blocks, 16 along a side or fewer, and the side of a block in pixels."""
+    side = small.shape[1]
+    cells = next(cells for cells in range(min(COARSE, side), 0, -1) if side % cells == 0)
+    block = side // cells
+    shape = (len(small), cells, block, cells, block, small.shape[3])
+    return small.reshape(shape).mean(axis=(2, 4)), block
+
+
+def _coarse(small: np.ndarray) -> np.ndarray:
+    """Means, scaled to keep lengths, and the length of the rest: float32[n, cells + 1]."""
+    means, block = _means(small)
+    rest = _flat(small - means.repeat(block, axis=1).repeat(block, axis=2))
+    length = np.sqrt(np.einsum("ij,ij->i", rest, rest))
+    return np.hstack([_flat(means) * np.float32(block), length[:, None]])
+
+
+def _coarse_symmetries(small: np.ndarray) -> Iterator[np.ndarray]:
+    """The means under each symmetry: turning and averaging in blocks commute."""
+    means, block = _means(small)
+    for turned in symmetries(means):
+        yield _flat(turned) * np.float32(block)
+
+
 def _flat(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), int(np.prod(images.shape[1:])))
 
 
-def _search(
-    small: np.ndarray, known: np.ndarray, norms: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the nearest row of `known` and the symmetry under which it is: int64[n] each."""
-    best = np.full(len(small), np.inf, np.float32)
-    index = np.zeros(len(small), np.int64)
-    symmetry = np.zeros(len(small), np.int64)
-    for number, turned in enumerate(symmetries(small)):
-        queries = _flat(turned)
-        for start in range(0, len(known), BLOCK):
-            rows = slice(start, start + BLOCK)
-            score = norms[rows] - 2 * (queries @ known[rows].T)  # squared distance less |query|^2
-            found = score.argmin(axis=1)
-            value = score[np.arange(len(score)), found]
-            better = value < best
-            best[better] = value[better]
-            index[better] = start + found[better]
-            symmetry[better] = number
-    return index, symmetry
+def _nearest_pairs(
+    squared: np.ndarray, row: np.ndarray, column: np.ndarray, n: int, m: int, k: int
+) -> Neighbours:
+    """The k smallest of each row, each column once; distances as they are, not averaged."""
+    order = np.lexsort([column, squared, row])
+    squared, row, column = squared[order], row[order], column[order]
+    # Of a pair under several symmetries the first is the nearest.
+    _, first = np.unique(row * m + column, return_index=True)
+    first.sort()
+    squared, row, column = squared[first], row[first], column[first]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    chosen = rank < k
+    index, distance = np.zeros((n, k), np.int64), np.full((n, k), np.inf, np.float32)
+    index[row[chosen], rank[chosen]] = column[chosen]
+    distance[row[chosen], rank[chosen]] = np.sqrt(squared[chosen])
+    return Neighbours(index, distance)
 
 
-def _distances(small: np.ndarray, symmetry: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Exact distances of the pairs found; the search's own lose digits where they are small."""
-    distance = np.empty(len(small), np.float32)
-    for number, turned in enumerate(symmetries(small)):
-        chosen = symmetry == number
-        difference = _flat(turned[chosen]) - found[chosen]
-        distance[chosen] = np.sqrt(np.mean(np.square(difference), axis=1))
-    return distance
+def _codes(own: Sequence[str], others: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Names of groups as numbers, which compare quickly."""
+    _, codes = np.unique([*own, *others], return_inverse=True)
+    return codes[: len(own)], codes[len(own) :]
+
+
+def _check(images: np.ndarray, reference: tuple[int, ...]) -> None:
+    shapes = f"got {list(images.shape)} and {list(reference)}"
+    if images.ndim != 4 or images.shape[1:] != reference[1:]:
+        raise InputError(f"images and reference must have one shape [*, side, side, 3], {shapes}")
+    if images.shape[1] != images.shape[2]:
+        raise InputError(f"images must be square, {shapes}")
+    if not reference[0]:
+        raise InputError(f"needs at least one reference image, {shapes}")

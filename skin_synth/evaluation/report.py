@@ -13,15 +13,25 @@ import jinja2
 import numpy as np
 
 from skin_synth.data import LabelledImages
-from skin_synth.evaluation.findings import figure
+from skin_synth.evaluation import charts
+from skin_synth.evaluation.figures import figure, percent, probability, thousandth
 from skin_synth.evaluation.grids import image_grid, png_bytes
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 JSON, HTML = "report.json", "report.html"
 COLUMNS = 10
 """Images of a class that are shown."""
 PAIRS = 12
 """Nearest pairs that are shown."""
+EXTREMES = 12
+"""Synthetic images that are shown for their highest and for their lowest realism."""
+
+
+SECTIONS = {
+    "utility": "Do they help a classifier?",
+    "appearance": "Who is in the pictures?",
+}
+"""Parts of the results that a report may have, and their headlines."""
 
 
 class Report(dict[str, Any]):
@@ -47,6 +57,8 @@ class Pictures:
         train: uint8[m, side, side, 3].
         nearest: int64[n], index of each synthetic image's nearest training image.
         distance: float32[n], in grey levels.
+        held_out_distance: float32[k], of held-out real images to their nearest training images.
+        realism: float[n], realism score of each synthetic image.
     """
 
     real: LabelledImages
@@ -55,6 +67,8 @@ class Pictures:
     train: np.ndarray
     nearest: np.ndarray
     distance: np.ndarray
+    held_out_distance: np.ndarray
+    realism: np.ndarray
 
     def rows(self, label: int) -> tuple[np.ndarray, np.ndarray]:
         """Some real and some synthetic images of one class."""
@@ -65,9 +79,15 @@ class Pictures:
         """Indices of the synthetic images that are nearest to a training image."""
         return np.argsort(self.distance, kind="stable")[:PAIRS]
 
+    def extremes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the synthetic images with the highest and with the lowest realism."""
+        order = np.argsort(-self.realism, kind="stable")
+        few = min(EXTREMES, len(order) // 2)
+        return order[:few], order[::-1][:few]
+
 
 def write_report(directory: Path, results: Mapping[str, Any], pictures: Pictures) -> None:
-    """Writes report.json, report.html, real.png, synthetic.png and nearest.png.
+    """Writes report.json, report.html, and the grids real, synthetic, nearest and realism.
 
     Args:
         directory: an empty directory.
@@ -83,6 +103,8 @@ def write_report(directory: Path, results: Mapping[str, Any], pictures: Pictures
     closest = pictures.closest()
     pairs = [pictures.synthetic[closest], pictures.train[pictures.nearest[closest]]]
     image_grid(pairs, ["synthetic", "nearest training image"], directory / "nearest.png")
+    extremes = [pictures.synthetic[rows] for rows in pictures.extremes()]
+    image_grid(extremes, ["highest realism", "lowest realism"], directory / "realism.png")
     (directory / HTML).write_text(render_html(results, pictures), encoding="utf-8")
 
 
@@ -103,12 +125,18 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
     )
     environment.filters |= {
         "figure": figure,
-        "thousandth": lambda value: figure(None if value is None else 1000 * value),
-        "percent": _percent,
+        "thousandth": thousandth,
+        "percent": percent,
+        "probability": probability,
         "count": "{:,}".format,
     }
+    sections = {name: results[name] for name in SECTIONS if name in results}
+    rest = {name: value for name, value in results.items() if name not in SECTIONS}
     return environment.get_template(HTML).render(
-        **results,
+        **rest,
+        sections=sections,
+        section_titles=SECTIONS,
+        charts=_charts(results, pictures),
         gallery=[
             {"name": name, "real": _strip(real), "synthetic": _strip(synthetic)}
             for name, (real, synthetic) in (
@@ -125,7 +153,73 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
             }
             for row in pictures.closest()
         ],
+        extremes=[
+            [
+                {
+                    "label": names[pictures.asked[row]],
+                    "realism": float(pictures.realism[row]),
+                    "image": _strip(pictures.synthetic[row][None]),
+                }
+                for row in rows
+            ]
+            for rows in pictures.extremes()
+        ],
     )
+
+
+def _charts(results: Mapping[str, Any], pictures: Pictures) -> dict[str, str]:
+    """Pictures of figures, as SVG."""
+    found = results["fidelity"]
+    rows = [("whole set", found["whole"]), *found["classes"].items()]
+    kernel = [
+        charts.Mark(
+            name,
+            row["kernel"],
+            row["kernel_interval"],
+            row["kernel_floor"],
+            row["kernel_interval_floor"],
+        )
+        for name, row in rows
+    ]
+    judged = results["faithfulness"]
+    shares = [
+        charts.Mark(
+            name,
+            judged["synthetic"]["classes"][name],
+            judged["synthetic"]["intervals"][name],
+            judged["real"]["classes"][name],
+            judged["real"]["intervals"][name],
+        )
+        for name in judged["synthetic"]["classes"]
+    ]
+    coverage = [
+        charts.Mark(name, row["coverage"], None, row["coverage_floor"]) for name, row in rows
+    ]
+    whole = results["copies"]["pixels"]["whole"]
+    return {
+        "kernel": charts.dots(
+            kernel,
+            title=f"{found['kernel_name']} of each class, with the floor",
+            axis=f"{found['kernel_name']}: filled synthetic, hollow floor; bars 95 % intervals",
+        ),
+        "faithfulness": charts.dots(
+            shares,
+            title="Share assigned to the right class",
+            axis="share assigned to the right class: filled synthetic, hollow real",
+        ),
+        "coverage": charts.dots(
+            coverage,
+            title="Coverage of each class, with the floor",
+            axis="coverage of real images: filled by synthetic, hollow by other real images",
+        ),
+        "distances": charts.histograms(
+            pictures.distance,
+            pictures.held_out_distance,
+            title="Distances to the nearest training image",
+            axis="grey levels to the nearest training image: filled synthetic, line real",
+            line=None if whole is None else whole["absolute"]["threshold"],
+        ),
+    }
 
 
 def _strip(images: np.ndarray) -> dict[str, Any] | None:
@@ -135,7 +229,3 @@ def _strip(images: np.ndarray) -> dict[str, Any] | None:
     wide = np.concatenate(list(images), axis=1)
     encoded = base64.b64encode(png_bytes(wide)).decode("ascii")
     return {"source": f"data:image/png;base64,{encoded}", "count": len(images)}
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"

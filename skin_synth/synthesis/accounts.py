@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from skin_synth.data import LabelledImages
-from skin_synth.evaluation import memorization
+from skin_synth.evaluation import copies, memorization
 from skin_synth.evaluation.classifier import train_classifier
 from skin_synth.evaluation.features import Extractor, of_classifier
 from skin_synth.evaluation.manifold import nearest_rows
@@ -84,18 +84,19 @@ def audit(
         extractor = of_classifier(train_classifier(training, seed=seed, steps=steps))
     known = extractor(training.images)
     expected = nearest_rows(extractor(held_out.images), known)[1][:, 0]
-    found = [nearest_rows(extractor(drawing.images), known)[1][:, 0] for drawing in kept]
+    found = [nearest_rows(extractor(drawing.images), known) for drawing in kept]
+    target, distance = (np.concatenate(each)[:, 0] for each in zip(*found, strict=True))
     return {
         "features": extractor.name,
         "provenance": dict(extractor.provenance),
-        "images": int(sum(map(len, found))),
+        "images": len(distance),
         "held_out_images": len(expected),
-        **_rounded(memorization.compare(np.concatenate(found), expected)),
+        **_rounded(copies.compare(distance, expected, target)),
         "share_below_by_class": {
             training.class_names[drawing.label]: round(
-                memorization.compare(distances, expected).share_below, 4
+                copies.compare(of_class[:, 0], expected, index[:, 0]).share_below, 4
             )
-            for drawing, distances in zip(kept, found, strict=True)
+            for drawing, (index, of_class) in zip(kept, found, strict=True)
         },
     }
 
@@ -228,5 +229,5 @@ def _number(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.4f}"
 
 
-def _rounded(copies: memorization.Copies) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in dataclasses.asdict(copies).items()}
+def _rounded(nearness: copies.Nearness) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in dataclasses.asdict(nearness).items()}

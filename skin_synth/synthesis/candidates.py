@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skin_synth.data import LabelledImages
-from skin_synth.evaluation.memorization import nearest
+from skin_synth.evaluation.memorization import Gallery, nearest
 from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis.filters import (
     EXACT_COPY,
@@ -156,6 +156,7 @@ class Drawer:
         self.work = work
         self.seed = seed
         self.truncation = truncation
+        self._gallery = Gallery(training.images)
         self._known = {pixels_sha256(image) for image in training.images}
 
     def draw(self, label: int, wanted: int) -> Drawing:
@@ -205,8 +206,8 @@ class Drawer:
 
     def _scores(self, images: np.ndarray, labels: np.ndarray) -> Scores:
         if self.gauge is not None:
-            return self.gauge.scores(images, labels, self.training.images)
-        index, distance = nearest(images, self.training.images)
+            return self.gauge.scores(images, labels, self._gallery)
+        index, distance = nearest(images, self._gallery)
         unknown = np.full(len(images), np.nan)
         return Scores(np.full(len(images), -1), unknown, index, distance, unknown)
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from skin_synth.data import LabelledImages
 from skin_synth.evaluation.classifier import Classifier, train_classifier
+from skin_synth.evaluation.copies import PERCENTILE
 from skin_synth.evaluation.manifold import realism
-from skin_synth.evaluation.memorization import PERCENTILE, nearest
+from skin_synth.evaluation.memorization import Gallery, nearest
 from tfrecords_tools.atomic import new_file
 
 KEPT = "kept"
@@ -65,13 +66,15 @@ class Gauge:
     realism: float
     real: dict[str, Any]
 
-    def scores(self, images: np.ndarray, labels: np.ndarray, training: np.ndarray) -> Scores:
+    def scores(
+        self, images: np.ndarray, labels: np.ndarray, training: np.ndarray | Gallery
+    ) -> Scores:
         """Measures images.
 
         Args:
             images: uint8[n, side, side, 3].
             labels: int[n], the class asked for.
-            training: uint8[m, side, side, 3].
+            training: uint8[m, side, side, 3], or a gallery of them.
         """
         return _scores(self.classifier, self.manifold, images, labels, training)
 
@@ -138,7 +141,7 @@ def make_gauge(
     ]
     manifold = classifier.features(training.images[np.sort(np.concatenate(rows))])
     found = _scores(classifier, manifold, held_out.images, held_out.labels, training.images)
-    distance = float(np.percentile(found.distance, PERCENTILE))
+    distance = float(np.quantile(found.distance, PERCENTILE))
     limit = float(np.percentile(found.realism, REALISM_PERCENTILE))
     right = found.assigned == held_out.labels
     return Gauge(
@@ -185,7 +188,7 @@ def _scores(
     manifold: np.ndarray,
     images: np.ndarray,
     labels: np.ndarray,
-    training: np.ndarray,
+    training: np.ndarray | Gallery,
 ) -> Scores:
     probabilities = classifier.predict(images)
     index, distance = nearest(images, training)

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from skin_synth.data import LabelledImages, load_split
-from skin_synth.evaluation.memorization import nearest
+from skin_synth.evaluation.memorization import Gallery, nearest
 from skin_synth.provenance import (
     MANIFEST,
     Provenance,
@@ -146,6 +146,7 @@ def paint(
     """
     label_id = source.class_names.index(label)
     known = set() if training is None else {pixels_sha256(image) for image in training.images}
+    gallery = None if training is None else Gallery(training.images)
     made, drawn, limit = 0, 0, DRAWS_PER_IMAGE * count + CHUNK
     while made < count:
         if drawn >= limit:
@@ -156,7 +157,7 @@ def paint(
         seeds = range(seed + drawn, seed + drawn + min(CHUNK, count - made))
         drawn += len(seeds)
         images = source.generate([label_id] * len(seeds), seeds, truncation=truncation)
-        index, distance = _nearest(images, training)
+        index, distance = _nearest(images, gallery)
         for row, one in enumerate(seeds):
             pixels = pixels_sha256(images[row])
             if pixels in known:
@@ -230,7 +231,7 @@ def check_data(source: Source, data: str | os.PathLike[str] | None) -> Path:
     return directory
 
 
-def _nearest(images: np.ndarray, training: LabelledImages | None) -> tuple[np.ndarray, np.ndarray]:
-    if training is None:
+def _nearest(images: np.ndarray, gallery: Gallery | None) -> tuple[np.ndarray, np.ndarray]:
+    if gallery is None:
         return np.zeros(len(images), np.int64), np.full(len(images), math.nan, np.float32)
-    return nearest(images, training.images)
+    return nearest(images, gallery)

@@ -35,6 +35,8 @@ CONTRACT = (
     "verify-manifest O --pretrained derm-64-ham10000",
     "is-synthetic a.png b.png",
     "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
+    "evaluate --run R --data D --out O --features f.keras --seeds 5 --cache C",
+    "reader-study --run R --data D --out O --per_class 4 --seed 1 --overwrite",
     "export --run R --out M",
     "generate --run R --checkpoint best --label mel --count 3 --out O",
     "balance --run R --checkpoint best --data D --out O",
@@ -108,6 +110,7 @@ def test_every_flag_that_may_be_left_out_tells_its_default(command):
 def test_defaults_of_flags_are_those_of_the_functions():
     from skin_synth.demo import run_demo
     from skin_synth.evaluation import evaluate
+    from skin_synth.evaluation.reader_study import write_reader_study
     from skin_synth.synthesis import balance, generate_images
     from skin_synth.training import train
 
@@ -116,6 +119,7 @@ def test_defaults_of_flags_are_those_of_the_functions():
         generate_images: "generate --run R --label mel --count 3 --out O",
         balance: "balance --run R --data D --out O",
         evaluate: "evaluate --run R --data D --out O",
+        write_reader_study: "reader-study --run R --data D --out O",
         run_demo: "demo --out O",
     }
     for function, line in lines.items():
@@ -200,6 +204,16 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
             {"features": "mobilenet", "weights": "W", "seed": 3, "overwrite": False},
         ),
         ("serving.export", "export --run R --out O --report P", {"report": "P"}),
+        (
+            "evaluation.evaluate",
+            "evaluate --run R --data D --out O --seeds 5 --cache C",
+            {"seeds": 5, "cache": "C"},
+        ),
+        (
+            "evaluation.reader_study.write_reader_study",
+            "reader-study --run R --data D --out O --per_class 5 --seed 3",
+            {"per_class": 5, "seed": 3, "overwrite": False},
+        ),
         ("demo.run_demo", "demo --out O --images 9 --minutes 2", {"images": 9, "minutes": 2.0}),
     ],
 )

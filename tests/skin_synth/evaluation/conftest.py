@@ -95,3 +95,88 @@ def written(make_run, large_phantom_data, tmp_path_factory):
     from skin_synth.evaluation import evaluate
 
     return evaluate(make_run(), large_phantom_data, out, seed=4, steps=STEPS)
+
+
+# A trial of generators: three classes, the first with two modes, in memory.
+
+MODES = {"mole": ("disc", "cluster"), "blotch": ("blotch",), "ring": ("ring",)}
+TRIED = 60
+"""Images of a class in each split of the trial."""
+
+
+def lesions(seed, labels, *, modes=MODES):
+    """Fresh phantoms of the trial's classes: class after class, mode by mode in turn."""
+    from skin_synth.phantoms import render
+
+    names = [tuple(modes.values())[label] for label in labels]
+    return np.stack(
+        [
+            render(seed, row, choices[row % len(choices)], SIZE)[0]
+            for row, choices in enumerate(names)
+        ]
+    )
+
+
+def trial_labels(count=TRIED):
+    return np.repeat(np.arange(len(MODES)), count)
+
+
+def trial_split(seed, count=TRIED):
+    from skin_synth.data import LabelledImages
+
+    labels = trial_labels(count)
+    ids = tuple(f"{seed}/{row}" for row in range(len(labels)))
+    return LabelledImages(lesions(seed, labels), labels, ids, ids, tuple(MODES))
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """Real images, and an extractor and a judge that are trained on them once."""
+
+    train: object
+    test: object
+    floor: object
+    extractor: object
+    judge: object
+
+    def material(self, synthetic, asked=None, **changes):
+        from skin_synth.evaluation.material import Material
+
+        asked = trial_labels() if asked is None else asked
+        real = {"train": self.train, "test": self.test, "floor": self.floor, **changes}
+        return Material(**real, floor_held_out=len(self.floor), synthetic=synthetic, asked=asked)
+
+    def examination(self, synthetic, *, cache=None, seed=0, **options):
+        from skin_synth.evaluation.cache import Cache
+        from skin_synth.evaluation.examination import Examination
+
+        material = self.material(synthetic, **options)
+        cache = Cache(None) if cache is None else cache
+        return Examination(material, self.extractor, self.judge, [], cache, seed)
+
+    def results(self, synthetic, **options):
+        """What the verdict goes by."""
+        exam = self.examination(synthetic, **options)
+        shared = set(exam.material.train.groups) & set(exam.material.test.groups)
+        return {
+            "data": {"class_names": list(MODES)},
+            "images": {"groups_in_train_and_test": len(shared)},
+            **exam.tests(),
+            "faithfulness": exam.faithfulness(),
+            "copies": exam.copies(),
+        }
+
+    def verdict(self, synthetic, **options):
+        from skin_synth.evaluation.verdict import judge_all
+
+        return judge_all(self.results(synthetic, **options))
+
+
+@pytest.fixture(scope="session")
+def trial():
+    from skin_synth.evaluation import features
+    from skin_synth.evaluation.classifier import train_classifier
+
+    train, test, floor = (trial_split(seed) for seed in (1, 2, 3))
+    extractor = features.of_classifier(train_classifier(train, seed=0, steps=60))
+    return Trial(train, test, floor, extractor, train_classifier(train, seed=1, steps=60))

@@ -3,87 +3,101 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 
-from skin_synth.evaluation import evaluate, features
-from skin_synth.evaluation.assessment import compare_features, find_copies, judge_classes
-from skin_synth.evaluation.material import gather
+from skin_synth.evaluation import assessment, evaluate
+from skin_synth.evaluation.cache import Cache, cache_beside
+from tests.skin_synth.evaluation.conftest import STEPS
 from tfrecords_tools.errors import InputError
-
-
-def paint(make_run, data, painter, *, seed=0):
-    return gather(make_run(painter), data, seed=seed)
-
-
-def test_a_good_generator_is_near_the_floor_and_noise_is_far(
-    phantoms, trained, make_run, large_phantom_data
-):
-    extractor = features.of_classifier(trained)
-    good = compare_features(extractor, phantoms)
-    bad = compare_features(extractor, paint(make_run, large_phantom_data, make_noise))
-    for name in ("frechet", "kernel"):
-        assert bad["whole"][name] > 20 * abs(good["whole"][name])
-        assert bad["whole"][f"{name}_floor"] == good["whole"][f"{name}_floor"]
-        for label in good["classes"]:
-            assert bad["classes"][label][name] > good["classes"][label][name]
-    assert good["whole"]["frechet"] < 2 * good["whole"]["frechet_floor"]
-    assert good["frechet_name"] == "FD (classifier)"
-    assert good["kernel_name"] == "KID (classifier)"
 
 
 def make_noise(label, seed):
     return np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
 
 
-def test_a_distance_needs_two_images_of_a_class(phantoms, trained):
-    keep = np.flatnonzero(phantoms.test.labels != 2)
-    test = dataclasses.replace(
-        phantoms.test,
-        images=phantoms.test.images[keep],
-        labels=phantoms.test.labels[keep],
+def test_the_same_evaluation_again_comes_from_the_cache(
+    written, make_run, large_phantom_data, tmp_path
+):
+    """Nothing is painted or trained anew, and the figures are the same."""
+
+    def fail(label, seed):
+        raise AssertionError("painted anew")
+
+    again = evaluate(
+        make_run(fail),
+        large_phantom_data,
+        tmp_path / "again",
+        seed=4,
+        steps=STEPS,
+        cache=cache_beside(written.path),
     )
-    found = compare_features(
-        features.of_classifier(trained), dataclasses.replace(phantoms, test=test)
+    assert dict(again) == dict(written)
+    assert not (tmp_path / "again.cache").exists()
+
+
+def test_a_classifier_is_trained_once_for_each_seed(phantoms, tmp_path, monkeypatch):
+    first = assessment.cached_classifier(phantoms, 3, 2, Cache(tmp_path))
+    monkeypatch.setattr(assessment, "train_classifier", None)
+    again = assessment.cached_classifier(phantoms, 3, 2, Cache(tmp_path))
+    assert again.weights_hash == first.weights_hash
+    assert (again.seed, again.steps) == (3, 2)
+    images = phantoms.test.images[:5]
+    np.testing.assert_allclose(again.predict(images), first.predict(images), atol=1e-6)
+    with pytest.raises(TypeError):
+        assessment.cached_classifier(phantoms, 4, 2, Cache(tmp_path))
+
+
+def test_a_perfect_generator_is_not_accused(written):
+    assert written["verdict"]["faults"] == []
+    assert written["summary"][0].startswith("No fault is proven.")
+    assert written["fidelity"]["seeds"] == 3
+    assert written["fidelity"]["whole"]["frechet_over_seeds"]["count"] == 3
+
+
+def test_noise_is_accused(written, make_run, large_phantom_data, tmp_path):
+    found = evaluate(
+        make_run(make_noise),
+        large_phantom_data,
+        tmp_path / "out",
+        seed=4,
+        seeds=1,
+        steps=STEPS,
+        cache=copied_classifiers(written, tmp_path / "cache"),
     )
-    lacking = found["classes"][phantoms.test.class_names[2]]
-    assert lacking["n"] == 0
-    assert lacking["frechet"] is None is lacking["kernel"]
-    assert found["whole"]["frechet"] is not None
+    named = {fault["fault"] for fault in found["verdict"]["faults"]}
+    assert {"noise", "unlike_real"} <= named
+    assert "copies" not in named
+    assert found["summary"][0].endswith("faults are proven.")
+    whole, good = found["fidelity"]["whole"], written["fidelity"]["whole"]
+    for name in ("frechet", "kernel"):
+        assert whole[name] > 20 * abs(good[name])
+        assert whole[f"{name}_floor"] == good[f"{name}_floor"]
+    assert whole["kernel_interval"][0] > good["kernel_interval"][1]
+    assert whole["frechet_over_seeds"]["deviation"] is None
 
 
-def test_swapped_labels_show_in_faithfulness(phantoms, trained):
-    good = judge_classes(trained, phantoms)
-    assert good["synthetic"]["mean"] > 0.9
-    assert good["real"]["mean"] > 0.9
-    swapped = np.where(phantoms.asked < 2, 1 - phantoms.asked, phantoms.asked)
-    bad = judge_classes(trained, dataclasses.replace(phantoms, asked=swapped))
-    first, second, *others = bad["synthetic"]["classes"].values()
-    assert max(first, second) < 0.2
-    assert min(others) > 0.7
-    matrix = np.array(bad["synthetic"]["confusion"])
-    assert matrix.sum() == bad["synthetic"]["n"] == len(phantoms.asked)
-    assert matrix[0, 1] > matrix[0, 0]
-
-
-def test_copies_of_training_images_are_found(phantoms):
-    figures, (index, distance) = find_copies(phantoms)
-    assert figures["share_below"] < 0.2
-    assert figures["synthetic_median"] == pytest.approx(figures["held_out_median"], rel=0.2)
-    turned = phantoms.train.images[: len(phantoms.asked), ::-1].swapaxes(1, 2)
-    copied, (index, distance) = find_copies(dataclasses.replace(phantoms, synthetic=turned))
-    assert copied["share_below"] == 1
-    assert copied["synthetic_minimum"] == 0
-    np.testing.assert_array_equal(index, np.arange(len(turned)))
-    np.testing.assert_allclose(distance, 0, atol=1e-4)
+def copied_classifiers(written, cache):
+    """Painted images are known by the run, and all runs of these tests have one id."""
+    cache.mkdir()
+    for entry in cache_beside(written.path).glob("classifier-*"):
+        shutil.copy(entry, cache)
+    return cache
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"features": "vgg"}, "unknown features 'vgg'; there are classifier, mobilenet, inception"),
+        (
+            {"features": "vgg"},
+            "unknown features 'vgg'; there are classifier, mobilenet, inception and",
+        ),
         ({"features": "mobilenet"}, "give --weights FILE"),
+        ({"features": "m.keras", "weights": "w.h5"}, "holds its own weights, got w.h5"),
+        ({"features": "none.keras"}, "no file at none.keras"),
+        ({"seeds": 0}, "seeds must be 1 or more, got 0"),
         ({"weights": "w.h5"}, "take no weights, got w.h5: drop --weights"),
     ],
 )

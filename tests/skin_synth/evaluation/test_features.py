@@ -57,7 +57,7 @@ def test_resize_keeps_an_image_of_the_right_size():
 def test_mobilenet_needs_its_weights(tmp_path):
     with pytest.raises(InputError, match="give --weights FILE"):
         features.mobilenet(None)
-    with pytest.raises(InputError, match=r"no weights file at .*none\.h5"):
+    with pytest.raises(InputError, match=r"no file at .*none\.h5"):
         features.mobilenet(tmp_path / "none.h5")
 
 
@@ -111,3 +111,78 @@ def test_mobilenet_with_imagenet_weights():
     assert extractor.distance_name == "FD (MobileNet)"
     np.testing.assert_allclose(found[:1], extractor(images[:1]), atol=1e-4)
     assert found.std() > 0.1
+
+
+def saved(tmp_path, network, name="lesions.keras"):
+    network.save(tmp_path / name)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("side", [48, None])
+def test_any_saved_model(tmp_path, side):
+    images = keras.Input((side, side, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(0.1)(images))
+    path = saved(tmp_path, keras.Model(images, pooled))
+    extractor = features.given(str(path), None)
+    assert extractor.name == "lesions.keras"
+    assert extractor.distance_name == "FD (lesions)"
+    assert extractor.dimension == 3
+    assert extractor.provenance == {
+        "weights": "lesions.keras",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "resize": "none" if side is None else "bicubic to 48x48, antialiased",
+    }
+    plain = np.full((5, 32, 32, 3), 200, np.uint8)
+    np.testing.assert_allclose(extractor(plain), 20, rtol=1e-4)
+
+
+def test_a_map_of_features_is_averaged_over_its_places(tmp_path):
+    images = keras.Input((32, 32, 3))
+    path = saved(tmp_path, keras.Model(images, keras.layers.AveragePooling2D(4)(images)))
+    batch = random_images(3, 32)
+    np.testing.assert_allclose(
+        features.keras_model(path)(batch), batch.mean(axis=(1, 2)), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs", "message"),
+    [
+        ((32, 16, 3), 1, r"square images .* turns \(None, 32, 16, 3\)"),
+        ((32, 32, 1), 1, r"square images .* turns \(None, 32, 32, 1\)"),
+        ((32, 32, 3), 2, "one row of features"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused(tmp_path, shape, outputs, message):
+    images = keras.Input(shape)
+    pooled = keras.layers.GlobalAveragePooling2D()(images)
+    network = keras.Model(images, pooled if outputs == 1 else [pooled] * outputs)
+    with pytest.raises(InputError, match=message):
+        features.keras_model(saved(tmp_path, network))
+
+
+def test_a_file_that_holds_no_model_is_named(tmp_path):
+    (tmp_path / "bad.keras").write_text("this is no model")
+    with pytest.raises(InputError, match=r"bad\.keras holds no Keras model: "):
+        features.given(str(tmp_path / "bad.keras"), None)
+
+
+def test_code_in_a_model_is_not_run(tmp_path):
+    images = keras.Input((32, 32, 3))
+    outputs = keras.layers.Lambda(lambda x: x[:, 0, 0])(images)
+    path = saved(tmp_path, keras.Model(images, outputs))
+    with pytest.raises(InputError, match=r"holds no Keras model: .*unsafe"):
+        features.keras_model(path)
+
+
+def test_the_key_tells_weights_and_resize_apart(trained):
+    key = features.of_classifier(trained).key
+    assert key == (trained.weights_hash, "none", 96)
+
+
+@pytest.mark.parametrize("name", features.NAMES)
+def test_each_name_has_an_extractor(name, monkeypatch):
+    for kind in ("mobilenet", "inception"):
+        monkeypatch.setattr(features, kind, lambda weights, kind=kind: (kind, weights))
+    expected = None if name == "classifier" else (name, "w.h5")
+    assert features.given(name, None if expected is None else "w.h5") == expected

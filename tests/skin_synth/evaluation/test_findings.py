@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from skin_synth.evaluation.findings import figure, summary, warnings
+from skin_synth.evaluation.findings import summary, warnings
 
 RESULTS = {
     "data": {"class_names": ["a", "b"]},
@@ -23,14 +23,30 @@ RESULTS = {
     },
     "fidelity": {
         "frechet_name": "FD (classifier)",
-        "whole": {"frechet": 2.5, "frechet_floor": 0.5},
+        "whole": {
+            "frechet": 2.5,
+            "frechet_floor": 0.5,
+            "coverage": 0.8,
+            "coverage_floor": 0.95,
+            "precision": 0.9,
+        },
     },
     "copies": {
-        "synthetic_median": 20.0,
-        "held_out_median": 22.0,
-        "n": 220,
-        "share_below": 0.01,
+        "pixels": {
+            "whole": {
+                "yardstick": "held-out images",
+                "absolute": {
+                    "synthetic_median": 20.0,
+                    "yardstick_median": 22.0,
+                    "n": 220,
+                    "near": 2,
+                    "share_below": 2 / 220,
+                    "share_expected": 0.01,
+                },
+            }
+        }
     },
+    "verdict": {"alpha": 0.01, "faults": []},
 }
 
 
@@ -41,36 +57,52 @@ def changed(**parts):
     return results
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (0, "0"), (0.12345, "0.123"), (-0.5, "-0.5"), (12844.8, "12,845"), (999, "999")],
-)
-def test_figures_have_three_digits(value, text):
-    assert figure(value) == text
-
-
-def test_the_summary_says_the_three_things():
-    on_classes, on_distance, on_copies = summary(RESULTS)
+def test_the_summary_says_the_verdict_first_and_then_the_figures():
+    no_fault, on_classes, on_distance, on_variety, on_copies = summary(RESULTS)
+    assert no_fault.startswith("No fault is proven.")
+    assert "in 1% of cases" in no_fault
     assert "assigns 60%" in on_classes
     assert "gets 80% right" in on_classes
     assert "weakest class is b with 30%" in on_classes
     assert "are 2.5 apart (FD (classifier))" in on_distance
     assert "5 times as far" in on_distance
-    assert "2 of 220 synthetic images (1%)" in on_copies
-    assert "copies, or blur" not in on_copies
+    assert "80% have a synthetic one" in on_variety
+    assert "(95% by others)" in on_variety
+    assert "90% lie among the real ones" in on_variety
+    assert "2 of 220 synthetic images (0.9%)" in on_copies
+    assert "22.0 from held-out images" in on_copies
 
 
-def test_many_near_images_are_called_out():
-    assert "That can mean copies" in summary(changed(copies={"share_below": 0.4}))[2]
+def with_whole(**values):
+    results = copy.deepcopy(RESULTS)
+    results["fidelity"]["whole"] |= values
+    return results
+
+
+@pytest.mark.parametrize(
+    ("count", "first"), [(1, "One fault is proven."), (2, "2 faults are proven.")]
+)
+def test_faults_come_first(count, first):
+    faults = [{"sentence": f"fault {number}"} for number in range(count)]
+    said = summary(changed(verdict={"faults": faults}))
+    assert said[: count + 1] == [first, *(fault["sentence"] for fault in faults)]
+
+
+def test_too_few_images_for_variety_and_for_copies():
+    few = changed(copies={"pixels": {"whole": None}})
+    few["fidelity"]["whole"]["coverage"] = None
+    said = summary(few)
+    assert "too few images to measure variety" in said[-2]
+    assert "no images to look for copies" in said[-1]
 
 
 def test_a_floor_of_zero_gives_no_ratio():
-    text = summary(changed(fidelity={"whole": {"frechet": 2.0, "frechet_floor": 0.0}}))[1]
+    text = summary(with_whole(frechet=2.0, frechet_floor=0.0))[2]
     assert text.endswith("are 0 apart.")
 
 
 def test_too_few_images_for_a_distance():
-    text = summary(changed(fidelity={"whole": {"frechet": None, "frechet_floor": None}}))[1]
+    text = summary(with_whole(frechet=None, frechet_floor=None))[2]
     assert "too few real images" in text
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skin_synth.evaluation import memorization
-from skin_synth.evaluation.memorization import compare, nearest, symmetries
+from skin_synth.evaluation.memorization import Gallery, feature_neighbours, nearest, symmetries
 from tfrecords_tools.errors import InputError
 
 
@@ -74,7 +74,8 @@ def test_a_known_distance():
 def test_blocks_do_not_show(monkeypatch):
     images, reference = smooth_images(11, 16, seed=3), smooth_images(13, 16, seed=4)
     whole = nearest(images, reference)
-    monkeypatch.setattr(memorization, "BLOCK", 4)
+    monkeypatch.setattr(memorization, "CELLS", 40)
+    monkeypatch.setattr(memorization, "PAIRS", 7)
     in_blocks = nearest(images, reference)
     np.testing.assert_array_equal(whole[0], in_blocks[0])
     np.testing.assert_allclose(whole[1], in_blocks[1], rtol=1e-6)
@@ -85,14 +86,90 @@ def test_no_image_has_no_neighbour():
     assert index.shape == distance.shape == (0,)
 
 
-def test_figures_of_a_comparison():
-    held_out = np.arange(1, 102, dtype=float)  # its first percentile is 2
-    found = compare(np.array([0.0, 1.0, 50.0, 60.0]), held_out)
-    assert found.synthetic_median == 25.5
-    assert found.synthetic_minimum == 0
-    assert found.held_out_median == 51
-    assert found.held_out_percentile == pytest.approx(2)
-    assert found.share_below == 0.5
+def full_distances(images, reference):
+    """All distances, smallest over the symmetries: float64[n, m]."""
+    small, known = averaged(images), averaged(reference)
+    every = [
+        [np.sqrt(np.square(image - known).mean(axis=(1, 2, 3))) for image in turned]
+        for turned in symmetries(small)
+    ]
+    return np.min(every, axis=0)
+
+
+KINDS = {
+    "smooth": lambda rng, n: smooth_images(n, 32, seed=int(rng.integers(99))),
+    "noise": lambda rng, n: rng.integers(0, 256, (n, 32, 32, 3)).astype(np.uint8),
+    "alike": lambda rng, n: (
+        smooth_images(1, 32, seed=5) // 2 + rng.integers(0, 3, (n, 32, 32, 3)).astype(np.uint8)
+    ),
+    "dark": lambda rng, n: rng.integers(0, 3, (n, 32, 32, 3)).astype(np.uint8),
+    "equal": lambda rng, n: np.full((n, 32, 32, 3), 77, np.uint8),
+}
+
+
+@pytest.mark.parametrize("crowded", [1, 6, 10**6])
+@pytest.mark.parametrize("kind", KINDS)
+def test_pruning_leaves_out_no_neighbour(kind, crowded, monkeypatch):
+    """Whatever the images, and whether the bound or plain products decide."""
+    monkeypatch.setattr(memorization, "CROWDED", crowded)
+    rng = np.random.default_rng(0)
+    reference, images = KINDS[kind](rng, 40), KINDS[kind](rng, 12)
+    images[:3] = reference[:3].swapaxes(1, 2)
+    found = Gallery(reference).neighbours(images, 3)
+    expected = np.sort(full_distances(images, reference), axis=1)[:, :3]
+    np.testing.assert_allclose(found.distance, expected, rtol=1e-4, atol=1e-2)
+    chosen = np.take_along_axis(full_distances(images, reference), found.index, axis=1)
+    np.testing.assert_allclose(chosen, expected, rtol=1e-4, atol=1e-2)
+    assert all(len(set(row)) == 3 for row in found.index)
+
+
+def test_images_of_one_group_are_kept_apart():
+    reference = smooth_images(6, 16, seed=1)
+    own, others = ["a", "b"], ["a", "a", "b", "c", "c", "c"]
+    found = Gallery(reference).neighbours(reference[[0, 2]], 3, apart=(own, others))
+    apart = full_distances(reference[[0, 2]], reference)
+    apart[0, :2] = apart[1, 2] = np.inf
+    np.testing.assert_array_equal(found.index, np.argsort(apart, axis=1)[:, :3])
+    np.testing.assert_allclose(found.distance, np.sort(apart, axis=1)[:, :3], rtol=1e-4)
+
+
+def test_fewer_references_than_asked_for():
+    reference = smooth_images(2, 16, seed=1)
+    found = Gallery(reference).neighbours(reference, 3, apart=(["a", "b"], ["a", "b"]))
+    np.testing.assert_array_equal(found.index[:, 0], [1, 0])
+    assert np.isfinite(found.distance[:, 0]).all()
+    assert np.isinf(found.distance[:, 1:]).all()
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_neighbours_by_features(k, monkeypatch):
+    monkeypatch.setattr(memorization, "CELLS", 60)
+    rng = np.random.default_rng(0)
+    turned, known = rng.normal(5, 1, (8, 7, 4)), rng.normal(5, 1, (20, 4))
+    turned[3, 2] = known[11]
+    found = feature_neighbours(turned, known, k)
+    every = np.sqrt(np.square(turned[:, :, None] - known).sum(-1)).min(axis=0)
+    np.testing.assert_array_equal(found.index, np.argsort(every, axis=1)[:, :k])
+    np.testing.assert_allclose(found.distance, np.sort(every, axis=1)[:, :k], rtol=1e-5)
+    assert found.distance[2, 0] == 0
+
+
+def test_groups_are_kept_apart_by_features_too():
+    known = np.arange(5.0)[:, None]
+    found = feature_neighbours(known[None, :2], known, 1, apart=(["a", "a"], [*"aabbc"]))
+    np.testing.assert_array_equal(found.index[:, 0], [2, 2])
+
+
+@pytest.mark.parametrize(
+    ("turned", "known", "message"),
+    [
+        (np.ones((8, 3, 2)), np.ones((4, 3)), r"got \[8, 3, 2\] and \[4, 3\]"),
+        (np.ones((8, 3, 2)), np.ones((0, 2)), "at least one reference image"),
+    ],
+)
+def test_features_that_cannot_be_compared_are_refused(turned, known, message):
+    with pytest.raises(InputError, match=message):
+        feature_neighbours(turned, known)
 
 
 @pytest.mark.parametrize(

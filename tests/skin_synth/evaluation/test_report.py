@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import html
 import html.parser
 import io
 import json
 import re
+import shutil
+import subprocess
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from skin_synth.evaluation import report
@@ -67,7 +71,7 @@ def test_report_html_opens_from_disk(written):
     assert all(source.startswith("data:") for source in page.loaded)
     written_out = re.sub(r"data:image/png;base64,[\w+/=]+", "", text)
     assert not re.search(r"https?:|//|url\(|@import|<script", written_out)
-    assert len(page.images) == 2 * 7 + report.PAIRS
+    assert len(page.images) == 2 * 7 + report.PAIRS + 2 * report.EXTREMES
     for image in page.images:
         assert image["alt"]
         png = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
@@ -78,13 +82,15 @@ def test_report_html_opens_from_disk(written):
         assert sentence in visible
     for label in written["data"]["class_names"]:
         assert label in visible
-    assert visible.index(written["summary"][0]) < visible.index("Where this comes from")
+    assert visible.index(written["summary"][0]) < visible.index("What they look like")
+    assert text.count("<svg") == text.count("</svg>") == 4
 
 
 def test_grids_lie_beside_the_report(written):
     assert sorted(path.name for path in written.path.iterdir()) == [
         "nearest.png",
         "real.png",
+        "realism.png",
         "report.html",
         "report.json",
         "synthetic.png",
@@ -93,21 +99,80 @@ def test_grids_lie_beside_the_report(written):
         assert grid.size[1] == 7 * 66
 
 
+def pictures_of(phantoms, **changes):
+    n = len(phantoms.asked)
+    shown = {
+        "real": phantoms.test,
+        "synthetic": phantoms.synthetic,
+        "asked": phantoms.asked,
+        "train": phantoms.train.images,
+        "nearest": np.zeros(n, np.int64),
+        "distance": np.arange(n, dtype=np.float32),
+        "held_out_distance": np.ones(5, np.float32),
+        "realism": np.linspace(2, 0.5, n),
+    }
+    return report.Pictures(**{**shown, **changes})
+
+
 def test_names_are_escaped(phantoms, written):
     names = ("<b>a</b>", *phantoms.test.class_names[1:])
     real = dataclasses.replace(phantoms.test, class_names=names)
-    pictures = report.Pictures(
-        real,
-        phantoms.synthetic,
-        phantoms.asked,
-        phantoms.train.images,
-        np.zeros(len(phantoms.asked), np.int64),
-        np.zeros(len(phantoms.asked), np.float32),
-    )
-    text = report.render_html({**written, "summary": ["<script>"]}, pictures)
+    results = {**written, "summary": ["<script>", "<script>"]}
+    text = report.render_html(results, pictures_of(phantoms, real=real))
     assert "<b>" not in text
     assert "<script>" not in text
     assert "&lt;b&gt;a" in text
+
+
+def test_faults_stand_first_with_their_p_values(phantoms, written):
+    fault = {
+        "fault": "missing_class",
+        "classes": ["disc"],
+        "sentence": "Class disc is missing.",
+        "test": "Fisher's exact test",
+        "statistic": 0.02,
+        "p_value": 3e-9,
+    }
+    verdict = {**written["verdict"], "faults": [fault]}
+    summary = ["One fault is proven.", fault["sentence"], "And the figures."]
+    text = report.render_html(
+        {**written, "verdict": verdict, "summary": summary}, pictures_of(phantoms)
+    )
+    page = Page(text)
+    visible = " ".join("".join(page.text).split())
+    assert 'class="verdict guilty"' in text
+    assert 'class="verdict guilty"' not in (written.path / "report.html").read_text()
+    places = [visible.index(part) for part in (*summary, "Before you rely", "What they look like")]
+    assert places == sorted(places)
+    assert "(p = 3e-09)" in visible
+    assert "missing class" in visible
+    assert visible.count("Class disc is missing.") == 1
+
+
+def test_the_extremes_are_the_highest_and_the_lowest_realism(phantoms):
+    realism = np.random.default_rng(0).permutation(len(phantoms.asked)) / 7
+    highest, lowest = pictures_of(phantoms, realism=realism).extremes()
+    order = np.argsort(realism)
+    np.testing.assert_array_equal(highest, order[::-1][: report.EXTREMES])
+    np.testing.assert_array_equal(lowest, order[: report.EXTREMES])
+
+
+@pytest.mark.parametrize("name", report.SECTIONS)
+def test_parts_that_others_add_are_shown_where_they_are_there(phantoms, written, name):
+    assert report.SECTIONS[name] not in (written.path / "report.html").read_text()
+    part = {
+        "verdict": "no gain shown",
+        "balanced_accuracy": {"real": 0.5123, "real + synthetic": {"low": 0.25, "high": None}},
+        "seeds": [1, 2],
+        "corrected": True,
+    }
+    text = report.render_html({**written, name: part}, pictures_of(phantoms))
+    page = Page(text)
+    visible = " ".join("".join(page.text).split())
+    assert not page.open
+    assert report.SECTIONS[name] in visible
+    for words in ("verdict: no gain shown", "0.512", "low: 0.25", "high: –", "seeds: 1, 2", "yes"):
+        assert words in visible
 
 
 def test_a_class_without_real_images_is_said_to_have_none(phantoms, written):
@@ -115,9 +180,71 @@ def test_a_class_without_real_images_is_said_to_have_none(phantoms, written):
     real = dataclasses.replace(
         phantoms.test, images=phantoms.test.images[keep], labels=phantoms.test.labels[keep]
     )
-    far = np.arange(len(phantoms.asked), dtype=np.float32)
-    nearest = np.zeros(len(phantoms.asked), np.int64)
-    pictures = report.Pictures(
-        real, phantoms.synthetic, phantoms.asked, phantoms.train.images, nearest, far
+    assert "no real image" in report.render_html(written, pictures_of(phantoms, real=real))
+
+
+# In a browser. Chromium is no requirement of the project.
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def browse(page, profile, *arguments):
+    done = subprocess.run(
+        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *arguments, page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
-    assert "no real image" in report.render_html(written, pictures)
+    return done.stdout, done.stderr
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the report in")
+def test_the_report_in_a_browser(written, tmp_path):
+    """No error on the console, no request, and nothing is wider than the window."""
+    probe = (
+        "<script>addEventListener('load', () => { document.title = JSON.stringify({"
+        "wide: document.documentElement.scrollWidth, window: innerWidth,"
+        "broken: [...document.images].filter(image => !image.naturalWidth).length,"
+        "loaded: performance.getEntriesByType('resource')"
+        ".filter(entry => !entry.name.startsWith('data:')).length}) })</script>"
+    )
+    text = (written.path / "report.html").read_text(encoding="utf-8")
+    page = tmp_path / "report.html"
+    page.write_text(text.replace("</body>", probe + "</body>"), encoding="utf-8")
+    for width in (1280, 400):
+        # Headless Chromium makes no window below 500 pixels; a frame does.
+        frame = tmp_path / f"{width}.html"
+        frame.write_text(
+            f"<body style='margin:0'><iframe src='report.html' style='border:0' "
+            f"width='{width}' height='2400'></iframe>"
+        )
+        shot = tmp_path / f"{width}.png"
+        _, log = browse(
+            frame,
+            tmp_path / f"profile-{width}",
+            f"--window-size={max(width, 500)},2400",
+            f"--screenshot={shot}",
+            "--enable-logging=stderr",
+        )
+        assert "CONSOLE" not in log
+        with Image.open(shot) as picture:
+            assert picture.size[0] >= width
+            assert len(picture.convert("RGB").getcolors(1 << 24)) > 100
+    for width in (1280, 500):
+        dom, _ = browse(page, tmp_path / f"dom-{width}", f"--window-size={width},900", "--dump-dom")
+        found = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", dom)[1]))
+        assert found["wide"] <= found["window"]
+        assert found["broken"] == 0
+        assert found["loaded"] == 0

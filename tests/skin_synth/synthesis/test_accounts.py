@@ -91,7 +91,7 @@ def test_copies_that_the_filter_missed_are_told(training, held_out):
 def test_held_out_images_are_as_new_as_held_out_images(training, held_out):
     new = drawing(0, held_out.images, (), wanted=len(held_out))
     found = audit([new], training, held_out, extractor=EXTRACTOR, seed=0, steps=1)
-    assert found["synthetic_median"] == found["held_out_median"]
+    assert found["synthetic_median"] == found["yardstick_median"]
     assert found["share_below"] == pytest.approx(1 / len(held_out), abs=1e-4)
 
 

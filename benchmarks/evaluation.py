@@ -1,0 +1,75 @@
+"""What an evaluation costs: features, distances and neighbours of N against N images.
+
+Images are random smooth ones. Most of the time goes into features; peak memory is that of the
+whole process. Without --weights, features are random numbers.
+
+    python benchmarks/evaluation.py --images 10000 --size 64 \
+        --weights mobilenet_v1_0.75_224.weights.h5
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from skin_synth.evaluation import fidelity, manifold
+from skin_synth.evaluation.features import mobilenet
+from skin_synth.evaluation.intervals import kernel_interval
+from skin_synth.evaluation.memorization import nearest
+
+
+def main() -> None:
+    """Prints a line for each stage."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--images", type=int, default=10_000, help="on each side")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument(
+        "--weights", help="MobileNet 0.75/224 weights file; without it features are random"
+    )
+    parser.add_argument("--dimension", type=int, default=768, help="of random features")
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    real, fake = (smooth(rng, options.images, options.size) for _ in range(2))
+    start = time.monotonic()
+    if options.weights:
+        extractor = mobilenet(options.weights)
+        x = timed("features of the first side", lambda: extractor(real))
+        y = timed("features of the second side", lambda: extractor(fake))
+    else:
+        x, y = rng.standard_normal((2, options.images, options.dimension), np.float32)
+    timed("Fréchet distance", lambda: fidelity.frechet_distance(x, y))
+    timed("kernel distance", lambda: fidelity.kernel_distance(x, y))
+    timed("kernel interval", lambda: kernel_interval(x, y))
+    timed("precision, recall, density, coverage", lambda: manifold.compare(x, y))
+    timed("realism", lambda: manifold.realism(x, y))
+    timed("nearest images by pixels", lambda: nearest(fake, real))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{'all':40s} {time.monotonic() - start:8.1f} s, peak memory {peak:.2f} GiB")
+
+
+def smooth(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
+    """Random images whose neighbouring pixels are alike, with some noise."""
+    coarse = rng.integers(40, 216, (count, 8, 8, 3), np.uint8)
+    large = coarse.repeat(side // 8, axis=1).repeat(side // 8, axis=2)
+    return large + rng.integers(0, 16, large.shape, np.uint8)
+
+
+def timed(name: str, work: Callable[[], Any]) -> Any:
+    """Does the work and prints seconds of the wall clock and of this process."""
+    wall, processor = time.monotonic(), time.process_time()
+    found = work()
+    wall, processor = time.monotonic() - wall, time.process_time() - processor
+    print(f"{name:40s} {wall:8.1f} s, {processor:8.1f} s CPU", flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,372 @@
+"""All that is measured on one material, stage by stage; slow stages come from the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from skin_synth.evaluation import copies, manifold
+from skin_synth.evaluation.cache import Cache, content_hash
+from skin_synth.evaluation.classifier import Classifier, confusion, faithfulness
+from skin_synth.evaluation.comparison import (
+    Rows,
+    compare_features,
+    difference_test,
+    variety_test,
+)
+from skin_synth.evaluation.features import Extractor
+from skin_synth.evaluation.intervals import share_interval
+from skin_synth.evaluation.material import Material
+from skin_synth.evaluation.memorization import (
+    METRIC,
+    SYMMETRIES,
+    Gallery,
+    Neighbours,
+    feature_neighbours,
+    symmetries,
+)
+from skin_synth.evaluation.significance import rank_sum
+from skin_synth.evaluation.texture import fine_detail, profiles
+from skin_synth.evaluation.verdict import level
+
+LEFT_OUT_LIMIT = 500
+"""Training images of a class whose distances without their group are measured, at most."""
+TURNED_LIMIT = 128
+"""Images of a class whose features under all eight symmetries are measured, at most."""
+LEFT_OUT, TURNED, VARIETY, DIFFERENCE, PROFILES = range(10, 15)
+"""What random numbers are for: keeps the streams of one seed apart."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examination:
+    """Measures one material.
+
+    Attributes:
+        material: the images.
+        extractor: what images are compared by.
+        judge: a classifier that shares no seed with the extractor.
+        others: further sets of synthetic images, uint8[n, side, side, 3] each, as many of each
+            class as the reference has.
+        cache: keeps features and neighbours.
+        seed: of choices and permutations.
+    """
+
+    material: Material
+    extractor: Extractor
+    judge: Classifier
+    others: Sequence[np.ndarray]
+    cache: Cache
+    seed: int
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Features from the cache: uint8[n, side, side, 3] to float32[n, d]."""
+
+        def extract() -> dict[str, np.ndarray]:
+            return {"rows": self.extractor(images)}
+
+        parts = (*self.extractor.key, content_hash(images))
+        return self.cache.arrays("features", parts, extract)["rows"]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of their labels."""
+        return self.material.test.class_names
+
+    @functools.cached_property
+    def real(self) -> Rows:
+        """Of held-out real images, the reference."""
+        return Rows(self.features(self.material.test.images), self.material.test.labels)
+
+    @functools.cached_property
+    def floor(self) -> Rows:
+        """Of the other real images."""
+        return Rows(self.features(self.material.floor.images), self.material.floor.labels)
+
+    @functools.cached_property
+    def synthetic(self) -> Rows:
+        """Of all synthetic images."""
+        return Rows(self.features(self.material.synthetic), self.material.asked)
+
+    def fidelity(self) -> dict[str, Any]:
+        """Distances and neighbours, see `comparison.compare_features`."""
+        matched = self.material.matched()
+        asked = self.material.asked[matched]
+        fakes = [Rows(self.synthetic.features[matched], asked)]
+        fakes += [Rows(self.features(images), asked) for images in self.others]
+        return compare_features(self.extractor, self.class_names, self.real, self.floor, fakes)
+
+    def tests(self) -> dict[str, Any]:
+        """Variety by two kinds of features, difference and texture, whole and per class."""
+        return {
+            "variety": self._whole_and_classes(self._variety, VARIETY),
+            "profiles": self._whole_and_classes(self._variety_of_profiles, PROFILES),
+            "difference": self._whole_and_classes(self._difference, DIFFERENCE),
+            "texture": self._texture(),
+        }
+
+    def _whole_and_classes(
+        self, test: Callable[[int | None, np.random.Generator], Any], stream: int
+    ) -> dict[str, Any]:
+        def run(label: int | None) -> Any:
+            number = 0 if label is None else label + 1
+            return test(label, np.random.default_rng([self.seed, stream, number]))
+
+        return {
+            "whole": run(None),
+            "classes": {name: run(label) for label, name in enumerate(self.class_names)},
+        }
+
+    @property
+    def _permutations(self) -> int:
+        """Enough for a p-value below the verdict's level."""
+        return round(2 / level(len(self.class_names)))
+
+    def _matched(self, rows: Rows, label: int | None) -> np.ndarray:
+        """Rows of synthetic images of a class; of the whole set, as many as real ones."""
+        return rows.features[self.material.matched()] if label is None else rows.of(label)
+
+    def _variety(self, label: int | None, rng: np.random.Generator) -> Any:
+        held_out = self.material.from_held_out  # the extractor may be fitted to the others
+        floor = Rows(self.floor.features[held_out], self.floor.labels[held_out])
+        fake = self._matched(self.synthetic, label)
+        return variety_test(self.real.of(label), fake, floor.of(label), rng, self._permutations)
+
+    def _variety_of_profiles(self, label: int | None, rng: np.random.Generator) -> Any:
+        real, floor, fake = self._profiles
+        return variety_test(
+            real.of(label), self._matched(fake, label), floor.of(label), rng, self._permutations
+        )
+
+    @functools.cached_property
+    def _profiles(self) -> tuple[Rows, Rows, Rows]:
+        """Of real, floor and synthetic images, in standard deviations of the real ones."""
+        test, floor = self.material.test, self.material.floor
+        real = profiles(test.images)
+        center, scale = real.mean(axis=0), np.maximum(real.std(axis=0), 1e-6)
+        fake = profiles(self.material.synthetic)
+        return (
+            Rows((real - center) / scale, test.labels),
+            Rows((profiles(floor.images) - center) / scale, floor.labels),
+            Rows((fake - center) / scale, self.material.asked),
+        )
+
+    def _difference(self, label: int | None, rng: np.random.Generator) -> Any:
+        fake = self._matched(self.synthetic, label)
+        return difference_test(fake, self.real.of(label), rng, self._permutations)
+
+    def _texture(self) -> dict[str, Any]:
+        test, train = self.material.test, self.material.train
+        detail = {
+            "synthetic": (fine_detail(self.material.synthetic), self.material.asked),
+            "test": (fine_detail(test.images), test.labels),
+            "train": (fine_detail(train.images), train.labels),
+        }
+
+        def figures(label: int | None) -> dict[str, Any] | None:
+            fake, held_out, learnt = (
+                value if label is None else value[labels == label]
+                for value, labels in detail.values()
+            )
+            if label is None:
+                fake = fake[self.material.matched()]
+            few = len(held_out) < copies.FEW_HELD_OUT and label is not None
+            real = np.concatenate([held_out, learnt]) if few else held_out
+            if not len(fake) or not len(real):
+                return None
+            return {
+                "n": len(fake),
+                "n_real": len(real),
+                "synthetic_median": float(np.median(fake)),
+                "real_median": float(np.median(real)),
+                "p_value_less": rank_sum(fake, real),
+                "p_value_more": rank_sum(real, fake),
+            }
+
+        return {
+            "whole": figures(None),
+            "classes": {name: figures(label) for label, name in enumerate(self.class_names)},
+        }
+
+    def faithfulness(self) -> dict[str, Any]:
+        """Class faithfulness of the synthetic images beside accuracy on held-out real ones."""
+        return judge_classes(self.judge, self.material)
+
+    @functools.cached_property
+    def nearest(self) -> Neighbours:
+        """The nearest training images of each synthetic image, by pixels."""
+        return self._pixels(self.material.synthetic)
+
+    @functools.cached_property
+    def held_out(self) -> Neighbours:
+        """The nearest training images of each held-out real image, by pixels."""
+        return self._pixels(self.material.test.images)
+
+    def _pixels(self, images: np.ndarray, groups: Sequence[str] | None = None) -> Neighbours:
+        train = self.material.train
+        own = None if groups is None else content_hash(np.array([*groups], dtype=np.str_))
+        parts = (content_hash(images), self._train_hash, copies.NEIGHBOURS, own)
+        apart = None if groups is None else (groups, train.groups)
+
+        def search() -> dict[str, np.ndarray]:
+            return vars(self._gallery.neighbours(images, copies.NEIGHBOURS, apart=apart))
+
+        found = self.cache.arrays("neighbours", parts, search)
+        return Neighbours(found["index"], found["distance"])
+
+    @functools.cached_property
+    def _gallery(self) -> Gallery:
+        return Gallery(self.material.train.images)
+
+    @functools.cached_property
+    def _train_hash(self) -> str:
+        groups = np.array([*self.material.train.groups], dtype=np.str_)
+        return content_hash(self.material.train.images, groups)
+
+    def copies(self) -> dict[str, Any]:
+        """Nearness to training images, by pixels and by features, and among synthetic images."""
+        return {
+            "few_held_out": copies.FEW_HELD_OUT,
+            "pixels": {"metric": METRIC, **self._pixel_copies()},
+            "features": {
+                "metric": f"distance of features ({self.extractor.name}), smallest over flips and "
+                "quarter turns",
+                **self._feature_copies(),
+            },
+            "duplicates": {"metric": METRIC, **self._duplicates()},
+        }
+
+    def _pixel_copies(self) -> dict[str, Any]:
+        train, test = self.material.train, self.material.test
+        rows = self._some_left_out(LEFT_OUT_LIMIT)
+        left_out = self._pixels(train.images[rows], [train.groups[row] for row in rows])
+        return copies.compare_classes(
+            copies.Measured.of(self.nearest, train.groups, self.material.asked),
+            copies.Measured.of(self.held_out, train.groups, test.labels),
+            copies.Measured.of(left_out, train.groups, train.labels[rows]).finite(),
+            self.class_names,
+            self.material.matched(),
+        )
+
+    def _feature_copies(self) -> dict[str, Any]:
+        train, test = self.material.train, self.material.test
+        known = self.features(train.images)
+
+        def measured(
+            images: np.ndarray, labels: np.ndarray, groups: Sequence[str] | None = None
+        ) -> copies.Measured:
+            turned = self.features(np.concatenate(list(symmetries(images))))
+            turned = turned.reshape(SYMMETRIES, len(images), -1)
+            apart = None if groups is None else (groups, train.groups)
+            found = feature_neighbours(turned, known, copies.NEIGHBOURS, apart=apart)
+            return copies.Measured.of(found, train.groups, labels)
+
+        rng = np.random.default_rng([self.seed, TURNED])
+        fake = copies.some_of_each(self.material.asked, TURNED_LIMIT, rng)
+        real = copies.some_of_each(test.labels, TURNED_LIMIT, rng)
+        rows = self._some_left_out(TURNED_LIMIT)
+        asked = self.material.asked[fake]
+        counts = np.bincount(test.labels[real], minlength=len(self.class_names))
+        matched = np.concatenate(
+            [np.flatnonzero(asked == label)[:count] for label, count in enumerate(counts)]
+        )
+        return copies.compare_classes(
+            measured(self.material.synthetic[fake], asked),
+            measured(test.images[real], test.labels[real]),
+            measured(
+                train.images[rows], train.labels[rows], [train.groups[row] for row in rows]
+            ).finite(),
+            self.class_names,
+            matched,
+        )
+
+    def _some_left_out(self, most: int) -> np.ndarray:
+        """Training images of classes (or a whole set) with few held-out ones: int64[n]."""
+        labels, test = self.material.train.labels, self.material.test
+        chosen = copies.some_of_each(labels, most, np.random.default_rng([self.seed, LEFT_OUT]))
+        if len(test) < copies.FEW_HELD_OUT:
+            return chosen
+        few = np.flatnonzero(test.class_counts < copies.FEW_HELD_OUT)
+        return chosen[np.isin(labels[chosen], few)]
+
+    def _duplicates(self) -> dict[str, Any]:
+        """Distances to the nearest other image within the synthetic and within the real set."""
+        test, matched = self.material.test, self.material.matched()
+        fake, asked = self.material.synthetic[matched], self.material.asked[matched]
+        names = [str(row) for row in range(len(fake))]
+        found = Gallery(fake).neighbours(fake, apart=(names, names))
+        within, partner = found.distance[:, 0], found.index[:, 0]
+        real = Gallery(test.images).neighbours(test.images, apart=(test.groups, test.groups))
+        among = real.distance[:, 0]
+
+        def figures(label: int | None) -> dict[str, Any] | None:
+            chosen = np.isfinite(within) & ((asked == label) | (label is None))
+            ours = within[chosen]
+            theirs = among if label is None else among[test.labels == label]
+            theirs = theirs[np.isfinite(theirs)]
+            if not len(ours) or not len(theirs):
+                return None
+            return {
+                **dataclasses.asdict(
+                    copies.compare(ours, theirs, partner[chosen], paired=True, mutual=True)
+                ),
+                "same": int((ours < copies.DUPLICATE).sum()),
+            }
+
+        return {
+            "whole": figures(None),
+            "classes": {name: figures(label) for label, name in enumerate(self.class_names)},
+        }
+
+    def realism(self) -> np.ndarray:
+        """Realism score of each synthetic image among held-out real ones of its class."""
+        found = np.zeros(len(self.material.asked))
+        for label in np.unique(self.material.asked):
+            real = self.real.of(int(label))
+            if len(real) <= manifold.PRECISION_K:
+                real = self.real.features
+            rows = self.material.asked == label
+            if len(real) > manifold.PRECISION_K:
+                found[rows] = manifold.realism(real, self.synthetic.features[rows])
+        return found
+
+
+def judge_classes(judge: Classifier, material: Material) -> dict[str, Any]:
+    """Class faithfulness of the synthetic images beside accuracy on held-out real ones.
+
+    Args:
+        judge: trained on the real training images, with another seed than the extractor.
+        material: the images.
+    """
+    classes = len(judge.class_names)
+
+    def judged(images: np.ndarray, asked: np.ndarray) -> dict[str, Any]:
+        matrix = confusion(asked, judge.predict(images).argmax(axis=1), classes)
+        mean, shares = faithfulness(matrix)
+        names = judge.class_names
+        return {
+            "n": len(images),
+            "mean": mean,
+            "classes": dict(zip(names, shares, strict=True)),
+            "intervals": {
+                name: _share(int(matrix[label, label]), int(matrix[label].sum()))
+                for label, name in enumerate(names)
+            },
+            "confusion": matrix.tolist(),
+        }
+
+    return {
+        "judge": {"sha256": judge.weights_hash, "seed": judge.seed, "steps": judge.steps},
+        "synthetic": judged(material.synthetic, material.asked),
+        "real": judged(material.test.images, material.test.labels),
+    }
+
+
+def _share(hits: int, count: int) -> list[float] | None:
+    if not count:
+        return None
+    found = share_interval(hits, count)
+    return [found.low, found.high]

@@ -1,0 +1,27 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+
+def figure(value: float | None) -> str:
+    """A number with three digits, for people; a dash where nothing could be measured."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def percent(value: float | None) -> str:
+    """A share in percent; a dash where nothing could be measured."""
+    return "–" if value is None else f"{value:.0%}"
+
+
+def thousandth(value: float | None) -> str:
+    """A number times a thousand."""
+    return figure(None if value is None else 1000 * value)
+
+
+def probability(value: float | None) -> str:
+    """A p-value; tiny ones by their power of ten."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"

@@ -1,0 +1,283 @@
+"""Confidence intervals: of means, shares, paired differences and the kernel distance; spreads.
+
+All are 95 % intervals in closed form. A test simulates how often each covers the truth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfrecords_tools.errors import InputError
+
+LEVEL = 0.95
+BLOCK = 1024
+"""Rows of a kernel matrix at a time."""
+LOW_SHRINK, HIGH_STRETCH, HIGH_DEGENERATE = 0.34, 1.3, -0.1
+"""How far a kernel interval departs from symmetry; see `kernel_interval`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """An estimate and its 95 % confidence interval.
+
+    Attributes:
+        estimate: of the truth.
+        low: lower end.
+        high: upper end.
+    """
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Of a figure over seeds.
+
+    Attributes:
+        count: how many seeds.
+        mean: over seeds.
+        deviation: standard deviation over seeds; None for one seed.
+        minimum: over seeds.
+        maximum: over seeds.
+    """
+
+    count: int
+    mean: float
+    deviation: float | None
+    minimum: float
+    maximum: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """How a figure varies over seeds.
+
+    Args:
+        values: one for each seed, one or more.
+
+    Raises:
+        InputError: none, or one that is not finite.
+    """
+    found = _finite(values, fewest=1)
+    deviation = float(found.std(ddof=1)) if len(found) > 1 else None
+    return Spread(
+        len(found), float(found.mean()), deviation, float(found.min()), float(found.max())
+    )
+
+
+def mean_interval(values: Sequence[float] | np.ndarray) -> Interval:
+    """Of a mean of independent values, by Student's t.
+
+    Args:
+        values: float[n], n of 2 or more.
+
+    Raises:
+        InputError: too few values, or one that is not finite.
+    """
+    found = _finite(values, fewest=2)
+    mean, n = float(found.mean()), len(found)
+    half = student_quantile(0.5 + LEVEL / 2, n - 1) * float(found.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half)
+
+
+def paired_difference(
+    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray
+) -> Interval:
+    """Of the mean of `first` - `second`, whose rows belong together, by Student's t.
+
+    Args:
+        first: float[n], n of 2 or more.
+        second: float[n], of the same subjects or seeds in the same order.
+
+    Raises:
+        InputError: other lengths, too few values, or one that is not finite.
+    """
+    x, y = _finite(first, fewest=2), _finite(second, fewest=2)
+    if len(x) != len(y):
+        raise InputError(f"pairs need two values each, got {len(x)} and {len(y)} values")
+    return mean_interval(x - y)
+
+
+def share_interval(hits: int, count: int) -> Interval:
+    """Of a share, by Wilson's score (JASA 1927), which holds near 0 and 1, too.
+
+    Args:
+        hits: how many of `count`.
+        count: 1 or more.
+
+    Raises:
+        InputError: not 0 <= hits <= count, or a count of 0.
+    """
+    if not 0 <= hits <= count or not count:
+        raise InputError(f"a share needs 0 <= hits <= count and a count, got {hits} of {count}")
+    z = statistics.NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    share, scale = hits / count, 1 + z * z / count
+    middle = (share + z * z / (2 * count)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    # Rounding must not put the estimate outside of its own interval.
+    return Interval(share, max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share)))
+
+
+def kernel_interval(real: np.ndarray, fake: np.ndarray) -> Interval:
+    """Of the kernel distance (KID, `fidelity.kernel_distance`), by a two-sample jackknife.
+
+    The variance is the sum of both samples' jackknife variances (Arvesen, "Jackknifing
+    U-statistics", 1969). Near 0 the U-statistic is degenerate and the jackknife counts its
+    second-order part twice: half of an unbiased estimate of that part is taken off, and never
+    more than half of all. The statistic is skewed, and its standard error small where the
+    estimate is: the upper arm is longer, and the lower one shorter the more the second-order part
+    weighs. By how much was chosen on simulations (normal and uniform features, 4 to 64 of them,
+    50 to 150 images a side), in which the interval covers the truth in 92 to 98 % of cases.
+
+    Args:
+        real: float[n, d], n of 4 or more.
+        fake: float[m, d], m of 4 or more.
+
+    Raises:
+        InputError: too few rows, other widths, or a number that is not finite.
+    """
+    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
+        raise InputError(
+            f"features must be [n, d] and [m, d], got {list(real.shape)} and {list(fake.shape)}"
+        )
+    if min(len(real), len(fake)) < 4:
+        raise InputError(
+            f"a kernel interval needs four images a side, got {len(real)} and {len(fake)}"
+        )
+    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        raise InputError("features hold numbers that are not finite")
+    x, y = real.astype(np.float64), fake.astype(np.float64)
+    within = _within(x), _within(y)
+    across = _across(x, y)
+    n, m = len(x), len(y)
+    estimate = (
+        within[0].total / (n * (n - 1))
+        + within[1].total / (m * (m - 1))
+        - 2 * across.total / (n * m)
+    )
+    first = _jackknife(within[0], across.rows, across.total, m) + _jackknife(
+        within[1], across.columns, across.total, n
+    )
+    second = (
+        2 * _second_order(within[0])
+        + 2 * _second_order(within[1])
+        + 4 * across.centred_squares() / ((n - 1) * (m - 1) * n * m)
+    )
+    variance = max(first - second / 2, first / 2)
+    degenerate = min(2 * second / first, 1.0) if first > 0 else 0.0
+    half = student_quantile(0.5 + LEVEL / 2, n + m - 2) * math.sqrt(variance)
+    return Interval(
+        estimate,
+        estimate - half * (1 - LOW_SHRINK * degenerate),
+        estimate + half * (HIGH_STRETCH + HIGH_DEGENERATE * degenerate),
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Sums:
+    """Sums over a kernel matrix: of rows, of columns, of all, of all squares."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    total: float
+    squares: float
+
+    def centred_squares(self) -> float:
+        """Sum of squares after means of rows and columns are taken off."""
+        n, m = len(self.rows), len(self.columns)
+        of_means = np.square(self.rows).sum() / m + np.square(self.columns).sum() / n
+        return max(0.0, self.squares - of_means + self.total**2 / (n * m))
+
+
+def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def _within(x: np.ndarray) -> _Sums:
+    """Sums over pairs of different rows."""
+    rows, squares = np.empty(len(x)), 0.0
+    for start in range(0, len(x), BLOCK):
+        block = _kernel(x[start : start + BLOCK], x)
+        block[np.arange(len(block)), np.arange(start, start + len(block))] = 0.0
+        rows[start : start + BLOCK] = block.sum(axis=1)
+        squares += float(np.square(block).sum())
+    return _Sums(rows, rows, float(rows.sum()), squares)
+
+
+def _across(x: np.ndarray, y: np.ndarray) -> _Sums:
+    rows, columns, squares = np.empty(len(x)), np.zeros(len(y)), 0.0
+    for start in range(0, len(x), BLOCK):
+        block = _kernel(x[start : start + BLOCK], y)
+        rows[start : start + BLOCK] = block.sum(axis=1)
+        columns += block.sum(axis=0)
+        squares += float(np.square(block).sum())
+    return _Sums(rows, columns, float(rows.sum()), squares)
+
+
+def _jackknife(within: _Sums, across: np.ndarray, across_total: float, others: int) -> float:
+    """Jackknife variance over one sample of the U-statistic, from sums of kernel rows."""
+    n = len(within.rows)
+    left_out = (within.total - 2 * within.rows) / ((n - 1) * (n - 2))
+    left_out = left_out - 2 * (across_total - across) / ((n - 1) * others)
+    return float((n - 1) / n * np.square(left_out - left_out.mean()).sum())
+
+
+def _second_order(within: _Sums) -> float:
+    """Unbiased estimate of the degenerate kernel's variance over n (n - 1).
+
+    Sum of squares of the U-centred matrix (Székely and Rizzo, "Partial distance correlation",
+    Annals of Statistics 2014, equation 2.4) over n (n - 3), expanded so that sums of rows do.
+    """
+    n = len(within.rows)
+    part = within.rows / (n - 2)
+    whole = within.total / ((n - 1) * (n - 2))
+    total = part.sum()
+    of_parts = (
+        2 * n * np.square(part).sum()
+        + 2 * total**2
+        - 4 * whole * n * total
+        + (n * whole) ** 2
+        - np.square(2 * part - whole).sum()
+    )
+    mixed = 2 * (within.rows * part).sum() - whole * within.total
+    return max(0.0, float(within.squares + of_parts - 2 * mixed)) / (n * (n - 3) * n * (n - 1))
+
+
+def student_quantile(probability: float, degrees: int) -> float:
+    """Quantile of Student's t, by Abramowitz and Stegun 26.7.5 above two degrees of freedom.
+
+    Args:
+        probability: 0.5 to 1, both excluded.
+        degrees: of freedom, 1 or more.
+
+    Returns:
+        Right to 0.2 % at probability 0.975.
+    """
+    if degrees == 1:
+        return math.tan(math.pi * (probability - 0.5))
+    if degrees == 2:
+        a = 2 * probability - 1
+        return a * math.sqrt(2 / (1 - a * a))
+    z = statistics.NormalDist().inv_cdf(probability)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / degrees ** (power + 1) for power, term in enumerate(terms))
+
+
+def _finite(values: Sequence[float] | np.ndarray, *, fewest: int) -> np.ndarray:
+    found = np.asarray(values, np.float64)
+    if found.ndim != 1 or len(found) < fewest:
+        raise InputError(f"needs {fewest} or more numbers, got shape {list(found.shape)}")
+    if not np.isfinite(found).all():
+        raise InputError("holds numbers that are not finite")
+    return found

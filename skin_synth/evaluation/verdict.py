@@ -1,0 +1,328 @@
+"""The verdict: which faults the figures prove, each with its test, statistic and p-value.
+
+All tests together accuse a faultless generator in at most `ALPHA` of cases: the level is divided
+by the kinds of tests and by the classes (Bonferroni). Where that leaves too few images to prove
+anything, the report says so; no fault found is not proof of none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from skin_synth.evaluation.significance import fisher
+
+ALPHA = 0.01
+KINDS = (
+    "copies by pixels",
+    "copies by features",
+    "duplicates",
+    "class shown",
+    "variety by features",
+    "variety by profiles",
+    "blur",
+    "noise",
+    "difference",
+)
+"""Tests that are made of the whole set and of each class."""
+LOST_SHARE = 0.5
+"""A class is missing below this share of what the judge finds of real images."""
+SMALLEST_LOSS = 0.1
+"""Of a class's share: less is no fault that matters."""
+BLURRED, NOISY = 0.85, 1.18
+"""Fine detail of synthetic over that of real images from which on the difference matters."""
+TESTS = {
+    "copies": "precedence test of shares below the first percentile of real images, one-sided",
+    "duplicates": "precedence test of shares below the first percentile of real images, one-sided",
+    "class": "Fisher's exact test of the judge's hits, one-sided",
+    "variety": "permutation test of coverage (k = 5), one-sided",
+    "texture": "rank-sum test of fine detail, one-sided",
+    "difference": "permutation test of the kernel distance, one-sided",
+    "leak": "count of groups",
+}
+
+
+MISNAMED = ("swapped_labels", "missing_class")
+"""Faults of classes whose images show another class."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """Something that is proven to be wrong.
+
+    Attributes:
+        fault: a slug: copies, duplicates, missing_class, swapped_labels, weak_class,
+            little_variety, blur, noise, unlike_real, leak.
+        classes: the classes that have it; none where it is of the whole set.
+        sentence: in plain words.
+        test: which test, for one class the smallest p-value.
+        statistic: of the test.
+        p_value: of the test; None where it is a count.
+    """
+
+    fault: str
+    classes: tuple[str, ...]
+    sentence: str
+    test: str
+    statistic: float
+    p_value: float | None
+
+
+def level(classes: int) -> float:
+    """Below which a p-value names a fault, where there are so many classes."""
+    return ALPHA / len(KINDS) / (classes + 1)
+
+
+def judge_all(results: dict[str, Any]) -> dict[str, Any]:
+    """The verdict on all figures.
+
+    Args:
+        results: what report.json holds, but verdict and summary.
+
+    Returns:
+        alpha, threshold (of each p-value), faults (plain values, the gravest first), and
+        untested: kinds of tests and the classes that had too few images for them.
+    """
+    names = tuple(results["data"]["class_names"])
+    threshold = level(len(names))
+    of_classes = list(_classes(results["faithfulness"], names, threshold))
+    faults = [
+        *_leak(results["images"]["groups_in_train_and_test"]),
+        *_unless_misnamed(_copies(results["copies"], names, threshold), of_classes),
+        *of_classes,
+        *_unless_misnamed(
+            itertools.chain(
+                _texture(results["texture"], names, threshold),
+                _variety(results["variety"], results["profiles"], names, threshold),
+                _duplicates(results["copies"]["duplicates"], names, threshold),
+                _difference(results["difference"], names, threshold),
+            ),
+            of_classes,
+        ),
+    ]
+    return {
+        "alpha": ALPHA,
+        "threshold": threshold,
+        "faults": [{**dataclasses.asdict(fault), "classes": [*fault.classes]} for fault in faults],
+        "untested": {
+            kind: [name for name in names if results[kind]["classes"][name] is None]
+            for kind in ("variety", "difference")
+            if any(results[kind]["classes"][name] is None for name in names)
+        },
+    }
+
+
+def _unless_misnamed(faults: Iterable[Fault], of_classes: list[Fault]) -> Iterator[Fault]:
+    """The faults but those of classes that show another class: their yardstick is the wrong one."""
+    misnamed = {name for fault in of_classes if fault.fault in MISNAMED for name in fault.classes}
+    for fault in faults:
+        if not fault.classes or set(fault.classes) - misnamed:
+            yield fault
+
+
+def _leak(groups: int) -> Iterator[Fault]:
+    if groups:
+        yield Fault(
+            "leak",
+            (),
+            f"{groups:,} groups (lesions or patients) have images in the training and in the test "
+            "split: all figures flatter, and copies cannot be told from new images. Build the data "
+            "set anew with groups.",
+            TESTS["leak"],
+            float(groups),
+            None,
+        )
+
+
+def _parts(found: dict[str, Any], names: tuple[str, ...]) -> dict[str | None, Any]:
+    """Of the whole set (None) and of each class, where there is something."""
+    parts: dict[str | None, Any] = {None: found["whole"]}
+    parts |= {name: found["classes"][name] for name in names}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _copies(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    """Images are copies where they are near, and much nearer to one lesion than to others."""
+    guilty: dict[str | None, tuple[float, float, int, int]] = {}
+    for space in ("pixels", "features"):
+        for name, part in _parts(found[space], names).items():
+            absolute, relative = part["absolute"], part["relative"]
+            p_value = max(absolute["p_value"], relative["p_value"])
+            if p_value < threshold and p_value < guilty.get(name, (1.0,))[0]:
+                share, n = absolute["share_below"], absolute["n"]
+                guilty[name] = (p_value, share, absolute["near"], n)
+    if guilty:
+        first, (p_value, share, near, n) = _gravest(guilty, names)
+        classes = tuple(name for name in guilty if name is not None)
+        yield Fault(
+            "copies",
+            classes,
+            f"Copies of training images: {near:,} of {n:,} synthetic images"
+            f"{_of(classes, names)} are nearer to a training image than 99 in 100 other real "
+            f"images are, and nearer to that one than to all others{_for(first, classes)}.",
+            TESTS["copies"],
+            share,
+            p_value,
+        )
+
+
+def _classes(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    synthetic, real = found["synthetic"], found["real"]
+    low: dict[str, tuple[float, float, float]] = {}
+    for label, name in enumerate(names):
+        ours, theirs = synthetic["confusion"][label], real["confusion"][label]
+        if not sum(ours) or not sum(theirs):
+            continue
+        share, bar = ours[label] / sum(ours), theirs[label] / sum(theirs)
+        p_value = fisher(ours[label], sum(ours), theirs[label], sum(theirs))
+        if p_value < threshold and bar - share >= SMALLEST_LOSS:
+            low[name] = (share, bar, p_value)
+    taken = {name: _taken_for(synthetic["confusion"][names.index(name)], names) for name in low}
+    swapped = [
+        (name, other) for name, other in taken.items() if taken.get(other) == name and name < other
+    ]
+    for pair in swapped:
+        p_value = max(low[name][2] for name in pair)
+        yield Fault(
+            "swapped_labels",
+            pair,
+            f"Two labels are swapped: images asked for as {pair[0]} show {pair[1]}, and the other "
+            "way round.",
+            TESTS["class"],
+            max(low[name][0] for name in pair),
+            p_value,
+        )
+    in_pairs = {name for pair in swapped for name in pair}
+    for name, (share, bar, p_value) in low.items():
+        if name in in_pairs:
+            continue
+        missing = share < LOST_SHARE * bar
+        what = f"Class {name} is missing" if missing else f"Class {name} is shown too rarely"
+        yield Fault(
+            "missing_class" if missing else "weak_class",
+            (name,),
+            f"{what}: a classifier finds it in {share:.0%} of the images asked for as {name}, and "
+            f"in {bar:.0%} of real ones; most of the others look like {taken[name]}.",
+            TESTS["class"],
+            share,
+            p_value,
+        )
+
+
+def _taken_for(row: list[int], names: tuple[str, ...]) -> str:
+    """The class that most images of a row were assigned to, itself included."""
+    return names[max(range(len(names)), key=lambda label: row[label])]
+
+
+def _texture(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    for fault, key, matters in (
+        ("blur", "p_value_less", lambda ratio: ratio <= BLURRED),
+        ("noise", "p_value_more", lambda ratio: ratio >= NOISY),
+    ):
+        guilty = {}
+        for name, part in _parts(found, names).items():
+            ratio = part["synthetic_median"] / max(part["real_median"], 1e-9)
+            if part[key] < threshold and matters(ratio):
+                guilty[name] = (part[key], ratio)
+        if guilty:
+            first, (p_value, ratio) = _gravest(guilty, names)
+            classes = tuple(name for name in guilty if name is not None)
+            said = f"{1 - ratio:.0%} less" if fault == "blur" else f"{ratio - 1:.0%} more"
+            word = "blurred" if fault == "blur" else "noisy"
+            yield Fault(
+                fault,
+                classes,
+                f"The images{_of(classes, names)} are {word}: they have {said} fine detail than "
+                f"real ones (median){_for(first, classes)}.",
+                TESTS["texture"],
+                ratio,
+                p_value,
+            )
+
+
+def _variety(
+    by_features: dict[str, Any],
+    by_profiles: dict[str, Any],
+    names: tuple[str, ...],
+    threshold: float,
+) -> Iterator[Fault]:
+    guilty: dict[str | None, Any] = {}
+    for found in (by_features, by_profiles):
+        for name, part in _parts(found, names).items():
+            before = guilty.get(name, {"p_value": threshold})
+            if part["p_value"] < before["p_value"]:
+                guilty[name] = part
+    if guilty:
+        first, part = _gravest(guilty, names)
+        classes = tuple(name for name in guilty if name is not None)
+        yield Fault(
+            "little_variety",
+            classes,
+            f"Variety is missing{_of(classes, names)}: synthetic images reach "
+            f"{part['coverage']:.0%} of the real ones' neighbourhoods, other real images "
+            f"{part['coverage_floor']:.0%}{_for(first, classes)}.",
+            TESTS["variety"],
+            part["coverage"],
+            part["p_value"],
+        )
+
+
+def _duplicates(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    guilty = {
+        name: part for name, part in _parts(found, names).items() if part["p_value"] < threshold
+    }
+    if guilty:
+        first, part = _gravest(guilty, names)
+        classes = tuple(name for name in guilty if name is not None)
+        yield Fault(
+            "duplicates",
+            classes,
+            f"Synthetic images repeat each other{_of(classes, names)}: {part['near']:,} of "
+            f"{part['n']:,} are nearer to another synthetic image than 99 in 100 real images "
+            f"are to another real one{_for(first, classes)}.",
+            TESTS["duplicates"],
+            part["share_below"],
+            part["p_value"],
+        )
+
+
+def _difference(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    guilty = {
+        name: part for name, part in _parts(found, names).items() if part["p_value"] < threshold
+    }
+    if guilty:
+        _, part = _gravest(guilty, names)
+        classes = tuple(name for name in guilty if name is not None)
+        yield Fault(
+            "unlike_real",
+            classes,
+            f"The images{_of(classes, names)} can be told from real ones: chance does not explain "
+            "how their features differ. How far apart they are, the distances say.",
+            TESTS["difference"],
+            part["kernel"],
+            part["p_value"],
+        )
+
+
+def _gravest(guilty: dict[str | None, Any], names: tuple[str, ...]) -> tuple[str | None, Any]:
+    """What a sentence speaks of: the whole set where all or none of its classes are guilty."""
+    some = [name for name in guilty if name is not None]
+    if None in guilty and len(some) in (0, len(names)):
+        return None, guilty[None]
+    name = min(some, key=lambda name: _p_value(guilty[name]))
+    return name, guilty[name]
+
+
+def _p_value(part: Any) -> float:
+    return part["p_value"] if isinstance(part, dict) else part[0]
+
+
+def _of(classes: tuple[str, ...], names: tuple[str, ...]) -> str:
+    return f" of {', '.join(classes)}" if 0 < len(classes) < len(names) else ""
+
+
+def _for(name: str | None, classes: tuple[str, ...]) -> str:
+    """Whose figures a sentence gives, where it names several classes."""
+    return f" (figures of {name})" if name is not None and len(classes) > 1 else ""

@@ -1,0 +1,88 @@
+"""Commands that judge synthetic images."""
+
+from __future__ import annotations
+
+import argparse
+
+from skin_synth.common_flags import add_data, add_out, add_run, add_seed
+from skin_synth.flag_types import positive_int
+
+
+def evaluate_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags of `evaluate`."""
+    add_run(parser)
+    add_data(parser)
+    add_out(parser, "new directory for report.json, report.html and image grids")
+    parser.add_argument(
+        "--features",
+        default="classifier",
+        metavar="NAME",
+        help="what images are compared by: classifier (trained on the real training split, needs "
+        "no download), mobilenet (needs --weights), inception (ImageNet weights, downloaded "
+        "unless --weights is given), or a saved Keras model, FILE.keras (default: %(default)s)",
+    )
+    parser.add_argument("--weights", metavar="FILE", help="weights file of mobilenet or inception")
+    parser.add_argument(
+        "--seeds",
+        type=positive_int,
+        default=3,
+        metavar="N",
+        help="sets of synthetic images over which the Fréchet distance is spread "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="intermediate results, from which a second start resumes (default: OUT.cache)",
+    )
+    add_seed(parser, "the synthetic images and the classifier")
+
+
+def work_evaluate(options: argparse.Namespace) -> None:
+    """Runs `evaluate`."""
+    from skin_synth.evaluation import evaluate
+    from skin_synth.runs import load_run
+
+    evaluate(
+        load_run(options.run, options.checkpoint),
+        options.data,
+        options.out,
+        features=options.features,
+        weights=options.weights,
+        seed=options.seed,
+        seeds=options.seeds,
+        cache=options.cache,
+        overwrite=options.overwrite,
+    )
+    print(f"{options.out}: open report.html in a browser")
+
+
+def reader_study_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags of `reader-study`."""
+    add_run(parser)
+    add_data(parser)
+    add_out(parser, "new directory for the sheet, the answer form and the key")
+    parser.add_argument(
+        "--per_class",
+        type=positive_int,
+        default=8,
+        metavar="N",
+        help="real images of a class, and as many synthetic ones (default: %(default)s)",
+    )
+    add_seed(parser, "the choice, the synthetic images and their order")
+
+
+def work_reader_study(options: argparse.Namespace) -> None:
+    """Runs `reader-study`."""
+    from skin_synth.evaluation.reader_study import write_reader_study
+    from skin_synth.runs import load_run
+
+    write_reader_study(
+        load_run(options.run, options.checkpoint),
+        options.data,
+        options.out,
+        per_class=options.per_class,
+        seed=options.seed,
+        overwrite=options.overwrite,
+    )
+    print(f"{options.out}: give readers sheet.html and answers.csv; keep key.csv")

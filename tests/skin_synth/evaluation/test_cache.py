@@ -1,0 +1,93 @@
+"""The cache: computes once, tells inputs apart, survives kills and rubbish."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skin_synth.evaluation.cache import Cache, cache_beside, content_hash
+from tfrecords_tools.errors import InputError
+
+
+class Work:
+    """Counts how often it is done."""
+
+    def __init__(self):
+        self.done = 0
+
+    def __call__(self):
+        self.done += 1
+        return {"rows": np.arange(3) + self.done}
+
+
+def test_computes_once_for_each_stage_and_each_key(tmp_path):
+    cache, work = Cache(tmp_path / "deep" / "cache"), Work()
+    first = cache.arrays("features", ("a", 1), work)
+    again = Cache(tmp_path / "deep" / "cache").arrays("features", ("a", 1), work)
+    np.testing.assert_array_equal(first["rows"], again["rows"])
+    assert work.done == 1
+    cache.arrays("features", ("a", 2), work)
+    cache.arrays("neighbours", ("a", 1), work)
+    assert work.done == 3
+    assert cache.hits == 0
+
+
+def test_parts_do_not_run_into_each_other(tmp_path):
+    cache, work = Cache(tmp_path), Work()
+    cache.arrays("features", ("ab", "c"), work)
+    cache.arrays("features", ("a", "bc"), work)
+    assert work.done == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", None])
+def test_what_cannot_be_read_is_computed_again_and_that_is_said(tmp_path, capsys, content):
+    cache, work = Cache(tmp_path), Work()
+    cache.arrays("features", ("a",), work)
+    (entry,) = tmp_path.iterdir()
+    entry.write_bytes(entry.read_bytes()[:-30] if content is None else content)
+    found = cache.arrays("features", ("a",), work)
+    assert work.done == 2
+    np.testing.assert_array_equal(found["rows"], [2, 3, 4])
+    assert f"{entry} cannot be read" in capsys.readouterr().err
+    cache.arrays("features", ("a",), work)
+    assert work.done == 2
+
+
+def test_work_that_fails_leaves_nothing(tmp_path):
+    def fail():
+        raise RuntimeError("no features")
+
+    with pytest.raises(RuntimeError, match="no features"):
+        Cache(tmp_path / "cache").arrays("features", ("a",), fail)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_without_a_directory_nothing_is_kept():
+    cache, work = Cache(None), Work()
+    cache.arrays("features", ("a",), work)
+    cache.arrays("features", ("a",), work)
+    assert work.done == 2
+
+
+def test_a_file_is_no_directory(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file: give a directory by --cache"):
+        Cache(tmp_path / "file")
+
+
+def test_hashes_tell_bytes_shapes_and_types_apart():
+    array = np.arange(12, dtype=np.uint8)
+    different = [
+        content_hash(array),
+        content_hash(array.reshape(3, 4)),
+        content_hash(array.view(np.int8)),
+        content_hash(array[::-1]),
+        content_hash(array, array),
+    ]
+    assert len(set(different)) == 5
+    wide = np.arange(24, dtype=np.uint8).reshape(4, 6)[:, ::2]
+    assert content_hash(wide) == content_hash(wide.copy())
+
+
+def test_it_lies_beside_the_report():
+    assert cache_beside("runs/ham/report").as_posix() == "runs/ham/report.cache"

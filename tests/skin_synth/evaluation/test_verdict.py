@@ -1,0 +1,184 @@
+"""Planted faults are found and named; a faultless generator is not accused."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skin_synth.evaluation import verdict
+from skin_synth.evaluation.verdict import judge_all
+from tests.skin_synth.evaluation.conftest import MODES, TRIED, lesions, trial_labels
+
+CLEAN_SEEDS = 4
+"""Of 20: benchmarks/verdict.py tries more."""
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return lesions(100, trial_labels())
+
+
+def faults(found):
+    return {fault["fault"]: fault for fault in found["faults"]}
+
+
+def jpeg(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=80)
+    return np.asarray(Image.open(file))
+
+
+def brightened(images):
+    return np.clip(images.astype(int) + 6, 0, 255).astype(np.uint8)
+
+
+ALTERED = {
+    "as they are": lambda images: images,
+    "flipped": lambda images: images[:, :, ::-1],
+    "turned": lambda images: np.rot90(images, 1, (1, 2)),
+    "encoded anew": lambda images: np.stack([jpeg(image) for image in images]),
+    "a little brighter": brightened,
+}
+
+
+@pytest.mark.parametrize("way", ALTERED)
+def test_copies_of_training_images(trial, way):
+    found = faults(trial.verdict(np.ascontiguousarray(ALTERED[way](trial.train.images))))
+    assert found["copies"]["classes"] == list(MODES)
+    assert found["copies"]["statistic"] > 0.9
+    assert found["copies"]["p_value"] < 1e-6
+    assert found["copies"]["sentence"].startswith("Copies of training images: 180 of 180")
+
+
+def test_copies_in_one_class(trial, clean):
+    mixed = np.where((trial_labels() == 1)[:, None, None, None], trial.train.images, clean)
+    found = faults(trial.verdict(mixed))
+    assert found["copies"]["classes"] == ["blotch"]
+    assert "of blotch" in found["copies"]["sentence"]
+
+
+def test_a_class_that_is_missing(trial):
+    shown = np.where(trial_labels() == 2, 1, trial_labels())
+    found = faults(trial.verdict(lesions(101, shown)))
+    assert found["missing_class"]["classes"] == ["ring"]
+    assert "look like blotch" in found["missing_class"]["sentence"]
+    assert "swapped_labels" not in found
+    assert "copies" not in found
+
+
+def test_two_labels_that_are_swapped(trial):
+    shown = np.array([0, 2, 1])[trial_labels()]
+    found = faults(trial.verdict(lesions(102, shown)))
+    assert sorted(found["swapped_labels"]["classes"]) == ["blotch", "ring"]
+    assert not set(found) & {"copies", "duplicates", "blur", "noise"}, "no other fault of theirs"
+    assert "missing_class" not in found
+
+
+def test_half_the_modes_of_a_class(trial):
+    half = {**MODES, "mole": ("disc",)}
+    found = faults(trial.verdict(lesions(103, trial_labels(), modes=half)))
+    assert found["little_variety"]["classes"] == ["mole"]
+    assert found["little_variety"]["statistic"] < 0.8
+    assert "missing_class" not in found
+
+
+def test_a_few_images_again_and_again(trial, clean):
+    labels = trial_labels()
+    few = np.concatenate(
+        [np.resize(clean[labels == label][:3], (TRIED, 32, 32, 3)) for label in range(3)]
+    )
+    found = faults(trial.verdict(few))
+    assert found["duplicates"]["statistic"] == 1
+    assert found["little_variety"]["statistic"] < 0.6
+    assert "copies" not in found
+
+
+def test_blur(trial, clean):
+    around = [
+        np.roll(clean, shift, (1, 2)).astype(float)
+        for shift in [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
+    ]
+    found = faults(trial.verdict(np.mean(around, axis=0).astype(np.uint8)))
+    assert "blurred" in found["blur"]["sentence"]
+    assert "noise" not in found
+    assert "copies" not in found
+
+
+@pytest.mark.parametrize("strength", [12, 300])
+def test_noise(trial, clean, strength):
+    noise = np.random.default_rng(0).normal(0, strength, clean.shape)
+    found = faults(trial.verdict(np.clip(clean + noise, 0, 255).astype(np.uint8)))
+    assert "noisy" in found["noise"]["sentence"]
+    assert "blur" not in found
+    assert "copies" not in found
+
+
+def test_groups_in_two_splits(trial, clean):
+    train = dataclasses.replace(
+        trial.train, groups=(*trial.test.groups[:5], *trial.train.groups[5:])
+    )
+    found = trial.verdict(clean, train=train)
+    assert found["faults"][0]["fault"] == "leak"
+    assert found["faults"][0]["sentence"].startswith("5 groups")
+    assert found["faults"][0]["p_value"] is None
+
+
+def test_a_faultless_generator_is_not_accused(trial):
+    for seed in range(CLEAN_SEEDS):
+        found = trial.verdict(lesions(200 + seed, trial_labels()), seed=seed)
+        assert found["faults"] == []
+        assert found["untested"] == {}
+
+
+def test_few_images_prove_nothing_and_that_is_said(trial):
+    labels = trial_labels(15)
+    small = dataclasses.replace(
+        trial.test,
+        images=trial.test.images[::4],
+        labels=trial.test.labels[::4],
+        image_ids=trial.test.image_ids[::4],
+        groups=trial.test.groups[::4],
+    )
+    found = trial.verdict(lesions(104, labels), asked=labels, test=small)
+    assert found["faults"] == []
+    assert found["untested"] == {"variety": list(MODES), "difference": list(MODES)}
+
+
+def test_the_level_is_shared_by_all_tests(trial, clean):
+    results = trial.results(clean)
+    found = judge_all(results)
+    assert found["threshold"] == pytest.approx(verdict.ALPHA / len(verdict.KINDS) / 4)
+    results["variety"]["whole"]["p_value"] = found["threshold"] * 1.01
+    assert judge_all(results)["faults"] == []
+    results["variety"]["whole"]["p_value"] = found["threshold"] * 0.99
+    (fault,) = judge_all(results)["faults"]
+    assert fault["fault"] == "little_variety"
+    assert fault["classes"] == []
+
+
+def test_small_differences_are_no_fault_however_certain(trial, clean):
+    results = trial.results(clean)
+    results["texture"]["whole"] |= {
+        "p_value_less": 1e-9,
+        "synthetic_median": 9.5,
+        "real_median": 10.0,
+    }
+    matrix = np.diag([10_000, 10_000, 10_000])
+    results["faithfulness"]["real"]["confusion"] = matrix.tolist()
+    results["faithfulness"]["synthetic"]["confusion"] = (
+        matrix + np.array([[-500, 500, 0], [0, 0, 0], [0, 0, 0]])
+    ).tolist()
+    assert judge_all(results)["faults"] == []
+
+
+def test_a_class_that_is_shown_too_rarely(trial, clean):
+    results = trial.results(clean)
+    results["faithfulness"]["synthetic"]["confusion"][0] = [70, 30, 0]
+    results["faithfulness"]["real"]["confusion"][0] = [100, 0, 0]
+    (fault,) = judge_all(results)["faults"]
+    assert (fault["fault"], fault["classes"]) == ("weak_class", ["mole"])
+    assert "in 70% of the images asked for as mole, and in 100% of real ones" in fault["sentence"]
