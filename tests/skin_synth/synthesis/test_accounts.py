@@ -7,7 +7,6 @@ import io
 import json
 
 import numpy as np
-import pytest
 
 from skin_synth.evaluation.features import Extractor
 from skin_synth.synthesis.accounts import (
@@ -92,7 +91,7 @@ def test_held_out_images_are_as_new_as_held_out_images(training, held_out):
     new = drawing(0, held_out.images, (), wanted=len(held_out))
     found = audit([new], training, held_out, extractor=EXTRACTOR, seed=0, steps=1)
     assert found["synthetic_median"] == found["yardstick_median"]
-    assert found["share_below"] == pytest.approx(1 / len(held_out), abs=1e-4)
+    assert found["share_below"] <= found["share_expected"] < 0.1
 
 
 def test_nothing_kept_nothing_audited(training, held_out):
