@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ PAINT, FLOOR = range(2)
 
 
 class Paints(Protocol):
-    """What is needed of a run; see `skin_synth.runs.Run`."""
+    """What is needed of a run (`skin_synth.runs.Run`) or of a pretrained generator."""
 
     @property
     def run_id(self) -> str: ...  # noqa: D102
@@ -39,7 +40,11 @@ class Paints(Protocol):
     def data_fingerprint(self) -> str: ...  # noqa: D102
 
     def generate(  # noqa: D102
-        self, label_ids: np.ndarray, seeds: np.ndarray, *, truncation: float = 1.0
+        self,
+        label_ids: Sequence[int] | np.ndarray,
+        seeds: Sequence[int] | np.ndarray,
+        *,
+        truncation: float = 1.0,
     ) -> np.ndarray: ...
 
 

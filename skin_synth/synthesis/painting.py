@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from skin_synth.data import LabelledImages, load_split
+from skin_synth.evaluation.material import Paints
 from skin_synth.evaluation.memorization import Gallery, nearest
 from skin_synth.provenance import (
     MANIFEST,
@@ -32,31 +33,11 @@ DRAWS_PER_IMAGE = 4
 """A class is given up after so many draws for each image it needs, plus one chunk."""
 
 
-class Source(Protocol):
-    """What paints: a run (`skin_synth.runs.Run`) or a pretrained generator."""
+class Source(Paints, Protocol):
+    """What paints, and where its training images may be: nowhere for a pretrained generator."""
 
-    @property
-    def run_id(self) -> str: ...  # noqa: D102
-    @property
-    def checkpoint_hash(self) -> str: ...  # noqa: D102
-    @property
-    def images_seen(self) -> int: ...  # noqa: D102
-    @property
-    def class_names(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def data_name(self) -> str: ...  # noqa: D102
-    @property
-    def data_fingerprint(self) -> str: ...  # noqa: D102
     @property
     def data_dir(self) -> Path | None: ...  # noqa: D102
-
-    def generate(  # noqa: D102
-        self,
-        label_ids: Sequence[int] | np.ndarray,
-        seeds: Sequence[int] | np.ndarray,
-        *,
-        truncation: float = 1.0,
-    ) -> np.ndarray: ...
 
 
 @dataclasses.dataclass(frozen=True)
