@@ -1,4 +1,4 @@
-"""What a choice of a preset is worth: KID after the same CPU time, on a real data set.
+"""What a choice of a preset is worth: KID and coverage after the same CPU time, on real images.
 
 Trains each variant from scratch for the same CPU minutes of this process (the wall clock lies
 where other work runs beside it) and compares the averaged generator with the test split. Takes
@@ -25,6 +25,7 @@ import numpy as np
 from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.evaluation.features import Extractor, mobilenet
 from skin_synth.evaluation.fidelity import kernel_distance
+from skin_synth.evaluation.manifold import coverage
 from skin_synth.gan import ConditionalGAN
 from skin_synth.presets import Preset, Ramp, get_preset
 
@@ -55,12 +56,15 @@ def main() -> None:
     extractor = mobilenet(options.weights)
     train, test = load_split(options.data, "train"), load_split(options.data, "test")
     real = extractor(test.images)
-    print("variant                        images     KID   mean over classes")
+    print("variant                        images     KID   mean over classes   coverage")
     for variant in ["", *options.variant]:
         preset = changed(get_preset(options.preset), variant)
         gan = trained(preset, train, minutes=options.minutes, seed=options.seed)
-        whole, mean = judged(gan, extractor, real, test.labels)
-        print(f"{variant or preset.name:28s} {gan.images_seen:8,d}  {whole:.3f}   {mean:.3f}")
+        whole, mean, covered = judged(gan, extractor, real, test.labels)
+        name = variant or preset.name
+        print(
+            f"{name:28s} {gan.images_seen:8,d}  {whole:.3f}   {mean:.3f}              {covered:.2f}"
+        )
 
 
 def changed(preset: Preset, variant: str) -> Preset:
@@ -92,13 +96,13 @@ def trained(preset: Preset, split: LabelledImages, *, minutes: float, seed: int)
 
 def judged(
     gan: ConditionalGAN, extractor: Extractor, real: np.ndarray, labels: np.ndarray
-) -> tuple[float, float]:
-    """KID of as many synthetic images of each class as there are real ones: whole, class mean."""
+) -> tuple[float, float, float]:
+    """KID of the whole set, its mean over classes, and coverage; as many images on both sides."""
     fake = extractor(gan.generate(labels, np.arange(len(labels))))
     classes = [
         kernel_distance(real[labels == label], fake[labels == label]) for label in np.unique(labels)
     ]
-    return kernel_distance(real, fake), float(np.mean(classes))
+    return kernel_distance(real, fake), float(np.mean(classes)), coverage(real, fake)
 
 
 if __name__ == "__main__":
