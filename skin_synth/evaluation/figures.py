@@ -21,7 +21,9 @@ def thousandth(value: float | None) -> str:
 
 
 def probability(value: float | None) -> str:
-    """A p-value; tiny ones by their power of ten."""
+    """A p-value; tiny ones by their power of ten, and none below what float64 resolves."""
     if value is None:
         return "–"
+    if value < 1e-16:
+        return "1e-16 or less"
     return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"

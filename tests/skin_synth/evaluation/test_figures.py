@@ -26,7 +26,11 @@ def test_thousandths(value, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "–"), (0.5, "0.500"), (0.0012, "0.001"), (3.4e-12, "3e-12")]
+    ("value", "text"),
+    [
+        *((None, "–"), (0.5, "0.500"), (0.0012, "0.001"), (3.4e-12, "3e-12")),
+        *((2e-20, "1e-16 or less"), (0.0, "1e-16 or less")),
+    ],
 )
 def test_probabilities(value, text):
     assert probability(value) == text
