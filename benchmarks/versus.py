@@ -45,6 +45,8 @@ CONTESTANTS = (OURS, *BASELINES)
 STEPS_BETWEEN_LOOKS = 20
 """Steps between two looks at the clock: a mark is overrun by at most so many."""
 FEWEST_PAINTED = 200
+READ_BY_BASELINES = ("image_size", "batch_size", "sampling_exponent")
+"""Fields of our preset: a change of any other leaves what the baselines have done as it is."""
 STATE = "state.json"
 
 
@@ -69,8 +71,11 @@ class Entry:
     fingerprint: str
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as they come back from a file."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        """Plain values, as they come back from a file; of the preset what the contestant reads."""
+        plain = json.loads(json.dumps(dataclasses.asdict(self)))
+        if self.contestant != OURS:
+            plain["preset"] = {name: plain["preset"][name] for name in READ_BY_BASELINES}
+        return plain
 
     def make(self, class_names: tuple[str, ...]) -> keras.Model:
         """The compiled model, untrained."""
