@@ -1,4 +1,4 @@
-"""Ours against the baselines: the same data, batch and CPU time of training, one judge for all.
+"""Ours against the baselines, or against variants of itself: the same data and CPU time, one judge.
 
 Trains each contestant with each seed for the same CPU time of this process and stores the images
 that its average paints at each mark. The clock is the process's CPU time, all threads, and runs
@@ -11,12 +11,17 @@ images (see `benchmarks.versus_report`); features are kept, so that a second rep
     python -m benchmarks.versus --data runs/data/ham32 --out runs/versus32 --report \
         --weights mobilenet_v1_0.75_224.weights.h5
 
-The first takes (contestants x seeds x minutes) of CPU time.
+The first takes (contestants x seeds x minutes) of CPU time. A choice of a preset is measured in the
+same way: `--variant` adds contestants that differ from ours in the named fields.
+
+    python -m benchmarks.versus --data runs/data/ham32 --out runs/choices32 --contestant ours \
+        --variant gamma=1.0 --variant learning_rate=8e-4:1e-4,beta_1=0.5 --minutes 6 --threads 1
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import dataclasses
 import json
 import os
@@ -32,11 +37,11 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.baselines import BASELINES
-from benchmarks.versus_report import MOST_FOR_COVERAGE, OURS, report
+from benchmarks.versus_report import MOST_FOR_COVERAGE, OURS, SHARED_FIELDS, report
 from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.gan import ConditionalGAN
 from skin_synth.precision import choose_policy
-from skin_synth.presets import Preset, get_preset
+from skin_synth.presets import Preset, Ramp, get_preset
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
@@ -45,8 +50,6 @@ CONTESTANTS = (OURS, *BASELINES)
 STEPS_BETWEEN_LOOKS = 20
 """Steps between two looks at the clock: a mark is overrun by at most so many."""
 FEWEST_PAINTED = 200
-READ_BY_BASELINES = ("image_size", "batch_size", "sampling_exponent")
-"""Fields of our preset: a change of any other leaves what the baselines have done as it is."""
 STATE = "state.json"
 
 
@@ -55,9 +58,9 @@ class Entry:
     """One contestant with one seed, and all that its training depends on.
 
     Attributes:
-        contestant: one of `CONTESTANTS`.
+        contestant: one of `CONTESTANTS`, or `OURS` and the fields in which it differs.
         seed: of weights, batches and latents.
-        preset: ours; the baselines take batch size and class sampling from it.
+        preset: of this contestant; the baselines read the `SHARED_FIELDS` alone.
         policy: Keras dtype policy.
         threads: of TensorFlow, within and between operations; 0 leaves the choice to it.
         fingerprint: of the data set.
@@ -73,15 +76,13 @@ class Entry:
     def to_json(self) -> dict[str, Any]:
         """Plain values, as they come back from a file; of the preset what the contestant reads."""
         plain = json.loads(json.dumps(dataclasses.asdict(self)))
-        if self.contestant != OURS:
-            plain["preset"] = {name: plain["preset"][name] for name in READ_BY_BASELINES}
+        if self.contestant in BASELINES:
+            plain["preset"] = {name: plain["preset"][name] for name in SHARED_FIELDS}
         return plain
 
     def make(self, class_names: tuple[str, ...]) -> keras.Model:
         """The compiled model, untrained."""
-        if self.contestant == OURS:
-            model = ConditionalGAN(self.preset, class_names, seed=self.seed, policy=self.policy)
-        else:
+        if self.contestant in BASELINES:
             model = BASELINES[self.contestant](
                 class_names,
                 image_size=self.preset.image_size,
@@ -89,6 +90,8 @@ class Entry:
                 seed=self.seed,
                 policy=self.policy,
             )
+        else:
+            model = ConditionalGAN(self.preset, class_names, seed=self.seed, policy=self.policy)
         model.compile()
         return model
 
@@ -153,6 +156,29 @@ class Place:
                 cpu_seconds=cpu_seconds,
                 images_seen=model.images_seen,
             )
+
+
+def changed(preset: Preset, variant: str) -> Preset:
+    """The preset with other values of some fields.
+
+    Args:
+        preset: where to start from.
+        variant: FIELD=VALUE,FIELD=VALUE; a ramp is START:END, or one number for both.
+
+    Raises:
+        InputError: no such field, or a value that does not fit.
+    """
+    fields: dict[str, Any] = {}
+    for part in filter(None, variant.split(",")):
+        field, _, text = part.partition("=")
+        if not hasattr(preset, field):
+            raise InputError(f"--variant {variant}: a preset has no field {field!r}")
+        if isinstance(getattr(preset, field), Ramp):
+            start, _, end = text.partition(":")
+            fields[field] = Ramp(float(start), float(end or start))
+        else:
+            fields[field] = ast.literal_eval(text) if text[:1] in "0123456789-TF" else text
+    return dataclasses.replace(preset, **fields)
 
 
 def labels_to_paint(train_counts: np.ndarray, test_counts: np.ndarray) -> np.ndarray:
@@ -246,6 +272,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="states, images and reports")
     parser.add_argument("--preset", default="derm-32")
     parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--variant", action="append", default=[], help="FIELD=VALUE,... of ours")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--minutes", type=float, default=60.0, help="CPU minutes of training")
     parser.add_argument("--marks", nargs="*", type=float, default=[], help="CPU minutes, judged")
@@ -267,13 +294,16 @@ def main() -> None:
 def _train_all(options: argparse.Namespace) -> None:
     split = load_split(options.data, "train")
     asked = labels_to_paint(split.class_counts, load_split(options.data, "test").class_counts)
+    preset = get_preset(options.preset)
+    contestants = {name: preset for name in options.contestant}
+    contestants |= {f"{OURS} {variant}": changed(preset, variant) for variant in options.variant}
     early = [minutes for minutes in options.marks if minutes < options.minutes]
     for seed in options.seeds:
-        for contestant in options.contestant:
+        for contestant, preset_of_it in contestants.items():
             entry = Entry(
                 contestant=contestant,
                 seed=seed,
-                preset=get_preset(options.preset),
+                preset=preset_of_it,
                 policy=choose_policy(options.policy),
                 threads=options.threads,
                 fingerprint=fingerprint(options.data),

@@ -35,6 +35,8 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint, read_info
 
 OURS, FLOOR = "ours", "floor"
+SHARED_FIELDS = ("image_size", "batch_size", "sampling_exponent")
+"""Fields of a preset that ours and the baselines have in common."""
 CLASSIFIER_SEED = 2_000
 FLOOR_SEED = 0
 NEIGHBOURS = 5
@@ -123,10 +125,12 @@ def load_marks(directory: Path, data_fingerprint: str) -> dict[float, list[Mark]
     settings, found = [], []
     for state_file in sorted(directory.glob("*/state.json")):
         entry = json.loads(state_file.read_text())["entry"]
-        who = entry.pop("contestant"), entry.pop("seed")
-        settings.append(entry)
+        who = entry["contestant"], entry["seed"]
+        settings.append(_shared(entry))
         found += [_load_mark(path, *who) for path in sorted(state_file.parent.glob("mark-*.npz"))]
-    if any(entry != settings[0] or entry["fingerprint"] != data_fingerprint for entry in settings):
+    agreed = {name: value for entry in settings for name, value in entry.items()}
+    agreed["fingerprint"] = data_fingerprint
+    if any(not entry.items() <= agreed.items() for entry in settings):
         raise InputError(
             f"{directory} holds contestants trained on other data than --data, or with unlike "
             "preset, policy or threads: give each comparison an --out of its own"
@@ -147,6 +151,13 @@ def load_marks(directory: Path, data_fingerprint: str) -> dict[float, list[Mark]
     if not common:
         raise InputError(f"{directory} has no mark and seed that all of {sorted(contestants)} have")
     return common
+
+
+def _shared(entry: dict[str, Any]) -> dict[str, Any]:
+    """What all contestants must agree on; variants of ours name the fields that they change."""
+    fields = ("image_size",) if entry["contestant"].startswith(f"{OURS} ") else SHARED_FIELDS
+    own = {name: entry[name] for name in ("policy", "threads", "fingerprint")}
+    return own | {name: entry["preset"][name] for name in fields}
 
 
 def _load_mark(path: Path, contestant: str, seed: int) -> Mark:

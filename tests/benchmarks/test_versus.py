@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import baselines, versus
 from skin_synth.data import load_split
+from skin_synth.presets import Ramp
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
 
@@ -68,6 +69,31 @@ def test_every_contestant_is_made_with_the_same_batch_size(entry):
         model = dataclasses.replace(entry, contestant=contestant).make(("a", "b"))
         model.steps.assign(10)
         assert model.images_seen == 10 * entry.preset.batch_size
+
+
+def test_a_variant_is_the_preset_with_the_named_fields_changed(tiny_preset):
+    variant = versus.changed(tiny_preset, "gamma=1,learning_rate=8e-4:1e-4,batch_size=4,loss=hinge")
+    assert variant.gamma == Ramp(1.0, 1.0)
+    assert variant.learning_rate == Ramp(8e-4, 1e-4)
+    assert (variant.batch_size, variant.loss) == (4, "hinge")
+    kept = {"gamma", "learning_rate", "batch_size", "loss"}
+    for field in dataclasses.fields(variant):
+        if field.name not in kept:
+            assert getattr(variant, field.name) == getattr(tiny_preset, field.name)
+    with pytest.raises(InputError, match="no field 'gama'"):
+        versus.changed(tiny_preset, "gama=1")
+
+
+def test_a_baseline_is_not_touched_by_a_preset_field_that_it_does_not_read(
+    entry, phantom_data, tmp_path
+):
+    model = entry.make(load_split(phantom_data, "train").class_names)
+    versus.Place(tmp_path, entry).save(model, 90.0)
+    other = dataclasses.replace(entry, preset=versus.changed(entry.preset, "gamma=3"))
+    assert versus.Place(tmp_path, other).restore(model) == 90.0
+    other = dataclasses.replace(entry, preset=versus.changed(entry.preset, "batch_size=2"))
+    with pytest.raises(InputError, match="another preset"):
+        versus.Place(tmp_path, other).restore(model)
 
 
 def test_labels_are_enough_for_the_reference_and_for_coverage():

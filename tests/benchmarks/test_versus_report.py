@@ -13,7 +13,7 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
 
 
-def plant(out, data, contestant, noise, *, seed=0, threads=1, marks=(1.0, 2.0)):
+def plant(out, data, contestant, noise, *, seed=0, threads=1, marks=(1.0, 2.0), **preset):
     """A contestant whose images are training images under so much noise (grey levels)."""
     split = load_split(data, "train")
     rng = np.random.default_rng([seed, len(contestant)])
@@ -23,7 +23,9 @@ def plant(out, data, contestant, noise, *, seed=0, threads=1, marks=(1.0, 2.0)):
         "contestant": contestant,
         "seed": seed,
         "threads": threads,
+        "policy": "float32",
         "fingerprint": fingerprint(data),
+        "preset": {"image_size": 32, "batch_size": 8, "sampling_exponent": 0.5} | preset,
     }
     (place / "state.json").write_text(json.dumps({"entry": entry}))
     for minutes in marks:
@@ -85,6 +87,16 @@ def test_contestants_trained_otherwise_are_not_compared(phantom_data, tmp_path):
     plant(tmp_path, phantom_data, "dcgan", 20, threads=2)
     with pytest.raises(InputError, match="unlike preset, policy or threads"):
         versus_report.report(phantom_data, tmp_path)
+
+
+def test_a_variant_may_differ_in_what_a_baseline_may_not(phantom_data, tmp_path):
+    plant(tmp_path, phantom_data, "ours", 20, gamma=0.2)
+    plant(tmp_path, phantom_data, "ours batch_size=16", 20, batch_size=16)
+    marks = versus_report.load_marks(tmp_path, fingerprint(phantom_data))
+    assert {mark.contestant for mark in marks[1.0]} == {"ours", "ours batch_size=16"}
+    plant(tmp_path, phantom_data, "dcgan", 20, batch_size=16)
+    with pytest.raises(InputError, match="unlike preset, policy or threads"):
+        versus_report.load_marks(tmp_path, fingerprint(phantom_data))
 
 
 def test_only_marks_and_seeds_that_all_have_count(phantom_data, tmp_path):
