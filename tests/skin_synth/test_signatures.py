@@ -67,10 +67,10 @@ def test_served_pngs_hold_the_sampled_pixels(sampler):
     np.testing.assert_array_equal(pixels, sampler.sample([2, 1], [4, 4]))
 
 
-def test_no_row_gives_no_image(sampler):
+def test_no_row_gives_no_image_in_python_and_is_refused_when_served(sampler):
     assert sampler.sample([], []).shape == (0, 16, 16, 3)
-    served = sampler.serving_default(tf.constant([], tf.string), tf.constant([], tf.int64))
-    assert served["image_bytes"].shape == (0,)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 1"):
+        sampler.serving_default(tf.constant([], tf.string), tf.constant([], tf.int64))
 
 
 def test_floats_become_the_nearest_grey_level():
