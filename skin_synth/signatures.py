@@ -22,6 +22,8 @@ Convolutions of another batch size may add in another order, and a last bit can 
 value: docs/serving.md has figures. All rows go through the generator in chunks of this size, the
 last one filled up, so that an image is the same alone and in any batch.
 """
+AT_A_TIME = 4
+"""Chunks that may be painted at a time: 64 rows keep several cores as busy as one batch of them."""
 SHOWN = 3
 """Values that an error quotes of those it received."""
 SHOWN_BYTES = 64
@@ -168,7 +170,7 @@ class Sampler(tf.Module):
         images = tf.map_fn(
             paint,
             (latent, label_id),
-            parallel_iterations=1,
+            parallel_iterations=AT_A_TIME,
             fn_output_signature=tf.TensorSpec([CHUNK, *self.image_shape], tf.uint8),
         )
         return tf.reshape(images, [chunks * CHUNK, *self.image_shape])[:count]
@@ -293,7 +295,7 @@ def _ranked(values: tf.Tensor, rank: int) -> tf.Tensor:
 def _assert_rows(**inputs: tf.Tensor) -> tf.Operation:
     """Refuses no row, and inputs of different numbers of rows: a single one would be stretched."""
     rows = tf.stack([tf.shape(values)[0] for values in inputs.values()])
-    message = f"{', '.join(inputs)} must have the same number of rows, at least 1; got"
+    message = f"{', '.join(inputs)} must have at least one row and the same number of rows; got"
     fit = tf.reduce_all(rows == rows[0]) & (rows[0] > 0)
     return tf.debugging.Assert(fit, [message, rows], summarize=SHOWN)
 

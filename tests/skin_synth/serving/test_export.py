@@ -161,7 +161,9 @@ def test_no_row_is_an_invalid_argument(loaded, tiny_run):
         "from_latent": {"latent": tf.zeros([0, tiny_run.gan.latent_dim]), "label_id": empty},
     }
     for name, rows in inputs.items():
-        with pytest.raises(tf.errors.InvalidArgumentError, match=r"at least 1; got.*\[0 0"):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"at least one row and .* got.*\[0 0"
+        ):
             loaded.signatures[name](**rows)
 
 

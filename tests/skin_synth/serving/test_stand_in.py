@@ -96,7 +96,7 @@ MALFORMED = {
         lambda dim: request(
             "serving_default", label=np.zeros(0, object), seed=np.zeros(0, np.int64)
         ),
-        "at least 1",
+        "at least one row",
     ),
     "unequal rows": (
         lambda dim: request("serving_default", label=[b"star"] * 2, seed=SEED),
