@@ -27,6 +27,11 @@ def verify_manifest_flags(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seed of the choice (default: %(default)s)",
     )
+    parser.add_argument(
+        "--data",
+        metavar="DATA",
+        help="the data set that was balanced: check that DIR's real records equal its own",
+    )
 
 
 def work_verify_manifest(options: argparse.Namespace) -> None:
@@ -38,7 +43,11 @@ def work_verify_manifest(options: argparse.Namespace) -> None:
     from skin_synth.synthesis import verify_manifest
 
     found = verify_manifest(
-        options.directory, chosen_source(options), count=options.count, seed=options.seed
+        options.directory,
+        chosen_source(options),
+        count=options.count,
+        seed=options.seed,
+        data=options.data,
     )
     print(found.describe(options.directory))
     found.check()

@@ -22,6 +22,8 @@ Convolutions of another batch size may add in another order, and a last bit can 
 value: docs/serving.md has figures. All rows go through the generator in chunks of this size, the
 last one filled up, so that an image is the same alone and in any batch.
 """
+AT_A_TIME = 4
+"""Chunks that may be painted at a time: 64 rows keep several cores as busy as one batch of them."""
 SHOWN = 3
 """Values that an error quotes of those it received."""
 SHOWN_BYTES = 64
@@ -108,6 +110,7 @@ class Sampler(tf.Module):
 
     def _serving_default(self, label: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """PNGs by class name: label string[N], seed int64[N] -> image_bytes, label_id."""
+        label, seed = _ranked(label, 1), _ranked(seed, 1)
         label, seed = _after([_assert_rows(label=label, seed=seed)], label, seed)
         label_id = self.table.lookup(label)
         shown = tf.strings.substr(label, 0, SHOWN_BYTES)
@@ -120,6 +123,7 @@ class Sampler(tf.Module):
         self, label_id: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Images by label id, seed and truncation -> image uint8[N, h, w, 3]."""
+        label_id, seed, truncation = (_ranked(each, 1) for each in (label_id, seed, truncation))
         checks = [
             _assert_rows(label_id=label_id, seed=seed, truncation=truncation),
             _assert_finite(truncation, "truncation"),
@@ -129,6 +133,7 @@ class Sampler(tf.Module):
 
     def _from_latent(self, latent: tf.Tensor, label_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Images by latent and label id -> image uint8[N, h, w, 3]."""
+        latent, label_id = _ranked(latent, 2), _ranked(label_id, 1)
         checks = [
             _assert_rows(latent=latent, label_id=label_id),
             _assert_finite(latent, "latent"),
@@ -165,7 +170,7 @@ class Sampler(tf.Module):
         images = tf.map_fn(
             paint,
             (latent, label_id),
-            parallel_iterations=1,
+            parallel_iterations=AT_A_TIME,
             fn_output_signature=tf.TensorSpec([CHUNK, *self.image_shape], tf.uint8),
         )
         return tf.reshape(images, [chunks * CHUNK, *self.image_shape])[:count]
@@ -282,11 +287,17 @@ def _after(checks: Sequence[tf.Operation], *values: tf.Tensor) -> tuple[tf.Tenso
         return tuple(tf.identity(value) for value in values)
 
 
+def _ranked(values: tf.Tensor, rank: int) -> tf.Tensor:
+    """Refuses another rank: the C++ session, unlike Python's, feeds tensors of any shape."""
+    return tf.ensure_shape(values, [None, *values.shape[1:rank]])
+
+
 def _assert_rows(**inputs: tf.Tensor) -> tf.Operation:
-    """Refuses inputs of different numbers of rows: one of a single row would be stretched."""
+    """Refuses no row, and inputs of different numbers of rows: a single one would be stretched."""
     rows = tf.stack([tf.shape(values)[0] for values in inputs.values()])
-    message = f"{', '.join(inputs)} must have the same number of rows; got"
-    return tf.debugging.Assert(tf.reduce_all(rows == rows[0]), [message, rows], summarize=SHOWN)
+    message = f"{', '.join(inputs)} must have at least one row and the same number of rows; got"
+    fit = tf.reduce_all(rows == rows[0]) & (rows[0] > 0)
+    return tf.debugging.Assert(fit, [message, rows], summarize=SHOWN)
 
 
 def _assert_finite(values: tf.Tensor, name: str) -> tf.Operation:

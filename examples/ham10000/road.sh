@@ -22,5 +22,5 @@ skin-synth evaluate --run "$out/run" --data "$out/data" --out "$out/report" --ov
 skin-synth balance --run "$out/run" --data "$out/data" --out "$out/balanced" --target 1000 \
   --overwrite
 tfrecords-tools verify "$out/balanced"
-skin-synth verify-manifest "$out/balanced" --run "$out/run" --count 200
+skin-synth verify-manifest "$out/balanced" --run "$out/run" --count 200 --data "$out/data"
 skin-synth export --run "$out/run" --out "$out/model" --report "$out/report"

@@ -93,7 +93,7 @@ def when_ready(client: Client, labels: list[str], server: subprocess.Popen[bytes
             return client.images(labels, SEEDS)
         except (ServingError, InputError):
             if server.poll() is not None:
-                raise SystemExit("skipped: the container ended; see its words above") from None
+                raise SystemExit("the container ended, nothing was checked; see above") from None
             if time.monotonic() > end:
                 raise
             time.sleep(1)

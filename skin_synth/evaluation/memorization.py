@@ -115,6 +115,19 @@ class Gallery:
             index[rows], distance[rows] = found.index, found.distance
         return Neighbours(index, distance)
 
+    def distances(self, images: np.ndarray) -> np.ndarray:
+        """The distances of all pairs in grey levels: float64[n, m], for few images.
+
+        Args:
+            images: uint8[n, side, side, 3].
+
+        Raises:
+            InputError: images that are not square or of another size.
+        """
+        _check(images, self.shape)
+        turned = np.stack([_flat(each) for each in symmetries(averaged(images))])
+        return np.sqrt(self._products(turned) / self.known.shape[1])
+
     def _search(self, small: np.ndarray, k: int, same: np.ndarray | None) -> Neighbours:
         n, m = len(small), len(self.known)
         turned = np.stack([_flat(each) for each in symmetries(small)])

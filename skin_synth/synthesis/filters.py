@@ -24,6 +24,8 @@ REASONS = (EXACT_COPY, NEAR_TRAINING, OTHER_CLASS, UNREALISTIC, NEAR_DUPLICATE)
 """Why a candidate is dropped, in the order in which it is asked."""
 REALISM_PERCENTILE = 5.0
 """So many of a hundred held-out real images score lower than the limit."""
+ALL_PAIRS = 128
+"""Images that are compared all with all at once, at the most."""
 LARGEST_CLASS = 400
 """Training images of a class that span its part of the manifold, at the most."""
 
@@ -173,13 +175,24 @@ def distinct(images: np.ndarray, limit: float) -> np.ndarray:
         images: uint8[n, side, side, 3].
         limit: smallest distance, in grey levels.
     """
-    if len(images) < 2:
-        return np.ones(len(images), bool)
+    if len(images) <= ALL_PAIRS:
+        return _distinct(images, limit)
     half = len(images) // 2
     stays = np.zeros(len(images), bool)
     stays[:half] = distinct(images[:half], limit)
     free = half + np.flatnonzero(nearest(images[half:], images[:half][stays[:half]])[1] >= limit)
     stays[free] = distinct(images[free], limit)
+    return stays
+
+
+def _distinct(images: np.ndarray, limit: float) -> np.ndarray:
+    """See `distinct`; by the distances of all pairs, as many small searches take far longer."""
+    stays = np.zeros(len(images), bool)
+    if not len(images):
+        return stays
+    near = Gallery(images).distances(images) < limit
+    for row in range(len(images)):
+        stays[row] = not near[row, stays].any()
     return stays
 
 

@@ -1,9 +1,13 @@
-"""Proof of a manifest: images made again from their rows, and compared with what lies there."""
+"""Proof of a manifest: images made again from their rows, and compared with what lies there.
+
+And of the rest of a balanced data set: its real records are those that were there before.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +19,8 @@ from skin_synth.provenance import MANIFEST, Provenance, pixels_sha256, read_mani
 from skin_synth.synthesis.painting import CHUNK, Source
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.reader import read
-from tfrecords_tools.schema import DATASET_INFO, ORIGIN_SYNTHETIC, TRAIN
+from tfrecords_tools.reader import read, read_info, read_records
+from tfrecords_tools.schema import DATASET_INFO, ORIGIN_SYNTHETIC, TRAIN, parse_record
 
 TOLERANCE = 1
 """Grey levels by which an image may differ that another machine or TensorFlow made."""
@@ -32,20 +36,23 @@ class Verification:
         rows: rows of the manifest.
         equal: images made again, pixel for pixel.
         near: images made again, but for one grey level.
-        problems: a sentence for each row or file that does not fit.
+        problems: a sentence for each row, file or split that does not fit.
+        real: real records that equal their originals byte for byte; None where none were compared.
     """
 
     rows: int
     equal: int
     near: int
     problems: tuple[str, ...]
+    real: int | None = None
 
     def describe(self, directory: str | os.PathLike[str]) -> str:
         """One line for a person."""
+        real = "" if self.real is None else f"{self.real:,} real records as they were; "
         return (
             f"{directory}: {self.rows:,} rows; made again {self.equal + self.near:,} images, "
             f"{self.equal:,} equal, {self.near:,} within {TOLERANCE} grey level; "
-            f"{len(self.problems):,} problems"
+            f"{real}{len(self.problems):,} problems"
         )
 
     def check(self) -> None:
@@ -66,6 +73,7 @@ def verify_manifest(
     *,
     count: int | None = None,
     seed: int = 0,
+    data: str | os.PathLike[str] | None = None,
 ) -> Verification:
     """Makes the images of a manifest again and compares them with the files.
 
@@ -76,11 +84,14 @@ def verify_manifest(
         source: the run or pretrained generator that painted it.
         count: images to make again, chosen at random; None for all.
         seed: of the choice.
+        data: the data set that was balanced, to compare the real records of every split with; None
+            compares none.
 
     Raises:
-        InputError: no manifest there, or another run or checkpoint painted it.
+        InputError: no manifest or data set there, or another run or checkpoint painted it.
     """
     place = Path(directory)
+    real, unlike = (None, []) if data is None else _compared(place, data)
     rows = read_manifest(place / MANIFEST)
     _check_source(place, rows, source)
     stored, problems = _stored(place, rows)
@@ -99,7 +110,31 @@ def verify_manifest(
                     f"{row.image_id}: made again it differs by {difference} grey levels"
                 )
             progress.update()
-    return Verification(len(rows), int(equal), int(near), tuple(problems))
+    return Verification(len(rows), int(equal), int(near), (*unlike, *problems), real)
+
+
+def _compared(place: Path, data: str | os.PathLike[str]) -> tuple[int, list[str]]:
+    """How many real records equal those of a data set, in order, and which splits differ."""
+    splits, balanced = read_info(data).splits, read_info(place).splits
+    problems = [
+        f"split {split}: is in one of the two only"
+        for split in sorted(splits.keys() ^ balanced.keys())
+    ]
+    equal = 0
+    for split in sorted(splits.keys() & balanced.keys()):
+        pairs = itertools.zip_longest(read_records(data, split), _real_records(place, split))
+        for number, (original, record) in enumerate(pairs):
+            if original != record:
+                problems.append(f"split {split}: real record {number:,} is not that of {data}")
+                break
+            equal += 1
+    return equal, problems
+
+
+def _real_records(place: Path, split: str) -> Iterator[bytes]:
+    for serialized in read_records(place, split):
+        if parse_record(serialized).origin != ORIGIN_SYNTHETIC:
+            yield serialized
 
 
 def _check_source(place: Path, rows: Sequence[Provenance], source: Source) -> None:

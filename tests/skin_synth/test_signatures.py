@@ -67,10 +67,10 @@ def test_served_pngs_hold_the_sampled_pixels(sampler):
     np.testing.assert_array_equal(pixels, sampler.sample([2, 1], [4, 4]))
 
 
-def test_no_row_gives_no_image(sampler):
+def test_no_row_gives_no_image_in_python_and_is_refused_when_served(sampler):
     assert sampler.sample([], []).shape == (0, 16, 16, 3)
-    served = sampler.serving_default(tf.constant([], tf.string), tf.constant([], tf.int64))
-    assert served["image_bytes"].shape == (0,)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least one row"):
+        sampler.serving_default(tf.constant([], tf.string), tf.constant([], tf.int64))
 
 
 def test_floats_become_the_nearest_grey_level():
@@ -98,7 +98,7 @@ def test_of_long_and_many_unknown_labels_little_is_quoted(sampler):
 )
 def test_inputs_of_different_lengths_are_refused(sampler, rows, message):
     label_id, seed = (tf.zeros([count], tf.int64) for count in rows[:2])
-    expected = "label_id, seed, truncation must have the same number of rows; got. " + message
+    expected = "truncation must have at least one row and the same number of rows; got. " + message
     with pytest.raises(tf.errors.InvalidArgumentError, match=expected):
         sampler.generate(label_id, seed, tf.ones([rows[2]]))
 

@@ -51,6 +51,22 @@ def test_equals_brute_force(side):
     assert distance.dtype == np.float32
 
 
+@pytest.mark.parametrize("side", [16, 64])
+def test_all_distances_are_those_of_the_neighbours(side):
+    rng = np.random.default_rng(side)
+    known = rng.integers(0, 256, (9, side, side, 3)).astype(np.uint8)
+    images = np.concatenate([known[3:5, ::-1], known[:4] // 2 + 40])
+    gallery = Gallery(known)
+    found = gallery.neighbours(images, k=len(known))
+    distances = gallery.distances(images)
+    assert distances[0, 3] == distances[1, 4] == 0
+    np.testing.assert_allclose(
+        np.take_along_axis(distances, found.index, axis=1), found.distance, rtol=1e-5, atol=1e-4
+    )
+    with pytest.raises(InputError, match="one shape"):
+        gallery.distances(images[:, :8, :8])
+
+
 @pytest.mark.parametrize("symmetry", range(8))
 def test_turned_copies_are_at_distance_zero(symmetry):
     reference = smooth_images(30, 64, seed=2)

@@ -2,16 +2,19 @@
 
 It loads a SavedModel as the C++ loader does, by tag and signature into a session without Python
 code of the model, and applies the rules of TF Serving that a client can meet: names and types of
-inputs, one number of rows, the largest batch, codes of errors, the REST form of requests. It is not
-TF Serving: docs/serving.md says how to try the real one.
+inputs, one number of rows, the largest batch, rows of several requests joined and filled up to an
+allowed size, codes of errors, the REST form of requests. It is not TF Serving: docs/serving.md says
+how to try the real one.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import queue
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
@@ -21,8 +24,20 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 MODEL, VERSION = "skin", 1
 MAX_BATCH_SIZE = 64
-MESSAGE_LIMIT = 4 * 2**20
-HTTP_CODES = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "UNAVAILABLE": 503}
+ALLOWED_SIZES = (16, 32, 64)
+"""Of batches, those of examples/serve/batching.txt."""
+BATCH_TIMEOUT = 0.005
+"""Seconds that a batch waits for more."""
+MESSAGE_LIMIT = 2**31 - 1
+"""Bytes of a request: what tensorflow_model_server sets; gRPC's own limit is 4 MiB."""
+CLOSED = object()
+"""Ends a queue."""
+HTTP_CODES = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "NOT_FOUND": 404,
+    "UNAVAILABLE": 503,
+}
 
 
 class Refused(Exception):
@@ -45,6 +60,11 @@ class Model:
         self.unavailable = 0
         """So many requests to come are told to try again."""
         self.requests = 0
+        self.batches = []
+        """Rows of each run of the session."""
+
+    def close(self):
+        self.session.close()
 
     def predict(self, name, signature, inputs):
         with self.lock:
@@ -58,6 +78,14 @@ class Model:
             raise Refused("INVALID_ARGUMENT", f"Serving signature key {signature!r} not found.")
         definition = self.signatures[signature]
         self._check(definition, inputs)
+        return self.answer(signature, inputs)
+
+    def answer(self, signature, inputs):
+        return self.run(signature, inputs)
+
+    def run(self, signature, inputs):
+        definition = self.signatures[signature]
+        self.batches.append(len(next(iter(inputs.values()))))
         feeds = {definition.inputs[key].name: value for key, value in inputs.items()}
         fetches = {key: output.name for key, output in definition.outputs.items()}
         try:
@@ -86,10 +114,88 @@ class Model:
         rows = {len(value) for value in inputs.values()}
         if len(rows) > 1:
             raise Refused("INVALID_ARGUMENT", "inputs must have equal 0th-dimension size")
-        if not 0 < max(rows) <= MAX_BATCH_SIZE:
+        if max(rows) > MAX_BATCH_SIZE:
             raise Refused(
-                "INVALID_ARGUMENT", f"batch of {max(rows)} rows; at most {MAX_BATCH_SIZE}, not 0"
+                "INVALID_ARGUMENT",
+                f"Task size {max(rows)} is larger than maximum input batch size {MAX_BATCH_SIZE}",
             )
+
+
+class JoiningModel(Model):
+    """Joins requests of one signature into a batch, as TF Serving does with --enable_batching.
+
+    A batch takes requests in turn, for `BATCH_TIMEOUT` or until the next one has no room, is filled
+    up to an allowed size with its last request's first row, and succeeds or fails as a whole.
+    """
+
+    def __init__(self, version):
+        super().__init__(version)
+        self.queues = {signature: queue.Queue() for signature in self.signatures}
+        self.threads = [
+            threading.Thread(target=self._serve, args=item, daemon=True)
+            for item in self.queues.items()
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def close(self):
+        for waiting in self.queues.values():
+            waiting.put(CLOSED)
+        for thread in self.threads:
+            thread.join(10)
+        super().close()
+
+    def answer(self, signature, inputs):
+        count = len(next(iter(inputs.values())))
+        if not count:  # nothing to join, and no row to fill up with: the graph says what is wrong
+            return self.run(signature, inputs)
+        future = Future()
+        self.queues[signature].put((inputs, count, future))
+        return future.result()
+
+    def _serve(self, signature, waiting):
+        left = None
+        while (first := left or waiting.get()) is not CLOSED:
+            batch, left = self._collect(first, waiting)
+            try:
+                answers = self._joined(signature, batch)
+            except Exception as error:
+                for *_, future in batch:
+                    future.set_exception(error)
+            else:
+                for (*_, future), answer in zip(batch, answers, strict=True):
+                    future.set_result(answer)
+
+    def _collect(self, first, waiting):
+        """A batch, and what came next and had no room in it."""
+        batch, rows, end = [first], first[1], time.monotonic() + BATCH_TIMEOUT
+        while rows < MAX_BATCH_SIZE:
+            try:
+                task = waiting.get(timeout=max(end - time.monotonic(), 0))
+            except queue.Empty:
+                break
+            if task is CLOSED or rows + task[1] > MAX_BATCH_SIZE:
+                return batch, task
+            batch.append(task)
+            rows += task[1]
+        return batch, None
+
+    def _joined(self, signature, batch):
+        """Answers of the requests of a batch, in order."""
+        ends = np.cumsum([count for _, count, _ in batch])
+        size = next(allowed for allowed in ALLOWED_SIZES if allowed >= ends[-1])
+        rows = {}
+        for key in batch[0][0]:
+            parts = [inputs[key] for inputs, *_ in batch]
+            if len({part.shape[1:] for part in parts}) > 1:
+                raise Refused(
+                    "FAILED_PRECONDITION",
+                    f"Tensors with name {key!r} from different tasks have different shapes",
+                )
+            rows[key] = np.concatenate([*parts, *[parts[-1][:1]] * (size - ends[-1])])
+        outputs = self.run(signature, rows)
+        parts = {key: np.split(value, ends)[:-1] for key, value in outputs.items()}
+        return [dict(zip(parts, each, strict=True)) for each in zip(*parts.values(), strict=True)]
 
 
 class GrpcService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -169,14 +275,22 @@ def encoded(key, value):
 
 
 class StandIn:
-    """Both halves in front of one model; use as a context manager."""
+    """Both halves in front of one model; use as a context manager.
 
-    def __init__(self, version):
-        self.model = Model(version)
+    Args:
+        version: of the SavedModel.
+        joining: whether requests are joined, as with --enable_batching.
+        message_limit: bytes of a request.
+    """
+
+    def __init__(self, version, *, joining=False, message_limit=MESSAGE_LIMIT):
+        self.model = (JoiningModel if joining else Model)(version)
+        self.message_limit = message_limit
 
     def __enter__(self):
         self.grpc = grpc.server(
-            ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", MESSAGE_LIMIT)]
+            ThreadPoolExecutor(8),
+            options=[("grpc.max_receive_message_length", self.message_limit)],
         )
         service = GrpcService(self.model)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, self.grpc)
@@ -193,4 +307,4 @@ class StandIn:
         self.http.server_close()
         self.thread.join(10)
         self.grpc.stop(1).wait(10)
-        self.model.session.close()
+        self.model.close()

@@ -17,7 +17,7 @@ PROGRAM = r"""
 import base64, ctypes, json, sys
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
 
-library, version, label, seed, inputs, output = sys.argv[1:]
+library, version, label, seed, rank, inputs, output = sys.argv[1:]
 tf = ctypes.CDLL(library)
 
 def declare(name, result, *arguments):
@@ -63,7 +63,8 @@ tags = (c_char_p * 1)(b"serve")
 session = load(new_options(), None, version.encode(), tags, 1, graph, None, status)
 check()
 one = (c_int64 * 1)(1)
-labels = allocate(STRING, one, 1, TSTRING_BYTES)
+shape = (c_int64 * int(rank))(*[1] * int(rank))
+labels = allocate(STRING, shape, int(rank), TSTRING_BYTES)
 string_init(data(labels))
 string_copy(data(labels), label.encode(), len(label.encode()))
 seeds = allocate(INT64, one, 1, 8)
@@ -90,7 +91,7 @@ def library() -> Path:
     return Path(spec.origin).parent / "libtensorflow_cc.so.2"
 
 
-def ask(version, label, seed):
+def ask(version, label, seed, *, rank=1):
     from tensorflow.core.protobuf import saved_model_pb2
 
     # Names of nodes are no part of the contract; those of the signature say where they are.
@@ -98,7 +99,7 @@ def ask(version, label, seed):
     signature = model.meta_graphs[0].signature_def["serving_default"]
     inputs = json.dumps({name: info.name for name, info in signature.inputs.items()})
     output = signature.outputs["image_bytes"].name
-    words = [library(), version, label, seed, inputs, output]
+    words = [library(), version, label, seed, rank, inputs, output]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, words)], capture_output=True, text=True
     )
@@ -121,3 +122,6 @@ def test_it_answers_through_the_c_api(served_version, tiny_run):
     refused = ask(served_version, "mole", 11)
     assert refused["code"] == 3, "INVALID_ARGUMENT"
     assert ", ".join(tiny_run.class_names) in refused["message"]
+    refused = ask(served_version, label, 11, rank=2)
+    assert refused["code"] == 3, "INVALID_ARGUMENT"
+    assert "[1,1] is not compatible with expected shape [?]" in refused["message"]

@@ -153,10 +153,18 @@ def test_what_is_not_finite_is_named(loaded, tiny_run, bad):
         loaded.signatures["from_latent"](latent=latent, label_id=ids)
 
 
-def test_no_row_gives_no_image(loaded):
+def test_no_row_is_an_invalid_argument(loaded, tiny_run):
     empty = tf.zeros([0], tf.int64)
-    images = loaded.signatures["generate"](label_id=empty, seed=empty, truncation=tf.zeros([0]))
-    assert images["image"].shape == (0, 32, 32, 3)
+    inputs = {
+        "serving_default": {"label": tf.zeros([0], tf.string), "seed": empty},
+        "generate": {"label_id": empty, "seed": empty, "truncation": tf.zeros([0])},
+        "from_latent": {"latent": tf.zeros([0, tiny_run.gan.latent_dim]), "label_id": empty},
+    }
+    for name, rows in inputs.items():
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"at least one row and .* got.*\[0 0"
+        ):
+            loaded.signatures[name](**rows)
 
 
 def test_labels_are_an_asset(version, tiny_run):

@@ -5,6 +5,17 @@ The server is a stand-in (see stand_in.py); names, stubs, bytes and the model ar
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
+import itertools
+import os
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
 import grpc
 import numpy as np
 import pytest
@@ -16,17 +27,36 @@ from tensorflow_serving.apis import (
 )
 
 from skin_synth.serving.warmup import WARMUP
-from tests.skin_synth.serving.stand_in import MAX_BATCH_SIZE, MODEL
+from tests.skin_synth.serving.stand_in import ALLOWED_SIZES, MAX_BATCH_SIZE, MODEL, StandIn
 
-REQUESTS = 120
+REQUESTS = int(os.environ.get("SKIN_SYNTH_REQUESTS", "400"))
+"""Mixed ones; 10,000 by the environment, for they take their time."""
+WINDOW = 100
+"""Requests in memory at a time."""
+CALLERS = 8
+"""Requests under way at a time."""
 PATIENCE = 60
+LARGEST_GROWTH = 32 * 2**20
+"""Bytes by which memory may grow over the second half of the requests."""
+
+
+@contextlib.contextmanager
+def stub_of(address):
+    limit = [("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(address, options=limit) as channel:
+        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
 @pytest.fixture(scope="module")
 def stub(server):
-    limit = [("grpc.max_send_message_length", -1)]
-    with grpc.insecure_channel(server.grpc_address, options=limit) as channel:
-        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    with stub_of(server.grpc_address) as stub:
+        yield stub
+
+
+@pytest.fixture(scope="module")
+def joining(served_version):
+    with StandIn(served_version, joining=True) as server:
+        yield server
 
 
 def request(signature, **inputs):
@@ -66,7 +96,7 @@ MALFORMED = {
         lambda dim: request(
             "serving_default", label=np.zeros(0, object), seed=np.zeros(0, np.int64)
         ),
-        "0 rows",
+        "at least one row",
     ),
     "unequal rows": (
         lambda dim: request("serving_default", label=[b"star"] * 2, seed=SEED),
@@ -78,7 +108,18 @@ MALFORMED = {
             label=[b"star"] * (MAX_BATCH_SIZE + 1),
             seed=np.zeros(MAX_BATCH_SIZE + 1, np.int64),
         ),
-        f"at most {MAX_BATCH_SIZE}",
+        f"Task size {MAX_BATCH_SIZE + 1} is larger than",
+    ),
+    # Five MiB, where gRPC's own limit is four: TF Serving reads it.
+    "large message": (
+        lambda dim: request(
+            "serving_default", label=[b"star" * 16] * 65536, seed=np.zeros(65536, np.int64)
+        ),
+        "Task size 65536 is larger than",
+    ),
+    "long label": (
+        lambda dim: request("serving_default", label=[b"x" * (5 * 2**20)], seed=SEED),
+        "unknown label: known are",
     ),
     "missing input": (
         lambda dim: request("serving_default", label=[b"star"]),
@@ -97,6 +138,18 @@ MALFORMED = {
     "unknown signature": (lambda dim: request("paint", seed=SEED), "not found"),
 }
 
+REFUSED_ALONE = [
+    "wrong dtype",
+    "scalar",
+    "empty batch",
+    "unequal rows",
+    "too many rows",
+    "large message",
+    "missing input",
+    "unknown signature",
+]
+"""Told apart before requests are joined; the others make a batch fail."""
+
 
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_malformed_requests_get_invalid_argument(kind, stub, tiny_run):
@@ -108,37 +161,133 @@ def test_malformed_requests_get_invalid_argument(kind, stub, tiny_run):
     assert told in refusal.value.details()
 
 
-def test_a_message_over_the_limit_is_refused_before_it_is_read(stub):
-    label = [b"x" * (5 * 2**20)]
-    with pytest.raises(grpc.RpcError) as refusal:
-        stub.Predict(request("serving_default", label=label, seed=SEED), timeout=PATIENCE)
+def test_a_server_with_a_smaller_limit_refuses_a_message_unread(served_version):
+    with (
+        StandIn(served_version, message_limit=4 * 2**20) as server,
+        stub_of(server.grpc_address) as stub,
+        pytest.raises(grpc.RpcError) as refusal,
+    ):
+        stub.Predict(MALFORMED["large message"][0](0), timeout=PATIENCE)
     assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_mixed_requests_get_the_bytes_of_the_library(stub, tiny_run):
+class Asked(NamedTuple):
+    """A request, and what must come back: the images, or the kind of what is wrong."""
+
+    request: predict_pb2.PredictRequest
+    images: np.ndarray | None
+    kind: str
+
+
+@pytest.fixture(scope="module")
+def pool(tiny_run):
+    """Labels, seeds, latents and the library's images that well-formed requests ask for."""
     rng = np.random.default_rng(0)
-    kinds = list(MALFORMED)
-    pending = []
-    for number in range(REQUESTS):
+    ids = np.arange(140) % len(tiny_run.class_names)
+    seeds = rng.integers(-(2**63), 2**63 - 1, len(ids))
+    latents = tiny_run.gan.sampler.latents(tf.constant(seeds)).numpy()
+    return ids, seeds, latents, tiny_run.generate(ids, seeds)
+
+
+def mixed(count, pool, tiny_run, kinds):
+    """Requests of all signatures with one to three rows; one in ten is malformed, kind by kind."""
+    ids, seeds, latents, images = pool
+    names = np.array([name.encode() for name in tiny_run.class_names], object)
+    rng = np.random.default_rng(1)
+    for number in range(count):
+        rows = rng.integers(0, len(ids), rng.integers(1, 4))
         if number % 10 == 3:
-            asked = MALFORMED[kinds[number // 10 % len(kinds)]][0](tiny_run.gan.latent_dim)
-            pending.append((None, None, stub.Predict.future(asked, timeout=PATIENCE)))
+            kind = kinds[number // 10 % len(kinds)]
+            yield Asked(MALFORMED[kind][0](latents.shape[1]), None, kind)
             continue
-        ids = rng.integers(0, 7, rng.integers(1, 4))
-        seeds = rng.integers(-(2**63), 2**63 - 1, len(ids))
-        labels = [tiny_run.class_names[label].encode() for label in ids]
-        asked = request("serving_default", label=labels, seed=seeds)
-        pending.append((ids, seeds, stub.Predict.future(asked, timeout=PATIENCE)))
-    good = [(ids, seeds, call) for ids, seeds, call in pending if ids is not None]
-    expected = tiny_run.generate(
-        np.concatenate([ids for ids, _, _ in good]), np.concatenate([s for _, s, _ in good])
-    )
-    pngs = [png for *_, call in good for png in call.result().outputs["image_bytes"].string_val]
-    for png, image in zip(pngs, expected, strict=True):
-        assert png == tf.io.encode_png(image).numpy()
-    for ids, _, call in pending:
-        if ids is None:
-            assert call.code() is grpc.StatusCode.INVALID_ARGUMENT
+        inputs = {
+            "serving_default": {"label": names[ids[rows]], "seed": seeds[rows]},
+            "generate": {
+                "label_id": ids[rows],
+                "seed": seeds[rows],
+                "truncation": np.ones(len(rows), np.float32),
+            },
+            "from_latent": {"latent": latents[rows], "label_id": ids[rows]},
+        }
+        signature = list(inputs)[number % 3]
+        yield Asked(request(signature, **inputs[signature]), images[rows], signature)
+
+
+def outcome(stub, asked):
+    """Status of an answer, which must be what the request deserves."""
+    call = stub.Predict.future(asked.request, timeout=PATIENCE)
+    told = f"{asked.kind}: {call.code()} {call.details()}"
+    if asked.images is None:
+        assert call.code() is grpc.StatusCode.INVALID_ARGUMENT, told
+        assert MALFORMED[asked.kind][1] in call.details(), told
+        return call.code().name
+    assert call.code() is grpc.StatusCode.OK, told
+    outputs = call.result().outputs
+    if asked.kind == "serving_default":
+        expected = [tf.io.encode_png(image).numpy() for image in asked.images]
+        assert list(outputs["image_bytes"].string_val) == expected
+    else:
+        np.testing.assert_array_equal(tf.make_ndarray(outputs["image"]), asked.images)
+    return call.code().name
+
+
+def memory():
+    """Resident bytes of this process, which is client and server at once."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what is free but kept by the allocator is no growth
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def sent(server, requests):
+    """How many requests had which outcome; many under way at a time, and few in memory."""
+    found = Counter()
+    with stub_of(server.grpc_address) as stub, ThreadPoolExecutor(CALLERS) as callers:
+        while window := list(itertools.islice(requests, WINDOW)):
+            found.update(callers.map(lambda asked: outcome(stub, asked), window))
+    return found
+
+
+def test_mixed_requests_get_the_bytes_of_the_library(server, pool, tiny_run, capsys):
+    requests = mixed(REQUESTS, pool, tiny_run, list(MALFORMED))
+    started = time.monotonic()
+    found = sent(server, itertools.islice(requests, REQUESTS // 2))
+    half = memory()
+    found += sent(server, requests)
+    end, seconds = memory(), time.monotonic() - started
+    bad = REQUESTS // 10
+    assert found == {"OK": REQUESTS - bad, "INVALID_ARGUMENT": bad}
+    with capsys.disabled():
+        if "SKIN_SYNTH_REQUESTS" in os.environ:
+            print(
+                f"\n{REQUESTS:,} requests in {seconds:.0f} s: {dict(found)}; "
+                f"{half / 2**20:.0f} MiB after half of them, {end / 2**20:.0f} MiB in the end"
+            )
+    assert end - half < LARGEST_GROWTH
+
+
+def test_joined_requests_get_the_bytes_of_the_library(joining, pool, tiny_run):
+    requests = mixed(300, pool, tiny_run, REFUSED_ALONE)
+    joining.model.batches.clear()
+    assert sent(joining, requests) == {"OK": 270, "INVALID_ARGUMENT": 30}
+    batches = [rows for rows in joining.model.batches if rows]
+    assert set(batches) <= set(ALLOWED_SIZES)
+    assert len(batches) < 200, "requests were not joined"
+
+
+def test_a_bad_row_takes_those_along_that_it_is_joined_with(joining, pool, tiny_run):
+    good = next(mixed(1, pool, tiny_run, []))
+    bad = MALFORMED["unknown label"][0](0)
+    ends = set()
+    with stub_of(joining.grpc_address) as stub:
+        for _ in range(20):
+            calls = [stub.Predict.future(each, timeout=PATIENCE) for each in (good.request, bad)]
+            assert calls[1].code() is grpc.StatusCode.INVALID_ARGUMENT
+            ends.add(calls[0].code())
+            if calls[0].code() is grpc.StatusCode.INVALID_ARGUMENT:
+                assert "unknown label: known are" in calls[0].details()
+        assert grpc.StatusCode.INVALID_ARGUMENT in ends, "they were never joined"
+        assert outcome(stub, good) == "OK"
 
 
 def test_the_warm_up_file_replays_over_grpc(stub, served_version):

@@ -27,12 +27,12 @@ def greedy(images, limit):
     return stays
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 7, 40])
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 40, 150])
 def test_distinct_is_the_greedy_choice(count):
     rng = np.random.default_rng(count)
-    parents = rng.integers(0, 256, (5, 16, 16, 3))
+    parents = rng.integers(0, 256, (5 + count // 4, 16, 16, 3))
     noise = rng.integers(-20, 21, (count, 16, 16, 3))
-    chosen = rng.integers(0, 5, count)
+    chosen = rng.integers(0, len(parents), count)
     images = np.clip(parents[chosen] + noise, 0, 255).astype(np.uint8)
     images[::3] = images[::3, ::-1]
     for limit in (0.0, 16.0, 17.0, 40.0, 300.0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from PIL import Image
 from skin_synth.provenance import encode_synthetic, manifest_csv, pixels_sha256, read_manifest
 from skin_synth.synthesis import balance, generate_images, verify_manifest
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import read_info, read_records
+from tfrecords_tools.schema import SPLITS, parse_record, serialize_record
+from tfrecords_tools.writer import write_dataset
 
 COUNT = 12
 
@@ -36,6 +40,47 @@ def test_a_sample_is_made_again_from_a_data_set(honest, phantom_data, tmp_path):
     found = verify_manifest(tmp_path / "out", honest, count=10, seed=3)
     assert (found.equal, found.problems) == (10, ())
     assert found.rows > 10
+
+
+def test_real_records_are_compared_with_the_originals(honest, phantom_data, tmp_path):
+    out = tmp_path / "out"
+    balance(honest, phantom_data, out, target=20, filters="copies")
+    splits = {split: list(read_records(phantom_data, split)) for split in SPLITS}
+    found = verify_manifest(out, honest, count=1, data=phantom_data)
+    assert (found.real, found.problems) == (sum(map(len, splits.values())), ())
+    assert f"{found.real:,} real records as they were; 0 problems" in found.describe(out)
+    # A file that was saved anew, a record that is gone, and one that is too many.
+    splits["train"][3] = with_image(splits["train"][3])
+    splits["validation"].pop()
+    splits["test"].append(splits["test"][0])
+    rewritten(phantom_data, splits, tmp_path / "other")
+    problems = verify_manifest(out, honest, count=1, data=tmp_path / "other").problems
+    assert [problem.split(" is not")[0] for problem in problems] == [
+        f"split test: real record {len(splits['test']) - 1}",
+        "split train: real record 3",
+        f"split validation: real record {len(splits['validation'])}",
+    ]
+
+
+def with_image(serialized):
+    record = parse_record(serialized)
+    with Image.open(io.BytesIO(record.image)) as image:
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", compress_level=1)
+    return serialize_record(dataclasses.replace(record, image=buffer.getvalue()))
+
+
+def rewritten(data, splits, out):
+    info = read_info(data)
+    write_dataset(
+        out,
+        name=info.name,
+        class_names=info.class_names,
+        image_shape=info.image_shape,
+        image_format=info.image_format,
+        columns=info.columns,
+        splits=splits,
+    )
 
 
 def shifted(painter, by):
