@@ -25,7 +25,13 @@ from skin_synth.evaluation_commands import (
     work_evaluate,
     work_reader_study,
 )
-from skin_synth.flag_types import balance_target, positive_float, positive_int, seed_number
+from skin_synth.flag_types import (
+    balance_target,
+    mebibytes,
+    positive_float,
+    positive_int,
+    seed_number,
+)
 from skin_synth.manifest_commands import (
     is_synthetic_flags,
     verify_manifest_flags,
@@ -154,6 +160,13 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
         help="weights file of mobilenet (default: that of the run)",
     )
     parser.add_argument(
+        "--cache_limit",
+        type=mebibytes,
+        metavar="MIB",
+        help="stream the training images from the shards if they take more MiB decoded than this; "
+        "changes no result (default: a quarter of the memory)",
+    )
+    parser.add_argument(
         "--dry_run",
         action="store_true",
         help="only tell time, memory, parameters and the smallest class; write nothing",
@@ -173,6 +186,7 @@ def _train(options: argparse.Namespace) -> None:
         policy=options.policy,
         features=options.features,
         weights=options.weights,
+        cache_limit=options.cache_limit,
         dry_run=options.dry_run,
     )
     if run is not None:

@@ -14,15 +14,17 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth import callbacks as callbacks_of_run
-from skin_synth.data import LabelledImages, batches, load_split
+from skin_synth.data import DrawnImages, batches
 from skin_synth.gan import ConditionalGAN
 from skin_synth.precision import choose_policy
 from skin_synth.presets import DEFAULT_PRESET, get_preset
 from skin_synth.runs import DataIdentity, Run, RunConfig, RunDirectory, as_run, new_gan
+from skin_synth.streaming import keep_index, open_split, reading_errors
 from skin_synth.validation.callbacks import watchers
 from skin_synth.validation.yardstick import choose
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint, read_info
+from tfrecords_tools.record_index import index_records
 from tfrecords_tools.schema import TRAIN
 
 EPOCH_IMAGES = 1_000
@@ -41,6 +43,7 @@ def train(
     policy: str | None = None,
     features: str | None = None,
     weights: str | os.PathLike[str] | None = None,
+    cache_limit: int | None = None,
     dry_run: bool = False,
     say: Callable[[str], None] = print,
 ) -> Run | None:
@@ -60,6 +63,9 @@ def train(
         features: what validation compares images by, classifier or mobilenet; those of the run by
             default, the classifier for a new one.
         weights: weights file of mobilenet.
+        cache_limit: bytes that decoded training images may take in memory; where they take more
+            they are streamed from the shards, which changes no result. By default a quarter of
+            the machine's memory.
         dry_run: only say what training would cost; nothing is written.
         say: takes each line of news.
 
@@ -74,13 +80,21 @@ def train(
     directory = RunDirectory(run)
     config = _config(directory, data, preset=preset, seed=seed, policy=policy)
     yardstick = choose(directory, features, weights)
-    split = load_split(data, TRAIN)
+    split = open_split(
+        data,
+        TRAIN,
+        cache_limit=cache_limit,
+        index_file=directory.index,
+        fingerprint=config.data.fingerprint,
+        say=say,
+    )
     if dry_run:
         for line in forecast(config, split, images):
             say(line)
         return None
     if not directory.exists():
         directory.create(config)
+    keep_index(split, directory.index, config.data.fingerprint)
     gan = new_gan(config)
     directory.restore(gan)
     say(f"{directory.path}: {config.policy}, from image {gan.images_seen:,} on")
@@ -88,7 +102,8 @@ def train(
     if gan.images_seen < images:
         writer = tf.summary.create_file_writer(str(directory.logs))
         watching = watchers(directory, yardstick, data, split, config.preset, writer, say)
-        _fit(gan, split, directory, writer, watching, images=images, minutes=minutes)
+        with reading_errors(split):
+            _fit(gan, split, directory, writer, watching, images=images, minutes=minutes)
         writer.close()
     return as_run(directory, config, gan)
 
@@ -150,14 +165,14 @@ def _new_config(
         name=info.name,
         fingerprint=fingerprint(data),
         class_names=info.class_names,
-        class_counts=tuple(load_split(data, TRAIN).class_counts.tolist()),
+        class_counts=tuple(index_records(data, TRAIN).class_counts(len(info.class_names))),
     )
     return RunConfig(preset=preset, seed=seed, policy=policy, data=identity)
 
 
 def _fit(
     gan: ConditionalGAN,
-    split: LabelledImages,
+    split: DrawnImages,
     directory: RunDirectory,
     writer: Any,
     watching: Sequence[callbacks_of_run.GANCallback],
@@ -192,7 +207,7 @@ def _fit(
     )
 
 
-def forecast(config: RunConfig, split: LabelledImages, images: int | None) -> list[str]:
+def forecast(config: RunConfig, split: DrawnImages, images: int | None) -> list[str]:
     """What training would cost, from a few real steps: lines for a person.
 
     Args:
@@ -218,7 +233,7 @@ def forecast(config: RunConfig, split: LabelledImages, images: int | None) -> li
     ]
 
 
-def measure_speed(gan: ConditionalGAN, split: LabelledImages) -> float:
+def measure_speed(gan: ConditionalGAN, split: DrawnImages) -> float:
     """Images per second of a few training steps, the first one (tracing) left out."""
     preset = gan.preset
     source = batches(

@@ -34,7 +34,17 @@ STOREYS = (
     ("evaluation", "serving"),
     ("runs",),
     ("gan",),
-    ("signatures", "networks", "losses", "augment", "schedules", "data", "phantoms", "provenance"),
+    (
+        "signatures",
+        "networks",
+        "losses",
+        "augment",
+        "schedules",
+        "data",
+        "streaming",
+        "phantoms",
+        "provenance",
+    ),
     ("layers", "precision", "presets", "flag_types", "checkpoints"),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""

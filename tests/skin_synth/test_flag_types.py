@@ -16,6 +16,8 @@ from skin_synth import flag_types
         (flag_types.positive_int, "150000", 150_000),
         (flag_types.seed_number, "0", 0),
         (flag_types.seed_number, str(2**63 - 1), 2**63 - 1),
+        (flag_types.mebibytes, "0", 0),
+        (flag_types.mebibytes, "1.5", 3 * 2**19),
         (flag_types.positive_float, "0.5", 0.5),
         (flag_types.positive_float, "1e-3", 0.001),
         (flag_types.balance_target, "max", "max"),
@@ -34,6 +36,7 @@ def test_good_values(convert, text, value):
     [
         (flag_types.positive_int, ["", "0", "-1", "1.0", "1e3", "ten", "\u0663", "+1"]),
         (flag_types.seed_number, ["", "-1", "0x10", str(2**63), "1.5", "\u0661"]),
+        (flag_types.mebibytes, ["", "-1", "nan", "inf", "1GB"]),
         (flag_types.positive_float, ["", "0", "-0.5", "nan", "inf", "one"]),
         (flag_types.balance_target, ["", "min", "Max", "0", "-5", "all"]),
         (flag_types.balance_target, ["=5", "mel=5,mel=6"]),
