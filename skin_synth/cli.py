@@ -27,6 +27,7 @@ from skin_synth.evaluation_commands import (
 )
 from skin_synth.flag_types import (
     balance_target,
+    device_count,
     mebibytes,
     positive_float,
     positive_int,
@@ -167,6 +168,19 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
         "changes no result (default: a quarter of the memory)",
     )
     parser.add_argument(
+        "--devices",
+        type=device_count,
+        default=1,
+        metavar="N",
+        help="share each batch between N devices of this machine, or all of them: a number or all; "
+        "several machines by TF_CONFIG, see docs/training.md (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="record a few steps for TensorBoard's profiler, in RUN/logs (default: do not)",
+    )
+    parser.add_argument(
         "--dry_run",
         action="store_true",
         help="only tell time, memory, parameters and the smallest class; write nothing",
@@ -187,6 +201,8 @@ def _train(options: argparse.Namespace) -> None:
         features=options.features,
         weights=options.weights,
         cache_limit=options.cache_limit,
+        devices=options.devices,
+        profile=options.profile,
         dry_run=options.dry_run,
     )
     if run is not None:

@@ -162,6 +162,8 @@ def batches(
     seed: int,
     exponent: float,
     first_step: int = 0,
+    replicas: range = range(1),
+    of_replicas: int = 1,
 ) -> tf.data.Dataset:
     """Endless batches; batch t depends on (seed, t) alone, so that resuming needs only t.
 
@@ -174,9 +176,12 @@ def batches(
         seed: of all draws.
         exponent: between uniform (0) and natural (1) class shares.
         first_step: t of the first batch.
+        replicas: numbers of those that this process feeds, where several share a batch.
+        of_replicas: how many share it, R; replica r has rows r, r + R, r + 2 R, ... of the batch.
 
     Returns:
-        Data set of (uint8[batch, height, width, 3], int32[batch]).
+        Data set of (uint8[batch, height, width, 3], int32[batch]); where replicas share a batch,
+        of the rows of each in turn, batch/R at a time.
 
     Raises:
         InputError: a class has no image.
@@ -187,21 +192,28 @@ def batches(
     first_of_class = tf.constant(np.cumsum(counts) - counts)
     size_of_class = tf.constant(counts)
     images_at = split.gatherer()
+    rows = np.arange(batch_size).reshape(-1, of_replicas).T[list(replicas)].ravel()
+
+    def own(drawn: tf.Tensor) -> tf.Tensor:
+        return drawn if of_replicas == 1 else tf.gather(drawn, rows)
 
     def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         def uniform(purpose: int) -> tf.Tensor:
             key = tf.random.experimental.stateless_fold_in([np.int64(seed), step], purpose)
             return tf.random.stateless_uniform([batch_size], key)
 
-        labels = tf.searchsorted(cumulative[:-1], uniform(CLASS), side="right")
+        labels = own(tf.searchsorted(cumulative[:-1], uniform(CLASS), side="right"))
         size = tf.gather(size_of_class, labels)
-        member = tf.cast(tf.cast(size, tf.float32) * uniform(MEMBER), tf.int64)
+        member = tf.cast(tf.cast(size, tf.float32) * own(uniform(MEMBER)), tf.int64)
         position = tf.gather(first_of_class, labels) + tf.minimum(member, size - 1)
         drawn = images_at(tf.gather(by_class, position))
-        return turn(drawn, tf.cast(SYMMETRIES * uniform(SYMMETRY), tf.int32)), labels
+        return turn(drawn, tf.cast(SYMMETRIES * own(uniform(SYMMETRY)), tf.int32)), labels
 
     steps = tf.data.Dataset.counter(np.int64(first_step))
-    return steps.map(batch_at, num_parallel_calls=2, deterministic=True).prefetch(4)
+    drawn = steps.map(batch_at, num_parallel_calls=2, deterministic=True)
+    if len(replicas) > 1:
+        drawn = drawn.rebatch(batch_size // of_replicas, drop_remainder=True)
+    return drawn.prefetch(4)
 
 
 def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.data.Dataset:

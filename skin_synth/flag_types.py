@@ -16,6 +16,15 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def device_count(text: str) -> int | str:
+    """`all`, or a whole number above 0, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+    """
+    return text if text == "all" else positive_int(text)
+
+
 def mebibytes(text: str) -> int:
     """A number of MiB from 0 up, as bytes, for argparse.
 

@@ -32,7 +32,7 @@ STOREYS = (
     ("callbacks",),
     ("pretrained",),
     ("evaluation", "serving"),
-    ("runs",),
+    ("runs", "distribution"),
     ("gan",),
     (
         "signatures",
@@ -46,6 +46,7 @@ STOREYS = (
         "provenance",
     ),
     ("layers", "precision", "presets", "flag_types", "checkpoints"),
+    ("replicas",),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""
 

@@ -16,6 +16,8 @@ from skin_synth import flag_types
         (flag_types.positive_int, "150000", 150_000),
         (flag_types.seed_number, "0", 0),
         (flag_types.seed_number, str(2**63 - 1), 2**63 - 1),
+        (flag_types.device_count, "all", "all"),
+        (flag_types.device_count, "8", 8),
         (flag_types.mebibytes, "0", 0),
         (flag_types.mebibytes, "1.5", 3 * 2**19),
         (flag_types.positive_float, "0.5", 0.5),
@@ -36,6 +38,7 @@ def test_good_values(convert, text, value):
     [
         (flag_types.positive_int, ["", "0", "-1", "1.0", "1e3", "ten", "\u0663", "+1"]),
         (flag_types.seed_number, ["", "-1", "0x10", str(2**63), "1.5", "\u0661"]),
+        (flag_types.device_count, ["", "0", "ALL", "two"]),
         (flag_types.mebibytes, ["", "-1", "nan", "inf", "1GB"]),
         (flag_types.positive_float, ["", "0", "-0.5", "nan", "inf", "one"]),
         (flag_types.balance_target, ["", "min", "Max", "0", "-5", "all"]),
