@@ -122,11 +122,16 @@ def check_agreement(strategy: tf.distribute.Strategy | None, what: str, number: 
     """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return
-    own = tf.constant(number % AGREEMENT_MODULUS, tf.int64)
-    shares = strategy.run(lambda: (own, own * own))
-    total, squares = (int(strategy.reduce("SUM", share, axis=None)) for share in shares)
-    count = strategy.num_replicas_in_sync
-    if total != count * int(own) or squares != count * int(own) ** 2 % 2**64:
+    own = number % AGREEMENT_MODULUS
+
+    @tf.function
+    def furthest() -> tf.Tensor:
+        here = strategy.run(lambda: tf.constant(own, tf.int64))
+        mean = strategy.reduce("SUM", here, axis=None) // strategy.num_replicas_in_sync
+        away = strategy.run(lambda: tf.abs(tf.constant(own, tf.int64) - mean))
+        return strategy.reduce("SUM", away, axis=None)
+
+    if int(furthest()):
         raise InputError(
             f"the machines disagree about {what}, here it is {number:,}: give all of them the same "
             "command, data set and run directory (on a disk that they share)"
@@ -173,7 +178,7 @@ def fit(
             callbacks=list(callbacks),
         )
         return
-    with _plain_loss_of_machines(), strategy.scope():
+    with _plain_loss_of_machines():
         _loop(gan, shared(source, strategy), strategy, epochs, steps_per_epoch, callbacks)
 
 
@@ -203,12 +208,16 @@ def _loop(
         logs = strategy.run(gan.train_step, args=(batch,))
         return {name: strategy.reduce("MEAN", mean, axis=None) for name, mean in logs.items()}
 
+    @tf.function
+    def reset() -> None:
+        strategy.run(gan.reset_metrics)  # on each by itself: from outside, all would be asked
+
     watching = keras.callbacks.CallbackList(list(callbacks), model=gan)
     iterator = iter(batches)
     gan.stop_training = False
     watching.on_train_begin()
     for epoch in range(epochs):
-        gan.reset_metrics()
+        reset()
         watching.on_epoch_begin(epoch)
         for number in range(steps_per_epoch):
             logs = step(next(iterator))
@@ -230,6 +239,7 @@ def _plain_loss_of_machines() -> Iterator[None]:
         if machines() < 2:
             raise
         raise InputError(
-            f"another machine of {TF_CONFIG} has gone ({str(error).splitlines()[0]}): start the "
-            "same command on all of them again, they go on from the last checkpoint"
+            f"another machine of {TF_CONFIG} has gone or cannot be reached ({type(error).__name__}, "
+            f"{error.message.splitlines()[0]}): start the same command on all of them again, they "
+            "go on from the last checkpoint"
         ) from error

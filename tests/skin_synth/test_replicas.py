@@ -27,7 +27,8 @@ def step():
             loss = tf.reduce_sum(tf.square(scaled - mean * mean))
         gradient = tape.gradient(loss, factor)
         replicas.update(copy, mean)
-        good = replicas.all_or_none_finite([gradient, tf.IndexedSlices(gradient[None], [0], [2, 3])])
+        slices = tf.IndexedSlices(gradient[None], [0], [2, 3])
+        good = replicas.all_or_none_finite([gradient, slices])
         finite = replicas.all_or_none_finite([tf.ones([1]), replicas.own_rows(bad)])
         total = tf.distribute.get_replica_context().all_reduce("SUM", gradient)
         return rows, total, good[0] - gradient, finite[0]
