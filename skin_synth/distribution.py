@@ -239,7 +239,7 @@ def _plain_loss_of_machines() -> Iterator[None]:
         if machines() < 2:
             raise
         raise InputError(
-            f"another machine of {TF_CONFIG} has gone or cannot be reached ({type(error).__name__}, "
-            f"{error.message.splitlines()[0]}): start the same command on all of them again, they "
-            "go on from the last checkpoint"
+            f"another machine of {TF_CONFIG} has gone or cannot be reached "
+            f"({type(error).__name__}, {error.message.splitlines()[0]}): start the same command "
+            "on all of them again, they go on from the last checkpoint"
         ) from error

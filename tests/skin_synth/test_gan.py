@@ -190,3 +190,36 @@ def test_one_class_is_refused():
 def test_an_unknown_policy_is_refused():
     with pytest.raises(InputError, match="'float8'"):
         ConditionalGAN(PRESET, NAMES, policy="float8")
+
+
+def test_the_step_is_traced_once():
+    class Counting(ConditionalGAN):
+        traced = 0
+
+        def train_step(self, batch):
+            type(self).traced += 1
+            return super().train_step(batch)
+
+    gan = Counting(PRESET, NAMES, policy="float32")
+    gan.compile()
+    gan.fit(source(), steps_per_epoch=2, verbose=0, shuffle=False)
+    after_one_step = Counting.traced
+    gan.fit(source(first_step=2), steps_per_epoch=3, epochs=2, verbose=0, shuffle=False)
+    assert Counting.traced == after_one_step == 1
+
+
+def test_an_overflow_under_float16_skips_the_step_and_halves_the_scale():
+    gan = trained(1, policy="mixed_float16")
+    optimizer = gan.discriminator_optimizer
+    optimizer.dynamic_scale.assign(1e38)
+    before = gan.discriminator.get_weights()
+    gan.fit(source(first_step=1), steps_per_epoch=1, verbose=0, shuffle=False)
+    assert float(optimizer.dynamic_scale.numpy()) == pytest.approx(5e37)
+    for a, b in zip(before, gan.discriminator.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    optimizer.dynamic_scale.assign(2.0**15)
+    gan.fit(source(first_step=2), steps_per_epoch=1, verbose=0, shuffle=False)
+    assert any(
+        not np.array_equal(a, b)
+        for a, b in zip(before, gan.discriminator.get_weights(), strict=True)
+    )
