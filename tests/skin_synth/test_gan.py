@@ -223,3 +223,20 @@ def test_an_overflow_under_float16_skips_the_step_and_halves_the_scale():
         not np.array_equal(a, b)
         for a, b in zip(before, gan.discriminator.get_weights(), strict=True)
     )
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_image_logit_heads_weights_and_average_are_float32_under_every_policy(policy):
+    gan = compiled(policy=policy)
+    labels = tf.constant([0, 1])
+    image = gan.generator((tf.zeros([2, 8]), labels), training=True)
+    assert image.dtype == tf.float32
+    assert gan.discriminator((image, labels)).dtype == tf.float32
+    assert gan.discriminator.compute_dtype == policy.removeprefix("mixed_")
+    heads = (gan.generator.to_rgb, gan.discriminator.hidden, gan.discriminator.unconditional)
+    assert {layer.compute_dtype for layer in heads} == {"float32"}
+    assert gan.ema_generator.compute_dtype == "float32"
+    weights = (*gan.generator.variables, *gan.discriminator.variables)
+    assert {variable.dtype for variable in weights} == {"float32"}
+    augmented = gan._augmented(tf.zeros([2, 16, 16, 3]), 2, tf.constant(0.5))
+    assert augmented.dtype == tf.float32
