@@ -190,3 +190,53 @@ def test_one_class_is_refused():
 def test_an_unknown_policy_is_refused():
     with pytest.raises(InputError, match="'float8'"):
         ConditionalGAN(PRESET, NAMES, policy="float8")
+
+
+def test_the_step_is_traced_once():
+    class Counting(ConditionalGAN):
+        traced = 0
+
+        def train_step(self, batch):
+            type(self).traced += 1
+            return super().train_step(batch)
+
+    gan = Counting(PRESET, NAMES, policy="float32")
+    gan.compile()
+    gan.fit(source(), steps_per_epoch=2, verbose=0, shuffle=False)
+    after_one_step = Counting.traced
+    gan.fit(source(first_step=2), steps_per_epoch=3, epochs=2, verbose=0, shuffle=False)
+    assert Counting.traced == after_one_step == 1
+
+
+def test_an_overflow_under_float16_skips_the_step_and_halves_the_scale():
+    gan = trained(1, policy="mixed_float16")
+    optimizer = gan.discriminator_optimizer
+    optimizer.dynamic_scale.assign(1e38)
+    before = gan.discriminator.get_weights()
+    gan.fit(source(first_step=1), steps_per_epoch=1, verbose=0, shuffle=False)
+    assert float(optimizer.dynamic_scale.numpy()) == pytest.approx(5e37)
+    for a, b in zip(before, gan.discriminator.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    optimizer.dynamic_scale.assign(2.0**15)
+    gan.fit(source(first_step=2), steps_per_epoch=1, verbose=0, shuffle=False)
+    assert any(
+        not np.array_equal(a, b)
+        for a, b in zip(before, gan.discriminator.get_weights(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_image_logit_heads_weights_and_average_are_float32_under_every_policy(policy):
+    gan = compiled(policy=policy)
+    labels = tf.constant([0, 1])
+    image = gan.generator((tf.zeros([2, 8]), labels), training=True)
+    assert image.dtype == tf.float32
+    assert gan.discriminator((image, labels)).dtype == tf.float32
+    assert gan.discriminator.compute_dtype == policy.removeprefix("mixed_")
+    heads = (gan.generator.to_rgb, gan.discriminator.hidden, gan.discriminator.unconditional)
+    assert {layer.compute_dtype for layer in heads} == {"float32"}
+    assert gan.ema_generator.compute_dtype == "float32"
+    weights = (*gan.generator.variables, *gan.discriminator.variables)
+    assert {variable.dtype for variable in weights} == {"float32"}
+    augmented = gan._augmented(tf.zeros([2, 16, 16, 3]), 2, tf.constant(0.5))
+    assert augmented.dtype == tf.float32

@@ -156,3 +156,10 @@ def test_a_preset_of_another_size_is_refused_and_nothing_is_made(phantom_data, t
 def test_limits_that_are_not_positive_are_refused(phantom_data, tmp_path, limit):
     with pytest.raises(InputError, match="above 0"):
         training.train(phantom_data, tmp_path / "run", **limit)
+
+
+def test_a_profile_is_recorded_on_request(tiny_preset, phantom_data, tmp_path):
+    training.train(
+        phantom_data, tmp_path / "run", preset=tiny_preset.name, images=240, profile=True
+    )
+    assert list((tmp_path / "run" / "logs").rglob("*.xplane.pb"))

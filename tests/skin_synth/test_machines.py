@@ -1,0 +1,118 @@
+"""Two machines, played by two processes on loopback: they train, one dies, both go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from skin_synth.runs import RunDirectory
+from tests.conftest import TINY
+
+ROOT = Path(__file__).parents[2]
+SMALL = TINY | {
+    "generator_widths": (16, 8, 8, 8),
+    "discriminator_widths": (8, 8, 16),
+    "batch_size": 64,
+}
+"""Few steps to the first checkpoint, for each waits for the other machine many times."""
+WORKER = """
+import dataclasses, sys
+from tfrecords_tools import quiet
+quiet.load_tensorflow()
+from skin_synth.presets import PRESETS, get_preset
+from skin_synth.training import train
+from tfrecords_tools.errors import InputError
+preset = dataclasses.replace(get_preset("derm-32"), **eval(sys.argv[3]))
+PRESETS[preset.name] = preset
+try:
+    run = train(sys.argv[1], sys.argv[2], preset=preset.name, images=int(sys.argv[4]))
+except InputError as error:
+    sys.exit(f"refused: {error}")
+print("done", run.images_seen, run.checkpoint_hash, flush=True)
+"""
+PATIENCE = 300
+"""Seconds in which a process must end that has nothing left to do."""
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def start(data, run, images):
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        task = {"type": "worker", "index": index}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task}),
+        }
+        command = [sys.executable, "-c", WORKER, data, run, repr(SMALL), images]
+        processes.append(
+            subprocess.Popen(
+                list(map(str, command)),
+                env=environment,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    return processes
+
+
+def outcome(process):
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        pytest.fail(f"did not end: {err[-2000:]}")
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def killed(phantom_data, tmp_path):
+    """A run of two machines, one of which was killed after the first checkpoint."""
+    run = tmp_path / "run"
+    first, second = start(phantom_data, run, 10**6)
+    deadline = time.monotonic() + PATIENCE
+    while not RunDirectory(run).checkpoints() and first.poll() is None:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    ended = first.poll() is not None
+    second.send_signal(signal.SIGKILL)
+    other = second.communicate()
+    result = outcome(first)
+    assert not ended, (result, other)
+    return run, result
+
+
+def test_a_killed_machine_stops_the_other_and_both_go_on(killed, phantom_data):
+    run, (code, _, err) = killed
+    assert code == 1
+    assert "refused: another machine of TF_CONFIG has gone" in err
+    assert "start the same command on all of them again" in err
+    reached = RunDirectory(run).checkpoints()[-1]
+    images = int(reached.name.split("-")[1].split(".")[0])
+    results = [outcome(process) for process in start(phantom_data, run, images + 448)]
+    assert [code for code, _, _ in results] == [0, 0]
+    assert all(f"from image {images:,} on" in out for _, out, _ in results)
+    done = {out.splitlines()[-1] for _, out, _ in results}
+    assert len(done) == 1
+    assert done.pop().startswith(f"done {images + 448} ")
