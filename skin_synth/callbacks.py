@@ -16,6 +16,8 @@ from skin_synth.runs import RunDirectory
 from tfrecords_tools.progress import Progress
 
 PREVIEW_COLUMNS = 12
+PROFILE_STEPS = range(10, 20)
+"""Steps of a call that the profiler records: after tracing, few enough for a file to look at."""
 
 
 class GANCallback(keras.callbacks.Callback):
@@ -116,6 +118,29 @@ class Scalars(GANCallback):
         with self.writer.as_default(step=self.images_seen):
             for name, value in figures.items():
                 tf.summary.scalar(name, value)
+
+
+class Profile(GANCallback):
+    """Lets TensorBoard's profiler record a few steps, once those that trace are over."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        super().__init__()
+        self.directory = directory
+        self.steps = 0
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Begins and ends the record."""
+        super().on_train_batch_end(batch, logs)
+        self.steps += 1
+        if self.steps == PROFILE_STEPS.start:
+            tf.profiler.experimental.start(str(self.directory.logs))
+        elif self.steps == PROFILE_STEPS.stop:
+            tf.profiler.experimental.stop()
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Ends a record that training was too short for."""
+        if self.steps in PROFILE_STEPS:
+            tf.profiler.experimental.stop()
 
 
 class StopAt(GANCallback):

@@ -25,7 +25,14 @@ from skin_synth.evaluation_commands import (
     work_evaluate,
     work_reader_study,
 )
-from skin_synth.flag_types import balance_target, positive_float, positive_int, seed_number
+from skin_synth.flag_types import (
+    balance_target,
+    device_count,
+    mebibytes,
+    positive_float,
+    positive_int,
+    seed_number,
+)
 from skin_synth.manifest_commands import (
     is_synthetic_flags,
     verify_manifest_flags,
@@ -154,6 +161,26 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
         help="weights file of mobilenet (default: that of the run)",
     )
     parser.add_argument(
+        "--cache_limit",
+        type=mebibytes,
+        metavar="MIB",
+        help="stream the training images from the shards if they take more MiB decoded than this; "
+        "changes no result (default: a quarter of the memory)",
+    )
+    parser.add_argument(
+        "--devices",
+        type=device_count,
+        default=1,
+        metavar="N",
+        help="share each batch between N devices of this machine, or all of them: a number or all; "
+        "several machines by TF_CONFIG, see docs/training.md (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="record a few steps for TensorBoard's profiler, in RUN/logs (default: do not)",
+    )
+    parser.add_argument(
         "--dry_run",
         action="store_true",
         help="only tell time, memory, parameters and the smallest class; write nothing",
@@ -173,6 +200,9 @@ def _train(options: argparse.Namespace) -> None:
         policy=options.policy,
         features=options.features,
         weights=options.weights,
+        cache_limit=options.cache_limit,
+        devices=options.devices,
+        profile=options.profile,
         dry_run=options.dry_run,
     )
     if run is not None:

@@ -4,17 +4,55 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from skin_synth.augment import SYMMETRIES, turn
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read_info, read_records
+from tfrecords_tools.reader import DatasetInfo, read_info, read_records
 from tfrecords_tools.schema import parse_record
 
 CLASS, MEMBER, SYMMETRY = range(3)
 """What a draw is for: keeps the random numbers of one batch apart."""
+
+
+class ImageArray(Protocol):
+    """Images in memory or on disk: what of an array training needs."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, height, width, 3)."""
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray:
+        """Rows of it: int[k] to uint8[k, height, width, 3]."""
+
+
+class DrawnImages(Protocol):
+    """What batches are drawn from; `LabelledImages` lie in memory, `StreamedImages` on disk."""
+
+    @property
+    def images(self) -> ImageArray:
+        """uint8[n, height, width, 3]."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64[n], indices into `class_names`."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the data set, in the order of their labels."""
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """int64[classes], images in each class."""
+
+    def __len__(self) -> int: ...
+
+    def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """What gives rows of `images` in a graph: int64[k] to uint8[k, height, width, 3]."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +81,11 @@ class LabelledImages:
         """int64[classes], images in each class."""
         return np.bincount(self.labels, minlength=len(self.class_names))
 
+    def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """What gives rows of `images` in a graph: int64[k] to uint8[k, height, width, 3]."""
+        images = tf.constant(self.images)
+        return lambda rows: tf.gather(images, rows)
+
 
 def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
     """Reads and decodes one split of a data set directory.
@@ -55,16 +98,9 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
         InputError: no data set there, no such split, or images of several sizes.
     """
     info = read_info(data_dir)
-    if split not in info.splits:
-        raise InputError(f"{data_dir} has no split {split!r}; it has {', '.join(info.splits)}")
-    height, width, _ = info.image_shape
-    if height is None or width is None or height != width:
-        raise InputError(
-            f"{data_dir} holds images of shape {info.image_shape}; training needs square images "
-            "of one size: build the data set with --size 64 (or 32, 128, 256)"
-        )
+    side = check_square(info, split)
     count = info.splits[split].num_records
-    images = np.empty((count, height, width, 3), np.uint8)
+    images = np.empty((count, side, side, 3), np.uint8)
     labels = np.empty(count, np.int64)
     image_ids, groups = [], []
     for row, serialized in enumerate(read_records(data_dir, split)):
@@ -75,6 +111,25 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
         image_ids.append(record.image_id)
         groups.append(record.group)
     return LabelledImages(images, labels, tuple(image_ids), tuple(groups), info.class_names)
+
+
+def check_square(info: DatasetInfo, split: str) -> int:
+    """Height and width of a split's images, in pixels.
+
+    Raises:
+        InputError: no such split, or images that are not square or of several sizes.
+    """
+    if split not in info.splits:
+        raise InputError(
+            f"{info.directory} has no split {split!r}; it has {', '.join(info.splits)}"
+        )
+    height, width, _ = info.image_shape
+    if height is None or width is None or height != width:
+        raise InputError(
+            f"{info.directory} holds images of shape {info.image_shape}; training needs square "
+            "images of one size: build the data set with --size 64 (or 32, 128, 256)"
+        )
+    return height
 
 
 def class_probabilities(class_counts: np.ndarray, exponent: float) -> np.ndarray:
@@ -101,12 +156,14 @@ def class_probabilities(class_counts: np.ndarray, exponent: float) -> np.ndarray
 
 
 def batches(
-    split: LabelledImages,
+    split: DrawnImages,
     *,
     batch_size: int,
     seed: int,
     exponent: float,
     first_step: int = 0,
+    replicas: range = range(1),
+    of_replicas: int = 1,
 ) -> tf.data.Dataset:
     """Endless batches; batch t depends on (seed, t) alone, so that resuming needs only t.
 
@@ -119,9 +176,12 @@ def batches(
         seed: of all draws.
         exponent: between uniform (0) and natural (1) class shares.
         first_step: t of the first batch.
+        replicas: numbers of those that this process feeds, where several share a batch.
+        of_replicas: how many share it, R; replica r has rows r, r + R, r + 2 R, ... of the batch.
 
     Returns:
-        Data set of (uint8[batch, height, width, 3], int32[batch]).
+        Data set of (uint8[batch, height, width, 3], int32[batch]); where replicas share a batch,
+        of the rows of each in turn, batch/R at a time.
 
     Raises:
         InputError: a class has no image.
@@ -131,22 +191,29 @@ def batches(
     by_class = tf.constant(np.argsort(split.labels, kind="stable"))
     first_of_class = tf.constant(np.cumsum(counts) - counts)
     size_of_class = tf.constant(counts)
-    images = tf.constant(split.images)
+    images_at = split.gatherer()
+    rows = np.arange(batch_size).reshape(-1, of_replicas).T[list(replicas)].ravel()
+
+    def own(drawn: tf.Tensor) -> tf.Tensor:
+        return drawn if of_replicas == 1 else tf.gather(drawn, rows)
 
     def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         def uniform(purpose: int) -> tf.Tensor:
             key = tf.random.experimental.stateless_fold_in([np.int64(seed), step], purpose)
             return tf.random.stateless_uniform([batch_size], key)
 
-        labels = tf.searchsorted(cumulative[:-1], uniform(CLASS), side="right")
+        labels = own(tf.searchsorted(cumulative[:-1], uniform(CLASS), side="right"))
         size = tf.gather(size_of_class, labels)
-        member = tf.cast(tf.cast(size, tf.float32) * uniform(MEMBER), tf.int64)
+        member = tf.cast(tf.cast(size, tf.float32) * own(uniform(MEMBER)), tf.int64)
         position = tf.gather(first_of_class, labels) + tf.minimum(member, size - 1)
-        drawn = tf.gather(images, tf.gather(by_class, position))
-        return turn(drawn, tf.cast(SYMMETRIES * uniform(SYMMETRY), tf.int32)), labels
+        drawn = images_at(tf.gather(by_class, position))
+        return turn(drawn, tf.cast(SYMMETRIES * own(uniform(SYMMETRY)), tf.int32)), labels
 
     steps = tf.data.Dataset.counter(np.int64(first_step))
-    return steps.map(batch_at, num_parallel_calls=2, deterministic=True).prefetch(4)
+    drawn = steps.map(batch_at, num_parallel_calls=2, deterministic=True)
+    if len(replicas) > 1:
+        drawn = drawn.rebatch(batch_size // of_replicas, drop_remainder=True)
+    return drawn.prefetch(4)
 
 
 def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.data.Dataset:

@@ -16,6 +16,30 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def device_count(text: str) -> int | str:
+    """`all`, or a whole number above 0, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+    """
+    return text if text == "all" else positive_int(text)
+
+
+def mebibytes(text: str) -> int:
+    """A number of MiB from 0 up, as bytes, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 2**40:
+        raise argparse.ArgumentTypeError(f"needs a number of MiB from 0 up, got {text!r}")
+    return int(number * 2**20)
+
+
 def seed_number(text: str) -> int:
     """A whole number from 0 to 2**63 - 1, for argparse.
 

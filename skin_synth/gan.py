@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skin_synth import augment, losses, schedules
+from skin_synth import augment, losses, replicas, schedules
 from skin_synth.networks import Discriminator, Generator
 from skin_synth.precision import choose_policy
 from skin_synth.presets import Preset, get_preset
@@ -90,7 +90,12 @@ class ConditionalGAN(keras.Model):
             dtype=self.policy,
         )
         self.steps = self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name="steps"
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="steps",
         )
         self.means = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.built = True
@@ -166,14 +171,14 @@ class ConditionalGAN(keras.Model):
             real_logits, fake_logits = judge(real, AUGMENT_REAL), judge(fake, AUGMENT_FAKE)
             penalty = self._penalty(judge, real, fake)
             loss = play.discriminator(real_logits, fake_logits) + now.gamma / 2 * penalty
-            scaled = self.discriminator_optimizer.scale_loss(loss)
+            scaled = self.discriminator_optimizer.scale_loss(loss / replicas.count())
         self._descend(self.discriminator_optimizer, self.discriminator, tape, scaled, now)
 
         with tf.GradientTape() as tape:
             latents = self._latents(labels, GENERATOR_LATENT)
             fake = self.generator((latents, labels), training=True)
             generator_loss = play.generator(judge(real, AUGMENT_REAL), judge(fake, AUGMENT_FAKE))
-            scaled = self.optimizer.scale_loss(generator_loss)
+            scaled = self.optimizer.scale_loss(generator_loss / replicas.count())
         self._descend(self.optimizer, self.generator, tape, scaled, now)
 
         self._average(now.ema_decay)
@@ -202,16 +207,18 @@ class ConditionalGAN(keras.Model):
         return tf.random.experimental.stateless_fold_in(key, purpose)
 
     def _latents(self, labels: tf.Tensor, purpose: int) -> tf.Tensor:
-        shape = [tf.shape(labels)[0], self.latent_dim]
-        return tf.random.stateless_normal(shape, self._key(purpose))
+        shape = [tf.shape(labels)[0] * replicas.count(), self.latent_dim]
+        return replicas.own_rows(tf.random.stateless_normal(shape, self._key(purpose)))
 
     def _augmented(self, images: tf.Tensor, purpose: int, probability: tf.Tensor) -> tf.Tensor:
-        count = tf.shape(images)[0]
-        return augment.apply(images, augment.draw(self._key(purpose), count, probability))
+        count = tf.shape(images)[0] * replicas.count()
+        drawn = augment.draw(self._key(purpose), count, probability)
+        own = {name: replicas.own_rows(values) for name, values in drawn.items()}
+        return augment.apply(images, own)
 
     def _penalty(self, judge: Any, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """R1 (and R2, where the preset asks) on the first rows, an unbiased estimate."""
-        rows = max(1, round(self.preset.penalty_share * self.preset.batch_size))
+        rows = self.preset.penalty_rows // replicas.count()
         penalty = losses.gradient_penalty(lambda x: judge(x, AUGMENT_REAL), real[:rows])
         if self.preset.penalty_fake:
             penalty += losses.gradient_penalty(lambda x: judge(x, AUGMENT_FAKE), fake[:rows])
@@ -227,14 +234,18 @@ class ConditionalGAN(keras.Model):
     ) -> None:
         optimizer.learning_rate.assign(now.learning_rate)
         variables = network.trainable_variables
-        optimizer.apply(tape.gradient(scaled_loss, variables), variables)
+        gradients = tape.gradient(scaled_loss, variables)
+        if self.policy == "mixed_float16":
+            gradients = replicas.all_or_none_finite(gradients)
+        optimizer.apply(gradients, variables)  # summed over the replicas there
 
     def _average(self, decay: tf.Tensor) -> None:
         """Moves the averaged generator, moving statistics of its norms included."""
         for average, current in zip(
             self.ema_generator.variables, self.generator.variables, strict=True
         ):
-            average.assign(current.value + decay * (average.value - current.value))
+            moved = current.value + decay * (average.value - current.value)
+            replicas.update(average.value, moved)
 
     def _report(self, *values: tf.Tensor) -> dict[str, tf.Tensor]:
         for mean, value in zip(self.means.values(), values, strict=True):

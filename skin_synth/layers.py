@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from skin_synth import replicas
+
 LEAK = 0.2
 EPSILON = 1e-3
 
@@ -103,6 +105,7 @@ class ModulatedNorm(keras.layers.Layer):
         self.affine.build(condition_shape)
         # Without autocast=False a mixed policy would hand out the statistics in 16 bits.
         options = {"shape": (channels,), "dtype": "float32", "trainable": False, "autocast": False}
+        options["aggregation"] = "only_first_replica"  # they are the same on all
         self.moving_mean = self.add_weight(initializer="zeros", name="moving_mean", **options)
         self.moving_variance = self.add_weight(
             initializer="ones", name="moving_variance", **options
@@ -118,8 +121,12 @@ class ModulatedNorm(keras.layers.Layer):
         return x * _per_pixel(factor, x.dtype) + _per_pixel(summand, x.dtype)
 
     def _moments(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean and variance of the batch, which the moving ones follow."""
+        """Mean and variance of the global batch, which the moving ones follow."""
         mean, variance = tf.nn.moments(tf.cast(x, tf.float32), axes=[0, 1, 2])
+        if replicas.count() > 1:
+            own = mean
+            mean, variance, square = replicas.mean(own, variance, tf.square(own))
+            variance += tf.maximum(square - tf.square(mean), 0.0)  # that of the replicas' means
         for moving, current in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(self.momentum * moving.value + (1 - self.momentum) * current)
         return mean, variance

@@ -107,6 +107,11 @@ class Preset:
                     f"see the description of Preset.{field}"
                 )
 
+    @property
+    def penalty_rows(self) -> int:
+        """Rows of a batch on which the penalties are estimated: its first ones."""
+        return max(1, round(self.penalty_share * self.batch_size))
+
     def to_json(self) -> dict[str, Any]:
         """The preset as plain dicts, lists, numbers and strings."""
         return dataclasses.asdict(self)

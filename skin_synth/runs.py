@@ -31,6 +31,7 @@ CHECKPOINTS = "checkpoints"
 PREVIEWS = "previews"
 LOGS = "logs"
 VALIDATION = "validation"
+INDEX = "index-train.npz"
 KEPT_CHECKPOINTS = 2
 
 
@@ -119,6 +120,7 @@ class RunDirectory:
         self.logs = self.path / LOGS
         self.best_file = self.path / CHECKPOINTS / BEST_FILE
         self.validation = self.path / VALIDATION
+        self.index = self.path / INDEX
         self.curve = self.path / f"{VALIDATION}.csv"
         self.curve_picture = self.path / f"{VALIDATION}.png"
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from skin_synth import callbacks as callbacks_of_run
-from skin_synth.data import LabelledImages, batches, load_split
+from skin_synth import distribution
+from skin_synth.data import DrawnImages, batches
 from skin_synth.gan import ConditionalGAN
 from skin_synth.precision import choose_policy
-from skin_synth.presets import DEFAULT_PRESET, get_preset
+from skin_synth.presets import DEFAULT_PRESET, Preset, get_preset
 from skin_synth.runs import DataIdentity, Run, RunConfig, RunDirectory, as_run, new_gan
+from skin_synth.streaming import keep_index, open_split, reading_errors
 from skin_synth.validation.callbacks import watchers
 from skin_synth.validation.yardstick import choose
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint, read_info
+from tfrecords_tools.record_index import index_records
 from tfrecords_tools.schema import TRAIN
 
 EPOCH_IMAGES = 1_000
@@ -41,6 +46,9 @@ def train(
     policy: str | None = None,
     features: str | None = None,
     weights: str | os.PathLike[str] | None = None,
+    cache_limit: int | None = None,
+    devices: int | str = 1,
+    profile: bool = False,
     dry_run: bool = False,
     say: Callable[[str], None] = print,
 ) -> Run | None:
@@ -60,6 +68,12 @@ def train(
         features: what validation compares images by, classifier or mobilenet; those of the run by
             default, the classifier for a new one.
         weights: weights file of mobilenet.
+        cache_limit: bytes that decoded training images may take in memory; where they take more
+            they are streamed from the shards, which changes no result. By default a quarter of
+            the machine's memory.
+        devices: how many of this machine share each batch, or "all"; several machines by the
+            variable TF_CONFIG. Changes no result but for rounding.
+        profile: whether TensorBoard's profiler shall record a few steps, into the logs.
         dry_run: only say what training would cost; nothing is written.
         say: takes each line of news.
 
@@ -71,25 +85,42 @@ def train(
             another preset, seed, policy or features than asked for.
     """
     check_limits(images, minutes)
+    strategy = distribution.make_strategy(devices, minutes)
     directory = RunDirectory(run)
     config = _config(directory, data, preset=preset, seed=seed, policy=policy)
     yardstick = choose(directory, features, weights)
-    split = load_split(data, TRAIN)
+    distribution.check_shares(strategy, config.preset)
+    split = open_split(
+        data,
+        TRAIN,
+        cache_limit=cache_limit,
+        index_file=directory.index,
+        fingerprint=config.data.fingerprint,
+        say=say,
+    )
     if dry_run:
-        for line in forecast(config, split, images):
+        for line in forecast(config, split, images, strategy):
             say(line)
         return None
-    if not directory.exists():
-        directory.create(config)
-    gan = new_gan(config)
-    directory.restore(gan)
+    if writing := distribution.writes(strategy):
+        if not directory.exists():
+            directory.create(config)
+        keep_index(split, directory.index, config.data.fingerprint)
+    with distribution.scope(strategy):
+        gan = new_gan(config)
+        directory.restore(gan)
+    distribution.check_agreement(strategy, "the run", int(config.run_id, 16))
+    distribution.check_agreement(strategy, "the image to go on from", gan.images_seen)
     say(f"{directory.path}: {config.policy}, from image {gan.images_seen:,} on")
     images = images or config.preset.schedule_images
     if gan.images_seen < images:
-        writer = tf.summary.create_file_writer(str(directory.logs))
-        watching = watchers(directory, yardstick, data, split, config.preset, writer, say)
-        _fit(gan, split, directory, writer, watching, images=images, minutes=minutes)
-        writer.close()
+        keepers = []
+        if writing:
+            writer = tf.summary.create_file_writer(str(directory.logs))
+            watching = watchers(directory, yardstick, data, split, config.preset, writer, say)
+            keepers = _keepers(directory, config.preset, writer, watching, profile=profile)
+        with reading_errors(split):
+            _fit(gan, split, strategy, keepers, images=images, minutes=minutes)
     return as_run(directory, config, gan)
 
 
@@ -150,60 +181,85 @@ def _new_config(
         name=info.name,
         fingerprint=fingerprint(data),
         class_names=info.class_names,
-        class_counts=tuple(load_split(data, TRAIN).class_counts.tolist()),
+        class_counts=tuple(index_records(data, TRAIN).class_counts(len(info.class_names))),
     )
     return RunConfig(preset=preset, seed=seed, policy=policy, data=identity)
 
 
-def _fit(
-    gan: ConditionalGAN,
-    split: LabelledImages,
+def _keepers(
     directory: RunDirectory,
+    preset: Preset,
     writer: Any,
     watching: Sequence[callbacks_of_run.GANCallback],
+    *,
+    profile: bool,
+) -> list[callbacks_of_run.GANCallback]:
+    """The callbacks that write into the run directory, in the order in which they do."""
+    return [
+        *([callbacks_of_run.Profile(directory)] if profile else []),
+        callbacks_of_run.Scalars(writer),
+        callbacks_of_run.Previews(directory, preset.preview_images, writer),
+        *watching,
+        callbacks_of_run.Checkpoints(directory, preset.checkpoint_images),
+    ]
+
+
+def _fit(
+    gan: ConditionalGAN,
+    split: DrawnImages,
+    strategy: tf.distribute.Strategy | None,
+    keepers: Sequence[callbacks_of_run.GANCallback],
     *,
     images: int,
     minutes: float | None,
 ) -> None:
-    preset = gan.preset
-    first_step = int(gan.steps.numpy())
-    epoch_steps = max(1, round(EPOCH_IMAGES / preset.batch_size))
-    epochs_left = -(-(images - gan.images_seen) // (epoch_steps * preset.batch_size))
-    gan.fit(
-        batches(
-            split,
-            batch_size=preset.batch_size,
-            seed=gan.seed,
-            exponent=preset.sampling_exponent,
-            first_step=first_step,
-        ),
+    epoch_steps = max(1, round(EPOCH_IMAGES / gan.preset.batch_size))
+    epochs_left = -(-(images - gan.images_seen) // (epoch_steps * gan.preset.batch_size))
+    distribution.fit(
+        gan,
+        source_of(gan, split),
+        strategy,
         epochs=epochs_left,
         steps_per_epoch=epoch_steps,
-        verbose=0,
-        shuffle=False,
         callbacks=[
             callbacks_of_run.ProgressBar(images=images),
             callbacks_of_run.StopAt(images=images, minutes=minutes),
-            callbacks_of_run.Scalars(writer),
-            callbacks_of_run.Previews(directory, preset.preview_images, writer),
-            *watching,
-            callbacks_of_run.Checkpoints(directory, preset.checkpoint_images),
+            *keepers,
         ],
     )
 
 
-def forecast(config: RunConfig, split: LabelledImages, images: int | None) -> list[str]:
+def source_of(gan: ConditionalGAN, split: DrawnImages) -> Callable[..., tf.data.Dataset]:
+    """What gives the batches of a run from its next step on; see `data.batches`."""
+    return functools.partial(
+        batches,
+        split,
+        batch_size=gan.preset.batch_size,
+        seed=gan.seed,
+        exponent=gan.preset.sampling_exponent,
+        first_step=int(gan.steps.numpy()),
+    )
+
+
+def forecast(
+    config: RunConfig,
+    split: DrawnImages,
+    images: int | None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> list[str]:
     """What training would cost, from a few real steps: lines for a person.
 
     Args:
         config: of the run to be.
         split: its training images.
         images: where it is to stop; default the preset's schedule.
+        strategy: how it spreads over devices.
     """
-    gan = new_gan(config)
+    with distribution.scope(strategy):
+        gan = new_gan(config)
     preset = config.preset
     images = images or preset.schedule_images
-    speed = measure_speed(gan, split)
+    speed = measure_speed(gan, split, strategy)
     smallest = int(np.argmin(split.class_counts))
     return [
         f"preset          {preset.name}: {preset.image_size}x{preset.image_size}, "
@@ -218,16 +274,32 @@ def forecast(config: RunConfig, split: LabelledImages, images: int | None) -> li
     ]
 
 
-def measure_speed(gan: ConditionalGAN, split: LabelledImages) -> float:
+def measure_speed(
+    gan: ConditionalGAN, split: DrawnImages, strategy: tf.distribute.Strategy | None = None
+) -> float:
     """Images per second of a few training steps, the first one (tracing) left out."""
-    preset = gan.preset
-    source = batches(
-        split, batch_size=preset.batch_size, seed=gan.seed, exponent=preset.sampling_exponent
+    clock = _Clock()
+    distribution.fit(
+        gan,
+        source_of(gan, split),
+        strategy,
+        epochs=2,
+        steps_per_epoch=DRY_RUN_STEPS,
+        callbacks=[clock],
     )
-    gan.fit(source, steps_per_epoch=2, verbose=0, shuffle=False)
-    start = time.monotonic()
-    gan.fit(source, steps_per_epoch=DRY_RUN_STEPS, verbose=0, shuffle=False)
-    return DRY_RUN_STEPS * preset.batch_size / (time.monotonic() - start)
+    return DRY_RUN_STEPS * gan.preset.batch_size / (clock.times[-1] - clock.times[-2])
+
+
+class _Clock(keras.callbacks.Callback):
+    """Notes when each epoch ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Notes one."""
+        self.times.append(time.monotonic())
 
 
 def _peak_memory() -> int:

@@ -32,10 +32,21 @@ STOREYS = (
     ("callbacks",),
     ("pretrained",),
     ("evaluation", "serving"),
-    ("runs",),
+    ("runs", "distribution"),
     ("gan",),
-    ("signatures", "networks", "losses", "augment", "schedules", "data", "phantoms", "provenance"),
+    (
+        "signatures",
+        "networks",
+        "losses",
+        "augment",
+        "schedules",
+        "data",
+        "streaming",
+        "phantoms",
+        "provenance",
+    ),
     ("layers", "precision", "presets", "flag_types", "checkpoints"),
+    ("replicas",),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""
 

@@ -119,6 +119,11 @@ def read_all(path: Path) -> Iterator[bytes | DamagedRecord]:
             number += 1
 
 
+def framed_length(record: bytes) -> int:
+    """Bytes that a record takes in its file: the next one begins so much later."""
+    return HEAD.size + len(record) + FOOT.size
+
+
 def read_at(path: Path, offset: int) -> bytes:
     """The record that begins at an offset, as `RecordWriter.write` told it.
 

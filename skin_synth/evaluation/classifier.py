@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.data import LabelledImages, batches
+from skin_synth.data import DrawnImages, batches
 from tfrecords_tools.errors import InputError
 
 WIDTHS = (16, 32, 64, 96)
@@ -70,9 +70,7 @@ class Classifier:
         return logits, features
 
 
-def train_classifier(
-    data: LabelledImages, *, seed: int = 0, steps: int | None = None
-) -> Classifier:
+def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = None) -> Classifier:
     """Trains a CNN of four stages on class-balanced batches under flips and quarter turns.
 
     The same data, seed and steps give the same classifier on one machine and thread count.

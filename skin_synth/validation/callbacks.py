@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth.callbacks import GANCallback, Periodic
-from skin_synth.data import LabelledImages, load_split
+from skin_synth.data import DrawnImages, load_split
 from skin_synth.presets import Preset
 from skin_synth.runs import RunDirectory
 from skin_synth.validation.alarms import Alarm, begun, collapsed, runaway
@@ -164,7 +164,7 @@ def watchers(
     directory: RunDirectory,
     yardstick: Yardstick,
     data: str | os.PathLike[str],
-    train: LabelledImages,
+    train: DrawnImages,
     preset: Preset,
     writer: Any,
     say: Callable[[str], None],

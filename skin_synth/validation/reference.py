@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from skin_synth.data import LabelledImages
+from skin_synth.data import DrawnImages, LabelledImages
 from skin_synth.evaluation.features import Extractor
 from skin_synth.evaluation.fidelity import kernel_distance
 from skin_synth.evaluation.manifold import coverage
@@ -90,7 +90,7 @@ class Reference:
 
 
 def make_reference(
-    extractor: Extractor, train: LabelledImages, held_out: LabelledImages | None
+    extractor: Extractor, train: DrawnImages, held_out: LabelledImages | None
 ) -> Reference:
     """Measures the real images.
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from skin_synth.data import LabelledImages
+from skin_synth.data import DrawnImages
 from skin_synth.evaluation import features as extractors
 from skin_synth.evaluation.classifier import default_steps, load_classifier, train_classifier
 from skin_synth.evaluation.features import Extractor
@@ -43,7 +43,7 @@ class Yardstick:
         return None if self.given is None else self.given.provenance["sha256"]
 
     def extractor(
-        self, directory: RunDirectory, train: LabelledImages, say: Callable[[str], None]
+        self, directory: RunDirectory, train: DrawnImages, say: Callable[[str], None]
     ) -> Extractor:
         """The extractor; a classifier is trained where the run has none yet, and kept.
 

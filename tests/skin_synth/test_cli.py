@@ -173,8 +173,11 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
         (
             "training.train",
             "train --data D --run R --preset derm-32 --images 9 --minutes 2 --seed 3 --dry_run "
-            "--features mobilenet --weights W",
+            "--features mobilenet --weights W --cache_limit 64 --devices all --profile",
             {
+                "cache_limit": 64 * 2**20,
+                "devices": "all",
+                "profile": True,
                 "preset": "derm-32",
                 "images": 9,
                 "minutes": 2.0,
