@@ -128,13 +128,20 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
         "--images",
         type=positive_int,
         metavar="N",
-        help="stop once the run has seen N images (default: the preset's whole schedule)",
+        help="stop once the run has seen N images (default: the whole schedule)",
     )
     parser.add_argument(
         "--minutes",
         type=positive_float,
         metavar="M",
         help="stop after M minutes of this command (default: no limit)",
+    )
+    parser.add_argument(
+        "--schedule_images",
+        type=positive_int,
+        metavar="N",
+        help="let the learning rate and the other schedules of a new run end at N images: what you "
+        "mean to train for (default: the preset's)",
     )
     parser.add_argument(
         "--seed",
@@ -196,6 +203,7 @@ def _train(options: argparse.Namespace) -> None:
         preset=options.preset,
         images=options.images,
         minutes=options.minutes,
+        schedule_images=options.schedule_images,
         seed=options.seed,
         policy=options.policy,
         features=options.features,

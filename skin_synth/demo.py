@@ -190,7 +190,7 @@ def _build(places: Places) -> None:
 def _train(places: Places, images: int, minutes: float) -> None:
     from skin_synth.training import train
 
-    train(places.data, places.run, preset=PRESET, images=images, minutes=minutes)
+    train(places.data, places.run, preset=PRESET, schedule_images=images, minutes=minutes)
 
 
 def _evaluate(places: Places) -> None:

@@ -159,6 +159,7 @@ PRESETS: dict[str, Preset] = {
             image_size=32,
             generator_widths=(256, 128, 64, 32),
             discriminator_widths=(64, 128, 256),
+            learning_rate=Ramp(8e-4, 1e-4),
         ),
         Preset(
             name="derm-64",

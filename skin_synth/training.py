@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import resource
@@ -42,6 +43,7 @@ def train(
     preset: str | None = None,
     images: int | None = None,
     minutes: float | None = None,
+    schedule_images: int | None = None,
     seed: int | None = None,
     policy: str | None = None,
     features: str | None = None,
@@ -61,8 +63,10 @@ def train(
         data: data set directory with square images of the preset's size.
         run: run directory; made where it does not exist.
         preset: name of a preset; `DEFAULT_PRESET` for a new run, that of the run otherwise.
-        images: stop once the run has seen so many images; default the preset's schedule.
+        images: stop once the run has seen so many images; default the run's schedule.
         minutes: stop after so many minutes of this call.
+        schedule_images: length of the schedules, such as that of the learning rate; by default
+            the preset's for a new run, that of the run otherwise.
         seed: of weights, batches, latents and augmentation; 0 for a new run by default.
         policy: Keras dtype policy; by default the fast one of this machine.
         features: what validation compares images by, classifier or mobilenet; those of the run by
@@ -84,10 +88,12 @@ def train(
         InputError: the data do not fit the preset or the run, or the run was started with
             another preset, seed, policy or features than asked for.
     """
-    check_limits(images, minutes)
+    check_limits(images, minutes, schedule_images)
     strategy = distribution.make_strategy(devices, minutes)
     directory = RunDirectory(run)
-    config = _config(directory, data, preset=preset, seed=seed, policy=policy)
+    config = _config(
+        directory, data, preset=preset, schedule_images=schedule_images, seed=seed, policy=policy
+    )
     yardstick = choose(directory, features, weights)
     distribution.check_shares(strategy, config.preset)
     split = open_split(
@@ -124,13 +130,16 @@ def train(
     return as_run(directory, config, gan)
 
 
-def check_limits(images: int | None, minutes: float | None) -> None:
-    """Checks when to stop.
+def check_limits(
+    images: int | None, minutes: float | None, schedule_images: int | None = None
+) -> None:
+    """Checks when to stop, and how long the schedules are.
 
     Raises:
         InputError: a limit is not positive.
     """
-    for name, value in (("images", images), ("minutes", minutes)):
+    limits = {"images": images, "minutes": minutes, "schedule_images": schedule_images}
+    for name, value in limits.items():
         if value is not None and not value > 0:
             raise InputError(f"--{name} must be above 0, got {value}")
 
@@ -140,12 +149,14 @@ def _config(
     data: str | os.PathLike[str],
     *,
     preset: str | None,
+    schedule_images: int | None,
     seed: int | None,
     policy: str | None,
 ) -> RunConfig:
     """The frozen configuration of a run that exists, checked, or that of a new one."""
     if not directory.exists():
-        return _new_config(data, preset or DEFAULT_PRESET, seed or 0, choose_policy(policy))
+        chosen = _scheduled(get_preset(preset or DEFAULT_PRESET), schedule_images)
+        return _new_config(data, chosen, seed or 0, choose_policy(policy))
     config = directory.config()
     found = fingerprint(data)
     if found != config.data.fingerprint:
@@ -154,20 +165,28 @@ def _config(
             f"{config.data.fingerprint[:12]}, {data} has {found[:12]}: give the --data it was "
             "started with, or a new --run"
         )
-    frozen = {"preset": config.preset.name, "seed": config.seed, "policy": config.policy}
-    for name, asked in (("preset", preset), ("seed", seed), ("policy", policy)):
-        if asked is not None and asked != frozen[name]:
+    choices = {
+        "preset": (config.preset.name, preset),
+        "schedule_images": (config.preset.schedule_images, schedule_images),
+        "seed": (config.seed, seed),
+        "policy": (config.policy, policy),
+    }
+    for name, (frozen, asked) in choices.items():
+        if asked is not None and asked != frozen:
             raise InputError(
-                f"{directory.path} was started with --{name} {frozen[name]}, got {asked}: "
+                f"{directory.path} was started with --{name} {frozen}, got {asked}: "
                 "leave it out to go on, or give a new --run"
             )
     return config
 
 
-def _new_config(
-    data: str | os.PathLike[str], preset_name: str, seed: int, policy: str
-) -> RunConfig:
-    preset = get_preset(preset_name)
+def _scheduled(preset: Preset, schedule_images: int | None) -> Preset:
+    if schedule_images is None:
+        return preset
+    return dataclasses.replace(preset, schedule_images=schedule_images)
+
+
+def _new_config(data: str | os.PathLike[str], preset: Preset, seed: int, policy: str) -> RunConfig:
     info = read_info(data)
     if tuple(info.image_shape[:2]) != (preset.image_size, preset.image_size):
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -139,7 +140,9 @@ def test_another_data_set_is_refused(tiny_run, phantom_folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "asked", [{"preset": "derm-64"}, {"seed": 9}, {"policy": "mixed_float16"}], ids=str
+    "asked",
+    [{"preset": "derm-64"}, {"seed": 9}, {"policy": "mixed_float16"}, {"schedule_images": 5}],
+    ids=str,
 )
 def test_a_run_is_not_continued_with_other_choices(tiny_run, phantom_data, asked):
     with pytest.raises(InputError, match=f"started with --{next(iter(asked))}"):
@@ -152,7 +155,20 @@ def test_a_preset_of_another_size_is_refused_and_nothing_is_made(phantom_data, t
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("limit", [{"images": 0}, {"minutes": -1.0}])
+def test_a_run_may_have_a_schedule_of_its_own_and_ends_with_it(tiny_preset, phantom_data, tmp_path):
+    asked = {"preset": tiny_preset.name, "schedule_images": 3 * tiny_preset.batch_size}
+    run = training.train(phantom_data, tmp_path / "run", **asked)
+    assert run.gan.preset == dataclasses.replace(
+        tiny_preset, schedule_images=asked["schedule_images"]
+    )
+    assert run.images_seen == asked["schedule_images"]
+    assert float(run.gan.now().learning_rate) == pytest.approx(tiny_preset.learning_rate.end)
+    # Whoever goes on need not repeat it.
+    again = training.train(phantom_data, tmp_path / "run")
+    assert again.images_seen == asked["schedule_images"]
+
+
+@pytest.mark.parametrize("limit", [{"images": 0}, {"minutes": -1.0}, {"schedule_images": -5}])
 def test_limits_that_are_not_positive_are_refused(phantom_data, tmp_path, limit):
     with pytest.raises(InputError, match="above 0"):
         training.train(phantom_data, tmp_path / "run", **limit)
