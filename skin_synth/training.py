@@ -18,7 +18,8 @@ from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.gan import ConditionalGAN
 from skin_synth.precision import choose_policy
 from skin_synth.presets import DEFAULT_PRESET, get_preset
-from skin_synth.runs import DataIdentity, Run, RunConfig, RunDirectory, as_run, new_gan
+from skin_synth.run_config import DataIdentity, RunConfig
+from skin_synth.runs import Run, RunDirectory, as_run, new_gan
 from skin_synth.validation.callbacks import watchers
 from skin_synth.validation.yardstick import choose
 from tfrecords_tools.errors import InputError

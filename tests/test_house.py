@@ -35,7 +35,7 @@ STOREYS = (
     ("runs",),
     ("gan",),
     ("signatures", "networks", "losses", "augment", "schedules", "data", "phantoms", "provenance"),
-    ("layers", "precision", "presets", "flag_types", "checkpoints"),
+    ("layers", "precision", "presets", "flag_types", "checkpoints", "run_config"),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""
 
