@@ -33,6 +33,23 @@ class DataIdentity:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Ancestor:
+    """The checkpoint that a run started from instead of fresh weights.
+
+    Attributes:
+        directory: absolute path of its run at the time of the start.
+        run_id: of that run.
+        checkpoint_hash: sha256 over its averaged generator's weights, 64 hexadecimal digits.
+        images_seen: images that it had seen.
+    """
+
+    directory: str
+    run_id: str
+    checkpoint_hash: str
+    images_seen: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """All that a run depends on, frozen when it is started.
 
@@ -41,12 +58,14 @@ class RunConfig:
         seed: of weights, batches, latents and augmentation.
         policy: Keras dtype policy.
         data: the training data.
+        init_from: the checkpoint that it starts from; None for fresh weights.
     """
 
     preset: Preset
     seed: int
     policy: str
     data: DataIdentity
+    init_from: Ancestor | None = None
 
     @property
     def run_id(self) -> str:
@@ -56,12 +75,16 @@ class RunConfig:
         del identity["preset"][
             "validation_images"
         ]  # how closely a run is watched is not what it is
+        if self.init_from is not None:
+            del identity["init_from"]["directory"]
         text = json.dumps(identity, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and strings."""
         fields = dataclasses.asdict(self)
+        if self.init_from is None:
+            del fields["init_from"]  # as in files of releases that knew of none
         without_id = {"schema_version": SCHEMA_VERSION, **fields}
         return {"run_id": "", **without_id}
 
@@ -86,4 +109,5 @@ class RunConfig:
             seed=fields["seed"],
             policy=fields["policy"],
             data=DataIdentity(**data),
+            init_from=Ancestor(**fields["init_from"]) if "init_from" in fields else None,
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,20 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth import callbacks as callbacks_of_run
+from skin_synth.checkpoints import KEPT
 from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.gan import ConditionalGAN
+from skin_synth.health import SickError
+from skin_synth.interruptions import stop_wish
 from skin_synth.precision import choose_policy
 from skin_synth.presets import DEFAULT_PRESET, get_preset
 from skin_synth.run_config import DataIdentity, RunConfig
 from skin_synth.runs import Run, RunDirectory, as_run, new_gan
 from skin_synth.validation.callbacks import watchers
 from skin_synth.validation.yardstick import choose
-from tfrecords_tools.errors import InputError
+from skin_synth.warm_start import ancestor, warm_start
+from tfrecords_tools.command_line import explain_os
+from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.reader import fingerprint, read_info
 from tfrecords_tools.schema import TRAIN
 
@@ -40,8 +47,10 @@ def train(
     minutes: float | None = None,
     seed: int | None = None,
     policy: str | None = None,
+    init_from: str | os.PathLike[str] | None = None,
     features: str | None = None,
     weights: str | os.PathLike[str] | None = None,
+    keep: int = KEPT,
     dry_run: bool = False,
     say: Callable[[str], None] = print,
 ) -> Run | None:
@@ -58,9 +67,12 @@ def train(
         minutes: stop after so many minutes of this call.
         seed: of weights, batches, latents and augmentation; 0 for a new run by default.
         policy: Keras dtype policy; by default the fast one of this machine.
+        init_from: run whose last checkpoint a new run starts from, by default from fresh weights
+            (see `skin_synth.warm_start`); its preset is the default one.
         features: what validation compares images by, classifier or mobilenet; those of the run by
             default, the classifier for a new one.
         weights: weights file of mobilenet.
+        keep: checkpoints that stay, the best one not counted; more than one to fall back on.
         dry_run: only say what training would cost; nothing is written.
         say: takes each line of news.
 
@@ -69,38 +81,98 @@ def train(
 
     Raises:
         InputError: the data do not fit the preset or the run, or the run was started with
-            another preset, seed, policy or features than asked for.
+            another preset, seed, policy or features than asked for; another process trains it.
+        Stopped: SIGTERM or SIGINT came; a checkpoint is written.
     """
-    check_limits(images, minutes)
+    check_limits(images=images, minutes=minutes, keep=keep)
     directory = RunDirectory(run)
-    config = _config(directory, data, preset=preset, seed=seed, policy=policy)
+    config = _config(directory, data, preset=preset, seed=seed, policy=policy, init_from=init_from)
     yardstick = choose(directory, features, weights)
     split = load_split(data, TRAIN)
     if dry_run:
         for line in forecast(config, split, images):
             say(line)
         return None
-    if not directory.exists():
-        directory.create(config)
-    gan = new_gan(config)
-    directory.restore(gan)
-    say(f"{directory.path}: {config.policy}, from image {gan.images_seen:,} on")
     images = images or config.preset.schedule_images
-    if gan.images_seen < images:
-        writer = tf.summary.create_file_writer(str(directory.logs))
-        watching = watchers(directory, yardstick, data, split, config.preset, writer, say)
-        _fit(gan, split, directory, writer, watching, images=images, minutes=minutes)
-        writer.close()
+    with directory.training(), stop_wish() as wish:
+        gan = _opened(directory, config, say)
+        say(f"{directory.path}: {config.policy}, from image {gan.images_seen:,} on")
+        if gan.images_seen < images:
+            writer = tf.summary.create_file_writer(str(directory.logs))
+            watching = [
+                callbacks_of_run.Health(writer, say),
+                *watchers(directory, yardstick, data, split, config.preset, writer, say),
+            ]
+            checkpoints = callbacks_of_run.Checkpoints(
+                directory, config.preset.checkpoint_images, keep=keep, wish=wish
+            )
+            with safely_ended(directory), contextlib.closing(writer):
+                _fit(
+                    gan,
+                    split,
+                    directory,
+                    writer,
+                    [*watching, checkpoints],
+                    images=images,
+                    minutes=minutes,
+                )
+    if wish.signal is not None:
+        raise Stopped(
+            f"stopped by {wish.signal.name} at {gan.images_seen:,} images, checkpoint written; "
+            "the same command again goes on from there",
+            wish.signal,
+        )
     return as_run(directory, config, gan)
 
 
-def check_limits(images: int | None, minutes: float | None) -> None:
-    """Checks when to stop.
+def _opened(
+    directory: RunDirectory, config: RunConfig, say: Callable[[str], None]
+) -> ConditionalGAN:
+    """The networks of a run as its newest checkpoint left them, or of one that begins here."""
+    if not directory.exists():
+        directory.create(config)
+    elif directory.config() != config:
+        raise InputError(f"{directory.path} was started by another process just now: try again")
+    gan = new_gan(config)
+    if config.init_from is not None and not directory.checkpoints():
+        say(f"{directory.path}: {warm_start(gan, config.init_from)}")
+        # From here on the run does not need the other any more.
+        directory.save(gan)
+    directory.restore(gan, say)
+    return gan
+
+
+@contextlib.contextmanager
+def safely_ended(directory: RunDirectory) -> Iterator[None]:
+    """Adds to what went wrong what is left to go on from.
+
+    Raises:
+        InputError: a file of the run could not be written, or training is sick.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = f"{explain_os(error)}; the same command again goes on"
+        raise InputError(f"{message}: {_kept(directory)}") from error
+    except SickError as error:
+        raise InputError(f"{error}. {directory.path}: {_kept(directory)}") from error
+
+
+def _kept(directory: RunDirectory) -> str:
+    found = directory.checkpoints()
+    return f"{found[-1].name} is kept" if found else "there was no checkpoint yet"
+
+
+def check_limits(**limits: float | None) -> None:
+    """Checks when to stop and what to keep.
+
+    Args:
+        **limits: by the names of their flags; None for no limit.
 
     Raises:
         InputError: a limit is not positive.
     """
-    for name, value in (("images", images), ("minutes", minutes)):
+    for name, value in limits.items():
         if value is not None and not value > 0:
             raise InputError(f"--{name} must be above 0, got {value}")
 
@@ -112,10 +184,17 @@ def _config(
     preset: str | None,
     seed: int | None,
     policy: str | None,
+    init_from: str | os.PathLike[str] | None,
 ) -> RunConfig:
     """The frozen configuration of a run that exists, checked, or that of a new one."""
     if not directory.exists():
-        return _new_config(data, preset or DEFAULT_PRESET, seed or 0, choose_policy(policy))
+        if preset is None:
+            known = None if init_from is None else RunDirectory(init_from).config()
+            preset = DEFAULT_PRESET if known is None else known.preset.name
+        new = _new_config(data, preset, seed or 0, choose_policy(policy))
+        if init_from is None:
+            return new
+        return dataclasses.replace(new, init_from=ancestor(init_from, new.preset))
     config = directory.config()
     found = fingerprint(data)
     if found != config.data.fingerprint:
@@ -131,7 +210,25 @@ def _config(
                 f"{directory.path} was started with --{name} {frozen[name]}, got {asked}: "
                 "leave it out to go on, or give a new --run"
             )
+    _check_ancestor(directory, config, init_from)
     return config
+
+
+def _check_ancestor(
+    directory: RunDirectory, config: RunConfig, init_from: str | os.PathLike[str] | None
+) -> None:
+    """Checks that --init_from, where given again, is what the run was started from."""
+    if init_from is None:
+        return
+    started = config.init_from
+    if started is None or Path(init_from).resolve() != Path(started.directory):
+        origin = (
+            "from fresh weights" if started is None else f"with --init_from {started.directory}"
+        )
+        raise InputError(
+            f"{directory.path} was started {origin}, got --init_from {init_from}: "
+            "leave it out to go on, or give a new --run"
+        )
 
 
 def _new_config(
@@ -188,7 +285,6 @@ def _fit(
             callbacks_of_run.Scalars(writer),
             callbacks_of_run.Previews(directory, preset.preview_images, writer),
             *watching,
-            callbacks_of_run.Checkpoints(directory, preset.checkpoint_images),
         ],
     )
 

@@ -32,10 +32,21 @@ STOREYS = (
     ("callbacks",),
     ("pretrained",),
     ("evaluation", "serving"),
+    ("warm_start",),
     ("runs",),
+    ("health",),
     ("gan",),
     ("signatures", "networks", "losses", "augment", "schedules", "data", "phantoms", "provenance"),
-    ("layers", "precision", "presets", "flag_types", "checkpoints", "run_config"),
+    (
+        "layers",
+        "precision",
+        "presets",
+        "flag_types",
+        "checkpoints",
+        "run_config",
+        "locks",
+        "interruptions",
+    ),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""
 

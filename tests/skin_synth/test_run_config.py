@@ -8,7 +8,7 @@ import json
 import pytest
 
 from skin_synth.presets import get_preset
-from skin_synth.run_config import DataIdentity, RunConfig
+from skin_synth.run_config import Ancestor, DataIdentity, RunConfig
 from tfrecords_tools.errors import InputError
 
 
@@ -43,3 +43,14 @@ def test_a_configuration_survives_json():
 def test_another_schema_version_is_refused():
     with pytest.raises(InputError, match="schema version 99"):
         RunConfig.from_json(config().to_json() | {"schema_version": 99})
+
+
+def test_a_run_is_another_by_what_it_starts_from_and_not_by_where_that_lies():
+    ancestor = Ancestor(directory="/a", run_id="r", checkpoint_hash="h" * 64, images_seen=5)
+    started = config(init_from=ancestor)
+    assert started.run_id != config().run_id
+    moved = dataclasses.replace(ancestor, directory="/b")
+    assert config(init_from=moved).run_id == started.run_id
+    trained_on = dataclasses.replace(ancestor, checkpoint_hash="i" * 64)
+    assert config(init_from=trained_on).run_id != started.run_id
+    assert RunConfig.from_json(json.loads(json.dumps(started.to_json()))) == started

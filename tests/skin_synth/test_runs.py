@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 
 import h5py
 import numpy as np
@@ -97,6 +100,8 @@ def test_a_run_started_before_presets_knew_validation_goes_on(tmp_path):
 class Weights:
     """Stands for a GAN whose weights are one number."""
 
+    state = ()
+
     def __init__(self, images_seen):
         self.images_seen = images_seen
 
@@ -139,3 +144,105 @@ def test_a_best_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path):
         directory.save_best(Broken(2), 0.0)
     assert directory.best() == before
     assert [path.name for path in before.path.parent.iterdir()] == ["best.weights.h5"]
+
+
+class Lasting(Weights):
+    """Remembers what it was given."""
+
+    def load_weights(self, path):
+        with h5py.File(path) as file:
+            self.images_seen = int(file["images"][()])
+
+
+@pytest.fixture
+def three(tmp_path):
+    """A run directory with three checkpoints."""
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config())
+    for images in (10, 20, 30):
+        directory.save(Lasting(images), keep=3)
+    return directory
+
+
+@pytest.mark.parametrize("keep", [1, 2, 5])
+def test_so_many_checkpoints_are_kept(three, keep):
+    three.save(Lasting(40), keep=keep)
+    seen = [int(path.name[7:19]) for path in three.checkpoints()]
+    assert seen == [10, 20, 30, 40][-keep:]
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:300]),
+    "flipped": flip,
+    "empty": lambda path: path.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("hurt", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(three, hurt):
+    hurt(three.checkpoints()[-1])
+    said = []
+    gan = Lasting(0)
+    three.restore(gan, said.append)
+    assert gan.images_seen == 20
+    assert len(said) == 1
+    assert "warning: " in said[0]
+    assert "images-000000000030.weights.h5 is damaged" in said[0]
+    three.save(Lasting(25), keep=2)
+    assert [int(path.name[7:19]) for path in three.checkpoints()] == [20, 25]
+
+
+def test_where_all_are_damaged_nothing_is_begun_afresh(three):
+    for path in three.checkpoints():
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"all checkpoints in .* are damaged"):
+        three.restore(Lasting(0), lambda line: None)
+    assert len(three.checkpoints()) == 3
+
+
+def test_reading_a_run_falls_back_too_and_moves_nothing(tiny_run, tmp_path, capsys):
+    copy = RunDirectory(shutil.copytree(tiny_run.directory, tmp_path / "run"))
+    flip(copy.checkpoints()[-1])
+    before = sorted(copy.path.rglob("*"))
+    assert load_run(copy.path).images_seen < tiny_run.images_seen
+    assert "is damaged (its checksum does not fit)" in capsys.readouterr().err
+    assert sorted(copy.path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT], ids=errno.errorcode.get)
+def test_a_full_disk_leaves_the_checkpoints_that_there_are(three, number):
+    class Full(Lasting):
+        def save_weights(self, path):
+            super().save_weights(path)
+            raise OSError(number, os.strerror(number))
+
+    before = [path.read_bytes() for path in three.checkpoints()]
+    with pytest.raises(OSError, match=os.strerror(number)):
+        three.save(Full(40))
+    assert [path.read_bytes() for path in three.checkpoints()] == before
+    assert not [path for path in three.best_file.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_a_directory_is_trained_in_by_one_at_a_time_and_read_meanwhile(three):
+    with three.training():
+        with pytest.raises(InputError, match=f"in use by process {os.getpid()}"), three.training():
+            pass
+        assert three.newest_whole(three.checkpoints(), print) == three.checkpoints()[-1]
+    with three.training():
+        pass
+
+
+def test_no_lock_is_left_in_a_directory_of_something_else(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with (
+        pytest.raises(InputError, match="not a run directory"),
+        RunDirectory(tmp_path).training(),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
