@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from skin_synth import health
 from skin_synth.evaluation.grids import image_grid
 from skin_synth.gan import ConditionalGAN
+from skin_synth.interruptions import StopWish
 from skin_synth.runs import RunDirectory
 from tfrecords_tools.progress import Progress
 
 PREVIEW_COLUMNS = 12
 PROFILE_STEPS = range(10, 20)
 """Steps of a call that the profiler records: after tracing, few enough for a file to look at."""
+LEAST_STEPS_TO_JUDGE = 25
+"""Loss scaling starts too high and halves: it may skip so many steps at first."""
 
 
 class GANCallback(keras.callbacks.Callback):
@@ -69,15 +73,97 @@ class Periodic(GANCallback):
 
 
 class Checkpoints(Periodic):
-    """Writes checkpoints."""
+    """Writes checkpoints; where a signal asks for an end, one at once, and ends `fit`.
 
-    def __init__(self, directory: RunDirectory, every: int) -> None:
+    It stands last: what other callbacks have written for a step is there before its checkpoint.
+    """
+
+    def __init__(self, directory: RunDirectory, every: int, *, keep: int, wish: StopWish) -> None:
+        """Writes nothing yet.
+
+        Args:
+            directory: of the run.
+            every: images between two checkpoints.
+            keep: checkpoints that stay.
+            wish: whether to end.
+        """
         super().__init__(every)
         self.directory = directory
+        self.keep = keep
+        self.wish = wish
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Counts one batch; writes before all that an end takes, for who asks may soon kill."""
+        super().on_train_batch_end(batch, logs)
+        if self.wish and not self.model.stop_training:
+            self.model.stop_training = True
+            self.last = self.images_seen
+            self.act(logs or {})
 
     def act(self, logs: Mapping[str, Any]) -> None:
         """Writes one."""
-        self.directory.save(self.model)
+        self.directory.save(self.model, self.keep)
+
+
+class Health(GANCallback):
+    """Ends `fit` when losses or weights are no longer finite; counts what loss scaling skips.
+
+    It looks at the figures that Keras has fetched for its callbacks anyway: the mean of an epoch
+    is not finite from the first step on that was not. Under loss scaling such a step is skipped
+    and harms nothing; there, a whole epoch of them is the end. It stands before those that
+    write weights.
+    """
+
+    def __init__(self, writer: Any, say: Callable[[str], None]) -> None:
+        """Has seen nothing yet.
+
+        Args:
+            writer: TensorBoard's.
+            say: takes a line for a person.
+        """
+        super().__init__()
+        self.writer = writer
+        self.say = say
+        self.skipped: dict[str, int] = {}
+        self.steps = 0
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Counts skipped steps from here on."""
+        super().on_train_begin(logs)
+        self.at_first = self.skipped = health.skipped_steps(self.model)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Starts counting the steps of an epoch."""
+        self.steps = 0
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Looks at one step."""
+        super().on_train_batch_end(batch, logs)
+        self.steps += 1
+        if not self.skipped:
+            step = self.images_seen // self.model.preset.batch_size
+            health.check_terms(self.model, logs or {}, step)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Looks at the weights, and at the steps that were skipped."""
+        health.check_weights(self.model)
+        if not self.skipped:
+            return
+        now = health.skipped_steps(self.model)
+        new = {network: count - self.skipped[network] for network, count in now.items()}
+        self.skipped = now
+        if self.steps >= LEAST_STEPS_TO_JUDGE:
+            health.check_skips(self.model, new, self.steps)
+        with self.writer.as_default(step=self.images_seen):
+            for network, scale in health.loss_scales(self.model).items():
+                tf.summary.scalar(f"skipped_steps/{network}", now[network])
+                tf.summary.scalar(f"loss_scale/{network}", scale)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Tells what was skipped."""
+        for network, count in self.skipped.items():
+            new = count - self.at_first[network]
+            self.say(f"loss scaling skipped {new:,} steps of the {network}, {count:,} in all")
 
 
 class Previews(Periodic):

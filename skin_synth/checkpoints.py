@@ -1,4 +1,4 @@
-"""Which checkpoint of a run is meant, and what the best one says of itself.
+"""Checkpoint files: which one is meant, whether it is whole, what the best one says of itself.
 
 This module imports no TensorFlow, so that the command line knows the choices at once.
 """
@@ -6,6 +6,8 @@ This module imports no TensorFlow, so that the command line knows the choices at
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import os
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
@@ -13,6 +15,12 @@ from tfrecords_tools.errors import InputError
 LAST, BEST = "last", "best"
 CHOICES = (LAST, BEST)
 BEST_FILE = "best.weights.h5"
+DAMAGED = "damaged-"
+"""Prefix of the name of a checkpoint that could not be read, set aside."""
+KEPT = 2
+"""Checkpoints that a run keeps by default, the best one not counted: one to fall back on."""
+SEAL = b"\nsha256:"
+SEAL_LENGTH = len(SEAL) + 64
 IMAGES_SEEN, MEAN_KID = "images_seen", "mean_kid"
 """Attributes of the best checkpoint's file: they cannot come apart from its weights."""
 
@@ -75,3 +83,83 @@ def read_best(path: Path) -> BestCheckpoint | None:
             f"{path} cannot be read ({error}): remove it; training writes the next best"
         ) from error
     return BestCheckpoint(path, images, kid)
+
+
+def reserve(file: Path, size: int) -> None:
+    """Makes sure that a file of so many bytes has room, and removes it again.
+
+    HDF5 that meets a full disk half-way complains once more whenever it closes something.
+
+    Args:
+        file: to be written next; nothing is there yet.
+        size: in bytes.
+
+    Raises:
+        OSError: there is no room, or files may not be so long.
+    """
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        os.posix_fallocate(handle, 0, max(size, 1))
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(file)) from error
+    finally:
+        os.close(handle)
+        file.unlink()
+
+
+def seal(file: Path) -> None:
+    """Appends the sha256 of a file to it, behind the end that HDF5 reads to.
+
+    So file and checksum cannot come apart, and appear in one rename.
+    """
+    digest = _sha256(file, file.stat().st_size)
+    with open(file, "ab") as end:
+        end.write(SEAL + digest.encode())
+
+
+def damage(file: Path) -> str | None:
+    """What is wrong with a checkpoint, for a person; None if nothing is.
+
+    A file without a seal, of a release that set none, is looked through by HDF5: what is cut off
+    is found then, what is altered is not.
+
+    Args:
+        file: that `seal` was called on, or should have been.
+    """
+    size = file.stat().st_size
+    if size == 0:
+        return "it is empty"
+    with open(file, "rb") as content:
+        content.seek(max(0, size - SEAL_LENGTH))
+        end = content.read()
+    if end.startswith(SEAL):
+        digest = end[len(SEAL) :].decode("ascii", "replace")
+        good = _sha256(file, size - SEAL_LENGTH) == digest
+        return None if good else "its checksum does not fit"
+    return _unreadable(file)
+
+
+def _unreadable(file: Path) -> str | None:
+    import h5py
+
+    def read(name: str, item: h5py.HLObject) -> None:
+        del name
+        if isinstance(item, h5py.Dataset):
+            item[()]
+
+    try:
+        with h5py.File(file, "r") as weights:
+            weights.visititems(read)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        return f"HDF5 cannot read it: {error}"
+    return None
+
+
+def _sha256(file: Path, size: int) -> str:
+    """Of the first `size` bytes: 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(file, "rb") as content:
+        while size > 0 and (block := content.read(min(size, 2**20))):
+            digest.update(block)
+            size -= len(block)
+    return digest.hexdigest()

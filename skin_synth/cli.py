@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from absl.flags import argparse_flags
 
+from skin_synth.checkpoints import KEPT
 from skin_synth.common_flags import (
     add_data,
     add_out,
@@ -64,7 +65,7 @@ class Command(NamedTuple):
 
 
 def main() -> None:
-    """Entry point of the console script; leaves by `sys.exit` with 0, 1 or 2."""
+    """Entry point of the console script; leaves by `sys.exit`; see `main_with`."""
     command_line.run(run_command, make_parser)
 
 
@@ -75,7 +76,7 @@ def main_with(argv: Sequence[str]) -> int:
         argv: the words after `skin-synth`.
 
     Returns:
-        0 done, 1 work failed, 2 wrong usage.
+        0 done, 1 work failed, 2 wrong usage, 130 or 143 stopped by SIGINT or SIGTERM.
     """
     return command_line.run_with(run_command, make_parser, argv)
 
@@ -122,7 +123,8 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
         "--preset",
         choices=list(PRESETS),
         metavar="NAME",
-        help=f"one of {', '.join(PRESETS)} (default: that of the run; {DEFAULT_PRESET} if new)",
+        help=f"one of {', '.join(PRESETS)} (default: that of the run; {DEFAULT_PRESET} if new, or "
+        "that of --init_from)",
     )
     parser.add_argument(
         "--images",
@@ -157,6 +159,12 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
         "this machine if new)",
     )
     parser.add_argument(
+        "--init_from",
+        metavar="RUN",
+        help="start a new run from the last checkpoint of this one: other classes, a wider preset "
+        "or larger images (default: fresh weights)",
+    )
+    parser.add_argument(
         "--features",
         metavar="NAME",
         help="what validation compares images by: classifier (trained on the real training split) "
@@ -166,6 +174,13 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
         "--weights",
         metavar="FILE",
         help="weights file of mobilenet (default: that of the run)",
+    )
+    parser.add_argument(
+        "--keep",
+        type=positive_int,
+        default=KEPT,
+        metavar="N",
+        help="checkpoints that stay beside the best one (default: %(default)s)",
     )
     parser.add_argument(
         "--cache_limit",
@@ -206,8 +221,10 @@ def _train(options: argparse.Namespace) -> None:
         schedule_images=options.schedule_images,
         seed=options.seed,
         policy=options.policy,
+        init_from=options.init_from,
         features=options.features,
         weights=options.weights,
+        keep=options.keep,
         cache_limit=options.cache_limit,
         devices=options.devices,
         profile=options.profile,

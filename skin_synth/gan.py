@@ -125,6 +125,15 @@ class ConditionalGAN(keras.Model):
         """Real images drawn so far."""
         return int(self.steps.numpy()) * self.preset.batch_size
 
+    @property
+    def state(self) -> list[keras.Variable]:
+        """All that a step depends on and changes, optimizers included; once compiled."""
+        return [
+            *self.variables,
+            *self.optimizer.variables,
+            *self.discriminator_optimizer.variables,
+        ]
+
     def compile(self, **options: Any) -> None:
         """Makes the two Adam optimizers of the preset.
 

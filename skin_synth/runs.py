@@ -2,113 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from skin_synth.checkpoints import (
     BEST_FILE,
+    DAMAGED,
+    KEPT,
     LAST,
     BestCheckpoint,
     check_choice,
+    damage,
     note_best,
     read_best,
+    reserve,
+    seal,
 )
 from skin_synth.gan import ConditionalGAN
-from skin_synth.presets import Preset
+from skin_synth.health import check_weights
+from skin_synth.locks import locked
+from skin_synth.run_config import RunConfig
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
-SCHEMA_VERSION = 1
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 PREVIEWS = "previews"
 LOGS = "logs"
 VALIDATION = "validation"
 INDEX = "index-train.npz"
-KEPT_CHECKPOINTS = 2
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DataIdentity:
-    """What a run was trained on.
-
-    Attributes:
-        directory: absolute path at the time of the first start.
-        name: of the data set.
-        fingerprint: sha256 over class names and shards, 64 hexadecimal digits.
-        class_names: the classes, in the order of their labels.
-        class_counts: training images in each.
-    """
-
-    directory: str
-    name: str
-    fingerprint: str
-    class_names: tuple[str, ...]
-    class_counts: tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """All that a run depends on, frozen when it is started.
-
-    Attributes:
-        preset: networks, loss and schedules.
-        seed: of weights, batches, latents and augmentation.
-        policy: Keras dtype policy.
-        data: the training data.
-    """
-
-    preset: Preset
-    seed: int
-    policy: str
-    data: DataIdentity
-
-    @property
-    def run_id(self) -> str:
-        """Name of the run: the same configuration gives the same twelve digits."""
-        identity = self.to_json()
-        del identity["run_id"], identity["data"]["directory"]
-        del identity["preset"][
-            "validation_images"
-        ]  # how closely a run is watched is not what it is
-        text = json.dumps(identity, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists, numbers and strings."""
-        fields = dataclasses.asdict(self)
-        without_id = {"schema_version": SCHEMA_VERSION, **fields}
-        return {"run_id": "", **without_id}
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> RunConfig:
-        """The configuration whose `to_json` gave `fields`.
-
-        Raises:
-            InputError: another schema version, or fields that do not fit.
-        """
-        if fields.get("schema_version") != SCHEMA_VERSION:
-            raise InputError(
-                f"config.json has schema version {fields.get('schema_version')!r}, this release "
-                f"reads {SCHEMA_VERSION}: use the release that wrote it, or start a new run"
-            )
-        data: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in fields["data"].items()
-        }
-        return cls(
-            preset=Preset.from_json(fields["preset"]),
-            seed=fields["seed"],
-            policy=fields["policy"],
-            data=DataIdentity(**data),
-        )
+LOCK = "lock"
+HDF5_OVERHEAD = 1_024
+"""Bytes that a variable takes in a checkpoint beside its values; about half of that is used."""
 
 
 class RunDirectory:
@@ -134,15 +68,33 @@ class RunDirectory:
         Raises:
             InputError: something else is there.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise InputError(
-                f"{self.path} exists and is not a run directory (it has no {CONFIG}); "
-                "choose another --run"
-            )
+        self._check_place()
         for folder in (CHECKPOINTS, PREVIEWS, LOGS):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         with new_file(self.path / CONFIG) as file:
             file.write_text(json.dumps(config.to_json() | {"run_id": config.run_id}, indent=2))
+
+    def _check_place(self) -> None:
+        if not self.path.exists():
+            return
+        if not self.path.is_dir() or any(path.name != LOCK for path in self.path.iterdir()):
+            raise InputError(
+                f"{self.path} exists and is not a run directory (it has no {CONFIG}); "
+                "choose another --run"
+            )
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Keeps other processes from training here while the block runs; reading goes on.
+
+        Raises:
+            InputError: another process trains here, or something else than a run is here.
+        """
+        if not self.exists():
+            self._check_place()
+            self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path / LOCK, str(self.path)):
+            yield
 
     def config(self) -> RunConfig:
         """The frozen configuration.
@@ -164,19 +116,62 @@ class RunDirectory:
         """All complete checkpoints, oldest first."""
         return sorted((self.path / CHECKPOINTS).glob("images-*.weights.h5"))
 
-    def save(self, gan: ConditionalGAN) -> Path:
-        """Writes a checkpoint, complete or not at all, and drops those older than the last two."""
+    def save(self, gan: ConditionalGAN, keep: int = KEPT) -> Path:
+        """Writes a checkpoint, complete or not at all, and drops all but the newest.
+
+        Args:
+            gan: as it is now.
+            keep: checkpoints that stay, this one among them; at least 1.
+
+        Raises:
+            OSError: it could not be written; the older ones are as they were.
+            SickError: a weight is not finite; the older ones are as they were.
+        """
         path = self.path / CHECKPOINTS / f"images-{gan.images_seen:012d}.weights.h5"
         with new_file(path) as file:
-            gan.save_weights(file)
-        for old in self.checkpoints()[:-KEPT_CHECKPOINTS]:
+            _write_state(gan, file)
+            seal(file)
+        for old in self.checkpoints()[:-keep]:
             old.unlink()
         return path
 
-    def restore(self, gan: ConditionalGAN) -> None:
-        """Puts the newest checkpoint into a compiled `gan`; leaves it alone where there is none."""
-        if found := self.checkpoints():
-            gan.load_weights(found[-1])
+    def restore(self, gan: ConditionalGAN, say: Callable[[str], None]) -> None:
+        """Puts the newest whole checkpoint into a compiled `gan`; none there leaves it alone.
+
+        For training, as it sets damaged checkpoints aside: they would count as the newest.
+
+        Args:
+            gan: takes the weights.
+            say: takes a line for each checkpoint that is damaged.
+
+        Raises:
+            InputError: there are checkpoints, and all are damaged.
+        """
+        if not (found := self.checkpoints()):
+            return
+        good = self.newest_whole(found, say)
+        for damaged in found[found.index(good) + 1 :]:
+            damaged.rename(damaged.with_name(f"{DAMAGED}{damaged.name}"))
+        gan.load_weights(good)
+
+    def newest_whole(self, found: list[Path], say: Callable[[str], None]) -> Path:
+        """The newest of these checkpoints that is not damaged.
+
+        Args:
+            found: at least one, oldest first.
+            say: takes a line for each one that is.
+
+        Raises:
+            InputError: all are damaged.
+        """
+        for path in reversed(found):
+            if (wrong := damage(path)) is None:
+                return path
+            say(f"warning: {path} is damaged ({wrong}): taking the checkpoint before it")
+        raise InputError(
+            f"all checkpoints in {found[-1].parent} are damaged: copy {BEST_FILE} to "
+            f"{found[-1].name} to go on from the best one, or start a new --run"
+        )
 
     def best(self) -> BestCheckpoint | None:
         """The checkpoint that validation found best; None before the first validation.
@@ -197,9 +192,17 @@ class RunDirectory:
         if best is not None and not mean_kid < best.mean_kid:
             return False
         with new_file(self.best_file) as file:
-            gan.save_weights(file)
+            _write_state(gan, file)
             note_best(file, images_seen=gan.images_seen, mean_kid=mean_kid)
+            seal(file)
         return True
+
+
+def _write_state(gan: ConditionalGAN, file: Path) -> None:
+    check_weights(gan)
+    size = sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in gan.state)
+    reserve(file, size + HDF5_OVERHEAD * len(gan.state))
+    gan.save_weights(file)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -284,10 +287,19 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = LAST) -> Run:
     check_choice(checkpoint)
     directory = RunDirectory(path)
     config = directory.config()
-    file = _checkpoint_file(directory, checkpoint, config.preset.validation_images)
     gan = new_gan(config)
-    gan.load_weights(file)
+    _load(gan, directory, checkpoint)
     return as_run(directory, config, gan)
+
+
+def _load(gan: ConditionalGAN, directory: RunDirectory, checkpoint: str) -> None:
+    """Loads a checkpoint, of a run that may be training: then files go while they are looked at."""
+    while True:
+        try:
+            gan.load_weights(_checkpoint_file(directory, checkpoint, gan.preset.validation_images))
+            return
+        except FileNotFoundError:
+            continue
 
 
 def _checkpoint_file(directory: RunDirectory, checkpoint: str, interval: int) -> Path:
@@ -296,13 +308,19 @@ def _checkpoint_file(directory: RunDirectory, checkpoint: str, interval: int) ->
             f"{directory.path} has no checkpoint yet: train it first (`skin-synth train`)"
         )
     if checkpoint == LAST:
-        return found[-1]
+        return directory.newest_whole(found, _warn)
     if (best := directory.best()) is None:
         raise InputError(
             f"{directory.path} has no best checkpoint: one is kept at each validation, about every "
             f"{interval:,} images where the data set has a validation split; take the last one"
         )
+    if wrong := damage(best.path):
+        raise InputError(f"{best.path} is damaged ({wrong}): remove it, and take the last one")
     return best.path
+
+
+def _warn(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def new_gan(config: RunConfig) -> ConditionalGAN:

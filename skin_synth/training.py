@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,21 @@ import tensorflow as tf
 
 from skin_synth import callbacks as callbacks_of_run
 from skin_synth import distribution
+from skin_synth.checkpoints import KEPT
 from skin_synth.data import DrawnImages, batches
 from skin_synth.gan import ConditionalGAN
+from skin_synth.health import SickError
+from skin_synth.interruptions import StopWish, stop_wish
 from skin_synth.precision import choose_policy
 from skin_synth.presets import DEFAULT_PRESET, Preset, get_preset
-from skin_synth.runs import DataIdentity, Run, RunConfig, RunDirectory, as_run, new_gan
+from skin_synth.run_config import DataIdentity, RunConfig
+from skin_synth.runs import Run, RunDirectory, as_run, new_gan
 from skin_synth.streaming import keep_index, open_split, reading_errors
 from skin_synth.validation.callbacks import watchers
 from skin_synth.validation.yardstick import choose
-from tfrecords_tools.errors import InputError
+from skin_synth.warm_start import ancestor, warm_start
+from tfrecords_tools.command_line import explain_os
+from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.reader import fingerprint, read_info
 from tfrecords_tools.record_index import index_records
 from tfrecords_tools.schema import TRAIN
@@ -46,8 +53,10 @@ def train(
     schedule_images: int | None = None,
     seed: int | None = None,
     policy: str | None = None,
+    init_from: str | os.PathLike[str] | None = None,
     features: str | None = None,
     weights: str | os.PathLike[str] | None = None,
+    keep: int = KEPT,
     cache_limit: int | None = None,
     devices: int | str = 1,
     profile: bool = False,
@@ -69,9 +78,12 @@ def train(
             the preset's for a new run, that of the run otherwise.
         seed: of weights, batches, latents and augmentation; 0 for a new run by default.
         policy: Keras dtype policy; by default the fast one of this machine.
+        init_from: run whose last checkpoint a new run starts from, by default from fresh weights
+            (see `skin_synth.warm_start`); its preset is the default one.
         features: what validation compares images by, classifier or mobilenet; those of the run by
             default, the classifier for a new one.
         weights: weights file of mobilenet.
+        keep: checkpoints that stay, the best one not counted; more than one to fall back on.
         cache_limit: bytes that decoded training images may take in memory; where they take more
             they are streamed from the shards, which changes no result. By default a quarter of
             the machine's memory.
@@ -86,13 +98,20 @@ def train(
 
     Raises:
         InputError: the data do not fit the preset or the run, or the run was started with
-            another preset, seed, policy or features than asked for.
+            another preset, seed, policy or features than asked for; another process trains it.
+        Stopped: SIGTERM or SIGINT came; a checkpoint is written.
     """
-    check_limits(images, minutes, schedule_images)
+    check_limits(images=images, minutes=minutes, schedule_images=schedule_images, keep=keep)
     strategy = distribution.make_strategy(devices, minutes)
     directory = RunDirectory(run)
     config = _config(
-        directory, data, preset=preset, schedule_images=schedule_images, seed=seed, policy=policy
+        directory,
+        data,
+        preset=preset,
+        schedule_images=schedule_images,
+        seed=seed,
+        policy=policy,
+        init_from=init_from,
     )
     yardstick = choose(directory, features, weights)
     distribution.check_shares(strategy, config.preset)
@@ -108,37 +127,97 @@ def train(
         for line in forecast(config, split, images, strategy):
             say(line)
         return None
-    if writing := distribution.writes(strategy):
-        if not directory.exists():
-            directory.create(config)
-        keep_index(split, directory.index, config.data.fingerprint)
-    with distribution.scope(strategy):
-        gan = new_gan(config)
-        directory.restore(gan)
-    distribution.check_agreement(strategy, "the run", int(config.run_id, 16))
-    distribution.check_agreement(strategy, "the image to go on from", gan.images_seen)
-    say(f"{directory.path}: {config.policy}, from image {gan.images_seen:,} on")
     images = images or config.preset.schedule_images
-    if gan.images_seen < images:
-        keepers = []
-        if writing:
-            writer = tf.summary.create_file_writer(str(directory.logs))
-            watching = watchers(directory, yardstick, data, split, config.preset, writer, say)
-            keepers = _keepers(directory, config.preset, writer, watching, profile=profile)
-        with reading_errors(split):
-            _fit(gan, split, strategy, keepers, images=images, minutes=minutes)
+    with _held(directory, strategy) as wish:
+        gan = _opened(directory, config, split, strategy, say)
+        say(f"{directory.path}: {config.policy}, from image {gan.images_seen:,} on")
+        if gan.images_seen < images:
+            watch = functools.partial(watchers, directory, yardstick, data, split, config.preset)
+            with (
+                _keepers(
+                    directory, gan, strategy, watch, wish, keep=keep, profile=profile, say=say
+                ) as keepers,
+                reading_errors(split),
+            ):
+                _fit(gan, split, strategy, keepers, images=images, minutes=minutes)
+    if wish.signal is not None:
+        raise Stopped(
+            f"stopped by {wish.signal.name} at {gan.images_seen:,} images, checkpoint written; "
+            "the same command again goes on from there",
+            wish.signal,
+        )
     return as_run(directory, config, gan)
 
 
-def check_limits(
-    images: int | None, minutes: float | None, schedule_images: int | None = None
-) -> None:
-    """Checks when to stop, and how long the schedules are.
+@contextlib.contextmanager
+def _held(directory: RunDirectory, strategy: tf.distribute.Strategy | None) -> Iterator[StopWish]:
+    """Keeps others off the run and takes signals as wishes, where this machine writes."""
+    if not distribution.writes(strategy):
+        yield StopWish()
+        return
+    with directory.training(), stop_wish() as wish:
+        yield wish
+
+
+def _opened(
+    directory: RunDirectory,
+    config: RunConfig,
+    split: DrawnImages,
+    strategy: tf.distribute.Strategy | None,
+    say: Callable[[str], None],
+) -> ConditionalGAN:
+    """The networks of a run as its newest checkpoint left them, or of one that begins here."""
+    if writing := distribution.writes(strategy):
+        if not directory.exists():
+            directory.create(config)
+        elif directory.config() != config:
+            raise InputError(f"{directory.path} was started by another process just now: try again")
+        keep_index(split, directory.index, config.data.fingerprint)
+    warm = None if directory.checkpoints() else config.init_from
+    with distribution.scope(strategy):
+        gan = new_gan(config)
+        if warm is not None:
+            say(f"{directory.path}: {warm_start(gan, warm)}")
+        else:
+            directory.restore(gan, say)
+    distribution.check_agreement(strategy, "the run", int(config.run_id, 16))
+    distribution.check_agreement(strategy, "the image to go on from", gan.images_seen)
+    if warm is not None and writing:
+        # From here on the run does not need the other any more.
+        directory.save(gan)
+    return gan
+
+
+@contextlib.contextmanager
+def safely_ended(directory: RunDirectory) -> Iterator[None]:
+    """Adds to what went wrong what is left to go on from.
+
+    Raises:
+        InputError: a file of the run could not be written, or training is sick.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = f"{explain_os(error)}; the same command again goes on"
+        raise InputError(f"{message}: {_kept(directory)}") from error
+    except SickError as error:
+        raise InputError(f"{error}. {directory.path}: {_kept(directory)}") from error
+
+
+def _kept(directory: RunDirectory) -> str:
+    found = directory.checkpoints()
+    return f"{found[-1].name} is kept" if found else "there was no checkpoint yet"
+
+
+def check_limits(**limits: float | None) -> None:
+    """Checks when to stop and what to keep.
+
+    Args:
+        **limits: by the names of their flags; None for no limit.
 
     Raises:
         InputError: a limit is not positive.
     """
-    limits = {"images": images, "minutes": minutes, "schedule_images": schedule_images}
     for name, value in limits.items():
         if value is not None and not value > 0:
             raise InputError(f"--{name} must be above 0, got {value}")
@@ -152,11 +231,16 @@ def _config(
     schedule_images: int | None,
     seed: int | None,
     policy: str | None,
+    init_from: str | os.PathLike[str] | None,
 ) -> RunConfig:
     """The frozen configuration of a run that exists, checked, or that of a new one."""
     if not directory.exists():
-        chosen = _scheduled(get_preset(preset or DEFAULT_PRESET), schedule_images)
-        return _new_config(data, chosen, seed or 0, choose_policy(policy))
+        known = None if init_from is None else RunDirectory(init_from).config().preset.name
+        chosen = _scheduled(get_preset(preset or known or DEFAULT_PRESET), schedule_images)
+        new = _new_config(data, chosen, seed or 0, choose_policy(policy))
+        if init_from is None:
+            return new
+        return dataclasses.replace(new, init_from=ancestor(init_from, new.preset))
     config = directory.config()
     found = fingerprint(data)
     if found != config.data.fingerprint:
@@ -177,7 +261,25 @@ def _config(
                 f"{directory.path} was started with --{name} {frozen}, got {asked}: "
                 "leave it out to go on, or give a new --run"
             )
+    _check_ancestor(directory, config, init_from)
     return config
+
+
+def _check_ancestor(
+    directory: RunDirectory, config: RunConfig, init_from: str | os.PathLike[str] | None
+) -> None:
+    """Checks that --init_from, where given again, is what the run was started from."""
+    if init_from is None:
+        return
+    started = config.init_from
+    if started is None or Path(init_from).resolve() != Path(started.directory):
+        origin = (
+            "from fresh weights" if started is None else f"with --init_from {started.directory}"
+        )
+        raise InputError(
+            f"{directory.path} was started {origin}, got --init_from {init_from}: "
+            "leave it out to go on, or give a new --run"
+        )
 
 
 def _scheduled(preset: Preset, schedule_images: int | None) -> Preset:
@@ -205,22 +307,32 @@ def _new_config(data: str | os.PathLike[str], preset: Preset, seed: int, policy:
     return RunConfig(preset=preset, seed=seed, policy=policy, data=identity)
 
 
+@contextlib.contextmanager
 def _keepers(
     directory: RunDirectory,
-    preset: Preset,
-    writer: Any,
-    watching: Sequence[callbacks_of_run.GANCallback],
+    gan: ConditionalGAN,
+    strategy: tf.distribute.Strategy | None,
+    watch: Callable[..., Sequence[callbacks_of_run.GANCallback]],
+    wish: StopWish,
     *,
+    keep: int,
     profile: bool,
-) -> list[callbacks_of_run.GANCallback]:
+    say: Callable[[str], None],
+) -> Iterator[list[callbacks_of_run.GANCallback]]:
     """The callbacks that write into the run directory, in the order in which they do."""
-    return [
-        *([callbacks_of_run.Profile(directory)] if profile else []),
-        callbacks_of_run.Scalars(writer),
-        callbacks_of_run.Previews(directory, preset.preview_images, writer),
-        *watching,
-        callbacks_of_run.Checkpoints(directory, preset.checkpoint_images),
-    ]
+    if not distribution.writes(strategy):
+        yield []
+        return
+    preset, writer = gan.preset, tf.summary.create_file_writer(str(directory.logs))
+    with safely_ended(directory), contextlib.closing(writer):
+        yield [
+            *([callbacks_of_run.Profile(directory)] if profile else []),
+            callbacks_of_run.Scalars(writer),
+            callbacks_of_run.Previews(directory, preset.preview_images, writer),
+            callbacks_of_run.Health(writer, say),
+            *watch(writer, say),
+            callbacks_of_run.Checkpoints(directory, preset.checkpoint_images, keep=keep, wish=wish),
+        ]
 
 
 def _fit(

@@ -32,7 +32,9 @@ STOREYS = (
     ("callbacks",),
     ("pretrained",),
     ("evaluation", "serving"),
+    ("warm_start",),
     ("runs", "distribution"),
+    ("health",),
     ("gan",),
     (
         "signatures",
@@ -45,7 +47,16 @@ STOREYS = (
         "phantoms",
         "provenance",
     ),
-    ("layers", "precision", "presets", "flag_types", "checkpoints"),
+    (
+        "layers",
+        "precision",
+        "presets",
+        "flag_types",
+        "checkpoints",
+        "run_config",
+        "locks",
+        "interruptions",
+    ),
     ("replicas",),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""

@@ -11,11 +11,13 @@ from typing import NoReturn
 
 from absl import app, flags
 
-from tfrecords_tools.errors import InputError
+from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.sources.listing import printable
 
 DONE, FAILED, WRONG_USAGE = range(3)
 INTERRUPTED = 130
+SIGNALLED = 128
+"""Added to a signal's number, as shells do."""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAKE_SPACE = "free some space or choose another place"
 
@@ -51,7 +53,7 @@ def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int
         argv: the words after the program's name.
 
     Returns:
-        0 done, 1 work failed, 2 wrong usage, 130 interrupted.
+        0 done, 1 work failed, 2 wrong usage, 130 interrupted, 143 ended by SIGTERM.
     """
     parser = make_parser()
     try:
@@ -72,6 +74,9 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Na
 def _guarded(main: Main, options: argparse.Namespace, program: str) -> int:
     try:
         main(options)
+    except Stopped as stopped:
+        print(f"{program}: {stopped}", file=sys.stderr, flush=True)
+        return SIGNALLED + stopped.signal
     except KeyboardInterrupt:
         _complain(program, "interrupted; the same command again starts or resumes the work")
         return INTERRUPTED
@@ -89,13 +94,14 @@ def _explain(error: Exception) -> str | None:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError):
-        return _explain_os(error)
+        return explain_os(error)
     if _is_tensorflow_error(error):
         return _explain_tensorflow(error)
     return None
 
 
-def _explain_os(error: OSError) -> str:
+def explain_os(error: OSError) -> str:
+    """What failed, and what to do about a full disk: one line."""
     place = f" ({error.filename})" if error.filename else ""
     if error.errno in NO_SPACE:
         return f"the disk is full{place}: {MAKE_SPACE}"

@@ -1,7 +1,21 @@
-"""The one error that bad input raises."""
+"""The one error that bad input raises, and the end that a signal asks for."""
 
 from __future__ import annotations
+
+import signal
 
 
 class InputError(ValueError):
     """Input that cannot be used; the message says what was received and what to do about it."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Work that a signal has ended in good order; the message says how to go on.
+
+    Attributes:
+        signal: that did.
+    """
+
+    def __init__(self, message: str, received: signal.Signals) -> None:
+        super().__init__(message)
+        self.signal = received

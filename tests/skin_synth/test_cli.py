@@ -24,6 +24,7 @@ CONTRACT = (
     "train --data D --run R --preset derm-64 --images 10 --minutes 2.5 --seed 1 --dry_run",
     "train --data D --run R --policy float32",
     "train --data D --run R --features mobilenet --weights F",
+    "train --data D --run R --init_from O --keep 3",
     "generate --run R --label mel --count 3 --seed 7 --out O",
     "generate --run R --label mel --count 3 --out O --truncation 0.7 --data D --overwrite",
     "balance --run R --data D --out O --target max",
@@ -60,6 +61,7 @@ WRONG = (
     ("train --data D --run R --seed -1", "-1"),
     ("train --data D --run R --seed 9223372036854775808", "2**63"),
     ("train --data D --run R --dry", "--dry"),
+    ("train --data D --run R --keep 0", "above 0"),
     ("generate --run R --label mel --count -3 --out O", "-3"),
     ("generate --run R --count 3 --out O", "--label"),
     ("generate --label mel --count 3 --out O", "--run --pretrained"),
@@ -407,6 +409,11 @@ def test_training_goes_on_once_there_is_space(phantom_data, tiny_preset, tmp_pat
     assert not list((run / "checkpoints").iterdir())
     assert cli.main_with(words.split()) == 0
     assert "16 images" in capsys.readouterr().out
+    (good,) = (run / "checkpoints").iterdir()
+    with files_of_at_most(good.stat().st_size // 2):
+        more = words.replace("--images 16", "--images 24").split()
+        fails(more, f"{good.name} is kept", capsys)
+    assert list((run / "checkpoints").iterdir()) == [good]
 
 
 def test_full_disk_is_called_so(monkeypatch, tiny_run, tmp_path, capsys):

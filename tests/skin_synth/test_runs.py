@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+import errno
 import json
+import os
+import shutil
 
 import h5py
 import numpy as np
 import pytest
 
-from skin_synth.presets import get_preset
-from skin_synth.runs import DataIdentity, RunConfig, RunDirectory, load_run, weights_hash
+from skin_synth.runs import RunDirectory, load_run, weights_hash
+from tests.skin_synth.test_run_config import config
 from tfrecords_tools.errors import InputError
-
-
-def config(**changes):
-    data = DataIdentity(
-        directory="/data",
-        name="d",
-        fingerprint="f" * 64,
-        class_names=("a", "b"),
-        class_counts=(3, 4),
-    )
-    fields = {"preset": get_preset("derm-32"), "seed": 0, "policy": "float32", "data": data}
-    return RunConfig(**{**fields, **changes})
 
 
 def test_config_survives_the_file(tmp_path):
@@ -37,12 +27,6 @@ def test_the_file_says_run_id_and_schema_version(tmp_path):
     fields = json.loads((tmp_path / "run" / "config.json").read_text())
     assert fields["run_id"] == config().run_id
     assert fields["schema_version"] == 1
-
-
-def test_run_id_follows_what_the_weights_depend_on():
-    moved = dataclasses.replace(config().data, directory="/elsewhere")
-    assert config().run_id == config(data=moved).run_id
-    assert config().run_id != config(seed=1).run_id
 
 
 def test_a_directory_with_something_else_is_left_alone(tmp_path):
@@ -102,11 +86,6 @@ def test_a_run_knows_what_it_was_trained_on(tiny_run, phantom_data):
     assert len(tiny_run.class_names) == 7
 
 
-def test_run_id_does_not_follow_how_a_run_is_validated():
-    other = dataclasses.replace(get_preset("derm-32"), validation_images=7)
-    assert config().run_id == config(preset=other).run_id
-
-
 def test_a_run_started_before_presets_knew_validation_goes_on(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     directory.create(config())
@@ -120,6 +99,8 @@ def test_a_run_started_before_presets_knew_validation_goes_on(tmp_path):
 
 class Weights:
     """Stands for a GAN whose weights are one number."""
+
+    state = ()
 
     def __init__(self, images_seen):
         self.images_seen = images_seen
@@ -163,3 +144,105 @@ def test_a_best_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path):
         directory.save_best(Broken(2), 0.0)
     assert directory.best() == before
     assert [path.name for path in before.path.parent.iterdir()] == ["best.weights.h5"]
+
+
+class Lasting(Weights):
+    """Remembers what it was given."""
+
+    def load_weights(self, path):
+        with h5py.File(path) as file:
+            self.images_seen = int(file["images"][()])
+
+
+@pytest.fixture
+def three(tmp_path):
+    """A run directory with three checkpoints."""
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config())
+    for images in (10, 20, 30):
+        directory.save(Lasting(images), keep=3)
+    return directory
+
+
+@pytest.mark.parametrize("keep", [1, 2, 5])
+def test_so_many_checkpoints_are_kept(three, keep):
+    three.save(Lasting(40), keep=keep)
+    seen = [int(path.name[7:19]) for path in three.checkpoints()]
+    assert seen == [10, 20, 30, 40][-keep:]
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:300]),
+    "flipped": flip,
+    "empty": lambda path: path.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("hurt", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(three, hurt):
+    hurt(three.checkpoints()[-1])
+    said = []
+    gan = Lasting(0)
+    three.restore(gan, said.append)
+    assert gan.images_seen == 20
+    assert len(said) == 1
+    assert "warning: " in said[0]
+    assert "images-000000000030.weights.h5 is damaged" in said[0]
+    three.save(Lasting(25), keep=2)
+    assert [int(path.name[7:19]) for path in three.checkpoints()] == [20, 25]
+
+
+def test_where_all_are_damaged_nothing_is_begun_afresh(three):
+    for path in three.checkpoints():
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"all checkpoints in .* are damaged"):
+        three.restore(Lasting(0), lambda line: None)
+    assert len(three.checkpoints()) == 3
+
+
+def test_reading_a_run_falls_back_too_and_moves_nothing(tiny_run, tmp_path, capsys):
+    copy = RunDirectory(shutil.copytree(tiny_run.directory, tmp_path / "run"))
+    flip(copy.checkpoints()[-1])
+    before = sorted(copy.path.rglob("*"))
+    assert load_run(copy.path).images_seen < tiny_run.images_seen
+    assert "is damaged (its checksum does not fit)" in capsys.readouterr().err
+    assert sorted(copy.path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT], ids=errno.errorcode.get)
+def test_a_full_disk_leaves_the_checkpoints_that_there_are(three, number):
+    class Full(Lasting):
+        def save_weights(self, path):
+            super().save_weights(path)
+            raise OSError(number, os.strerror(number))
+
+    before = [path.read_bytes() for path in three.checkpoints()]
+    with pytest.raises(OSError, match=os.strerror(number)):
+        three.save(Full(40))
+    assert [path.read_bytes() for path in three.checkpoints()] == before
+    assert not [path for path in three.best_file.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_a_directory_is_trained_in_by_one_at_a_time_and_read_meanwhile(three):
+    with three.training():
+        with pytest.raises(InputError, match=f"in use by process {os.getpid()}"), three.training():
+            pass
+        assert three.newest_whole(three.checkpoints(), print) == three.checkpoints()[-1]
+    with three.training():
+        pass
+
+
+def test_no_lock_is_left_in_a_directory_of_something_else(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with (
+        pytest.raises(InputError, match="not a run directory"),
+        RunDirectory(tmp_path).training(),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import tensorflow as tf
 from absl.flags import argparse_flags
 
 from tfrecords_tools.command_line import run, run_with
-from tfrecords_tools.errors import InputError
+from tfrecords_tools.errors import InputError, Stopped
 
 
 def make_parser() -> argparse_flags.ArgumentParser:
@@ -62,6 +63,15 @@ def test_interrupted(capsys):
     assert capsys.readouterr().err.startswith("prog: error: interrupted")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_work_that_a_signal_ended_in_good_order_says_how_to_go_on(number, capsys):
+    stopped = Stopped("stopped; go on with that", number)
+    assert run_with(raising(stopped), make_parser, []) == 128 + number
+    err = capsys.readouterr().err
+    assert err.endswith(": stopped; go on with that\n")
+    assert "error" not in err
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError(), ValueError("ours"), TypeError()])
 def test_our_own_mistakes_keep_their_traceback(error):
     with pytest.raises(type(error)):
@@ -85,7 +95,7 @@ SCRIPT = """
 import sys
 from absl.flags import argparse_flags
 from tfrecords_tools import command_line
-from tfrecords_tools.errors import InputError
+from tfrecords_tools.errors import InputError, Stopped
 
 def make_parser():
     parser = argparse_flags.ArgumentParser(prog="prog", allow_abbrev=False)

@@ -1,0 +1,54 @@
+"""SIGTERM and SIGINT as a wish to stop, which training grants between two steps."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopWish:
+    """Whether a signal has asked for an end.
+
+    Attributes:
+        signal: the first that came; None while none has.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Takes a signal; the second SIGINT ends the process's work at once.
+
+        Raises:
+            KeyboardInterrupt: at the second SIGINT.
+        """
+        del frame
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = self.signal or signal.Signals(number)
+
+
+@contextlib.contextmanager
+def stop_wish() -> Iterator[StopWish]:
+    """Takes SIGINT and SIGTERM as wishes while the block runs, then as before.
+
+    Outside the main thread, which alone may set handlers, signals keep their effect.
+    """
+    wish = StopWish()
+    if threading.current_thread() is not threading.main_thread():
+        yield wish
+        return
+    before = {number: signal.signal(number, wish.receive) for number in SIGNALS}
+    try:
+        yield wish
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,113 @@
+"""What a run is, frozen when it is started: the content of its config.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+from skin_synth.presets import Preset
+from tfrecords_tools.errors import InputError
+
+SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataIdentity:
+    """What a run was trained on.
+
+    Attributes:
+        directory: absolute path at the time of the first start.
+        name: of the data set.
+        fingerprint: sha256 over class names and shards, 64 hexadecimal digits.
+        class_names: the classes, in the order of their labels.
+        class_counts: training images in each.
+    """
+
+    directory: str
+    name: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    class_counts: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ancestor:
+    """The checkpoint that a run started from instead of fresh weights.
+
+    Attributes:
+        directory: absolute path of its run at the time of the start.
+        run_id: of that run.
+        checkpoint_hash: sha256 over its averaged generator's weights, 64 hexadecimal digits.
+        images_seen: images that it had seen.
+    """
+
+    directory: str
+    run_id: str
+    checkpoint_hash: str
+    images_seen: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """All that a run depends on, frozen when it is started.
+
+    Attributes:
+        preset: networks, loss and schedules.
+        seed: of weights, batches, latents and augmentation.
+        policy: Keras dtype policy.
+        data: the training data.
+        init_from: the checkpoint that it starts from; None for fresh weights.
+    """
+
+    preset: Preset
+    seed: int
+    policy: str
+    data: DataIdentity
+    init_from: Ancestor | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run: the same configuration gives the same twelve digits."""
+        identity = self.to_json()
+        del identity["run_id"], identity["data"]["directory"]
+        del identity["preset"][
+            "validation_images"
+        ]  # how closely a run is watched is not what it is
+        if self.init_from is not None:
+            del identity["init_from"]["directory"]
+        text = json.dumps(identity, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and strings."""
+        fields = dataclasses.asdict(self)
+        if self.init_from is None:
+            del fields["init_from"]  # as in files of releases that knew of none
+        without_id = {"schema_version": SCHEMA_VERSION, **fields}
+        return {"run_id": "", **without_id}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> RunConfig:
+        """The configuration whose `to_json` gave `fields`.
+
+        Raises:
+            InputError: another schema version, or fields that do not fit.
+        """
+        if fields.get("schema_version") != SCHEMA_VERSION:
+            raise InputError(
+                f"config.json has schema version {fields.get('schema_version')!r}, this release "
+                f"reads {SCHEMA_VERSION}: use the release that wrote it, or start a new run"
+            )
+        data: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in fields["data"].items()
+        }
+        return cls(
+            preset=Preset.from_json(fields["preset"]),
+            seed=fields["seed"],
+            policy=fields["policy"],
+            data=DataIdentity(**data),
+            init_from=Ancestor(**fields["init_from"]) if "init_from" in fields else None,
+        )

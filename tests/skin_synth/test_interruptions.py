@@ -1,0 +1,56 @@
+"""Signals as wishes: noted, passed on at the second SIGINT, and as before in the end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from skin_synth.interruptions import SIGNALS, stop_wish
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_is_a_wish(number):
+    with stop_wish() as wish:
+        assert not wish
+        signal.raise_signal(number)
+        assert wish
+        assert wish.signal is number
+
+
+def test_the_second_sigint_ends_at_once():
+    with stop_wish() as wish:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert wish.signal is signal.SIGINT
+
+
+def test_sigterm_may_come_again_and_again():
+    with stop_wish() as wish:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+        assert wish.signal is signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_handlers_are_as_before_afterwards():
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with stop_wish():
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_another_thread_sets_no_handlers():
+    seen = []
+
+    def work():
+        with stop_wish() as wish:
+            seen.append((bool(wish), signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [(False, signal.getsignal(signal.SIGTERM))]
