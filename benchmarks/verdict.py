@@ -1,7 +1,7 @@
 """How often the verdict accuses a faultless generator, and how often it finds planted faults.
 
 Each seed has phantoms of its own: three classes, 60 images of each in every split, and an
-extractor and a judge trained on them. A seed takes about a minute and a half of CPU time: two
+extractor and a judge trained on them. A seed takes an estimated minute of CPU time: two
 trainings and thirteen verdicts. With `--state FILE` each verdict is kept as soon as it is there,
 and a killed study goes on where it was; more seeds cost only themselves.
 
