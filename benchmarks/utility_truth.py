@@ -70,7 +70,7 @@ def main() -> int:
             validation,
             test,
             paint,
-            paint_id=f"{name}, noise {options.noise:g}",
+            paint_id=f"{name}, noise {options.noise:g}, size {options.size}",
             extractor=extractor,
             seeds=options.seeds,
             ratios=[float(ratio) for ratio in options.ratios.split(",")],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.common_flags import add_data, add_out, add_run, add_seed
-from skin_synth.flag_types import positive_int
+from skin_synth.flag_types import positive_int, ratio_list
 
 
 def evaluate_flags(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,24 @@ def evaluate_flags(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="intermediate results, from which a second start resumes (default: OUT.cache)",
     )
+    parser.add_argument(
+        "--utility",
+        action="store_true",
+        help="also train classifiers with and without the synthetic images and say whether they "
+        "help; resumes from the cache (default: not measured)",
+    )
+    parser.add_argument(
+        "--utility_seeds",
+        type=positive_int,
+        metavar="N",
+        help="with --utility: trainings of each arm, 2 or more (default: 5)",
+    )
+    parser.add_argument(
+        "--ratios",
+        type=ratio_list,
+        metavar="R,R",
+        help="with --utility: synthetic images for each real one (default: 0.25,1,4)",
+    )
     add_seed(parser, "the synthetic images and the classifier")
 
 
@@ -52,6 +70,9 @@ def work_evaluate(options: argparse.Namespace) -> None:
         seed=options.seed,
         seeds=options.seeds,
         cache=options.cache,
+        utility=options.utility,
+        utility_seeds=options.utility_seeds,
+        ratios=options.ratios,
         overwrite=options.overwrite,
     )
     print(f"{options.out}: open report.html in a browser")

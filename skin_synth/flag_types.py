@@ -66,6 +66,15 @@ def positive_float(text: str) -> float:
     return number
 
 
+def ratio_list(text: str) -> tuple[float, ...]:
+    """Finite numbers above 0 with commas between them, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: one is none.
+    """
+    return tuple(positive_float(part) for part in text.split(","))
+
+
 def balance_target(text: str) -> int | str | dict[str, int]:
     """`max`, `median`, a whole number above 0, or CLASS=N,CLASS=N, for argparse.
 

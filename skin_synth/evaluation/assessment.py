@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,22 @@ import numpy as np
 
 from skin_synth.evaluation import features as extractors
 from skin_synth.evaluation import provenance
+from skin_synth.evaluation import utility as usefulness
 from skin_synth.evaluation.cache import Cache, cache_beside, content_hash
 from skin_synth.evaluation.classifier import Classifier, default_steps, restored, train_classifier
 from skin_synth.evaluation.examination import Examination
 from skin_synth.evaluation.findings import summary, warnings
 from skin_synth.evaluation.material import Material, Paints, gather, paint
+from skin_synth.evaluation.plots import appearance_plot, forest_plot
 from skin_synth.evaluation.report import SCHEMA_VERSION, Pictures, Report, write_report
+from skin_synth.evaluation.utility_study import SEEDS as UTILITY_SEEDS
 from skin_synth.evaluation.verdict import judge_all
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.reader import fingerprint, read_info
 
-STAGES = 8
+STAGES = 9
 SEEDS = 3
 """Sets of synthetic images over which the Fréchet distance is spread, by default."""
 
@@ -38,11 +42,15 @@ def evaluate(
     seeds: int = SEEDS,
     steps: int | None = None,
     cache: str | os.PathLike[str] | None = None,
+    utility: bool = False,
+    utility_seeds: int | None = None,
+    ratios: Sequence[float] | None = None,
     overwrite: bool = False,
 ) -> Report:
     """Compares images that a run paints with held-out real ones; writes report.json and .html.
 
-    Every slow stage resumes from the cache: the same evaluation again takes seconds.
+    Every slow stage resumes from the cache: the same evaluation again takes seconds. The utility
+    study takes longest by far: a training for each arm, classifier and seed.
 
     Args:
         run: what paints.
@@ -55,22 +63,33 @@ def evaluate(
         seeds: sets of synthetic images over which the Fréchet distance is spread, 1 or more.
         steps: training steps of each classifier; None: as many as the training split needs.
         cache: directory of intermediate results; None: `OUT.cache` beside the report.
+        utility: whether classifiers are trained with and without the synthetic images, see
+            `skin_synth.evaluation.utility`; the data set must have a validation split.
+        utility_seeds: trainings of each arm, 2 or more; None: 5.
+        ratios: synthetic images for each real one, a number for each arm; None: 0.25, 1 and 4.
         overwrite: replace `out_dir` where it exists.
 
     Returns:
         What report.json holds, with the path of the directory.
 
     Raises:
-        InputError: another data set, unknown features, missing weights, or `out_dir` exists.
+        InputError: another data set, unknown features, missing weights, options out of range or
+            of a utility study that is not asked for, or `out_dir` exists.
     """
     extractors.check_choice(features, weights)
     if seeds < 1:
         raise InputError(f"seeds must be 1 or more, got {seeds}")
+    if not utility and (utility_seeds is not None or ratios is not None):
+        raise InputError("--utility_seeds and --ratios are of the utility study: add --utility")
+    trainings = UTILITY_SEEDS if utility_seeds is None else utility_seeds
+    shares = usefulness.RATIOS if ratios is None else tuple(ratios)
     kept = Cache(cache_beside(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite) as directory:
         _check_data(run, data_dir)
+        if utility:
+            usefulness.check_request(data_dir, seeds=trainings, ratios=shares)
         given = extractors.given(features, weights)
-        with Progress(total=STAGES, unit="stages", description="evaluate") as progress:
+        with Progress(total=STAGES + utility, unit="stages", description="evaluate") as progress:
             material = gather(run, data_dir, seed=seed, cache=kept)
             asked = material.asked[material.matched()]
             others = [
@@ -98,6 +117,19 @@ def evaluate(
             progress.update()
             results["copies"] = exam.copies()
             progress.update()
+            results["appearance"] = exam.appearance()
+            progress.update()
+            if utility:
+                results["utility"] = usefulness.study(
+                    run,
+                    data_dir,
+                    seeds=trainings,
+                    ratios=shares,
+                    features=extractor,
+                    steps=steps,
+                    cache_dir=None if kept.directory is None else kept.directory / "utility",
+                )
+                progress.update()
             results["warnings"] = warnings(results)
             results["verdict"] = judge_all(results)
             results["summary"] = summary(results)
@@ -110,6 +142,7 @@ def evaluate(
                 distance=exam.nearest.distance[:, 0],
                 held_out_distance=exam.held_out.distance[:, 0],
                 realism=exam.realism(),
+                plots=_plots(exam, results),
             )
             write_report(directory, results, pictures)
             progress.update()
@@ -141,6 +174,20 @@ def cached_classifier(material: Material, seed: int, steps: int | None, cache: C
     arrays = [found[name] for name in sorted(found)]
     side = train.images.shape[1]
     return restored(arrays, side, train.class_names, seed=seed, steps=steps)
+
+
+def _plots(exam: Examination, results: dict[str, Any]) -> dict[str, bytes]:
+    """Plots that lie beside the report, by file name."""
+    real, _, synthetic = exam.appearances
+    material = exam.material
+    found = {
+        "appearance.png": appearance_plot(
+            real, material.test.labels, synthetic, material.asked, exam.class_names
+        )
+    }
+    if "utility" in results:
+        found["utility.png"] = forest_plot(results["utility"])
+    return found
 
 
 def _counts(material: Material) -> dict[str, Any]:

@@ -37,28 +37,37 @@ class Mark(NamedTuple):
     control_interval: Sequence[float] | None = None
 
 
-def dots(marks: Sequence[Mark], *, title: str, axis: str) -> str:
+def dots(
+    marks: Sequence[Mark], *, title: str, axis: str, width: int = WIDTH, from_zero: bool = True
+) -> str:
     """Dots with intervals: filled for what is judged, hollow for what it is compared with.
 
     Args:
         marks: rows from the top down, one or more.
         title: what the picture shows, for readers who do not see it.
         axis: name and unit of the axis.
+        width: of the picture, in its own units; a letter is about 7 wide.
+        from_zero: whether 0 is on the axis in any case.
 
     Returns:
         A `figure` element.
     """
     numbers = [number for mark in marks for number in _numbers(mark)] or [0.0, 1.0]
-    low, high = min(0.0, *numbers), max(0.0, *numbers)
-    scale = _Scale(low, high if high > low else low + 1.0)
+    low, high = min(numbers), max(numbers)
+    if from_zero:
+        low, high = min(0.0, low), max(0.0, high)
+    scale = _Scale(low, high if high > low else low + 1.0, width=width)
     height = TOP + ROW * len(marks) + BOTTOM
     parts = [*_axis(scale, height)]
+    if low < 0 < high:
+        x = f"{scale(0.0):.1f}"
+        parts.append(f'<line x1="{x}" x2="{x}" y1="4" y2="{height - BOTTOM}" stroke="{CONTROL}"/>')
     for row, mark in enumerate(marks):
         y = TOP + ROW * row + ROW / 2
         parts.append(_text(LABEL - 8, y + 4, mark.name, "end"))
         parts += _dot(scale, y + 5, mark.control, mark.control_interval, CONTROL, hollow=True)
         parts += _dot(scale, y - 5, mark.value, mark.interval, MAIN, hollow=False)
-    return _chart(height, title, axis, parts)
+    return _chart(height, title, axis, parts, width)
 
 
 def histograms(
@@ -108,12 +117,14 @@ def histograms(
 class _Scale:
     """From values to places along the axis."""
 
-    def __init__(self, low: float, high: float, *, left: float = LABEL) -> None:
-        self.low, self.high, self.left = low, high, left
+    def __init__(
+        self, low: float, high: float, *, left: float = LABEL, width: float = WIDTH
+    ) -> None:
+        self.low, self.high, self.left, self.right = low, high, left, width - RIGHT
 
     def __call__(self, value: float) -> float:
         share = (value - self.low) / (self.high - self.low)
-        return self.left + share * (WIDTH - RIGHT - self.left)
+        return self.left + share * (self.right - self.left)
 
     def ticks(self) -> list[float]:
         """Three to seven round values."""
@@ -168,11 +179,11 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(text)}</text>'
 
 
-def _chart(height: float, title: str, axis: str, parts: Sequence[str]) -> str:
+def _chart(height: float, title: str, axis: str, parts: Sequence[str], width: int = WIDTH) -> str:
     """The name of the axis stands below the picture, where a narrow page can break the line."""
     name = html.escape(title)
     return (
-        f'<figure><svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{name}">'
+        f'<figure><svg viewBox="0 0 {width} {height}" role="img" aria-label="{name}">'
         f"<title>{name}</title>{''.join(parts)}</svg>"
         f"<figcaption>{html.escape(axis)}</figcaption></figure>"
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from skin_synth.evaluation.appearance import MEASURES, Appearance, tone_shares
+from skin_synth.evaluation.significance import kolmogorov_smirnov
 from skin_synth.evaluation.utility_statistics import student_quantile
 from tfrecords_tools.errors import InputError
 
@@ -35,6 +36,22 @@ def wasserstein(first: np.ndarray, second: np.ndarray) -> float:
         for sample in (first, second)
     ]
     return float(np.abs(below[0] - below[1]) @ steps)
+
+
+def scaled_distance(real: np.ndarray, other: np.ndarray) -> float | None:
+    """1-Wasserstein distance over the standard deviation of the real values.
+
+    Args:
+        real: float[n]; NaN: not measured.
+        other: float[m]; NaN: not measured.
+
+    Returns:
+        None below `FEWEST` values on a side or where the real ones are all the same.
+    """
+    real, other = real[np.isfinite(real)], other[np.isfinite(other)]
+    if min(len(real), len(other)) < FEWEST or not real.std() > 0:
+        return None
+    return float(wasserstein(real, other) / real.std(ddof=1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +107,11 @@ def drift(
     if len(names) != len(real):
         raise InputError(f"needs one group for each real image, got {len(names)} and {len(real)}")
     measured = np.isfinite(real)
+    whole = scaled_distance(real, synthetic)
+    if whole is None:
+        return None
     real, names = real[measured], names[measured]
     synthetic = synthetic[np.isfinite(synthetic)]
-    if min(len(real), len(synthetic)) < FEWEST or not real.std() > 0:
-        return None
-    whole = wasserstein(real, synthetic) / real.std(ddof=1)
     rng = np.random.default_rng(seed)
     _, code = np.unique(names, return_inverse=True)
     halves = []
@@ -105,7 +122,7 @@ def drift(
     degrees = max(min(int(code.max()) + 1, len(synthetic)) - 1, 1)
     margin = student_quantile((1 + LEVEL) / 2, degrees) * float(np.std(halves, ddof=1))
     low, high = max(0.0, whole - margin), whole + margin
-    return Drift(float(whole), float(low), float(high), len(real), len(synthetic))
+    return Drift(whole, float(low), float(high), len(real), len(synthetic))
 
 
 def appearance_drift(
@@ -135,41 +152,53 @@ def appearance_drift(
 
     Returns:
         `whole` and `classes.NAME`, each with `tones` (shares of skin tones: `real`, `synthetic`)
-        and `measures.NAME`: `real` and `synthetic` (`n`, `unmeasured`, `median`, `quartiles`),
-        `drift` (see `Drift`, or None) and `floor` (the drift of `floor` from `real`, a number or
-        None). For the whole set, synthetic and floor images are drawn to the class shares of the
-        real ones, so that a different mix of classes is no drift.
+        and `measures.NAME`: `real` and `synthetic` (`n`, `unmeasured`, `median`, `quartiles`,
+        `deviation`), `drift` (see `Drift`, or None), `floor` (the drift of `floor` from `real`, a
+        number or None) and `test` (`n_real`, `n_synthetic`, `statistic`, `p_value` of Smirnov's
+        test with one real image of each group, or None). For the whole set, synthetic and floor
+        images are drawn to the class shares of the real ones, so that a different mix of classes
+        is no drift.
     """
     names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
     counts = np.bincount(real_labels, minlength=len(class_names))
     matched, other = _matched(asked, counts), _matched(floor_labels, counts)
+    # The test takes images for independent: one of each group, and as many synthetic ones.
+    single = _one_of_each(names)
+    tested = _matched(asked, np.bincount(real_labels[single], minlength=len(class_names)))
 
-    def among(rows: np.ndarray, painted: np.ndarray, rest: np.ndarray) -> dict[str, Any]:
+    def among(
+        rows: np.ndarray, painted: np.ndarray, rest: np.ndarray, tried: np.ndarray
+    ) -> dict[str, Any]:
         ours, theirs, known = real[rows], synthetic[painted], floor[rest]
+        alone, against = real[rows[_one_of_each(names[rows])]], synthetic[tried]
         return {
             "tones": {
                 "real": tone_shares(ours.skin_tone),
                 "synthetic": tone_shares(theirs.skin_tone),
             },
             "measures": {
-                name: _compared(
-                    getattr(ours, name),
-                    getattr(theirs, name),
-                    getattr(known, name),
-                    names[rows],
-                    seed,
-                )
+                name: {
+                    **_compared(
+                        getattr(ours, name),
+                        getattr(theirs, name),
+                        getattr(known, name),
+                        names[rows],
+                        seed,
+                    ),
+                    "test": _tested(getattr(alone, name), getattr(against, name)),
+                }
                 for name in MEASURES
             },
         }
 
     return {
-        "whole": among(np.arange(len(real_labels)), matched, other),
+        "whole": among(np.arange(len(real_labels)), matched, other, tested),
         "classes": {
             name: among(
                 np.flatnonzero(real_labels == label),
                 np.flatnonzero(asked == label),
                 np.flatnonzero(floor_labels == label),
+                np.flatnonzero(asked == label),
             )
             for label, name in enumerate(class_names)
         },
@@ -193,23 +222,48 @@ def _compared(
     real: np.ndarray, synthetic: np.ndarray, floor: np.ndarray, groups: np.ndarray, seed: int
 ) -> dict[str, Any]:
     found = drift(real, synthetic, groups=groups.tolist(), seed=seed)
-    at_best = drift(real, floor, groups=groups.tolist(), seed=seed)
     return {
         "real": _described(real),
         "synthetic": _described(synthetic),
         "drift": None if found is None else dataclasses.asdict(found),
-        "floor": None if at_best is None else at_best.drift,
+        "floor": scaled_distance(real, floor),
+    }
+
+
+def _one_of_each(groups: np.ndarray) -> np.ndarray:
+    """The first row of each group: int64[groups], in order."""
+    return np.sort(np.unique(groups, return_index=True)[1])
+
+
+def _tested(real: np.ndarray, synthetic: np.ndarray) -> dict[str, Any] | None:
+    """Smirnov's test of what was measured; None below `FEWEST` values on a side."""
+    real, synthetic = real[np.isfinite(real)], synthetic[np.isfinite(synthetic)]
+    if min(len(real), len(synthetic)) < FEWEST:
+        return None
+    statistic, p_value = kolmogorov_smirnov(real, synthetic)
+    return {
+        "n_real": len(real),
+        "n_synthetic": len(synthetic),
+        "statistic": statistic,
+        "p_value": p_value,
     }
 
 
 def _described(values: np.ndarray) -> dict[str, Any]:
     measured = values[np.isfinite(values)]
     if not len(measured):
-        return {"n": 0, "unmeasured": len(values), "median": None, "quartiles": None}
+        return {
+            "n": 0,
+            "unmeasured": len(values),
+            "median": None,
+            "quartiles": None,
+            "deviation": None,
+        }
     low, median, high = (float(q) for q in np.quantile(measured, [0.25, 0.5, 0.75]))
     return {
         "n": len(measured),
         "unmeasured": len(values) - len(measured),
         "median": median,
         "quartiles": [low, high],
+        "deviation": float(measured.std()),
     }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skin_synth.evaluation import copies, manifold
+from skin_synth.evaluation.appearance import MEASURES, Appearance, measure
 from skin_synth.evaluation.cache import Cache, content_hash
 from skin_synth.evaluation.classifier import Classifier, confusion, faithfulness
 from skin_synth.evaluation.comparison import (
@@ -18,6 +19,7 @@ from skin_synth.evaluation.comparison import (
     difference_test,
     variety_test,
 )
+from skin_synth.evaluation.drift import appearance_drift
 from skin_synth.evaluation.features import Extractor
 from skin_synth.evaluation.intervals import share_interval
 from skin_synth.evaluation.material import Material
@@ -190,6 +192,36 @@ class Examination:
             "whole": figures(None),
             "classes": {name: figures(label) for label, name in enumerate(self.class_names)},
         }
+
+    @functools.cached_property
+    def appearances(self) -> tuple[Appearance, Appearance, Appearance]:
+        """Measures of held-out real, other real and synthetic images."""
+
+        def of(images: np.ndarray) -> Appearance:
+            def measured() -> dict[str, np.ndarray]:
+                return vars(measure(images))
+
+            found = self.cache.arrays("appearance", (content_hash(images),), measured)
+            return Appearance(*(found[name] for name in MEASURES))
+
+        material = self.material
+        return of(material.test.images), of(material.floor.images), of(material.synthetic)
+
+    def appearance(self) -> dict[str, Any]:
+        """Skin tone, brightness, lesions, and their drift, see `drift.appearance_drift`."""
+        real, floor, synthetic = self.appearances
+        material = self.material
+        return appearance_drift(
+            real,
+            material.test.labels,
+            synthetic,
+            material.asked,
+            floor,
+            material.floor.labels,
+            self.class_names,
+            groups=material.test.groups,
+            seed=self.seed,
+        )
 
     def faithfulness(self) -> dict[str, Any]:
         """Class faithfulness of the synthetic images beside accuracy on held-out real ones."""

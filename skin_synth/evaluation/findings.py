@@ -19,6 +19,7 @@ def summary(results: dict[str, Any]) -> list[str]:
     """
     return [
         *_on_faults(results["verdict"]),
+        _on_use(results.get("utility")),
         _on_classes(results["faithfulness"]),
         _on_distance(results["fidelity"]),
         _on_variety(results["fidelity"]),
@@ -76,6 +77,16 @@ def _on_faults(verdict: dict[str, Any]) -> list[str]:
         ]
     number = "One fault is" if len(faults) == 1 else f"{len(faults)} faults are"
     return [f"{number} proven.", *(fault["sentence"] for fault in faults)]
+
+
+def _on_use(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return (
+            "Whether they help a classifier was not measured: skin-synth evaluate --utility trains "
+            "some with and without them."
+        )
+    words, _, rest = found["verdict"]["sentence"].partition(": ")
+    return f"{words.capitalize()} for a classifier: {rest}."
 
 
 def _on_variety(found: dict[str, Any]) -> str:

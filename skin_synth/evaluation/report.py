@@ -14,10 +14,12 @@ import numpy as np
 
 from skin_synth.data import LabelledImages
 from skin_synth.evaluation import charts
+from skin_synth.evaluation.appearance import MEASURES
 from skin_synth.evaluation.figures import figure, percent, probability, thousandth
 from skin_synth.evaluation.grids import image_grid, png_bytes
+from skin_synth.evaluation.plots import TITLES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 JSON, HTML = "report.json", "report.html"
 COLUMNS = 10
 """Images of a class that are shown."""
@@ -25,13 +27,8 @@ PAIRS = 12
 """Nearest pairs that are shown."""
 EXTREMES = 12
 """Synthetic images that are shown for their highest and for their lowest realism."""
-
-
-SECTIONS = {
-    "utility": "Do they help a classifier?",
-    "appearance": "Who is in the pictures?",
-}
-"""Parts of the results that a report may have, and their headlines."""
+SMALL = 460
+"""Width of a chart that shares its line with another."""
 
 
 class Report(dict[str, Any]):
@@ -59,6 +56,7 @@ class Pictures:
         distance: float32[n], in grey levels.
         held_out_distance: float32[k], of held-out real images to their nearest training images.
         realism: float[n], realism score of each synthetic image.
+        plots: PNG files that lie beside the report, by name.
     """
 
     real: LabelledImages
@@ -69,6 +67,7 @@ class Pictures:
     distance: np.ndarray
     held_out_distance: np.ndarray
     realism: np.ndarray
+    plots: Mapping[str, bytes]
 
     def rows(self, label: int) -> tuple[np.ndarray, np.ndarray]:
         """Some real and some synthetic images of one class."""
@@ -87,7 +86,7 @@ class Pictures:
 
 
 def write_report(directory: Path, results: Mapping[str, Any], pictures: Pictures) -> None:
-    """Writes report.json, report.html, and the grids real, synthetic, nearest and realism.
+    """Writes report.json, report.html, the grids real, synthetic, nearest, realism, and plots.
 
     Args:
         directory: an empty directory.
@@ -105,6 +104,8 @@ def write_report(directory: Path, results: Mapping[str, Any], pictures: Pictures
     image_grid(pairs, ["synthetic", "nearest training image"], directory / "nearest.png")
     extremes = [pictures.synthetic[rows] for rows in pictures.extremes()]
     image_grid(extremes, ["highest realism", "lowest realism"], directory / "realism.png")
+    for name, png in pictures.plots.items():
+        (directory / name).write_bytes(png)
     (directory / HTML).write_text(render_html(results, pictures), encoding="utf-8")
 
 
@@ -125,17 +126,16 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
     )
     environment.filters |= {
         "figure": figure,
+        "signed": "{:+.3f}".format,
         "thousandth": thousandth,
         "percent": percent,
         "probability": probability,
         "count": "{:,}".format,
     }
-    sections = {name: results[name] for name in SECTIONS if name in results}
-    rest = {name: value for name, value in results.items() if name not in SECTIONS}
     return environment.get_template(HTML).render(
-        **rest,
-        sections=sections,
-        section_titles=SECTIONS,
+        **{"utility": None, **results},
+        measures=TITLES,
+        columns=COLUMNS,
         charts=_charts(results, pictures),
         gallery=[
             {"name": name, "real": _strip(real), "synthetic": _strip(synthetic)}
@@ -219,7 +219,55 @@ def _charts(results: Mapping[str, Any], pictures: Pictures) -> dict[str, str]:
             axis="grey levels to the nearest training image: filled synthetic, line real",
             line=None if whole is None else whole["absolute"]["threshold"],
         ),
+        "appearance": "".join(_appearance_charts(results["appearance"])),
+        "utility": "".join(_utility_charts(results["utility"])) if "utility" in results else "",
     }
+
+
+def _appearance_charts(found: Mapping[str, Any]) -> list[str]:
+    """Medians and quartiles of each measure."""
+    rows = [("whole set", found["whole"]), *found["classes"].items()]
+
+    def mark(name: str, part: Mapping[str, Any]) -> charts.Mark:
+        ours, theirs = part["synthetic"], part["real"]
+        return charts.Mark(
+            name, ours["median"], ours["quartiles"], theirs["median"], theirs["quartiles"]
+        )
+
+    return [
+        charts.dots(
+            [mark(name, part["measures"][measure]) for name, part in rows],
+            title=f"{TITLES[measure]}, real and synthetic",
+            axis=TITLES[measure],
+            width=SMALL,
+            from_zero=False,
+        )
+        for measure in MEASURES
+    ]
+
+
+def _utility_charts(found: Mapping[str, Any]) -> list[str]:
+    """Differences to the best control, a picture for each kind of classifier."""
+    return [
+        charts.dots(
+            [
+                charts.Mark(
+                    entry["arm"].removeprefix("real + "),
+                    entry["metrics"]["macro_auroc"]["difference"],
+                    [
+                        entry["metrics"]["macro_auroc"]["corrected_low"],
+                        entry["metrics"]["macro_auroc"]["corrected_high"],
+                    ],
+                )
+                for entry in found["differences"]
+                if entry["classifier"] == classifier
+            ],
+            title=f"Differences in macro AUROC, {classifier}",
+            axis=f"{classifier}: difference in macro AUROC to {control}",
+            width=SMALL,
+        )
+        for classifier, control in found["best_control"].items()
+    ]
 
 
 def _strip(images: np.ndarray) -> dict[str, Any] | None:

@@ -118,7 +118,7 @@ def study(
     *,
     seeds: int = SEEDS,
     ratios: Sequence[float] = RATIOS,
-    features: str | None = "classifier",
+    features: str | Extractor | None = "classifier",
     weights: str | os.PathLike[str] | None = None,
     steps: int | None = None,
     pool: int | None = None,
@@ -132,7 +132,7 @@ def study(
         seeds: trainings of each arm, 2 or more.
         ratios: synthetic images drawn for each real one.
         features: of the linear head: classifier (trained on the real training images), mobilenet
-            or inception; None trains the CNN alone.
+            or inception, or an extractor; None trains the CNN alone.
         weights: weights file of mobilenet or inception.
         steps: see `utility`.
         pool: see `utility`.
@@ -146,12 +146,7 @@ def study(
             f"run {run.run_id} was trained on another data set than {data_dir}: give the one that "
             "it was trained on, as only its test images are new to the run"
         )
-    missing = {"train", "validation", "test"} - set(read_info(data_dir).splits)
-    if missing:
-        raise InputError(
-            f"{data_dir} has no split {', '.join(sorted(missing))}: the utility study needs train, "
-            "validation (to choose the best control) and test; build the data set with all three"
-        )
+    check_request(data_dir, seeds=seeds, ratios=ratios)
     train, validation, test = (
         load_split(data_dir, split) for split in ("train", "validation", "test")
     )
@@ -168,6 +163,27 @@ def study(
         pool=pool,
         cache_dir=cache_dir,
     )
+
+
+def check_request(data_dir: str | os.PathLike[str], *, seeds: int, ratios: Sequence[float]) -> None:
+    """Refuses what `study` could not do, before anything is computed.
+
+    Args:
+        data_dir: the data set.
+        seeds: see `study`.
+        ratios: see `study`.
+
+    Raises:
+        InputError: a missing split, or seeds or ratios out of range.
+    """
+    missing = {"train", "validation", "test"} - set(read_info(data_dir).splits)
+    if missing:
+        raise InputError(
+            f"{data_dir} has no split {', '.join(sorted(missing))}: the utility study needs train, "
+            "validation (to choose the best control) and test; build the data set with all three"
+        )
+    make_arms(ratios)
+    Protocol(seeds=seeds, ratios=tuple(ratios), steps=1, pool=1)
 
 
 def _without_known_groups(test: LabelledImages, known: set[str]) -> tuple[LabelledImages, int]:
@@ -242,10 +258,12 @@ def _warnings(protocol: Protocol, test: LabelledImages, dropped: int) -> list[st
 
 
 def _extractor(
-    features: str | None, weights: str | os.PathLike[str] | None, train: LabelledImages
+    features: str | Extractor | None,
+    weights: str | os.PathLike[str] | None,
+    train: LabelledImages,
 ) -> Extractor | None:
-    if features is None:
-        return None
+    if features is None or isinstance(features, Extractor):
+        return features
     if features == "classifier":
         return extractors.of_classifier(train_classifier(train))
     if features == "mobilenet":

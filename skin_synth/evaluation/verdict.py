@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from skin_synth.evaluation.appearance import MEASURES
 from skin_synth.evaluation.significance import fisher
 
 ALPHA = 0.01
@@ -25,6 +26,7 @@ KINDS = (
     "blur",
     "noise",
     "difference",
+    "appearance",
 )
 """Tests that are made of the whole set and of each class."""
 LOST_SHARE = 0.5
@@ -40,9 +42,15 @@ TESTS = {
     "variety": "permutation test of coverage (k = 5), one-sided",
     "texture": "rank-sum test of fine detail, one-sided",
     "difference": "permutation test of the kernel distance, one-sided",
+    "drift": "Smirnov's test of each measure, two-sided, times the number of measures",
     "leak": "count of groups",
 }
-
+NOT_MEASURED = "not measured"
+"""What is said of use where no utility study was made."""
+LARGE_DRIFT = 0.5
+"""Standard deviations by which a measure of appearance must have moved to matter."""
+ABOVE_FLOOR = 2.0
+"""Times the drift of other real images that a drift must be."""
 
 MISNAMED = ("swapped_labels", "missing_class")
 """Faults of classes whose images show another class."""
@@ -54,7 +62,7 @@ class Fault:
 
     Attributes:
         fault: a slug: copies, duplicates, missing_class, swapped_labels, weak_class,
-            little_variety, blur, noise, unlike_real, leak.
+            little_variety, blur, noise, drift, unlike_real, leak.
         classes: the classes that have it; none where it is of the whole set.
         sentence: in plain words.
         test: which test, for one class the smallest p-value.
@@ -79,11 +87,12 @@ def judge_all(results: dict[str, Any]) -> dict[str, Any]:
     """The verdict on all figures.
 
     Args:
-        results: what report.json holds, but verdict and summary.
+        results: what report.json holds, but verdict and summary; `utility` may be left out.
 
     Returns:
-        alpha, threshold (of each p-value), faults (plain values, the gravest first), and
-        untested: kinds of tests and the classes that had too few images for them.
+        alpha, threshold (of each p-value), faults (plain values, the gravest first),
+        untested: kinds of tests and the classes that had too few images for them; and use: what
+        the utility study found, or that none was made.
     """
     names = tuple(results["data"]["class_names"])
     threshold = level(len(names))
@@ -97,6 +106,7 @@ def judge_all(results: dict[str, Any]) -> dict[str, Any]:
                 _texture(results["texture"], names, threshold),
                 _variety(results["variety"], results["profiles"], names, threshold),
                 _duplicates(results["copies"]["duplicates"], names, threshold),
+                _drift(results["appearance"], names, threshold),
                 _difference(results["difference"], names, threshold),
             ),
             of_classes,
@@ -110,8 +120,20 @@ def judge_all(results: dict[str, Any]) -> dict[str, Any]:
             kind: [name for name in names if results[kind]["classes"][name] is None]
             for kind in ("variety", "difference")
             if any(results[kind]["classes"][name] is None for name in names)
-        },
+        }
+        | _unmeasured(results["appearance"]["classes"]),
+        "use": results["utility"]["verdict"]["words"] if "utility" in results else NOT_MEASURED,
     }
+
+
+def _unmeasured(classes: dict[str, Any]) -> dict[str, list[str]]:
+    """Classes of which no measure of appearance could be tested."""
+    names = [
+        name
+        for name, part in classes.items()
+        if all(figures["test"] is None for figures in part["measures"].values())
+    ]
+    return {"appearance": names} if names else {}
 
 
 def _unless_misnamed(faults: Iterable[Fault], of_classes: list[Fault]) -> Iterator[Fault]:
@@ -304,6 +326,57 @@ def _difference(found: dict[str, Any], names: tuple[str, ...], threshold: float)
             part["kernel"],
             part["p_value"],
         )
+
+
+def _drift(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    """One fault of all measures that moved: a reader wants to know who is in the pictures."""
+    moved: dict[str, dict[str | None, Any]] = {}
+    for name, part in _parts(found, names).items():
+        for measure, figures in part["measures"].items():
+            if _is_large(figures) and len(MEASURES) * figures["test"]["p_value"] < threshold:
+                moved.setdefault(measure, {})[name] = figures
+    if not moved:
+        return
+    every = [(measure, name) for measure, parts in moved.items() for name in parts]
+    guilty = {name for _, name in every if name is not None}
+    classes = tuple(name for name in names if name in guilty)
+    measure, name = max(every, key=lambda key: float(moved[key[0]][key[1]]["drift"]["drift"]))
+    worst = moved[measure][name]
+    listed = "; ".join(
+        _moved(measure, parts, () if None in parts else tuple(n for n in names if n in parts))
+        for measure, parts in moved.items()
+    )
+    where = "the whole set" if name is None else name
+    yield Fault(
+        "drift",
+        () if any(None in parts for parts in moved.values()) else classes,
+        f"Other skin or lesions than in the real images: {listed}. The largest drift is "
+        f"{worst['drift']['drift']:.1f} standard deviations ({measure.replace('_', ' ')} of "
+        f"{where}); that of other real images is {worst['floor'] or 0.0:.1f}.",
+        TESTS["drift"],
+        worst["test"]["statistic"],
+        min(1.0, len(MEASURES) * worst["test"]["p_value"]),
+    )
+
+
+def _is_large(figures: dict[str, Any]) -> bool:
+    if figures["drift"] is None or figures["test"] is None:
+        return False
+    return bool(
+        figures["drift"]["drift"] >= max(LARGE_DRIFT, ABOVE_FLOOR * (figures["floor"] or 0.0))
+    )
+
+
+def _moved(measure: str, parts: dict[str | None, Any], classes: tuple[str, ...]) -> str:
+    """In which way a measure moved: by its medians, or else its spread."""
+    figures = parts.get(None) or parts[classes[0]]
+    by = figures["synthetic"]["median"] - figures["real"]["median"]
+    shifted = abs(by) >= LARGE_DRIFT / 2 * figures["real"]["deviation"]
+    way = ("higher" if by > 0 else "lower") if shifted else "of another spread"
+    if shifted and measure == "skin_tone":
+        way = "lighter" if by > 0 else "darker"
+    of = f" of {', '.join(classes)}" if classes else ""
+    return f"{measure.replace('_', ' ')}{of} is {way}"
 
 
 def _gravest(guilty: dict[str | None, Any], names: tuple[str, ...]) -> tuple[str | None, Any]:

@@ -131,6 +131,17 @@ def test_defaults_of_flags_are_those_of_the_functions():
                 assert options[name] == parameter.default, (line, name)
 
 
+def test_help_tells_the_protocol_of_the_utility_study(capsys):
+    from skin_synth.evaluation.utility import RATIOS
+    from skin_synth.evaluation.utility_study import SEEDS
+
+    assert cli.main_with(["evaluate", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"trainings of each arm, 2 or more (default: {SEEDS})" in told
+    ratios = ",".join(f"{ratio:g}" for ratio in RATIOS)
+    assert f"synthetic images for each real one (default: {ratios})" in told
+
+
 # The work behind each command is tested beside its module; here, that the flags arrive.
 
 
@@ -214,7 +225,12 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
         (
             "evaluation.evaluate",
             "evaluate --run R --data D --out O --seeds 5 --cache C",
-            {"seeds": 5, "cache": "C"},
+            {"seeds": 5, "cache": "C", "utility": False, "utility_seeds": None, "ratios": None},
+        ),
+        (
+            "evaluation.evaluate",
+            "evaluate --run R --data D --out O --utility --utility_seeds 3 --ratios 0.5,2",
+            {"utility": True, "utility_seeds": 3, "ratios": (0.5, 2.0)},
         ),
         (
             "evaluation.reader_study.write_reader_study",

@@ -22,6 +22,7 @@ from skin_synth import flag_types
         (flag_types.mebibytes, "1.5", 3 * 2**19),
         (flag_types.positive_float, "0.5", 0.5),
         (flag_types.positive_float, "1e-3", 0.001),
+        (flag_types.ratio_list, "0.25,1,4", (0.25, 1.0, 4.0)),
         (flag_types.balance_target, "max", "max"),
         (flag_types.balance_target, "20", 20),
         (flag_types.balance_target, "median", "median"),
@@ -50,3 +51,8 @@ def test_bad_values_are_named(convert, texts):
         with pytest.raises(argparse.ArgumentTypeError) as refusal:
             convert(text)
         assert repr(text) in str(refusal.value)
+
+
+def test_a_bad_ratio_is_named():
+    with pytest.raises(argparse.ArgumentTypeError, match="got '0'"):
+        flag_types.ratio_list("0.25,0")

@@ -89,6 +89,23 @@ def phantoms(make_run, large_phantom_data):
 
 
 @pytest.fixture(scope="session")
+def studied(make_run, large_phantom_data, trained):
+    """A utility study of a perfect generator, as short as it can be."""
+    from skin_synth.evaluation.features import of_classifier
+    from skin_synth.evaluation.utility import study
+
+    return study(
+        make_run(),
+        large_phantom_data,
+        seeds=2,
+        ratios=(1.0,),
+        features=of_classifier(trained),
+        steps=2,
+        pool=3,
+    )
+
+
+@pytest.fixture(scope="session")
 def written(make_run, large_phantom_data, tmp_path_factory):
     """The report of a perfect generator."""
     out = tmp_path_factory.mktemp("report") / "out"
@@ -164,6 +181,7 @@ class Trial:
             **exam.tests(),
             "faithfulness": exam.faithfulness(),
             "copies": exam.copies(),
+            "appearance": exam.appearance(),
         }
 
     def verdict(self, synthetic, **options):

@@ -79,6 +79,39 @@ def test_noise_is_accused(written, make_run, large_phantom_data, tmp_path):
     assert whole["frechet_over_seeds"]["deviation"] is None
 
 
+def test_use_is_measured_where_it_is_asked_for(
+    written, studied, make_run, large_phantom_data, tmp_path, monkeypatch
+):
+    """With the features of the report, resuming from its cache; figures and plot are there."""
+    asked = {}
+    monkeypatch.setattr(
+        assessment.usefulness, "study", lambda *places, **options: asked.update(options) or studied
+    )
+    cache = cache_beside(written.path)
+    found = evaluate(
+        make_run(),
+        large_phantom_data,
+        tmp_path / "out",
+        seed=4,
+        steps=STEPS,
+        cache=cache,
+        utility=True,
+        ratios=[0.5, 2],
+    )
+    assert asked.pop("features").provenance["sha256"] == written["features"]["sha256"]
+    assert asked == {
+        "seeds": 5,
+        "ratios": (0.5, 2),
+        "steps": STEPS,
+        "cache_dir": cache / "utility",
+    }
+    assert found["utility"] == studied
+    assert found["verdict"]["use"] == studied["verdict"]["words"]
+    assert written["verdict"]["use"] == "not measured"
+    assert found["summary"][1].lower().startswith(studied["verdict"]["words"])
+    assert (found.path / "utility.png").read_bytes()[1:4] == b"PNG"
+
+
 def copied_classifiers(written, cache):
     """Painted images are known by the run, and all runs of these tests have one id."""
     cache.mkdir()
@@ -97,6 +130,10 @@ def copied_classifiers(written, cache):
         ({"features": "mobilenet"}, "give --weights FILE"),
         ({"features": "m.keras", "weights": "w.h5"}, "holds its own weights, got w.h5"),
         ({"features": "none.keras"}, "no file at none.keras"),
+        ({"utility_seeds": 5}, "of the utility study: add --utility"),
+        ({"ratios": (1.0,)}, "of the utility study: add --utility"),
+        ({"utility": True, "utility_seeds": 1}, "needs two seeds or more"),
+        ({"utility": True, "ratios": (0.0,)}, "ratios must be numbers above 0"),
         ({"seeds": 0}, "seeds must be 1 or more, got 0"),
         ({"weights": "w.h5"}, "take no weights, got w.h5: drop --weights"),
     ],

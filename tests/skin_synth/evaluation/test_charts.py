@@ -36,6 +36,22 @@ def test_any_values_give_a_picture_with_ticks_inside(values):
     assert all(0 <= place <= WIDTH for place in places)
 
 
+def test_an_axis_may_leave_out_zero_and_crosses_it_with_a_line():
+    def crossing(values, **options):
+        marks = [Mark(str(value), value) for value in values]
+        svg = dots(marks, title="t", axis="x", width=300, **options)
+        lines = [line for line in parts(svg, "line") if line.get("stroke") == CONTROL]
+        return [float(circle.get("cx")) for circle in parts(svg, "circle")], lines
+
+    near, _ = crossing([40.0, 50.0], from_zero=False)
+    far, lines = crossing([40.0, 50.0])
+    assert near[1] - near[0] > 4 * (far[1] - far[0])
+    assert max(*near, *far) < 300
+    assert not lines
+    places, (zero,) = crossing([-1.0, 2.0])
+    assert places[0] < float(zero.get("x1")) < places[1]
+
+
 def test_names_are_escaped():
     svg = dots([Mark('<b>"&', 1.0)], title="<i>", axis="a & b")
     assert "<b>" not in svg

@@ -96,12 +96,15 @@ def test_a_planted_drift_is_found_where_it_was_planted():
     found = appearance_drift(real, labels, synthetic, labels, floor, labels, ("a", "b"))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     planted = found["classes"]["b"]["measures"]["skin_tone"]
+    assert planted["test"]["p_value"] < 1e-15
+    assert planted["test"]["n_real"] == planted["test"]["n_synthetic"] == 150
     assert planted["drift"]["drift"] == pytest.approx(2, abs=0.4)
     assert planted["drift"]["low"] > 2 * planted["floor"]
     for label, name in [("a", "skin_tone"), ("b", "brightness"), ("a", "lesion_size")]:
         clean = found["classes"][label]["measures"][name]
         assert clean["drift"]["low"] < 0.15
         assert clean["floor"] < 0.3
+        assert clean["test"]["p_value"] > 1e-3
     assert found["whole"]["measures"]["skin_tone"]["drift"]["drift"] > 0.7
 
 
@@ -123,12 +126,36 @@ def test_classes_without_images_and_measures_have_none():
     real = appearances(rng, 30, lesion_size=np.nan)
     found = appearance_drift(real, labels, real, labels, real, labels, ("a", "b"))
     empty = found["classes"]["b"]["measures"]["brightness"]
+    nothing = {"n": 0, "unmeasured": 0, "median": None, "quartiles": None, "deviation": None}
     assert empty == {
-        "real": {"n": 0, "unmeasured": 0, "median": None, "quartiles": None},
-        "synthetic": {"n": 0, "unmeasured": 0, "median": None, "quartiles": None},
+        "real": nothing,
+        "synthetic": nothing,
         "drift": None,
         "floor": None,
+        "test": None,
     }
     size = found["whole"]["measures"]["lesion_size"]
     assert size["real"]["unmeasured"] == 30
     assert size["drift"] is None
+
+
+def test_the_test_counts_lesions_not_photographs(monkeypatch):
+    """Ten photographs of each lesion: taken for independent, they would prove a drift."""
+    monkeypatch.setattr("skin_synth.evaluation.drift.drift", lambda *args, **options: None)
+    accused = {"lesions": 0, "photographs": 0}
+    labels, asked = np.zeros(400, int), np.zeros(400, int)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        values = np.repeat(rng.normal(size=40), 10)
+        real = Appearance(*([values] * len(MEASURES)))
+        synthetic = appearances(rng, 400)
+        groups = {"lesions": [str(i // 10) for i in range(400)], "photographs": None}
+        for name, given in groups.items():
+            found = appearance_drift(
+                *(real, labels, synthetic, asked, synthetic, asked, ("a",)), groups=given
+            )
+            test = found["whole"]["measures"]["skin_tone"]["test"]
+            assert test["n_real"] == (40 if given else 400)
+            accused[name] += test["p_value"] < 0.05
+    assert accused["lesions"] <= 5
+    assert accused["photographs"] > 15

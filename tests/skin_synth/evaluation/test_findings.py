@@ -58,9 +58,10 @@ def changed(**parts):
 
 
 def test_the_summary_says_the_verdict_first_and_then_the_figures():
-    no_fault, on_classes, on_distance, on_variety, on_copies = summary(RESULTS)
+    no_fault, on_use, on_classes, on_distance, on_variety, on_copies = summary(RESULTS)
     assert no_fault.startswith("No fault is proven.")
     assert "in 1% of cases" in no_fault
+    assert "whether they help a classifier was not measured" in on_use.lower()
     assert "assigns 60%" in on_classes
     assert "gets 80% right" in on_classes
     assert "weakest class is b with 30%" in on_classes
@@ -88,6 +89,14 @@ def test_faults_come_first(count, first):
     assert said[: count + 1] == [first, *(fault["sentence"] for fault in faults)]
 
 
+@pytest.mark.parametrize("words", ["gain shown", "no gain shown", "harm shown"])
+def test_use_is_said_plainly(words):
+    sentence = f"{words}: real + synthetic 1:1 (cnn) differs by +0.010"
+    said = summary({**RESULTS, "utility": {"verdict": {"sentence": sentence}}})[1]
+    expected = f"{words.capitalize()} for a classifier: real + synthetic 1:1 (cnn) differs by"
+    assert said.startswith(expected)
+
+
 def test_too_few_images_for_variety_and_for_copies():
     few = changed(copies={"pixels": {"whole": None}})
     few["fidelity"]["whole"]["coverage"] = None
@@ -97,12 +106,12 @@ def test_too_few_images_for_variety_and_for_copies():
 
 
 def test_a_floor_of_zero_gives_no_ratio():
-    text = summary(with_whole(frechet=2.0, frechet_floor=0.0))[2]
+    text = summary(with_whole(frechet=2.0, frechet_floor=0.0))[3]
     assert text.endswith("are 0 apart.")
 
 
 def test_too_few_images_for_a_distance():
-    text = summary(with_whole(frechet=None, frechet_floor=None))[2]
+    text = summary(with_whole(frechet=None, frechet_floor=None))[3]
     assert "too few real images" in text
 
 

@@ -83,11 +83,12 @@ def test_report_html_opens_from_disk(written):
     for label in written["data"]["class_names"]:
         assert label in visible
     assert visible.index(written["summary"][0]) < visible.index("What they look like")
-    assert text.count("<svg") == text.count("</svg>") == 4
+    assert text.count("<svg") == text.count("</svg>") == 4 + 6
 
 
 def test_grids_lie_beside_the_report(written):
     assert sorted(path.name for path in written.path.iterdir()) == [
+        "appearance.png",
         "nearest.png",
         "real.png",
         "realism.png",
@@ -110,6 +111,7 @@ def pictures_of(phantoms, **changes):
         "distance": np.arange(n, dtype=np.float32),
         "held_out_distance": np.ones(5, np.float32),
         "realism": np.linspace(2, 0.5, n),
+        "plots": {},
     }
     return report.Pictures(**{**shown, **changes})
 
@@ -157,22 +159,43 @@ def test_the_extremes_are_the_highest_and_the_lowest_realism(phantoms):
     np.testing.assert_array_equal(lowest, order[: report.EXTREMES])
 
 
-@pytest.mark.parametrize("name", report.SECTIONS)
-def test_parts_that_others_add_are_shown_where_they_are_there(phantoms, written, name):
-    assert report.SECTIONS[name] not in (written.path / "report.html").read_text()
-    part = {
-        "verdict": "no gain shown",
-        "balanced_accuracy": {"real": 0.5123, "real + synthetic": {"low": 0.25, "high": None}},
-        "seeds": [1, 2],
-        "corrected": True,
+def test_use_stands_in_the_verdict_and_in_a_part_of_its_own(phantoms, written, studied):
+    page = (written.path / "report.html").read_text()
+    assert page.count("was not measured") == 1
+    assert "Not measured." in page
+    said = "Harm shown for a classifier: by the images."
+    results = {
+        **written,
+        "utility": studied,
+        "summary": [written["summary"][0], said, *written["summary"][2:]],
+        "verdict": {**written["verdict"], "use": "harm shown"},
     }
-    text = report.render_html({**written, name: part}, pictures_of(phantoms))
+    text = report.render_html(results, pictures_of(phantoms))
     page = Page(text)
     visible = " ".join("".join(page.text).split())
     assert not page.open
-    assert report.SECTIONS[name] in visible
-    for words in ("verdict: no gain shown", "0.512", "low: 0.25", "high: –", "seeds: 1, 2", "yes"):
-        assert words in visible
+    assert 'class="verdict guilty"' in text
+    assert "not measured" not in visible.lower()
+    assert visible.index(said) < visible.index("Do they help a classifier?")
+    for entry in studied["arms"]:
+        assert entry["arm"] in visible
+        assert f"{entry['classifier']}: sensitivity of each class" in visible
+    sentence = studied["verdict"]["sentence"]
+    assert sentence[0].upper() + sentence[1:] in visible
+    assert all(warning in visible for warning in studied["warnings"])
+    assert text.count("<svg") == 4 + 6 + 2
+
+
+def test_who_is_in_the_pictures(phantoms, written):
+    page = Page((written.path / "report.html").read_text(encoding="utf-8"))
+    visible = " ".join("".join(page.text).split())
+    start = visible.index("Who is in the pictures?")
+    for words in ("skin tone (ITA, degrees)", "lesion redness (a*)", "very light", "dark"):
+        assert words in visible[start:]
+    whole = written["appearance"]["whole"]
+    drift = whole["measures"]["brightness"]["drift"]["drift"]
+    assert report.figure(drift) in visible[start:]
+    assert sum(whole["tones"]["real"].values()) == pytest.approx(1)
 
 
 def test_a_class_without_real_images_is_said_to_have_none(phantoms, written):

@@ -8,7 +8,14 @@ import math
 import numpy as np
 import pytest
 
-from skin_synth.evaluation.significance import ENOUGH, fisher, permuted, precedence, rank_sum
+from skin_synth.evaluation.significance import (
+    ENOUGH,
+    fisher,
+    kolmogorov_smirnov,
+    permuted,
+    precedence,
+    rank_sum,
+)
 
 
 @pytest.mark.parametrize(("count", "others", "rank"), [(3, 4, 1), (4, 3, 2), (2, 5, 3)])
@@ -64,6 +71,37 @@ def test_rank_sum_with_ties_and_without_differences():
     assert rank_sum(low, high) < 0.05
     assert rank_sum(high, low) > 0.95
     assert rank_sum(np.arange(40.0), np.arange(40.0) + 20) < 1e-4
+
+
+def largest_gap(first, second):
+    places = np.concatenate([first, second])
+    return max(abs((first <= place).mean() - (second <= place).mean()) for place in places)
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 4), (4, 4), (6, 3), (1, 5)])
+def test_smirnov_equals_enumeration(n, m):
+    rng = np.random.default_rng(n + m)
+    orders = list(itertools.combinations(range(n + m), n))
+    gaps = [largest_gap(np.array(rows), np.delete(np.arange(n + m), list(rows))) for rows in orders]
+    for _ in range(5):
+        pool = rng.normal(size=n + m)
+        statistic, p_value = kolmogorov_smirnov(pool[:n], pool[n:])
+        assert statistic == pytest.approx(largest_gap(pool[:n], pool[n:]))
+        assert p_value == pytest.approx(np.mean([gap > statistic - 1e-9 for gap in gaps]))
+
+
+def test_smirnov_sees_shift_and_spread_and_is_careful_with_ties():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 300))
+    assert kolmogorov_smirnov(first, second)[1] > 0.05
+    assert kolmogorov_smirnov(first, second + 1)[1] < 1e-15
+    assert kolmogorov_smirnov(first, second / 3)[1] < 1e-9
+    assert kolmogorov_smirnov(np.ones(4), np.ones(9)) == (0.0, 1.0)
+    pool = np.repeat([0.0, 1.0, 2.0], 4)
+    observed, p_value = kolmogorov_smirnov(pool[:5], pool[5:])
+    orders = list(itertools.combinations(range(12), 5))
+    gaps = [largest_gap(pool[list(rows)], np.delete(pool, list(rows))) for rows in orders]
+    assert p_value >= np.mean([gap > observed - 1e-9 for gap in gaps])
 
 
 def mean_of(values):

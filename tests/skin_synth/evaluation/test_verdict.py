@@ -182,3 +182,41 @@ def test_a_class_that_is_shown_too_rarely(trial, clean):
     (fault,) = judge_all(results)["faults"]
     assert (fault["fault"], fault["classes"]) == ("weak_class", ["mole"])
     assert "in 70% of the images asked for as mole, and in 100% of real ones" in fault["sentence"]
+
+
+def test_images_of_other_skin(trial, clean):
+    found = faults(trial.verdict((0.7 * clean).astype(np.uint8)))
+    drift = found["drift"]
+    assert drift["classes"] == []
+    assert "brightness is lower" in drift["sentence"]
+    assert "lesion lightness is lower" in drift["sentence"]
+    assert "lesion size" not in drift["sentence"]
+    assert drift["p_value"] < 1e-6
+
+
+def test_a_drift_is_named_where_it_is_certain_large_and_above_its_floor(trial, clean):
+    results = trial.results(clean)
+    level = judge_all(results)["threshold"] / 6
+    figures = results["appearance"]["classes"]["ring"]["measures"]["lesion_size"]
+    spread = figures["real"]["deviation"]
+
+    def named(p_value, size, floor, median):
+        figures["test"]["p_value"], figures["drift"]["drift"] = p_value, size
+        figures["floor"] = floor
+        figures["synthetic"]["median"] = figures["real"]["median"] + median * spread
+        return [fault["sentence"] for fault in judge_all(results)["faults"]]
+
+    (sentence,) = named(0.9 * level, 0.8, 0.1, 0.8)
+    assert "lesion size of ring is higher. The largest drift is 0.8" in sentence
+    (sentence,) = named(0.9 * level, 0.8, 0.1, 0.0)
+    assert "lesion size of ring is of another spread" in sentence
+    assert named(1.1 * level, 0.8, 0.1, 0.8) == []
+    assert named(0.9 * level, 0.4, 0.1, 0.4) == []
+    assert named(0.9 * level, 0.8, 0.5, 0.8) == []
+
+
+@pytest.mark.parametrize("words", ["gain shown", "no gain shown", "harm shown"])
+def test_use_is_what_the_study_says_or_not_measured(trial, clean, words):
+    results = trial.results(clean)
+    assert judge_all(results)["use"] == "not measured"
+    assert judge_all({**results, "utility": {"verdict": {"words": words}}})["use"] == words
