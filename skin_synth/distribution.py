@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from skin_synth.data import DrawnImages, batches
 from skin_synth.gan import ConditionalGAN
 from skin_synth.presets import Preset
 from tfrecords_tools.errors import InputError
@@ -141,6 +143,18 @@ def check_agreement(strategy: tf.distribute.Strategy | None, what: str, number: 
 def scope(strategy: tf.distribute.Strategy | None) -> contextlib.AbstractContextManager[Any]:
     """Where networks are made and restored that this strategy trains."""
     return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
+def source_of(gan: ConditionalGAN, split: DrawnImages) -> Callable[..., tf.data.Dataset]:
+    """What gives the batches of a run from its next step on; see `data.batches`."""
+    return functools.partial(
+        batches,
+        split,
+        batch_size=gan.preset.batch_size,
+        seed=gan.seed,
+        exponent=gan.preset.sampling_exponent,
+        first_step=int(gan.steps.numpy()),
+    )
 
 
 def fit(

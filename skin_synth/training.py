@@ -6,21 +6,16 @@ import contextlib
 import dataclasses
 import functools
 import os
-import resource
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import keras
-import numpy as np
 import tensorflow as tf
 
 from skin_synth import callbacks as callbacks_of_run
 from skin_synth import distribution
 from skin_synth.checkpoints import KEPT
-from skin_synth.data import DrawnImages, batches
+from skin_synth.data import DrawnImages
+from skin_synth.forecast import forecast
 from skin_synth.gan import ConditionalGAN
 from skin_synth.health import SickError
 from skin_synth.interruptions import StopWish, stop_wish
@@ -40,7 +35,6 @@ from tfrecords_tools.schema import TRAIN
 
 EPOCH_IMAGES = 1_000
 """An epoch is only the beat of the logs: about so many images, rounded to whole batches."""
-DRY_RUN_STEPS = 10
 
 
 def train(
@@ -348,7 +342,7 @@ def _fit(
     epochs_left = -(-(images - gan.images_seen) // (epoch_steps * gan.preset.batch_size))
     distribution.fit(
         gan,
-        source_of(gan, split),
+        distribution.source_of(gan, split),
         strategy,
         epochs=epochs_left,
         steps_per_epoch=epoch_steps,
@@ -358,85 +352,3 @@ def _fit(
             *keepers,
         ],
     )
-
-
-def source_of(gan: ConditionalGAN, split: DrawnImages) -> Callable[..., tf.data.Dataset]:
-    """What gives the batches of a run from its next step on; see `data.batches`."""
-    return functools.partial(
-        batches,
-        split,
-        batch_size=gan.preset.batch_size,
-        seed=gan.seed,
-        exponent=gan.preset.sampling_exponent,
-        first_step=int(gan.steps.numpy()),
-    )
-
-
-def forecast(
-    config: RunConfig,
-    split: DrawnImages,
-    images: int | None,
-    strategy: tf.distribute.Strategy | None = None,
-) -> list[str]:
-    """What training would cost, from a few real steps: lines for a person.
-
-    Args:
-        config: of the run to be.
-        split: its training images.
-        images: where it is to stop; default the preset's schedule.
-        strategy: how it spreads over devices.
-    """
-    with distribution.scope(strategy):
-        gan = new_gan(config)
-    preset = config.preset
-    images = images or preset.schedule_images
-    speed = measure_speed(gan, split, strategy)
-    smallest = int(np.argmin(split.class_counts))
-    return [
-        f"preset          {preset.name}: {preset.image_size}x{preset.image_size}, "
-        f"batch {preset.batch_size}, {config.policy}",
-        f"parameters      generator {gan.generator.count_params():,}, "
-        f"discriminator {gan.discriminator.count_params():,}",
-        f"training images {len(split):,} in {len(split.class_names)} classes",
-        f"smallest class  {split.class_names[smallest]}: {split.class_counts[smallest]:,} images",
-        f"speed           {speed:.0f} images/s",
-        f"time            {images / speed / 3600:.1f} h for {images:,} images",
-        f"peak memory     {_peak_memory() / 2**30:.1f} GiB",
-    ]
-
-
-def measure_speed(
-    gan: ConditionalGAN, split: DrawnImages, strategy: tf.distribute.Strategy | None = None
-) -> float:
-    """Images per second of a few training steps, the first one (tracing) left out."""
-    clock = _Clock()
-    distribution.fit(
-        gan,
-        source_of(gan, split),
-        strategy,
-        epochs=2,
-        steps_per_epoch=DRY_RUN_STEPS,
-        callbacks=[clock],
-    )
-    return DRY_RUN_STEPS * gan.preset.batch_size / (clock.times[-1] - clock.times[-2])
-
-
-class _Clock(keras.callbacks.Callback):
-    """Notes when each epoch ends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.times: list[float] = []
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Notes one."""
-        self.times.append(time.monotonic())
-
-
-def _peak_memory() -> int:
-    """Bytes of the GPU at most in use so far, or of this process where there is none."""
-    if tf.config.list_physical_devices("GPU"):
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-    # Kilobytes on Linux, bytes on macOS.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

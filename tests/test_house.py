@@ -24,12 +24,12 @@ PYTHON_FILES = sorted(
 
 STOREYS = (
     ("cli",),
-    ("evaluation_commands", "manifest_commands"),
+    ("training_command", "evaluation_commands", "manifest_commands"),
     ("common_flags",),
     ("demo",),
     ("training", "synthesis"),
     ("validation",),
-    ("callbacks",),
+    ("callbacks", "forecast"),
     ("pretrained",),
     ("evaluation", "serving"),
     ("warm_start",),

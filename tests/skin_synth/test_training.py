@@ -1,4 +1,4 @@
-"""Training: files it leaves, exact resume, limits, refusals, the dry run."""
+"""Training: files it leaves, exact resume, limits, refusals."""
 
 from __future__ import annotations
 
@@ -70,18 +70,6 @@ def test_minutes_stop_a_run_and_leave_a_checkpoint(tiny_preset, phantom_data, tm
     )
     assert 0 < run.images_seen < 10**6
     assert load_run(tmp_path / "run").images_seen == run.images_seen
-
-
-def test_a_dry_run_tells_the_cost_and_writes_nothing(tiny_preset, phantom_data, tmp_path):
-    lines = []
-    result = training.train(
-        phantom_data, tmp_path / "run", preset=tiny_preset.name, dry_run=True, say=lines.append
-    )
-    text = "\n".join(lines)
-    assert result is None
-    assert not (tmp_path / "run").exists()
-    for word in ("parameters", "smallest class", "images/s", "time", "peak memory"):
-        assert word in text
 
 
 def test_another_data_set_is_refused(tiny_run, phantom_folder, tmp_path):
