@@ -57,6 +57,7 @@ class Driver:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 bufsize=0,
+                start_new_session=True,
             )
         self.until("ready")
 
@@ -87,7 +88,7 @@ class Driver:
 def driver(tmp_path_factory):
     started = Driver(tmp_path_factory.mktemp("driver") / "stderr")
     yield started
-    started.process.kill()
+    os.killpg(started.process.pid, signal.SIGKILL)  # a child of a failed test among them
     started.process.communicate()
 
 
@@ -131,6 +132,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_weights(
             run = tmp_path / f"run-{number}"
         number += 1
         child = driver.start(f"{words} {run}")
+        driver.until("on")  # "RUN: POLICY, from image 0 on"
         if number % 2:
             wait_for_checkpoint(driver, run)
             time.sleep(random.uniform(0, 0.02))
@@ -158,7 +160,7 @@ def test_a_signal_ends_training_with_a_checkpoint_and_a_line(
 ):
     run = tmp_path / "run"
     child = driver.start(f"{words} {run}")
-    driver.until("on")  # "RUN: float32, from image 0 on"
+    driver.until("on")
     os.kill(child, number)
     assert driver.exit_code() == 128 + number
     said = driver.errors.read_text().strip().splitlines()[-1]
@@ -179,6 +181,7 @@ def test_while_one_process_trains_another_may_read_and_not_train(
 ):
     run = tmp_path / "run"
     child = driver.start(f"{words.replace(str(IMAGES), '1000000')} {run}")
+    driver.until("on")
     wait_for_checkpoint(driver, run, count=2)
     with pytest.raises(InputError, match=f"in use by process {child}"):
         train(phantom_data, run, images=IMAGES)
