@@ -75,7 +75,8 @@ def balance(
             or numbers by class name.
         ratio: synthetic images for each real one of a class, at the most; None for no limit.
         filters: "all", or "copies" to drop exact copies only.
-        seed: the first seed of each class, and that of the classifiers.
+        seed: the first seed of the first class (others have seeds of their own), and that of the
+            classifiers.
         truncation: factor of the latents.
         image_folder: whether to add all images as files with a CSV, in `IMAGE_FOLDER`.
         audit_features: by what the distance to training images is measured again; None: a second

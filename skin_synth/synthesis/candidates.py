@@ -33,6 +33,9 @@ FEWEST = 16
 """And at least; between them, twice as many as are missing."""
 PATIENCE = 10
 """Draws for each image kept, at the most ..."""
+SEEDS_OF_A_CLASS = 1_000_000
+"""From the first seed of a class to that of the next: one seed gives pictures of one layout in all
+classes, which would stand side by side in the data set as if each had been found several times."""
 START = 256
 """... and so many more: a class is given up after `START` + `PATIENCE` times those kept."""
 
@@ -147,7 +150,7 @@ class Drawer:
             training: the images that it was trained on.
             gauge: judges the candidates; None drops exact copies only.
             work: where chunks are kept.
-            seed: the first of each class.
+            seed: the first of the first class; see `SEEDS_OF_A_CLASS`.
             truncation: factor of the latents.
         """
         self.source = source
@@ -163,9 +166,9 @@ class Drawer:
         """Draws candidates of a class until enough are kept or too many were in vain."""
         chunks: list[Chunk] = []
         kept = np.empty((0, *self.training.images.shape[1:]), np.uint8)
-        drawn = 0
+        first, drawn = self.seed + label * SEEDS_OF_A_CLASS, 0
         while len(kept) < wanted and drawn < START + PATIENCE * len(kept):
-            chunk = self._chunk(label, len(chunks), self.seed + drawn, wanted, kept)
+            chunk = self._chunk(label, len(chunks), first + drawn, wanted, kept)
             self._known.update(pixels_sha256(image) for image in chunk.images)
             chunks.append(chunk)
             drawn += len(chunk.seeds)

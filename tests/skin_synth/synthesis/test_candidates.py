@@ -7,7 +7,14 @@ import dataclasses
 import numpy as np
 
 from skin_synth.provenance import pixels_sha256
-from skin_synth.synthesis.candidates import CHUNK, PATIENCE, START, Drawer, WorkDirectory
+from skin_synth.synthesis.candidates import (
+    CHUNK,
+    PATIENCE,
+    SEEDS_OF_A_CLASS,
+    START,
+    Drawer,
+    WorkDirectory,
+)
 
 
 def drawer(painter, training, tmp_path, *, seed=0):
@@ -21,8 +28,9 @@ def test_no_image_that_nobody_wants_is_counted(painter, training, tmp_path):
     drawing = drawer(honest, training, tmp_path, seed=7).draw(2, 5)
     assert drawing.kept == 5
     assert drawing.outcomes.total() == 5
-    assert drawing.chunks[0].seeds.tolist() == [7, 8, 9, 10, 11]
-    np.testing.assert_array_equal(drawing.images[3], honest.paint(2, 10))
+    first = 7 + 2 * SEEDS_OF_A_CLASS
+    assert drawing.chunks[0].seeds.tolist() == [first, first + 1, first + 2, first + 3, first + 4]
+    np.testing.assert_array_equal(drawing.images[3], honest.paint(2, first + 3))
 
 
 def test_nothing_wanted_draws_nothing(painter, training, tmp_path):
