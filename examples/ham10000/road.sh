@@ -17,7 +17,8 @@ images=${IMAGES:-150000}
   --labels "$ham/metadata.csv" --id_column image_id --label_column dx \
   --group_column lesion_id --size 64
 tfrecords-tools inspect "$out/data"
-skin-synth train --data "$out/data" --run "$out/run" --preset derm-64 --images "$images"
+skin-synth train --data "$out/data" --run "$out/run" --preset derm-64 \
+  --schedule_images "$images"
 skin-synth evaluate --run "$out/run" --data "$out/data" --out "$out/report" --overwrite
 skin-synth balance --run "$out/run" --data "$out/data" --out "$out/balanced" --target 1000 \
   --overwrite

@@ -1,0 +1,54 @@
+"""Pack a run on HAM10000 as the generator that comes with the package.
+
+Shows `skin_synth.load_run`, a model card with the figures of a report, and
+`skin_synth.pretrained.pack`. Takes about half a minute:
+
+    .venv/bin/python examples/ham10000/pack.py --run runs/ham/run --report runs/ham/report \
+        --out skin_synth/pretrained/derm-64-ham10000
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import skin_synth
+from skin_synth.pretrained import pack
+from skin_synth.serving.model_card import model_card, read_report
+from skin_synth.serving.origin import origin_of
+
+LICENCE = """
+## Licence and citation
+
+Trained on the training split of HAM10000, whose images are for non-commercial use (CC BY-NC 4.0).
+So is this generator, and so is what it paints. Cite
+
+> Tschandl P., Rosendahl C., Kittler H. The HAM10000 dataset, a large collection of multi-source
+> dermatoscopic images of common pigmented skin lesions. Scientific Data 5, 180161 (2018).
+> https://doi.org/10.1038/sdata.2018.161
+
+The photographs are from Vienna and Queensland and show mostly light skin. akiec: actinic keratoses
+and intraepithelial carcinoma; bcc: basal cell carcinoma; bkl: benign keratosis-like lesions; df:
+dermatofibroma; mel: melanoma; nv: melanocytic nevi; vasc: vascular lesions.
+"""
+
+
+def main() -> None:
+    """Writes the generator and its card."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--run", type=Path, required=True, help="a trained run")
+    parser.add_argument("--report", type=Path, required=True, help="its evaluation")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the generator")
+    options = parser.parse_args()
+
+    run = skin_synth.load_run(options.run)
+    origin = origin_of(run)
+    counts = run.config.data.class_counts
+    card = model_card(origin, run.class_names, counts, read_report(options.report, origin))
+    version = pack(run, options.out, card.rstrip() + "\n" + LICENCE, overwrite=True)
+    size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
+    print(f"{version}: {size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()
