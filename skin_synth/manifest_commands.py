@@ -30,7 +30,8 @@ def verify_manifest_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="DATA",
-        help="the data set that was balanced: check that DIR's real records equal its own",
+        help="the data set that was balanced: check that DIR's real records equal its own "
+        "(default: look at the synthetic ones alone)",
     )
 
 

@@ -129,6 +129,7 @@ class FakeGAN:
     """Stands for the averaged generator; paints classes in `stuck` the same each time."""
 
     class_names = NAMES
+    state = ()
 
     def __init__(self):
         self.images_seen = 0
