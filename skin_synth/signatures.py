@@ -6,6 +6,7 @@ library (`ConditionalGAN.generate`) and the SavedModel run its functions, and so
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 
@@ -261,8 +262,21 @@ def _ids_of(class_names: tuple[str, ...]) -> tf.lookup.KeyValueTensorInitializer
     return tf.lookup.KeyValueTensorInitializer(tf.constant(class_names), ids)
 
 
+class _NamedByContent(tf.lookup.TextFileInitializer):
+    """Names the table in the saved graph by what is in the file.
+
+    By default the name holds the path of the file, which is nobody's business; and tables of one
+    name are one table in a process, so that it has to differ where the classes do.
+    """
+
+    @property
+    def _shared_name(self) -> str:
+        content = tf.io.read_file(self._filename_arg).numpy()
+        return f"labels_{hashlib.sha256(content).hexdigest()[:16]}"
+
+
 def _ids_by_line(path: str | os.PathLike[str]) -> tf.lookup.TextFileInitializer:
-    return tf.lookup.TextFileInitializer(
+    return _NamedByContent(
         os.fspath(path),
         key_dtype=tf.string,
         key_index=tf.lookup.TextFileIndex.WHOLE_LINE,

@@ -184,6 +184,13 @@ def test_the_labels_are_looked_up_in_the_asset(version, tmp_path):
     np.testing.assert_array_equal(answer["label_id"], [6, 0])
 
 
+def test_no_file_tells_where_it_was_written(version):
+    files = [path for path in version.rglob("*") if path.is_file()]
+    parents = [str(parent).encode() for parent in version.parents if len(parent.parts) > 2]
+    assert len(files) > 5
+    assert [path for path in files if any(place in path.read_bytes() for place in parents)] == []
+
+
 def test_the_warm_up_file_replays(version, loaded):
     signatures = []
     for serialized in tf.data.TFRecordDataset(str(version / WARMUP)):
