@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -37,6 +39,16 @@ class UpsamplingConv(keras.layers.Layer):
         super().__init__(**options)
         self.filters = filters
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self._ready: tf.Tensor | None = None
+
+    @contextlib.contextmanager
+    def spread_once(self) -> Iterator[None]:
+        """Spreads the kernel here, for all calls in the block: in a loop it would be each time."""
+        self._ready = _spread(self.kernel)
+        try:
+            yield
+        finally:
+            self._ready = None
 
     def build(self, input_shape: Any) -> None:
         """Makes the kernel: [3, 3, channels, filters], as of a plain convolution."""
@@ -48,10 +60,9 @@ class UpsamplingConv(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """See the class."""
-        shape = self.compute_output_shape(x.shape)
-        return tf.nn.conv2d_transpose(
-            x, _spread(self.kernel), [tf.shape(x)[0], *shape[1:]], strides=2, padding="SAME"
-        )
+        kernel = _spread(self.kernel) if self._ready is None else self._ready
+        output_shape = [tf.shape(x)[0], *self.compute_output_shape(x.shape)[1:]]
+        return tf.nn.conv2d_transpose(x, kernel, output_shape, strides=2, padding="SAME")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of x, twice as high and wide."""

@@ -168,12 +168,13 @@ class Sampler(tf.Module):
         def paint(rows: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             return to_uint8(self.generator(rows, training=False))
 
-        images = tf.map_fn(
-            paint,
-            (latent, label_id),
-            parallel_iterations=AT_A_TIME,
-            fn_output_signature=tf.TensorSpec([CHUNK, *self.image_shape], tf.uint8),
-        )
+        with self.generator.spread_once():
+            images = tf.map_fn(
+                paint,
+                (latent, label_id),
+                parallel_iterations=AT_A_TIME,
+                fn_output_signature=tf.TensorSpec([CHUNK, *self.image_shape], tf.uint8),
+            )
         return tf.reshape(images, [chunks * CHUNK, *self.image_shape])[:count]
 
     def _assert_known(self, label_id: tf.Tensor, received: tf.Tensor) -> tf.Operation:

@@ -172,7 +172,7 @@ def _picture(items: Sequence[Item]) -> tuple[list[np.ndarray], list[str]]:
         for start in range(0, len(of_class), COLUMNS):
             part = of_class[start : start + COLUMNS]
             rows.append(np.stack([item.image for item in part]))
-            names.append(f"{name} {part[0].number}–{part[-1].number}")
+            names.append(f"{name} {part[0].number}-{part[-1].number}")
     return rows, names
 
 

@@ -97,3 +97,14 @@ def test_upsampling_config_round_trip():
     again = keras.saving.deserialize_keras_object(config)
     x = tf.ones([1, 4, 4, 3])
     np.testing.assert_array_equal(again(x), upsampling(seed=3)(x))
+
+
+def test_a_kernel_that_is_spread_once_gives_the_same_and_is_forgotten_after():
+    layer = upsampling()
+    x = tf.random.stateless_normal([2, 4, 4, 3], [1, 2])
+    before = layer(x).numpy()
+    with layer.spread_once():
+        np.testing.assert_array_equal(layer(x), before)
+        layer.kernel.assign(2.0 * layer.kernel)
+        np.testing.assert_array_equal(layer(x), before)
+    np.testing.assert_allclose(layer(x), 2.0 * before, rtol=1e-6)
