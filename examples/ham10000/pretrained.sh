@@ -3,8 +3,8 @@
 # five seeds with MobileNet's features, a blind sheet for readers.
 #
 # Takes about three hours on one CPU core for training, and a quarter of an hour for the rest on two.
-# The study of use (classifiers trained with and without synthetic images) takes longer than all else;
-# UTILITY=--utility adds it. Stop the script whenever you like: the same command goes on.
+# With USE=1 the report also says whether the images help classifiers, which takes longer. Stop the
+# script whenever you like: the same command goes on.
 #
 #   examples/ham10000/pretrained.sh runs/ham/data mobilenet_v1_0.75_224.weights.h5 runs/derm64
 #
@@ -16,5 +16,7 @@ out=${3:-runs/derm64}
 
 skin-synth train --data "$data" --run "$out/run" --preset derm-64
 skin-synth evaluate --run "$out/run" --data "$data" --out "$out/report" --seeds 5 \
-  --features mobilenet --weights "$weights" --overwrite ${UTILITY:-}
+  --features mobilenet --weights "$weights" --cache "$out/report.cache" --overwrite
+[ -z "${USE:-}" ] || skin-synth evaluate --run "$out/run" --data "$data" --out "$out/report" --seeds 5 \
+  --features mobilenet --weights "$weights" --cache "$out/report.cache" --overwrite --utility
 skin-synth reader-study --run "$out/run" --data "$data" --out "$out/readers" --overwrite
