@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -106,14 +105,6 @@ class Generator(keras.Model):
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             x = leaky(norm((up(x), condition), training=training))
         return ops.tanh(self.to_rgb(x))
-
-    @contextlib.contextmanager
-    def spread_once(self) -> Iterator[None]:
-        """For a loop of calls with the same weights; see `UpsamplingConv.spread_once`."""
-        with contextlib.ExitStack() as all_stages:
-            for up in self.ups:
-                all_stages.enter_context(up.spread_once())
-            yield
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

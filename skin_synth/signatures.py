@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from skin_synth.layers import kernels_spread_once
 from tfrecords_tools.errors import InputError
 
 CHUNK = 16
@@ -168,7 +169,7 @@ class Sampler(tf.Module):
         def paint(rows: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             return to_uint8(self.generator(rows, training=False))
 
-        with self.generator.spread_once():
+        with kernels_spread_once(self.generator):
             images = tf.map_fn(
                 paint,
                 (latent, label_id),

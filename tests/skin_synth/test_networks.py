@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from skin_synth.layers import kernels_spread_once
 from skin_synth.networks import Discriminator, Generator
 from skin_synth.precision import POLICIES
 
@@ -99,3 +100,14 @@ def test_config_round_trip(make):
     assert again.dtype_policy.name == "mixed_bfloat16"
     for a, b in zip(network.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_kernels_spread_once_are_those_of_all_stages():
+    network = generator()
+    rows = latents(), tf.constant([0, 1, 2, 0])
+    before = network(rows).numpy()
+    with kernels_spread_once(network):
+        for up in network.ups:
+            up.kernel.assign(tf.zeros_like(up.kernel))
+        np.testing.assert_array_equal(network(rows), before)
+    assert np.abs(network(rows) - before).max() > 0.01
