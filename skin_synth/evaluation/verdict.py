@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from skin_synth.evaluation.appearance import MEASURES
@@ -220,21 +220,24 @@ def _classes(found: dict[str, Any], names: tuple[str, ...], threshold: float) ->
     for name, (share, bar, p_value) in low.items():
         if name in in_pairs:
             continue
+        strangers = [other for other in names if other != name]
+        row = synthetic["confusion"][names.index(name)]
+        other = _taken_for([row[names.index(each)] for each in strangers], strangers)
         missing = share < LOST_SHARE * bar
         what = f"Class {name} is missing" if missing else f"Class {name} is shown too rarely"
         yield Fault(
             "missing_class" if missing else "weak_class",
             (name,),
             f"{what}: a classifier finds it in {share:.0%} of the images asked for as {name}, and "
-            f"in {bar:.0%} of real ones; most of the others look like {taken[name]}.",
+            f"in {bar:.0%} of real ones; most of the others look like {other}.",
             TESTS["class"],
             share,
             p_value,
         )
 
 
-def _taken_for(row: list[int], names: tuple[str, ...]) -> str:
-    """The class that most images of a row were assigned to, itself included."""
+def _taken_for(row: Sequence[int], names: Sequence[str]) -> str:
+    """The class, of those named, that most images of a row were assigned to."""
     return names[max(range(len(names)), key=lambda label: row[label])]
 
 

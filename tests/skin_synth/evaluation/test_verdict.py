@@ -182,6 +182,7 @@ def test_a_class_that_is_shown_too_rarely(trial, clean):
     (fault,) = judge_all(results)["faults"]
     assert (fault["fault"], fault["classes"]) == ("weak_class", ["mole"])
     assert "in 70% of the images asked for as mole, and in 100% of real ones" in fault["sentence"]
+    assert "most of the others look like blotch." in fault["sentence"]
 
 
 def test_images_of_other_skin(trial, clean):
