@@ -16,11 +16,11 @@ import numpy as np
 
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation import features as extractors
+from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.classifier import train_classifier
 from skin_synth.evaluation.features import Extractor
 from skin_synth.evaluation.material import Paints
 from skin_synth.evaluation.utility_arms import make_arms
-from skin_synth.evaluation.utility_cache import Cache
 from skin_synth.evaluation.utility_comparison import HeldOut, compare
 from skin_synth.evaluation.utility_study import REPLICATES, SEEDS, Paint, Protocol, Study
 from skin_synth.evaluation.utility_training import BATCH_SIZE

@@ -5,7 +5,8 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from skin_synth.data import LabelledImages
 from skin_synth.evaluation import utility_metrics as metrics
 from skin_synth.evaluation import utility_statistics as statistics
 from skin_synth.evaluation import utility_training as training
+from skin_synth.evaluation.cache import Cache, content_hash
 from skin_synth.evaluation.features import Extractor
 from skin_synth.evaluation.utility_arms import Arm
-from skin_synth.evaluation.utility_cache import Cache, content_hash
 from skin_synth.evaluation.utility_comparison import PRIMARY, Predictions
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
@@ -94,7 +95,8 @@ class Study:
                 for learner in learners:
                     for arm in self.arms:
                         arrays = self.cache.arrays(
-                            {**learner.key, **self.key(arm, seed)},
+                            "training",
+                            (key_text({**learner.key, **self.key(arm, seed)}),),
                             functools.partial(learner.predict, arm, seed, synthetic),
                         )
                         found[learner.name, arm.name].append(arrays)
@@ -329,4 +331,9 @@ class _LinearHead(_Learner):
             found = training.feature_views(self._extractor, images(), views=views, seed=key)
             return {"features": found}
 
-        return self.study.cache.arrays(full, compute)["features"]
+        return self.study.cache.arrays("views", (key_text(full),), compute)["features"]
+
+
+def key_text(key: Mapping[str, Any]) -> str:
+    """A key of plain JSON values as text; the order of its entries does not matter."""
+    return json.dumps(key, sort_keys=True)

@@ -53,6 +53,20 @@ def test_what_cannot_be_read_is_computed_again_and_that_is_said(tmp_path, capsys
     assert work.done == 2
 
 
+def test_a_kill_leaves_no_file(tmp_path, monkeypatch):
+    def half(path, **arrays):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    cache, work = Cache(tmp_path), Work()
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", half)
+        with pytest.raises(KeyboardInterrupt):
+            cache.arrays("features", ("a",), work)
+    assert list(tmp_path.iterdir()) == []
+    np.testing.assert_array_equal(cache.arrays("features", ("a",), work)["rows"], [2, 3, 4])
+
+
 def test_work_that_fails_leaves_nothing(tmp_path):
     def fail():
         raise RuntimeError("no features")

@@ -9,9 +9,9 @@ import pytest
 
 from skin_synth.data import LabelledImages
 from skin_synth.evaluation import utility_study
+from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility_arms import CONTROLS, make_arms
-from skin_synth.evaluation.utility_cache import Cache, name_of
-from skin_synth.evaluation.utility_study import Protocol, Study
+from skin_synth.evaluation.utility_study import Protocol, Study, key_text
 from tfrecords_tools.errors import InputError
 
 MIXED = make_arms((1.0,))[3]
@@ -41,7 +41,12 @@ def a_study(**changes):
 
 
 def names_of(study):
-    return [name_of(study.key(arm, seed)) for arm in (CONTROLS[0], MIXED) for seed in (0, 1)]
+    return [key_text(study.key(arm, seed)) for arm in (CONTROLS[0], MIXED) for seed in (0, 1)]
+
+
+def test_names_follow_from_keys():
+    assert key_text({"a": 1, "b": [1, 2]}) == key_text({"b": [1, 2], "a": 1})
+    assert len({key_text(key) for key in ({"a": 1}, {"a": 2}, {"a": "1"}, {"b": 1})}) == 4
 
 
 def test_the_same_study_has_the_same_names():
