@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import os
 from collections.abc import Callable
@@ -30,33 +31,34 @@ class ImageArray(Protocol):
         """Rows of it: int[k] to uint8[k, height, width, 3]."""
 
 
-class DrawnImages(Protocol):
-    """What batches are drawn from; `LabelledImages` lie in memory, `StreamedImages` on disk."""
+class DrawnImages(abc.ABC):
+    """What batches are drawn from; `LabelledImages` lie in memory, `StreamedImages` on disk.
 
-    @property
-    def images(self) -> ImageArray:
-        """uint8[n, height, width, 3]."""
+    Attributes:
+        images: uint8[n, height, width, 3].
+        labels: int64[n], indices into `class_names`.
+        class_names: the classes of the data set, in the order of their labels.
+    """
 
-    @property
-    def labels(self) -> np.ndarray:
-        """int64[n], indices into `class_names`."""
+    images: ImageArray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The classes of the data set, in the order of their labels."""
+    def __len__(self) -> int:
+        return len(self.labels)
 
     @property
     def class_counts(self) -> np.ndarray:
         """int64[classes], images in each class."""
+        return np.bincount(self.labels, minlength=len(self.class_names))
 
-    def __len__(self) -> int: ...
-
+    @abc.abstractmethod
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """What gives rows of `images` in a graph: int64[k] to uint8[k, height, width, 3]."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LabelledImages:
+class LabelledImages(DrawnImages):
     """One split, decoded, in memory.
 
     Attributes:
@@ -73,16 +75,8 @@ class LabelledImages:
     groups: tuple[str, ...]
     class_names: tuple[str, ...]
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def class_counts(self) -> np.ndarray:
-        """int64[classes], images in each class."""
-        return np.bincount(self.labels, minlength=len(self.class_names))
-
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """What gives rows of `images` in a graph: int64[k] to uint8[k, height, width, 3]."""
+        """See `DrawnImages.gatherer`."""
         images = tf.constant(self.images)
         return lambda rows: tf.gather(images, rows)
 

@@ -86,7 +86,7 @@ class ImagesOnDisk:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class StreamedImages:
+class StreamedImages(DrawnImages):
     """One split on disk, which training draws from as from `LabelledImages`.
 
     Attributes:
@@ -99,16 +99,8 @@ class StreamedImages:
     labels: np.ndarray
     class_names: tuple[str, ...]
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def class_counts(self) -> np.ndarray:
-        """int64[classes], images in each class."""
-        return np.bincount(self.labels, minlength=len(self.class_names))
-
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """What gives rows of `images` in a graph: int64[k] to uint8[k, height, width, 3]."""
+        """See `DrawnImages.gatherer`."""
         return self.images.gather
 
 
