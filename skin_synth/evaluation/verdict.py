@@ -39,7 +39,7 @@ TESTS = {
     "copies": "precedence test of shares below the first percentile of real images, one-sided",
     "duplicates": "precedence test of shares below the first percentile of real images, one-sided",
     "class": "Fisher's exact test of the judge's hits, one-sided",
-    "variety": "permutation test of coverage (k = 5), one-sided",
+    "variety": "permutation test of coverage (mean over k = 1, 2, 3, 5, 8), one-sided",
     "texture": "rank-sum test of fine detail, one-sided",
     "difference": "permutation test of the kernel distance, one-sided",
     "drift": "Smirnov's test of each measure, two-sided, times the number of measures",

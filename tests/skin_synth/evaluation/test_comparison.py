@@ -56,9 +56,21 @@ def test_variety_that_is_missing_is_seen():
     half = np.abs(rng.normal(size=(60, 3)))
     found = variety_test(real, half, floor, np.random.default_rng(1))
     assert found["p_value"] < 0.001
-    assert found["coverage"] == manifold.coverage(real, half)
-    assert found["coverage_floor"] == manifold.coverage(real, floor)
+    for key, fake in (("coverage", half), ("coverage_floor", floor)):
+        expected = np.mean([manifold.coverage(real, fake, k) for k in comparison.VARIETY_K])
+        assert found[key] == pytest.approx(expected, abs=1e-6)
     assert variety_test(real, good, floor, np.random.default_rng(1))["p_value"] > 0.05
+
+
+def test_a_lost_mode_among_overlapping_ones_is_seen_in_small_sets():
+    """Two modes two standard deviations apart; wide neighbourhoods of one reach into the other."""
+    seen = 0
+    for seed in range(12):
+        rng = np.random.default_rng([8, seed])
+        real, floor = (rng.normal(size=(60, 2)) + rng.integers(0, 2, (60, 1)) * 3 for _ in range(2))
+        one_mode = rng.normal(size=(60, 2))
+        seen += variety_test(real, one_mode, floor, rng)["p_value"] < 0.001
+    assert seen == 12
 
 
 def test_a_difference_is_seen():
