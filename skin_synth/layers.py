@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from skin_synth import replicas
+from skin_synth import convolution, replicas
 
 LEAK = 0.2
 EPSILON = 1e-3
@@ -19,6 +19,26 @@ EPSILON = 1e-3
 def leaky(x: tf.Tensor) -> tf.Tensor:
     """Leaky ReLU of slope 0.2."""
     return ops.leaky_relu(x, negative_slope=LEAK)
+
+
+@keras.saving.register_keras_serializable("skin_synth")
+class DownsamplingConv(keras.layers.Conv2D):
+    """A 4x4 convolution of stride two that trains faster on a CPU (see `convolution`).
+
+    Call with [n, 2 height, 2 width, channels]; returns [n, height, width, filters].
+    """
+
+    def __init__(self, filters: int, **options: Any) -> None:
+        fixed = {
+            "kernel_size": convolution.SIDE,
+            "strides": convolution.STRIDE,
+            "padding": "same",
+        }
+        super().__init__(filters, **{**options, **fixed})
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
+        """See `keras.layers.Conv2D`."""
+        return convolution.halve(inputs, tf.convert_to_tensor(kernel))
 
 
 @keras.saving.register_keras_serializable("skin_synth")
@@ -58,11 +78,11 @@ class UpsamplingConv(keras.layers.Layer):
             name="kernel",
         )
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        """See the class."""
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See the class; `training` gives the same faster derivatives (see `convolution`)."""
         kernel = _spread(self.kernel) if self._ready is None else self._ready
-        output_shape = [tf.shape(x)[0], *self.compute_output_shape(x.shape)[1:]]
-        return tf.nn.conv2d_transpose(x, kernel, output_shape, strides=2, padding="SAME")
+        double = convolution.double if training else convolution.double_plainly
+        return double(x, kernel)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of x, twice as high and wide."""

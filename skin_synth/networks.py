@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from skin_synth.layers import ModulatedNorm, UpsamplingConv, leaky
+from skin_synth.layers import DownsamplingConv, ModulatedNorm, UpsamplingConv, leaky
 
 
 def _seeds(seed: int) -> Iterator[int]:
@@ -103,7 +103,7 @@ class Generator(keras.Model):
         x = ops.reshape(self.first(condition), (-1, 4, 4, self.widths[0]))
         x = leaky(self.norms[0]((x, condition), training=training))
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
-            x = leaky(norm((up(x), condition), training=training))
+            x = leaky(norm((up(x, training=training), condition), training=training))
         return ops.tanh(self.to_rgb(x))
 
     def get_config(self) -> dict[str, Any]:
@@ -157,14 +157,7 @@ class Discriminator(keras.Model):
             return keras.initializers.HeNormal(seed=next(seeds))
 
         self.downs = [
-            layers.Conv2D(
-                width,
-                4,
-                strides=2,
-                padding="same",
-                kernel_initializer=he(),
-                dtype=self.dtype_policy,
-            )
+            DownsamplingConv(width, kernel_initializer=he(), dtype=self.dtype_policy)
             for width in self.widths
         ]
         self.flatten = layers.Flatten(dtype="float32")

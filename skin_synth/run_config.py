@@ -10,7 +10,8 @@ from typing import Any
 from skin_synth.presets import Preset
 from tfrecords_tools.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of config.json; a new one, too, where the same run would come out with other weights."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -57,7 +57,7 @@ STOREYS = (
         "locks",
         "interruptions",
     ),
-    ("replicas",),
+    ("convolution", "replicas"),
 )
 """Modules of skin_synth from the top down: each imports from its own storey and those below."""
 

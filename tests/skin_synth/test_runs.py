@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from skin_synth.run_config import SCHEMA_VERSION
 from skin_synth.runs import RunDirectory, load_run, weights_hash
 from tests.skin_synth.test_run_config import config
 from tfrecords_tools.errors import InputError
@@ -26,7 +27,7 @@ def test_the_file_says_run_id_and_schema_version(tmp_path):
     RunDirectory(tmp_path / "run").create(config())
     fields = json.loads((tmp_path / "run" / "config.json").read_text())
     assert fields["run_id"] == config().run_id
-    assert fields["schema_version"] == 1
+    assert fields["schema_version"] == SCHEMA_VERSION
 
 
 def test_a_directory_with_something_else_is_left_alone(tmp_path):
@@ -40,15 +41,17 @@ def test_another_schema_version_is_refused(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     directory.create(config())
     path = directory.path / "config.json"
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
-    with pytest.raises(InputError, match="schema version 99"):
+    path.write_text(
+        path.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 1')
+    )
+    with pytest.raises(InputError, match="schema version 1,"):
         directory.config()
 
 
 def test_a_damaged_config_is_named(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     directory.create(config())
-    (directory.path / "config.json").write_text('{"schema_version": 1, "pres')
+    (directory.path / "config.json").write_text('{"schema_version": 2, "pres')
     with pytest.raises(InputError, match=r"config.json cannot be read"):
         load_run(directory.path)
 

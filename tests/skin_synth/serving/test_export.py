@@ -219,6 +219,11 @@ def test_only_core_operations_are_in_it(version):
     assert not [name for name in found if op_def_registry.get(name) is None]
 
 
+def test_no_gradient_of_ours_is_in_it(version):
+    """A loader would warn that it cannot find them."""
+    assert b"CustomGradient" not in (version / "saved_model.pb").read_bytes()
+
+
 def test_weights_are_float32(version):
     saved = tf.train.load_checkpoint(str(version / "variables" / "variables"))
     dtypes = saved.get_variable_to_dtype_map().values()
