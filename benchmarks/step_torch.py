@@ -147,53 +147,49 @@ def draw(count: int, probability: float) -> dict[str, torch.Tensor]:
 
 def augment(images: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
     """All of `skin_synth.augment.apply`, on float32[n, 3, side, side]."""
-    images = warp(turn(images, p["symmetry"]), p)
-    every = {name: values[:, None, None, None] for name, values in p.items()}
-    grey = images.mean(1, keepdim=True)
-    chroma = images - grey
-    across = (chroma.roll(1, 1) - chroma.roll(-1, 1)) / 3**0.5
-    turned = every["hue"].cos() * chroma + every["hue"].sin() * across
-    images = grey + turned * every["saturation"]
-    mean = images.mean((1, 2, 3), keepdim=True)
-    images = mean + (images - mean) * every["contrast"] + every["brightness"]
-    centres = (torch.arange(images.shape[2]) + 0.5) / images.shape[2]
+    images = warp(images, p)
+    side = images.shape[2]
+    same, grey = torch.eye(3), torch.full((3, 3), 1 / 3)
+    across = (same.roll(1, 0) - same.roll(-1, 0)) / 3**0.5
+    hue, saturation, contrast = (
+        p[name][:, None, None] for name in ("hue", "saturation", "contrast")
+    )
+    turned = hue.cos() * (same - grey) + hue.sin() * across
+    matrix = contrast * (grey + saturation * turned)
+    added = (1 - p["contrast"]) * images.mean((1, 2, 3)) + p["brightness"]
+    images = torch.baddbmm(added[:, None, None], matrix, images.flatten(2)).view_as(images)
+    centres = (torch.arange(side) + 0.5) / side
     half = p["cutout"][:, None] / 2
     inside_y = (centres - p["cutout_y"][:, None]).abs() < half
     inside_x = (centres - p["cutout_x"][:, None]).abs() < half
     return images * ~(inside_y[:, :, None] & inside_x[:, None, :])[:, None]
 
 
-def turn(images: torch.Tensor, symmetry: torch.Tensor) -> torch.Tensor:
-    """The symmetries of the square, as `skin_synth.augment.turn`: int64[n] in [0, 8)."""
-    changes = ((1, lambda x: x.flip(2)), (2, lambda x: x.flip(3)), (4, lambda x: x.mT))
-    for bit, change in changes:
-        chosen = (symmetry & bit > 0)[:, None, None, None]
-        images = torch.where(chosen, change(images), images)
-    return images
-
-
 def warp(images: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Bilinear by gathers, for `grid_sample` has no second derivative; mirrored at the edge."""
+    """Symmetries too; by gathers, for `grid_sample` has no second derivative; mirrored at edges."""
     side = images.shape[2]
-    every = {name: values[:, None, None] for name, values in p.items()}
     axis = torch.arange(side) - (side - 1) / 2
-    y = axis[None, :, None] - every["shift_y"] * side
-    x = axis[None, None, :] - every["shift_x"] * side
-    cos, sin = every["angle"].cos(), every["angle"].sin()
-    scale_x = every["scale"] * every["anisotropy"]
-    source_y = (cos * y - sin * x) / every["scale"] + (side - 1) / 2
-    source_x = (sin * y + cos * x) / scale_x + (side - 1) / 2
-    top, left = source_y.floor(), source_x.floor()
-    below, right = (source_y - top)[:, None], (source_x - left)[:, None]
+    y = axis[:, None] - (p["shift_y"] * side)[:, None, None]
+    x = axis[None, :] - (p["shift_x"] * side)[:, None, None]
+    cos, sin = p["angle"].cos(), p["angle"].sin()
+    scale_y, scale_x = p["scale"], p["scale"] * p["anisotropy"]
+    rows = (cos / scale_y, -sin / scale_y), (sin / scale_x, cos / scale_x)
+    swap = p["symmetry"] & 4 > 0
+    sources = []
+    for own, other, bit in (*rows, 1), (*rows[::-1], 2):
+        sign = torch.where(p["symmetry"] & bit > 0, -1.0, 1.0)
+        from_y, from_x = (sign * torch.where(swap, b, a) for a, b in zip(own, other, strict=True))
+        sources.append(from_y[:, None, None] * y + from_x[:, None, None] * x + (side - 1) / 2)
+    top, left = (source.floor() for source in sources)
+    below, right = sources[0] - top, sources[1] - left
     flat = images.flatten(2)
-
-    def pixel(row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
-        index = (mirror(row, side) * side + mirror(column, side)).flatten(1)
-        return flat.gather(2, index[:, None].expand(-1, 3, -1)).view_as(images)
-
-    upper = pixel(top, left) * (1 - right) + pixel(top, left + 1) * right
-    lower = pixel(top + 1, left) * (1 - right) + pixel(top + 1, left + 1) * right
-    return upper * (1 - below) + lower * below
+    parts = []
+    for row, share_y in ((top, 1 - below), (top + 1, below)):
+        for column, share_x in ((left, 1 - right), (left + 1, right)):
+            index = (mirror(row, side) * side + mirror(column, side)).flatten(1)
+            pixels = flat.gather(2, index[:, None].expand(-1, 3, -1))
+            parts.append(pixels * (share_y * share_x).flatten(1)[:, None])
+    return (parts[0] + parts[1] + parts[2] + parts[3]).view_as(images)
 
 
 def mirror(position: torch.Tensor, size: int) -> torch.Tensor:
@@ -258,28 +254,30 @@ class Trainer:
         real = images.float() / 127.5 - 1.0
         p = [draw(len(images), preset["augment_probability"]["start"]) for _ in range(2)]
 
-        def judge(x: torch.Tensor, which: int) -> torch.Tensor:
-            of_rows = {name: values[: len(x)] for name, values in p[which].items()}
-            with autocast(dtype):
-                return self.discriminator(augment(x, of_rows), labels[: len(x)])
+        def view(x: torch.Tensor, which: int) -> torch.Tensor:
+            return augment(x, {name: values[: len(x)] for name, values in p[which].items()})
 
-        with torch.no_grad(), autocast(dtype):
+        def judge(views: torch.Tensor) -> torch.Tensor:
+            with autocast(dtype):
+                return self.discriminator(views, labels.repeat(2)[: len(views)])
+
+        with autocast(dtype):
             fake = self.paint(labels)
-        loss = play[0](judge(real, 0), judge(fake, 1))
-        penalty = self._penalty(judge, real[:rows], 0)
+        seen = fake.detach()
+        logits = judge(torch.cat([view(real, 0), view(seen, 1)])).chunk(2)
+        loss = play[0](*logits)
+        penalty = self._penalty(lambda x: judge(view(x, 0)), real[:rows])
         if preset["penalty_fake"]:
-            penalty = penalty + self._penalty(judge, fake[:rows], 1)
+            penalty = penalty + self._penalty(lambda x: judge(view(x, 1)), seen[:rows])
         self.adam_d.zero_grad(set_to_none=True)
         (loss + preset["gamma"]["start"] / 2 * penalty).backward()
         self.adam_d.step()
 
         self.discriminator.requires_grad_(False)
-        with autocast(dtype):
-            fake = self.paint(labels)
         # A loss that does not look at real logits need not have them computed.
-        real_logits = judge(real, 0) if preset["loss"] == "relativistic" else None
+        real_logits = judge(view(real, 0)) if preset["loss"] == "relativistic" else None
         self.adam_g.zero_grad(set_to_none=True)
-        play[1](real_logits, judge(fake, 1)).backward()
+        play[1](real_logits, judge(view(fake, 1))).backward()
         self.adam_g.step()
         self.discriminator.requires_grad_(True)
         with torch.no_grad():
@@ -287,9 +285,9 @@ class Trainer:
                 list(self.average.parameters()), list(self.generator.parameters()), 0.01
             )
 
-    def _penalty(self, judge: Any, images: torch.Tensor, which: int) -> torch.Tensor:
+    def _penalty(self, judge: Any, images: torch.Tensor) -> torch.Tensor:
         images = images.detach().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(judge(images, which).sum(), images, create_graph=True)
+        (gradient,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)
         return gradient.square().sum((1, 2, 3)).mean()
 
 

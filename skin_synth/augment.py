@@ -3,8 +3,9 @@
 Every operation is a pure function of its parameters, acts on float32[n, height, width, 3] images
 in [-1, 1], and has exact first and second derivatives: warps are written as a gather and four
 bilinear weights, because TensorFlow's own resize and projective transform have no second
-derivative or a wrong first one. Colour is diagnostic in skin: hue turns by a few degrees at most,
-saturation and contrast move little.
+derivative or a wrong first one. Whatever moves pixels is one map of coordinates, whatever changes
+colours one 3x3 matrix an image, so that an image is touched as seldom as can be. Colour is
+diagnostic in skin: hue turns by a few degrees at most, saturation and contrast move little.
 """
 
 from __future__ import annotations
@@ -69,14 +70,13 @@ def apply(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
     """Turns, warps, recolours and cuts each image by its parameters; see `draw` for their meaning.
 
     Args:
-        images: float32[n, height, width, 3] in [-1, 1].
+        images: float32[n, side, side, 3] in [-1, 1].
         parameters: as `draw` gives them.
 
     Returns:
-        float32[n, height, width, 3]; colour shifts may leave [-1, 1].
+        float32[n, side, side, 3]; colour shifts may leave [-1, 1].
     """
-    images = warp(turn(images, parameters["symmetry"]), parameters)
-    return cutout(colour(images, parameters), parameters)
+    return cutout(colour(warp(images, parameters), parameters), parameters)
 
 
 def turn(images: tf.Tensor, symmetry: tf.Tensor) -> tf.Tensor:
@@ -103,17 +103,22 @@ def colour(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
     """Hue and saturation about each pixel's grey, contrast about the mean, brightness added.
 
     Hue turns the three channels about the axis of greys (Rodrigues' formula): what stands
-    perpendicular to that axis keeps its length.
+    perpendicular to that axis keeps its length. The mean is that of the greys, so that hue and
+    saturation leave it alone.
     """
-    grey = tf.reduce_mean(images, axis=3, keepdims=True)
-    chroma = images - grey
-    across = (tf.roll(chroma, 1, axis=3) - tf.roll(chroma, -1, axis=3)) / 3**0.5
-    hue = _per_image(parameters["hue"])
-    turned = tf.cos(hue) * chroma + tf.sin(hue) * across
-    images = grey + turned * _per_image(parameters["saturation"])
-    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-    images = mean + (images - mean) * _per_image(parameters["contrast"])
-    return images + _per_image(parameters["brightness"])
+    _, height, width, _ = images.shape
+    same, grey = tf.eye(3), tf.fill([3, 3], 1 / 3)
+    across = (tf.roll(same, 1, axis=0) - tf.roll(same, -1, axis=0)) / 3**0.5
+    hue, saturation, contrast = (
+        parameters[name][:, None, None] for name in ("hue", "saturation", "contrast")
+    )
+    turned = tf.cos(hue) * (same - grey) + tf.sin(hue) * across
+    matrix = contrast * (grey + saturation * turned)
+    mean = tf.reduce_mean(images, axis=[1, 2, 3])
+    added = (1.0 - parameters["contrast"]) * mean + parameters["brightness"]
+    pixels = tf.reshape(images, [-1, height * width, 3])
+    recoloured = tf.matmul(pixels, matrix, transpose_b=True) + added[:, None, None]
+    return tf.reshape(recoloured, [-1, height, width, 3])
 
 
 def cutout(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
@@ -129,43 +134,62 @@ def cutout(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
 
 
 def warp(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-    """Rotates, scales and shifts about the centre, bilinear, mirrored beyond the edge.
+    """Turns (as `turn` does), then rotates, scales and shifts about the centre, mirrored at edges.
 
     Args:
-        images: float32[n, height, width, 3].
-        parameters: `scale`, `anisotropy`, `angle`, `shift_y`, `shift_x`, as `draw` gives them.
+        images: float32[n, side, side, 3].
+        parameters: `symmetry`, `scale`, `anisotropy`, `angle`, `shift_y` and `shift_x`, as `draw`
+            gives them.
 
     Returns:
-        float32[n, height, width, 3].
+        float32[n, side, side, 3], bilinear.
     """
-    _, height, width, _ = images.shape
-    y = (tf.range(height, dtype=tf.float32) - (height - 1) / 2)[None, :, None]
-    x = (tf.range(width, dtype=tf.float32) - (width - 1) / 2)[None, None, :]
-    y = y - (parameters["shift_y"] * height)[:, None, None]
-    x = x - (parameters["shift_x"] * width)[:, None, None]
+    side = images.shape[1]
+    centred = tf.range(side, dtype=tf.float32) - (side - 1) / 2
+    y = centred[:, None] - (parameters["shift_y"] * side)[:, None, None]
+    x = centred[None, :] - (parameters["shift_x"] * side)[:, None, None]
+    source_y, source_x = (
+        from_y[:, None, None] * y + from_x[:, None, None] * x + (side - 1) / 2
+        for from_y, from_x in _source_of(parameters)
+    )
+    return _sample(images, source_y, source_x)
+
+
+def _source_of(parameters: Parameters) -> tuple[tuple[tf.Tensor, tf.Tensor], ...]:
+    """Rows of the matrices that take output to source coordinates, (y, x) about the centre.
+
+    A symmetry swaps the rows, where it transposes, and turns their signs, where it mirrors.
+    """
     cos, sin = tf.cos(parameters["angle"]), tf.sin(parameters["angle"])
     scale_y = parameters["scale"]
     scale_x = parameters["scale"] * parameters["anisotropy"]
-    source_y = (cos / scale_y)[:, None, None] * y - (sin / scale_y)[:, None, None] * x
-    source_x = (sin / scale_x)[:, None, None] * y + (cos / scale_x)[:, None, None] * x
-    return _sample(images, source_y + (height - 1) / 2, source_x + (width - 1) / 2)
+    straight = (cos / scale_y, -sin / scale_y), (sin / scale_x, cos / scale_x)
+
+    def has(bit: int) -> tf.Tensor:
+        return tf.bitwise.bitwise_and(parameters["symmetry"], bit) > 0
+
+    return tuple(
+        tuple(
+            tf.where(has(4), other, own) * tf.where(has(mirrors), -1.0, 1.0)
+            for own, other in zip(row, swapped, strict=True)
+        )
+        for row, swapped, mirrors in zip(straight, straight[::-1], (1, 2), strict=True)
+    )
 
 
 def _sample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Bilinear values of the images at (y, x), float32[n, height, width] in pixels."""
+    """Bilinear values of the images at (y, x), float32[n, side, side] in pixels."""
+    side, channels = images.shape[2:]
+    flat = tf.reshape(images, [-1, side * side, channels])
     top, left = tf.floor(y), tf.floor(x)
-    below, right = (y - top)[..., None], (x - left)[..., None]
-    upper = _pixel(images, top, left) * (1 - right) + _pixel(images, top, left + 1) * right
-    lower = _pixel(images, top + 1, left) * (1 - right) + _pixel(images, top + 1, left + 1) * right
-    return upper * (1 - below) + lower * below
-
-
-def _pixel(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    _, height, width, channels = images.shape
-    flat = tf.reshape(images, [-1, height * width, channels])
-    index = _mirror(y, height) * width + _mirror(x, width)
-    pixels = tf.gather(flat, tf.reshape(index, [-1, height * width]), batch_dims=1)
-    return tf.reshape(pixels, [-1, height, width, channels])
+    below, right = y - top, x - left
+    parts = []
+    for row, share_y in ((top, 1.0 - below), (top + 1.0, below)):
+        for column, share_x in ((left, 1.0 - right), (left + 1.0, right)):
+            index = _mirror(row, side) * side + _mirror(column, side)
+            pixels = tf.gather(flat, tf.reshape(index, [-1, side * side]), batch_dims=1)
+            parts.append(pixels * tf.reshape(share_y * share_x, [-1, side * side, 1]))
+    return tf.reshape(tf.add_n(parts), [-1, side, side, channels])
 
 
 def _mirror(position: tf.Tensor, size: int) -> tf.Tensor:
@@ -173,7 +197,3 @@ def _mirror(position: tf.Tensor, size: int) -> tf.Tensor:
     period = max(2 * (size - 1), 1)
     folded = tf.math.floormod(tf.cast(position, tf.int32), period)
     return tf.minimum(folded, period - folded)
-
-
-def _per_image(values: tf.Tensor) -> tf.Tensor:
-    return values[:, None, None, None]

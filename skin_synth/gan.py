@@ -20,7 +20,7 @@ from skin_synth.signatures import Sampler
 from tfrecords_tools.errors import InputError
 
 METRICS = ("discriminator_loss", "generator_loss", "penalty", "real_logit", "fake_logit")
-DISCRIMINATOR_LATENT, GENERATOR_LATENT, AUGMENT_REAL, AUGMENT_FAKE = range(4)
+LATENT, AUGMENT_REAL, AUGMENT_FAKE = range(3)
 """What a random draw of a step is for: keeps the streams apart."""
 
 
@@ -171,24 +171,28 @@ class ConditionalGAN(keras.Model):
         now = self.now()
         play = losses.BY_NAME[self.preset.loss]
 
-        def judge(images: tf.Tensor, purpose: int) -> tf.Tensor:
-            seen = self._augmented(images, purpose, now.augment_probability)
-            return self.discriminator((seen, labels[: seen.shape[0]]), training=True)
+        def view(images: tf.Tensor, purpose: int) -> tf.Tensor:
+            return self._augmented(images, purpose, now.augment_probability)
 
-        fake = self.generator((self._latents(labels, DISCRIMINATOR_LATENT), labels), training=True)
+        def judge(views: tf.Tensor) -> tf.Tensor:
+            asked = tf.tile(labels, [2])[: views.shape[0]]
+            return self.discriminator((views, asked), training=True)
+
+        with tf.GradientTape() as painting:
+            fake = self.generator((self._latents(labels, LATENT), labels), training=True)
         with tf.GradientTape() as tape:
-            real_logits, fake_logits = judge(real, AUGMENT_REAL), judge(fake, AUGMENT_FAKE)
-            penalty = self._penalty(judge, real, fake)
+            views = tf.concat([view(real, AUGMENT_REAL), view(fake, AUGMENT_FAKE)], axis=0)
+            real_logits, fake_logits = tf.split(judge(views), 2)
+            penalty = self._penalty(lambda *seen: judge(view(*seen)), real, fake)
             loss = play.discriminator(real_logits, fake_logits) + now.gamma / 2 * penalty
             scaled = self.discriminator_optimizer.scale_loss(loss / replicas.count())
         self._descend(self.discriminator_optimizer, self.discriminator, tape, scaled, now)
 
-        with tf.GradientTape() as tape:
-            latents = self._latents(labels, GENERATOR_LATENT)
-            fake = self.generator((latents, labels), training=True)
-            generator_loss = play.generator(judge(real, AUGMENT_REAL), judge(fake, AUGMENT_FAKE))
+        with painting:
+            after = judge(view(real, AUGMENT_REAL)), judge(view(fake, AUGMENT_FAKE))
+            generator_loss = play.generator(*after)
             scaled = self.optimizer.scale_loss(generator_loss / replicas.count())
-        self._descend(self.optimizer, self.generator, tape, scaled, now)
+        self._descend(self.optimizer, self.generator, painting, scaled, now)
 
         self._average(now.ema_decay)
         self.steps.assign_add(1)

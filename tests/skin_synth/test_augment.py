@@ -76,6 +76,17 @@ def test_turn_gives_the_eight_symmetries_of_the_square():
     assert {t.tobytes() for t in turned} == {np.ascontiguousarray(e).tobytes() for e in expected}
 
 
+@pytest.mark.parametrize("symmetry", range(augment.SYMMETRIES))
+def test_warp_turns_first(symmetry):
+    """Exactly where nothing else moves, and to rounding under a warp of the turned image."""
+    chosen, x = tf.fill([6], symmetry), images()
+    turned = augment.turn(x, chosen)
+    np.testing.assert_array_equal(augment.warp(x, {**neutral(6), "symmetry": chosen}), turned)
+    warped = augment.warp(x, {**drawn(6), "symmetry": chosen})
+    straight = augment.warp(turned, {**drawn(6), "symmetry": tf.zeros_like(chosen)})
+    np.testing.assert_allclose(warped, straight, atol=1e-4)
+
+
 def test_a_shift_by_whole_pixels_moves_pixels():
     x = images(1)
     parameters = {**neutral(1), "shift_y": tf.constant([2 / SIZE])}
@@ -122,7 +133,15 @@ def test_hue_turns_by_the_angle_about_the_greys():
 
 def test_grey_has_no_hue():
     x = tf.ones([1, 2, 2, 3]) * 0.3
-    np.testing.assert_allclose(augment.colour(x, {**neutral(1), "hue": tf.constant([0.1])}), x)
+    turned = augment.colour(x, {**neutral(1), "hue": tf.constant([0.1])})
+    np.testing.assert_allclose(turned, x, atol=1e-6)
+
+
+def test_contrast_moves_about_the_mean_of_the_image():
+    x = images(1)
+    changed = augment.colour(x, {**neutral(1), "contrast": tf.constant([1.3])})
+    mean = np.mean(x)
+    np.testing.assert_allclose(changed, mean + 1.3 * (x - mean), atol=1e-6)
 
 
 def test_cutout_blanks_the_square_it_says():

@@ -105,6 +105,34 @@ def test_the_reported_losses_are_those_of_the_logits():
     )
 
 
+def test_the_generator_steps_on_the_same_images_against_the_discriminator_that_has_stepped():
+    """By hand with the new discriminator; Adam's first step is the learning rate times the sign."""
+    preset = dataclasses.replace(PRESET, augment_probability=Ramp(0.0, 0.0))
+    images, labels = next(iter(source()))
+    gan, hand = compiled(preset), compiled(preset)
+    gan.train_on_batch(images, labels)
+    hand.discriminator.set_weights(gan.discriminator.get_weights())
+    with tf.GradientTape() as tape:
+        fake = hand.generator((hand._latents(labels, 0), labels), training=True)
+        loss = losses.non_saturating_generator(0.0, hand.discriminator((fake, labels)))
+    gradients = tape.gradient(loss, hand.generator.trainable_variables)
+    rate = PRESET.learning_rate.start
+    seen = 0
+    for before, after, gradient in zip(
+        hand.generator.trainable_variables,
+        gan.generator.trainable_variables,
+        gradients,
+        strict=True,
+    ):
+        if isinstance(gradient, tf.IndexedSlices):
+            continue  # of the embedding: Adam squares the rows of a class one by one
+        clear = np.abs(gradient.numpy()) > 1e-4
+        seen += clear.sum()
+        moved = (after.numpy() - before.numpy())[clear]
+        np.testing.assert_allclose(moved, -rate * np.sign(gradient.numpy()[clear]), rtol=0.02)
+    assert seen > 1000
+
+
 def test_schedules_follow_the_step_counter():
     gan = compiled()
     assert float(gan.now().learning_rate) == pytest.approx(PRESET.learning_rate.start)
