@@ -72,6 +72,20 @@ class Periodic(GANCallback):
         raise NotImplementedError
 
 
+class StopAsWished(GANCallback):
+    """Ends `fit` where a signal asks for an end, and writes nothing."""
+
+    def __init__(self, wish: StopWish) -> None:
+        super().__init__()
+        self.wish = wish
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Looks after each step."""
+        super().on_train_batch_end(batch, logs)
+        if self.wish:
+            self.model.stop_training = True
+
+
 class Checkpoints(Periodic):
     """Writes checkpoints; where a signal asks for an end, one at once, and ends `fit`.
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from skin_synth.data import DrawnImages, batches
 from skin_synth.gan import ConditionalGAN
+from skin_synth.interruptions import SharedStopWish
 from skin_synth.presets import Preset
 from tfrecords_tools.errors import InputError
 
@@ -88,12 +89,17 @@ def machines() -> int:
 
 def writes(strategy: tf.distribute.Strategy | None) -> bool:
     """Whether this process writes the run's files: the first machine does."""
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if strategy is None or not of_machines(strategy):
         return True
     place = strategy.cluster_resolver
     if "chief" in place.cluster_spec().as_dict():
         return place.task_type == "chief"
     return place.task_id == 0
+
+
+def of_machines(strategy: tf.distribute.Strategy | None) -> bool:
+    """Whether several machines train together."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def check_shares(strategy: tf.distribute.Strategy | None, preset: Preset) -> None:
@@ -122,7 +128,7 @@ def check_agreement(strategy: tf.distribute.Strategy | None, what: str, number: 
     Raises:
         InputError: another machine has another one.
     """
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if strategy is None or not of_machines(strategy):
         return
     own = number % AGREEMENT_MODULUS
 
@@ -138,6 +144,31 @@ def check_agreement(strategy: tf.distribute.Strategy | None, what: str, number: 
             f"the machines disagree about {what}, here it is {number:,}: give all of them the same "
             "command, data set and run directory (on a disk that they share)"
         )
+
+
+class AgreeToStop(keras.callbacks.Callback):
+    """Asks all machines at the end of each epoch whether a signal has come to one of them."""
+
+    def __init__(self, strategy: tf.distribute.Strategy, wish: SharedStopWish) -> None:
+        """Asks nothing yet.
+
+        Args:
+            strategy: of several machines.
+            wish: of this one.
+        """
+        super().__init__()
+        self.wish = wish
+
+        @tf.function
+        def total(own: tf.Tensor) -> tf.Tensor:
+            return strategy.reduce("SUM", strategy.run(lambda: own), axis=None)
+
+        self.total = total
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Asks."""
+        if int(self.total(tf.constant(int(self.wish.signal is not None), tf.int64))):
+            self.wish.agree()
 
 
 def scope(strategy: tf.distribute.Strategy | None) -> contextlib.AbstractContextManager[Any]:

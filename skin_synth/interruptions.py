@@ -36,13 +36,35 @@ class StopWish:
         self.signal = self.signal or signal.Signals(number)
 
 
+class SharedStopWish(StopWish):
+    """A wish that counts once all machines know of it, so that they stop after the same step.
+
+    Attributes:
+        agreed: whether they do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.agreed = False
+
+    def __bool__(self) -> bool:
+        return self.agreed
+
+    def agree(self) -> None:
+        """Notes that all machines know of a wish; one that came to another is taken for SIGTERM."""
+        self.agreed = True
+        self.signal = self.signal or signal.SIGTERM
+
+
 @contextlib.contextmanager
-def stop_wish() -> Iterator[StopWish]:
+def stop_wish(wish: StopWish) -> Iterator[StopWish]:
     """Takes SIGINT and SIGTERM as wishes while the block runs, then as before.
 
     Outside the main thread, which alone may set handlers, signals keep their effect.
+
+    Args:
+        wish: takes them.
     """
-    wish = StopWish()
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return

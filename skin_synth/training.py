@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from skin_synth import callbacks as callbacks_of_run
@@ -18,7 +19,7 @@ from skin_synth.data import DrawnImages
 from skin_synth.forecast import forecast
 from skin_synth.gan import ConditionalGAN
 from skin_synth.health import SickError
-from skin_synth.interruptions import StopWish, stop_wish
+from skin_synth.interruptions import SharedStopWish, StopWish, stop_wish
 from skin_synth.precision import choose_policy
 from skin_synth.presets import DEFAULT_PRESET, Preset, get_preset
 from skin_synth.run_config import DataIdentity, RunConfig
@@ -134,7 +135,7 @@ def train(
                 reading_errors(split),
             ):
                 _fit(gan, split, strategy, keepers, images=images, minutes=minutes)
-    if wish.signal is not None:
+    if wish and wish.signal is not None:
         raise Stopped(
             f"stopped by {wish.signal.name} at {gan.images_seen:,} images, checkpoint written; "
             "the same command again goes on from there",
@@ -145,11 +146,10 @@ def train(
 
 @contextlib.contextmanager
 def _held(directory: RunDirectory, strategy: tf.distribute.Strategy | None) -> Iterator[StopWish]:
-    """Keeps others off the run and takes signals as wishes, where this machine writes."""
-    if not distribution.writes(strategy):
-        yield StopWish()
-        return
-    with directory.training(), stop_wish() as wish:
+    """Keeps others off the run, where this machine writes, and takes signals as wishes."""
+    wish = SharedStopWish() if distribution.of_machines(strategy) else StopWish()
+    own = directory.training() if distribution.writes(strategy) else contextlib.nullcontext()
+    with own, stop_wish(wish):
         yield wish
 
 
@@ -312,14 +312,21 @@ def _keepers(
     keep: int,
     profile: bool,
     say: Callable[[str], None],
-) -> Iterator[list[callbacks_of_run.GANCallback]]:
-    """The callbacks that write into the run directory, in the order in which they do."""
+) -> Iterator[list[keras.callbacks.Callback]]:
+    """The callbacks that write into the run directory, in the order in which they do.
+
+    Machines agree on when to stop; those that write nothing stop, and that is all they do.
+    """
+    together = []
+    if strategy is not None and isinstance(wish, SharedStopWish):
+        together.append(distribution.AgreeToStop(strategy, wish))
     if not distribution.writes(strategy):
-        yield []
+        yield [*together, callbacks_of_run.StopAsWished(wish)]
         return
     preset, writer = gan.preset, tf.summary.create_file_writer(str(directory.logs))
     with safely_ended(directory), contextlib.closing(writer):
         yield [
+            *together,
             *([callbacks_of_run.Profile(directory)] if profile else []),
             callbacks_of_run.Scalars(writer),
             callbacks_of_run.Previews(directory, preset.preview_images, writer),
@@ -333,7 +340,7 @@ def _fit(
     gan: ConditionalGAN,
     split: DrawnImages,
     strategy: tf.distribute.Strategy | None,
-    keepers: Sequence[callbacks_of_run.GANCallback],
+    keepers: Sequence[keras.callbacks.Callback],
     *,
     images: int,
     minutes: float | None,

@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from skin_synth.interruptions import SIGNALS, stop_wish
+from skin_synth.interruptions import SIGNALS, SharedStopWish, StopWish, stop_wish
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_signal_is_a_wish(number):
-    with stop_wish() as wish:
+    with stop_wish(StopWish()) as wish:
         assert not wish
         signal.raise_signal(number)
         assert wish
@@ -20,7 +20,7 @@ def test_a_signal_is_a_wish(number):
 
 
 def test_the_second_sigint_ends_at_once():
-    with stop_wish() as wish:
+    with stop_wish(StopWish()) as wish:
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -28,7 +28,7 @@ def test_the_second_sigint_ends_at_once():
 
 
 def test_sigterm_may_come_again_and_again():
-    with stop_wish() as wish:
+    with stop_wish(StopWish()) as wish:
         for _ in range(3):
             signal.raise_signal(signal.SIGTERM)
         assert wish.signal is signal.SIGTERM
@@ -38,7 +38,7 @@ def test_sigterm_may_come_again_and_again():
 
 def test_handlers_are_as_before_afterwards():
     before = [signal.getsignal(number) for number in SIGNALS]
-    with stop_wish():
+    with stop_wish(StopWish()):
         assert [signal.getsignal(number) for number in SIGNALS] != before
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
@@ -47,10 +47,26 @@ def test_another_thread_sets_no_handlers():
     seen = []
 
     def work():
-        with stop_wish() as wish:
+        with stop_wish(StopWish()) as wish:
             seen.append((bool(wish), signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     assert seen == [(False, signal.getsignal(signal.SIGTERM))]
+
+
+def test_a_shared_wish_counts_once_all_machines_know():
+    with stop_wish(SharedStopWish()) as wish:
+        signal.raise_signal(signal.SIGINT)
+        assert wish.signal is signal.SIGINT
+        assert not wish
+        wish.agree()
+    assert wish
+    assert wish.signal is signal.SIGINT
+
+
+def test_a_wish_that_came_to_another_machine_is_taken_for_sigterm():
+    wish = SharedStopWish()
+    wish.agree()
+    assert wish.signal is signal.SIGTERM

@@ -29,13 +29,16 @@ from tfrecords_tools import quiet
 quiet.load_tensorflow()
 from skin_synth.presets import PRESETS, get_preset
 from skin_synth.training import train
-from tfrecords_tools.errors import InputError
+from tfrecords_tools.errors import InputError, Stopped
 preset = dataclasses.replace(get_preset("derm-32"), **eval(sys.argv[3]))
 PRESETS[preset.name] = preset
 try:
     run = train(sys.argv[1], sys.argv[2], preset=preset.name, images=int(sys.argv[4]))
 except InputError as error:
     sys.exit(f"refused: {error}")
+except Stopped as stop:
+    print(f"stopped: {stop}", file=sys.stderr)
+    sys.exit(128 + stop.signal)
 print("done", run.images_seen, run.checkpoint_hash, flush=True)
 """
 PATIENCE = 300
@@ -85,21 +88,26 @@ def outcome(process):
     return process.returncode, out, err
 
 
+def wait_for_checkpoint(run, process):
+    """Whether the process was still at work when the first one was there."""
+    deadline = time.monotonic() + PATIENCE
+    while not RunDirectory(run).checkpoints() and process.poll() is None:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return process.poll() is None
+
+
 @pytest.fixture
 def killed(phantom_data, tmp_path):
     """A run of two machines, one of which was killed after the first checkpoint."""
     run = tmp_path / "run"
     first, second = start(phantom_data, run, 10**6)
-    deadline = time.monotonic() + PATIENCE
-    while not RunDirectory(run).checkpoints() and first.poll() is None:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.05)
-    ended = first.poll() is not None
+    at_work = wait_for_checkpoint(run, first)
     second.send_signal(signal.SIGKILL)
     other = second.communicate()
     result = outcome(first)
-    assert not ended, (result, other)
+    assert at_work, (result, other)
     return run, result
 
 
@@ -116,3 +124,18 @@ def test_a_killed_machine_stops_the_other_and_both_go_on(killed, phantom_data):
     done = {out.splitlines()[-1] for _, out, _ in results}
     assert len(done) == 1
     assert done.pop().startswith(f"done {images + 448} ")
+
+
+def test_a_signal_to_either_machine_stops_both_after_the_same_step(phantom_data, tmp_path):
+    run = tmp_path / "run"
+    first, second = start(phantom_data, run, 10**6)
+    at_work = wait_for_checkpoint(run, first)
+    second.send_signal(signal.SIGTERM)
+    results = [outcome(process) for process in (first, second)]
+    assert at_work, results
+    assert [code for code, _, _ in results] == [128 + signal.SIGTERM] * 2, results
+    lines = [[line for line in err.splitlines() if "stopped:" in line] for _, _, err in results]
+    assert lines[0] == lines[1] != []
+    reached = RunDirectory(run).checkpoints()[-1]
+    images = int(reached.name.split("-")[1].split(".")[0])
+    assert f"stopped by SIGTERM at {images:,} images, checkpoint written" in lines[0][0]
