@@ -57,10 +57,9 @@ def main() -> int:
     timed("precision, recall, density, coverage", lambda: manifold.compare(x, y))
     timed("realism", lambda: manifold.realism(x, y))
     timed("nearest images by pixels", lambda: nearest(fake, real))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     seconds = time.monotonic() - start
-    print(f"{'all':40s} {seconds:8.1f} s, peak memory {peak:.2f} GiB")
-    return int(seconds > 60 * options.minutes or peak > options.gib)
+    print(f"{'all':40s} {seconds:8.1f} s, peak memory {peak():.2f} GiB")
+    return int(seconds > 60 * options.minutes or peak() > options.gib)
 
 
 def smooth(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
@@ -75,8 +74,16 @@ def timed(name: str, work: Callable[[], Any]) -> Any:
     wall, processor = time.monotonic(), time.process_time()
     found = work()
     wall, processor = time.monotonic() - wall, time.process_time() - processor
-    print(f"{name:40s} {wall:8.1f} s, {processor:8.1f} s CPU", flush=True)
+    print(
+        f"{name:40s} {wall:8.1f} s, {processor:8.1f} s CPU, peak so far {peak():.2f} GiB",
+        flush=True,
+    )
     return found
+
+
+def peak() -> float:
+    """Largest memory of this process so far, in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 if __name__ == "__main__":

@@ -33,13 +33,14 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="data set directory of the preset's size")
     parser.add_argument("--preset", default=DEFAULT_PRESET)
     parser.add_argument("--policy", default=None, help="Keras dtype policy (default: fast one)")
+    parser.add_argument("--xla", action="store_true", help="compile the step with XLA")
     parser.add_argument("--repeats", type=int, default=7, help="windows; the median is quoted")
     parser.add_argument("--steps", type=int, default=40, help="steps in a window")
     options = parser.parse_args()
 
     split = load_split(options.data, "train")
     gan = ConditionalGAN(options.preset, split.class_names, policy=options.policy)
-    gan.compile()
+    gan.compile(jit_compile=options.xla)
     report(gan, split, repeats=options.repeats, steps=options.steps)
 
 
@@ -47,7 +48,7 @@ def report(gan: ConditionalGAN, split: LabelledImages, *, repeats: int, steps: i
     """Prints the table of one configuration."""
     preset = gan.preset
     source = batches(split, batch_size=preset.batch_size, seed=0, exponent=preset.sampling_exponent)
-    step = tf.function(gan.train_step, jit_compile=False)
+    step = tf.function(gan.train_step, jit_compile=gan.jit_compile)
     iterator = iter(source)
     gflops = step_flops(step, next(iterator)) / preset.batch_size / 1e9
     for _ in range(5):
@@ -59,7 +60,8 @@ def report(gan: ConditionalGAN, split: LabelledImages, *, repeats: int, steps: i
     speed = statistics.median(steps * preset.batch_size / total for total, _ in windows)
     fitted = fit_speed(gan, source)
     rate = statistics.median(rates)
-    print(f"preset                     {preset.name}, batch {preset.batch_size}, {gan.policy}")
+    xla = ", XLA" if gan.jit_compile else ""
+    print(f"preset                     {preset.name}, batch {preset.batch_size}, {gan.policy}{xla}")
     print(f"generator parameters       {gan.generator.count_params():,}")
     print(f"discriminator parameters   {gan.discriminator.count_params():,}")
     print(

@@ -12,11 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from skin_synth.evaluation.kernel_sums import Sums, sums_across, sums_within, unbiased_distance
 from tfrecords_tools.errors import InputError
 
 LEVEL = 0.95
-BLOCK = 1024
-"""Rows of a kernel matrix at a time."""
 LOW_SHRINK, HIGH_STRETCH, HIGH_DEGENERATE = 0.34, 1.3, -0.1
 """How far a kernel interval departs from symmetry; see `kernel_interval`."""
 
@@ -153,14 +152,10 @@ def kernel_interval(real: np.ndarray, fake: np.ndarray) -> Interval:
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise InputError("features hold numbers that are not finite")
     x, y = real.astype(np.float64), fake.astype(np.float64)
-    within = _within(x), _within(y)
-    across = _across(x, y)
+    within = sums_within(x), sums_within(y)
+    across = sums_across(x, y)
     n, m = len(x), len(y)
-    estimate = (
-        within[0].total / (n * (n - 1))
-        + within[1].total / (m * (m - 1))
-        - 2 * across.total / (n * m)
-    )
+    estimate = unbiased_distance(*within, across)
     first = _jackknife(within[0], across.rows, across.total, m) + _jackknife(
         within[1], across.columns, across.total, n
     )
@@ -179,48 +174,7 @@ def kernel_interval(real: np.ndarray, fake: np.ndarray) -> Interval:
     )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Sums:
-    """Sums over a kernel matrix: of rows, of columns, of all, of all squares."""
-
-    rows: np.ndarray
-    columns: np.ndarray
-    total: float
-    squares: float
-
-    def centred_squares(self) -> float:
-        """Sum of squares after means of rows and columns are taken off."""
-        n, m = len(self.rows), len(self.columns)
-        of_means = np.square(self.rows).sum() / m + np.square(self.columns).sum() / n
-        return max(0.0, self.squares - of_means + self.total**2 / (n * m))
-
-
-def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return (x @ y.T / x.shape[1] + 1) ** 3
-
-
-def _within(x: np.ndarray) -> _Sums:
-    """Sums over pairs of different rows."""
-    rows, squares = np.empty(len(x)), 0.0
-    for start in range(0, len(x), BLOCK):
-        block = _kernel(x[start : start + BLOCK], x)
-        block[np.arange(len(block)), np.arange(start, start + len(block))] = 0.0
-        rows[start : start + BLOCK] = block.sum(axis=1)
-        squares += float(np.square(block).sum())
-    return _Sums(rows, rows, float(rows.sum()), squares)
-
-
-def _across(x: np.ndarray, y: np.ndarray) -> _Sums:
-    rows, columns, squares = np.empty(len(x)), np.zeros(len(y)), 0.0
-    for start in range(0, len(x), BLOCK):
-        block = _kernel(x[start : start + BLOCK], y)
-        rows[start : start + BLOCK] = block.sum(axis=1)
-        columns += block.sum(axis=0)
-        squares += float(np.square(block).sum())
-    return _Sums(rows, columns, float(rows.sum()), squares)
-
-
-def _jackknife(within: _Sums, across: np.ndarray, across_total: float, others: int) -> float:
+def _jackknife(within: Sums, across: np.ndarray, across_total: float, others: int) -> float:
     """Jackknife variance over one sample of the U-statistic, from sums of kernel rows."""
     n = len(within.rows)
     left_out = (within.total - 2 * within.rows) / ((n - 1) * (n - 2))
@@ -228,7 +182,7 @@ def _jackknife(within: _Sums, across: np.ndarray, across_total: float, others: i
     return float((n - 1) / n * np.square(left_out - left_out.mean()).sum())
 
 
-def _second_order(within: _Sums) -> float:
+def _second_order(within: Sums) -> float:
     """Unbiased estimate of the degenerate kernel's variance over n (n - 1).
 
     Sum of squares of the U-centred matrix (Székely and Rizzo, "Partial distance correlation",

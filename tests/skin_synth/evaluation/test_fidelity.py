@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skin_synth.evaluation import fidelity
 from skin_synth.evaluation.fidelity import frechet_distance, kernel_distance
 from tfrecords_tools.errors import InputError
 
@@ -64,7 +65,9 @@ def test_kernel_distance_equals_the_reference(case):
     assert kernel_distance(real, fake) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-def test_kernel_distance_is_one_block_beyond_a_thousand_images():
+@pytest.mark.parametrize("whole", [2_000, 1_400])
+def test_kernel_distance_of_many_images_is_the_same_whole_and_block_by_block(monkeypatch, whole):
+    monkeypatch.setattr(fidelity, "IN_ONE_BLOCK", whole)
     real, fake = features(1500, 3, seed=0), features(1200, 3, seed=1)
     x, y = real.astype(np.float64), fake.astype(np.float64)
     xx, yy, xy = ((a @ b.T / 3 + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))

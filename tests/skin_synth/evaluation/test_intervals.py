@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skin_synth.evaluation import intervals
+from skin_synth.evaluation import intervals, kernel_sums
 from skin_synth.evaluation.fidelity import kernel_distance
 from skin_synth.evaluation.intervals import (
     kernel_interval,
@@ -15,6 +15,7 @@ from skin_synth.evaluation.intervals import (
     spread,
     student_quantile,
 )
+from skin_synth.evaluation.kernel_sums import Sums, sums_across, sums_within
 from tfrecords_tools.errors import InputError
 
 CASES = 1000
@@ -129,7 +130,7 @@ def test_the_estimate_is_the_kernel_distance_of_other_sizes_too():
 def test_the_jackknife_leaves_out_one_image_at_a_time(monkeypatch):
     monkeypatch.setattr(intervals, "LOW_SHRINK", 0.0)
     monkeypatch.setattr(intervals, "_second_order", lambda within: 0.0)
-    monkeypatch.setattr(intervals._Sums, "centred_squares", lambda self: 0.0)
+    monkeypatch.setattr(Sums, "centred_squares", lambda self: 0.0)
     rng = np.random.default_rng(1)
     real, fake = rng.normal(size=(9, 4)), rng.normal(1, 1, (7, 4))
     variance = 0.0
@@ -151,10 +152,10 @@ def test_the_second_order_part_equals_its_definition():
     centred = kernel - rows[:, None] / (n - 2) - rows / (n - 2) + rows.sum() / ((n - 1) * (n - 2))
     np.fill_diagonal(centred, 0)
     expected = np.square(centred).sum() / (n * (n - 3)) / (n * (n - 1))
-    assert intervals._second_order(intervals._within(x)) == pytest.approx(expected, rel=1e-9)
+    assert intervals._second_order(sums_within(x)) == pytest.approx(expected, rel=1e-9)
     across = (x @ x[:5].T / 3 + 1) ** 3
     both = across - across.mean(0) - across.mean(1, keepdims=True) + across.mean()
-    found = intervals._across(x, x[:5]).centred_squares()
+    found = sums_across(x, x[:5]).centred_squares()
     assert found == pytest.approx(np.square(both).sum(), rel=1e-9)
 
 
@@ -162,7 +163,7 @@ def test_blocks_change_nothing(monkeypatch):
     rng = np.random.default_rng(3)
     real, fake = rng.normal(size=(30, 4)), rng.normal(size=(20, 4))
     whole = kernel_interval(real, fake)
-    monkeypatch.setattr(intervals, "BLOCK", 7)
+    monkeypatch.setattr(kernel_sums, "BLOCK", 7)
     blocked = kernel_interval(real, fake)
     assert (blocked.low, blocked.high) == pytest.approx((whole.low, whole.high), rel=1e-9)
 
