@@ -1,8 +1,8 @@
 """The convolution that halves the resolution and its adjoint, which doubles it.
 
-Both are TensorFlow's own; only their derivative by the kernel is not. On a CPU that is the slowest
-part of a training step: for images of a few pixels oneDNN takes two to three times as long for it
-as one product of matrices, patches by errors, takes to give the same.
+Both are TensorFlow's own; only their derivative by the kernel is not, where that is slow. For
+images of a few pixels on a CPU oneDNN takes two to three times as long for it as one product of
+matrices, patches by errors, takes to give the same; for larger ones the patches cost more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import tensorflow as tf
 STRIDE = 2
 SIDE = 4
 """Height and width of the kernels."""
+SMALL = 16
+"""Side of the larger images up to which the product is quicker; twice that, it is slower."""
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -72,8 +74,8 @@ def kernel_gradient(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     Returns:
         [4, 4, inputs, outputs]; has derivatives of every order.
     """
-    by = _by_library if tf.config.list_logical_devices("GPU") else _by_product
-    return by(x, y)
+    small = max(x.shape[1:3]) <= SMALL and not tf.config.list_logical_devices("GPU")
+    return _by_product(x, y) if small else _by_library(x, y)
 
 
 def _by_library(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -75,8 +75,10 @@ def doubled_by_tensorflow(y, kernel):
         (convolution.double, doubled_by_tensorflow, halves),
     ],
 )
-def test_three_derivatives_equal_those_of_tensorflow(ours, theirs, make):
+@pytest.mark.parametrize("small", [convolution.SMALL, 1])
+def test_three_derivatives_equal_those_of_tensorflow(monkeypatch, ours, theirs, make, small):
     """A smooth function of the result, derived along one direction after another."""
+    monkeypatch.setattr(convolution, "SMALL", small)
     x, kernel = make(0), kernels(1)
     along = [(make(10 + order), kernels(20 + order)) for order in range(3)]
 
