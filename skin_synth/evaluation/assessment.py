@@ -59,7 +59,7 @@ def evaluate(
         features: what images are compared by: classifier, mobilenet, inception, or the file of a
             saved Keras model.
         weights: weights file of mobilenet or inception.
-        seed: of the synthetic images, the floor and the classifiers.
+        seed: of the synthetic images, the floor and the classifiers, below 2**62.
         seeds: sets of synthetic images over which the Fréchet distance is spread, 1 or more.
         steps: training steps of each classifier; None: as many as the training split needs.
         cache: directory of intermediate results; None: `OUT.cache` beside the report.
@@ -79,6 +79,9 @@ def evaluate(
     extractors.check_choice(features, weights)
     if seeds < 1:
         raise InputError(f"seeds must be 1 or more, got {seeds}")
+    if not 0 <= seed < 2**62:
+        # Extractor and judge have 2 * seed and the next, which TensorFlow takes up to 2**63 - 1.
+        raise InputError(f"the seed of an evaluation must be from 0 to 2**62 - 1, got {seed}")
     if not utility and (utility_seeds is not None or ratios is not None):
         raise InputError("--utility_seeds and --ratios are of the utility study: add --utility")
     trainings = UTILITY_SEEDS if utility_seeds is None else utility_seeds

@@ -135,6 +135,7 @@ def copied_classifiers(written, cache):
         ({"utility": True, "utility_seeds": 1}, "needs two seeds or more"),
         ({"utility": True, "ratios": (0.0,)}, "ratios must be numbers above 0"),
         ({"seeds": 0}, "seeds must be 1 or more, got 0"),
+        ({"seed": 2**62}, f"from 0 to 2\\*\\*62 - 1, got {2**62}"),
         ({"weights": "w.h5"}, "take no weights, got w.h5: drop --weights"),
     ],
 )
