@@ -263,8 +263,8 @@ class Trainer:
 
         with autocast(dtype):
             fake = self.paint(labels)
-        seen = fake.detach()
-        logits = judge(torch.cat([view(real, 0), view(seen, 1)])).chunk(2)
+        real_view, fake_view, seen = view(real, 0), view(fake, 1), fake.detach()
+        logits = judge(torch.cat([real_view, fake_view.detach()])).chunk(2)
         loss = play[0](*logits)
         penalty = self._penalty(lambda x: judge(view(x, 0)), real[:rows])
         if preset["penalty_fake"]:
@@ -275,9 +275,9 @@ class Trainer:
 
         self.discriminator.requires_grad_(False)
         # A loss that does not look at real logits need not have them computed.
-        real_logits = judge(view(real, 0)) if preset["loss"] == "relativistic" else None
+        real_logits = judge(real_view) if preset["loss"] == "relativistic" else None
         self.adam_g.zero_grad(set_to_none=True)
-        play[1](real_logits, judge(view(fake, 1))).backward()
+        play[1](real_logits, judge(fake_view)).backward()
         self.adam_g.step()
         self.discriminator.requires_grad_(True)
         with torch.no_grad():

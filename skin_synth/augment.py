@@ -104,7 +104,7 @@ def colour(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
 
     Hue turns the three channels about the axis of greys (Rodrigues' formula): what stands
     perpendicular to that axis keeps its length. The mean is that of the greys, so that hue and
-    saturation leave it alone.
+    saturation leave it alone. GPUs that multiply matrices as TF32 round to a tenth of a grey level.
     """
     _, height, width, _ = images.shape
     same, grey = tf.eye(3), tf.fill([3, 3], 1 / 3)

@@ -28,6 +28,8 @@ LOST = (
     tf.errors.UnavailableError,
 )
 """What a step raises when another machine has gone."""
+STEPS_BETWEEN_QUESTIONS = 10
+"""After how many steps machines ask each other for a wish to stop: each time they wait."""
 AGREEMENT_MODULUS = 2**31
 """Numbers that machines compare are cut to this: a sum over machines stays exact in int64."""
 
@@ -147,7 +149,10 @@ def check_agreement(strategy: tf.distribute.Strategy | None, what: str, number: 
 
 
 class AgreeToStop(keras.callbacks.Callback):
-    """Asks all machines at the end of each epoch whether a signal has come to one of them."""
+    """Asks all machines every few steps whether a signal has come to one of them.
+
+    It stands before the callbacks that look at the wish, so that all stop after that very step.
+    """
 
     def __init__(self, strategy: tf.distribute.Strategy, wish: SharedStopWish) -> None:
         """Asks nothing yet.
@@ -165,8 +170,10 @@ class AgreeToStop(keras.callbacks.Callback):
 
         self.total = total
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Asks."""
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Asks, where it is time to."""
+        if (batch + 1) % STEPS_BETWEEN_QUESTIONS:
+            return
         if int(self.total(tf.constant(int(self.wish.signal is not None), tf.int64))):
             self.wish.agree()
 

@@ -175,22 +175,24 @@ class ConditionalGAN(keras.Model):
             return self._augmented(images, purpose, now.augment_probability)
 
         def judge(views: tf.Tensor) -> tf.Tensor:
-            asked = tf.tile(labels, [2])[: views.shape[0]]
+            asked = tf.concat([labels, labels], axis=0)[: tf.shape(views)[0]]
             return self.discriminator((views, asked), training=True)
 
+        real_view = view(real, AUGMENT_REAL)
         with tf.GradientTape() as painting:
             fake = self.generator((self._latents(labels, LATENT), labels), training=True)
+            fake_view = view(fake, AUGMENT_FAKE)
+
         with tf.GradientTape() as tape:
-            views = tf.concat([view(real, AUGMENT_REAL), view(fake, AUGMENT_FAKE)], axis=0)
-            real_logits, fake_logits = tf.split(judge(views), 2)
+            both = judge(tf.concat([real_view, fake_view], axis=0))
+            real_logits, fake_logits = tf.split(both, 2)
             penalty = self._penalty(lambda *seen: judge(view(*seen)), real, fake)
             loss = play.discriminator(real_logits, fake_logits) + now.gamma / 2 * penalty
             scaled = self.discriminator_optimizer.scale_loss(loss / replicas.count())
         self._descend(self.discriminator_optimizer, self.discriminator, tape, scaled, now)
 
-        with painting:
-            after = judge(view(real, AUGMENT_REAL)), judge(view(fake, AUGMENT_FAKE))
-            generator_loss = play.generator(*after)
+        with painting:  # goes on, against the discriminator that has stepped
+            generator_loss = play.generator(judge(real_view), judge(fake_view))
             scaled = self.optimizer.scale_loss(generator_loss / replicas.count())
         self._descend(self.optimizer, self.generator, painting, scaled, now)
 

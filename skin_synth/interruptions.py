@@ -20,24 +20,28 @@ class StopWish:
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self._asked = False
 
     def __bool__(self) -> bool:
         return self.signal is not None
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Takes a signal; the second SIGINT ends the process's work at once.
+        """Takes a signal; SIGINT as the second one or later ends the process's work at once.
 
         Raises:
-            KeyboardInterrupt: at the second SIGINT.
+            KeyboardInterrupt: at a SIGINT that is not the first signal of this process.
         """
         del frame
-        if self.signal is not None and number == signal.SIGINT:
+        if self._asked and number == signal.SIGINT:
             raise KeyboardInterrupt
+        self._asked = True
         self.signal = self.signal or signal.Signals(number)
 
 
 class SharedStopWish(StopWish):
     """A wish that counts once all machines know of it, so that they stop after the same step.
+
+    One that comes when training has all but ended finds nothing left to stop.
 
     Attributes:
         agreed: whether they do.

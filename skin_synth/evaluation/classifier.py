@@ -159,10 +159,10 @@ def small_cnn(side: int, classes: int, seed: int) -> keras.Model:
     Args:
         side: height and width of the images.
         classes: number of classes.
-        seed: of the weights.
+        seed: of the weights, 0 or more and below 2**63.
     """
     layers = keras.layers
-    seeds = iter(range(100 * seed, 100 * seed + 100))
+    seeds = ((100 * seed + number) % 2**63 for number in range(100))
 
     def initializer() -> keras.initializers.Initializer:
         return keras.initializers.HeNormal(seed=next(seeds))

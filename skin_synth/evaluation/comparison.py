@@ -17,8 +17,6 @@ FEWEST = 20
 """Images a side from which on a permutation test is made."""
 MOST = 200
 """Images a side that it takes: more cost time and tell the same."""
-VARIETY_K = (1, 2, 3, 5, 8)
-"""Neighbourhoods, from narrow to wide, in which the test of variety looks for coverage."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -131,9 +129,10 @@ def variety_test(
 ) -> dict[str, Any] | None:
     """Do synthetic images cover the real ones as well as other real images do?
 
-    A permutation test of coverage, averaged over k in `VARIETY_K`: synthetic and floor images are
-    dealt anew into two sets. The p-value holds where both are from one distribution, whatever it
-    is. One k alone sees less: of small sets a lost mode may leave many wide neighbourhoods reached.
+    A permutation test of coverage, averaged over k in `manifold.VARIETY_K`: synthetic and floor
+    images are dealt anew into two sets. The p-value holds where both are from one distribution,
+    whatever it is. One k alone sees less: a lost mode may leave many wide neighbourhoods of a
+    small set reached.
 
     Args:
         real: float[n, d], the reference.
@@ -151,8 +150,8 @@ def variety_test(
         return None
     x, pool = _pool(real, fake, floor, size, rng)
     across = manifold.squared_distances(x, pool)
-    radii = [np.square(manifold.radii(x, k)) for k in VARIETY_K]
-    reached = np.concatenate([across <= radius[:, None] for radius in radii]).astype(np.float32)
+    radii = manifold.squared_radii(x, manifold.VARIETY_K)
+    reached = (across <= radii[:, :, None]).reshape(-1, 2 * size).astype(np.float32)
 
     def coverage(chosen: np.ndarray) -> np.ndarray:
         return (reached @ chosen.T.astype(np.float32) > 0).mean(axis=0)

@@ -9,7 +9,7 @@ and not with its square, and around their mean in float64, so that digits last f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from tfrecords_tools.errors import InputError
 
 PRECISION_K, COVERAGE_K = 3, 5
 """Neighbours that the papers use: for precision and recall, for density and coverage."""
+VARIETY_K = (1, 2, 3, 5, 8)
+"""From narrow to wide: where the verdict's test of variety looks for coverage."""
 BLOCK = 1024
 """Rows compared at a time."""
 ROUNDING = 1e-12
@@ -204,8 +206,17 @@ def radii(x: np.ndarray, k: int = 1) -> np.ndarray:
     Raises:
         InputError: too few rows, or a number that is not finite.
     """
-    _check(x, x, real_above=k, k=k)
-    return np.sqrt(_squared_radii(_centred(x, x)[0], (k,))[0])
+    return np.sqrt(squared_radii(x, (k,))[0])
+
+
+def squared_radii(x: np.ndarray, ks: Sequence[int]) -> np.ndarray:
+    """Squared distances to the k-th nearest other row: float[n, d] to float64[len(ks), n].
+
+    Raises:
+        InputError: too few rows for the largest k, or a number that is not finite.
+    """
+    _check(x, x, real_above=max(ks), k=min(ks))
+    return _squared_radii(_centred(x, x)[0], tuple(ks))
 
 
 def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:

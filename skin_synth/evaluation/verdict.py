@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from skin_synth.evaluation.appearance import MEASURES
+from skin_synth.evaluation.manifold import VARIETY_K
 from skin_synth.evaluation.significance import fisher
 
 ALPHA = 0.01
@@ -39,7 +40,8 @@ TESTS = {
     "copies": "precedence test of shares below the first percentile of real images, one-sided",
     "duplicates": "precedence test of shares below the first percentile of real images, one-sided",
     "class": "Fisher's exact test of the judge's hits, one-sided",
-    "variety": "permutation test of coverage (mean over k = 1, 2, 3, 5, 8), one-sided",
+    "variety": "permutation test of coverage (mean over k = "
+    f"{', '.join(map(str, VARIETY_K))}), one-sided",
     "texture": "rank-sum test of fine detail, one-sided",
     "difference": "permutation test of the kernel distance, one-sided",
     "drift": "Smirnov's test of each measure, two-sided, times the number of measures",

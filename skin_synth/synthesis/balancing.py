@@ -42,7 +42,7 @@ from tfrecords_tools.writer import write_dataset
 ALL, COPIES = FILTERS = ("all", "copies")
 """All tests of `filters`, or exact copies alone."""
 IMAGE_FOLDER = "image_folder"
-LARGEST_SEED = 2**62
+LARGEST_SEED = 2**62 - 1
 
 
 def balance(
@@ -94,7 +94,9 @@ def balance(
     if filters not in FILTERS:
         raise InputError(f"filters must be one of {', '.join(FILTERS)}, got {filters!r}")
     if not 0 <= seed <= LARGEST_SEED:
-        raise InputError(f"seed must be from 0 to 2**62, which leaves room for more, got {seed}")
+        raise InputError(
+            f"seed must be from 0 to 2**62 - 1, which leaves room for more, got {seed}"
+        )
     info = read_info(check_data(run, data))
     training = load_split(data, TRAIN)
     counts = dict(zip(run.class_names, training.class_counts.tolist(), strict=True))

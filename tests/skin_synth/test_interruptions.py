@@ -66,6 +66,14 @@ def test_a_shared_wish_counts_once_all_machines_know():
     assert wish.signal is signal.SIGINT
 
 
+def test_the_first_sigint_after_the_wish_of_another_machine_is_no_second_one():
+    with stop_wish(SharedStopWish()) as wish:
+        wish.agree()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
 def test_a_wish_that_came_to_another_machine_is_taken_for_sigterm():
     wish = SharedStopWish()
     wish.agree()

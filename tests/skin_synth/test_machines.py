@@ -126,12 +126,15 @@ def test_a_killed_machine_stops_the_other_and_both_go_on(killed, phantom_data):
     assert done.pop().startswith(f"done {images + 448} ")
 
 
-def test_a_signal_to_either_machine_stops_both_after_the_same_step(phantom_data, tmp_path):
+@pytest.mark.parametrize("receiver", [0, 1])
+def test_a_signal_to_either_machine_stops_both_after_the_same_step(
+    phantom_data, tmp_path, receiver
+):
     run = tmp_path / "run"
-    first, second = start(phantom_data, run, 10**6)
-    at_work = wait_for_checkpoint(run, first)
-    second.send_signal(signal.SIGTERM)
-    results = [outcome(process) for process in (first, second)]
+    processes = start(phantom_data, run, 10**6)
+    at_work = wait_for_checkpoint(run, processes[0])
+    processes[receiver].send_signal(signal.SIGTERM)
+    results = [outcome(process) for process in processes]
     assert at_work, results
     assert [code for code, _, _ in results] == [128 + signal.SIGTERM] * 2, results
     lines = [[line for line in err.splitlines() if "stopped:" in line] for _, _, err in results]

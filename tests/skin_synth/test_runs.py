@@ -51,7 +51,7 @@ def test_another_schema_version_is_refused(tmp_path):
 def test_a_damaged_config_is_named(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     directory.create(config())
-    (directory.path / "config.json").write_text('{"schema_version": 2, "pres')
+    (directory.path / "config.json").write_text('{"preset": {"na')
     with pytest.raises(InputError, match=r"config.json cannot be read"):
         load_run(directory.path)
 

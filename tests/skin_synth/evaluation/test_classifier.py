@@ -46,6 +46,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others():
     assert (first.seed, first.steps) == (1, 3)
 
 
+def test_the_largest_seed_makes_a_network():
+    assert classifier.small_cnn(32, 2, 2**63 - 1).count_params() > 0
+
+
 def test_a_kept_classifier_is_the_trained_one(tmp_path):
     data, path = plain_images(8, 16), tmp_path / "classifier.weights.h5"
     trained = train_classifier(data, seed=-1, steps=3)

@@ -57,7 +57,7 @@ def test_variety_that_is_missing_is_seen():
     found = variety_test(real, half, floor, np.random.default_rng(1))
     assert found["p_value"] < 0.001
     for key, fake in (("coverage", half), ("coverage_floor", floor)):
-        expected = np.mean([manifold.coverage(real, fake, k) for k in comparison.VARIETY_K])
+        expected = np.mean([manifold.coverage(real, fake, k) for k in manifold.VARIETY_K])
         assert found[key] == pytest.approx(expected, abs=1e-6)
     assert variety_test(real, good, floor, np.random.default_rng(1))["p_value"] > 0.05
 
