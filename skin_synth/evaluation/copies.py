@@ -16,7 +16,7 @@ NEIGHBOURS = 3
 """Nearest training images that an image's relative distance is taken from."""
 FEW_HELD_OUT = 100
 """Below so many held-out images, training images without their group are the yardstick."""
-HELD_OUT, LEFT_OUT = "held-out images", "training images without their group"
+HELD_OUT, LEFT_OUT = "held-out images", "training images of other groups"
 """What the distances of synthetic images are compared with."""
 PERCENTILE = 0.01
 DUPLICATE = 0.5

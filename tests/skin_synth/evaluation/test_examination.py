@@ -74,7 +74,7 @@ def test_few_held_out_images_are_backed_by_training_images(trial, images):
     fewer = trial.examination(images, test=test).copies()
     for space in ("pixels", "features"):
         part = fewer[space]["classes"]["ring"]
-        assert part["yardstick"] == "training images without their group"
+        assert part["yardstick"] == "training images of other groups"
         assert part["absolute"]["n_yardstick"] == TRIED
 
 
