@@ -261,23 +261,25 @@ class Trainer:
             with autocast(dtype):
                 return self.discriminator(views, labels.repeat(2)[: len(views)])
 
-        with autocast(dtype):
+        with torch.no_grad(), autocast(dtype):
             fake = self.paint(labels)
-        real_view, fake_view, seen = view(real, 0), view(fake, 1), fake.detach()
-        logits = judge(torch.cat([real_view, fake_view.detach()])).chunk(2)
+        real_view = view(real, 0)
+        logits = judge(torch.cat([real_view, view(fake, 1)])).chunk(2)
         loss = play[0](*logits)
         penalty = self._penalty(lambda x: judge(view(x, 0)), real[:rows])
         if preset["penalty_fake"]:
-            penalty = penalty + self._penalty(lambda x: judge(view(x, 1)), seen[:rows])
+            penalty = penalty + self._penalty(lambda x: judge(view(x, 1)), fake[:rows])
         self.adam_d.zero_grad(set_to_none=True)
         (loss + preset["gamma"]["start"] / 2 * penalty).backward()
         self.adam_d.step()
 
         self.discriminator.requires_grad_(False)
+        with autocast(dtype):
+            fake = self.paint(labels)
         # A loss that does not look at real logits need not have them computed.
         real_logits = judge(real_view) if preset["loss"] == "relativistic" else None
         self.adam_g.zero_grad(set_to_none=True)
-        play[1](real_logits, judge(fake_view)).backward()
+        play[1](real_logits, judge(view(fake, 1))).backward()
         self.adam_g.step()
         self.discriminator.requires_grad_(True)
         with torch.no_grad():

@@ -20,7 +20,7 @@ from skin_synth.signatures import Sampler
 from tfrecords_tools.errors import InputError
 
 METRICS = ("discriminator_loss", "generator_loss", "penalty", "real_logit", "fake_logit")
-LATENT, AUGMENT_REAL, AUGMENT_FAKE = range(3)
+DISCRIMINATOR_LATENT, GENERATOR_LATENT, AUGMENT_REAL, AUGMENT_FAKE = range(4)
 """What a random draw of a step is for: keeps the streams apart."""
 
 
@@ -179,22 +179,21 @@ class ConditionalGAN(keras.Model):
             return self.discriminator((views, asked), training=True)
 
         real_view = view(real, AUGMENT_REAL)
-        with tf.GradientTape() as painting:
-            fake = self.generator((self._latents(labels, LATENT), labels), training=True)
-            fake_view = view(fake, AUGMENT_FAKE)
-
+        fake = self.generator((self._latents(labels, DISCRIMINATOR_LATENT), labels), training=True)
         with tf.GradientTape() as tape:
-            both = judge(tf.concat([real_view, fake_view], axis=0))
+            both = judge(tf.concat([real_view, view(fake, AUGMENT_FAKE)], axis=0))
             real_logits, fake_logits = tf.split(both, 2)
             penalty = self._penalty(lambda *seen: judge(view(*seen)), real, fake)
             loss = play.discriminator(real_logits, fake_logits) + now.gamma / 2 * penalty
             scaled = self.discriminator_optimizer.scale_loss(loss / replicas.count())
         self._descend(self.discriminator_optimizer, self.discriminator, tape, scaled, now)
 
-        with painting:  # goes on, against the discriminator that has stepped
-            generator_loss = play.generator(judge(real_view), judge(fake_view))
+        with tf.GradientTape() as tape:
+            latents = self._latents(labels, GENERATOR_LATENT)
+            fake = self.generator((latents, labels), training=True)
+            generator_loss = play.generator(judge(real_view), judge(view(fake, AUGMENT_FAKE)))
             scaled = self.optimizer.scale_loss(generator_loss / replicas.count())
-        self._descend(self.optimizer, self.generator, painting, scaled, now)
+        self._descend(self.optimizer, self.generator, tape, scaled, now)
 
         self._average(now.ema_decay)
         self.steps.assign_add(1)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from skin_synth import losses
 from skin_synth.data import LabelledImages, batches
-from skin_synth.gan import LATENT, METRICS, ConditionalGAN
+from skin_synth.gan import DISCRIMINATOR_LATENT, GENERATOR_LATENT, METRICS, ConditionalGAN
 from skin_synth.precision import POLICIES
 from skin_synth.presets import LOSSES, Preset, Ramp
 from tfrecords_tools.errors import InputError
@@ -91,7 +91,7 @@ def test_the_reported_losses_are_those_of_the_logits():
     gan = compiled(preset)
     images, labels = next(iter(source()))
     real = tf.cast(images, tf.float32) / 127.5 - 1
-    latents = gan._latents(labels, LATENT)
+    latents = gan._latents(labels, DISCRIMINATOR_LATENT)
     fake = gan.generator((latents, labels), training=True)
     real_logits = gan.discriminator((real, labels)).numpy().astype(np.float64)
     fake_logits = gan.discriminator((fake, labels)).numpy().astype(np.float64)
@@ -105,7 +105,7 @@ def test_the_reported_losses_are_those_of_the_logits():
     )
 
 
-def test_the_generator_steps_on_the_same_images_against_the_discriminator_that_has_stepped():
+def test_the_generator_steps_on_fresh_images_against_the_discriminator_that_has_stepped():
     """By hand with the new discriminator; Adam's first step is the learning rate times the sign."""
     preset = dataclasses.replace(PRESET, augment_probability=Ramp(0.0, 0.0))
     images, labels = next(iter(source()))
@@ -113,7 +113,7 @@ def test_the_generator_steps_on_the_same_images_against_the_discriminator_that_h
     gan.train_on_batch(images, labels)
     hand.discriminator.set_weights(gan.discriminator.get_weights())
     with tf.GradientTape() as tape:
-        fake = hand.generator((hand._latents(labels, LATENT), labels), training=True)
+        fake = hand.generator((hand._latents(labels, GENERATOR_LATENT), labels), training=True)
         loss = losses.non_saturating_generator(0.0, hand.discriminator((fake, labels)))
     gradients = tape.gradient(loss, hand.generator.trainable_variables)
     rate = PRESET.learning_rate.start
