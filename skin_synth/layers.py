@@ -29,6 +29,7 @@ class DownsamplingConv(keras.layers.Conv2D):
     """
 
     def __init__(self, filters: int, **options: Any) -> None:
+        # Over those of options, where `from_config` hands them back.
         fixed = {
             "kernel_size": convolution.SIDE,
             "strides": convolution.STRIDE,

@@ -16,7 +16,6 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.tfrecords_tools.conftest import CLASSES, noise
-from tests.tfrecords_tools.test_perceptual import picture
 from tfrecords_tools import builder, shards, spool, writer
 from tfrecords_tools.builder import BuildReport, build
 from tfrecords_tools.errors import InputError
@@ -148,25 +147,6 @@ def lesions(root: Path) -> tuple[Path, Path]:
 COLUMNS = {"label_column": "dx", "group_column": "lesion_id"}
 
 
-def test_csv_keeps_lesions_together(tmp_path):
-    images, labels = lesions(tmp_path)
-    report = build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
-    splits_of = defaultdict(set)
-    for split, members in records(tmp_path / "out").items():
-        for record in members:
-            number = int(record.image_id.removeprefix("ISIC_"))
-            assert record.group == f"HAM_{number // 3}"
-            assert report.info.class_names[record.label] == ("mel" if number < 15 else "nv")
-            splits_of[record.group].add(split)
-    assert len(splits_of) == 20
-    assert all(len(splits) == 1 for splits in splits_of.values())
-    assert {split: files.num_records for split, files in report.info.splits.items()} == {
-        "train": 42,
-        "validation": 9,
-        "test": 9,
-    }
-
-
 def test_report_counts_what_is_there(tmp_path):
     images, labels = lesions(tmp_path)
     build(images, tmp_path / "out", name="x", labels=labels, size=8, seed=4, **COLUMNS)
@@ -276,19 +256,6 @@ def test_duplicates(folders, tmp_path):
     assert len(everything(tmp_path / "out")) == 31
 
 
-def test_a_shared_picture_joins_lesions(tmp_path):
-    images, labels = lesions(tmp_path)
-    save(images / "bridge1.png", noise(500))
-    save(images / "bridge2.png", noise(500))
-    with labels.open("a") as table:
-        table.write("bridge1,HAM_7,nv,1\nbridge2,HAM_19,nv,1\n")
-    build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
-    assert rejected(tmp_path / "out") == {"bridge2.png": "duplicate"}
-    groups = {record.image_id: record.group for record in everything(tmp_path / "out")}
-    joined = {groups[f"ISIC_{number:03d}"] for number in (21, 22, 23, 57, 58, 59)}
-    assert joined == {groups["bridge1"]} == {"HAM_19"}
-
-
 def test_max_rejected(folders, tmp_path):
     for number in range(8):
         (folders / "naevus" / f"bad{number}.png").write_bytes(b"")
@@ -326,80 +293,6 @@ def test_class_that_loses_all_its_images_is_told(folders, tmp_path):
     assert json.loads((tmp_path / "out" / "build_report.json").read_text())["lost_classes"] == [
         "df"
     ]
-
-
-def test_given_shares(folders, tmp_path):
-    report = build(folders, tmp_path / "out", name="x", size=16, splits={"train": 0.5, "test": 0.5})
-    assert {split: files.num_records for split, files in report.info.splits.items()} == {
-        "train": 16,
-        "test": 16,
-    }
-
-
-def test_known_groups_keep_their_splits(tmp_path):
-    images, labels = lesions(tmp_path)
-    build(images, tmp_path / "old", name="x", labels=labels, size=8, **COLUMNS)
-    before = {r.group: split for split, rs in records(tmp_path / "old").items() for r in rs}
-    with labels.open("a") as table:
-        for number in range(100, 130):
-            save(images / f"ISIC_{number}.jpg", noise(number, 20, 20))
-            table.write(f"ISIC_{number},HAM_{number},nv,60\n")
-    options = {"name": "x", "labels": labels, "size": 8, **COLUMNS}
-    build(images, tmp_path / "new", keep_splits=tmp_path / "old", seed=5, **options)
-    after = {r.group: split for split, rs in records(tmp_path / "new").items() for r in rs}
-    assert {group: after[group] for group in before} == before
-    assert len(after) == 50
-    build(images, tmp_path / "free", seed=5, **options)
-    free = {r.group: split for split, rs in records(tmp_path / "free").items() for r in rs}
-    assert {group: free[group] for group in before} != before
-
-
-def bridge(tmp_path: Path, one: str, other: str) -> dict:
-    """Options of a build in which a new picture joins two lesions."""
-    images, labels = lesions(tmp_path)
-    options = {"name": "x", "labels": labels, "size": 8, **COLUMNS}
-    build(images, tmp_path / "old", **options)
-    save(images / "new1.png", noise(500))
-    save(images / "new2.png", noise(500))
-    with labels.open("a") as table:
-        table.write(f"new1,{one},nv,1\nnew2,{other},nv,1\n")
-    return {"images": images, "out": tmp_path / "new", "keep_splits": tmp_path / "old", **options}
-
-
-def test_known_group_stays_though_it_is_joined(tmp_path):
-    # The joined group is called AAA, a name that the old data set does not know.
-    build(**bridge(tmp_path, "AAA", "HAM_9"))
-    before = next(
-        s for s, rs in records(tmp_path / "old").items() if rs and "HAM_9" in {r.group for r in rs}
-    )
-    after = {s for s, rs in records(tmp_path / "new").items() if "AAA" in {r.group for r in rs}}
-    assert after == {before}
-
-
-def test_known_groups_of_two_splits_cannot_be_joined(tmp_path):
-    first = bridge(tmp_path, "HAM_9", "HAM_9")  # only to learn the splits
-    split_of = {r.group: s for s, rs in records(tmp_path / "old").items() for r in rs}
-    one, other = (
-        next(group for group, split in sorted(split_of.items()) if split == wanted)
-        for wanted in ("train", "test")
-    )
-    table = first["labels"].read_text()
-    first["labels"].write_text(
-        table.replace("new1,HAM_9", f"new1,{one}").replace("new2,HAM_9", f"new2,{other}")
-    )
-    label = "mel" if int(one.removeprefix("HAM_")) < 5 else "nv"
-    first["labels"].write_text(first["labels"].read_text().replace("nv,1\n", f"{label},1\n"))
-    with pytest.raises(InputError, match="are one group now"):
-        build(**first)
-    assert not (tmp_path / "new").exists()
-
-
-def test_keeping_the_splits_of_what_is_replaced(folders, tmp_path):
-    build(folders, tmp_path / "out", name="x", size=16)
-    before = {r.image_id: s for s, rs in records(tmp_path / "out").items() for r in rs}
-    options = {"keep_splits": tmp_path / "out", "overwrite": True, "seed": 8}
-    build(folders, tmp_path / "out", name="x", size=16, **options)
-    assert {r.image_id: s for s, rs in records(tmp_path / "out").items() for r in rs} == before
 
 
 @pytest.mark.parametrize(
@@ -479,80 +372,6 @@ def test_some_of_ham10000(tmp_path):
     assert all(len(splits) == 1 for splits in splits_of.values())
 
 
-def test_given_splits_are_respected_and_checked_for_leaks(tmp_path):
-    root = tmp_path / "images"
-    for number, split in enumerate(("train", "val", "test")):
-        for label in ("mel", "nv"):
-            for index in range(3):
-                save(
-                    root / split / label / f"{index}.png",
-                    noise(10 * number + index + 100 * (label == "nv")),
-                )
-    save(root / "train" / "mel" / "leak.png", noise(5000))
-    save(root / "test" / "mel" / "kept.png", noise(5000))
-    save(root / "val" / "nv" / "leak.bmp", noise(5001))
-    save(root / "test" / "nv" / "kept.png", noise(5001))
-    report = build(root, tmp_path / "out", name="x", size=16, max_rejected=0.2)
-    assert rejected(tmp_path / "out") == {
-        "train/mel/leak.png": "leak",
-        "val/nv/leak.bmp": "leak",
-    }
-    for split, members in records(tmp_path / "out").items():
-        folder = {"validation": "val"}.get(split, split)
-        assert all(record.image_id.startswith(f"{folder}/") for record in members)
-    assert {split: files.num_records for split, files in report.info.splits.items()} == {
-        "train": 6,
-        "validation": 6,
-        "test": 8,
-    }
-    told = json.loads((tmp_path / "out" / "build_report.json").read_text())["options"]["splits"]
-    assert told == "as the source gives them"
-    for options in ({"splits": {"train": 1}}, {"keep_splits": tmp_path / "out"}):
-        with pytest.raises(InputError, match="gives the split of each image: leave splits and"):
-            build(root, tmp_path / "no", name="x", **options)
-
-
-def test_lesion_in_two_given_splits_leaks(tmp_path):
-    images, labels = lesions(tmp_path)
-    rows = labels.read_text().splitlines()
-    numbered = [f"{row},{'test' if i % 10 == 0 else 'train'}" for i, row in enumerate(rows[1:])]
-    labels.write_text("\n".join([f"{rows[0]},split", *numbered]))
-    build(
-        images,
-        tmp_path / "out",
-        name="x",
-        labels=labels,
-        split_column="split",
-        max_rejected=0.3,
-        **COLUMNS,
-    )
-    reasons = rejected(tmp_path / "out")
-    assert set(reasons.values()) == {"leak"}
-    assert len(reasons) == 12  # two companions of each of six test images
-    assert verify(tmp_path / "out").problems == ()
-
-
-def test_near_duplicates_across_splits_are_told(tmp_path):
-    root = tmp_path / "images"
-    for split in ("train", "test"):
-        for number, label in enumerate(("mel", "nv")):
-            for index in range(4):
-                seed = 100 * number + index + (50 if split == "test" else 0)
-                path = root / split / label / f"{index}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                picture(seed).save(path)
-    picture(2).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(
-        root / "test" / "mel" / "again.jpg", quality=70
-    )
-    report = build(root, tmp_path / "out", name="x", size=32)
-    assert report.near_duplicates == 1
-    with (tmp_path / "out" / "near_duplicates.csv").open(newline="") as table:
-        (pair,) = csv.DictReader(table)
-    assert (pair["split"], pair["image_id"]) == ("train", "train/mel/2.png")
-    assert (pair["other_split"], pair["other_image_id"]) == ("test", "test/mel/again.jpg")
-    assert pair["symmetry"] == "flip_left_right"
-
-
 def test_extra_columns_through_tfds(tmp_path):
     import tensorflow_datasets as tfds
 
@@ -599,25 +418,6 @@ def test_file_that_cannot_be_read(error, folders, tmp_path, monkeypatch):
         ("naevus/03.png", "unreadable", error.strerror),
     }
     assert len(everything(tmp_path / "out")) == 30
-
-
-def test_report_tells_of_joined_groups_and_profiles(tmp_path):
-    images, labels = lesions(tmp_path)
-    profile = {"icc_profile": b"some profile"}
-    Image.fromarray(noise(500)).save(images / "bridge1.png", **profile)
-    Image.fromarray(noise(501)).save(images / "other.png", **profile)
-    save(images / "bridge2.png", noise(500))
-    with labels.open("a") as table:
-        table.write("bridge1,HAM_7,nv,1\nbridge2,HAM_19,nv,1\nother,HAM_8,nv,1\n")
-    build(images, tmp_path / "out", name="x", labels=labels, **COLUMNS)
-    report = json.loads((tmp_path / "out" / "build_report.json").read_text())
-    assert report["schema_version"] == 2
-    assert report["joined_groups"] == {"HAM_7": "HAM_19"}
-    assert report["rejected_by_reason"] == {"duplicate": 1}
-    assert report["colour_profiles_ignored"] == 2
-    assert report["re_encoded"] == 0
-    assert report["near_duplicates"] == 0
-    assert verify(tmp_path / "out").problems == ()
 
 
 def test_image_that_goes_while_it_is_read(folders, tmp_path, monkeypatch):
