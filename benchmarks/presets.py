@@ -1,9 +1,11 @@
 """The presets in a table: parameters, GFLOPs an image, images/s and memory of a training step.
 
-Each preset runs in a process of its own, on images of noise, so that its peak memory is its own.
-Takes a few minutes on two cores, most of them for derm-256. Prints a Markdown table.
+Each preset runs in a process of its own, on images of noise, so that its peak memory is its own:
+that of the GPU where there is one, else that of the process. Takes a few minutes on two cores, most
+of them for derm-256. Prints a Markdown table.
 
     python -m benchmarks.presets
+    python -m benchmarks.presets --policy mixed_bfloat16 --xla
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--presets", nargs="+", default=list(PRESETS), choices=list(PRESETS))
     parser.add_argument("--policy", default=None, help="Keras dtype policy (default: fast one)")
+    parser.add_argument("--xla", action="store_true", help="compile the step with XLA")
     parser.add_argument("--windows", type=int, default=5, help="the median is quoted")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a window")
     parser.add_argument("--measure", metavar="PRESET", help=argparse.SUPPRESS)
@@ -48,10 +51,12 @@ def row(name: str, options: argparse.Namespace) -> str:
     command = [sys.executable, "-m", "benchmarks.presets", "--measure", name]
     command += ["--windows", str(options.windows), "--seconds", str(options.seconds)]
     command += ["--policy", options.policy] if options.policy else []
+    command += ["--xla"] if options.xla else []
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = json.loads(output.splitlines()[-1])
+    xla = ", XLA" if options.xla else ""
     return (
-        f"| {name}, batch {found['batch']}, {found['policy']} "
+        f"| {name}, batch {found['batch']}, {found['policy']}{xla} "
         f"| {found['generator'] / 1e6:.2f} M + {found['discriminator'] / 1e6:.2f} M "
         f"| {found['gflops']:.2f} | {found['speed']:.0f} | {found['memory'] / 2**30:.1f} |"
     )
@@ -65,12 +70,12 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, float | str]:
     from skin_synth.gan import ConditionalGAN
 
     gan = ConditionalGAN(name, [str(label) for label in range(CLASSES)], policy=options.policy)
-    gan.compile()
+    gan.compile(jit_compile=options.xla)
     preset = gan.preset
     shape = [preset.batch_size, preset.image_size, preset.image_size, 3]
     images = tf.cast(tf.random.stateless_uniform(shape, [0, 0], 0, 256, tf.int32), tf.uint8)
     batch = images, tf.range(preset.batch_size) % CLASSES
-    step = tf.function(gan.train_step, jit_compile=False)
+    step = tf.function(gan.train_step, jit_compile=options.xla)
     step(batch)
     rates = []
     for _ in range(options.windows):
@@ -86,8 +91,17 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, float | str]:
         "discriminator": gan.discriminator.count_params(),
         "gflops": step_flops(step, batch) / preset.batch_size / 1e9,
         "speed": statistics.median(rates),
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "memory": peak_memory(),
     }
+
+
+def peak_memory() -> int:
+    """Bytes at most in use so far: on the GPU where there is one, else by this process."""
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

@@ -5,11 +5,15 @@ that its average paints at each mark. The clock is the process's CPU time, all t
 only over training steps: tracing the first step of a process, painting and saving are not counted.
 A killed call goes on from its last saved state when it is repeated. `--report` judges the stored
 images (see `benchmarks.versus_report`); features are kept, so that a second report takes seconds.
+Where hours of CPU time cannot be had, `--rate` trains on a GPU as many images as a CPU would see:
+the clock then runs by images, at the images per CPU second that the contestant reached there.
 
     python -m benchmarks.versus --data runs/data/ham32 --out runs/versus32 --preset derm-32 \
         --minutes 60 --marks 15 30 60 --seeds 0 1 --threads 2
     python -m benchmarks.versus --data runs/data/ham32 --out runs/versus32 --report \
         --weights mobilenet_v1_0.75_224.weights.h5
+    python -m benchmarks.versus --data runs/data/ham32 --out runs/long32 --contestant ours \
+        --minutes 240 --marks 60 --policy float32 --rate 50.4 --xla
 
 The first takes (contestants x seeds x minutes) of CPU time. A choice of a preset is measured in the
 same way: `--variant` adds contestants that differ from ours in the named fields.
@@ -64,6 +68,7 @@ class Entry:
         policy: Keras dtype policy.
         threads: of TensorFlow, within and between operations; 0 leaves the choice to it.
         fingerprint: of the data set.
+        rate: images per CPU second of a clock that runs by images; None for this process's clock.
     """
 
     contestant: str
@@ -72,6 +77,7 @@ class Entry:
     policy: str
     threads: int
     fingerprint: str
+    rate: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as they come back from a file; of the preset what the contestant reads."""
@@ -204,6 +210,7 @@ def train(
     *,
     marks: list[float],
     save_seconds: float,
+    xla: bool = False,
 ) -> None:
     """Trains up to the last mark, from where it stands.
 
@@ -214,6 +221,7 @@ def train(
         out: directory of all entries.
         marks: CPU minutes, ascending.
         save_seconds: CPU seconds of training between two saved states.
+        xla: whether the step is compiled with XLA.
     """
     model, place = entry.make(split.class_names), Place(out, entry)
     used = place.restore(model)
@@ -224,7 +232,7 @@ def train(
             f"{place.path} stands at {used / 60:.1f} CPU minutes, past the new marks {late}: drop "
             "them, or give a new --out"
         )
-    steps = _steps(model, entry, split) if pending else iter(())
+    steps = _steps(model, entry, split, xla) if pending else iter(())
     saved = used
     for minutes in pending:
         while used < 60 * minutes:
@@ -241,9 +249,9 @@ def train(
         )
 
 
-def _steps(model: keras.Model, entry: Entry, split: LabelledImages) -> Iterator[float]:
+def _steps(model: keras.Model, entry: Entry, split: LabelledImages, xla: bool) -> Iterator[float]:
     """Endless bursts of steps, each as the CPU seconds it took; the graph is made before."""
-    step = tf.function(model.train_step, jit_compile=False)
+    step = tf.function(model.train_step, jit_compile=xla)
     source = iter(
         batches(
             split,
@@ -262,7 +270,8 @@ def _steps(model: keras.Model, entry: Entry, split: LabelledImages) -> Iterator[
             logs = step(next(ready, None) or next(source))
         # Waits until the steps are done: what is not read may still be running.
         _ = [float(value) for value in logs.values()]
-        yield time.process_time() - start
+        took = time.process_time() - start
+        yield STEPS_BETWEEN_LOOKS * entry.preset.batch_size / entry.rate if entry.rate else took
 
 
 def main() -> None:
@@ -278,10 +287,14 @@ def main() -> None:
     parser.add_argument("--marks", nargs="*", type=float, default=[], help="CPU minutes, judged")
     parser.add_argument("--policy", default=None, help="Keras dtype policy (default: fast one)")
     parser.add_argument("--threads", type=int, default=0, help="of TensorFlow; 0: its choice")
+    parser.add_argument("--xla", action="store_true", help="compile the step with XLA")
+    parser.add_argument("--rate", type=float, help="images per CPU second; the clock runs by them")
     parser.add_argument("--save_minutes", type=float, default=5.0, help="between saved states")
     parser.add_argument("--report", action="store_true", help="judge what is stored")
     parser.add_argument("--weights", help="MobileNet 0.75/224 weights file, for the report")
     options = parser.parse_args()
+    if options.rate is not None and not options.rate > 0:
+        parser.error(f"--rate must be above 0, got {options.rate}")
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)
@@ -307,6 +320,7 @@ def _train_all(options: argparse.Namespace) -> None:
                 policy=choose_policy(options.policy),
                 threads=options.threads,
                 fingerprint=fingerprint(options.data),
+                rate=options.rate,
             )
             train(
                 entry,
@@ -315,6 +329,7 @@ def _train_all(options: argparse.Namespace) -> None:
                 Path(options.out),
                 marks=sorted({*early, options.minutes}),
                 save_seconds=60 * options.save_minutes,
+                xla=options.xla,
             )
             keras.backend.clear_session()
 

@@ -133,7 +133,7 @@ def load_marks(directory: Path, data_fingerprint: str) -> dict[float, list[Mark]
     if any(not entry.items() <= agreed.items() for entry in settings):
         raise InputError(
             f"{directory} holds contestants trained on other data than --data, or with unlike "
-            "preset, policy or threads: give each comparison an --out of its own"
+            "preset, policy, threads or clock: give each comparison an --out of its own"
         )
     contestants = {mark.contestant for mark in found}
     if OURS not in contestants or len(contestants) < 2:
@@ -157,6 +157,7 @@ def _shared(entry: dict[str, Any]) -> dict[str, Any]:
     """What all contestants must agree on; variants of ours name the fields that they change."""
     fields = ("image_size",) if entry["contestant"].startswith(f"{OURS} ") else SHARED_FIELDS
     own = {name: entry[name] for name in ("policy", "threads", "fingerprint")}
+    own["by_images"] = entry.get("rate") is not None
     return own | {name: entry["preset"][name] for name in fields}
 
 

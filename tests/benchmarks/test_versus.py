@@ -53,6 +53,15 @@ def test_marks_are_painted_by_the_saved_state_and_a_second_call_goes_on(
     assert capsys.readouterr().out.count("CPU minutes") == 2
 
 
+def test_a_clock_by_images_stands_at_the_images_seen(entry, phantom_data, tmp_path):
+    burst = versus.STEPS_BETWEEN_LOOKS * entry.preset.batch_size
+    by_images = dataclasses.replace(entry, rate=burst / 60)
+    train(by_images, phantom_data, tmp_path, [3.0])
+    with np.load(versus.Place(tmp_path, by_images).mark(3.0)) as stored:
+        assert stored["images_seen"] == 3 * burst
+        assert stored["cpu_seconds"] == pytest.approx(180)
+
+
 def test_what_was_started_otherwise_is_refused(entry, phantom_data, tmp_path):
     place = versus.Place(tmp_path, entry)
     model = entry.make(load_split(phantom_data, "train").class_names)

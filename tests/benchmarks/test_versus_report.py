@@ -85,7 +85,7 @@ def test_contestants_trained_otherwise_are_not_compared(phantom_data, tmp_path):
     with pytest.raises(InputError, match="train ours and another"):
         versus_report.report(phantom_data, tmp_path)
     plant(tmp_path, phantom_data, "dcgan", 20, threads=2)
-    with pytest.raises(InputError, match="unlike preset, policy or threads"):
+    with pytest.raises(InputError, match="unlike preset, policy, threads or clock"):
         versus_report.report(phantom_data, tmp_path)
 
 
@@ -95,7 +95,7 @@ def test_a_variant_may_differ_in_what_a_baseline_may_not(phantom_data, tmp_path)
     marks = versus_report.load_marks(tmp_path, fingerprint(phantom_data))
     assert {mark.contestant for mark in marks[1.0]} == {"ours", "ours batch_size=16"}
     plant(tmp_path, phantom_data, "dcgan", 20, batch_size=16)
-    with pytest.raises(InputError, match="unlike preset, policy or threads"):
+    with pytest.raises(InputError, match="unlike preset, policy, threads or clock"):
         versus_report.load_marks(tmp_path, fingerprint(phantom_data))
 
 
