@@ -36,7 +36,7 @@ from benchmarks.baseline_networks import (
     SNDiscriminator,
     SNGenerator,
 )
-from skin_synth.precision import choose_policy
+from skin_synth.hardware import choose_policy
 from skin_synth.signatures import Sampler
 from tfrecords_tools.errors import InputError
 

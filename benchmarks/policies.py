@@ -21,8 +21,8 @@ import tensorflow as tf
 
 from skin_synth.data import LabelledImages, batches
 from skin_synth.gan import ConditionalGAN
+from skin_synth.hardware import POLICIES
 from skin_synth.phantoms import CLASS_NAMES, plan, render
-from skin_synth.precision import POLICIES
 from skin_synth.presets import Preset, get_preset
 
 LOSSES = ("discriminator_loss", "generator_loss")

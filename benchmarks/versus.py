@@ -44,7 +44,7 @@ from benchmarks.baselines import BASELINES
 from benchmarks.versus_report import MOST_FOR_COVERAGE, OURS, SHARED_FIELDS, report
 from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.gan import ConditionalGAN
-from skin_synth.precision import choose_policy
+from skin_synth.hardware import choose_policy
 from skin_synth.presets import Preset, Ramp, get_preset
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError

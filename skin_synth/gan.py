@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth import augment, losses, replicas, schedules
+from skin_synth.hardware import choose_policy, compiles_step
 from skin_synth.networks import Discriminator, Generator
-from skin_synth.precision import choose_policy
 from skin_synth.presets import Preset, get_preset
 from skin_synth.signatures import Sampler
 from tfrecords_tools.errors import InputError
@@ -66,7 +66,7 @@ class ConditionalGAN(keras.Model):
             class_names: at least two classes.
             seed: of weights, latents and augmentation.
             policy: Keras dtype policy of the networks in training; by default the fast one of
-                this machine (see `skin_synth.precision.choose_policy`).
+                this machine (see `skin_synth.hardware.choose_policy`).
             **options: of `keras.Model`.
 
         Raises:
@@ -142,9 +142,11 @@ class ConditionalGAN(keras.Model):
 
         Args:
             **options: of `keras.Model.compile`, but for optimizer and loss, which are ours.
+                `jit_compile` is True by default where XLA makes the step faster (see
+                `skin_synth.hardware.compiles_step`).
         """
         self.discriminator_optimizer = self._make_optimizer(self.discriminator)
-        options.setdefault("jit_compile", False)
+        options.setdefault("jit_compile", compiles_step())
         super().compile(
             optimizer=self._make_optimizer(self.generator), auto_scale_loss=False, **options
         )

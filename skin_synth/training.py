@@ -18,9 +18,9 @@ from skin_synth.checkpoints import KEPT
 from skin_synth.data import DrawnImages
 from skin_synth.forecast import forecast
 from skin_synth.gan import ConditionalGAN
+from skin_synth.hardware import choose_policy
 from skin_synth.health import SickError
 from skin_synth.interruptions import SharedStopWish, StopWish, stop_wish
-from skin_synth.precision import choose_policy
 from skin_synth.presets import DEFAULT_PRESET, Preset, get_preset
 from skin_synth.run_config import DataIdentity, RunConfig
 from skin_synth.runs import Run, RunDirectory, as_run, new_gan

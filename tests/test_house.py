@@ -49,7 +49,7 @@ STOREYS = (
     ),
     (
         "layers",
-        "precision",
+        "hardware",
         "presets",
         "flag_types",
         "checkpoints",

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 from skin_synth.gan import METRICS, ConditionalGAN
-from skin_synth.precision import POLICIES
+from skin_synth.hardware import POLICIES
 from skin_synth.presets import PRESETS, get_preset
 from tests.skin_synth.two_devices import run_with_devices
 

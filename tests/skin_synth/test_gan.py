@@ -11,7 +11,7 @@ import tensorflow as tf
 from skin_synth import losses
 from skin_synth.data import LabelledImages, batches
 from skin_synth.gan import DISCRIMINATOR_LATENT, GENERATOR_LATENT, METRICS, ConditionalGAN
-from skin_synth.precision import POLICIES
+from skin_synth.hardware import POLICIES
 from skin_synth.presets import LOSSES, Preset, Ramp
 from tfrecords_tools.errors import InputError
 

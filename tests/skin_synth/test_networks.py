@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from skin_synth.hardware import POLICIES
 from skin_synth.layers import kernels_spread_once
 from skin_synth.networks import Discriminator, Generator
-from skin_synth.precision import POLICIES
 
 
 def generator(**changes):
