@@ -280,6 +280,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="data set directory of the preset's size")
     parser.add_argument("--out", required=True, help="states, images and reports")
     parser.add_argument("--preset", default="derm-32")
+    parser.add_argument("--schedule_images", type=int, help="length of ours' schedules")
     parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--variant", action="append", default=[], help="FIELD=VALUE,... of ours")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
@@ -308,6 +309,8 @@ def _train_all(options: argparse.Namespace) -> None:
     split = load_split(options.data, "train")
     asked = labels_to_paint(split.class_counts, load_split(options.data, "test").class_counts)
     preset = get_preset(options.preset)
+    if options.schedule_images:
+        preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
     contestants = {name: preset for name in options.contestant}
     contestants |= {f"{OURS} {variant}": changed(preset, variant) for variant in options.variant}
     early = [minutes for minutes in options.marks if minutes < options.minutes]
