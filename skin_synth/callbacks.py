@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -261,17 +262,23 @@ class StopAt(GANCallback):
 
 
 class ProgressBar(GANCallback):
-    """Shows images seen, images/s and time left."""
+    """Shows images seen, images/s and time left.
+
+    Keras tells a callback nothing of an error: who trains closes the bar then.
+    """
 
     def __init__(self, *, images: int) -> None:
         super().__init__()
         self.images = images
+        self.opened = contextlib.ExitStack()
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Opens the bar at what is left to do."""
         super().on_train_begin(logs)
         left = max(self.images - self.images_seen, 0)
-        self.bar = Progress(total=left, unit="images", description="train").__enter__()
+        self.bar = self.opened.enter_context(
+            Progress(total=left, unit="images", description="train")
+        )
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Moves the bar by one batch."""
@@ -280,7 +287,11 @@ class ProgressBar(GANCallback):
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Closes the bar."""
-        self.bar.__exit__(None, None, None)
+        self.close()
+
+    def close(self) -> None:
+        """Closes the bar, unless it is closed."""
+        self.opened.close()
 
 
 def preview(gan: ConditionalGAN) -> np.ndarray:

@@ -347,15 +347,16 @@ def _fit(
 ) -> None:
     epoch_steps = max(1, round(EPOCH_IMAGES / gan.preset.batch_size))
     epochs_left = -(-(images - gan.images_seen) // (epoch_steps * gan.preset.batch_size))
-    distribution.fit(
-        gan,
-        distribution.source_of(gan, split),
-        strategy,
-        epochs=epochs_left,
-        steps_per_epoch=epoch_steps,
-        callbacks=[
-            callbacks_of_run.ProgressBar(images=images),
-            callbacks_of_run.StopAt(images=images, minutes=minutes),
-            *keepers,
-        ],
-    )
+    with contextlib.closing(callbacks_of_run.ProgressBar(images=images)) as bar:
+        distribution.fit(
+            gan,
+            distribution.source_of(gan, split),
+            strategy,
+            epochs=epochs_left,
+            steps_per_epoch=epoch_steps,
+            callbacks=[
+                bar,
+                callbacks_of_run.StopAt(images=images, minutes=minutes),
+                *keepers,
+            ],
+        )

@@ -84,7 +84,9 @@ def short(tiny_preset, monkeypatch):
     return preset.name
 
 
-def test_a_sick_run_ends_with_its_last_good_checkpoint(short, phantom_data, tmp_path, monkeypatch):
+def test_a_sick_run_ends_with_its_last_good_checkpoint(
+    short, phantom_data, tmp_path, monkeypatch, capsys
+):
     healthy = ConditionalGAN._penalty
 
     def sick(self, *arguments):
@@ -98,6 +100,7 @@ def test_a_sick_run_ends_with_its_last_good_checkpoint(short, phantom_data, tmp_
             training.train(phantom_data, run, preset=short, images=120, policy="float32")
         names = [path.name for path in RunDirectory(run).checkpoints()]
         assert names == ["images-000000000040.weights.h5"]
+        assert "train: " in capsys.readouterr().err  # the last line of a bar that is closed
     health.check_weights(load_run(run).gan)
 
 
