@@ -72,15 +72,15 @@ class ConditionalGAN(keras.Model):
         Raises:
             InputError: unknown preset or policy, or fewer than two classes.
         """
-        super().__init__(**options)
+        super().__init__(**{"name": "conditional_gan", **options})
         self.preset = get_preset(preset) if isinstance(preset, str) else preset
         if len(class_names) < 2:
             raise InputError(f"a conditional GAN needs two classes or more, got {class_names}")
         self.class_names = tuple(class_names)
         self.seed = seed
         self.policy = choose_policy(policy)
-        self.generator = self._make_generator(self.policy)
-        self.ema_generator = self._make_generator("float32")
+        self.generator = self._make_generator(self.policy, "generator")
+        self.ema_generator = self._make_generator("float32", "ema_generator")
         self.ema_generator.trainable = False
         self.discriminator = Discriminator(
             widths=self.preset.discriminator_widths,
@@ -88,6 +88,7 @@ class ConditionalGAN(keras.Model):
             num_classes=len(class_names),
             seed=seed + 1,
             dtype=self.policy,
+            name="discriminator",
         )
         self.steps = self.add_weight(
             shape=(),
@@ -100,7 +101,7 @@ class ConditionalGAN(keras.Model):
         self.means = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.built = True
 
-    def _make_generator(self, policy: str) -> Generator:
+    def _make_generator(self, policy: str, name: str) -> Generator:
         return Generator(
             widths=self.preset.generator_widths,
             latent_dim=self.preset.latent_dim,
@@ -108,6 +109,7 @@ class ConditionalGAN(keras.Model):
             num_classes=len(self.class_names),
             seed=self.seed,
             dtype=policy,
+            name=name,
         )
 
     @property
@@ -154,7 +156,10 @@ class ConditionalGAN(keras.Model):
     def _make_optimizer(self, network: keras.Model) -> keras.optimizers.Optimizer:
         preset = self.preset
         optimizer = keras.optimizers.Adam(
-            preset.learning_rate.start, beta_1=preset.beta_1, beta_2=preset.beta_2
+            preset.learning_rate.start,
+            beta_1=preset.beta_1,
+            beta_2=preset.beta_2,
+            name=f"{network.name}_adam",
         )
         if self.policy == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

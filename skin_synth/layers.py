@@ -143,7 +143,9 @@ class ModulatedNorm(keras.layers.Layer):
         """Makes the two linear maps and the moving statistics, for the channels of x."""
         image_shape, condition_shape = input_shape
         channels = image_shape[-1]
-        self.affine = keras.layers.Dense(2 * channels, kernel_initializer="zeros", dtype="float32")
+        self.affine = keras.layers.Dense(
+            2 * channels, kernel_initializer="zeros", dtype="float32", name="affine"
+        )
         self.affine.build(condition_shape)
         # Without autocast=False a mixed policy would hand out the statistics in 16 bits.
         options = {"shape": (channels,), "dtype": "float32", "trainable": False, "autocast": False}

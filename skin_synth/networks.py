@@ -73,27 +73,37 @@ class Generator(keras.Model):
         def glorot() -> keras.initializers.Initializer:
             return keras.initializers.GlorotUniform(seed=next(seeds))
 
+        # Names of their own: Keras counts its own up through the process, and TensorFlow adds up
+        # gradients in an order that depends on them. The last bit would, too.
         # Unit normal, for Keras' default leaves the class unheard for tens of thousands of images.
         self.embedding = layers.Embedding(
             self.num_classes,
             self.embedding_dim,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=next(seeds)),
             dtype="float32",
+            name="embedding",
         )
         self.first = layers.Dense(
-            16 * self.widths[0], use_bias=False, kernel_initializer=glorot(), dtype=policy
+            16 * self.widths[0],
+            use_bias=False,
+            kernel_initializer=glorot(),
+            dtype=policy,
+            name="first",
         )
-        self.norms = [ModulatedNorm(dtype=policy) for _ in self.widths]
+        self.norms = [
+            ModulatedNorm(dtype=policy, name=f"norm_{stage}") for stage in range(len(self.widths))
+        ]
         self.ups = [
             UpsamplingConv(
                 width,
                 kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
                 dtype=policy,
+                name=f"up_{stage}",
             )
-            for width in self.widths[1:]
+            for stage, width in enumerate(self.widths[1:], start=1)
         ]
         self.to_rgb = layers.Conv2D(
-            3, 3, padding="same", kernel_initializer=glorot(), dtype="float32"
+            3, 3, padding="same", kernel_initializer=glorot(), dtype="float32", name="to_rgb"
         )
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
@@ -157,21 +167,27 @@ class Discriminator(keras.Model):
             return keras.initializers.HeNormal(seed=next(seeds))
 
         self.downs = [
-            DownsamplingConv(width, kernel_initializer=he(), dtype=self.dtype_policy)
-            for width in self.widths
+            DownsamplingConv(
+                width, kernel_initializer=he(), dtype=self.dtype_policy, name=f"down_{stage}"
+            )
+            for stage, width in enumerate(self.widths)
         ]
-        self.flatten = layers.Flatten(dtype="float32")
-        self.hidden = layers.Dense(self.features, kernel_initializer=he(), dtype="float32")
+        self.flatten = layers.Flatten(dtype="float32", name="flatten")
+        self.hidden = layers.Dense(
+            self.features, kernel_initializer=he(), dtype="float32", name="hidden"
+        )
         self.unconditional = layers.Dense(
             1,
             kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
             dtype="float32",
+            name="unconditional",
         )
         self.embedding = layers.Embedding(
             self.num_classes,
             self.features,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=next(seeds)),
             dtype="float32",
+            name="embedding",
         )
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
