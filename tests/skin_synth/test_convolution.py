@@ -50,13 +50,14 @@ def test_both_ways_to_the_kernel_gradient_give_the_derivative(by):
 
 
 @pytest.mark.parametrize(("dtype", "unit"), [(tf.bfloat16, 2.0**-8), (tf.float16, 2.0**-11)])
-def test_low_precision_rounds_the_result_once(dtype, unit):
+def test_low_precision_rounds_twice_at_the_most(dtype, unit):
+    # Once where the machine multiplies in this precision, else between blocks, too.
     x, y = images(0, dtype=dtype), halves(1, dtype=dtype)
     found = convolution._by_product(x, y)
     assert found.dtype == dtype
     exact = convolution._by_product(tf.cast(x, tf.float64), tf.cast(y, tf.float64))
     scale = float(tf.reduce_max(tf.abs(exact)))
-    np.testing.assert_allclose(tf.cast(found, tf.float64), exact, atol=scale * unit)
+    np.testing.assert_allclose(tf.cast(found, tf.float64), exact, atol=2 * scale * unit)
 
 
 def halved_by_tensorflow(x, kernel):
