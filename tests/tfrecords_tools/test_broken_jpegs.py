@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools import hostile
+from tests.tfrecords_tools import encoding
 from tests.tfrecords_tools.test_images import photograph, prepared, whole_hash
 from tfrecords_tools.images import Rejected, decode
 from tfrecords_tools.options import ImageOptions
@@ -29,7 +29,7 @@ def taken(content: bytes, size: int | None) -> bool:
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("size", [None, 64])
 def test_jpeg_whose_data_break_off_before_its_end(size, progressive):
-    content = hostile.encoded(photograph(4), "JPEG", quality=90, progressive=progressive)
+    content = encoding.encoded(photograph(4), "JPEG", quality=90, progressive=progressive)
     whole = whole_hash(content)
     for share in np.linspace(0.15, 0.98, 10):
         cut = content[: int(share * len(content))] + b"\xff\xd9"
@@ -60,7 +60,7 @@ def data_of(content: bytes) -> range:
 @pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"optimize": True}])
 @pytest.mark.parametrize("size", [None, 64])
 def test_jpeg_that_breaks_off_anywhere(size, options):
-    content = hostile.encoded(photograph(4), "JPEG", quality=90, **options)
+    content = encoding.encoded(photograph(4), "JPEG", quality=90, **options)
     last_row = len(content) // 28  # of 29 rows of blocks
     places = np.random.default_rng(0).choice(data_of(content)[:-last_row], 60)
     loses_nothing_unseen(content, [cut for cut in places if content[cut - 1] != 0xFF], size)
@@ -68,7 +68,7 @@ def test_jpeg_that_breaks_off_anywhere(size, options):
 
 @pytest.mark.parametrize("size", [None, 64])
 def test_jpeg_that_breaks_off_behind_a_byte_of_ones(size):
-    content = hostile.encoded(photograph(4), "JPEG", quality=90)
+    content = encoding.encoded(photograph(4), "JPEG", quality=90)
     places = [cut for cut in data_of(content) if content[cut - 1] == 0xFF]
     assert len(places) > 20
     loses_nothing_unseen(content, places[:20], size)
@@ -77,7 +77,7 @@ def test_jpeg_that_breaks_off_behind_a_byte_of_ones(size):
 @pytest.mark.xfail(reason="what is put before the end to find it is skipped like other junk there")
 @pytest.mark.parametrize("size", [None, 64])
 def test_jpeg_that_breaks_off_before_a_restart(size):
-    content = hostile.encoded(photograph(4), "JPEG", quality=90, restart_marker_rows=1)
+    content = encoding.encoded(photograph(4), "JPEG", quality=90, restart_marker_rows=1)
     places = [
         cut for cut in data_of(content) if content[cut] == 0xFF and 0xD0 <= content[cut + 1] <= 0xD7
     ]
@@ -87,14 +87,14 @@ def test_jpeg_that_breaks_off_before_a_restart(size):
 
 @pytest.mark.xfail(reason="where the last block itself breaks off, no block is left without data")
 def test_jpeg_that_breaks_off_in_its_last_row_of_blocks():
-    content = hostile.encoded(photograph(4), "JPEG", quality=90)
+    content = encoding.encoded(photograph(4), "JPEG", quality=90)
     cuts = [cut for cut in data_of(content)[-280::7] if content[cut - 1] != 0xFF]
     loses_nothing_unseen(content, cuts, None)
 
 
 @pytest.mark.xfail(reason="a scan whose last blocks are empty needs no more data, nor others")
 def test_progressive_jpeg_that_breaks_off_anywhere():
-    content = hostile.encoded(photograph(4, 120, 160), "JPEG", quality=80, progressive=True)
+    content = encoding.encoded(photograph(4, 120, 160), "JPEG", quality=80, progressive=True)
     first = content.index(b"\xff\xda") + 20
     cuts = [cut for cut in range(first, len(content) - 2, 7) if content[cut - 1] != 0xFF]
     loses_nothing_unseen(content, cuts, None)
@@ -106,5 +106,5 @@ def test_jpeg_that_ends_in_a_flat_colour_is_whole(size, options):
     image = photograph(5)
     image[300:] = 0
     image[:, 500:] = 0
-    prepared(hostile.encoded(image, "JPEG", quality=90, **options), size=size)
-    prepared(hostile.encoded(np.full_like(image, 255), "JPEG", **options), size=size)
+    prepared(encoding.encoded(image, "JPEG", quality=90, **options), size=size)
+    prepared(encoding.encoded(np.full_like(image, 255), "JPEG", **options), size=size)

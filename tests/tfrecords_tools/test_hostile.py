@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.tfrecords_tools import hostile
+from tests.tfrecords_tools import encoding, hostile
 from tests.tfrecords_tools.conftest import noise, write_class_folders
 from tfrecords_tools import build, read, verify
 from tfrecords_tools.images import Rejected, prepare
@@ -224,7 +224,7 @@ def mutants(count: int, formats=USUAL) -> list[bytes]:
     """Equal numbers of each format."""
     random = np.random.default_rng(7)
     sound = [
-        hostile.encoded(hostile.smooth(seed), format, **options)
+        encoding.encoded(hostile.smooth(seed), format, **options)
         for seed in range(5)
         for format, options in formats
     ]
@@ -278,8 +278,8 @@ def test_mutants_in_a_build(size, tmp_path):
 def test_reference_of_interlaced_files_is_sound():
     """The corpus holds PNGs that were made by hand: TensorFlow must see what they are said to."""
     image = noise(0)
-    np.testing.assert_array_equal(decoded(hostile.interlaced_png(image)), image)
-    content = hostile.png16(image.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(decoded(encoding.interlaced_png(image)), image)
+    content = encoding.png16(image.astype(np.uint16) * 257)
     np.testing.assert_array_equal(
         tf.io.decode_png(content, dtype=tf.uint16), image * np.uint16(257)
     )

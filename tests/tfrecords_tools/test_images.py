@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageCms
 
-from tests.tfrecords_tools import hostile
+from tests.tfrecords_tools import encoding, hostile
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools import images
 from tfrecords_tools.errors import InputError
@@ -125,12 +125,12 @@ def test_exif_orientation(orientation, format):
     options = {"lossless": True} if format == "WEBP" else {}
     exif = Image.Exif()
     exif[0x0112] = orientation
-    content = hostile.encoded(stored, format, exif=exif, **options)
+    content = encoding.encoded(stored, format, exif=exif, **options)
     np.testing.assert_array_equal(pixels(prepared(content).encoded), UPRIGHT[orientation](stored))
 
 
 def test_unknown_orientation_counts_as_upright():
-    content = hostile.with_orientation(noise(0), 9)
+    content = encoding.with_orientation(noise(0), 9)
     assert prepared(content).encoded == content
 
 
@@ -140,14 +140,14 @@ def test_alpha_lies_on_white():
         rgba = np.empty((9, 9, 4), np.uint8)
         rgba[..., :3], rgba[..., 3] = colour, alpha
         expected = np.broadcast_to(255 + (colour - 255) * alpha / 255, (9, 9, 3))
-        found = pixels(prepared(hostile.encoded(rgba, "PNG")).encoded)
+        found = pixels(prepared(encoding.encoded(rgba, "PNG")).encoded)
         np.testing.assert_allclose(found, expected, atol=1)
 
 
 def test_transparent_colour_becomes_white():
     image = np.full((9, 9, 3), (10, 20, 30), np.uint8)
     image[4, 4] = (1, 2, 3)
-    found = pixels(prepared(hostile.encoded(image, "PNG", transparency=(10, 20, 30))).encoded)
+    found = pixels(prepared(encoding.encoded(image, "PNG", transparency=(10, 20, 30))).encoded)
     assert (found[0, 0] == 255).all()
     assert (found[4, 4] == (1, 2, 3)).all()
 
@@ -156,7 +156,7 @@ def test_transparent_colour_becomes_white():
 def test_16_bits_are_scaled_to_8(channels):
     values = np.random.default_rng(0).integers(0, 2**16, (12, 12, channels), np.uint16)
     values[0, 0], values[0, 1] = 0, 65535
-    found = pixels(prepared(hostile.png16(values)).encoded)
+    found = pixels(prepared(encoding.png16(values)).encoded)
     np.testing.assert_array_equal(found, np.rint(values / 257).repeat(3 // channels, -1))
     assert (found[0, 0] == 0).all()
     assert (found[0, 1] == 255).all()
@@ -169,8 +169,8 @@ def test_16_bits_of_other_files_are_scaled_to_8(hidden):
     expected = values / 257
     if hidden:
         values[..., 1:] = values[..., :1]
-        content = hostile.with_chunk(
-            hostile.png16(values[..., :1]), b"tRNS", values[0, 0, :1].astype(">u2").tobytes()
+        content = encoding.with_chunk(
+            encoding.png16(values[..., :1]), b"tRNS", values[0, 0, :1].astype(">u2").tobytes()
         )
         expected = np.where(values == values[0, 0], 255, values / 257)
     else:
@@ -200,7 +200,7 @@ def tiff16(values: np.ndarray) -> bytes:
 )
 def test_floats(values, expected):
     image = np.repeat(np.array(values, np.float32)[:, None], 8, 0).reshape(32, 1).repeat(9, 1)
-    found = pixels(prepared(hostile.encoded(Image.fromarray(image), "TIFF")).encoded)
+    found = pixels(prepared(encoding.encoded(Image.fromarray(image), "TIFF")).encoded)
     np.testing.assert_allclose(found[::8, 0, 0], expected, atol=0.5)
 
 
@@ -208,11 +208,11 @@ def test_floats(values, expected):
 def test_cmyk_whether_adobe_inverts_it_or_not(inverted):
     inks = np.zeros((16, 16, 4), np.uint8)
     inks[..., 0] = 255  # all cyan: red is gone
-    content = hostile.encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=95)
+    content = encoding.encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=95)
     # Pillow writes as Adobe does: a marker, and inverted values. Without the marker they are not.
     assert b"Adobe" in content
     if not inverted:
-        content = hostile.encoded(Image.fromarray(255 - inks, "CMYK"), "JPEG", quality=95)
+        content = encoding.encoded(Image.fromarray(255 - inks, "CMYK"), "JPEG", quality=95)
         start = content.index(b"\xff\xee")
         length = int.from_bytes(content[start + 2 : start + 4], "big")
         content = content[:start] + content[start + 2 + length :]
@@ -221,10 +221,10 @@ def test_cmyk_whether_adobe_inverts_it_or_not(inverted):
 
 def test_grey_and_palette_keep_their_colours():
     grey = noise(0)[..., 0]
-    found = pixels(prepared(hostile.encoded(grey, "PNG")).encoded)
+    found = pixels(prepared(encoding.encoded(grey, "PNG")).encoded)
     np.testing.assert_array_equal(found, grey[..., None].repeat(3, -1))
     palette = Image.fromarray(noise(1)).quantize(16)
-    found = pixels(prepared(hostile.encoded(palette, "PNG")).encoded)
+    found = pixels(prepared(encoding.encoded(palette, "PNG")).encoded)
     np.testing.assert_array_equal(found, np.asarray(palette.convert("RGB")))
 
 
@@ -234,20 +234,20 @@ def test_crop_is_about_the_centre(height, width):
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     image[top : top + side, left : left + side] = 255
-    found = pixels(prepared(hostile.encoded(image, "PNG"), size=20).encoded)
+    found = pixels(prepared(encoding.encoded(image, "PNG"), size=20).encoded)
     assert (found == 255).all()
 
 
 def test_crop_without_a_change_of_size_keeps_the_pixels():
     image = noise(0, 24, 32)
-    found = pixels(prepared(hostile.encoded(image, "PNG"), size=24).encoded)
+    found = pixels(prepared(encoding.encoded(image, "PNG"), size=24).encoded)
     np.testing.assert_array_equal(found, image[:, 4:28])
 
 
 def test_resizing_antialiases():
     stripes = np.zeros((128, 128, 3), np.uint8)
     stripes[:, ::2] = 255
-    found = pixels(prepared(hostile.encoded(stripes, "PNG"), size=16).encoded)
+    found = pixels(prepared(encoding.encoded(stripes, "PNG"), size=16).encoded)
     assert np.abs(found - 127.5).max() < 12
 
 
@@ -272,7 +272,7 @@ def squared(image: np.ndarray, mode: str) -> np.ndarray:
 @pytest.mark.parametrize("mode", ["crop", "pad", "squash"])
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_resizing_is_close_to_an_independent_one(format, mode, size):
-    content = hostile.encoded(photograph(0), format, **{"quality": 90} if format == "JPEG" else {})
+    content = encoding.encoded(photograph(0), format, **{"quality": 90} if format == "JPEG" else {})
     found = pixels(prepared(content, size=size, resize=mode).encoded)
     stored = tf.io.decode_image(content, channels=3, expand_animations=False).numpy()
     if mode == "pad":
@@ -285,14 +285,14 @@ def test_resizing_is_close_to_an_independent_one(format, mode, size):
 
 def test_an_image_is_turned_before_it_is_cropped():
     image = photograph(6, 40, 101)
-    found = pixels(prepared(hostile.with_orientation(image, 6), size=40).encoded)
+    found = pixels(prepared(encoding.with_orientation(image, 6), size=40).encoded)
     # 61 pixels are too many, so that the crop is not quite about the centre: 30 go above.
     np.testing.assert_array_equal(found, UPRIGHT[6](image)[30:70])
 
 
 def test_enlarging_is_close_to_an_independent_one():
     image = hostile.smooth(1)
-    found = pixels(prepared(hostile.encoded(image, "PNG"), size=64, resize="squash").encoded)
+    found = pixels(prepared(encoding.encoded(image, "PNG"), size=64, resize="squash").encoded)
     reference = tf.image.resize(image, (64, 64), "lanczos3").numpy().clip(0, 255)
     assert np.abs(found - reference).mean() < 2
 
@@ -308,7 +308,7 @@ def test_padding_shows_all_of_the_image_between_black_bars(height, width):
 
 
 def test_jpeg_encoding():
-    content = hostile.encoded(photograph(1), "PNG")
+    content = encoding.encoded(photograph(1), "PNG")
     fine, coarse = (
         prepared(content, size=64, encoding="jpeg", jpeg_quality=quality).encoded
         for quality in (95, 30)
@@ -325,15 +325,15 @@ def test_jpeg_encoding():
     ("size", "scale"), [(None, 8), (16, 2), (75, 2), (76, 1), (128, 1), (600, 1)]
 )
 def test_scale_at_which_a_jpeg_is_decoded(size, scale):
-    content = hostile.encoded(photograph(2), "JPEG", quality=90)
+    content = encoding.encoded(photograph(2), "JPEG", quality=90)
     found = prepared(content, size=size)
     assert found.scale == scale
     assert np.asarray(decode(content, ImageOptions(size=size))).shape == (450, 600, 3)
-    assert prepared(hostile.encoded(photograph(2), "PNG"), size=size).scale == 1
+    assert prepared(encoding.encoded(photograph(2), "PNG"), size=size).scale == 1
 
 
 def test_thumbnail():
-    content = hostile.encoded(photograph(3), "JPEG", quality=90)
+    content = encoding.encoded(photograph(3), "JPEG", quality=90)
     assert prepared(content).thumbnail is None
     found = prepare(content, ImageOptions(), thumbnail=96).thumbnail
     assert found.dtype == np.uint8
@@ -344,18 +344,18 @@ def test_thumbnail():
 def test_foreign_colour_profile_is_noticed():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert prepared(hostile.encoded(noise(0), "PNG", icc_profile=profile)).has_profile
-    assert not prepared(hostile.encoded(noise(0), "PNG", icc_profile=srgb)).has_profile
-    assert not prepared(hostile.encoded(noise(0), "PNG")).has_profile
+    assert prepared(encoding.encoded(noise(0), "PNG", icc_profile=profile)).has_profile
+    assert not prepared(encoding.encoded(noise(0), "PNG", icc_profile=srgb)).has_profile
+    assert not prepared(encoding.encoded(noise(0), "PNG")).has_profile
 
 
 def test_equal_pixels_are_seen_in_other_files():
     image = noise(0)
     files = [
-        hostile.encoded(image, "PNG"),
-        hostile.encoded(image, "BMP"),
-        hostile.encoded(image, "PNG", compress_level=0),
-        hostile.with_orientation(np.rot90(image, 1), 6),
+        encoding.encoded(image, "PNG"),
+        encoding.encoded(image, "BMP"),
+        encoding.encoded(image, "PNG", compress_level=0),
+        encoding.with_orientation(np.rot90(image, 1), 6),
     ]
     found = [prepared(content) for content in files]
     assert len({whole_hash(content) for content in files}) == 1
@@ -363,19 +363,19 @@ def test_equal_pixels_are_seen_in_other_files():
     assert len({(image.num_bytes, image.checksum) for image in found}) == 4
     other = image.copy()
     other[0, 0, 0] ^= 1
-    assert whole_hash(hostile.encoded(other, "PNG")) != whole_hash(files[0])
+    assert whole_hash(encoding.encoded(other, "PNG")) != whole_hash(files[0])
 
 
 def test_shape_counts_among_the_pixels():
     wide, tall = (np.zeros(shape, np.uint8) for shape in ((10, 20, 3), (20, 10, 3)))
-    contents = [hostile.encoded(image, "PNG") for image in (wide, tall)]
+    contents = [encoding.encoded(image, "PNG") for image in (wide, tall)]
     assert len({whole_hash(content) for content in contents}) == 2
     assert len({prepared(content).probe for content in contents}) == 2
 
 
 @pytest.mark.parametrize(("side", "fits"), [(24, True), (25, False)])
 def test_min_side(side, fits):
-    content = hostile.encoded(noise(0), "PNG")
+    content = encoding.encoded(noise(0), "PNG")
     if fits:
         prepared(content, min_side=side)
     else:
@@ -398,14 +398,14 @@ def test_mode_that_cannot_be_converted(monkeypatch):
 
     monkeypatch.setattr(images, "to_rgb", refuse)
     with pytest.raises(Rejected, match="conversion from X"):
-        prepared(hostile.encoded(noise(0), "PNG"))
+        prepared(encoding.encoded(noise(0), "PNG"))
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_mutations_are_read_or_rejected(format, seed):
     random = np.random.default_rng(seed)
-    content = hostile.encoded(hostile.smooth(seed), format)
+    content = encoding.encoded(hostile.smooth(seed), format)
     reasons = set()
     for _ in range(40):
         mutated = bytearray(content)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools import hostile
+from tests.tfrecords_tools import encoding
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools import build, writer
 from tfrecords_tools.errors import InputError
@@ -55,14 +55,14 @@ def test_sound_data(small_data, tmp_path):
         ({"origin": "guessed"}, "origin 'guessed' is neither real nor synthetic"),
         ({"image": b"no image"}, "image 'odd' does not decode"),
         ({"image": b""}, "image 'odd' does not decode: no known image format"),
-        ({"image": hostile.encoded(noise(0, 16, 16), "WEBP")}, "does not decode: no known image"),
+        ({"image": encoding.encoded(noise(0, 16, 16), "WEBP")}, "does not decode: no known image"),
         ({"image": GOOD.image[:-60]}, "image 'odd' does not decode"),
         (
             {"image": encode_png(noise(0, 16, 15))},
             r"shape \[16, 15, 3\], promised is \(16, 16, 3\)",
         ),
-        ({"image": hostile.encoded(np.zeros((16, 16, 4), np.uint8), "PNG")}, "has alpha, 16 bits"),
-        ({"image": hostile.png16(np.zeros((16, 16, 3), np.uint16))}, "has alpha, 16 bits or inks"),
+        ({"image": encoding.encoded(np.zeros((16, 16, 4), np.uint8), "PNG")}, "has alpha, 16 bits"),
+        ({"image": encoding.png16(np.zeros((16, 16, 3), np.uint16))}, "has alpha, 16 bits or inks"),
         (
             {"extras": {"age": 3.0}},
             r"extra columns are not those of the metadata; it has age \(flo",
@@ -94,7 +94,7 @@ def test_image_of_any_size_where_that_is_promised(tmp_path):
         serialize_record(Record(encode_png(noise(n, 16 + n, 20)), n, f"i{n}", f"g{n}"))
         for n in range(2)
     ]
-    grey = hostile.encoded(Image.fromarray(noise(3)).convert("L"), "PNG")
+    grey = encoding.encoded(Image.fromarray(noise(3)).convert("L"), "PNG")
     records.append(serialize_record(Record(grey, 0, "grey", "grey")))
     records.append(serialize_record(Record(grey[: len(grey) // 2], 0, "cut", "cut")))
     write_dataset(
