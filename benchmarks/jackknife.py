@@ -174,16 +174,49 @@ class Comparison:
             figure: name -> float64[rows] to a number.
         """
         value = float(figure(self.values))
-        variance = _jackknife([float(figure(values)) for values in self._without_real])
-        for name, without in self._without_fake.items():
-            variance += _jackknife(
-                [float(figure({**self.values, name: values})) for values in without]
-            )
-        half = T_975 * variance**0.5
+        half = T_975 * float(self._covariance(figure)[0, 0]) ** 0.5
         return Interval(value, value - half, value + half)
 
+    def ratio(self, numerator: Figure, denominator: Figure) -> Interval:
+        """The ratio of two figures, with Fieller's 95 % interval.
 
-def _jackknife(values: Sequence[float]) -> float:
-    """Variance from the figures of the samples that lack one group each."""
-    found = np.array(values)
-    return float((GROUPS - 1) / GROUPS * np.sum((found - found.mean()) ** 2))
+        It holds the ratios r for which numerator - r * denominator may be zero, and so excludes 1
+        exactly where the interval of the difference excludes 0. No logarithm is taken: the
+        numerator, a distance above its floor, may be next to nothing or below.
+
+        Args:
+            numerator: name -> float64[rows] to a number.
+            denominator: likewise.
+
+        Returns:
+            NaN for the ratio where the denominator is not above zero; NaN for both ends where it
+            might not be (its own interval holds zero): the set of ratios is unbounded then.
+
+        Source: Fieller, "Some problems in interval estimation", J. R. Stat. Soc. B 16, 1954.
+        """
+
+        def both(values: Mapping[str, np.ndarray]) -> np.ndarray:
+            return np.array([numerator(values), denominator(values)])
+
+        (above, below), spread = both(self.values), T_975**2 * self._covariance(both)
+        value = float(above / below) if below > 0 else float("nan")
+        squares = below**2 - spread[1, 1], above * below - spread[0, 1], above**2 - spread[0, 0]
+        if below <= 0 or not squares[0] > 0:
+            return Interval(value, float("nan"), float("nan"))
+        # Zero and not just below it, by rounding, where the figures have no spread at all.
+        root = max(squares[1] ** 2 - squares[0] * squares[2], 0.0) ** 0.5
+        return Interval(value, *(float((squares[1] + end) / squares[0]) for end in (-root, root)))
+
+    def _covariance(self, figure: Figure) -> np.ndarray:
+        """Jackknife covariance of a figure's values: float64[k, k], k = 1 for a number."""
+        total = _jackknife([figure(values) for values in self._without_real])
+        for name, without in self._without_fake.items():
+            total += _jackknife([figure({**self.values, name: values}) for values in without])
+        return total
+
+
+def _jackknife(values: Sequence[float | np.ndarray]) -> np.ndarray:
+    """Covariance from the figures of the samples that lack one group each."""
+    found = np.array(values).reshape(len(values), -1)
+    apart = found - found.mean(axis=0)
+    return (GROUPS - 1) / GROUPS * apart.T @ apart

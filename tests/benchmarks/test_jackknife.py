@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from benchmarks.jackknife import (
     GROUPS,
@@ -69,36 +70,79 @@ def test_lesions_stay_together_and_each_class_is_spread_evenly():
     assert len(set(groups[labels == 2])) == 5
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say():
-    def truth(shift, rng):
-        a, b = sample(rng, 2000), sample(rng, 2000, shift=shift)
-        whole = np.ones(2000, bool)
-        rows = [Sample(s.features, 0 * s.labels, s.groups, whole) for s in (a, b)]
-        return KernelDistances(*(Cells(row, 1) for row in rows))()[0]
+LESIONS = np.repeat(np.arange(100), 2)
 
+
+def comparison(rng, **shifts):
+    """Sets of one class, each with its shift from the real set, and a floor."""
+    sets = {"floor": sample(rng, 160)}
+    sets |= {name: sample(rng, 160, shift=shift) for name, shift in shifts.items()}
+    real, *fakes = (
+        Sample(s.features, 0 * s.labels, s.groups, s.whole)
+        for s in (sample(rng, 200, lesions=LESIONS), *sets.values())
+    )
+    return Comparison(real, dict(zip(sets, fakes, strict=True)), 1)
+
+
+def above_floor(name):
+    return lambda values: values[name][0] - values["floor"][0]
+
+
+def true_distance(shift, rng):
+    a, b = sample(rng, 2000), sample(rng, 2000, shift=shift)
+    rows = [Sample(s.features, 0 * s.labels, s.groups, s.whole) for s in (a, b)]
+    return KernelDistances(*(Cells(row, 1) for row in rows))()[0]
+
+
+@pytest.mark.parametrize("shift", [0.5, 0.0])
+def test_intervals_cover_the_truth_about_as_often_as_they_say(shift):
+    """Also where ours is as good as real images, so that its distance is zero."""
     rng = np.random.default_rng(2)
-    expected = np.log(truth(0.5, rng) / truth(0.8, rng))
-
-    def figure(values):
-        ours, theirs = (values[name][0] - values["floor"][0] for name in ("ours", "theirs"))
-        return np.log(ours / theirs) if min(ours, theirs) > 0 else np.nan
-
-    covered, excludes_no_difference = 0, 0
-    lesions = np.repeat(np.arange(100), 2)
+    truth = {"ours": true_distance(shift, rng) if shift else 0.0, "theirs": true_distance(0.8, rng)}
+    covered, excludes_one, ratio_covered = 0, 0, 0
     for _ in range(40):
-        real = sample(rng, 200, lesions=lesions)
-        fakes = {
-            "ours": sample(rng, 160, shift=0.5),
-            "theirs": sample(rng, 160, shift=0.8),
-            "floor": sample(rng, 160),
-        }
-        one = {
-            name: Sample(s.features, 0 * s.labels, s.groups, s.whole) for name, s in fakes.items()
-        }
-        real = Sample(real.features, 0 * real.labels, real.groups, real.whole)
-        interval = Comparison(real, one, 1).interval(figure)
-        covered += interval.low <= expected <= interval.high
-        excludes_no_difference += interval.high < 0
+        found = comparison(rng, ours=shift, theirs=0.8)
+        interval = found.interval(above_floor("ours"))
+        ratio = found.ratio(above_floor("ours"), above_floor("theirs"))
+        covered += interval.low <= truth["ours"] <= interval.high
+        ratio_covered += ratio.low <= truth["ours"] / truth["theirs"] <= ratio.high
+        excludes_one += ratio.high < 1
     # 38 of 40 are promised; below 33 has a chance of about 1 in 200.
     assert covered >= 33
-    assert excludes_no_difference >= 33
+    assert ratio_covered >= 33
+    assert excludes_one >= 33
+
+
+def test_the_ends_of_a_ratio_are_where_the_difference_may_just_be_zero():
+    rng = np.random.default_rng(3)
+    found = comparison(rng, ours=0.5, theirs=0.8)
+    ours, theirs = above_floor("ours"), above_floor("theirs")
+    ratio = found.ratio(ours, theirs)
+    assert ratio.low < ratio.value < ratio.high
+    assert ratio.value == ours(found.values) / theirs(found.values)
+    for end in ratio.low, ratio.high:
+        rest = found.interval(lambda values, end=end: ours(values) - end * theirs(values))
+        nearest = min(abs(rest.low), abs(rest.high))
+        assert nearest < 1e-9 * (rest.high - rest.low)
+
+
+def test_a_ratio_excludes_one_where_the_difference_excludes_zero():
+    rng = np.random.default_rng(4)
+    seen = set()
+    for shift in 0.55, 0.65, 0.75, 0.85:
+        found = comparison(rng, ours=shift, theirs=0.8)
+        ours, theirs = above_floor("ours"), above_floor("theirs")
+        difference = found.interval(lambda values, a=ours, b=theirs: a(values) - b(values))
+        ratio = found.ratio(ours, theirs)
+        assert (difference.high < 0) == (ratio.high < 1)
+        seen.add(ratio.high < 1)
+    assert seen == {True, False}
+
+
+def test_a_ratio_to_what_may_be_zero_has_no_ends():
+    rng = np.random.default_rng(5)
+    found = comparison(rng, ours=0.5, theirs=0.0)
+    ratio = found.ratio(above_floor("ours"), above_floor("theirs"))
+    assert np.isnan([ratio.low, ratio.high]).all()
+    backwards = found.ratio(above_floor("ours"), lambda values: -values["ours"][0])
+    assert np.isnan(backwards).all()
