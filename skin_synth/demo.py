@@ -19,7 +19,7 @@ from tfrecords_tools.errors import InputError
 
 PRESET = "derm-32"
 IMAGES = 100_000
-"""Training stops after so many images, or after `MINUTES`."""
+"""Training takes so many images, or as many as there is time for in `MINUTES`."""
 MINUTES = 8.5
 COUNTS = (1_200, 700, 500, 350, 250, 180, 140)
 """Phantoms in each class: as uneven as skin collections are."""
@@ -96,8 +96,8 @@ def run_demo(
 
     Args:
         out: demo directory, made where it does not exist.
-        images: training stops after so many images.
-        minutes: or after so many minutes.
+        images: training takes so many images.
+        minutes: or as many as there is time for in so many minutes, if these are fewer.
         counts: phantoms in each of the seven classes.
         say: takes each line of news.
 
@@ -141,7 +141,7 @@ def _stages(
         Stage("build", "turn them into a TFRecord data set", places.data, lambda: _build(places)),
         Stage(
             "train",
-            f"train {PRESET} for {images:,} images or {minutes:g} minutes",
+            f"train {PRESET} on {images:,} images, or on what {minutes:g} minutes allow",
             places.run,
             lambda: _train(places, images, minutes),
         ),
@@ -190,7 +190,14 @@ def _build(places: Places) -> None:
 def _train(places: Places, images: int, minutes: float) -> None:
     from skin_synth.training import train
 
-    train(places.data, places.run, preset=PRESET, schedule_images=images, minutes=minutes)
+    train(
+        places.data,
+        places.run,
+        preset=PRESET,
+        images=images,
+        minutes=minutes,
+        schedule_minutes=minutes,
+    )
 
 
 def _evaluate(places: Places) -> None:

@@ -34,9 +34,7 @@ AGREEMENT_MODULUS = 2**31
 """Numbers that machines compare are cut to this: a sum over machines stays exact in int64."""
 
 
-def make_strategy(
-    devices: int | str = 1, minutes: float | None = None
-) -> tf.distribute.Strategy | None:
+def make_strategy(devices: int | str = 1, **minutes: float | None) -> tf.distribute.Strategy | None:
     """How training spreads over devices; None where there is one only.
 
     To be called before anything of TensorFlow is computed, where several machines train.
@@ -44,18 +42,20 @@ def make_strategy(
     Args:
         devices: how many of this machine, or "all": its GPUs, its CPUs where it has none. With
             several machines, named in the variable TF_CONFIG, all GPUs of each are taken.
-        minutes: limit of training, which several machines cannot have: each has its own clock.
+        **minutes: lengths of training in time, by the names of their flags, which several
+            machines cannot have: each has its own clock.
 
     Raises:
         InputError: more than there are, a TF_CONFIG that cannot be read, or several machines
-            with a limit of minutes.
+            with a length in minutes.
     """
     if machines() > 1:
-        if minutes is not None:
-            raise InputError(
-                f"--minutes {minutes:g} with {TF_CONFIG}: clocks differ, and machines must stop "
-                "after the same step: give --images"
-            )
+        for name, length in minutes.items():
+            if length is not None:
+                raise InputError(
+                    f"--{name} {length:g} with {TF_CONFIG}: clocks differ, and machines must stop "
+                    f"after the same step: give --{name.replace('minutes', 'images')}"
+                )
         if devices not in (1, ALL):
             raise InputError(
                 f"--devices {devices} with {TF_CONFIG}: each machine gives all its GPUs; set "

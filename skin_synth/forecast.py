@@ -1,7 +1,8 @@
-"""What a training would cost, measured by a few real steps."""
+"""What a training would cost, and how much of it a time allows, measured by a few real steps."""
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 import sys
 import time
@@ -19,7 +20,11 @@ from skin_synth.run_config import RunConfig
 from skin_synth.runs import new_gan
 
 STEPS = 10
-"""In each of two windows, the first of which holds the tracing."""
+"""In a window; the first holds the tracing and is not counted."""
+WINDOW_SECONDS = 2.0
+"""Windows follow until so much time is counted: ten steps of a GPU are over too soon to tell."""
+SHARE_OF_STEPS = 0.85
+"""Of a training's time; what is left is for previews, validation and checkpoints."""
 
 
 def forecast(
@@ -55,32 +60,67 @@ def forecast(
     ]
 
 
+def fit_schedule(
+    config: RunConfig,
+    split: DrawnImages,
+    minutes: float,
+    images: int | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> RunConfig:
+    """The configuration with schedules as long as this machine trains in so many minutes.
+
+    Args:
+        config: of the run to be; it is not started.
+        split: its training images.
+        minutes: of training, with what is done between the steps.
+        images: where it is to stop at the latest.
+        strategy: how it spreads over devices.
+
+    Returns:
+        That of a run of a whole number of batches, at least one.
+    """
+    with distribution.scope(strategy):
+        gan = new_gan(config)
+    within = int(measure_speed(gan, split, strategy) * 60 * minutes * SHARE_OF_STEPS)
+    batch = config.preset.batch_size
+    length = max(batch, within // batch * batch)
+    preset = dataclasses.replace(config.preset, schedule_images=min(length, images or length))
+    return dataclasses.replace(config, preset=preset)
+
+
 def measure_speed(
     gan: ConditionalGAN, split: DrawnImages, strategy: tf.distribute.Strategy | None = None
 ) -> float:
-    """Images per second of a few training steps, the first one (tracing) left out."""
+    """Images per second of a few training steps, the first ones (tracing) left out."""
     clock = _Clock()
     distribution.fit(
         gan,
         distribution.source_of(gan, split),
         strategy,
-        epochs=2,
+        epochs=int(1e6),
         steps_per_epoch=STEPS,
         callbacks=[clock],
     )
-    return STEPS * gan.preset.batch_size / (clock.times[-1] - clock.times[-2])
+    return (len(clock.times) - 1) * STEPS * gan.preset.batch_size / clock.counted
 
 
 class _Clock(keras.callbacks.Callback):
-    """Notes when each epoch ends."""
+    """Notes when each epoch ends, and stops when enough is counted."""
 
     def __init__(self) -> None:
         super().__init__()
         self.times: list[float] = []
 
+    @property
+    def counted(self) -> float:
+        """Seconds since the end of the first epoch."""
+        return self.times[-1] - self.times[0]
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Notes one."""
         self.times.append(time.monotonic())
+        if len(self.times) > 1 and self.counted >= WINDOW_SECONDS:
+            self.model.stop_training = True
 
 
 def _peak_memory() -> int:

@@ -16,7 +16,7 @@ from skin_synth import callbacks as callbacks_of_run
 from skin_synth import distribution
 from skin_synth.checkpoints import KEPT
 from skin_synth.data import DrawnImages
-from skin_synth.forecast import forecast
+from skin_synth.forecast import fit_schedule, forecast
 from skin_synth.gan import ConditionalGAN
 from skin_synth.hardware import choose_policy
 from skin_synth.health import SickError
@@ -46,6 +46,7 @@ def train(
     images: int | None = None,
     minutes: float | None = None,
     schedule_images: int | None = None,
+    schedule_minutes: float | None = None,
     seed: int | None = None,
     policy: str | None = None,
     init_from: str | os.PathLike[str] | None = None,
@@ -71,6 +72,9 @@ def train(
         minutes: stop after so many minutes of this call.
         schedule_images: length of the schedules, such as that of the learning rate; by default
             the preset's for a new run, that of the run otherwise.
+        schedule_minutes: instead, let a new run's schedules be as long as this machine trains in
+            so many minutes, by the speed of a few steps, and no longer than `images`; a run that
+            exists keeps its own.
         seed: of weights, batches, latents and augmentation; 0 for a new run by default.
         policy: Keras dtype policy; by default the fast one of this machine.
         init_from: run whose last checkpoint a new run starts from, by default from fresh weights
@@ -96,8 +100,13 @@ def train(
             another preset, seed, policy or features than asked for; another process trains it.
         Stopped: SIGTERM or SIGINT came; a checkpoint is written.
     """
-    check_limits(images=images, minutes=minutes, schedule_images=schedule_images, keep=keep)
-    strategy = distribution.make_strategy(devices, minutes)
+    check_limits(images=images, minutes=minutes, keep=keep)
+    check_limits(schedule_images=schedule_images, schedule_minutes=schedule_minutes)
+    if schedule_images is not None and schedule_minutes is not None:
+        raise InputError("give --schedule_images or --schedule_minutes, got both")
+    strategy = distribution.make_strategy(
+        devices, minutes=minutes, schedule_minutes=schedule_minutes
+    )
     directory = RunDirectory(run)
     config = _config(
         directory,
@@ -118,6 +127,9 @@ def train(
         fingerprint=config.data.fingerprint,
         say=say,
     )
+    if schedule_minutes is not None and not directory.exists():
+        config = fit_schedule(config, split, schedule_minutes, images, strategy)
+        say(f"{directory.path}: a schedule of {config.preset.schedule_images:,} images")
     if dry_run:
         for line in forecast(config, split, images, strategy):
             say(line)

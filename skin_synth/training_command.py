@@ -52,6 +52,13 @@ def train_flags(parser: argparse.ArgumentParser) -> None:
         "mean to train for (default: the preset's)",
     )
     parser.add_argument(
+        "--schedule_minutes",
+        type=positive_float,
+        metavar="M",
+        help="let them end after as many images as this machine trains on in M minutes, by the "
+        "speed of a few steps (default: the preset's)",
+    )
+    parser.add_argument(
         "--seed",
         type=seed_number,
         metavar="S",
@@ -126,6 +133,7 @@ def work_train(options: argparse.Namespace) -> None:
         images=options.images,
         minutes=options.minutes,
         schedule_images=options.schedule_images,
+        schedule_minutes=options.schedule_minutes,
         seed=options.seed,
         policy=options.policy,
         init_from=options.init_from,

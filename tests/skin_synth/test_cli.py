@@ -178,7 +178,7 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
             "training.train",
             "train --data D --run R --preset derm-32 --images 9 --minutes 2 --seed 3 --dry_run "
             "--features mobilenet --weights W --cache_limit 64 --devices all --profile "
-            "--schedule_images 7",
+            "--schedule_images 7 --schedule_minutes 8",
             {
                 "cache_limit": 64 * 2**20,
                 "devices": "all",
@@ -186,6 +186,7 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
                 "preset": "derm-32",
                 "images": 9,
                 "schedule_images": 7,
+                "schedule_minutes": 8.0,
                 "minutes": 2.0,
                 "seed": 3,
                 "dry_run": True,

@@ -132,10 +132,13 @@ def test_a_tf_config_that_cannot_be_read_is_refused(text, monkeypatch):
         distribution.make_strategy()
 
 
-@pytest.mark.parametrize("options", [{"devices": 2}, {"minutes": 5.0}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"devices": 2}, {"minutes": 5.0}, {"schedule_minutes": 5.0}], ids=str
+)
 def test_several_machines_take_no_devices_and_no_minutes(options, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", cluster(worker=["a:1", "b:1"]))
-    with pytest.raises(InputError, match="with TF_CONFIG"):
+    (flag,) = options
+    with pytest.raises(InputError, match=f"--{flag} .*with TF_CONFIG"):
         distribution.make_strategy(**options)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from skin_synth import training
+from skin_synth import forecast, training
 from skin_synth.runs import RunDirectory, load_run
 from tfrecords_tools.errors import InputError
 
@@ -122,8 +123,45 @@ def test_a_run_may_have_a_schedule_of_its_own_and_ends_with_it(tiny_preset, phan
     assert again.images_seen == asked["schedule_images"]
 
 
+def test_a_schedule_fits_the_time_and_is_kept(tiny_preset, phantom_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(forecast, "measure_speed", lambda *args: 10.0)
+    batch, news = tiny_preset.batch_size, []
+    asked = {"preset": tiny_preset.name, "schedule_minutes": 10 * batch / 600, "say": news.append}
+    train = functools.partial(training.train, phantom_data, tmp_path / "run", **asked)
+    # 10 batches' worth of images in that time, less what previews and validation take of it.
+    fitting = int(10 * forecast.SHARE_OF_STEPS) * batch
+    run = train()
+    assert run.gan.preset == dataclasses.replace(tiny_preset, schedule_images=fitting)
+    assert run.images_seen == fitting
+    assert any(f"a schedule of {fitting} images" in line for line in news)
+    # The same command on a machine that is faster now goes on with what was chosen.
+    monkeypatch.setattr(forecast, "measure_speed", lambda *args: 1e6)
+    assert train().gan.preset == run.gan.preset
+
+
+def test_a_schedule_that_fits_the_time_is_no_longer_than_the_run(
+    tiny_preset, phantom_data, tmp_path
+):
+    batch = tiny_preset.batch_size
+    asked = {"preset": tiny_preset.name, "schedule_minutes": 60.0, "images": 2 * batch}
+    run = training.train(phantom_data, tmp_path / "run", **asked)
+    assert run.gan.preset.schedule_images == run.images_seen == 2 * batch
+
+
+def test_a_schedule_has_one_length(phantom_data, tmp_path):
+    with pytest.raises(InputError, match="--schedule_images or --schedule_minutes, got both"):
+        training.train(phantom_data, tmp_path / "run", schedule_images=9, schedule_minutes=1.0)
+
+
 @pytest.mark.parametrize(
-    "limit", [{"images": 0}, {"minutes": -1.0}, {"schedule_images": -5}, {"keep": 0}]
+    "limit",
+    [
+        {"images": 0},
+        {"minutes": -1.0},
+        {"schedule_images": -5},
+        {"schedule_minutes": 0.0},
+        {"keep": 0},
+    ],
 )
 def test_limits_that_are_not_positive_are_refused(phantom_data, tmp_path, limit):
     with pytest.raises(InputError, match="above 0"):
