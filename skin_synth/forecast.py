@@ -27,65 +27,86 @@ SHARE_OF_STEPS = 0.85
 """Of a training's time; what is left is for previews, validation and checkpoints."""
 
 
-def forecast(
-    config: RunConfig,
-    split: DrawnImages,
-    images: int | None,
-    strategy: tf.distribute.Strategy | None = None,
-) -> list[str]:
-    """What training would cost, from a few real steps: lines for a person.
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What a few real steps of a run to be have shown.
+
+    Attributes:
+        speed: images per second.
+        generator_weights: numbers in the generator.
+        discriminator_weights: numbers in the discriminator.
+    """
+
+    speed: float
+    generator_weights: int
+    discriminator_weights: int
+
+
+def try_steps(
+    config: RunConfig, split: DrawnImages, strategy: tf.distribute.Strategy | None = None
+) -> Trial:
+    """Makes the networks of a run, times a few steps, and throws all away.
 
     Args:
         config: of the run to be.
         split: its training images.
-        images: where it is to stop; default the preset's schedule.
         strategy: how it spreads over devices.
     """
     with distribution.scope(strategy):
         gan = new_gan(config)
-    preset = config.preset
-    images = images or preset.schedule_images
-    speed = measure_speed(gan, split, strategy)
-    smallest = int(np.argmin(split.class_counts))
-    return [
-        f"preset          {preset.name}: {preset.image_size}x{preset.image_size}, "
-        f"batch {preset.batch_size}, {config.policy}",
-        f"parameters      generator {gan.generator.count_params():,}, "
-        f"discriminator {gan.discriminator.count_params():,}",
-        f"training images {len(split):,} in {len(split.class_names)} classes",
-        f"smallest class  {split.class_names[smallest]}: {split.class_counts[smallest]:,} images",
-        f"speed           {speed:.0f} images/s",
-        f"time            {images / speed / 3600:.1f} h for {images:,} images",
-        f"peak memory     {_peak_memory() / 2**30:.1f} GiB",
-    ]
+    return Trial(
+        measure_speed(gan, split, strategy),
+        gan.generator.count_params(),
+        gan.discriminator.count_params(),
+    )
 
 
 def fit_schedule(
-    config: RunConfig,
-    split: DrawnImages,
-    minutes: float,
-    images: int | None = None,
-    strategy: tf.distribute.Strategy | None = None,
+    config: RunConfig, trial: Trial, minutes: float, images: int | None = None
 ) -> RunConfig:
     """The configuration with schedules as long as this machine trains in so many minutes.
 
     Args:
-        config: of the run to be; it is not started.
-        split: its training images.
+        config: of the run to be.
+        trial: its first steps.
         minutes: of training, with what is done between the steps.
         images: where it is to stop at the latest.
-        strategy: how it spreads over devices.
 
     Returns:
         That of a run of a whole number of batches, at least one.
     """
-    with distribution.scope(strategy):
-        gan = new_gan(config)
-    within = int(measure_speed(gan, split, strategy) * 60 * minutes * SHARE_OF_STEPS)
+    within = int(trial.speed * 60 * minutes * SHARE_OF_STEPS)
     batch = config.preset.batch_size
     length = max(batch, within // batch * batch)
     preset = dataclasses.replace(config.preset, schedule_images=min(length, images or length))
     return dataclasses.replace(config, preset=preset)
+
+
+def forecast(
+    config: RunConfig, split: DrawnImages, trial: Trial, images: int | None = None
+) -> list[str]:
+    """What training would cost: lines for a person.
+
+    Args:
+        config: of the run to be.
+        split: its training images.
+        trial: its first steps.
+        images: where it is to stop; default the preset's schedule.
+    """
+    preset = config.preset
+    images = images or preset.schedule_images
+    smallest = int(np.argmin(split.class_counts))
+    return [
+        f"preset          {preset.name}: {preset.image_size}x{preset.image_size}, "
+        f"batch {preset.batch_size}, {config.policy}",
+        f"parameters      generator {trial.generator_weights:,}, "
+        f"discriminator {trial.discriminator_weights:,}",
+        f"training images {len(split):,} in {len(split.class_names)} classes",
+        f"smallest class  {split.class_names[smallest]}: {split.class_counts[smallest]:,} images",
+        f"speed           {trial.speed:.0f} images/s",
+        f"time            {images / trial.speed / 3600:.1f} h for {images:,} images",
+        f"peak memory     {_peak_memory() / 2**30:.1f} GiB",
+    ]
 
 
 def measure_speed(

@@ -16,7 +16,7 @@ from skin_synth import callbacks as callbacks_of_run
 from skin_synth import distribution
 from skin_synth.checkpoints import KEPT
 from skin_synth.data import DrawnImages
-from skin_synth.forecast import fit_schedule, forecast
+from skin_synth.forecast import fit_schedule, forecast, try_steps
 from skin_synth.gan import ConditionalGAN
 from skin_synth.hardware import choose_policy
 from skin_synth.health import SickError
@@ -127,13 +127,16 @@ def train(
         fingerprint=config.data.fingerprint,
         say=say,
     )
-    if schedule_minutes is not None and not directory.exists():
-        config = fit_schedule(config, split, schedule_minutes, images, strategy)
-        say(f"{directory.path}: a schedule of {config.preset.schedule_images:,} images")
-    if dry_run:
-        for line in forecast(config, split, images, strategy):
-            say(line)
-        return None
+    fitted = None if directory.exists() else schedule_minutes
+    if fitted is not None or dry_run:
+        trial = try_steps(config, split, strategy)
+        if fitted is not None:
+            config = fit_schedule(config, trial, fitted, images)
+            say(f"{directory.path}: a schedule of {config.preset.schedule_images:,} images")
+        if dry_run:
+            for line in forecast(config, split, trial, images):
+                say(line)
+            return None
     images = images or config.preset.schedule_images
     with _held(directory, strategy) as wish:
         gan = _opened(directory, config, split, strategy, say)

@@ -55,8 +55,8 @@ def train_flags(parser: argparse.ArgumentParser) -> None:
         "--schedule_minutes",
         type=positive_float,
         metavar="M",
-        help="let them end after as many images as this machine trains on in M minutes, by the "
-        "speed of a few steps (default: the preset's)",
+        help="let the schedules of a new run end after as many images as this machine trains on in "
+        "M minutes, by the speed of a few steps (default: the preset's)",
     )
     parser.add_argument(
         "--seed",
