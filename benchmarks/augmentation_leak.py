@@ -4,7 +4,7 @@ A classifier learns to tell training images as they are from augmented ones. Wha
 generated images is compared with what it says of held-out real ones, which are certainly not
 augmented. Takes about two minutes on two cores.
 
-    python benchmarks/augmentation_leak.py --run runs/ham64 --data runs/data/ham64
+    python -m benchmarks.augmentation_leak --run runs/ham64 --data runs/data/ham64
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Peers do the same work on the same files: two threads (or tf.data's) with Tensor
 antialiased resize and PNG encoder; TFDS' own builder with the same; and, for original bytes, the
 same threads decoding without writing anything. Imports and a small first round are not timed.
 
-    python benchmarks/photographs.py --out runs/photographs --count 5000
-    python benchmarks/build.py --images runs/photographs
+    python -m benchmarks.photographs --out runs/photographs --count 5000
+    python -m benchmarks.build --images runs/photographs
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Each build runs in a process of its own, whose peak resident memory the system tells at its end.
 
-    python benchmarks/photographs.py --out runs/photographs --count 50000
-    python benchmarks/build_memory.py --images runs/photographs --counts 2000 50000
+    python -m benchmarks.photographs --out runs/photographs --count 50000
+    python -m benchmarks.build_memory --images runs/photographs --counts 2000 50000
 """
 
 from __future__ import annotations

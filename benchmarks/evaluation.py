@@ -6,7 +6,7 @@ them for features, which grow with N; distances and neighbours grow with N squar
 images take five to ten minutes of CPU time. With --minutes and --gib it ends with 1 where they
 are exceeded.
 
-    python benchmarks/evaluation.py --images 10000 --size 64 \
+    python -m benchmarks.evaluation --images 10000 --size 64 \
         --weights mobilenet_v1_0.75_224.weights.h5 --minutes 15 --gib 4
 """
 

@@ -1,6 +1,6 @@
 """Photographs of no skin: JPEGs of 600x450 pixels, 168 kB each, as dermatoscopes write them.
 
-python benchmarks/photographs.py --out runs/photographs --count 5000
+python -m benchmarks.photographs --out runs/photographs --count 5000
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 All of them paint the same batches in turn, `--repeats` times, in one process; medians count. PNG
 encoding is timed apart. Untrained weights paint as fast as trained ones.
 
-    python benchmarks/sampling.py --preset derm-64 --batch 64
+    python -m benchmarks.sampling --preset derm-64 --batch 64
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Takes two to three minutes on two cores. Prints one table; nothing is written.
 
-    python benchmarks/step.py --data runs/data/ham64 --preset derm-64
+    python -m benchmarks.step --data runs/data/ham64 --preset derm-64
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ and compares MobileNet features with those of the test split. The last row has o
 their place. Takes about 40 CPU seconds a row for the 1,500 test images of HAM10000 at 64x64;
 `--images N` takes a random part of the test split.
 
-    python benchmarks/truncation.py --run runs/ham/run --data runs/ham/data \
+    python -m benchmarks.truncation --run runs/ham/run --data runs/ham/data \
         --weights mobilenet_v1_0.75_224.weights.h5
 """
 

@@ -6,8 +6,8 @@ training images must show none. By default two classifiers, three ratios and fiv
 trainings. The second line, 60 short ones, took four minutes on two busy cores. With
 `--cache DIR` a killed run goes on where it was.
 
-    python benchmarks/utility_truth.py --cache runs/utility_truth
-    python benchmarks/utility_truth.py --size 16 --noise 60 --seeds 2 --steps 60 --ratios 4
+    python -m benchmarks.utility_truth --cache runs/utility_truth
+    python -m benchmarks.utility_truth --size 16 --noise 60 --seeds 2 --steps 60 --ratios 4
 """
 
 from __future__ import annotations

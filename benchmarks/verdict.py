@@ -5,7 +5,7 @@ extractor and a judge trained on them. A seed takes an estimated minute of CPU t
 trainings and thirteen verdicts. With `--state FILE` each verdict is kept as soon as it is there,
 and a killed study goes on where it was; more seeds cost only themselves.
 
-    python benchmarks/verdict.py --seeds 20 --state runs/verdict.json
+    python -m benchmarks.verdict --seeds 20 --state runs/verdict.json
 
 Ends with 1 where a faultless generator was accused in more than one seed of twenty, or a planted
 fault was not named in every seed.

@@ -9,7 +9,7 @@ on the real training split). The time of the run that the warm one starts from i
 Takes `--source` + 2 x `--seconds` CPU seconds a case, about ten minutes in all by default. Prints
 a table; writes nothing.
 
-    python benchmarks/warm_start.py --case resolution
+    python -m benchmarks.warm_start --case resolution
 """
 
 from __future__ import annotations

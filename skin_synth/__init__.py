@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
+import platform
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     from skin_synth.presets import PRESETS, Preset, get_preset
     from skin_synth.pretrained import load_pretrained
     from skin_synth.runs import load_run
+
+# On x86 CPUs without AVX512-VNNI TensorFlow leaves oneDNN off unless told: a training step of
+# derm-32 then takes 1.4 times as long (docs/results.md). It looks once, when it is imported.
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __all__ = [
     "PRESETS",

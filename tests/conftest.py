@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import skin_synth  # noqa: F401 - before TensorFlow is imported, for which it switches oneDNN on
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # GPUs round the factors of float32 products to ten bits unless told not to: too coarse for the
 # derivatives that tests compare.

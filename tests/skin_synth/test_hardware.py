@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -88,3 +92,24 @@ def test_compile_takes_the_rule_unless_told(monkeypatch, tiny_preset, asked):
     assert model.jit_compile is (not asked)
     model.compile(jit_compile=asked)
     assert model.jit_compile is asked
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"),
+    reason="elsewhere TensorFlow has no oneDNN to switch",
+)
+@pytest.mark.parametrize(("said", "on"), [(None, True), ("0", False)])
+def test_onednn_is_on_unless_the_environment_says_otherwise(said, on):
+    """By what TensorFlow itself says when it is imported."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"}
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    if said is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = said
+    done = subprocess.run(
+        [sys.executable, "-c", "import skin_synth, tensorflow"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("oneDNN custom operations are on" in done.stderr) == on
