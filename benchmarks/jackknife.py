@@ -217,6 +217,4 @@ class Comparison:
 
 def _jackknife(values: Sequence[float | np.ndarray]) -> np.ndarray:
     """Covariance from the figures of the samples that lack one group each."""
-    found = np.array(values).reshape(len(values), -1)
-    apart = found - found.mean(axis=0)
-    return (GROUPS - 1) / GROUPS * apart.T @ apart
+    return np.atleast_2d((GROUPS - 1) * np.cov(np.array(values), rowvar=False, bias=True))

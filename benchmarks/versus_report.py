@@ -15,6 +15,7 @@ what another seed of training would give is seen in the ratios of the single see
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -264,15 +265,11 @@ def compare_row(
     excess = {name: above_floor(comparison.values, name) for name in names}
     better = min((name for name in names if name != OURS), key=lambda name: excess[name])
 
-    def ours(values: Any) -> float:
-        return above_floor(values, OURS)
-
-    def theirs(values: Any) -> float:
-        return above_floor(values, better)
+    ours, theirs = (functools.partial(above_floor, name=name) for name in (OURS, better))
 
     def ratio_of(seed: int) -> float:
-        above, below = (above_floor(comparison.values, name, [seed]) for name in (OURS, better))
-        return above / below if below > 0 else float("nan")
+        below = theirs(comparison.values, of_seeds=[seed])
+        return ours(comparison.values, of_seeds=[seed]) / below if below > 0 else float("nan")
 
     return {
         "floor": float(comparison.values[FLOOR][row]),

@@ -34,7 +34,7 @@ AGREEMENT_MODULUS = 2**31
 """Numbers that machines compare are cut to this: a sum over machines stays exact in int64."""
 
 
-def make_strategy(devices: int | str = 1, **minutes: float | None) -> tf.distribute.Strategy | None:
+def make_strategy(devices: int | str = 1) -> tf.distribute.Strategy | None:
     """How training spreads over devices; None where there is one only.
 
     To be called before anything of TensorFlow is computed, where several machines train.
@@ -42,20 +42,11 @@ def make_strategy(devices: int | str = 1, **minutes: float | None) -> tf.distrib
     Args:
         devices: how many of this machine, or "all": its GPUs, its CPUs where it has none. With
             several machines, named in the variable TF_CONFIG, all GPUs of each are taken.
-        **minutes: lengths of training in time, by the names of their flags, which several
-            machines cannot have: each has its own clock.
 
     Raises:
-        InputError: more than there are, a TF_CONFIG that cannot be read, or several machines
-            with a length in minutes.
+        InputError: more than there are, or a TF_CONFIG that cannot be read.
     """
     if machines() > 1:
-        for name, length in minutes.items():
-            if length is not None:
-                raise InputError(
-                    f"--{name} {length:g} with {TF_CONFIG}: clocks differ, and machines must stop "
-                    f"after the same step: give --{name.replace('minutes', 'images')}"
-                )
         if devices not in (1, ALL):
             raise InputError(
                 f"--devices {devices} with {TF_CONFIG}: each machine gives all its GPUs; set "
@@ -70,6 +61,23 @@ def make_strategy(devices: int | str = 1, **minutes: float | None) -> tf.distrib
     if wanted > len(found):
         raise InputError(f"--devices {devices}: there are {len(found)} ({', '.join(found)})")
     return tf.distribute.MirroredStrategy(found[:wanted]) if wanted > 1 else None
+
+
+def check_clocks(**minutes: float | None) -> None:
+    """Checks that several machines are given no length in time: each has its own clock.
+
+    Args:
+        **minutes: by the names of their flags; None for no length.
+
+    Raises:
+        InputError: there are several machines, and a length.
+    """
+    for name, length in minutes.items():
+        if length is not None and machines() > 1:
+            raise InputError(
+                f"--{name} {length:g} with {TF_CONFIG}: clocks differ, and machines must stop "
+                f"after the same step: give --{name.replace('minutes', 'images')}"
+            )
 
 
 def machines() -> int:

@@ -33,13 +33,13 @@ class Trial:
 
     Attributes:
         speed: images per second.
-        generator_weights: numbers in the generator.
-        discriminator_weights: numbers in the discriminator.
+        generator_parameters: numbers that the generator learns or keeps.
+        discriminator_parameters: likewise.
     """
 
     speed: float
-    generator_weights: int
-    discriminator_weights: int
+    generator_parameters: int
+    discriminator_parameters: int
 
 
 def try_steps(
@@ -99,8 +99,8 @@ def forecast(
     return [
         f"preset          {preset.name}: {preset.image_size}x{preset.image_size}, "
         f"batch {preset.batch_size}, {config.policy}",
-        f"parameters      generator {trial.generator_weights:,}, "
-        f"discriminator {trial.discriminator_weights:,}",
+        f"parameters      generator {trial.generator_parameters:,}, "
+        f"discriminator {trial.discriminator_parameters:,}",
         f"training images {len(split):,} in {len(split.class_names)} classes",
         f"smallest class  {split.class_names[smallest]}: {split.class_counts[smallest]:,} images",
         f"speed           {trial.speed:.0f} images/s",

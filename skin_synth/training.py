@@ -100,13 +100,12 @@ def train(
             another preset, seed, policy or features than asked for; another process trains it.
         Stopped: SIGTERM or SIGINT came; a checkpoint is written.
     """
-    check_limits(images=images, minutes=minutes, keep=keep)
-    check_limits(schedule_images=schedule_images, schedule_minutes=schedule_minutes)
-    if schedule_images is not None and schedule_minutes is not None:
+    lengths = {"schedule_images": schedule_images, "schedule_minutes": schedule_minutes}
+    check_limits(images=images, minutes=minutes, keep=keep, **lengths)
+    if None not in lengths.values():
         raise InputError("give --schedule_images or --schedule_minutes, got both")
-    strategy = distribution.make_strategy(
-        devices, minutes=minutes, schedule_minutes=schedule_minutes
-    )
+    distribution.check_clocks(minutes=minutes, schedule_minutes=schedule_minutes)
+    strategy = distribution.make_strategy(devices)
     directory = RunDirectory(run)
     config = _config(
         directory,

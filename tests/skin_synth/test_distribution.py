@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from skin_synth import distribution
 from skin_synth.presets import get_preset
+from skin_synth.training import train
 from tests.skin_synth.two_devices import SMALL, run_with_devices
 from tfrecords_tools.errors import InputError
 
@@ -132,14 +133,22 @@ def test_a_tf_config_that_cannot_be_read_is_refused(text, monkeypatch):
         distribution.make_strategy()
 
 
-@pytest.mark.parametrize(
-    "options", [{"devices": 2}, {"minutes": 5.0}, {"schedule_minutes": 5.0}], ids=str
-)
-def test_several_machines_take_no_devices_and_no_minutes(options, monkeypatch):
+def test_several_machines_take_no_devices(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", cluster(worker=["a:1", "b:1"]))
-    (flag,) = options
-    with pytest.raises(InputError, match=f"--{flag} .*with TF_CONFIG"):
-        distribution.make_strategy(**options)
+    with pytest.raises(InputError, match="--devices 2 with TF_CONFIG"):
+        distribution.make_strategy(2)
+
+
+@pytest.mark.parametrize("name", ["minutes", "schedule_minutes"])
+def test_several_machines_take_no_minutes(phantom_data, tmp_path, name, monkeypatch):
+    """`train` says so before it connects to anyone."""
+    monkeypatch.setenv("TF_CONFIG", cluster(worker=["a:1", "b:1"]))
+    images = name.replace("minutes", "images")
+    with pytest.raises(InputError, match=rf"--{name} 5 with TF_CONFIG.*: give --{images}$"):
+        train(phantom_data, tmp_path / "run", **{name: 5.0})
+    distribution.check_clocks(**{name: None})
+    monkeypatch.delenv("TF_CONFIG")
+    distribution.check_clocks(**{name: 5.0})
 
 
 def test_the_loss_of_a_machine_is_one_line(monkeypatch):
