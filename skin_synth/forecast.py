@@ -82,19 +82,16 @@ def fit_schedule(
     return dataclasses.replace(config, preset=preset)
 
 
-def forecast(
-    config: RunConfig, split: DrawnImages, trial: Trial, images: int | None = None
-) -> list[str]:
+def forecast(config: RunConfig, split: DrawnImages, trial: Trial, images: int) -> list[str]:
     """What training would cost: lines for a person.
 
     Args:
         config: of the run to be.
         split: its training images.
         trial: its first steps.
-        images: where it is to stop; default the preset's schedule.
+        images: where it is to stop.
     """
     preset = config.preset
-    images = images or preset.schedule_images
     smallest = int(np.argmin(split.class_counts))
     return [
         f"preset          {preset.name}: {preset.image_size}x{preset.image_size}, "

@@ -74,7 +74,7 @@ def train(
             the preset's for a new run, that of the run otherwise.
         schedule_minutes: instead, let a new run's schedules be as long as this machine trains in
             so many minutes, by the speed of a few steps, and no longer than `images`; a run that
-            exists keeps its own.
+            exists keeps its own. Training stops where they end.
         seed: of weights, batches, latents and augmentation; 0 for a new run by default.
         policy: Keras dtype policy; by default the fast one of this machine.
         init_from: run whose last checkpoint a new run starts from, by default from fresh weights
@@ -133,10 +133,12 @@ def train(
             config = fit_schedule(config, trial, fitted, images)
             say(f"{directory.path}: a schedule of {config.preset.schedule_images:,} images")
         if dry_run:
-            for line in forecast(config, split, trial, images):
+            for line in forecast(
+                config, split, trial, _last_image(config, images, schedule_minutes)
+            ):
                 say(line)
             return None
-    images = images or config.preset.schedule_images
+    images = _last_image(config, images, schedule_minutes)
     with _held(directory, strategy) as wish:
         gan = _opened(directory, config, split, strategy, say)
         say(f"{directory.path}: {config.policy}, from image {gan.images_seen:,} on")
@@ -156,6 +158,14 @@ def train(
             wish.signal,
         )
     return as_run(directory, config, gan)
+
+
+def _last_image(config: RunConfig, images: int | None, schedule_minutes: float | None) -> int:
+    """Where training stops: what there was time for may be less than was asked for."""
+    length = config.preset.schedule_images
+    if images is None:
+        return length
+    return images if schedule_minutes is None else min(images, length)
 
 
 @contextlib.contextmanager

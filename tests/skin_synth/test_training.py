@@ -128,15 +128,17 @@ def test_a_schedule_fits_the_time_and_is_kept(tiny_preset, phantom_data, tmp_pat
     batch, news = tiny_preset.batch_size, []
     asked = {"preset": tiny_preset.name, "schedule_minutes": 10 * batch / 600, "say": news.append}
     train = functools.partial(training.train, phantom_data, tmp_path / "run", **asked)
+    more = 10 * batch  # than there is time for
     # 10 batches' worth of images in that time, less what previews and validation take of it.
     fitting = int(10 * forecast.SHARE_OF_STEPS) * batch
-    run = train()
+    run = train(images=more)
     assert run.gan.preset == dataclasses.replace(tiny_preset, schedule_images=fitting)
     assert run.images_seen == fitting
     assert any(f"a schedule of {fitting} images" in line for line in news)
     # The same command on a machine that is faster now goes on with what was chosen.
     monkeypatch.setattr(forecast, "measure_speed", lambda *args: 1e6)
-    assert train().gan.preset == run.gan.preset
+    again = train(images=more)
+    assert (again.gan.preset, again.images_seen) == (run.gan.preset, fitting)
 
 
 def test_a_schedule_that_fits_the_time_is_no_longer_than_the_run(
