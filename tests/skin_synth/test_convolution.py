@@ -80,10 +80,10 @@ def doubled_by_tensorflow(y, kernel):
         (convolution.double, doubled_by_tensorflow, halves),
     ],
 )
-@pytest.mark.parametrize("small", [convolution.SMALL, 1])
-def test_three_derivatives_equal_those_of_tensorflow(monkeypatch, ours, theirs, make, small):
+@pytest.mark.parametrize("by_product", [True, False])
+def test_three_derivatives_equal_those_of_tensorflow(monkeypatch, ours, theirs, make, by_product):
     """A smooth function of the result, derived along one direction after another."""
-    monkeypatch.setattr(convolution, "SMALL", small)
+    monkeypatch.setattr(convolution, "_product_is_quicker", lambda x: by_product)
     x, kernel = make(0), kernels(1)
     along = [(make(10 + order), kernels(20 + order)) for order in range(3)]
 
@@ -104,6 +104,17 @@ def test_three_derivatives_equal_those_of_tensorflow(monkeypatch, ours, theirs, 
     for order in (1, 2, 3):
         found, expected = (derived(f, order)(x, kernel) for f in (ours, theirs))
         assert float(found) == pytest.approx(float(expected), rel=1e-9), order
+
+
+def test_the_product_is_for_small_images_in_bfloat16(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
+
+    def quicker(side, dtype):
+        return convolution._product_is_quicker(tf.zeros([1, side, side, INPUTS], dtype))
+
+    assert quicker(convolution.SMALL, tf.bfloat16)
+    assert not quicker(2 * convolution.SMALL, tf.bfloat16)
+    assert not quicker(convolution.SMALL, tf.float32)
 
 
 def test_unknown_numbers_of_images_are_taken():
