@@ -10,7 +10,8 @@ diagnostic in skin: hue turns by a few degrees at most, saturation and contrast 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -27,6 +28,9 @@ SYMMETRIES = 8
 PI = 3.141592653589793
 
 Parameters = Mapping[str, tf.Tensor]
+Corners = list[tuple[tf.Tensor, tf.Tensor]]
+"""Pixels that points see: place among the pixels of all images, int32[count], and share,
+float32[count, 1]."""
 
 
 def draw(seed: tf.Tensor, count: int | tf.Tensor, probability: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -180,20 +184,60 @@ def _source_of(parameters: Parameters) -> tuple[tuple[tf.Tensor, tf.Tensor], ...
 def _sample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Bilinear values of the images at (y, x), float32[n, side, side] in pixels."""
     side, channels = images.shape[2:]
-    flat = tf.reshape(images, [-1, side * side, channels])
+    flat = tf.reshape(images, [-1, channels])
+    return tf.reshape(_gathered(flat, _corners(y, x, side)), [-1, side, side, channels])
+
+
+def _corners(y: tf.Tensor, x: tf.Tensor, side: int) -> Corners:
+    """The four pixels about each point, with n * side * side points and as many pixels."""
     top, left = tf.floor(y), tf.floor(x)
     below, right = y - top, x - left
-    parts = []
-    for row, share_y in ((top, 1.0 - below), (top + 1.0, below)):
-        for column, share_x in ((left, 1.0 - right), (left + 1.0, right)):
-            index = _mirror(row, side) * side + _mirror(column, side)
-            pixels = tf.gather(flat, tf.reshape(index, [-1, side * side]), batch_dims=1)
-            parts.append(pixels * tf.reshape(share_y * share_x, [-1, side * side, 1]))
-    return tf.reshape(tf.add_n(parts), [-1, side, side, channels])
+    first = tf.reshape(tf.range(tf.shape(y)[0]) * side * side, [-1, 1, 1])
+    starts = [first + row * side for row in _mirrored_pair(top, side)]
+    columns = _mirrored_pair(left, side)
+    places = itertools.product(starts, columns)
+    shares = itertools.product((1.0 - below, below), (1.0 - right, right))
+    return [
+        (tf.reshape(start + column, [-1]), tf.reshape(down * along, [-1, 1]))
+        for (start, column), (down, along) in zip(places, shares, strict=True)
+    ]
 
 
-def _mirror(position: tf.Tensor, size: int) -> tf.Tensor:
-    """Whole positions of any size folded into [0, size), the edge pixel not repeated."""
+def _gathered(pixels: tf.Tensor, corners: Corners) -> tf.Tensor:
+    """What each point sees, float32[count, channels] as the pixels are.
+
+    Linear in the pixels, with `_scattered` for its adjoint: each is the other's derivative, in a
+    third of the operations that TensorFlow would derive.
+    """
+
+    @tf.custom_gradient
+    def gathered(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        seen = tf.add_n([tf.gather(pixels, place) * share for place, share in corners])
+        return seen, lambda upstream: _scattered(upstream, corners)
+
+    return gathered(pixels)
+
+
+def _scattered(values: tf.Tensor, corners: Corners) -> tf.Tensor:
+    """The adjoint of `_gathered`."""
+
+    @tf.custom_gradient
+    def scattered(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        count = tf.shape(values)[0]
+        sums = [
+            tf.math.unsorted_segment_sum(values * share, place, count) for place, share in corners
+        ]
+        return tf.add_n(sums), lambda upstream: _gathered(upstream, corners)
+
+    return scattered(values)
+
+
+def _mirrored_pair(position: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Whole positions of any size and those after them, folded into [0, size): int32.
+
+    The edge pixel is not repeated.
+    """
     period = max(2 * (size - 1), 1)
     folded = tf.math.floormod(tf.cast(position, tf.int32), period)
-    return tf.minimum(folded, period - folded)
+    after = folded + 1  # up to the period itself, which is mirrored to 0
+    return tf.minimum(folded, period - folded), tf.minimum(after, period - after)
