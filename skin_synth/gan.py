@@ -15,6 +15,7 @@ import tensorflow as tf
 from skin_synth import augment, losses, replicas, schedules
 from skin_synth.hardware import choose_policy, compiles_step
 from skin_synth.networks import Discriminator, Generator
+from skin_synth.optimizers import FusedAdam
 from skin_synth.presets import Preset, get_preset
 from skin_synth.signatures import Sampler
 from tfrecords_tools.errors import InputError
@@ -155,7 +156,7 @@ class ConditionalGAN(keras.Model):
 
     def _make_optimizer(self, network: keras.Model) -> keras.optimizers.Optimizer:
         preset = self.preset
-        optimizer = keras.optimizers.Adam(
+        optimizer = FusedAdam(
             preset.learning_rate.start,
             beta_1=preset.beta_1,
             beta_2=preset.beta_2,

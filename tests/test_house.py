@@ -49,6 +49,7 @@ STOREYS = (
     ),
     (
         "layers",
+        "optimizers",
         "hardware",
         "presets",
         "flag_types",
