@@ -169,7 +169,8 @@ def changed(preset: Preset, variant: str) -> Preset:
 
     Args:
         preset: where to start from.
-        variant: FIELD=VALUE,FIELD=VALUE; a ramp is START:END, or one number for both.
+        variant: FIELD=VALUE,FIELD=VALUE; a ramp is START:END, or one number for both, widths are
+            WIDTHxWIDTH.
 
     Raises:
         InputError: no such field, or a value that does not fit.
@@ -182,6 +183,8 @@ def changed(preset: Preset, variant: str) -> Preset:
         if isinstance(getattr(preset, field), Ramp):
             start, _, end = text.partition(":")
             fields[field] = Ramp(float(start), float(end or start))
+        elif isinstance(getattr(preset, field), tuple):
+            fields[field] = tuple(int(width) for width in text.split("x"))
         else:
             fields[field] = ast.literal_eval(text) if text[:1] in "0123456789-TF" else text
     return dataclasses.replace(preset, **fields)

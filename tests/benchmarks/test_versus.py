@@ -89,6 +89,7 @@ def test_a_variant_is_the_preset_with_the_named_fields_changed(tiny_preset):
     for field in dataclasses.fields(variant):
         if field.name not in kept:
             assert getattr(variant, field.name) == getattr(tiny_preset, field.name)
+    assert versus.changed(tiny_preset, "generator_widths=8x8x4x2").generator_widths == (8, 8, 4, 2)
     with pytest.raises(InputError, match="no field 'gama'"):
         versus.changed(tiny_preset, "gama=1")
 
