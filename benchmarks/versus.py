@@ -284,7 +284,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="states, images and reports")
     parser.add_argument("--preset", default="derm-32")
     parser.add_argument("--schedule_images", type=int, help="length of ours' schedules")
-    parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--contestant", nargs="*", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--variant", action="append", default=[], help="FIELD=VALUE,... of ours")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--minutes", type=float, default=60.0, help="CPU minutes of training")
