@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -16,9 +16,23 @@ LEAK = 0.2
 EPSILON = 1e-3
 
 
-def leaky(x: tf.Tensor) -> tf.Tensor:
-    """Leaky ReLU of slope 0.2."""
-    return ops.leaky_relu(x, negative_slope=LEAK)
+def leaky(x: tf.Tensor, training: bool = False) -> tf.Tensor:
+    """Leaky ReLU of slope 0.2.
+
+    In training its derivative is found from its result, which has the sign of x: as x is of no more
+    use then, a convolution, its bias and this function become one kernel of oneDNN's.
+    """
+    return _leaky_by_result(x) if training else ops.leaky_relu(x, negative_slope=LEAK)
+
+
+@tf.custom_gradient
+def _leaky_by_result(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    result = tf.nn.leaky_relu(x, LEAK)
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=result, alpha=LEAK)
+
+    return result, gradient
 
 
 @keras.saving.register_keras_serializable("skin_synth")

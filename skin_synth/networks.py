@@ -111,9 +111,9 @@ class Generator(keras.Model):
         latents, label_ids = inputs
         condition = ops.concatenate([latents, self.embedding(label_ids)], axis=-1)
         x = ops.reshape(self.first(condition), (-1, 4, 4, self.widths[0]))
-        x = leaky(self.norms[0]((x, condition), training=training))
+        x = leaky(self.norms[0]((x, condition), training=training), training)
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
-            x = leaky(norm((up(x, training=training), condition), training=training))
+            x = leaky(norm((up(x, training=training), condition), training=training), training)
         return ops.tanh(self.to_rgb(x))
 
     def get_config(self) -> dict[str, Any]:
@@ -195,8 +195,8 @@ class Discriminator(keras.Model):
         del training
         x, label_ids = inputs
         for down in self.downs:
-            x = leaky(down(x))
-        h = leaky(self.hidden(self.flatten(x)))
+            x = leaky(down(x), training=True)
+        h = leaky(self.hidden(self.flatten(x)), training=True)
         projection = ops.sum(h * self.embedding(label_ids), axis=-1) / self.features**0.5
         return self.unconditional(h)[:, 0] + projection
 

@@ -4,9 +4,29 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from skin_synth.layers import ModulatedNorm, UpsamplingConv, leaky
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_leaky_has_the_same_values_and_derivatives_in_training(dtype):
+    x = tf.constant([-2.0, -1e-6, 0.0, 1e-6, 3.0], dtype)
+
+    def derived(function):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = tf.square(function(x))
+            first = inner.gradient(y, x)
+        return y, first, outer.gradient(first, x)
+
+    found = derived(lambda x: leaky(x, training=True))
+    expected = derived(lambda x: tf.nn.leaky_relu(x, 0.2))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_leaky_by_hand():
