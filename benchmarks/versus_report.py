@@ -365,18 +365,29 @@ def draw_curves(path: Path, results: list[dict[str, Any]]) -> None:
 
     kinds = list(dict.fromkeys(result["features"] for result in results))
     rows = ("whole", "mean over classes")
-    figure = matplotlib.figure.Figure(figsize=(9, 3.6 * len(kinds)), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(9, 3.6 * len(kinds) + 1), layout="constrained")
     axes = figure.subplots(len(kinds), len(rows), squeeze=False)
     for kind, line in zip(kinds, axes, strict=True):
         here = [result for result in results if result["features"] == kind]
         for row, axis in zip(rows, line, strict=True):
-            for name in here[-1]["contestants"]:
-                minutes = [result["minutes"] for result in here]
+            minutes = [result["minutes"] for result in here]
+            for number, name in enumerate(here[-1]["contestants"]):
                 values = [result["rows"][row]["above_floor"][name] for result in here]
-                axis.plot(minutes, values, marker="o", label=name)
+                axis.plot(minutes, values, label=name, **_style(number))
             axis.set(title=f"{kind}, {row}", xlabel="CPU minutes of training")
             axis.set_ylabel("KID - floor")
             axis.set_ylim(bottom=0)
-            axis.legend()
+    # One for all axes, below them: with a dozen variants it would hide the curves.
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     with new_file(path) as file:
         figure.savefig(file, dpi=120)
+
+
+def _style(number: int) -> dict[str, Any]:
+    """Colour and dashes of one contestant, ours the thick one; thirty differ."""
+    return {
+        "color": f"C{number % 10}",
+        "linestyle": ("-", "--", ":")[number // 10 % 3],
+        "linewidth": 1.5 if number else 3.0,
+        "marker": "o",
+    }
