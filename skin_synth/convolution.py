@@ -1,9 +1,9 @@
 """The convolution that halves the resolution and its adjoint, which doubles it.
 
-Both are TensorFlow's own, but for what is slow there on a CPU: doubling to the few channels of an
-image in float32, and the derivative by the kernel for images of a few pixels in bfloat16. For that
-one oneDNN takes two to three times as long as one product of matrices, patches by errors, takes to
-give the same; for larger images the patches cost more, and in float32 oneDNN is the quicker.
+Both are TensorFlow's own, but for what oneDNN does slowly on a CPU and a product of matrices does
+in half the time or less: in float32 what has to do with the few channels of an image, doubling to
+them and the derivative by the kernel that sees them; in bfloat16 the derivative by the kernel for
+images of a few pixels. Larger images have too many patches for a product.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ SIDE = 4
 CELLS = ((0, 0), (0, 1), (1, 0), (1, 1))
 """Rows and columns of the four 2x2 cells of a kernel."""
 FEW = 4
-"""Channels of the larger images up to which painting patches is quicker on a CPU in float32: twice
-as quick as oneDNN for the three of an image."""
+"""Channels of the larger images up to which a product is the quicker in float32."""
 SMALL = 16
-"""Side of the larger images up to which the product is the quicker; at twice that it is not."""
+"""Side of the larger images up to which it is in bfloat16; at twice that it is not."""
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -59,8 +58,8 @@ def double(y: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return halve(upstream, kernel), kernel_gradient(upstream, y)
 
-    by = _double_by_product if _painting_is_quicker(kernel) else double_plainly
-    return by(y, kernel), gradient
+    few = _has_few_channels(kernel.shape[2], kernel.dtype)
+    return (_double_by_product if few else double_plainly)(y, kernel), gradient
 
 
 def double_plainly(y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -71,9 +70,13 @@ def double_plainly(y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.conv2d_transpose(y, kernel, shape, STRIDE, "SAME")
 
 
-def _painting_is_quicker(kernel: tf.Tensor) -> bool:
-    few = kernel.dtype.size >= 4 and kernel.shape[2] <= FEW
-    return few and not tf.config.list_logical_devices("GPU")
+def _has_few_channels(channels: int, dtype: tf.DType) -> bool:
+    """Whether products are quicker for them here."""
+    return channels <= FEW and dtype.size >= 4 and _on_cpu()
+
+
+def _on_cpu() -> bool:
+    return not tf.config.list_logical_devices("GPU")
 
 
 def _double_by_product(y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -105,7 +108,7 @@ def kernel_gradient(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 
 def _product_is_quicker(x: tf.Tensor) -> bool:
     small = x.dtype == tf.bfloat16 and max(x.shape[1:3]) <= SMALL
-    return small and not tf.config.list_logical_devices("GPU")
+    return (small and _on_cpu()) or _has_few_channels(x.shape[-1], x.dtype)
 
 
 def _by_library(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -84,7 +84,7 @@ def doubled_by_tensorflow(y, kernel):
 def test_three_derivatives_equal_those_of_tensorflow(monkeypatch, ours, theirs, make, by_product):
     """A smooth function of the result, derived along one direction after another."""
     monkeypatch.setattr(convolution, "_product_is_quicker", lambda x: by_product)
-    monkeypatch.setattr(convolution, "_painting_is_quicker", lambda kernel: by_product)
+    monkeypatch.setattr(convolution, "_has_few_channels", lambda channels, dtype: by_product)
     x, kernel = make(0), kernels(1)
     along = [(make(10 + order), kernels(20 + order)) for order in range(3)]
 
@@ -107,15 +107,20 @@ def test_three_derivatives_equal_those_of_tensorflow(monkeypatch, ours, theirs, 
         assert float(found) == pytest.approx(float(expected), rel=1e-9), order
 
 
-def test_the_product_is_for_small_images_in_bfloat16(monkeypatch):
+def test_products_are_for_small_images_in_bfloat16_and_few_channels_in_float32(monkeypatch):
+    def quicker(side, channels, dtype):
+        return convolution._product_is_quicker(tf.zeros([1, side, side, channels], dtype))
+
+    small, many = convolution.SMALL, 2 * convolution.FEW
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
-
-    def quicker(side, dtype):
-        return convolution._product_is_quicker(tf.zeros([1, side, side, INPUTS], dtype))
-
-    assert quicker(convolution.SMALL, tf.bfloat16)
-    assert not quicker(2 * convolution.SMALL, tf.bfloat16)
-    assert not quicker(convolution.SMALL, tf.float32)
+    assert quicker(small, many, tf.bfloat16)
+    assert not quicker(2 * small, many, tf.bfloat16)
+    assert not quicker(small, many, tf.float32)
+    assert quicker(2 * small, convolution.FEW, tf.float32)
+    assert not quicker(2 * small, convolution.FEW, tf.bfloat16)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
+    assert not quicker(small, many, tf.bfloat16)
+    assert not quicker(small, convolution.FEW, tf.float32)
 
 
 def test_unknown_numbers_of_images_are_taken():
