@@ -284,7 +284,13 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="states, images and reports")
     parser.add_argument("--preset", default="derm-32")
     parser.add_argument("--schedule_images", type=int, help="length of ours' schedules")
-    parser.add_argument("--contestant", nargs="*", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument(
+        "--contestant",
+        nargs="*",
+        choices=CONTESTANTS,
+        default=list(CONTESTANTS),
+        help="none after it: the variants alone",
+    )
     parser.add_argument("--variant", action="append", default=[], help="FIELD=VALUE,... of ours")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--minutes", type=float, default=60.0, help="CPU minutes of training")
@@ -299,6 +305,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.rate is not None and not options.rate > 0:
         parser.error(f"--rate must be above 0, got {options.rate}")
+    if not (options.contestant or options.variant):
+        parser.error("--contestant without a name needs a --variant")
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)

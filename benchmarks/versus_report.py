@@ -362,32 +362,26 @@ def _span(interval: list[float | None], form: str) -> str:
 def draw_curves(path: Path, results: list[dict[str, Any]]) -> None:
     """KID minus floor against CPU minutes: a row of axes for each kind of features."""
     import matplotlib.figure
+    from cycler import cycler
 
     kinds = list(dict.fromkeys(result["features"] for result in results))
     rows = ("whole", "mean over classes")
     figure = matplotlib.figure.Figure(figsize=(9, 3.6 * len(kinds) + 1), layout="constrained")
     axes = figure.subplots(len(kinds), len(rows), squeeze=False)
+    styles = cycler(linestyle=("-", "--", ":")) * cycler(color=matplotlib.color_sequences["tab10"])
     for kind, line in zip(kinds, axes, strict=True):
         here = [result for result in results if result["features"] == kind]
         for row, axis in zip(rows, line, strict=True):
             minutes = [result["minutes"] for result in here]
-            for number, name in enumerate(here[-1]["contestants"]):
+            axis.set_prop_cycle(styles)
+            for name in here[-1]["contestants"]:
                 values = [result["rows"][row]["above_floor"][name] for result in here]
-                axis.plot(minutes, values, label=name, **_style(number))
+                axis.plot(minutes, values, marker="o", linewidth=3 if name == OURS else 1.5)
             axis.set(title=f"{kind}, {row}", xlabel="CPU minutes of training")
             axis.set_ylabel("KID - floor")
             axis.set_ylim(bottom=0)
     # One for all axes, below them: with a dozen variants it would hide the curves.
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    names = results[-1]["contestants"]
+    figure.legend(axes[0, 0].lines, names, loc="outside lower center", ncols=2)
     with new_file(path) as file:
         figure.savefig(file, dpi=120)
-
-
-def _style(number: int) -> dict[str, Any]:
-    """Colour and dashes of one contestant, ours the thick one; thirty differ."""
-    return {
-        "color": f"C{number % 10}",
-        "linestyle": ("-", "--", ":")[number // 10 % 3],
-        "linewidth": 1.5 if number else 3.0,
-        "marker": "o",
-    }

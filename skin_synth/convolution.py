@@ -8,6 +8,7 @@ images of a few pixels. Larger images have too many patches for a product.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -15,8 +16,6 @@ import tensorflow as tf
 STRIDE = 2
 SIDE = 4
 """Height and width of the kernels."""
-CELLS = ((0, 0), (0, 1), (1, 0), (1, 1))
-"""Rows and columns of the four 2x2 cells of a kernel."""
 FEW = 4
 """Channels of the larger images up to which a product is the quicker in float32."""
 SMALL = 16
@@ -82,14 +81,16 @@ def _on_cpu() -> bool:
 def _double_by_product(y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """As `double`: the patches that each y paints, added up where they overlap."""
     _, height, width, outputs = y.shape
-    cell = SIDE * kernel.shape[2]  # channels of 2x2 pixels
-    # As in `kernel_gradient`, a row of the kernel is (cell, row within the cell).
-    parts = tf.reshape(kernel, [2, 2, 2, 2, -1, outputs])
-    by_cell = tf.reshape(tf.transpose(parts, [0, 2, 1, 3, 4, 5]), [SIDE * cell, outputs])
+    inputs = kernel.shape[2]
+    by_cell = tf.reshape(_rows_and_cells_swapped(kernel, inputs, outputs), [-1, outputs])
     painted = tf.matmul(tf.reshape(y, [-1, outputs]), by_cell, transpose_b=True)
-    corners = tf.split(tf.reshape(painted, [-1, height, width, SIDE * cell]), SIDE, axis=-1)
-    places = [[[0, 0], [row, 1 - row], [column, 1 - column], [0, 0]] for row, column in CELLS]
-    cells = tf.add_n([tf.pad(*both) for both in zip(corners, places, strict=True)])
+    corners = tf.split(tf.reshape(painted, [-1, height, width, SIDE * SIDE * inputs]), 4, axis=-1)
+    places = itertools.product((0, 1), repeat=2)
+    moved = [
+        tf.pad(corner, [[0, 0], [row, 1 - row], [column, 1 - column], [0, 0]])
+        for corner, (row, column) in zip(corners, places, strict=True)
+    ]
+    cells = tf.add_n(moved)
     return tf.nn.depth_to_space(cells, 2)[:, 1:-1, 1:-1]
 
 
@@ -129,9 +130,17 @@ def _by_product(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         tf.reshape(y, [-1, outputs]),
         transpose_a=True,
     )
-    # A row of the kernel is (cell, row within the cell), and a column likewise.
-    parts = tf.reshape(product, [2, 2, 2, 2, inputs, outputs])
-    return tf.reshape(tf.transpose(parts, [0, 2, 1, 3, 4, 5]), [SIDE, SIDE, inputs, outputs])
+    swapped = _rows_and_cells_swapped(product, inputs, outputs)
+    return tf.reshape(swapped, [SIDE, SIDE, inputs, outputs])
+
+
+def _rows_and_cells_swapped(kernel: tf.Tensor, inputs: int, outputs: int) -> tf.Tensor:
+    """From rows and columns of a kernel to its 2x2 cells of 2x2 taps, or back.
+
+    A row is (cell, row within the cell), and a column likewise: the middle two change places.
+    """
+    parts = tf.reshape(kernel, [2, 2, 2, 2, inputs, outputs])
+    return tf.transpose(parts, [0, 2, 1, 3, 4, 5])
 
 
 def _patches(x: tf.Tensor) -> tf.Tensor:

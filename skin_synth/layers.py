@@ -182,8 +182,8 @@ class ModulatedNorm(keras.layers.Layer):
         """Mean and variance of the global batch, which the moving ones follow.
 
         The variance is the mean of squares less the square of the mean: half the passes over x on a
-        CPU, and what replicas can average. It loses digits where the mean is large against the
-        deviation, a hundred times for one digit in a thousand; those of features are alike.
+        CPU, and what replicas can average. Where the mean is a hundred times the deviation, that
+        costs a part in a thousand of the variance; of features both are about alike.
         """
         x = tf.cast(x, tf.float32)
         mean, square = (tf.reduce_mean(values, axis=[0, 1, 2]) for values in (x, tf.square(x)))

@@ -12,11 +12,11 @@ class FusedAdam(keras.optimizers.Adam):
 
     The same formula (Kingma and Ba 2015, end of section 2) with the same variables. Keras spells it
     out in twenty operations: each passes over the whole variable on a CPU and is one more kernel
-    to be started on a GPU, and they are a quarter of what there is to trace in a training step.
+    to be started on a GPU, and all together they were a quarter of a training step's operations.
 
     The rows of an embedding are left to Keras, which adds up the squares of the gradients of equal
-    labels in a batch where Adam would square their sum: embeddings take larger steps by that, and
-    all that is measured of the presets was measured with it.
+    labels in a batch where Adam would square their sum: the second moment differs by that, and all
+    that is measured of the presets was measured with it.
     """
 
     def update_step(
