@@ -30,7 +30,9 @@ def _leaky_by_result(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.
     result = tf.nn.leaky_relu(x, LEAK)
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=result, alpha=LEAK)
+        # Only its sign counts here; derived once more, TensorFlow would send zeros through it.
+        sign = tf.stop_gradient(result)
+        return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=sign, alpha=LEAK)
 
     return result, gradient
 

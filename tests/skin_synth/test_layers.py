@@ -29,6 +29,23 @@ def test_leaky_has_the_same_values_and_derivatives_in_training(dtype):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_second_derivatives_send_no_zeros_through_leaky():
+    @tf.function
+    def penalty(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = tf.reduce_sum(leaky(x, training=True) ** 2)
+            value = tf.reduce_sum(inner.gradient(y, x) ** 2)
+        return outer.gradient(value, x)
+
+    graph = penalty.get_concrete_function(tf.TensorSpec([3])).graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    # Down once for the gradient; once up and once down again for its own.
+    assert kinds.count("LeakyReluGrad") == 3
+
+
 def test_leaky_by_hand():
     np.testing.assert_allclose(leaky(tf.constant([-2.0, 0.0, 3.0])), [-0.4, 0.0, 3.0], rtol=1e-6)
 
