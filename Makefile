@@ -39,8 +39,9 @@ $(STAMP): requirements.txt setup.cfg
 demo: venv
 	@$(BIN)/skin-synth demo --out $(OUT)
 
+# Two processes of one thread each: of two threads each, they would wait for each other.
 test: venv
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
+	@TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
 	@for package in $(PACKAGES); do \
 	  $(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(COVERAGE) || exit 1; \
 	done
