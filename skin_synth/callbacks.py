@@ -146,6 +146,7 @@ class Health(GANCallback):
         """Counts skipped steps from here on."""
         super().on_train_begin(logs)
         self.at_first = self.skipped = health.skipped_steps(self.model)
+        self.finite = tf.function(lambda: health.finite_weights(self.model), autograph=False)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts counting the steps of an epoch."""
@@ -161,7 +162,7 @@ class Health(GANCallback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Looks at the weights, and at the steps that were skipped."""
-        health.check_weights(self.model)
+        health.check_weights(self.model, self.finite())
         if not self.skipped:
             return
         now = health.skipped_steps(self.model)
@@ -207,6 +208,11 @@ class Scalars(GANCallback):
         self.writer = writer
         self.since = (0, 0.0)
 
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Makes a graph of the schedules: an epoch may take a tenth of a second."""
+        super().on_train_begin(logs)
+        self.now = tf.function(self.model.now, autograph=False)
+
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the clock of the epoch."""
         self.since = (self.images_seen, time.monotonic())
@@ -215,7 +221,7 @@ class Scalars(GANCallback):
         """Writes one point of each curve."""
         images, start = self.since
         speed = (self.images_seen - images) / (time.monotonic() - start)
-        figures = {**(logs or {}), **self.model.now()._asdict(), "images_per_second": speed}
+        figures = {**(logs or {}), **self.now()._asdict(), "images_per_second": speed}
         with self.writer.as_default(step=self.images_seen):
             for name, value in figures.items():
                 tf.summary.scalar(name, value)

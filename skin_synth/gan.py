@@ -167,6 +167,14 @@ class ConditionalGAN(keras.Model):
         optimizer.build(network.trainable_variables)
         return optimizer
 
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras' own, but each batch is drawn outside: a GPU waits for the graph that draws it."""
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            step = self.train_function
+            if self.steps_per_execution == 1:
+                self.train_function = lambda iterator: step(iter([next(iterator)]))
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The running means of `METRICS`."""

@@ -35,22 +35,34 @@ def check_terms(gan: ConditionalGAN, means: Mapping[str, float], step: int) -> N
             raise SickError(f"step {step:,}: {term} is {means[term]}: {remedy(gan, term)}")
 
 
-def check_weights(gan: ConditionalGAN) -> None:
+def finite_weights(gan: ConditionalGAN) -> tf.Tensor:
+    """Whether each of the weights, averages and moments is finite: bool[n], of `_weights`."""
+    return tf.stack([tf.reduce_all(tf.math.is_finite(v.value)) for v in _weights(gan)])
+
+
+def check_weights(gan: ConditionalGAN, finite: tf.Tensor | None = None) -> None:
     """Checks all weights, averages and moments.
+
+    Args:
+        gan: whose.
+        finite: what `finite_weights` says of it, where it has been asked already.
 
     Raises:
         SickError: one is not finite.
     """
-    variables = [v for v in gan.state if tf.as_dtype(v.dtype).is_floating]
-    if not variables:
+    if not _weights(gan):
         return
-    finite = tf.stack([tf.reduce_all(tf.math.is_finite(v.value)) for v in variables])
-    for variable, good in zip(variables, finite.numpy(), strict=True):
+    finite = finite_weights(gan) if finite is None else finite
+    for variable, good in zip(_weights(gan), finite.numpy(), strict=True):
         if not good:
             step = int(gan.steps.numpy())
             raise SickError(
                 f"step {step:,}: weight {variable.path} is not finite: {remedy(gan, 'weight')}"
             )
+
+
+def _weights(gan: ConditionalGAN) -> list[keras.Variable]:
+    return [v for v in gan.state if tf.as_dtype(v.dtype).is_floating]
 
 
 def check_skips(gan: ConditionalGAN, skipped: Mapping[str, int], steps: int) -> None:

@@ -62,7 +62,7 @@ def train(
     """Trains a conditional GAN; the same call again goes on where the run stopped.
 
     A run that was killed and resumed ends with the same weights as one that was not, bit for bit
-    (same machine, thread count and TensorFlow).
+    (same machine, thread count and TensorFlow; on a GPU but for rounding).
 
     Args:
         data: data set directory with square images of the preset's size.

@@ -114,7 +114,7 @@ def test_gradients_of_upsampling_equal_those_of_its_two_steps():
             value = tf.reduce_sum(function(x) * weights)
         gradients.append(tape.gradient(value, [x, layer.kernel]))
     for ours, theirs in zip(*gradients, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-5)
 
 
 def test_upsampling_gives_flat_colour_for_flat_colour():
