@@ -51,6 +51,8 @@ class ConditionalGAN(keras.Model):
         steps: int64[], steps done.
     """
 
+    train_function: Any  # of Keras, which does not say
+
     def __init__(
         self,
         preset: Preset | str,
