@@ -16,6 +16,17 @@ BEAM_STAMP := $(BEAM_VENV)/.installed
 WHEEL_VENV := build/wheel-venv
 COVERAGE := 90
 PACKAGES := skin_synth tfrecords_tools
+PRETRAINED := derm-64-ham10000
+
+define IMPORT_ALL
+import importlib, pkgutil
+for package in "$(PACKAGES)".split():
+    found = importlib.import_module(package)
+    for module in pkgutil.walk_packages(found.__path__, package + "."):
+        if module.name != "tfrecords_tools.beam":  # of the extra [beam]
+            importlib.import_module(module.name)
+endef
+export IMPORT_ALL
 
 # Byte-compiling on all cores after the installation is quicker than pip's own, one file at a time.
 PIP_FLAGS := --quiet --no-input --disable-pip-version-check --no-compile
@@ -39,9 +50,9 @@ $(STAMP): requirements.txt setup.cfg
 demo: venv
 	@$(BIN)/skin-synth demo --out $(OUT)
 
-# Two processes of one thread each: of two threads each, they would wait for each other.
+# Processes of one thread each, and one more than two cores have, for some tests wait.
 test: venv
-	@TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
+	@TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=
 	@for package in $(PACKAGES); do \
 	  $(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(COVERAGE) || exit 1; \
 	done
@@ -62,17 +73,23 @@ check: venv
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 
-# The demo there proves that the wheel holds all files and names all that it needs.
+# It holds all files, and names all that its modules import.
 wheel: venv
 	@rm -rf build dist
 	@mkdir -p build && $(BIN)/python -m build --wheel --no-isolation >build/wheel.log || \
 	  { cat build/wheel.log; exit 1; }
+	@find $(PACKAGES) -type f ! -path '*/__pycache__/*' | sort >build/sources
+	@$(BIN)/python -m zipfile --list dist/*.whl | awk 'NR > 1 { print $$1 }' | grep -v dist-info | \
+	  sort | diff build/sources -
 	@ls dist
 	@$(PYTHON) -m venv $(WHEEL_VENV)
 	@$(WHEEL_VENV)/bin/python -m pip install $(PIP_FLAGS) --constraint requirements.txt dist/*.whl
 	@cd $(WHEEL_VENV) && bin/skin-synth --help >help.txt && bin/tfrecords-tools --help >>help.txt
-	@cd $(WHEEL_VENV) && bin/skin-synth demo --out demo --images 64
-	@cd $(WHEEL_VENV) && bin/tfrecords-tools verify demo/balanced
+	@cd $(WHEEL_VENV) && bin/python -c "$$IMPORT_ALL"
+	@cd $(WHEEL_VENV) && for label in nv mel; do bin/skin-synth generate --pretrained $(PRETRAINED) \
+	  --label $$label --count 20 --out images/$$label || exit 1; done
+	@cd $(WHEEL_VENV) && bin/tfrecords-tools build images --out data --name painted --size 64
+	@cd $(WHEEL_VENV) && bin/tfrecords-tools verify data
 	@echo "wheel: both commands work in an empty environment"
 
 lock: build/lock-venv build/lock-beam-venv
