@@ -41,8 +41,8 @@ UNTRACED = (
     "skin_synth/test_phantoms.py",
     "skin_synth/test_stops.py",
 )
-"""Tests that take most of the time and run no line that others do not run: coverage is not measured
-in them, for until Python 3.12 that takes a third of the time of all that traces graphs."""
+"""Tests that take most of the time and run hardly a line that others do not run: coverage is not
+measured in them, for until Python 3.12 that takes a third of the time of all that traces graphs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
