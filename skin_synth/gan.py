@@ -170,7 +170,10 @@ class ConditionalGAN(keras.Model):
         return optimizer
 
     def make_train_function(self, force: bool = False) -> None:
-        """Keras' own, but each batch is drawn outside: a GPU waits for the graph that draws it."""
+        """Keras' own, but a batch is drawn before the step and not in a graph around it.
+
+        On a GPU that graph takes as long as the compiled step itself (docs/results.md).
+        """
         if self.train_function is None or force:
             super().make_train_function(force)
             step = self.train_function

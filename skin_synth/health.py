@@ -36,7 +36,7 @@ def check_terms(gan: ConditionalGAN, means: Mapping[str, float], step: int) -> N
 
 
 def finite_weights(gan: ConditionalGAN) -> tf.Tensor:
-    """Whether each of the weights, averages and moments is finite: bool[n], of `_weights`."""
+    """Whether each weight, average and moment is finite: bool[n], in the order of `gan.state`."""
     return tf.stack([tf.reduce_all(tf.math.is_finite(v.value)) for v in _weights(gan)])
 
 
