@@ -26,8 +26,8 @@ MODEL, VERSION = "skin", 1
 MAX_BATCH_SIZE = 64
 ALLOWED_SIZES = (16, 32, 64)
 """Of batches, those of examples/serve/batching.txt."""
-BATCH_TIMEOUT = 0.005
-"""Seconds that a batch waits for more."""
+BATCH_TIMEOUT = 0.1
+"""Seconds that a batch waits for more: longer than a busy machine takes from call to call."""
 MESSAGE_LIMIT = 2**31 - 1
 """Bytes of a request: what tensorflow_model_server sets; gRPC's own limit is 4 MiB."""
 CLOSED = object()
