@@ -148,13 +148,14 @@ def trial_split(seed, count=TRIED):
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """Real images, and an extractor and a judge that are trained on them once."""
+    """Real images, an extractor and a judge that are trained on them once, and their cache."""
 
     train: object
     test: object
     floor: object
     extractor: object
     judge: object
+    cache: object
 
     def material(self, synthetic, asked=None, **changes):
         from skin_synth.evaluation.material import Material
@@ -164,11 +165,10 @@ class Trial:
         return Material(**real, floor_held_out=len(self.floor), synthetic=synthetic, asked=asked)
 
     def examination(self, synthetic, *, cache=None, seed=0, **options):
-        from skin_synth.evaluation.cache import Cache
         from skin_synth.evaluation.examination import Examination
 
         material = self.material(synthetic, **options)
-        cache = Cache(None) if cache is None else cache
+        cache = self.cache if cache is None else cache
         return Examination(material, self.extractor, self.judge, [], cache, seed)
 
     def results(self, synthetic, **options):
@@ -191,10 +191,12 @@ class Trial:
 
 
 @pytest.fixture(scope="session")
-def trial():
+def trial(tmp_path_factory):
     from skin_synth.evaluation import features
+    from skin_synth.evaluation.cache import Cache
     from skin_synth.evaluation.classifier import train_classifier
 
     train, test, floor = (trial_split(seed) for seed in (1, 2, 3))
     extractor = features.of_classifier(train_classifier(train, seed=0, steps=60))
-    return Trial(train, test, floor, extractor, train_classifier(train, seed=1, steps=60))
+    judge = train_classifier(train, seed=1, steps=60)
+    return Trial(train, test, floor, extractor, judge, Cache(tmp_path_factory.mktemp("trial")))

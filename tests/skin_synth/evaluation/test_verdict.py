@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import io
 
@@ -20,6 +21,17 @@ CLEAN_SEEDS = 4
 @pytest.fixture(scope="module")
 def clean():
     return lesions(100, trial_labels())
+
+
+@pytest.fixture(scope="module")
+def measured(trial, clean):
+    return trial.results(clean)
+
+
+@pytest.fixture
+def results(measured):
+    """What was measured of clean images, for a test to change."""
+    return copy.deepcopy(measured)
 
 
 def faults(found):
@@ -148,8 +160,7 @@ def test_few_images_prove_nothing_and_that_is_said(trial):
     assert found["untested"] == {"variety": list(MODES), "difference": list(MODES)}
 
 
-def test_the_level_is_shared_by_all_tests(trial, clean):
-    results = trial.results(clean)
+def test_the_level_is_shared_by_all_tests(results):
     found = judge_all(results)
     assert found["threshold"] == pytest.approx(verdict.ALPHA / len(verdict.KINDS) / 4)
     results["variety"]["whole"]["p_value"] = found["threshold"] * 1.01
@@ -160,8 +171,7 @@ def test_the_level_is_shared_by_all_tests(trial, clean):
     assert fault["classes"] == []
 
 
-def test_small_differences_are_no_fault_however_certain(trial, clean):
-    results = trial.results(clean)
+def test_small_differences_are_no_fault_however_certain(results):
     results["texture"]["whole"] |= {
         "p_value_less": 1e-9,
         "synthetic_median": 9.5,
@@ -175,8 +185,7 @@ def test_small_differences_are_no_fault_however_certain(trial, clean):
     assert judge_all(results)["faults"] == []
 
 
-def test_a_class_that_is_shown_too_rarely(trial, clean):
-    results = trial.results(clean)
+def test_a_class_that_is_shown_too_rarely(results):
     results["faithfulness"]["synthetic"]["confusion"][0] = [70, 30, 0]
     results["faithfulness"]["real"]["confusion"][0] = [100, 0, 0]
     (fault,) = judge_all(results)["faults"]
@@ -195,8 +204,7 @@ def test_images_of_other_skin(trial, clean):
     assert drift["p_value"] < 1e-6
 
 
-def test_a_drift_is_named_where_it_is_certain_large_and_above_its_floor(trial, clean):
-    results = trial.results(clean)
+def test_a_drift_is_named_where_it_is_certain_large_and_above_its_floor(results):
     level = judge_all(results)["threshold"] / 6
     figures = results["appearance"]["classes"]["ring"]["measures"]["lesion_size"]
     spread = figures["real"]["deviation"]
@@ -217,7 +225,6 @@ def test_a_drift_is_named_where_it_is_certain_large_and_above_its_floor(trial, c
 
 
 @pytest.mark.parametrize("words", ["gain shown", "no gain shown", "harm shown"])
-def test_use_is_what_the_study_says_or_not_measured(trial, clean, words):
-    results = trial.results(clean)
+def test_use_is_what_the_study_says_or_not_measured(results, words):
     assert judge_all(results)["use"] == "not measured"
     assert judge_all({**results, "utility": {"verdict": {"words": words}}})["use"] == words
