@@ -1,4 +1,4 @@
-"""Two machines, played by two processes on loopback: they train, one dies, both go on."""
+"""Two machines, played by two processes on loopback: a signal stops both, one dies, both go on."""
 
 from __future__ import annotations
 
@@ -88,57 +88,69 @@ def outcome(process):
     return process.returncode, out, err
 
 
-def wait_for_checkpoint(run, process):
-    """Whether the process was still at work when the first one was there."""
+def wait_for_checkpoint(run, process, known=()):
+    """Whether the process was still at work when one was there that is not among the known."""
     deadline = time.monotonic() + PATIENCE
-    while not RunDirectory(run).checkpoints() and process.poll() is None:
+    while set(RunDirectory(run).checkpoints()) <= set(known) and process.poll() is None:
         if time.monotonic() > deadline:
             break
         time.sleep(0.05)
     return process.poll() is None
 
 
-@pytest.fixture
-def killed(phantom_data, tmp_path):
-    """A run of two machines, one of which was killed after the first checkpoint."""
-    run = tmp_path / "run"
+def reached(run):
+    """Images of the last checkpoint."""
+    return int(RunDirectory(run).checkpoints()[-1].name.split("-")[1].split(".")[0])
+
+
+@pytest.fixture(scope="module")
+def signalled(phantom_data, tmp_path_factory):
+    """A run of two machines that a signal to the second one stopped: its place, what they said."""
+    run = tmp_path_factory.mktemp("machines") / "run"
+    processes = start(phantom_data, run, 10**6)
+    at_work = wait_for_checkpoint(run, processes[0])
+    processes[1].send_signal(signal.SIGTERM)
+    results = [outcome(process) for process in processes]
+    assert at_work, results
+    return run, results, reached(run)
+
+
+@pytest.fixture(scope="module")
+def killed(signalled, phantom_data):
+    """The same run, gone on with until the second machine was killed after a checkpoint."""
+    run, *_ = signalled
+    known = RunDirectory(run).checkpoints()
     first, second = start(phantom_data, run, 10**6)
-    at_work = wait_for_checkpoint(run, first)
+    at_work = wait_for_checkpoint(run, first, known)
     second.send_signal(signal.SIGKILL)
     other = second.communicate()
     result = outcome(first)
     assert at_work, (result, other)
-    return run, result
+    return run, result, reached(run)
 
 
-def test_a_killed_machine_stops_the_other_and_both_go_on(killed, phantom_data):
-    run, (code, _, err) = killed
+def test_a_signal_to_one_machine_stops_both_after_the_same_step(signalled):
+    _, results, images = signalled
+    assert [code for code, _, _ in results] == [128 + signal.SIGTERM] * 2, results
+    lines = [[line for line in err.splitlines() if "stopped:" in line] for _, _, err in results]
+    assert lines[0] == lines[1] != []
+    assert f"stopped by SIGTERM at {images:,} images, checkpoint written" in lines[0][0]
+
+
+def test_a_killed_machine_stops_the_other(killed, signalled):
+    _, (code, out, err), images = killed
     assert code == 1
+    assert f"from image {signalled[2]:,} on" in out
+    assert images > signalled[2]
     assert "refused: another machine of TF_CONFIG has gone" in err
     assert "start the same command on all of them again" in err
-    reached = RunDirectory(run).checkpoints()[-1]
-    images = int(reached.name.split("-")[1].split(".")[0])
+
+
+def test_both_go_on_from_the_last_checkpoint(killed, phantom_data):
+    run, _, images = killed
     results = [outcome(process) for process in start(phantom_data, run, images + 448)]
     assert [code for code, _, _ in results] == [0, 0]
     assert all(f"from image {images:,} on" in out for _, out, _ in results)
     done = {out.splitlines()[-1] for _, out, _ in results}
     assert len(done) == 1
     assert done.pop().startswith(f"done {images + 448} ")
-
-
-@pytest.mark.parametrize("receiver", [0, 1])
-def test_a_signal_to_either_machine_stops_both_after_the_same_step(
-    phantom_data, tmp_path, receiver
-):
-    run = tmp_path / "run"
-    processes = start(phantom_data, run, 10**6)
-    at_work = wait_for_checkpoint(run, processes[0])
-    processes[receiver].send_signal(signal.SIGTERM)
-    results = [outcome(process) for process in processes]
-    assert at_work, results
-    assert [code for code, _, _ in results] == [128 + signal.SIGTERM] * 2, results
-    lines = [[line for line in err.splitlines() if "stopped:" in line] for _, _, err in results]
-    assert lines[0] == lines[1] != []
-    reached = RunDirectory(run).checkpoints()[-1]
-    images = int(reached.name.split("-")[1].split(".")[0])
-    assert f"stopped by SIGTERM at {images:,} images, checkpoint written" in lines[0][0]
