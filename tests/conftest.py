@@ -92,6 +92,19 @@ def tiny_preset():
     del PRESETS[preset.name]
 
 
+@pytest.fixture
+def eager_steps(monkeypatch):
+    """Training without graphs: a step takes a second, but tracing one takes five."""
+    from skin_synth.gan import ConditionalGAN
+
+    compiled = ConditionalGAN.compile
+
+    def compile(self, **options):
+        compiled(self, **{"run_eagerly": True, **options})
+
+    monkeypatch.setattr(ConditionalGAN, "compile", compile)
+
+
 @pytest.fixture(scope="session")
 def tiny_run(phantom_data, tiny_preset, tmp_path_factory):
     """A run of the tiny preset, trained for two thousand images."""

@@ -147,6 +147,7 @@ def test_writes_that_fail_half_way_leave_nothing(
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_training_goes_on_once_there_is_space(phantom_data, tiny_preset, tmp_path, capsys):
     run = tmp_path / "run"
     words = f"train --data {phantom_data} --run {run} --preset {tiny_preset.name} --images 16"

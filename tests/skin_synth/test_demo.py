@@ -7,6 +7,7 @@ import json
 import pytest
 
 from skin_synth import demo
+from skin_synth.evaluation import classifier
 from tfrecords_tools.errors import InputError
 
 COUNTS = (24, 20, 16, 16, 16, 16, 16)
@@ -29,6 +30,8 @@ def news_of_two_starts(tiny_preset, tmp_path_factory):
 
     with patch.context() as patched:
         patched.setattr(demo, "PRESET", tiny_preset.name)
+        for name in ("FEWEST_STEPS", "MOST_STEPS"):
+            patched.setattr(classifier, name, 10)
         with patched.context() as killed:
             killed.setattr(demo, "_evaluate", die)
             with pytest.raises(Killed):

@@ -18,7 +18,7 @@ from tfrecords_tools.errors import InputError
 
 @pytest.fixture(scope="module")
 def gan():
-    return trained(1)
+    return trained(1, run_eagerly=True)
 
 
 def test_terms_are_figures_of_the_gan():
@@ -57,7 +57,7 @@ def test_weights_averages_and_moments_are_looked_at(gan, part):
 
 
 def test_skipped_steps_are_those_that_no_optimizer_made():
-    gan = compiled(policy="mixed_float16")
+    gan = compiled(policy="mixed_float16", run_eagerly=True)
     for optimizer in (gan.optimizer, gan.discriminator_optimizer):
         optimizer.dynamic_scale.assign(3e38)
     before = gan.generator.trainable_variables[1].numpy()
@@ -105,7 +105,7 @@ def test_a_sick_run_ends_with_its_last_good_checkpoint(
 
 
 def test_sick_weights_are_never_written(tmp_path):
-    gan = trained(1)
+    gan = trained(1, run_eagerly=True)
     directory = RunDirectory(tmp_path)
     good = directory.save(gan)
     before = good.read_bytes()

@@ -182,6 +182,7 @@ def source(phantom_data, tiny_preset, tmp_path_factory):
     return train(phantom_data, directory, preset=tiny_preset.name, images=8)
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_a_run_tells_where_it_started_and_resumes_without_the_other(
     source, tiny_preset, phantom_data, tmp_path
 ):
@@ -204,6 +205,7 @@ def test_a_run_tells_where_it_started_and_resumes_without_the_other(
         train(phantom_data, source.directory, images=10_000, init_from=tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_a_start_that_was_killed_needs_the_same_checkpoint(source, phantom_data, tmp_path):
     started = train(phantom_data, tmp_path / "run", images=8, init_from=source.directory)
     directory = RunDirectory(tmp_path / "run")
