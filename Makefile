@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BEAM_VENV := .venv-beam
+BEAM_LOCKED := $(BEAM_VENV)/.locked
 BEAM_STAMP := $(BEAM_VENV)/.installed
 WHEEL_VENV := build/wheel-venv
 COVERAGE := 90
@@ -33,9 +34,11 @@ PIP_FLAGS := --quiet --no-input --disable-pip-version-check --no-compile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: venv demo test test-beam check wheel lock
+.PHONY: venv beam-venv demo test test-beam check wheel lock
 
 venv: $(STAMP)
+
+beam-venv: $(BEAM_STAMP)
 
 $(STAMP): requirements.txt setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
@@ -50,18 +53,22 @@ $(STAMP): requirements.txt setup.cfg
 demo: venv
 	@$(BIN)/skin-synth demo --out $(OUT)
 
-# Processes of one thread each, and one more than two cores have, for some tests wait.
+# Processes of one thread each: tests take all time of a core, and each process makes its fixtures.
 test: venv
-	@TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=
+	@TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
 	@for package in $(PACKAGES); do \
 	  $(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(COVERAGE) || exit 1; \
 	done
 
 # Beam wants older versions of what others want newer.
-$(BEAM_STAMP): requirements-beam.txt setup.cfg
+$(BEAM_LOCKED): requirements-beam.txt
 	@echo "installing into $(BEAM_VENV) (about two minutes, once)"
 	@$(PYTHON) -m venv $(BEAM_VENV)
 	@$(BEAM_VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-beam.txt
+	@touch $@
+
+# One environment after the other: both installations of the project write the same files.
+$(BEAM_STAMP): $(BEAM_LOCKED) $(STAMP)
 	@$(BEAM_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-build-isolation --no-deps --editable .
 	@touch $@
 
