@@ -3,7 +3,7 @@
 # make test-beam      the tests of the Beam runner, in an environment of its own
 # make check          format, lint and types: what pre-commit and CI run, too
 # make wheel          build the wheel, and try it in an empty environment
-# make venv           only the environment
+# make venv           only the environment; make beam-venv: only that of test-beam
 # make lock           write requirements.txt and requirements-beam.txt anew from setup.cfg
 
 PYTHON ?= python3
