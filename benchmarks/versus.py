@@ -41,7 +41,8 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.baselines import BASELINES
-from benchmarks.versus_report import MOST_FOR_COVERAGE, OURS, SHARED_FIELDS, report
+from benchmarks.versus_marks import OURS, SHARED_FIELDS
+from benchmarks.versus_report import MOST_FOR_COVERAGE, report
 from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.gan import ConditionalGAN
 from skin_synth.hardware import choose_policy

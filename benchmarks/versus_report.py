@@ -26,50 +26,20 @@ import keras
 import numpy as np
 
 from benchmarks.jackknife import GROUPS, Comparison, Interval, Sample, deal
+from benchmarks.versus_marks import OURS, Mark, contestants, load_marks
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation.classifier import Classifier, default_steps, train_classifier
 from skin_synth.evaluation.features import Extractor, mobilenet, of_classifier
 from skin_synth.evaluation.manifold import coverage
 from skin_synth.evaluation.material import choose_floor
 from tfrecords_tools.atomic import new_file
-from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint, read_info
 
-OURS, FLOOR = "ours", "floor"
-SHARED_FIELDS = ("image_size", "batch_size", "sampling_exponent")
-"""Fields of a preset that ours and the baselines have in common."""
+FLOOR = "floor"
 CLASSIFIER_SEED = 2_000
 FLOOR_SEED = 0
 NEIGHBOURS = 5
 MOST_FOR_COVERAGE = 500
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Mark:
-    """Stored images of one contestant and seed.
-
-    Attributes:
-        contestant: who painted them.
-        seed: of its training.
-        minutes: CPU minutes asked for.
-        images: uint8[n, side, side, 3].
-        labels: int[n].
-        images_seen: real images drawn until then.
-        cpu_seconds: of training until then.
-    """
-
-    contestant: str
-    seed: int
-    minutes: float
-    images: np.ndarray
-    labels: np.ndarray
-    images_seen: int
-    cpu_seconds: float
-
-    @property
-    def name(self) -> str:
-        """Contestant and seed."""
-        return f"{self.contestant}-{self.seed}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -117,64 +87,6 @@ def report(
     return text
 
 
-def load_marks(directory: Path, data_fingerprint: str) -> dict[float, list[Mark]]:
-    """The stored images, by CPU minutes; only marks and seeds that every contestant has.
-
-    Raises:
-        InputError: none, another data set, or contestants trained with unlike settings.
-    """
-    settings, found = [], []
-    for state_file in sorted(directory.glob("*/state.json")):
-        entry = json.loads(state_file.read_text())["entry"]
-        who = entry["contestant"], entry["seed"]
-        settings.append(_shared(entry))
-        found += [_load_mark(path, *who) for path in sorted(state_file.parent.glob("mark-*.npz"))]
-    agreed = {name: value for entry in settings for name, value in entry.items()}
-    agreed["fingerprint"] = data_fingerprint
-    if any(not entry.items() <= agreed.items() for entry in settings):
-        raise InputError(
-            f"{directory} holds contestants trained on other data than --data, or with unlike "
-            "preset, policy, threads or clock: give each comparison an --out of its own"
-        )
-    contestants = {mark.contestant for mark in found}
-    if OURS not in contestants or len(contestants) < 2:
-        raise InputError(
-            f"{directory} holds marks of {sorted(contestants)}: train ours and another"
-        )
-    common: dict[float, list[Mark]] = {}
-    for minutes in sorted({mark.minutes for mark in found}):
-        here = [mark for mark in found if mark.minutes == minutes]
-        seeds = set.intersection(
-            *({mark.seed for mark in here if mark.contestant == who} for who in contestants)
-        )
-        if seeds:
-            common[minutes] = [mark for mark in here if mark.seed in seeds]
-    if not common:
-        raise InputError(f"{directory} has no mark and seed that all of {sorted(contestants)} have")
-    return common
-
-
-def _shared(entry: dict[str, Any]) -> dict[str, Any]:
-    """What all contestants must agree on; variants of ours name the fields that they change."""
-    fields = ("image_size",) if entry["contestant"].startswith(f"{OURS} ") else SHARED_FIELDS
-    own = {name: entry[name] for name in ("policy", "threads", "fingerprint")}
-    own["by_images"] = entry.get("rate") is not None
-    return own | {name: entry["preset"][name] for name in fields}
-
-
-def _load_mark(path: Path, contestant: str, seed: int) -> Mark:
-    with np.load(path) as stored:
-        return Mark(
-            contestant,
-            seed,
-            float(path.stem.removeprefix("mark-")),
-            stored["images"],
-            stored["labels"],
-            int(stored["images_seen"]),
-            float(stored["cpu_seconds"]),
-        )
-
-
 def _reference(data: str | os.PathLike[str]) -> Reference:
     train, test = load_split(data, "train"), load_split(data, "test")
     held_out = load_split(data, "validation") if "validation" in read_info(data).splits else None
@@ -213,7 +125,7 @@ def judge(
     """All figures of one mark in one kind of features, as plain values for report.json."""
     test = reference.test
     counts = test.class_counts
-    names = sorted({mark.contestant for mark in marks}, key=lambda name: (name != OURS, name))
+    names = contestants(marks)
     seeds = sorted({mark.seed for mark in marks})
     found = {mark.name: features(extractor, mark.images, cache) for mark in marks}
     samples = {mark.name: _sample(found[mark.name], mark.labels, None, counts) for mark in marks}

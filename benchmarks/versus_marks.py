@@ -1,0 +1,106 @@
+"""The images that `benchmarks.versus` has stored: what was painted, by whom, after how long."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfrecords_tools.errors import InputError
+
+OURS = "ours"
+SHARED_FIELDS = ("image_size", "batch_size", "sampling_exponent")
+"""Fields of a preset that ours and the baselines have in common."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mark:
+    """Stored images of one contestant and seed.
+
+    Attributes:
+        contestant: who painted them.
+        seed: of its training.
+        minutes: CPU minutes asked for.
+        images: uint8[n, side, side, 3].
+        labels: int[n].
+        images_seen: real images drawn until then.
+        cpu_seconds: of training until then.
+    """
+
+    contestant: str
+    seed: int
+    minutes: float
+    images: np.ndarray
+    labels: np.ndarray
+    images_seen: int
+    cpu_seconds: float
+
+    @property
+    def name(self) -> str:
+        """Contestant and seed."""
+        return f"{self.contestant}-{self.seed}"
+
+
+def contestants(marks: Iterable[Mark]) -> list[str]:
+    """Who painted them, ours first."""
+    return sorted({mark.contestant for mark in marks}, key=lambda name: (name != OURS, name))
+
+
+def load_marks(directory: Path, data_fingerprint: str) -> dict[float, list[Mark]]:
+    """The stored images, by CPU minutes; only marks and seeds that every contestant has.
+
+    Raises:
+        InputError: none, another data set, or contestants trained with unlike settings.
+    """
+    settings, found = [], []
+    for state_file in sorted(directory.glob("*/state.json")):
+        entry = json.loads(state_file.read_text())["entry"]
+        who = entry["contestant"], entry["seed"]
+        settings.append(_shared(entry))
+        found += [_load_mark(path, *who) for path in sorted(state_file.parent.glob("mark-*.npz"))]
+    agreed = {name: value for entry in settings for name, value in entry.items()}
+    agreed["fingerprint"] = data_fingerprint
+    if any(not entry.items() <= agreed.items() for entry in settings):
+        raise InputError(
+            f"{directory} holds contestants trained on other data than --data, or with unlike "
+            "preset, policy, threads or clock: give each comparison an --out of its own"
+        )
+    names = contestants(found)
+    if OURS not in names or len(names) < 2:
+        raise InputError(f"{directory} holds marks of {names}: train ours and another")
+    common: dict[float, list[Mark]] = {}
+    for minutes in sorted({mark.minutes for mark in found}):
+        here = [mark for mark in found if mark.minutes == minutes]
+        seeds = set.intersection(
+            *({mark.seed for mark in here if mark.contestant == who} for who in names)
+        )
+        if seeds:
+            common[minutes] = [mark for mark in here if mark.seed in seeds]
+    if not common:
+        raise InputError(f"{directory} has no mark and seed that all of {names} have")
+    return common
+
+
+def _shared(entry: dict[str, Any]) -> dict[str, Any]:
+    """What all contestants must agree on; variants of ours name the fields that they change."""
+    fields = ("image_size",) if entry["contestant"].startswith(f"{OURS} ") else SHARED_FIELDS
+    own = {name: entry[name] for name in ("policy", "threads", "fingerprint")}
+    own["by_images"] = entry.get("rate") is not None
+    return own | {name: entry["preset"][name] for name in fields}
+
+
+def _load_mark(path: Path, contestant: str, seed: int) -> Mark:
+    with np.load(path) as stored:
+        return Mark(
+            contestant,
+            seed,
+            float(path.stem.removeprefix("mark-")),
+            stored["images"],
+            stored["labels"],
+            int(stored["images_seen"]),
+            float(stored["cpu_seconds"]),
+        )
