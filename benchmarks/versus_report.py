@@ -10,6 +10,9 @@ The better baseline is chosen for each row anew, by the very figures of the row:
 baselines. Intervals (95 %) are those of the delete-a-group jackknife over the lesions of reference
 and floor and over the synthetic images, distances averaged over seeds, Fieller's for the ratios;
 what another seed of training would give is seen in the ratios of the single seeds.
+
+Copies are looked for by pixels: the distances to the nearest training image beside those of
+held-out images.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import functools
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,7 @@ from skin_synth.evaluation.classifier import Classifier, default_steps, train_cl
 from skin_synth.evaluation.features import Extractor, mobilenet, of_classifier
 from skin_synth.evaluation.manifold import coverage
 from skin_synth.evaluation.material import choose_floor
+from skin_synth.evaluation.memorization import METRIC, Gallery, nearest
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.reader import fingerprint, read_info
 
@@ -40,6 +45,8 @@ CLASSIFIER_SEED = 2_000
 FLOOR_SEED = 0
 NEIGHBOURS = 5
 MOST_FOR_COVERAGE = 500
+NEAR = 0.01
+"""Share of held-out images that are called near to a training image."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,7 +85,9 @@ def report(
         for extractor in extractors
         for minutes in sorted(marks)
     ]
-    text = "\n\n".join(table(result, reference.test.class_names) for result in results) + "\n"
+    parts = [table(result, reference.test.class_names) for result in results]
+    parts.append(copies_table(directory / "features", reference, marks))
+    text = "\n\n".join(parts) + "\n"
     with new_file(directory / "report.json") as file:
         file.write_text(json.dumps(results, indent=2))
     with new_file(directory / "report.md") as file:
@@ -109,14 +118,25 @@ def _classifier(directory: Path, train: LabelledImages, data_fingerprint: str) -
 
 def features(extractor: Extractor, images: np.ndarray, cache: Path) -> np.ndarray:
     """float32[n, d] of uint8 images, kept in `cache` by the hash of pixels and weights."""
-    pixels = hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()[:20]
-    path = cache / f"{extractor.name}-{extractor.provenance['sha256'][:12]}-{pixels}.npy"
+    return _kept(
+        f"{extractor.name}-{extractor.provenance['sha256'][:12]}", images, cache, extractor
+    )
+
+
+def _kept(
+    name: str, images: np.ndarray, cache: Path, compute: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    path = cache / f"{name}-{_hash(images)}.npy"
     if path.exists():
         return np.load(path)
-    found = extractor(images)
+    found = compute(images)
     with new_file(path) as file, file.open("wb") as stream:
         np.save(stream, found)
     return found
+
+
+def _hash(images: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()[:20]
 
 
 def judge(
@@ -157,12 +177,16 @@ def judge(
 def _sample(
     found: np.ndarray, labels: np.ndarray, groups: tuple[str, ...] | None, counts: np.ndarray
 ) -> Sample:
-    """In the whole set are the first images of each class, as many as the reference has."""
+    return Sample(found, labels, deal(labels, groups), _first_of_each(labels, counts))
+
+
+def _first_of_each(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Which images stand for the whole set: of each class as many as the reference has, bool[n]."""
     rank = np.empty(len(labels), int)
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)
         rank[of_class] = np.arange(len(of_class))
-    return Sample(found, labels, deal(labels, groups), rank < counts[labels])
+    return rank < counts[labels]
 
 
 def compare_row(
@@ -259,6 +283,44 @@ def table(result: dict[str, Any], class_names: tuple[str, ...]) -> str:
         shares = result["coverage"][name]
         values = " | ".join(_text(shares.get(who), ".3f") for who in names)
         lines.append(f"| {name} | {shares['n']} | {values} |")
+    return "\n".join(lines)
+
+
+def copies_table(cache: Path, reference: Reference, marks: dict[float, list[Mark]]) -> str:
+    """How near to training images the images of all marks are, Markdown.
+
+    Args:
+        cache: where distances are kept.
+        reference: the real images.
+        marks: by CPU minutes.
+    """
+    train, test = reference.train, reference.test
+    gallery, name = Gallery(train.images), f"nearest-{_hash(train.images)}"
+
+    def distances(images: np.ndarray) -> np.ndarray:
+        return _kept(name, images, cache, lambda images: nearest(images, gallery)[1])
+
+    held_out = distances(test.images)
+    threshold = float(np.quantile(held_out, NEAR))
+
+    def line(who: str, images: np.ndarray, labels: np.ndarray) -> str:
+        found = distances(images)
+        near = np.mean(found[_first_of_each(labels, test.class_counts)] < threshold)
+        medians = [np.median(found[labels == label]) for label in range(len(test.class_names))]
+        return f"| {who} | {near:.1%} | {' | '.join(f'{median:.1f}' for median in medians)} |"
+
+    lines = [
+        "## Copies",
+        "",
+        f"{METRIC}, to the nearest training image: share of images below {threshold:.1f}, as the "
+        f"nearest {NEAR:.0%} of held-out ones are, and medians of the classes.",
+        "",
+        f"| CPU minutes, who | near | {' | '.join(test.class_names)} |",
+        "|---" * (len(test.class_names) + 2) + "|",
+        line("held-out images", test.images, test.labels),
+    ]
+    for minutes, here in sorted(marks.items()):
+        lines += [line(f"{minutes:g}, {mark.name}", mark.images, mark.labels) for mark in here]
     return "\n".join(lines)
 
 

@@ -66,6 +66,9 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
         # Noisy copies of the training images themselves.
         assert any(share.get("ours") for share in result["coverage"].values())
     assert (tmp_path / "curves.png").stat().st_size > 1000
+    near = dict(line.split(" | ")[:2] for line in text.splitlines() if line.startswith("| "))
+    assert near["| 2, ours-0"] == "100.0%"
+    assert near["| 1, sngan-0"] == "0.0%"
 
     # All figures of the second report come from the files that the first one left.
     def never(*_, **__):
