@@ -19,10 +19,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,8 @@ import numpy as np
 from benchmarks.jackknife import GROUPS, Comparison, Interval, Sample, deal
 from benchmarks.versus_marks import OURS, Mark, contestants, load_marks
 from skin_synth.data import LabelledImages, load_split
+from skin_synth.evaluation import copies
+from skin_synth.evaluation.cache import Cache, content_hash
 from skin_synth.evaluation.classifier import Classifier, default_steps, train_classifier
 from skin_synth.evaluation.features import Extractor, mobilenet, of_classifier
 from skin_synth.evaluation.manifold import coverage
@@ -45,8 +45,6 @@ CLASSIFIER_SEED = 2_000
 FLOOR_SEED = 0
 NEIGHBOURS = 5
 MOST_FOR_COVERAGE = 500
-NEAR = 0.01
-"""Share of held-out images that are called near to a training image."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,16 +78,17 @@ def report(
     extractors = [of_classifier(_classifier(directory, reference.train, fingerprint(data)))]
     if weights is not None:
         extractors.append(mobilenet(weights))
+    cache, names = Cache(directory / "cache"), reference.test.class_names
     results = [
-        judge(extractor, directory / "features", reference, marks[minutes], minutes)
+        judge(extractor, cache, reference, marks[minutes], minutes)
         for extractor in extractors
         for minutes in sorted(marks)
     ]
-    parts = [table(result, reference.test.class_names) for result in results]
-    parts.append(copies_table(directory / "features", reference, marks))
+    near = nearness(cache, reference, marks)
+    parts = [*(table(result, names) for result in results), nearness_table(near, names)]
     text = "\n\n".join(parts) + "\n"
     with new_file(directory / "report.json") as file:
-        file.write_text(json.dumps(results, indent=2))
+        file.write_text(json.dumps({"distances": results, "nearness": near}, indent=2))
     with new_file(directory / "report.md") as file:
         file.write_text(text)
     draw_curves(directory / "curves.png", results)
@@ -116,31 +115,14 @@ def _classifier(directory: Path, train: LabelledImages, data_fingerprint: str) -
     return classifier
 
 
-def features(extractor: Extractor, images: np.ndarray, cache: Path) -> np.ndarray:
-    """float32[n, d] of uint8 images, kept in `cache` by the hash of pixels and weights."""
-    return _kept(
-        f"{extractor.name}-{extractor.provenance['sha256'][:12]}", images, cache, extractor
-    )
-
-
-def _kept(
-    name: str, images: np.ndarray, cache: Path, compute: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    path = cache / f"{name}-{_hash(images)}.npy"
-    if path.exists():
-        return np.load(path)
-    found = compute(images)
-    with new_file(path) as file, file.open("wb") as stream:
-        np.save(stream, found)
-    return found
-
-
-def _hash(images: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()[:20]
+def features(extractor: Extractor, images: np.ndarray, cache: Cache) -> np.ndarray:
+    """float32[n, d] of uint8 images, from the cache."""
+    parts = (*extractor.key, content_hash(images))
+    return cache.arrays("features", parts, lambda: {"rows": extractor(images)})["rows"]
 
 
 def judge(
-    extractor: Extractor, cache: Path, reference: Reference, marks: list[Mark], minutes: float
+    extractor: Extractor, cache: Cache, reference: Reference, marks: list[Mark], minutes: float
 ) -> dict[str, Any]:
     """All figures of one mark in one kind of features, as plain values for report.json."""
     test = reference.test
@@ -227,7 +209,7 @@ def _number(value: float) -> float | None:
 
 def _coverages(
     extractor: Extractor,
-    cache: Path,
+    cache: Cache,
     train: LabelledImages,
     marks: list[Mark],
     found: dict[str, np.ndarray],
@@ -286,41 +268,62 @@ def table(result: dict[str, Any], class_names: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def copies_table(cache: Path, reference: Reference, marks: dict[float, list[Mark]]) -> str:
-    """How near to training images the images of all marks are, Markdown.
+def nearness(
+    cache: Cache, reference: Reference, marks: dict[float, list[Mark]]
+) -> list[dict[str, Any]]:
+    """How near all images are to training images, as plain values for report.json.
 
     Args:
         cache: where distances are kept.
         reference: the real images.
         marks: by CPU minutes.
+
+    Returns:
+        Of held-out images and of each mark: `copies.Nearness` of the whole set, medians of classes.
     """
     train, test = reference.train, reference.test
-    gallery, name = Gallery(train.images), f"nearest-{_hash(train.images)}"
+    gallery, known = Gallery(train.images), content_hash(train.images)
 
-    def distances(images: np.ndarray) -> np.ndarray:
-        return _kept(name, images, cache, lambda images: nearest(images, gallery)[1])
+    def neighbours(images: np.ndarray) -> dict[str, np.ndarray]:
+        def search() -> dict[str, np.ndarray]:
+            return dict(zip(("target", "distance"), nearest(images, gallery), strict=True))
 
-    held_out = distances(test.images)
-    threshold = float(np.quantile(held_out, NEAR))
+        return cache.arrays("nearest", (known, content_hash(images)), search)
 
-    def line(who: str, images: np.ndarray, labels: np.ndarray) -> str:
-        found = distances(images)
-        near = np.mean(found[_first_of_each(labels, test.class_counts)] < threshold)
-        medians = [np.median(found[labels == label]) for label in range(len(test.class_names))]
-        return f"| {who} | {near:.1%} | {' | '.join(f'{median:.1f}' for median in medians)} |"
+    def figures(who: str, images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+        found, rows = neighbours(images), _first_of_each(labels, test.class_counts)
+        whole = copies.compare(found["distance"][rows], held_out, found["target"][rows])
+        medians = {
+            name: float(np.median(found["distance"][labels == label]))
+            for label, name in enumerate(test.class_names)
+        }
+        return {"who": who, **dataclasses.asdict(whole), "medians": medians}
 
-    lines = [
-        "## Copies",
-        "",
-        f"{METRIC}, to the nearest training image: share of images below {threshold:.1f}, as the "
-        f"nearest {NEAR:.0%} of held-out ones are, and medians of the classes.",
-        "",
-        f"| CPU minutes, who | near | {' | '.join(test.class_names)} |",
-        "|---" * (len(test.class_names) + 2) + "|",
-        line("held-out images", test.images, test.labels),
+    held_out = neighbours(test.images)["distance"]
+    return [
+        figures("held-out images", test.images, test.labels),
+        *(
+            figures(f"{minutes:g}, {mark.name}", mark.images, mark.labels)
+            for minutes in sorted(marks)
+            for mark in marks[minutes]
+        ),
     ]
-    for minutes, here in sorted(marks.items()):
-        lines += [line(f"{minutes:g}, {mark.name}", mark.images, mark.labels) for mark in here]
+
+
+def nearness_table(rows: list[dict[str, Any]], class_names: tuple[str, ...]) -> str:
+    """The figures of `nearness`, Markdown."""
+    lines = [
+        "## Nearness to training images",
+        "",
+        f"{METRIC}, to the nearest training image: share of images below {rows[0]['threshold']:.1f}"
+        f", the first percentile of held-out images, and medians of the classes.",
+        "",
+        f"| CPU minutes, who | below | {' | '.join(class_names)} |",
+        "|---" * (len(class_names) + 2) + "|",
+    ]
+    for row in rows:
+        medians = " | ".join(f"{row['medians'][name]:.1f}" for name in class_names)
+        lines.append(f"| {row['who']} | {row['share_below']:.1%} | {medians} |")
     return "\n".join(lines)
 
 

@@ -54,7 +54,8 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
     plant(tmp_path, phantom_data, "sngan", 250)
     text = versus_report.report(phantom_data, tmp_path)
     assert text.count("## KID (classifier)") == 2
-    results = json.loads((tmp_path / "report.json").read_text())
+    found = json.loads((tmp_path / "report.json").read_text())
+    results = found["distances"]
     for result in results:
         whole = result["rows"]["whole"]
         assert whole["better"] == "dcgan"
@@ -66,9 +67,10 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
         # Noisy copies of the training images themselves.
         assert any(share.get("ours") for share in result["coverage"].values())
     assert (tmp_path / "curves.png").stat().st_size > 1000
-    near = dict(line.split(" | ")[:2] for line in text.splitlines() if line.startswith("| "))
-    assert near["| 2, ours-0"] == "100.0%"
-    assert near["| 1, sngan-0"] == "0.0%"
+    shares = {row["who"]: row["share_below"] for row in found["nearness"]}
+    assert shares["2, ours-0"] == 1
+    assert shares["1, sngan-0"] == 0
+    assert "| 2, ours-0 | 100.0% |" in text
 
     # All figures of the second report come from the files that the first one left.
     def never(*_, **__):
