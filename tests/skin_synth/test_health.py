@@ -57,7 +57,7 @@ def test_weights_averages_and_moments_are_looked_at(gan, part):
 
 
 def test_skipped_steps_are_those_that_no_optimizer_made():
-    gan = compiled(policy="mixed_float16", run_eagerly=True)
+    gan = compiled(policy="mixed_float16")
     for optimizer in (gan.optimizer, gan.discriminator_optimizer):
         optimizer.dynamic_scale.assign(3e38)
     before = gan.generator.trainable_variables[1].numpy()

@@ -105,14 +105,18 @@ def reached(run):
 
 @pytest.fixture(scope="module")
 def signalled(phantom_data, tmp_path_factory):
-    """A run of two machines that a signal to the second one stopped: its place, what they said."""
+    """A run stopped twice, by a signal to either machine: its place, what was said, the images."""
     run = tmp_path_factory.mktemp("machines") / "run"
-    processes = start(phantom_data, run, 10**6)
-    at_work = wait_for_checkpoint(run, processes[0])
-    processes[1].send_signal(signal.SIGTERM)
-    results = [outcome(process) for process in processes]
-    assert at_work, results
-    return run, results, reached(run)
+    results, images = [], []
+    for receiver in range(2):
+        known = RunDirectory(run).checkpoints() if run.exists() else ()
+        processes = start(phantom_data, run, 10**6)
+        at_work = wait_for_checkpoint(run, processes[0], known)
+        processes[receiver].send_signal(signal.SIGTERM)
+        results.append([outcome(process) for process in processes])
+        assert at_work, results
+        images.append(reached(run))
+    return run, results, images
 
 
 @pytest.fixture(scope="module")
@@ -129,19 +133,26 @@ def killed(signalled, phantom_data):
     return run, result, reached(run)
 
 
-def test_a_signal_to_one_machine_stops_both_after_the_same_step(signalled):
-    _, results, images = signalled
+@pytest.mark.parametrize("receiver", [0, 1])
+def test_a_signal_to_either_machine_stops_both_after_the_same_step(signalled, receiver):
+    results, images = signalled[1][receiver], signalled[2][receiver]
     assert [code for code, _, _ in results] == [128 + signal.SIGTERM] * 2, results
     lines = [[line for line in err.splitlines() if "stopped:" in line] for _, _, err in results]
     assert lines[0] == lines[1] != []
     assert f"stopped by SIGTERM at {images:,} images, checkpoint written" in lines[0][0]
 
 
+def test_what_a_signal_stopped_goes_on_from_there(signalled):
+    _, results, images = signalled
+    assert 0 < images[0] < images[1]
+    assert all(f"from image {images[0]:,} on" in out for _, out, _ in results[1])
+
+
 def test_a_killed_machine_stops_the_other(killed, signalled):
     _, (code, out, err), images = killed
     assert code == 1
-    assert f"from image {signalled[2]:,} on" in out
-    assert images > signalled[2]
+    assert images > signalled[2][1]
+    assert f"from image {signalled[2][1]:,} on" in out
     assert "refused: another machine of TF_CONFIG has gone" in err
     assert "start the same command on all of them again" in err
 

@@ -51,7 +51,7 @@ def test_tensorboard_has_scalars_and_images(tiny_run):
 
 
 def test_in_pieces_equals_in_one_go(tiny_run, tiny_preset, phantom_data, tmp_path):
-    for images in (504, 2_000):
+    for images in (504, 1_200, 2_000):
         pieces = training.train(
             phantom_data, tmp_path / "run", preset=tiny_preset.name, images=images
         )

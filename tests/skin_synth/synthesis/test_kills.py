@@ -16,7 +16,7 @@ import pytest
 from tests.skin_synth.synthesis.conftest import STEPS
 from tfrecords_tools import verify
 
-KILLS = int(os.environ.get("SKIN_SYNTH_KILLS", "3"))
+KILLS = int(os.environ.get("SKIN_SYNTH_KILLS", "5"))
 """Of each; 20 and more by the environment, for they take their time."""
 PATIENCE = 300
 DRIVER = """
