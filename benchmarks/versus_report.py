@@ -45,6 +45,8 @@ CLASSIFIER_SEED = 2_000
 FLOOR_SEED = 0
 NEIGHBOURS = 5
 MOST_FOR_COVERAGE = 500
+SUMMARIES = ("whole", "mean over classes")
+"""Rows above those of the classes."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,7 +138,7 @@ def judge(
         for part in (test, reference.floor)
     )
     comparison = Comparison(real, samples, len(counts))
-    rows = ("whole", "mean over classes", *test.class_names)
+    rows = (*SUMMARIES, *test.class_names)
     return {
         "features": extractor.distance_name.replace("FD", "KID"),
         "provenance": dict(extractor.provenance),
@@ -181,9 +183,12 @@ def compare_row(
         return float(np.mean(distances) - values[FLOOR][row])
 
     excess = {name: above_floor(comparison.values, name) for name in names}
-    better = min((name for name in names if name != OURS), key=lambda name: excess[name])
-
+    others = [name for name in names if name != OURS]
+    better = min(others, key=lambda name: excess[name])
     ours, theirs = (functools.partial(above_floor, name=name) for name in (OURS, better))
+
+    def less(name: str) -> list[float | None]:
+        return _plain(comparison.interval(lambda v: ours(v) - above_floor(v, name)))
 
     def ratio_of(seed: int) -> float:
         below = theirs(comparison.values, of_seeds=[seed])
@@ -193,7 +198,7 @@ def compare_row(
         "floor": float(comparison.values[FLOOR][row]),
         "above_floor": excess,
         "better": better,
-        "difference": _plain(comparison.interval(lambda values: ours(values) - theirs(values))),
+        "differences": {name: less(name) for name in others},
         "ratio": _plain(comparison.ratio(ours, theirs)),
         "ratio_of_seeds": [_number(ratio_of(seed)) for seed in seeds],
     }
@@ -248,12 +253,22 @@ def table(result: dict[str, Any], class_names: tuple[str, ...]) -> str:
     ]
     for row, figures in result["rows"].items():
         values = " | ".join(f"{figures['above_floor'][name]:.4f}" for name in names)
+        difference = _span(figures["differences"][figures["better"]], ".4f")
         by_seed = " ".join(_text(ratio, ".2f") for ratio in figures["ratio_of_seeds"])
         lines.append(
             f"| {row} | {figures['n']} | {figures['floor']:.4f} | {values} | {figures['better']} "
-            f"| {_span(figures['difference'], '.4f')} | {_span(figures['ratio'], '.2f')} "
-            f"| {by_seed} |"
+            f"| {difference} | {_span(figures['ratio'], '.2f')} | {by_seed} |"
         )
+    lines += [
+        "",
+        "Ours minus each other, 95 %:",
+        "",
+        f"| | {' | '.join(SUMMARIES)} |",
+        "|---|---|---|",
+    ]
+    for name in names[1:]:
+        spans = (_span(result["rows"][row]["differences"][name], ".4f") for row in SUMMARIES)
+        lines.append(f"| {name} | {' | '.join(spans)} |")
     lines += [
         "",
         f"Coverage (k = {NEIGHBOURS}) of training images, n on both sides:",
@@ -342,13 +357,12 @@ def draw_curves(path: Path, results: list[dict[str, Any]]) -> None:
     from cycler import cycler
 
     kinds = list(dict.fromkeys(result["features"] for result in results))
-    rows = ("whole", "mean over classes")
     figure = matplotlib.figure.Figure(figsize=(9, 3.6 * len(kinds) + 1), layout="constrained")
-    axes = figure.subplots(len(kinds), len(rows), squeeze=False)
+    axes = figure.subplots(len(kinds), len(SUMMARIES), squeeze=False)
     styles = cycler(linestyle=("-", "--", ":")) * cycler(color=matplotlib.color_sequences["tab10"])
     for kind, line in zip(kinds, axes, strict=True):
         here = [result for result in results if result["features"] == kind]
-        for row, axis in zip(rows, line, strict=True):
+        for row, axis in zip(SUMMARIES, line, strict=True):
             minutes = [result["minutes"] for result in here]
             axis.set_prop_cycle(styles)
             for name in here[-1]["contestants"]:

@@ -61,8 +61,10 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
         assert whole["better"] == "dcgan"
         ours, dcgan, sngan = (whole["above_floor"][name] for name in ("ours", "dcgan", "sngan"))
         assert ours < dcgan < sngan
-        assert whole["difference"][0] == pytest.approx(ours - dcgan)
-        assert whole["difference"][2] < 0
+        less = whole["differences"]
+        assert less["dcgan"][0] == pytest.approx(ours - dcgan)
+        assert less["sngan"][0] == pytest.approx(ours - sngan)
+        assert less["sngan"][2] < less["dcgan"][2] < 0
         assert list(result["rows"])[2:] == list(load_split(phantom_data, "test").class_names)
         # Noisy copies of the training images themselves.
         assert any(share.get("ours") for share in result["coverage"].values())
@@ -71,6 +73,7 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
     assert shares["2, ours-0"] == 1
     assert shares["1, sngan-0"] == 0
     assert "| 2, ours-0 | 100.0% |" in text
+    assert text.count("| sngan | -") == 2
 
     # All figures of the second report come from the files that the first one left.
     def never(*_, **__):
