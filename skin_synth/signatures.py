@@ -70,6 +70,7 @@ class Sampler(tf.Module):
         self.image_shape = (size, size, 3)
         self.serving_default = tf.function(
             self._serving_default,
+            autograph=False,
             input_signature=[
                 tf.TensorSpec(rows, tf.string, name="label"),
                 tf.TensorSpec(rows, tf.int64, name="seed"),
@@ -77,6 +78,7 @@ class Sampler(tf.Module):
         )
         self.generate = tf.function(
             self._generate,
+            autograph=False,
             input_signature=[
                 _named(integers, "label_id"),
                 _named(integers, "seed"),
@@ -85,6 +87,7 @@ class Sampler(tf.Module):
         )
         self.from_latent = tf.function(
             self._from_latent,
+            autograph=False,
             input_signature=[
                 tf.TensorSpec([None, generator.latent_dim], tf.float32, name="latent"),
                 _named(integers, "label_id"),

@@ -243,7 +243,7 @@ def resize(images: np.ndarray, side: int) -> tf.Tensor:
 
 
 def _on_resized(network: keras.Model, side: int) -> Callable[[np.ndarray], np.ndarray]:
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def forward(images: tf.Tensor) -> tf.Tensor:
         pixels = resize(images, side) / 127.5 - 1.0
         return tf.reshape(network(pixels, training=False), [tf.shape(images)[0], -1])

@@ -126,6 +126,7 @@ class Trainer:
         self._train = tf.function(self._loop, reduce_retracing=True)
         self._forward = tf.function(
             lambda inputs: tf.nn.softmax(self._network(inputs, training=False)),
+            autograph=False,
             reduce_retracing=True,
         )
 

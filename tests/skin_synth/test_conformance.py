@@ -90,28 +90,34 @@ def test_saved_model(name, tmp_path):
 
 
 TWO_DEVICES = """
+def after_three_steps(policy):
+    gan = compiled(strategy, policy)
+    distribution.fit(gan, source, strategy, epochs=1, steps_per_epoch=3)
+    networks = gan.generator, gan.ema_generator, gan.discriminator
+    copies = [
+        [np.array(copy) for copy in strategy.experimental_local_results(v.value)]
+        for network in networks for v in network.variables
+    ]
+    return {
+        "steps": gan.images_seen // PRESET.batch_size,
+        "losses": [float(mean.result()) for mean in gan.means.values()],
+        "finite": all(bool(np.isfinite(np.array(v)).all()) for v in gan.variables),
+        "alike": all(bool(np.array_equal(first, second)) for first, second in copies),
+    }
+
 strategy = distribution.make_strategy(2)
-gan = compiled(strategy, sys.argv[1])
-distribution.fit(gan, source, strategy, epochs=1, steps_per_epoch=3)
-means = [float(mean.result()) for mean in gan.means.values()]
-weights = [np.array(v) for v in gan.variables]
-print(json.dumps({
-    "steps": gan.images_seen // PRESET.batch_size,
-    "losses": means,
-    "finite": all(bool(np.isfinite(w).all()) for w in weights),
-    "alike": all(
-        bool(np.array_equal(np.array(copies[0]), np.array(copies[1])))
-        for v in (*gan.generator.variables, *gan.ema_generator.variables,
-                  *gan.discriminator.variables)
-        for copies in [strategy.experimental_local_results(v.value)]
-    ),
-}))
+print(json.dumps({policy: after_three_steps(policy) for policy in sys.argv[1:]}))
 """
 
 
+@pytest.fixture(scope="module")
+def on_two_devices():
+    return run_with_devices(TWO_DEVICES, *POLICIES[1:])
+
+
 @pytest.mark.parametrize("policy", POLICIES[1:])
-def test_two_devices(policy):
-    found = run_with_devices(TWO_DEVICES, policy)
+def test_two_devices(policy, on_two_devices):
+    found = on_two_devices[policy]
     assert found["steps"] == 3
     assert np.isfinite(found["losses"]).all()
     assert found["finite"]
