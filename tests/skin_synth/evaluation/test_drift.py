@@ -142,6 +142,7 @@ def test_classes_without_images_and_measures_have_none():
 def test_the_test_counts_lesions_not_photographs(monkeypatch):
     """Ten photographs of each lesion: taken for independent, they would prove a drift."""
     monkeypatch.setattr("skin_synth.evaluation.drift.drift", lambda *args, **options: None)
+    monkeypatch.setattr("skin_synth.evaluation.drift.MEASURES", ("skin_tone",))
     accused = {"lesions": 0, "photographs": 0}
     labels, asked = np.zeros(400, int), np.zeros(400, int)
     for seed in range(40):
