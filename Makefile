@@ -11,8 +11,8 @@ OUT ?= runs/demo
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+UV := $(BIN)/uv
 BEAM_VENV := .venv-beam
-BEAM_LOCKED := $(BEAM_VENV)/.locked
 BEAM_STAMP := $(BEAM_VENV)/.installed
 WHEEL_VENV := build/wheel-venv
 COVERAGE := 90
@@ -29,8 +29,13 @@ for package in "$(PACKAGES)".split():
 endef
 export IMPORT_ALL
 
-# Byte-compiling on all cores after the installation is quicker than pip's own, one file at a time.
 PIP_FLAGS := --quiet --no-input --disable-pip-version-check --no-compile
+# uv takes a fraction of pip's time; where it cannot install (an index that only pip is told of) pip does.
+install = $(UV) pip install --quiet --python $(1)/bin/python $(2) || \
+  $(1)/bin/python -m pip install $(PIP_FLAGS) $(2)
+# On all cores, before the first import would do it on one.
+compile = $(1)/bin/python -m compileall -q -j 0 $(1)/lib >/dev/null 2>&1 || true
+
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DELETE_ON_ERROR:
@@ -40,14 +45,18 @@ venv: $(STAMP)
 
 beam-venv: $(BEAM_STAMP)
 
-$(STAMP): requirements.txt setup.cfg
+$(UV): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
-	@echo "installing into $(VENV) (about two minutes, once)"
+	@echo "installing into $(VENV) (about a minute, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.txt
-	@$(BIN)/python -m pip install $(PIP_FLAGS) --no-build-isolation --no-deps --editable .
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --constraint requirements.txt uv
+	@touch $@
+
+$(STAMP): $(UV) setup.cfg
+	@$(call install,$(VENV),--requirement requirements.txt)
+	@$(call install,$(VENV),--no-build-isolation --no-deps --editable .)
+	@$(call compile,$(VENV))
 	@touch $@
 
 demo: venv
@@ -60,16 +69,13 @@ test: venv
 	  $(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(COVERAGE) || exit 1; \
 	done
 
-# Beam wants older versions of what others want newer.
-$(BEAM_LOCKED): requirements-beam.txt
-	@echo "installing into $(BEAM_VENV) (about two minutes, once)"
+# Beam wants older versions of what others want newer. After the other environment, not beside it:
+# both installations of the project write the same files.
+$(BEAM_STAMP): requirements-beam.txt $(STAMP)
+	@echo "installing into $(BEAM_VENV) (about a minute, once)"
 	@$(PYTHON) -m venv $(BEAM_VENV)
-	@$(BEAM_VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-beam.txt
-	@touch $@
-
-# One environment after the other: both installations of the project write the same files.
-$(BEAM_STAMP): $(BEAM_LOCKED) $(STAMP)
-	@$(BEAM_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-build-isolation --no-deps --editable .
+	@$(call install,$(BEAM_VENV),--requirement requirements-beam.txt)
+	@$(call install,$(BEAM_VENV),--no-build-isolation --no-deps --editable .)
 	@touch $@
 
 test-beam: $(BEAM_STAMP)
@@ -90,7 +96,7 @@ wheel: venv
 	  sort | diff build/sources -
 	@ls dist
 	@$(PYTHON) -m venv $(WHEEL_VENV)
-	@$(WHEEL_VENV)/bin/python -m pip install $(PIP_FLAGS) --constraint requirements.txt dist/*.whl
+	@$(call install,$(WHEEL_VENV),--constraint requirements.txt dist/*.whl)
 	@cd $(WHEEL_VENV) && bin/skin-synth --help >help.txt && bin/tfrecords-tools --help >>help.txt
 	@cd $(WHEEL_VENV) && bin/python -c "$$IMPORT_ALL"
 	@cd $(WHEEL_VENV) && for label in nv mel; do bin/skin-synth generate --pretrained $(PRETRAINED) \
@@ -103,11 +109,11 @@ lock: build/lock-venv build/lock-beam-venv
 	@$(call freeze,build/lock-venv) > requirements.txt
 	@$(call freeze,build/lock-beam-venv) > requirements-beam.txt
 
-build/lock-venv:
-	@$(PYTHON) -m venv $@ && $@/bin/python -m pip install $(PIP_FLAGS) ".[dev]"
+build/lock-venv: $(STAMP)
+	@$(PYTHON) -m venv $@ && $(call install,$@,".[dev]")
 
-build/lock-beam-venv:
-	@$(PYTHON) -m venv $@ && $@/bin/python -m pip install $(PIP_FLAGS) ".[beam]" pytest
+build/lock-beam-venv: $(STAMP)
+	@$(PYTHON) -m venv $@ && $(call install,$@,".[beam]" pytest)
 
 freeze = { echo "\# A lock: what CI and make install. 'make lock' writes it from setup.cfg."; \
   $(1)/bin/python -m pip freeze --all | grep -v -i -E '^(pip|skin[-_]synth)( |=)'; }
