@@ -34,6 +34,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self._start = self._last_line = time.monotonic()
+        self._told = 0
         if sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -52,16 +53,17 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif self.done:
+        elif self.done > self._told:
             self._print()
 
     def _print(self) -> None:
+        self._told = self.done
         seconds = max(time.monotonic() - self._start, 1e-9)
         rate = self.done / seconds
         left = max(self.total - self.done, 0) / rate if rate else 0.0
         print(
             f"{self.description}: {self.done:,} of {self.total:,} {self.unit}, "
-            f"{rate:.0f}/s, {_clock(left)} left",
+            f"{_pace(rate)}, {_clock(left)} left",
             file=sys.stderr,
             flush=True,
         )
@@ -80,6 +82,11 @@ def track(items: Iterable[Item], *, total: int, unit: str, description: str) -> 
         for item in items:
             yield item
             progress.update()
+
+
+def _pace(rate: float) -> str:
+    """Units a second; where there is not one in each, a minute."""
+    return f"{rate:.0f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
 
 
 def _clock(seconds: float) -> str:

@@ -49,6 +49,17 @@ def test_rate_and_time_left(clock, capsys):
     ]
 
 
+def test_a_slow_pace_is_told_by_the_minute_and_the_last_line_once(clock, capsys):
+    with Progress(total=2, unit="stages", description="evaluate") as bar:
+        for _ in range(2):
+            clock.now += 40
+            bar.update()
+    assert capsys.readouterr().err.splitlines() == [
+        "evaluate: 1 of 2 stages, 2/min, 0:40 left",
+        "evaluate: 2 of 2 stages, 2/min, 0:00 left",
+    ]
+
+
 def test_hours(clock, capsys):
     with Progress(total=100_000, unit="images", description="read") as bar:
         clock.now += 100
