@@ -153,28 +153,12 @@ def _of_halves(
         theirs = np.zeros((len(drawn), len(synthetic)), bool)
         np.put_along_axis(theirs, np.array([chosen for _, chosen in drawn]), True, axis=1)
         n = ours.sum(axis=1)
-        # Where each stands among all values: its part of the two distribution functions.
-        below = _counts_below(ours, order, 0), _counts_below(theirs, order, len(real))
-        distance = np.abs(below[0] / n[:, None] - below[1] / half) @ steps
+        # The two distribution functions, one less the other, at all values but the last.
+        signed = np.concatenate([ours / n[:, None], theirs / -half], axis=1)[:, order[:-1]]
+        distance = np.abs(np.cumsum(signed, axis=1)) @ steps
         sums, squares = ours @ centred, ours @ centred**2
         blocks.append(distance / np.sqrt((squares - sums**2 / n) / (n - 1)))
     return np.concatenate(blocks)
-
-
-def _counts_below(chosen: np.ndarray, order: np.ndarray, first: int) -> np.ndarray:
-    """How many of the chosen are at or below each of all values but the last, sorted.
-
-    Args:
-        chosen: bool[rows, n], some of n values that stand together among all.
-        order: int[all], which sorts all values.
-        first: where the n begin.
-
-    Returns:
-        int[rows, all - 1].
-    """
-    among = np.zeros((len(chosen), len(order)), bool)
-    among[:, first : first + chosen.shape[1]] = chosen
-    return np.cumsum(among[:, order[:-1]], axis=1)
 
 
 def appearance_drift(
