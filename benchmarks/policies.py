@@ -73,7 +73,7 @@ def trained(
     """Losses of each step, float64[steps, 2], and steps that loss scaling skipped."""
     gan = ConditionalGAN(preset, split.class_names, seed=seed, policy=policy)
     gan.compile()
-    step = tf.function(gan.train_step, autograph=False, jit_compile=False)
+    step = tf.function(gan.train_step, jit_compile=False)
     source = batches(
         split, batch_size=preset.batch_size, seed=seed, exponent=preset.sampling_exponent
     )

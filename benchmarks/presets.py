@@ -75,7 +75,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, float | str]:
     shape = [preset.batch_size, preset.image_size, preset.image_size, 3]
     images = tf.cast(tf.random.stateless_uniform(shape, [0, 0], 0, 256, tf.int32), tf.uint8)
     batch = images, tf.range(preset.batch_size) % CLASSES
-    step = tf.function(gan.train_step, autograph=False, jit_compile=options.xla)
+    step = tf.function(gan.train_step, jit_compile=options.xla)
     step(batch)
     rates = []
     for _ in range(options.windows):

@@ -69,7 +69,7 @@ def _ways(gan: ConditionalGAN, version: Path, batch: int) -> dict[str, Callable[
     plain = tf.function(lambda: to_uint8(gan.ema_generator((latents, ids), training=False)))
     painted = plain()
 
-    @tf.function(autograph=False)
+    @tf.function
     def encode() -> tf.Tensor:
         return tf.map_fn(tf.io.encode_png, painted, fn_output_signature=tf.string)
 

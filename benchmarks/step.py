@@ -48,7 +48,7 @@ def report(gan: ConditionalGAN, split: LabelledImages, *, repeats: int, steps: i
     """Prints the table of one configuration."""
     preset = gan.preset
     source = batches(split, batch_size=preset.batch_size, seed=0, exponent=preset.sampling_exponent)
-    step = tf.function(gan.train_step, autograph=False, jit_compile=gan.jit_compile)
+    step = tf.function(gan.train_step, jit_compile=gan.jit_compile)
     iterator = iter(source)
     gflops = step_flops(step, next(iterator)) / preset.batch_size / 1e9
     for _ in range(5):

@@ -130,7 +130,7 @@ def speeds(data: Path, preset_name: str, windows: int) -> dict[str, float]:
     preset = get_preset(preset_name)
     gan = ConditionalGAN(preset, [str(label) for label in range(CLASSES)])
     gan.compile()
-    step = tf.function(gan.train_step, autograph=False, jit_compile=False)
+    step = tf.function(gan.train_step, jit_compile=False)
     sources = {}
     for way, limit in (("cached", None), ("streamed", 0)):
         split = open_split(

@@ -255,7 +255,7 @@ def train(
 
 def _steps(model: keras.Model, entry: Entry, split: LabelledImages, xla: bool) -> Iterator[float]:
     """Endless bursts of steps, each as the CPU seconds it took; the graph is made before."""
-    step = tf.function(model.train_step, autograph=False, jit_compile=xla)
+    step = tf.function(model.train_step, jit_compile=xla)
     source = iter(
         batches(
             split,

@@ -197,7 +197,7 @@ def serve() -> None:
     gan.compile()
     exponent = preset.sampling_exponent
     source = batches(split, batch_size=preset.batch_size, seed=0, exponent=exponent)
-    step, iterator = tf.function(gan.train_step, autograph=False, jit_compile=False), iter(source)
+    step, iterator = tf.function(gan.train_step, jit_compile=False), iter(source)
     flops = step_flops(step, next(iterator))
     window(step, iterator, WARM_UP)
     answer: dict[str, Any] = {

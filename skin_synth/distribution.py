@@ -142,7 +142,7 @@ def check_agreement(strategy: tf.distribute.Strategy | None, what: str, number: 
         return
     own = number % AGREEMENT_MODULUS
 
-    @tf.function(autograph=False)
+    @tf.function
     def furthest() -> tf.Tensor:
         here = strategy.run(lambda: tf.constant(own, tf.int64))
         mean = strategy.reduce("SUM", here, axis=None) // strategy.num_replicas_in_sync
@@ -172,7 +172,7 @@ class AgreeToStop(keras.callbacks.Callback):
         super().__init__()
         self.wish = wish
 
-        @tf.function(autograph=False)
+        @tf.function
         def total(own: tf.Tensor) -> tf.Tensor:
             return strategy.reduce("SUM", strategy.run(lambda: own), axis=None)
 
@@ -263,12 +263,12 @@ def _loop(
     steps_per_epoch: int,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
-    @tf.function(autograph=False)
+    @tf.function
     def step(batch: Any) -> dict[str, tf.Tensor]:
         logs = strategy.run(gan.train_step, args=(batch,))
         return {name: strategy.reduce("MEAN", mean, axis=None) for name, mean in logs.items()}
 
-    @tf.function(autograph=False)
+    @tf.function
     def reset() -> None:
         strategy.run(gan.reset_metrics)  # on each by itself: from outside, all would be asked
 

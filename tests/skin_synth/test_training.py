@@ -65,7 +65,6 @@ def test_a_finished_run_is_left_as_it_is(tiny_run, phantom_data):
     assert sorted(p.name for p in (tiny_run.directory / "checkpoints").iterdir()) == before
 
 
-@pytest.mark.usefixtures("eager_steps")
 def test_minutes_stop_a_run_and_leave_a_checkpoint(tiny_preset, phantom_data, tmp_path):
     run = training.train(
         phantom_data, tmp_path / "run", preset=tiny_preset.name, images=10**9, minutes=0.02
