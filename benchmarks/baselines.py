@@ -38,6 +38,7 @@ from benchmarks.baseline_networks import (
 )
 from skin_synth.hardware import choose_policy
 from skin_synth.signatures import Sampler
+from skin_synth.streams import Stream, key
 from tfrecords_tools.errors import InputError
 
 EMA_DECAY = 0.999
@@ -47,8 +48,6 @@ DCGAN_WIDTHS = {32: (256, 128, 64), 64: (256, 128, 64, 32)}
 """Channels of the generator at 4x4, 8x8, ...; the discriminator mirrors them."""
 SNGAN_GENERATOR_WIDTHS = {32: (192, 192, 96, 48), 64: (192, 192, 96, 48, 24)}
 SNGAN_DISCRIMINATOR_WIDTHS = {32: (48, 96, 192, 192), 64: (24, 48, 96, 192, 192)}
-DISCRIMINATOR_LATENT, GENERATOR_LATENT = range(2)
-"""What a random draw of a step is for: keeps the streams apart."""
 
 
 def bce_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
@@ -170,7 +169,9 @@ class Baseline(keras.Model):
         """One step of the discriminator, then one of the generator, then of the average."""
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
         real = tf.cast(images, tf.float32) / 127.5 - 1.0
-        fake = self.generator((self._latents(labels, DISCRIMINATOR_LATENT), labels), training=True)
+        fake = self.generator(
+            (self._latents(labels, Stream.DISCRIMINATOR_LATENT), labels), training=True
+        )
         with tf.GradientTape() as tape:
             both = tf.concat([real, fake], 0), tf.concat([labels, labels], 0)
             real_logits, fake_logits = tf.split(self.discriminator(both, training=True), 2)
@@ -178,7 +179,7 @@ class Baseline(keras.Model):
         _descend(self.discriminator_optimizer, self.discriminator, tape, loss)
 
         with tf.GradientTape() as tape:
-            latents = self._latents(labels, GENERATOR_LATENT)
+            latents = self._latents(labels, Stream.GENERATOR_LATENT)
             fake = self.generator((latents, labels), training=True)
             generator_loss = self.generator_loss(self.discriminator((fake, labels)))
         _descend(self.optimizer, self.generator, tape, generator_loss)
@@ -190,10 +191,9 @@ class Baseline(keras.Model):
             mean.update_state(value)
         return {name: mean.result() for name, mean in self.means.items()}
 
-    def _latents(self, labels: tf.Tensor, purpose: int) -> tf.Tensor:
-        key = tf.stack([tf.constant(self.seed, tf.int64), self.steps.value])
-        key = tf.random.experimental.stateless_fold_in(key, purpose)
-        return tf.random.stateless_normal([tf.shape(labels)[0], LATENT_DIM], key)
+    def _latents(self, labels: tf.Tensor, stream: Stream) -> tf.Tensor:
+        drawn = key(self.seed, self.steps.value, stream)
+        return tf.random.stateless_normal([tf.shape(labels)[0], LATENT_DIM], drawn)
 
     def _average(self) -> None:
         done = tf.cast(self.steps.value, tf.float32)

@@ -52,7 +52,7 @@ def row(name: str, options: argparse.Namespace) -> str:
     command += ["--windows", str(options.windows), "--seconds", str(options.seconds)]
     command += ["--policy", options.policy] if options.policy else []
     command += ["--xla"] if options.xla else []
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     found = json.loads(output.splitlines()[-1])
     xla = ", XLA" if options.xla else ""
     return (

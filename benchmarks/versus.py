@@ -25,7 +25,6 @@ same way: `--variant` adds contestants that differ from ours in the named fields
 from __future__ import annotations
 
 import argparse
-import ast
 import dataclasses
 import json
 import os
@@ -46,7 +45,7 @@ from benchmarks.versus_report import MOST_FOR_COVERAGE, report
 from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.gan import ConditionalGAN
 from skin_synth.hardware import choose_policy
-from skin_synth.presets import Preset, Ramp, get_preset
+from skin_synth.presets import Preset, changed, get_preset
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
@@ -70,6 +69,7 @@ class Entry:
         threads: of TensorFlow, within and between operations; 0 leaves the choice to it.
         fingerprint: of the data set.
         rate: images per CPU second of a clock that runs by images; None for this process's clock.
+        xla: whether the step is compiled with XLA, which draws other random numbers.
     """
 
     contestant: str
@@ -79,6 +79,7 @@ class Entry:
     threads: int
     fingerprint: str
     rate: float | None = None
+    xla: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as they come back from a file; of the preset what the contestant reads."""
@@ -120,8 +121,8 @@ class Place:
         if not file.exists():
             return 0.0
         state = json.loads(file.read_text())
-        now = self.entry.to_json()
-        other = [name for name in now if state["entry"].get(name) != now[name]]
+        now, then = self.entry.to_json(), {"xla": False} | state["entry"]
+        other = [name for name in now if then.get(name) != now[name]]
         if other:
             raise InputError(
                 f"{self.path} was started with another {', '.join(other)}: repeat its options, or "
@@ -165,32 +166,6 @@ class Place:
             )
 
 
-def changed(preset: Preset, variant: str) -> Preset:
-    """The preset with other values of some fields.
-
-    Args:
-        preset: where to start from.
-        variant: FIELD=VALUE,FIELD=VALUE; a ramp is START:END, or one number for both, widths are
-            WIDTHxWIDTH.
-
-    Raises:
-        InputError: no such field, or a value that does not fit.
-    """
-    fields: dict[str, Any] = {}
-    for part in filter(None, variant.split(",")):
-        field, _, text = part.partition("=")
-        if not hasattr(preset, field):
-            raise InputError(f"--variant {variant}: a preset has no field {field!r}")
-        if isinstance(getattr(preset, field), Ramp):
-            start, _, end = text.partition(":")
-            fields[field] = Ramp(float(start), float(end or start))
-        elif isinstance(getattr(preset, field), tuple):
-            fields[field] = tuple(int(width) for width in text.split("x"))
-        else:
-            fields[field] = ast.literal_eval(text) if text[:1] in "0123456789-TF" else text
-    return dataclasses.replace(preset, **fields)
-
-
 def labels_to_paint(train_counts: np.ndarray, test_counts: np.ndarray) -> np.ndarray:
     """How often each label is painted: enough for the test split and for coverage.
 
@@ -214,7 +189,6 @@ def train(
     *,
     marks: list[float],
     save_seconds: float,
-    xla: bool = False,
 ) -> None:
     """Trains up to the last mark, from where it stands.
 
@@ -225,18 +199,18 @@ def train(
         out: directory of all entries.
         marks: CPU minutes, ascending.
         save_seconds: CPU seconds of training between two saved states.
-        xla: whether the step is compiled with XLA.
     """
     model, place = entry.make(split.class_names), Place(out, entry)
     used = place.restore(model)
-    pending = [minutes for minutes in marks if not place.mark(minutes).exists()]
+    # A mark beyond the saved state was painted by a process that was killed before it saved.
+    pending = [m for m in marks if 60 * m > used or not place.mark(m).exists()]
     late = [minutes for minutes in pending if 60 * minutes < used]
     if late:
         raise InputError(
             f"{place.path} stands at {used / 60:.1f} CPU minutes, past the new marks {late}: drop "
             "them, or give a new --out"
         )
-    steps = _steps(model, entry, split, xla) if pending else iter(())
+    steps = _steps(model, entry, split) if pending else iter(())
     saved = used
     for minutes in pending:
         while used < 60 * minutes:
@@ -253,9 +227,9 @@ def train(
         )
 
 
-def _steps(model: keras.Model, entry: Entry, split: LabelledImages, xla: bool) -> Iterator[float]:
+def _steps(model: keras.Model, entry: Entry, split: LabelledImages) -> Iterator[float]:
     """Endless bursts of steps, each as the CPU seconds it took; the graph is made before."""
-    step = tf.function(model.train_step, jit_compile=xla)
+    step = tf.function(model.train_step, jit_compile=entry.xla)
     source = iter(
         batches(
             split,
@@ -324,7 +298,9 @@ def _train_all(options: argparse.Namespace) -> None:
     if options.schedule_images:
         preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
     contestants = {name: preset for name in options.contestant}
-    contestants |= {f"{OURS} {variant}": changed(preset, variant) for variant in options.variant}
+    contestants |= {
+        f"{OURS} {variant}": changed(preset, variant.split(",")) for variant in options.variant
+    }
     early = [minutes for minutes in options.marks if minutes < options.minutes]
     for seed in options.seeds:
         for contestant, preset_of_it in contestants.items():
@@ -336,6 +312,7 @@ def _train_all(options: argparse.Namespace) -> None:
                 threads=options.threads,
                 fingerprint=fingerprint(options.data),
                 rate=options.rate,
+                xla=options.xla,
             )
             train(
                 entry,
@@ -344,7 +321,6 @@ def _train_all(options: argparse.Namespace) -> None:
                 Path(options.out),
                 marks=sorted({*early, options.minutes}),
                 save_seconds=60 * options.save_minutes,
-                xla=options.xla,
             )
             keras.backend.clear_session()
 

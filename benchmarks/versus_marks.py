@@ -50,12 +50,24 @@ def contestants(marks: Iterable[Mark]) -> list[str]:
     return sorted({mark.contestant for mark in marks}, key=lambda name: (name != OURS, name))
 
 
-def load_marks(directory: Path, data_fingerprint: str) -> dict[float, list[Mark]]:
+def load_marks(
+    directory: Path, data_fingerprint: str
+) -> tuple[dict[float, list[Mark]], list[Mark]]:
     """The stored images, by CPU minutes; only marks and seeds that every contestant has.
 
+    Returns:
+        These, and the marks that are left out.
+
     Raises:
-        InputError: none, another data set, or contestants trained with unlike settings.
+        InputError: none, another data set, contestants trained with unlike settings, or marks of
+            one that has saved no state.
     """
+    started = {path.parent for path in directory.glob("*/state.json")}
+    if lost := sorted({path.parent for path in directory.glob("*/mark-*.npz")} - started):
+        raise InputError(
+            f"{lost[0]} holds marks and no state: its training was killed; repeat its command, or "
+            "remove it"
+        )
     settings, found = [], []
     for state_file in sorted(directory.glob("*/state.json")):
         entry = json.loads(state_file.read_text())["entry"]
@@ -82,7 +94,8 @@ def load_marks(directory: Path, data_fingerprint: str) -> dict[float, list[Mark]
             common[minutes] = [mark for mark in here if mark.seed in seeds]
     if not common:
         raise InputError(f"{directory} has no mark and seed that all of {names} have")
-    return common
+    compared = [mark for here in common.values() for mark in here]
+    return common, [mark for mark in found if mark not in compared]
 
 
 def _shared(entry: dict[str, Any]) -> dict[str, Any]:

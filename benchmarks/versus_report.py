@@ -29,7 +29,7 @@ import numpy as np
 
 from benchmarks.jackknife import Comparison, Interval, Sample, deal
 from benchmarks.versus_marks import OURS, Mark, contestants, load_marks
-from benchmarks.versus_tables import SUMMARIES, draw_curves, nearness_table, table
+from benchmarks.versus_tables import SUMMARIES, draw_curves, left_out_line, nearness_table, table
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation import copies
 from skin_synth.evaluation.cache import Cache, content_hash
@@ -74,7 +74,7 @@ def report(
         InputError: no mark is common to all, or contestants that were not trained alike.
     """
     directory = Path(out)
-    marks = load_marks(directory, fingerprint(data))
+    marks, left_out = load_marks(directory, fingerprint(data))
     reference = _reference(data)
     extractors = [of_classifier(_classifier(directory, reference.train, fingerprint(data)))]
     if weights is not None:
@@ -87,6 +87,8 @@ def report(
     ]
     near = nearness(cache, reference, marks)
     parts = [*(table(result, names) for result in results), nearness_table(near, names)]
+    if left_out:
+        parts.insert(0, left_out_line(left_out))
     text = "\n\n".join(parts) + "\n"
     with new_file(directory / "report.json") as file:
         file.write_text(json.dumps({"distances": results, "nearness": near}, indent=2))

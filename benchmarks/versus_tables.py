@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.jackknife import GROUPS
-from benchmarks.versus_marks import OURS
+from benchmarks.versus_marks import OURS, Mark
 from skin_synth.evaluation.memorization import METRIC
 from tfrecords_tools.atomic import new_file
 
 SUMMARIES = ("whole", "mean over classes")
 """Rows above those of the classes."""
+
+
+def left_out_line(marks: list[Mark]) -> str:
+    """Which stored images are not judged, as not every contestant has such."""
+    named = ", ".join(f"{mark.name} after {mark.minutes:g} minutes" for mark in marks)
+    return f"Not compared, for others have no such mark or seed: {named}."
 
 
 def table(result: dict[str, Any], class_names: tuple[str, ...]) -> str:

@@ -12,12 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth.augment import SYMMETRIES, turn
+from skin_synth.streams import Stream, key
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import DatasetInfo, read_info, read_records
 from tfrecords_tools.schema import parse_record
-
-CLASS, MEMBER, SYMMETRY = range(3)
-"""What a draw is for: keeps the random numbers of one batch apart."""
 
 
 class ImageArray(Protocol):
@@ -192,16 +190,15 @@ def batches(
         return drawn if of_replicas == 1 else tf.gather(drawn, rows)
 
     def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        def uniform(purpose: int) -> tf.Tensor:
-            key = tf.random.experimental.stateless_fold_in([np.int64(seed), step], purpose)
-            return tf.random.stateless_uniform([batch_size], key)
+        def uniform(stream: Stream) -> tf.Tensor:
+            return tf.random.stateless_uniform([batch_size], key(seed, step, stream))
 
-        labels = own(tf.searchsorted(cumulative[:-1], uniform(CLASS), side="right"))
+        labels = own(tf.searchsorted(cumulative[:-1], uniform(Stream.CLASS), side="right"))
         size = tf.gather(size_of_class, labels)
-        member = tf.cast(tf.cast(size, tf.float32) * own(uniform(MEMBER)), tf.int64)
+        member = tf.cast(tf.cast(size, tf.float32) * own(uniform(Stream.MEMBER)), tf.int64)
         position = tf.gather(first_of_class, labels) + tf.minimum(member, size - 1)
         drawn = images_at(tf.gather(by_class, position))
-        return turn(drawn, tf.cast(SYMMETRIES * own(uniform(SYMMETRY)), tf.int32)), labels
+        return turn(drawn, tf.cast(SYMMETRIES * own(uniform(Stream.SYMMETRY)), tf.int32)), labels
 
     steps = tf.data.Dataset.counter(np.int64(first_step))
     drawn = steps.map(batch_at, num_parallel_calls=2, deterministic=True)

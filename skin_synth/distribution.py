@@ -123,7 +123,7 @@ def check_shares(strategy: tf.distribute.Strategy | None, preset: Preset) -> Non
         raise InputError(
             f"{count} devices cannot share batches of {preset.batch_size} images, "
             f"{preset.penalty_rows} of them under the penalty, evenly: give --devices a divisor "
-            f"of both, or a preset of other batches than {preset.name}"
+            "of both, or another batch with --set batch_size=N"
         )
 
 

@@ -18,11 +18,10 @@ from skin_synth.networks import Discriminator, Generator
 from skin_synth.optimizers import FusedAdam
 from skin_synth.presets import Preset, get_preset
 from skin_synth.signatures import Sampler
+from skin_synth.streams import Stream, key
 from tfrecords_tools.errors import InputError
 
 METRICS = ("discriminator_loss", "generator_loss", "penalty", "real_logit", "fake_logit")
-DISCRIMINATOR_LATENT, GENERATOR_LATENT, AUGMENT_REAL, AUGMENT_FAKE = range(4)
-"""What a random draw of a step is for: keeps the streams apart."""
 
 
 class Now(NamedTuple):
@@ -194,17 +193,19 @@ class ConditionalGAN(keras.Model):
         now = self.now()
         play = losses.BY_NAME[self.preset.loss]
 
-        def view(images: tf.Tensor, purpose: int) -> tf.Tensor:
-            return self._augmented(images, purpose, now.augment_probability)
+        def view(images: tf.Tensor, stream: Stream) -> tf.Tensor:
+            return self._augmented(images, stream, now.augment_probability)
 
         def judge(views: tf.Tensor) -> tf.Tensor:
             asked = tf.concat([labels, labels], axis=0)[: tf.shape(views)[0]]
             return self.discriminator((views, asked), training=True)
 
-        real_view = view(real, AUGMENT_REAL)
-        fake = self.generator((self._latents(labels, DISCRIMINATOR_LATENT), labels), training=True)
+        real_view = view(real, Stream.AUGMENT_REAL)
+        fake = self.generator(
+            (self._latents(labels, Stream.DISCRIMINATOR_LATENT), labels), training=True
+        )
         with tf.GradientTape() as tape:
-            both = judge(tf.concat([real_view, view(fake, AUGMENT_FAKE)], axis=0))
+            both = judge(tf.concat([real_view, view(fake, Stream.AUGMENT_FAKE)], axis=0))
             real_logits, fake_logits = tf.split(both, 2)
             penalty = self._penalty(lambda *seen: judge(view(*seen)), real, fake)
             loss = play.discriminator(real_logits, fake_logits) + now.gamma / 2 * penalty
@@ -212,9 +213,11 @@ class ConditionalGAN(keras.Model):
         self._descend(self.discriminator_optimizer, self.discriminator, tape, scaled, now)
 
         with tf.GradientTape() as tape:
-            latents = self._latents(labels, GENERATOR_LATENT)
+            latents = self._latents(labels, Stream.GENERATOR_LATENT)
             fake = self.generator((latents, labels), training=True)
-            generator_loss = play.generator(judge(real_view), judge(view(fake, AUGMENT_FAKE)))
+            generator_loss = play.generator(
+                judge(real_view), judge(view(fake, Stream.AUGMENT_FAKE))
+            )
             scaled = self.optimizer.scale_loss(generator_loss / replicas.count())
         self._descend(self.optimizer, self.generator, tape, scaled, now)
 
@@ -238,27 +241,23 @@ class ConditionalGAN(keras.Model):
             ),
         )
 
-    def _key(self, purpose: int) -> tf.Tensor:
-        """Seed of one stream of this step's random numbers: int64[2]."""
-        key = tf.stack([tf.constant(self.seed, tf.int64), self.steps.value])
-        return tf.random.experimental.stateless_fold_in(key, purpose)
-
-    def _latents(self, labels: tf.Tensor, purpose: int) -> tf.Tensor:
+    def _latents(self, labels: tf.Tensor, stream: Stream) -> tf.Tensor:
         shape = [tf.shape(labels)[0] * replicas.count(), self.latent_dim]
-        return replicas.own_rows(tf.random.stateless_normal(shape, self._key(purpose)))
+        drawn = tf.random.stateless_normal(shape, key(self.seed, self.steps.value, stream))
+        return replicas.own_rows(drawn)
 
-    def _augmented(self, images: tf.Tensor, purpose: int, probability: tf.Tensor) -> tf.Tensor:
+    def _augmented(self, images: tf.Tensor, stream: Stream, probability: tf.Tensor) -> tf.Tensor:
         count = tf.shape(images)[0] * replicas.count()
-        drawn = augment.draw(self._key(purpose), count, probability)
+        drawn = augment.draw(key(self.seed, self.steps.value, stream), count, probability)
         own = {name: replicas.own_rows(values) for name, values in drawn.items()}
         return augment.apply(images, own)
 
     def _penalty(self, judge: Any, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """R1 (and R2, where the preset asks) on the first rows, an unbiased estimate."""
         rows = self.preset.penalty_rows // replicas.count()
-        penalty = losses.gradient_penalty(lambda x: judge(x, AUGMENT_REAL), real[:rows])
+        penalty = losses.gradient_penalty(lambda x: judge(x, Stream.AUGMENT_REAL), real[:rows])
         if self.preset.penalty_fake:
-            penalty += losses.gradient_penalty(lambda x: judge(x, AUGMENT_FAKE), fake[:rows])
+            penalty += losses.gradient_penalty(lambda x: judge(x, Stream.AUGMENT_FAKE), fake[:rows])
         return penalty
 
     def _descend(

@@ -87,11 +87,12 @@ def check_skips(gan: ConditionalGAN, skipped: Mapping[str, int], steps: int) -> 
 
 def remedy(gan: ConditionalGAN, term: str) -> str:
     """What to try next: words for after a colon."""
-    again = "the same command would meet it again; start a new --run with --init_from this one and "
+    again = "the same command would meet it again; start a new --run with"
     if gan.policy != "float32":
-        return f"{again}--policy float32"
-    lower = "gamma" if term == "penalty" else "learning_rate"
-    return f"{again}another --seed, or a preset of lower {lower}"
+        return f"{again} --policy float32"
+    field = "gamma" if term == "penalty" else "learning_rate"
+    now = getattr(gan.preset, field)
+    return f"{again} another --seed, or --set {field}={now.start / 2:g}:{now.end / 2:g}"
 
 
 def skipped_steps(gan: ConditionalGAN) -> dict[str, int]:

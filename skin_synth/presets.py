@@ -5,12 +5,14 @@ This module imports no TensorFlow, so that the command line can list and check p
 
 from __future__ import annotations
 
+import ast
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tfrecords_tools.errors import InputError
 
+IMAGE_SIZES = tuple(4 * 2**stages for stages in range(1, 9))
 LOSSES = ("non_saturating", "hinge", "relativistic")
 
 
@@ -87,10 +89,18 @@ class Preset:
     def __post_init__(self) -> None:
         stages = len(self.generator_widths)
         checks = {
-            "image_size": self.image_size == 4 * 2 ** (stages - 1),
+            "image_size": self.image_size in IMAGE_SIZES,
+            "generator_widths": self.image_size == 4 * 2 ** (stages - 1),
             "discriminator_widths": len(self.discriminator_widths) == stages - 1,
             "loss": self.loss in LOSSES,
+            "gamma": _within(self.gamma, 0),
             "penalty_share": 0 < self.penalty_share <= 1,
+            "learning_rate": _within(self.learning_rate, 0) and self.learning_rate.start > 0,
+            "beta_1": 0 <= self.beta_1 < 1,
+            "beta_2": 0 <= self.beta_2 < 1,
+            "ema_half_life": self.ema_half_life > 0,
+            "ema_warm_up": self.ema_warm_up > 0,
+            "augment_probability": _within(self.augment_probability, 0, 1),
             "sampling_exponent": 0 <= self.sampling_exponent <= 1,
             "latent_dim": self.latent_dim > 0,
             "embedding_dim": self.embedding_dim > 0,
@@ -130,6 +140,65 @@ class Preset:
             return cls(**{name: _revive(value) for name, value in fields.items()})
         except TypeError as error:
             raise InputError(f"preset fields do not fit: {error}") from error
+
+
+def changed(preset: Preset, changes: Iterable[str]) -> Preset:
+    """The preset with other values of some fields.
+
+    Args:
+        preset: where to start from.
+        changes: FIELD=VALUE each, of any field but the name; a ramp is START:END, or one number
+            for both, widths are WIDTHxWIDTH.
+
+    Raises:
+        InputError: no such field, or a value that does not fit.
+    """
+    fields: dict[str, Any] = {}
+    own = [field.name for field in dataclasses.fields(Preset) if field.name != "name"]
+    for change in changes:
+        field, _, text = change.partition("=")
+        if field not in own:
+            raise InputError(
+                f"{change!r}: a preset has no field {field!r}; it has {', '.join(own)}"
+            )
+        try:
+            fields[field] = _read(text, getattr(preset, field))
+        except (ValueError, SyntaxError) as error:
+            raise InputError(
+                f"{change!r}: {text!r} is no value of {field}, which is {getattr(preset, field)!r} "
+                "in the preset (a ramp is START:END or one number, widths are WIDTHxWIDTH)"
+            ) from error
+    return dataclasses.replace(preset, **fields)
+
+
+def differing(preset: Preset, other: Preset) -> str:
+    """The fields of a preset, with their values, that are otherwise in another; empty for none."""
+    return ", ".join(
+        f"{field.name} = {getattr(preset, field.name)}"
+        for field in dataclasses.fields(preset)
+        if getattr(preset, field.name) != getattr(other, field.name)
+    )
+
+
+def _read(text: str, like: Any) -> Any:
+    """The value that a text means, of the type of `like`."""
+    if isinstance(like, Ramp):
+        start, _, end = text.partition(":")
+        return Ramp(float(start), float(end or start))
+    if isinstance(like, tuple):
+        return tuple(int(width) for width in text.split("x"))
+    if isinstance(like, str):
+        return text
+    value = ast.literal_eval(text)
+    if isinstance(like, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(like):
+        raise ValueError(text)
+    return value
+
+
+def _within(ramp: Ramp, least: float, most: float = float("inf")) -> bool:
+    return least <= min(ramp.start, ramp.end) <= max(ramp.start, ramp.end) <= most
 
 
 def _revive(value: Any) -> Any:

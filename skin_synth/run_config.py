@@ -10,7 +10,7 @@ from typing import Any
 from skin_synth.presets import Preset
 from tfrecords_tools.errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of config.json; a new one, too, where the same run would come out with other weights."""
 
 

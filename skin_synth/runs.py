@@ -69,15 +69,20 @@ class RunDirectory:
             InputError: something else is there.
         """
         self._check_place()
-        for folder in (CHECKPOINTS, PREVIEWS, LOGS):
-            (self.path / folder).mkdir(parents=True, exist_ok=True)
+        # Before all else: a directory without it is taken for something else than a run.
         with new_file(self.path / CONFIG) as file:
             file.write_text(json.dumps(config.to_json() | {"run_id": config.run_id}, indent=2))
+        for folder in (CHECKPOINTS, PREVIEWS, LOGS):
+            (self.path / folder).mkdir(exist_ok=True)
 
     def _check_place(self) -> None:
         if not self.path.exists():
             return
-        if not self.path.is_dir() or any(path.name != LOCK for path in self.path.iterdir()):
+        # What a start leaves that was killed, or had no room for its configuration.
+        begun = (LOCK, f".tmp-*.{CONFIG}")
+        if not self.path.is_dir() or any(
+            not any(map(path.match, begun)) for path in self.path.iterdir()
+        ):
             raise InputError(
                 f"{self.path} exists and is not a run directory (it has no {CONFIG}); "
                 "choose another --run"
@@ -127,7 +132,7 @@ class RunDirectory:
             OSError: it could not be written; the older ones are as they were.
             SickError: a weight is not finite; the older ones are as they were.
         """
-        path = self.path / CHECKPOINTS / f"images-{gan.images_seen:012d}.weights.h5"
+        path = self.path / CHECKPOINTS / checkpoint_name(gan.images_seen)
         with new_file(path) as file:
             _write_state(gan, file)
             seal(file)
@@ -169,9 +174,16 @@ class RunDirectory:
                 return path
             say(f"warning: {path} is damaged ({wrong}): taking the checkpoint before it")
         raise InputError(
-            f"all checkpoints in {found[-1].parent} are damaged: copy {BEST_FILE} to "
-            f"{found[-1].name} to go on from the best one, or start a new --run"
+            f"all checkpoints in {found[-1].parent} are damaged: {self._way_out()}start a new --run"
         )
+
+    def _way_out(self) -> str:
+        with contextlib.suppress(InputError):
+            if (best := self.best()) is not None:
+                # Under its own number: under a higher one it would outlive what follows it.
+                name = checkpoint_name(best.images_seen)
+                return f"remove them and copy {BEST_FILE} to {name} to go on from the best one, or "
+        return ""
 
     def best(self) -> BestCheckpoint | None:
         """The checkpoint that validation found best; None before the first validation.
@@ -196,6 +208,11 @@ class RunDirectory:
             note_best(file, images_seen=gan.images_seen, mean_kid=mean_kid)
             seal(file)
         return True
+
+
+def checkpoint_name(images_seen: int) -> str:
+    """File name of the checkpoint of so many images."""
+    return f"images-{images_seen:012d}.weights.h5"
 
 
 def _write_state(gan: ConditionalGAN, file: Path) -> None:

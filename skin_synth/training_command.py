@@ -33,6 +33,15 @@ def train_flags(parser: argparse.ArgumentParser) -> None:
         "that of --init_from)",
     )
     parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="another value of a field of a new run's preset, such as gamma=1 or "
+        "learning_rate=4e-4:1e-4, its start and end; may be repeated (default: the preset's)",
+    )
+    parser.add_argument(
         "--images",
         type=positive_int,
         metavar="N",
@@ -130,6 +139,7 @@ def work_train(options: argparse.Namespace) -> None:
         options.data,
         options.run,
         preset=options.preset,
+        changes=options.changes,
         images=options.images,
         minutes=options.minutes,
         schedule_images=options.schedule_images,

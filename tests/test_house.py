@@ -57,6 +57,7 @@ STOREYS = (
         "run_config",
         "locks",
         "interruptions",
+        "streams",
     ),
     ("convolution", "replicas"),
 )

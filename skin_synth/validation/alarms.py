@@ -60,7 +60,8 @@ def collapsed(synthetic: Mapping[str, float], real: Mapping[str, float]) -> list
             f"class {label} collapses: its synthetic images differ by {figure:.3g} in mean, its "
             f"real ones by {real[label]:.3g} ({figure / real[label]:.0%}, below "
             f"{COLLAPSE_SHARE:.0%}). Start a new run with a higher augment_probability, or a "
-            "sampling_exponent nearer to 1, in the preset; until then, use the best checkpoint",
+            "sampling_exponent nearer to 1 (--set FIELD=VALUE); until then, use the best "
+            "checkpoint",
         )
         for label, figure in synthetic.items()
         if figure < COLLAPSE_SHARE * real.get(label, 0.0)
@@ -84,8 +85,8 @@ def runaway(logit_gaps: Sequence[float]) -> list[Alarm]:
             "discriminator",
             f"the discriminator runs away: real and fake logits have been {min(latest):.1f} or "
             f"more apart for {RUNAWAY_EPOCHS} epochs (limit {RUNAWAY_LOGITS:g}). Start a new run "
-            "with a higher gamma, or a higher augment_probability where the data are few, in the "
-            "preset",
+            "with a higher gamma, or a higher augment_probability where the data are few (--set "
+            "FIELD=VALUE)",
         )
     ]
 

@@ -92,9 +92,11 @@ class Validation(Periodic):
         self.curve = curve.up_to(self.images_seen)
         if self.curve != curve:
             self.curve.save(self.directory.curve)
+        # Not where the run stands: it may have been killed before it validated there.
+        self.last = max((point.images for point in self.curve.points), default=0)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Nothing: a run in pieces has the curve of one in one go."""
+        """Nothing: where a run stops is no place of its curve."""
 
     def act(self, logs: Mapping[str, Any]) -> None:
         """Validates once."""

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import versus_report
 from benchmarks.versus_marks import load_marks
+from benchmarks.versus_tables import left_out_line
 from skin_synth.data import load_split
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
@@ -101,7 +102,7 @@ def test_contestants_trained_otherwise_are_not_compared(phantom_data, tmp_path):
 def test_a_variant_may_differ_in_what_a_baseline_may_not(phantom_data, tmp_path):
     plant(tmp_path, phantom_data, "ours", 20, gamma=0.2)
     plant(tmp_path, phantom_data, "ours batch_size=16", 20, batch_size=16)
-    marks = load_marks(tmp_path, fingerprint(phantom_data))
+    marks, _ = load_marks(tmp_path, fingerprint(phantom_data))
     assert {mark.contestant for mark in marks[1.0]} == {"ours", "ours batch_size=16"}
     plant(tmp_path, phantom_data, "dcgan", 20, batch_size=16)
     with pytest.raises(InputError, match="unlike preset, policy, threads or clock"):
@@ -112,7 +113,19 @@ def test_only_marks_and_seeds_that_all_have_count(phantom_data, tmp_path):
     plant(tmp_path, phantom_data, "ours", 20)
     plant(tmp_path, phantom_data, "ours", 20, seed=1)
     plant(tmp_path, phantom_data, "dcgan", 20, marks=(2.0,))
-    marks = load_marks(tmp_path, fingerprint(phantom_data))
+    marks, left_out = load_marks(tmp_path, fingerprint(phantom_data))
     assert {minutes: [mark.name for mark in here] for minutes, here in marks.items()} == {
         2.0: ["dcgan-0", "ours-0"]
     }
+    assert left_out_line(left_out).endswith(
+        ": ours-0 after 1 minutes, ours-1 after 1 minutes, ours-1 after 2 minutes."
+    )
+
+
+def test_marks_without_a_state_are_not_passed_over(phantom_data, tmp_path):
+    plant(tmp_path, phantom_data, "ours", 20)
+    plant(tmp_path, phantom_data, "dcgan", 20)
+    plant(tmp_path, phantom_data, "sngan", 20)
+    (tmp_path / "sngan-0" / "state.json").unlink()
+    with pytest.raises(InputError, match=r"sngan-0 holds marks and no state: .* repeat"):
+        load_marks(tmp_path, fingerprint(phantom_data))

@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from skin_synth import losses
 from skin_synth.data import LabelledImages, batches
-from skin_synth.gan import DISCRIMINATOR_LATENT, GENERATOR_LATENT, METRICS, ConditionalGAN
+from skin_synth.gan import METRICS, ConditionalGAN
 from skin_synth.hardware import POLICIES
 from skin_synth.presets import LOSSES, Preset, Ramp
+from skin_synth.streams import Stream
 from tfrecords_tools.errors import InputError
 
 PRESET = Preset(
@@ -93,7 +94,7 @@ def test_the_reported_losses_are_those_of_the_logits():
     gan = compiled(preset, jit_compile=False)  # XLA draws other latents
     images, labels = next(iter(source()))
     real = tf.cast(images, tf.float32) / 127.5 - 1
-    latents = gan._latents(labels, DISCRIMINATOR_LATENT)
+    latents = gan._latents(labels, Stream.DISCRIMINATOR_LATENT)
     fake = gan.generator((latents, labels), training=True)
     real_logits = gan.discriminator((real, labels)).numpy().astype(np.float64)
     fake_logits = gan.discriminator((fake, labels)).numpy().astype(np.float64)
@@ -116,7 +117,9 @@ def test_the_generator_steps_on_fresh_images_against_the_discriminator_that_has_
     gan.train_on_batch(images, labels)
     hand.discriminator.set_weights(gan.discriminator.get_weights())
     with tf.GradientTape() as tape:
-        fake = hand.generator((hand._latents(labels, GENERATOR_LATENT), labels), training=True)
+        fake = hand.generator(
+            (hand._latents(labels, Stream.GENERATOR_LATENT), labels), training=True
+        )
         loss = losses.non_saturating_generator(0.0, hand.discriminator((fake, labels)))
     gradients = tape.gradient(loss, hand.generator.trainable_variables)
     rate = PRESET.learning_rate.start

@@ -94,7 +94,9 @@ def test_a_sick_run_ends_with_its_last_good_checkpoint(
 
     monkeypatch.setattr(ConditionalGAN, "_penalty", sick)
     run = tmp_path / "run"
-    told = r"step 8: penalty is inf: .*--init_from.*images-000000000040\S* is kept"
+    told = (
+        r"step 8: penalty is inf: .*--set gamma=\S+\..*images-000000000040\S* is kept, --init_from "
+    )
     for _ in range(2):
         with pytest.raises(InputError, match=told):
             training.train(phantom_data, run, preset=short, images=120, policy="float32")

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from skin_synth.presets import PRESETS, Preset, Ramp, get_preset
+from skin_synth.presets import PRESETS, Preset, Ramp, changed, get_preset
 from tfrecords_tools.errors import InputError
 
 
@@ -37,6 +37,13 @@ def test_an_unknown_name_lists_the_known():
         {"batch_size": 1},
         {"schedule_images": 0},
         {"validation_images": -1},
+        {"gamma": Ramp(0.2, -0.1)},
+        {"learning_rate": Ramp(0.0, 0.0)},
+        {"beta_1": 1.0},
+        {"beta_2": -0.1},
+        {"ema_half_life": 0.0},
+        {"ema_warm_up": float("nan")},
+        {"augment_probability": Ramp(0.3, 30.0)},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -63,3 +70,43 @@ def test_a_missing_field_is_named():
 def test_ramps_survive_json_as_ramps():
     preset = Preset.from_json(get_preset("derm-32").to_json())
     assert isinstance(preset.gamma, Ramp)
+
+
+def test_changes_change_the_named_fields_and_no_other():
+    preset = get_preset("derm-32")
+    asked = ["gamma=1", "learning_rate=8e-4:1e-5", "batch_size=4", "loss=hinge", "beta_1=0"]
+    found = changed(preset, [*asked, "generator_widths=8x8x4x2", "penalty_fake=True"])
+    assert found == dataclasses.replace(
+        preset,
+        gamma=Ramp(1.0, 1.0),
+        learning_rate=Ramp(8e-4, 1e-5),
+        batch_size=4,
+        loss="hinge",
+        beta_1=0.0,
+        generator_widths=(8, 8, 4, 2),
+        penalty_fake=True,
+    )
+    assert type(found.beta_1) is float
+    assert changed(preset, []) == preset
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("gama=1", "no field 'gama'; it has image_size, "),
+        ("name=mine", "no field 'name'"),
+        ("penalty_rows=3", "no field 'penalty_rows'"),
+        ("gamma=", "'' is no value of gamma"),
+        ("gamma=high", "'high' is no value of gamma"),
+        ("batch_size=32.5", "'32.5' is no value of batch_size, which is 32"),
+        ("batch_size=(", "no value of batch_size"),
+        ("penalty_fake=1", "no value of penalty_fake, which is False"),
+        ("generator_widths=8,8", "no value of generator_widths"),
+        ("generator_widths=8x8", "generator_widths"),
+        ("loss=wasserstein", "loss = 'wasserstein' does not fit"),
+    ],
+)
+def test_a_change_that_does_not_fit_says_why(change, message):
+    with pytest.raises(InputError) as error:
+        changed(get_preset("derm-32"), [change])
+    assert message in str(error.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 
 import h5py
@@ -207,6 +208,32 @@ def test_where_all_are_damaged_nothing_is_begun_afresh(three):
     with pytest.raises(InputError, match=r"all checkpoints in .* are damaged"):
         three.restore(Lasting(0), lambda line: None)
     assert len(three.checkpoints()) == 3
+
+
+def test_the_way_out_of_damage_keeps_what_is_trained_after_it(three):
+    three.save_best(Lasting(15), 1.0)
+    for path in three.checkpoints():
+        path.write_bytes(b"")
+    advice = r"remove them and copy best.weights.h5 to (\S+) to go on"
+    with pytest.raises(InputError, match=advice) as error:
+        three.restore(Lasting(0), lambda line: None)
+    name = re.search(advice, str(error.value))[1]
+    for path in three.checkpoints():
+        path.unlink()
+    shutil.copy(three.best_file, three.best_file.with_name(name))
+    gan = Lasting(0)
+    three.restore(gan, pytest.fail)
+    assert gan.images_seen == 15
+    assert three.save(Lasting(18), keep=1) in three.checkpoints()
+
+
+@pytest.mark.parametrize("left", [".tmp-4194999.new.config.json", "lock"])
+def test_what_a_killed_start_leaves_does_not_bar_the_next(tmp_path, left):
+    (tmp_path / left).write_text("{")
+    directory = RunDirectory(tmp_path)
+    directory.create(config())
+    assert directory.config() == config()
+    assert not list(tmp_path.glob(".tmp-*"))
 
 
 def test_reading_a_run_falls_back_too_and_moves_nothing(tiny_run, tmp_path, capsys):

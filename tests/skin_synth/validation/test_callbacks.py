@@ -234,6 +234,17 @@ def test_what_came_after_the_restored_checkpoint_is_dropped(planted):
     assert [p.images for p in Curve.load(directory.curve).of(WHOLE)] == [1_000, 2_000, 3_000]
 
 
+def test_a_validation_that_a_kill_kept_from_happening_is_made_up(planted):
+    callback, directory, _ = planted
+    at(callback, 1_000)
+    # Stopped by a signal past the next multiple: the checkpoint is there, the validation is not.
+    callback.model.images_seen = 2_050
+    callback.on_train_begin()
+    at(callback, 2_100)
+    at(callback, 2_900)
+    assert [p.images for p in Curve.load(directory.curve).of(WHOLE)] == [1_000, 2_100]
+
+
 @pytest.mark.parametrize("name", ["validation.csv", "checkpoints/best.weights.h5"])
 def test_damaged_files_are_named_before_the_first_step(planted, name):
     callback, directory, _ = planted
