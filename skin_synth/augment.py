@@ -11,6 +11,7 @@ diagnostic in skin: hue turns by a few degrees at most, saturation and contrast 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping
 
 import tensorflow as tf
@@ -25,7 +26,6 @@ LOG2_SCALE = 0.25
 CUTOUT = 0.35
 SYMMETRIES = 8
 """Flips and quarter turns of a square; they keep the label of a dermoscopic image."""
-PI = 3.141592653589793
 
 Parameters = Mapping[str, tf.Tensor]
 Corners = list[tuple[tf.Tensor, tf.Tensor]]
@@ -57,7 +57,7 @@ def draw(seed: tf.Tensor, count: int | tf.Tensor, probability: tf.Tensor) -> dic
         "shift_y": shift * SHIFT * u[0],
         "shift_x": shift * SHIFT * u[1],
         "scale": tf.pow(2.0, warp * LOG2_SCALE * u[2]),
-        "angle": warp * PI * u[3],
+        "angle": warp * math.pi * u[3],
         "anisotropy": tf.pow(2.0, warp * LOG2_SCALE * u[4]),
         "brightness": colour * BRIGHTNESS * u[5],
         "contrast": 1.0 + colour * CONTRAST * u[6],

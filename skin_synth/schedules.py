@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 from skin_synth.presets import Ramp
@@ -19,7 +21,7 @@ def ramp(value: Ramp, images_seen: tf.Tensor, schedule_images: float) -> tf.Tens
         float32[].
     """
     progress = tf.clip_by_value(images_seen / schedule_images, 0.0, 1.0)
-    weight = 0.5 - 0.5 * tf.cos(3.141592653589793 * progress)
+    weight = 0.5 - 0.5 * tf.cos(math.pi * progress)
     return value.start + (value.end - value.start) * weight
 
 

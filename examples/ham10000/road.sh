@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # The whole road on HAM10000 at 64x64: data set, training, report, balanced data set, SavedModel.
 #
-# Takes about 16 minutes for training on the 150,000 images below, on two free CPU cores at the rate
-# that docs/results.md tells of; report and balanced data set come on top. Stop it whenever you like: the
-# same command goes on where it stopped.
+# How long it takes stands in README.md beside this script. Stop it whenever you like: the same command
+# goes on where it stopped.
 #
 #   examples/ham10000/road.sh /path/to/ham10000 runs/ham
 #
