@@ -43,7 +43,7 @@ def train(
     run: str | os.PathLike[str],
     *,
     preset: str | None = None,
-    changes: Sequence[str] = (),
+    changes: Sequence[str] | None = None,
     images: int | None = None,
     minutes: float | None = None,
     schedule_images: int | None = None,
@@ -108,7 +108,9 @@ def train(
     check_limits(images=images, minutes=minutes, keep=keep, **lengths)
     if None not in lengths.values():
         raise InputError("give --schedule_images or --schedule_minutes, got both")
-    if any(lengths.values()) and any(change.startswith("schedule_images=") for change in changes):
+    if any(lengths.values()) and any(
+        change.startswith("schedule_images=") for change in changes or ()
+    ):
         raise InputError(f"the length of the schedules is asked for twice: {lengths}, {changes}")
     distribution.check_clocks(minutes=minutes, schedule_minutes=schedule_minutes)
     strategy = distribution.make_strategy(devices)
@@ -117,7 +119,7 @@ def train(
         directory,
         data,
         preset=preset,
-        changes=changes,
+        changes=changes or (),
         schedule_images=schedule_images,
         seed=seed,
         policy=policy,

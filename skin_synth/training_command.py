@@ -36,7 +36,6 @@ def train_flags(parser: argparse.ArgumentParser) -> None:
         "--set",
         dest="changes",
         action="append",
-        default=[],
         metavar="FIELD=VALUE",
         help="another value of a field of a new run's preset, such as gamma=1 or "
         "learning_rate=4e-4:1e-4, its start and end; may be repeated (default: the preset's)",
