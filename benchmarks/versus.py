@@ -45,7 +45,7 @@ from benchmarks.versus_report import MOST_FOR_COVERAGE, report
 from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.gan import ConditionalGAN
 from skin_synth.hardware import choose_policy
-from skin_synth.presets import Preset, changed, get_preset
+from skin_synth.presets import Preset, get_preset, override
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
@@ -121,6 +121,7 @@ class Place:
         if not file.exists():
             return 0.0
         state = json.loads(file.read_text())
+        # What states of before the field was noted stand for.
         now, then = self.entry.to_json(), {"xla": False} | state["entry"]
         other = [name for name in now if then.get(name) != now[name]]
         if other:
@@ -299,7 +300,7 @@ def _train_all(options: argparse.Namespace) -> None:
         preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
     contestants = {name: preset for name in options.contestant}
     contestants |= {
-        f"{OURS} {variant}": changed(preset, variant.split(",")) for variant in options.variant
+        f"{OURS} {variant}": override(preset, variant.split(",")) for variant in options.variant
     }
     early = [minutes for minutes in options.marks if minutes < options.minutes]
     for seed in options.seeds:

@@ -62,12 +62,7 @@ def load_marks(
         InputError: none, another data set, contestants trained with unlike settings, or marks of
             one that has saved no state.
     """
-    started = {path.parent for path in directory.glob("*/state.json")}
-    if lost := sorted({path.parent for path in directory.glob("*/mark-*.npz")} - started):
-        raise InputError(
-            f"{lost[0]} holds marks and no state: its training was killed; repeat its command, or "
-            "remove it"
-        )
+    _check_states(directory)
     settings, found = [], []
     for state_file in sorted(directory.glob("*/state.json")):
         entry = json.loads(state_file.read_text())["entry"]
@@ -96,6 +91,15 @@ def load_marks(
         raise InputError(f"{directory} has no mark and seed that all of {names} have")
     compared = [mark for here in common.values() for mark in here]
     return common, [mark for mark in found if mark not in compared]
+
+
+def _check_states(directory: Path) -> None:
+    started = {path.parent for path in directory.glob("*/state.json")}
+    if lost := sorted({path.parent for path in directory.glob("*/mark-*.npz")} - started):
+        raise InputError(
+            f"{lost[0]} holds marks and no state: its training was killed; repeat its command, or "
+            "remove it"
+        )
 
 
 def _shared(entry: dict[str, Any]) -> dict[str, Any]:

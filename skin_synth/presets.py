@@ -142,12 +142,12 @@ class Preset:
             raise InputError(f"preset fields do not fit: {error}") from error
 
 
-def changed(preset: Preset, changes: Iterable[str]) -> Preset:
+def override(preset: Preset, overrides: Iterable[str]) -> Preset:
     """The preset with other values of some fields.
 
     Args:
         preset: where to start from.
-        changes: FIELD=VALUE each, of any field but the name; a ramp is START:END, or one number
+        overrides: FIELD=VALUE each, of any field but the name; a ramp is START:END, or one number
             for both, widths are WIDTHxWIDTH.
 
     Raises:
@@ -155,17 +155,15 @@ def changed(preset: Preset, changes: Iterable[str]) -> Preset:
     """
     fields: dict[str, Any] = {}
     own = [field.name for field in dataclasses.fields(Preset) if field.name != "name"]
-    for change in changes:
-        field, _, text = change.partition("=")
+    for wish in overrides:
+        field, _, text = wish.partition("=")
         if field not in own:
-            raise InputError(
-                f"{change!r}: a preset has no field {field!r}; it has {', '.join(own)}"
-            )
+            raise InputError(f"{wish!r}: a preset has no field {field!r}; it has {', '.join(own)}")
         try:
             fields[field] = _read(text, getattr(preset, field))
         except (ValueError, SyntaxError) as error:
             raise InputError(
-                f"{change!r}: {text!r} is no value of {field}, which is {getattr(preset, field)!r} "
+                f"{wish!r}: {text!r} is no value of {field}, which is {getattr(preset, field)!r} "
                 "in the preset (a ramp is START:END or one number, widths are WIDTHxWIDTH)"
             ) from error
     return dataclasses.replace(preset, **fields)

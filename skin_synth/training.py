@@ -21,7 +21,7 @@ from skin_synth.gan import ConditionalGAN
 from skin_synth.hardware import choose_policy
 from skin_synth.health import SickError
 from skin_synth.interruptions import SharedStopWish, StopWish, stop_wish
-from skin_synth.presets import DEFAULT_PRESET, Preset, changed, differing, get_preset
+from skin_synth.presets import DEFAULT_PRESET, Preset, differing, get_preset, override
 from skin_synth.run_config import DataIdentity, RunConfig
 from skin_synth.runs import Run, RunDirectory, as_run, new_gan
 from skin_synth.streaming import keep_index, open_split, reading_errors
@@ -43,7 +43,7 @@ def train(
     run: str | os.PathLike[str],
     *,
     preset: str | None = None,
-    changes: Sequence[str] | None = None,
+    overrides: Sequence[str] | None = None,
     images: int | None = None,
     minutes: float | None = None,
     schedule_images: int | None = None,
@@ -69,8 +69,8 @@ def train(
         data: data set directory with square images of the preset's size.
         run: run directory; made where it does not exist.
         preset: name of a preset; `DEFAULT_PRESET` for a new run, that of the run otherwise.
-        changes: FIELD=VALUE each, of fields of the preset (see `skin_synth.presets.changed`), for
-            a new run; a run that exists keeps its own.
+        overrides: FIELD=VALUE each, of fields of the preset (see `skin_synth.presets.override`),
+            for a new run; a run that exists keeps its own.
         images: stop once the run has seen so many images; default the run's schedule.
         minutes: stop after so many minutes of this call.
         schedule_images: length of the schedules, such as that of the learning rate; by default
@@ -100,7 +100,7 @@ def train(
 
     Raises:
         InputError: the data do not fit the preset or the run, or the run was started with
-            another preset, changes of it, seed, policy or features than asked for; another process
+            another preset, overrides, seed, policy or features than asked for; another process
             trains it.
         Stopped: SIGTERM or SIGINT came; a checkpoint is written.
     """
@@ -109,9 +109,9 @@ def train(
     if None not in lengths.values():
         raise InputError("give --schedule_images or --schedule_minutes, got both")
     if any(lengths.values()) and any(
-        change.startswith("schedule_images=") for change in changes or ()
+        wish.startswith("schedule_images=") for wish in overrides or ()
     ):
-        raise InputError(f"the length of the schedules is asked for twice: {lengths}, {changes}")
+        raise InputError(f"the length of the schedules is asked for twice: {lengths}, {overrides}")
     distribution.check_clocks(minutes=minutes, schedule_minutes=schedule_minutes)
     strategy = distribution.make_strategy(devices)
     directory = RunDirectory(run)
@@ -119,7 +119,7 @@ def train(
         directory,
         data,
         preset=preset,
-        changes=changes or (),
+        overrides=overrides or (),
         schedule_images=schedule_images,
         seed=seed,
         policy=policy,
@@ -258,7 +258,7 @@ def _config(
     data: str | os.PathLike[str],
     *,
     preset: str | None,
-    changes: Sequence[str],
+    overrides: Sequence[str],
     schedule_images: int | None,
     seed: int | None,
     policy: str | None,
@@ -267,7 +267,7 @@ def _config(
     """The frozen configuration of a run that exists, checked, or that of a new one."""
     if not directory.exists():
         known = None if init_from is None else RunDirectory(init_from).config().preset.name
-        chosen = changed(get_preset(preset or known or DEFAULT_PRESET), changes)
+        chosen = override(get_preset(preset or known or DEFAULT_PRESET), overrides)
         chosen = _scheduled(chosen, schedule_images)
         new = _new_config(data, chosen, seed or 0, choose_policy(policy))
         if init_from is None:
@@ -293,9 +293,9 @@ def _config(
                 f"{directory.path} was started with --{name} {frozen}, got {asked}: "
                 "leave it out to go on, or give a new --run"
             )
-    if other := differing(config.preset, changed(config.preset, changes)):
+    if other := differing(config.preset, override(config.preset, overrides)):
         raise InputError(
-            f"{directory.path} was started with {other}, got --set {' '.join(changes)}: "
+            f"{directory.path} was started with {other}, got --set {' '.join(overrides)}: "
             "leave it out to go on, or give a new --run"
         )
     _check_ancestor(directory, config, init_from)

@@ -34,7 +34,7 @@ def train_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--set",
-        dest="changes",
+        dest="overrides",
         action="append",
         metavar="FIELD=VALUE",
         help="another value of a field of a new run's preset, such as gamma=1 or "
@@ -138,7 +138,7 @@ def work_train(options: argparse.Namespace) -> None:
         options.data,
         options.run,
         preset=options.preset,
-        changes=options.changes,
+        overrides=options.overrides,
         images=options.images,
         minutes=options.minutes,
         schedule_images=options.schedule_images,

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import baselines, versus
 from skin_synth.data import load_split
-from skin_synth.presets import changed
+from skin_synth.presets import override
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
 
@@ -108,9 +108,9 @@ def test_a_baseline_is_not_touched_by_a_preset_field_that_it_does_not_read(
 ):
     model = entry.make(load_split(phantom_data, "train").class_names)
     versus.Place(tmp_path, entry).save(model, 90.0)
-    other = dataclasses.replace(entry, preset=changed(entry.preset, ["gamma=3"]))
+    other = dataclasses.replace(entry, preset=override(entry.preset, ["gamma=3"]))
     assert versus.Place(tmp_path, other).restore(model) == 90.0
-    other = dataclasses.replace(entry, preset=changed(entry.preset, ["batch_size=2"]))
+    other = dataclasses.replace(entry, preset=override(entry.preset, ["batch_size=2"]))
     with pytest.raises(InputError, match="another preset"):
         versus.Place(tmp_path, other).restore(model)
 

@@ -65,9 +65,7 @@ def test_twenty_steps_on_two_devices_have_the_losses_of_one_device(compared):
     assert len(compared["losses"]) == 5
     for name, (alone, both) in compared["losses"].items():
         assert len(alone) == 20
-        # A gradient jumps where rounding takes an activation across the kink of leaky ReLU.
-        tolerance = 2e-2 if name == "penalty" else 1e-3
-        np.testing.assert_allclose(both, alone, rtol=tolerance, atol=1e-3, err_msg=name)
+        np.testing.assert_allclose(both, alone, rtol=1e-3, atol=1e-3, err_msg=name)
 
 
 def test_what_two_devices_trained_loads_on_one(compared):

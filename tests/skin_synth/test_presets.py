@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from skin_synth.presets import PRESETS, Preset, Ramp, changed, get_preset
+from skin_synth.presets import PRESETS, Preset, Ramp, get_preset, override
 from tfrecords_tools.errors import InputError
 
 
@@ -72,10 +72,10 @@ def test_ramps_survive_json_as_ramps():
     assert isinstance(preset.gamma, Ramp)
 
 
-def test_changes_change_the_named_fields_and_no_other():
+def test_overrides_change_the_named_fields_and_no_other():
     preset = get_preset("derm-32")
     asked = ["gamma=1", "learning_rate=8e-4:1e-5", "batch_size=4", "loss=hinge", "beta_1=0"]
-    found = changed(preset, [*asked, "generator_widths=8x8x4x2", "penalty_fake=True"])
+    found = override(preset, [*asked, "generator_widths=8x8x4x2", "penalty_fake=True"])
     assert found == dataclasses.replace(
         preset,
         gamma=Ramp(1.0, 1.0),
@@ -87,7 +87,7 @@ def test_changes_change_the_named_fields_and_no_other():
         penalty_fake=True,
     )
     assert type(found.beta_1) is float
-    assert changed(preset, []) == preset
+    assert override(preset, []) == preset
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_changes_change_the_named_fields_and_no_other():
         ("loss=wasserstein", "loss = 'wasserstein' does not fit"),
     ],
 )
-def test_a_change_that_does_not_fit_says_why(change, message):
+def test_an_override_that_does_not_fit_says_why(change, message):
     with pytest.raises(InputError) as error:
-        changed(get_preset("derm-32"), [change])
+        override(get_preset("derm-32"), [change])
     assert message in str(error.value)

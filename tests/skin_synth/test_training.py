@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from skin_synth import forecast, training
-from skin_synth.presets import changed
+from skin_synth.presets import override
 from skin_synth.runs import RunDirectory, load_run
 from tfrecords_tools.errors import InputError
 
@@ -106,25 +106,25 @@ def test_a_run_is_not_continued_with_other_choices(tiny_run, phantom_data, asked
 
 
 @pytest.mark.usefixtures("eager_steps")
-def test_a_run_keeps_the_changes_of_its_preset(tiny_preset, phantom_data, tmp_path):
+def test_a_run_keeps_the_overrides_of_its_preset(tiny_preset, phantom_data, tmp_path):
     run, batch = tmp_path / "run", tiny_preset.batch_size
-    changes = ["gamma=1", "learning_rate=4e-4:1e-5"]
-    asked = {"preset": tiny_preset.name, "changes": changes}
+    overrides = ["gamma=1", "learning_rate=4e-4:1e-5"]
+    asked = {"preset": tiny_preset.name, "overrides": overrides}
     training.train(phantom_data, run, images=batch, **asked)
-    for again in (asked, {}, {"changes": changes[:1]}):
+    for again in (asked, {}, {"overrides": overrides[:1]}):
         trained = training.train(phantom_data, run, images=2 * batch, **again)
-        assert trained.gan.preset == changed(tiny_preset, changes) != tiny_preset
+        assert trained.gan.preset == override(tiny_preset, overrides) != tiny_preset
     other = r"was started with gamma = Ramp\(start=1.0, end=1.0\), got --set gamma=2: leave it out"
     with pytest.raises(InputError, match=other):
-        training.train(phantom_data, run, changes=["gamma=2"])
+        training.train(phantom_data, run, overrides=["gamma=2"])
 
 
 def test_a_length_of_the_schedules_is_asked_for_once(tiny_preset, phantom_data, tmp_path):
-    asked = {"preset": tiny_preset.name, "changes": ["schedule_images=80"]}
+    asked = {"preset": tiny_preset.name, "overrides": ["schedule_images=80"]}
     with pytest.raises(InputError, match="asked for twice"):
         training.train(phantom_data, tmp_path / "run", schedule_images=80, **asked)
     with pytest.raises(InputError, match=r"a preset has no field 'gama'"):
-        training.train(phantom_data, tmp_path / "run", preset="derm-32", changes=["gama=1"])
+        training.train(phantom_data, tmp_path / "run", preset="derm-32", overrides=["gama=1"])
     assert not (tmp_path / "run").exists()
 
 

@@ -43,7 +43,9 @@ def source(**options):
 
 def compiled(strategy, policy="float32"):
     with distribution.scope(strategy):
-        gan = ConditionalGAN(PRESET, NAMES, policy=policy)
+        # A seed by which no activation comes so near to the kink of leaky ReLU that rounding takes
+        # it across: the gradient penalty jumps there.
+        gan = ConditionalGAN(PRESET, NAMES, seed=1, policy=policy)
         gan.compile()
     return gan
 """
