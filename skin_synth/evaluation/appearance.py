@@ -26,8 +26,8 @@ LEAST_CONTRAST = 8.0
 """Distance in L*a*b* between the means of lesion and skin; less is no lesion."""
 BINS = 128
 """Of the histogram that the threshold is found in."""
-BLOCK = 256
-"""Images in a piece."""
+BLOCK = 2**20
+"""Pixels whose colours are converted at a time."""
 
 TONES = (
     ("very light", 55.0),
@@ -66,6 +66,9 @@ class Appearance:
 
 
 MEASURES = tuple(field.name for field in dataclasses.fields(Appearance))
+SMALLEST_SPREAD = {name: 0.01 if name == "lesion_size" else 1.0 for name in MEASURES}
+"""Standard deviation of each measure (a share, degrees, L*a*b* units) that is nothing to the eye:
+in images without any, such as grey ones, rounding would pass for drift."""
 
 
 def measure(images: np.ndarray) -> Appearance:
@@ -82,8 +85,9 @@ def measure(images: np.ndarray) -> Appearance:
             f"images must be uint8[n, side, side, 3], got {images.dtype}{list(images.shape)}"
         )
     rows = [np.empty((0, len(MEASURES)))]
-    for start in range(0, len(images), BLOCK):
-        block = srgb_to_lab(images[start : start + BLOCK])
+    step = max(1, BLOCK // max(images.shape[1] * images.shape[2], 1))
+    for start in range(0, len(images), step):
+        block = srgb_to_lab(images[start : start + step])
         rows.append(np.array([_measures(lab) for lab in block]))
     return Appearance(*np.concatenate(rows).T)
 

@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,11 +70,11 @@ class Cache:
             return dict(compute())
         text = "\n".join([VERSION, stage, *map(str, parts)])
         path = self.directory / f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
-        found = _read(path)
+        found: dict[str, Any] | None = _read(path)
         if found is None:
             found = dict(compute())
             with new_file(path) as file:
-                np.savez(file, allow_pickle=False, **found)
+                np.savez(file, **found)
         else:
             self.hits += 1
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,58 @@ HELD_OUT, LEFT_OUT = "held-out images", "training images of other groups"
 PERCENTILE = 0.01
 DUPLICATE = 0.5
 """Images nearer than so many grey levels are the same."""
+SAME = 0.005
+"""Distances up to this share of the median distance of real images are those of equal images."""
+PAIRS = 1 << 21
+"""Distances held at a time where many neighbours are asked for."""
+
+Search = Callable[[np.ndarray, int], Neighbours]
+"""Of the neighbours of some images: int[n], their rows, and how many neighbours of each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Threshold:
+    """The first percentile of the distances of real images, which is one of them.
+
+    Images that are in the reference themselves, under another name, say nothing of how near new
+    images come, and are left out.
+
+    Attributes:
+        value: the distance.
+        rank: which it is, from the smallest on.
+        others: distances among which it is.
+        same: real images that are equal to a reference image.
+    """
+
+    value: float
+    rank: int
+    others: int
+    same: int
+
+    @classmethod
+    def of(cls, yardstick: np.ndarray) -> Threshold:
+        """From float[m], m of 1 or more."""
+        new = yardstick[yardstick > SAME * np.median(yardstick)]
+        new = new if len(new) else yardstick
+        rank = max(1, int(PERCENTILE * len(new)))
+        value = float(np.partition(new, rank - 1)[rank - 1])
+        return cls(value, rank, len(new), len(yardstick) - len(new))
+
+    def p_value(
+        self, below: int, count: int, *, paired: bool = False, mutual: bool = False
+    ) -> float:
+        """Of so many of `count` distances below, see `significance.precedence`.
+
+        Args:
+            below: how many.
+            count: of how many.
+            paired: these distances are within one set, where two near images make two small
+                distances: they count half.
+            mutual: the same of the real distances.
+        """
+        half, real_half = 1 + paired, 1 + mutual
+        rank, others = -(-self.rank // real_half), max(self.others // real_half, 1)
+        return precedence(below // half, count // half, rank, others)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +86,12 @@ class Nearness:
         synthetic_minimum: of the synthetic images' distances.
         yardstick_median: of the real images' distances.
         threshold: first percentile of the real images' distances, one of them.
+        rank: which of them, from the smallest on.
         near: synthetic images with a distance below the threshold.
         distinct: reference images that these are near to.
-        share_below: their share.
+        same: synthetic images equal to a reference image.
+        yardstick_same: real images equal to one; they are not part of the percentile.
+        share_below: near ones, of all synthetic images.
         share_expected: of images that are as new as the real ones.
         p_value: that so many or more are below by chance, see `significance.precedence`; images
             that are near to the same reference image count once, as they are not independent,
@@ -49,8 +104,11 @@ class Nearness:
     synthetic_minimum: float
     yardstick_median: float
     threshold: float
+    rank: int
     near: int
     distinct: int
+    same: int
+    yardstick_same: int
     share_below: float
     share_expected: float
     p_value: float
@@ -70,8 +128,7 @@ def compare(
         synthetic: float[n], distances of synthetic images.
         yardstick: float[m], the same distances of real images, m of 1 or more.
         target: int[n], the reference image that each synthetic image is nearest to.
-        paired: the synthetic distances are within one set, where two near images make two small
-            distances: they count half.
+        paired: the synthetic distances are within one set, see `Threshold.p_value`.
         mutual: the same of the real distances.
 
     Raises:
@@ -81,26 +138,57 @@ def compare(
         raise InputError(
             f"distances are needed on both sides, got {len(synthetic)} and {len(yardstick)}"
         )
-    m, n = len(yardstick), len(synthetic)
-    rank = max(1, int(PERCENTILE * m))
-    threshold = float(np.partition(yardstick, rank - 1)[rank - 1])
-    near = int((synthetic < threshold).sum())
-    distinct = len(np.unique(target[synthetic < threshold]))
-    half, real_half = 1 + paired, 1 + mutual
-    hits = near if paired else distinct
+    n, threshold = len(synthetic), Threshold.of(yardstick)
+    near = synthetic < threshold.value
+    distinct = len(np.unique(target[near]))
+    hits = int(near.sum()) if paired else distinct
     return Nearness(
         n=n,
-        n_yardstick=m,
+        n_yardstick=len(yardstick),
         synthetic_median=float(np.median(synthetic)),
         synthetic_minimum=float(np.min(synthetic)),
         yardstick_median=float(np.median(yardstick)),
-        threshold=threshold,
-        near=near,
+        threshold=threshold.value,
+        rank=threshold.rank,
+        near=int(near.sum()),
         distinct=distinct,
-        share_below=near / n,
-        share_expected=rank / (m + 1),
-        p_value=precedence(hits // half, n // half, -(-rank // real_half), max(m // real_half, 1)),
+        same=int((synthetic <= SAME * np.median(yardstick)).sum()),
+        yardstick_same=threshold.same,
+        share_below=float(near.mean()),
+        share_expected=threshold.rank / (threshold.others + 1),
+        p_value=threshold.p_value(hits, n, paired=paired, mutual=mutual),
     )
+
+
+def of_two_groups(search: Search, count: int, groups: Sequence[str]) -> Neighbours:
+    """The nearest reference images of each image, one of them of another group than the nearest.
+
+    Where all of the nearest are photographs of one lesion, the last is replaced by the nearest one
+    of another lesion: without it, a copy of a lesion photographed often would pass for an image
+    that is near to many.
+
+    Args:
+        search: finds neighbours.
+        count: number of images.
+        groups: of the reference images.
+
+    Returns:
+        `NEIGHBOURS` of each; the last is infinitely far where there is no other group.
+    """
+    found = search(np.arange(count), NEIGHBOURS)
+    codes = np.unique(groups, return_inverse=True)[1]
+    full = np.isfinite(found.distance[:, -1])
+    alone = np.flatnonzero(full & (codes[found.index] == codes[found.index[:, :1]]).all(axis=1))
+    enough = int(np.bincount(codes).max()) + 1
+    step = max(1, PAIRS // enough)
+    for rows in (alone[start : start + step] for start in range(0, len(alone), step)):
+        wide = search(rows, enough)
+        other = codes[wide.index] != codes[wide.index[:, :1]]
+        distance = np.where(other, wide.distance, np.inf)
+        column = distance.argmin(axis=1)
+        found.index[rows, -1] = wide.index[np.arange(len(rows)), column]
+        found.distance[rows, -1] = distance.min(axis=1)
+    return found
 
 
 def relative(found: Neighbours, groups: Sequence[str]) -> np.ndarray:
@@ -111,17 +199,14 @@ def relative(found: Neighbours, groups: Sequence[str]) -> np.ndarray:
     Security 2023, equation 1).
 
     Args:
-        found: two or more neighbours of each image.
+        found: the neighbours of each image, see `of_two_groups`.
         groups: of the reference images.
 
     Returns:
-        float64[n], 0 to 1: 0 for a copy.
+        float64[n], 0 to 1: 0 for a copy, 1 where there is no other group.
     """
     codes = np.unique(groups, return_inverse=True)[1][found.index]
-    other = (codes != codes[:, :1]) & np.isfinite(found.distance)
-    # Where all neighbours are of one group, the last one stands for the next group.
-    column = np.where(other.any(axis=1), other.argmax(axis=1), found.index.shape[1] - 1)
-    next_one = found.distance[np.arange(len(column)), column].astype(np.float64)
+    next_one = np.where(codes != codes[:, :1], found.distance, np.inf).min(axis=1).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = found.distance[:, 0] / next_one
     return np.where((next_one > 0) & np.isfinite(next_one), ratio, 1.0)
@@ -185,6 +270,7 @@ def compare_classes(
             "yardstick": name,
             "absolute": dataclasses.asdict(compare(fake.absolute, yardstick.absolute, fake.target)),
             "relative": dataclasses.asdict(compare(fake.relative, yardstick.relative, fake.target)),
+            "both": _in_both(fake, yardstick),
         }
 
     return {
@@ -195,6 +281,27 @@ def compare_classes(
             )
             for i, name in enumerate(class_names)
         },
+    }
+
+
+def _in_both(fake: Measured, yardstick: Measured) -> dict[str, Any]:
+    """Images that are near, and much nearer to one lesion than to others: what a copy is.
+
+    Of images as new as the real ones there are no more than are near in either way: each of the two
+    tests holds for them.
+    """
+    near, chosen = np.ones(len(fake.labels), bool), []
+    for ours, theirs in (
+        (fake.absolute, yardstick.absolute),
+        (fake.relative, yardstick.relative),
+    ):
+        chosen.append(Threshold.of(theirs))
+        near &= ours < chosen[-1].value
+    distinct = len(np.unique(fake.target[near]))
+    return {
+        "near": int(near.sum()),
+        "distinct": distinct,
+        "p_value": max(threshold.p_value(distinct, len(near)) for threshold in chosen),
     }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skin_synth.evaluation.appearance import MEASURES, Appearance, tone_shares
-from skin_synth.evaluation.significance import kolmogorov_smirnov
+from skin_synth.evaluation.appearance import MEASURES, SMALLEST_SPREAD, Appearance, tone_shares
+from skin_synth.evaluation.significance import kolmogorov_smirnov, one_of_each
 from skin_synth.evaluation.utility_statistics import student_quantile
 from tfrecords_tools.errors import InputError
 
@@ -18,7 +18,7 @@ REPLICATES = 400
 BLOCK = 2**17
 """Values of half samples at a time: arrays of 1 MiB, which the cache of a core holds."""
 FEWEST = 10
-"""Images on each side below which no drift is given."""
+"""Images on each side, real ones of so many lesions, below which no drift is given."""
 
 
 def wasserstein(first: np.ndarray, second: np.ndarray) -> float:
@@ -40,20 +40,21 @@ def wasserstein(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.abs(below[0] - below[1]) @ steps)
 
 
-def scaled_distance(real: np.ndarray, other: np.ndarray) -> float | None:
+def scaled_distance(real: np.ndarray, other: np.ndarray, smallest: float = 0.0) -> float | None:
     """1-Wasserstein distance over the standard deviation of the real values.
 
     Args:
         real: float[n]; NaN: not measured.
         other: float[m]; NaN: not measured.
+        smallest: what it is divided by where that deviation is less.
 
     Returns:
-        None below `FEWEST` values on a side or where the real ones are all the same.
+        None below `FEWEST` values on a side or where there is nothing to divide by.
     """
     real, other = real[np.isfinite(real)], other[np.isfinite(other)]
-    if min(len(real), len(other)) < FEWEST or not real.std() > 0:
+    if min(len(real), len(other)) < FEWEST or not max(np.ptp(real), smallest) > 0:
         return None
-    return float(wasserstein(real, other) / real.std(ddof=1))
+    return float(wasserstein(real, other) / max(real.std(ddof=1), smallest))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +81,7 @@ def drift(
     synthetic: np.ndarray,
     *,
     groups: Sequence[str] | None = None,
+    smallest: float = 0.0,
     seed: int = 0,
     replicates: int = REPLICATES,
 ) -> Drift | None:
@@ -96,11 +98,13 @@ def drift(
         real: float[n]; NaN: not measured.
         synthetic: float[m]; NaN: not measured.
         groups: n lesions or patients, drawn as a whole; None: each image is its own.
+        smallest: see `scaled_distance`.
         seed: of the halves.
         replicates: number of halves.
 
     Returns:
-        None below `FEWEST` values on a side or where the real ones are all the same.
+        None below `FEWEST` values or groups on a side, or where there is nothing to divide by: the
+        real values, or those of most halves, are all the same.
 
     Raises:
         InputError: another number of groups than of real values.
@@ -109,14 +113,17 @@ def drift(
     if len(names) != len(real):
         raise InputError(f"needs one group for each real image, got {len(names)} and {len(real)}")
     measured = np.isfinite(real)
-    whole = scaled_distance(real, synthetic)
-    if whole is None:
-        return None
+    whole = scaled_distance(real, synthetic, smallest)
     real, names = real[measured], names[measured]
+    if whole is None or len(np.unique(names)) < FEWEST:
+        return None
     synthetic = synthetic[np.isfinite(synthetic)]
     _, code = np.unique(names, return_inverse=True)
-    halves = _of_halves(real, code, synthetic, np.random.default_rng(seed), replicates)
-    degrees = max(min(int(code.max()) + 1, len(synthetic)) - 1, 1)
+    halves = _of_halves(real, code, synthetic, smallest, np.random.default_rng(seed), replicates)
+    halves = halves[np.isfinite(halves)]
+    if len(halves) <= replicates / 2:
+        return None
+    degrees = min(int(code.max()) + 1, len(synthetic)) - 1
     margin = student_quantile((1 + LEVEL) / 2, degrees) * float(halves.std(ddof=1))
     low, high = max(0.0, whole - margin), whole + margin
     return Drift(whole, float(low), float(high), len(real), len(synthetic))
@@ -126,15 +133,19 @@ def _of_halves(
     real: np.ndarray,
     code: np.ndarray,
     synthetic: np.ndarray,
+    smallest: float,
     rng: np.random.Generator,
     replicates: int,
 ) -> np.ndarray:
     """Scaled distances of half samples, float64[replicates], all values sorted only once.
 
+    Those of halves without spread are infinite or NaN.
+
     Args:
         real: float[n].
         code: int[n], the group of each, from 0 on without gaps.
         synthetic: float[m].
+        smallest: see `scaled_distance`.
         rng: draws half of the groups and half of the synthetic values.
         replicates: number of halves.
     """
@@ -157,7 +168,9 @@ def _of_halves(
         signed = np.concatenate([ours / n[:, None], theirs / -half], axis=1)[:, order[:-1]]
         distance = np.abs(np.cumsum(signed, axis=1)) @ steps
         sums, squares = ours @ centred, ours @ centred**2
-        blocks.append(distance / np.sqrt((squares - sums**2 / n) / (n - 1)))
+        variance = np.maximum((squares - sums**2 / n) / (n - 1), smallest**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            blocks.append(distance / np.sqrt(variance))
     return np.concatenate(blocks)
 
 
@@ -199,14 +212,14 @@ def appearance_drift(
     counts = np.bincount(real_labels, minlength=len(class_names))
     matched, other = _matched(asked, counts), _matched(floor_labels, counts)
     # The test takes images for independent: one of each group, and as many synthetic ones.
-    single = _one_of_each(names)
+    single = one_of_each(names)
     tested = _matched(asked, np.bincount(real_labels[single], minlength=len(class_names)))
 
     def among(
         rows: np.ndarray, painted: np.ndarray, rest: np.ndarray, tried: np.ndarray
     ) -> dict[str, Any]:
         ours, theirs, known = real[rows], synthetic[painted], floor[rest]
-        alone, against = real[rows[_one_of_each(names[rows])]], synthetic[tried]
+        alone, against = real[rows[one_of_each(names[rows])]], synthetic[tried]
         return {
             "tones": {
                 "real": tone_shares(ours.skin_tone),
@@ -218,8 +231,9 @@ def appearance_drift(
                         getattr(ours, name),
                         getattr(theirs, name),
                         getattr(known, name),
-                        names[rows],
-                        seed,
+                        groups=names[rows].tolist(),
+                        smallest=SMALLEST_SPREAD[name],
+                        seed=seed,
                     ),
                     "test": _tested(getattr(alone, name), getattr(against, name)),
                 }
@@ -255,20 +269,21 @@ def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _compared(
-    real: np.ndarray, synthetic: np.ndarray, floor: np.ndarray, groups: np.ndarray, seed: int
+    real: np.ndarray,
+    synthetic: np.ndarray,
+    floor: np.ndarray,
+    *,
+    groups: Sequence[str],
+    smallest: float,
+    seed: int,
 ) -> dict[str, Any]:
-    found = drift(real, synthetic, groups=groups.tolist(), seed=seed)
+    found = drift(real, synthetic, groups=groups, smallest=smallest, seed=seed)
     return {
         "real": _described(real),
         "synthetic": _described(synthetic),
         "drift": None if found is None else dataclasses.asdict(found),
-        "floor": scaled_distance(real, floor),
+        "floor": scaled_distance(real, floor, smallest),
     }
-
-
-def _one_of_each(groups: np.ndarray) -> np.ndarray:
-    """The first row of each group: int64[groups], in order."""
-    return np.sort(np.unique(groups, return_index=True)[1])
 
 
 def _tested(real: np.ndarray, synthetic: np.ndarray) -> dict[str, Any] | None:

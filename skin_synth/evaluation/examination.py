@@ -25,13 +25,12 @@ from skin_synth.evaluation.intervals import share_interval
 from skin_synth.evaluation.material import Material
 from skin_synth.evaluation.memorization import (
     METRIC,
-    SYMMETRIES,
     Gallery,
     Neighbours,
     feature_neighbours,
     symmetries,
 )
-from skin_synth.evaluation.significance import rank_sum
+from skin_synth.evaluation.significance import one_of_each, rank_sum
 from skin_synth.evaluation.texture import fine_detail, profiles
 from skin_synth.evaluation.verdict import level
 
@@ -127,9 +126,12 @@ class Examination:
         """Enough for a p-value below the verdict's level."""
         return round(2 / level(len(self.class_names)))
 
-    def _matched(self, rows: Rows, label: int | None) -> np.ndarray:
+    def _matched(
+        self, rows: Rows, label: int | None, reference: np.ndarray | None = None
+    ) -> np.ndarray:
         """Rows of synthetic images of a class; of the whole set, as many as real ones."""
-        return rows.features[self.material.matched()] if label is None else rows.of(label)
+        chosen = self.material.matched(reference)
+        return rows.features[chosen] if label is None else rows.of(label)
 
     def _variety(self, label: int | None, rng: np.random.Generator) -> Any:
         held_out = self.material.from_held_out  # the extractor may be fitted to the others
@@ -157,15 +159,18 @@ class Examination:
         )
 
     def _difference(self, label: int | None, rng: np.random.Generator) -> Any:
-        fake = self._matched(self.synthetic, label)
-        return difference_test(fake, self.real.of(label), rng, self._permutations)
+        rows = self.material.independent
+        real = Rows(self.real.features[rows], self.real.labels[rows])
+        fake = self._matched(self.synthetic, label, real.labels)
+        return difference_test(fake, real.of(label), rng, self._permutations)
 
     def _texture(self) -> dict[str, Any]:
         test, train = self.material.test, self.material.train
+        alone, learnt_alone = self.material.independent, one_of_each(train.groups)
         detail = {
             "synthetic": (fine_detail(self.material.synthetic), self.material.asked),
-            "test": (fine_detail(test.images), test.labels),
-            "train": (fine_detail(train.images), train.labels),
+            "test": (fine_detail(test.images[alone]), test.labels[alone]),
+            "train": (fine_detail(train.images[learnt_alone]), train.labels[learnt_alone]),
         }
 
         def figures(label: int | None) -> dict[str, Any] | None:
@@ -174,7 +179,7 @@ class Examination:
                 for value, labels in detail.values()
             )
             if label is None:
-                fake = fake[self.material.matched()]
+                fake = fake[self.material.matched(test.labels[alone])]
             few = len(held_out) < copies.FEW_HELD_OUT and label is not None
             real = np.concatenate([held_out, learnt]) if few else held_out
             if not len(fake) or not len(real):
@@ -241,12 +246,15 @@ class Examination:
         train = self.material.train
         own = None if groups is None else content_hash(np.array([*groups], dtype=np.str_))
         parts = (content_hash(images), self._train_hash, copies.NEIGHBOURS, own)
-        apart = None if groups is None else (groups, train.groups)
 
-        def search() -> dict[str, np.ndarray]:
-            return vars(self._gallery.neighbours(images, copies.NEIGHBOURS, apart=apart))
+        def search(rows: np.ndarray, k: int) -> Neighbours:
+            apart = None if groups is None else ([groups[row] for row in rows], train.groups)
+            return self._gallery.neighbours(images[rows], k, apart=apart)
 
-        found = self.cache.arrays("neighbours", parts, search)
+        def of_all() -> dict[str, np.ndarray]:
+            return vars(copies.of_two_groups(search, len(images), train.groups))
+
+        found = self.cache.arrays("neighbours_of_two_groups", parts, of_all)
         return Neighbours(found["index"], found["distance"])
 
     @functools.cached_property
@@ -275,12 +283,14 @@ class Examination:
         train, test = self.material.train, self.material.test
         rows = self._some_left_out(LEFT_OUT_LIMIT)
         left_out = self._pixels(train.images[rows], [train.groups[row] for row in rows])
+        held_out = copies.Measured.of(self.held_out, train.groups, test.labels)
+        alone = self.material.independent
         return copies.compare_classes(
             copies.Measured.of(self.nearest, train.groups, self.material.asked),
-            copies.Measured.of(self.held_out, train.groups, test.labels),
+            held_out.where(alone),
             copies.Measured.of(left_out, train.groups, train.labels[rows]).finite(),
             self.class_names,
-            self.material.matched(),
+            self.material.matched(test.labels[alone]),
         )
 
     def _feature_copies(self) -> dict[str, Any]:
@@ -290,15 +300,20 @@ class Examination:
         def measured(
             images: np.ndarray, labels: np.ndarray, groups: Sequence[str] | None = None
         ) -> copies.Measured:
-            turned = self.features(np.concatenate(list(symmetries(images))))
-            turned = turned.reshape(SYMMETRIES, len(images), -1)
-            apart = None if groups is None else (groups, train.groups)
-            found = feature_neighbours(turned, known, copies.NEIGHBOURS, apart=apart)
+            # One symmetry at a time: all eight of large images would fill the memory.
+            turned = np.stack([self.features(each) for each in symmetries(images)])
+
+            def search(rows: np.ndarray, k: int) -> Neighbours:
+                apart = None if groups is None else ([groups[row] for row in rows], train.groups)
+                return feature_neighbours(turned[:, rows], known, k, apart=apart)
+
+            found = copies.of_two_groups(search, len(images), train.groups)
             return copies.Measured.of(found, train.groups, labels)
 
         rng = np.random.default_rng([self.seed, TURNED])
         fake = copies.some_of_each(self.material.asked, TURNED_LIMIT, rng)
-        real = copies.some_of_each(test.labels, TURNED_LIMIT, rng)
+        alone = self.material.independent
+        real = alone[copies.some_of_each(test.labels[alone], TURNED_LIMIT, rng)]
         rows = self._some_left_out(TURNED_LIMIT)
         asked = self.material.asked[fake]
         counts = np.bincount(test.labels[real], minlength=len(self.class_names))
@@ -316,13 +331,18 @@ class Examination:
         )
 
     def _some_left_out(self, most: int) -> np.ndarray:
-        """Training images of classes (or a whole set) with few held-out ones: int64[n]."""
-        labels, test = self.material.train.labels, self.material.test
-        chosen = copies.some_of_each(labels, most, np.random.default_rng([self.seed, LEFT_OUT]))
-        if len(test) < copies.FEW_HELD_OUT:
+        """Training images of classes (or a whole set) with few held-out ones: int64[n].
+
+        One of each lesion at most.
+        """
+        train, held_out = self.material.train, self.material.test.labels[self.material.independent]
+        alone, rng = one_of_each(train.groups), np.random.default_rng([self.seed, LEFT_OUT])
+        chosen = alone[copies.some_of_each(train.labels[alone], most, rng)]
+        if len(held_out) < copies.FEW_HELD_OUT:
             return chosen
-        few = np.flatnonzero(test.class_counts < copies.FEW_HELD_OUT)
-        return chosen[np.isin(labels[chosen], few)]
+        counts = np.bincount(held_out, minlength=len(self.class_names))
+        few = np.flatnonzero(counts < copies.FEW_HELD_OUT)
+        return chosen[np.isin(train.labels[chosen], few)]
 
     def _duplicates(self) -> dict[str, Any]:
         """Distances to the nearest other image within the synthetic and within the real set."""
@@ -373,14 +393,17 @@ def judge_classes(judge: Classifier, material: Material) -> dict[str, Any]:
         judge: trained on the real training images, with another seed than the extractor.
         material: the images.
     """
-    classes = len(judge.class_names)
+    classes, test = len(judge.class_names), material.test
 
-    def judged(images: np.ndarray, asked: np.ndarray) -> dict[str, Any]:
-        matrix = confusion(asked, judge.predict(images).argmax(axis=1), classes)
+    def assigned(images: np.ndarray) -> np.ndarray:
+        return judge.predict(images).argmax(axis=1)
+
+    def judged(asked: np.ndarray, found: np.ndarray) -> dict[str, Any]:
+        matrix = confusion(asked, found, classes)
         mean, shares = faithfulness(matrix)
         names = judge.class_names
         return {
-            "n": len(images),
+            "n": len(asked),
             "mean": mean,
             "classes": dict(zip(names, shares, strict=True)),
             "intervals": {
@@ -390,10 +413,12 @@ def judge_classes(judge: Classifier, material: Material) -> dict[str, Any]:
             "confusion": matrix.tolist(),
         }
 
+    real, independent = assigned(test.images), material.independent
+    of_lesions = confusion(test.labels[independent], real[independent], classes)
     return {
         "judge": {"sha256": judge.weights_hash, "seed": judge.seed, "steps": judge.steps},
-        "synthetic": judged(material.synthetic, material.asked),
-        "real": judged(material.test.images, material.test.labels),
+        "synthetic": judged(material.asked, assigned(material.synthetic)),
+        "real": {**judged(test.labels, real), "confusion_of_lesions": of_lesions.tolist()},
     }
 
 

@@ -45,10 +45,16 @@ def warnings(results: dict[str, Any]) -> list[str]:
 def _on_classes(found: dict[str, Any]) -> str:
     synthetic, real = found["synthetic"], found["real"]
     worst = min(synthetic["classes"], key=lambda name: synthetic["classes"][name])
+    shared = [name for name, share in real["classes"].items() if share is not None]
+    ours, theirs = (
+        sum(found["classes"][name] for name in shared) / max(len(shared), 1)
+        for found in (synthetic, real)
+    )
+    among = "" if len(shared) == len(real["classes"]) else f" with test images: {', '.join(shared)}"
     return (
-        f"A classifier trained on real images assigns {synthetic['mean']:.0%} of the synthetic "
+        f"A classifier trained on real images assigns {ours:.0%} of the synthetic "
         f"images to the class that was asked for; of held-out real images it gets "
-        f"{real['mean']:.0%} right (means over classes). The weakest class is {worst} with "
+        f"{theirs:.0%} right (means over classes{among}). The weakest class is {worst} with "
         f"{synthetic['classes'][worst]:.0%}."
     )
 
@@ -109,7 +115,7 @@ def _on_copies(found: dict[str, Any] | None) -> str:
         f"The nearest training image lies {near['synthetic_median']:.1f} grey levels from a "
         f"synthetic image (median) and {near['yardstick_median']:.1f} from "
         f"{found['yardstick']}. {near['near']:,} of {near['n']:,} synthetic images "
-        f"({near['share_below']:.1%}) are nearer than the first percentile of those; of images as "
+        f"({near['share_below']:.1%}) are nearer than {near['threshold']:.1f}; of images as "
         f"new, {near['share_expected']:.1%} would be."
     )
 

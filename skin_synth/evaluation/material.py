@@ -11,6 +11,7 @@ import numpy as np
 
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache, content_hash
+from skin_synth.evaluation.significance import one_of_each
 from tfrecords_tools.reader import read_info
 
 FEWEST_SYNTHETIC = 20
@@ -73,13 +74,21 @@ class Material:
         """Which images of the floor are not from the training split: bool[n]."""
         return ~np.isin(self.floor.image_ids, self.train.image_ids)
 
-    def matched(self) -> np.ndarray:
-        """Indices of synthetic images, as many of each class as the reference has."""
+    @property
+    def independent(self) -> np.ndarray:
+        """Rows of the reference, one of each lesion: what tests take for independent."""
+        return one_of_each(self.test.groups)
+
+    def matched(self, reference: np.ndarray | None = None) -> np.ndarray:
+        """Indices of synthetic images, as many of each class as the reference has.
+
+        Args:
+            reference: labels of the reference, int[n]; None: those of the test split.
+        """
+        labels = self.test.labels if reference is None else reference
+        counts = np.bincount(labels, minlength=len(self.test.class_names))
         return np.concatenate(
-            [
-                np.flatnonzero(self.asked == label)[:count]
-                for label, count in enumerate(self.test.class_counts)
-            ]
+            [np.flatnonzero(self.asked == label)[:count] for label, count in enumerate(counts)]
         )
 
 
@@ -142,7 +151,6 @@ def choose_floor(
 ) -> tuple[LabelledImages, int]:
     """As many real images of each class as `test` has, held-out ones first, of other groups."""
     sources = [split for split in (held_out, train) if split is not None]
-    images = np.concatenate([split.images for split in sources])
     labels = np.concatenate([split.labels for split in sources])
     image_ids = [name for split in sources for name in split.image_ids]
     groups = [name for split in sources for name in split.groups]
@@ -155,8 +163,14 @@ def choose_floor(
             for label, count in enumerate(test.class_counts)
         ]
     ).astype(int)
+    # Of the chosen ones alone: together the splits are as large as all that was read.
+    images = np.empty((len(chosen), *test.images.shape[1:]), np.uint8)
+    starts = np.cumsum([0, *(len(split) for split in sources)])
+    for number, split in enumerate(sources):
+        mine = later[chosen] == number
+        images[mine] = split.images[chosen[mine] - starts[number]]
     floor = LabelledImages(
-        images[chosen],
+        images,
         labels[chosen],
         tuple(image_ids[row] for row in chosen),
         tuple(groups[row] for row in chosen),

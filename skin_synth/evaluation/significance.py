@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,6 +13,14 @@ AT_A_TIME = 250
 """Permutations whose statistics are computed together."""
 ENOUGH = 20
 """Permutations as low as the sample after which the p-value is known well enough."""
+
+
+def one_of_each(groups: Sequence[str] | np.ndarray) -> np.ndarray:
+    """The first row of each group: int64[groups], in order.
+
+    The tests here take rows for independent, which two photographs of one lesion are not.
+    """
+    return np.sort(np.unique(groups, return_index=True)[1])
 
 
 def precedence(below: int, count: int, rank: int, others: int) -> float:

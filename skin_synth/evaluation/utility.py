@@ -131,8 +131,8 @@ def study(
         data_dir: the data set, with train, validation and test splits.
         seeds: trainings of each arm, 2 or more.
         ratios: synthetic images drawn for each real one.
-        features: of the linear head: classifier (trained on the real training images), mobilenet
-            or inception, or an extractor; None trains the CNN alone.
+        features: of the linear head: classifier (trained on the real training images), mobilenet,
+            inception, the file of a saved Keras model, or an extractor; None trains the CNN alone.
         weights: weights file of mobilenet or inception.
         steps: see `utility`.
         pool: see `utility`.
@@ -146,17 +146,12 @@ def study(
             f"run {run.run_id} was trained on another data set than {data_dir}: give the one that "
             "it was trained on, as only its test images are new to the run"
         )
-    check_request(data_dir, seeds=seeds, ratios=ratios)
-    train, validation, test = (
-        load_split(data_dir, split) for split in ("train", "validation", "test")
-    )
+    splits = check_request(data_dir, seeds=seeds, ratios=ratios)
     return utility(
-        train,
-        validation,
-        test,
+        *splits,
         functools.partial(run.generate, truncation=1.0),
         paint_id=run.checkpoint_hash,
-        extractor=_extractor(features, weights, train),
+        extractor=_extractor(features, weights, splits[0]),
         seeds=seeds,
         ratios=ratios,
         steps=steps,
@@ -165,7 +160,9 @@ def study(
     )
 
 
-def check_request(data_dir: str | os.PathLike[str], *, seeds: int, ratios: Sequence[float]) -> None:
+def check_request(
+    data_dir: str | os.PathLike[str], *, seeds: int, ratios: Sequence[float]
+) -> tuple[LabelledImages, LabelledImages, LabelledImages]:
     """Refuses what `study` could not do, before anything is computed.
 
     Args:
@@ -173,8 +170,12 @@ def check_request(data_dir: str | os.PathLike[str], *, seeds: int, ratios: Seque
         seeds: see `study`.
         ratios: see `study`.
 
+    Returns:
+        The train, validation and test split.
+
     Raises:
-        InputError: a missing split, or seeds or ratios out of range.
+        InputError: a missing split, a class without images of its own in one, or seeds or ratios
+            out of range.
     """
     missing = {"train", "validation", "test"} - set(read_info(data_dir).splits)
     if missing:
@@ -184,6 +185,12 @@ def check_request(data_dir: str | os.PathLike[str], *, seeds: int, ratios: Seque
         )
     make_arms(ratios)
     Protocol(seeds=seeds, ratios=tuple(ratios), steps=1, pool=1)
+    train, validation, test = (
+        load_split(data_dir, split) for split in ("train", "validation", "test")
+    )
+    kept, _ = _without_known_groups(test, {*train.groups, *validation.groups})
+    _check_splits(train, validation, kept)
+    return train, validation, test
 
 
 def _without_known_groups(test: LabelledImages, known: set[str]) -> tuple[LabelledImages, int]:
@@ -250,6 +257,12 @@ def _warnings(protocol: Protocol, test: LabelledImages, dropped: int) -> list[st
         )
     if protocol.seeds < SEEDS:
         found.append(f"{protocol.seeds} seeds were trained; {SEEDS} or more are usual")
+    single = [name for name, n in _groups_by_class(test).items() if n == 1]
+    if single:
+        found.append(
+            f"one test lesion of {', '.join(single)}: how it varies is not in the intervals, which "
+            "are too narrow, so that a verdict may be chance"
+        )
     few = {name: n for name, n in _groups_by_class(test).items() if n < FEW_GROUPS}
     if few:
         listed = ", ".join(f"{name} {count}" for name, count in few.items())
@@ -264,10 +277,4 @@ def _extractor(
 ) -> Extractor | None:
     if features is None or isinstance(features, Extractor):
         return features
-    if features == "classifier":
-        return extractors.of_classifier(train_classifier(train))
-    if features == "mobilenet":
-        return extractors.mobilenet(weights)
-    if features == "inception":
-        return extractors.inception(weights)
-    raise InputError(f"unknown features {features!r}; there are {', '.join(extractors.NAMES)}")
+    return extractors.given(features, weights) or extractors.of_classifier(train_classifier(train))

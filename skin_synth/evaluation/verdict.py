@@ -14,12 +14,14 @@ from typing import Any
 
 from skin_synth.evaluation.appearance import MEASURES
 from skin_synth.evaluation.manifold import VARIETY_K
+from skin_synth.evaluation.power import untested
 from skin_synth.evaluation.significance import fisher
 
 ALPHA = 0.01
 KINDS = (
     "copies by pixels",
     "copies by features",
+    "equal images",
     "duplicates",
     "class shown",
     "variety by features",
@@ -37,7 +39,8 @@ SMALLEST_LOSS = 0.1
 BLURRED, NOISY = 0.85, 1.18
 """Fine detail of synthetic over that of real images from which on the difference matters."""
 TESTS = {
-    "copies": "precedence test of shares below the first percentile of real images, one-sided",
+    "copies": "precedence test of images near in both ways, one-sided",
+    "equal": "Fisher's exact test of images equal to a training image, one-sided",
     "duplicates": "precedence test of shares below the first percentile of real images, one-sided",
     "class": "Fisher's exact test of the judge's hits, one-sided",
     "variety": "permutation test of coverage (mean over k = "
@@ -118,24 +121,9 @@ def judge_all(results: dict[str, Any]) -> dict[str, Any]:
         "alpha": ALPHA,
         "threshold": threshold,
         "faults": [{**dataclasses.asdict(fault), "classes": [*fault.classes]} for fault in faults],
-        "untested": {
-            kind: [name for name in names if results[kind]["classes"][name] is None]
-            for kind in ("variety", "difference")
-            if any(results[kind]["classes"][name] is None for name in names)
-        }
-        | _unmeasured(results["appearance"]["classes"]),
+        "untested": untested(results, names, threshold),
         "use": results["utility"]["verdict"]["words"] if "utility" in results else NOT_MEASURED,
     }
-
-
-def _unmeasured(classes: dict[str, Any]) -> dict[str, list[str]]:
-    """Classes of which no measure of appearance could be tested."""
-    names = [
-        name
-        for name, part in classes.items()
-        if all(figures["test"] is None for figures in part["measures"].values())
-    ]
-    return {"appearance": names} if names else {}
 
 
 def _unless_misnamed(faults: Iterable[Fault], of_classes: list[Fault]) -> Iterator[Fault]:
@@ -168,35 +156,57 @@ def _parts(found: dict[str, Any], names: tuple[str, ...]) -> dict[str | None, An
 
 
 def _copies(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
-    """Images are copies where they are near, and much nearer to one lesion than to others."""
-    guilty: dict[str | None, tuple[float, float, int, int]] = {}
+    """Images are copies where they are near, and much nearer to one lesion than to others.
+
+    Or where they are equal to training images more often than real ones are, however few these are.
+    """
+    guilty: dict[str | None, tuple[float, int, int, str, str]] = {}
     for space in ("pixels", "features"):
         for name, part in _parts(found[space], names).items():
-            absolute, relative = part["absolute"], part["relative"]
-            p_value = max(absolute["p_value"], relative["p_value"])
-            if p_value < threshold and p_value < guilty.get(name, (1.0,))[0]:
-                share, n = absolute["share_below"], absolute["n"]
-                guilty[name] = (p_value, share, absolute["near"], n)
+            absolute, both = part["absolute"], part["both"]
+            n, others = absolute["n"], absolute["n_yardstick"]
+            found_here = [(both["p_value"], both["near"], n, _near(absolute), TESTS["copies"])]
+            if space == "pixels":
+                equal = absolute["same"]
+                p_value = fisher(absolute["yardstick_same"], others, equal, n)
+                how = "are equal to a training image"
+                found_here.append((p_value, equal, n, how, TESTS["equal"]))
+            best = min(found_here)
+            if best[0] < min(threshold, guilty.get(name, (1.0,))[0]):
+                guilty[name] = best
     if guilty:
-        first, (p_value, share, near, n) = _gravest(guilty, names)
+        first, (p_value, count, n, how, test) = _gravest(guilty, names)
         classes = tuple(name for name in guilty if name is not None)
         yield Fault(
             "copies",
             classes,
-            f"Copies of training images: {near:,} of {n:,} synthetic images"
-            f"{_of(classes, names)} are nearer to a training image than 99 in 100 other real "
-            f"images are, and nearer to that one than to all others{_for(first, classes)}.",
-            TESTS["copies"],
-            share,
+            f"Copies of training images: {count:,} of {n:,} synthetic images"
+            f"{_of(classes, names)} {how}{_for(first, classes)}.",
+            test,
+            count / n,
             p_value,
         )
+
+
+def _near(absolute: dict[str, Any]) -> str:
+    """What it means that images are near in both ways."""
+    return (
+        f"are nearer to a training image than {_all_but(absolute)} other real images are, and much "
+        "nearer to that lesion than to all others"
+    )
+
+
+def _all_but(part: dict[str, Any]) -> str:
+    """Real images beyond a threshold: "all but 2 of 300"; the first is nearest of all."""
+    among = part["n_yardstick"] - part["yardstick_same"]
+    return f"all but {part['rank'] - 1:,} of {among:,}" if part["rank"] > 1 else f"all {among:,}"
 
 
 def _classes(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
     synthetic, real = found["synthetic"], found["real"]
     low: dict[str, tuple[float, float, float]] = {}
     for label, name in enumerate(names):
-        ours, theirs = synthetic["confusion"][label], real["confusion"][label]
+        ours, theirs = synthetic["confusion"][label], real["confusion_of_lesions"][label]
         if not sum(ours) or not sum(theirs):
             continue
         share, bar = ours[label] / sum(ours), theirs[label] / sum(theirs)
@@ -231,7 +241,7 @@ def _classes(found: dict[str, Any], names: tuple[str, ...], threshold: float) ->
             "missing_class" if missing else "weak_class",
             (name,),
             f"{what}: a classifier finds it in {share:.0%} of the images asked for as {name}, and "
-            f"in {bar:.0%} of real ones; most of the others look like {other}.",
+            f"in {bar:.0%} of real ones; the others look like {other} most often.",
             TESTS["class"],
             share,
             p_value,
@@ -307,8 +317,8 @@ def _duplicates(found: dict[str, Any], names: tuple[str, ...], threshold: float)
             "duplicates",
             classes,
             f"Synthetic images repeat each other{_of(classes, names)}: {part['near']:,} of "
-            f"{part['n']:,} are nearer to another synthetic image than 99 in 100 real images "
-            f"are to another real one{_for(first, classes)}.",
+            f"{part['n']:,} are nearer to another synthetic image than {_all_but(part)} real "
+            f"images are to another real one{_for(first, classes)}.",
             TESTS["duplicates"],
             part["share_below"],
             part["p_value"],

@@ -8,13 +8,15 @@ import pytest
 from skin_synth.evaluation.copies import (
     HELD_OUT,
     LEFT_OUT,
+    NEIGHBOURS,
     Measured,
     compare,
     compare_classes,
+    of_two_groups,
     relative,
     some_of_each,
 )
-from skin_synth.evaluation.memorization import Neighbours
+from skin_synth.evaluation.memorization import Neighbours, feature_neighbours
 from skin_synth.evaluation.significance import precedence
 from tfrecords_tools.errors import InputError
 
@@ -102,3 +104,72 @@ def test_some_of_each_class_follow_the_seed():
     assert (np.diff(chosen) > 0).all()
     np.testing.assert_array_equal(chosen, some_of_each(labels, 10, np.random.default_rng(0)))
     assert set(chosen) != set(some_of_each(labels, 10, np.random.default_rng(1)))
+
+
+def test_real_images_that_are_in_the_reference_are_no_yardstick():
+    """One picture under two names would make the nearest distance 0, and nothing nearer than it."""
+    yardstick = np.concatenate([[0.0, 0.0], np.arange(10.0, 108.0)])
+    found = compare(np.zeros(30), yardstick, np.arange(30))
+    assert (found.threshold, found.rank, found.near) == (10.0, 1, 30)
+    assert (found.same, found.yardstick_same, found.n_yardstick) == (30, 2, 100)
+    assert found.share_expected == pytest.approx(1 / 99)
+    assert found.p_value == precedence(30, 30, 1, 98)
+
+
+def test_where_all_real_images_are_in_the_reference_nothing_is_nearer():
+    found = compare(np.zeros(5), np.zeros(7), np.arange(5))
+    assert (found.near, found.same, found.p_value) == (0, 5, 1.0)
+
+
+def known_and_new(photographs, rng):
+    """Forty lesions of so many photographs each, and one more photograph of every lesion."""
+    lesions = rng.normal(size=(40, 8)) * 10
+    known = np.repeat(lesions, photographs, axis=0) + rng.normal(size=(40 * photographs, 8)) / 10
+    groups = [f"lesion {row // photographs}" for row in range(len(known))]
+    return known, groups, lesions + rng.normal(size=lesions.shape) / 10
+
+
+@pytest.mark.parametrize("photographs", [1, 2, 4, 9])
+def test_a_copy_of_a_lesion_with_many_photographs_is_far_from_all_others(photographs):
+    known, groups, new = known_and_new(photographs, np.random.default_rng(photographs))
+    asked = []
+
+    def search(rows, k):
+        asked.append((len(rows), k))
+        return feature_neighbours(new[None, rows], known, k)
+
+    found = of_two_groups(search, len(new), groups)
+    assert found.index.shape == (40, NEIGHBOURS)
+    assert (relative(found, groups) < 0.2).all()
+    others = np.linalg.norm(new[:, None] - known[None], axis=-1)
+    others[np.arange(40)[:, None] == np.arange(len(known)) // photographs] = np.inf
+    nearest_other = relative(found, groups) ** -1 * found.distance[:, 0]
+    np.testing.assert_allclose(nearest_other, others.min(axis=1), rtol=1e-4)
+    wide = [] if photographs < NEIGHBOURS else [(40, photographs + 1)]
+    assert asked == [(40, NEIGHBOURS), *wide]
+
+
+def test_one_lesion_alone_is_relatively_near_to_nothing():
+    known = np.random.default_rng(0).normal(size=(5, 3))
+    found = of_two_groups(
+        lambda rows, k: feature_neighbours(known[None, rows], known, k), 5, ["a"] * 5
+    )
+    np.testing.assert_array_equal(relative(found, ["a"] * 5), 1.0)
+
+
+def test_near_in_both_ways_are_the_same_images():
+    """Near images that are not relatively near, beside relatively near ones that are not near."""
+    labels, target = np.zeros(40, int), np.arange(40)
+    absolute, ratio = np.full(40, 9.0), np.full(40, 0.9)
+    absolute[:10], ratio[10:20] = 1.0, 0.1
+    real = Measured(
+        np.linspace(5, 15, 120), np.linspace(0.5, 1, 120), np.arange(120), np.zeros(120)
+    )
+    apart = compare_classes(Measured(absolute, ratio, target, labels), real, real, ("a",), target)
+    assert apart["whole"]["absolute"]["p_value"] < 1e-4
+    assert apart["whole"]["relative"]["p_value"] < 1e-4
+    assert apart["whole"]["both"] == {"near": 0, "distinct": 0, "p_value": 1.0}
+    ratio[:10] = 0.1
+    both = compare_classes(Measured(absolute, ratio, target, labels), real, real, ("a",), target)
+    assert both["whole"]["both"]["near"] == 10
+    assert both["whole"]["both"]["p_value"] == precedence(10, 40, 1, 120)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -82,6 +83,35 @@ def test_too_few_or_constant_values_give_no_drift():
     assert drift(values[1:], values) is None
     assert drift(values, values[1:]) is None
     assert drift(np.ones(50), values) is None
+    assert drift(np.full(12, 0.1), values) is None, "of which the deviation is not quite 0"
+
+
+@pytest.mark.parametrize("sizes", [(12,), (11, 1), (10, 1, 1), (20,) * (FEWEST - 1)])
+def test_too_few_lesions_give_no_drift(sizes):
+    rng = np.random.default_rng(0)
+    groups = [str(lesion) for lesion, size in enumerate(sizes) for _ in range(size)]
+    assert drift(rng.normal(size=len(groups)), rng.normal(size=50), groups=groups) is None
+
+
+def test_intervals_are_finite_where_most_values_are_equal():
+    """Half of the halves have no spread of their own: nothing to divide by."""
+    found = drift(np.append(np.ones(11), 2.0), np.linspace(0, 3, 30), smallest=0.1)
+    assert 0 <= found.low < found.drift < found.high < 100
+    alone = drift(np.append(np.ones(11), 2.0), np.linspace(0, 3, 30))
+    assert alone is None or np.isfinite([alone.low, alone.high]).all()
+
+
+def test_a_spread_of_rounding_is_no_scale():
+    """Grey images have a redness of 0 but for rounding: one grey level is not 50,000 deviations."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros(40, int)
+    real = appearances(rng, 40)
+    grey = dataclasses.replace(real, lesion_redness=1e-6 * rng.normal(size=40))
+    tinted = dataclasses.replace(real, lesion_redness=np.full(40, 0.4))
+    found = appearance_drift(grey, labels, tinted, labels, grey, labels, ("a",))
+    measures = found["whole"]["measures"]["lesion_redness"]
+    assert measures["drift"]["drift"] == pytest.approx(0.4, abs=0.01)
+    assert measures["floor"] == 0
 
 
 def appearances(rng, n, **shifts):

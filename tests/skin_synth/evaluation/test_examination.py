@@ -127,3 +127,34 @@ def test_only_held_out_images_of_the_floor_are_a_yardstick_of_variety(trial, ima
     found = exam.tests()
     assert found["variety"]["whole"] is None
     assert found["profiles"]["whole"] is not None
+
+
+def photographed(split, times):
+    """The same lesions, each with so many photographs."""
+    return dataclasses.replace(
+        split,
+        images=np.tile(split.images, (times, 1, 1, 1)),
+        labels=np.tile(split.labels, times),
+        image_ids=tuple(f"{name} {i}" for i in range(times) for name in split.image_ids),
+        groups=split.groups * times,
+    )
+
+
+def test_tests_count_lesions_not_photographs(trial, images, tmp_path):
+    """Three photographs of each lesion prove no more than one; taken for three, they would."""
+    once = trial.examination(images, cache=Cache(tmp_path))
+    often = trial.examination(
+        images,
+        cache=Cache(tmp_path),
+        test=photographed(trial.test, 3),
+        train=photographed(trial.train, 3),
+    )
+    for name in ("difference", "texture"):
+        assert often.tests()[name] == once.tests()[name]
+    ours, theirs = (exam.faithfulness()["real"] for exam in (once, often))
+    assert theirs["confusion_of_lesions"] == ours["confusion"] == ours["confusion_of_lesions"]
+    assert (np.array(theirs["confusion"]) == 3 * np.array(ours["confusion"])).all()
+    for space in ("pixels", "features"):
+        ours, theirs = (exam.copies()[space]["whole"] for exam in (once, often))
+        assert theirs["absolute"]["n_yardstick"] == ours["absolute"]["n_yardstick"]
+        assert theirs["both"] == ours["both"]

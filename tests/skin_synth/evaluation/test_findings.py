@@ -39,6 +39,7 @@ RESULTS = {
                     "synthetic_median": 20.0,
                     "yardstick_median": 22.0,
                     "n": 220,
+                    "threshold": 15.0,
                     "near": 2,
                     "share_below": 2 / 220,
                     "share_expected": 0.01,
@@ -70,8 +71,16 @@ def test_the_summary_says_the_verdict_first_and_then_the_figures():
     assert "80% have a synthetic one" in on_variety
     assert "(95% by others)" in on_variety
     assert "90% lie among the real ones" in on_variety
-    assert "2 of 220 synthetic images (0.9%)" in on_copies
+    assert "2 of 220 synthetic images (0.9%) are nearer than 15.0" in on_copies
     assert "22.0 from held-out images" in on_copies
+
+
+def test_means_over_classes_are_of_the_same_classes_on_both_sides():
+    real = {"mean": 0.8, "classes": {"a": 0.8, "b": None}}
+    said = summary(changed(faithfulness={"real": real}))[2]
+    assert "assigns 90%" in said
+    assert "gets 80% right (means over classes with test images: a)" in said
+    assert "weakest class is b with 30%" in said
 
 
 def with_whole(**values):

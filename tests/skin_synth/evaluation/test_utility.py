@@ -10,7 +10,7 @@ import pytest
 
 from skin_synth.data import LabelledImages
 from skin_synth.evaluation.features import Extractor
-from skin_synth.evaluation.utility import default_steps, study, utility
+from skin_synth.evaluation.utility import check_request, default_steps, study, utility
 from skin_synth.evaluation.utility_arms import CONTROLS
 from skin_synth.evaluation.utility_statistics import GAIN, HARM, NEITHER
 from skin_synth.phantoms import render
@@ -213,6 +213,36 @@ def test_splits_that_do_not_fit_are_refused(splits):
     known = dataclasses.replace(test, groups=train.groups[:1] * len(test))
     with pytest.raises(InputError, match="test has no images of disc, blotch, ring, cluster in"):
         utility(train, validation, known, noise, paint_id="n", **OPTIONS)
+
+
+def test_one_test_lesion_of_a_class_is_warned_of(splits):
+    train, validation, test = splits
+    few = np.append(np.flatnonzero(test.labels < 3), len(test) - 1)
+    one = dataclasses.replace(
+        test,
+        images=test.images[few],
+        labels=test.labels[few],
+        image_ids=tuple(test.image_ids[row] for row in few),
+        groups=tuple(test.groups[row] for row in few),
+    )
+    options = {**OPTIONS, "seeds": 2, "steps": 1, "pool": 2}
+    found = utility(train, validation, one, noise, paint_id="n", **options)
+    assert any(text.startswith("one test lesion of cluster: ") for text in found["warnings"])
+
+
+def test_a_class_without_validation_images_is_refused_before_anything_is_computed(
+    phantom_data, monkeypatch
+):
+    from skin_synth.data import load_split
+
+    def poor(data_dir, name):
+        split = load_split(data_dir, name)
+        labels = np.zeros_like(split.labels) if name == "validation" else split.labels
+        return dataclasses.replace(split, labels=labels)
+
+    monkeypatch.setattr("skin_synth.evaluation.utility.load_split", poor)
+    with pytest.raises(InputError, match="validation has no images of"):
+        check_request(phantom_data, seeds=2, ratios=(1.0,))
 
 
 def test_painted_images_that_do_not_fit_are_refused(splits):

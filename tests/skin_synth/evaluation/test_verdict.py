@@ -178,7 +178,7 @@ def test_small_differences_are_no_fault_however_certain(results):
         "real_median": 10.0,
     }
     matrix = np.diag([10_000, 10_000, 10_000])
-    results["faithfulness"]["real"]["confusion"] = matrix.tolist()
+    results["faithfulness"]["real"]["confusion_of_lesions"] = matrix.tolist()
     results["faithfulness"]["synthetic"]["confusion"] = (
         matrix + np.array([[-500, 500, 0], [0, 0, 0], [0, 0, 0]])
     ).tolist()
@@ -187,11 +187,36 @@ def test_small_differences_are_no_fault_however_certain(results):
 
 def test_a_class_that_is_shown_too_rarely(results):
     results["faithfulness"]["synthetic"]["confusion"][0] = [70, 30, 0]
-    results["faithfulness"]["real"]["confusion"][0] = [100, 0, 0]
+    results["faithfulness"]["real"]["confusion_of_lesions"][0] = [100, 0, 0]
     (fault,) = judge_all(results)["faults"]
     assert (fault["fault"], fault["classes"]) == ("weak_class", ["mole"])
     assert "in 70% of the images asked for as mole, and in 100% of real ones" in fault["sentence"]
-    assert "most of the others look like blotch." in fault["sentence"]
+    assert "the others look like blotch most often." in fault["sentence"]
+
+
+def test_a_few_training_images_again_and_again_are_copies(results):
+    """Fifty times two of them: too few that are copied for a test that counts these."""
+    part = results["copies"]["pixels"]["classes"]["ring"]
+    part["absolute"] |= {"same": 50}
+    (fault,) = judge_all(results)["faults"]
+    assert (fault["fault"], fault["classes"]) == ("copies", ["ring"])
+    assert "50 of 60 synthetic images of ring are equal to a training image" in fault["sentence"]
+    part["absolute"] |= {"yardstick_same": 50}
+    assert judge_all(results)["faults"] == [], "real ones are so as often"
+
+
+def test_images_near_in_one_way_only_are_no_copies(results):
+    part = results["copies"]["pixels"]["classes"]["ring"]
+    for way in ("absolute", "relative"):
+        part[way] |= {"near": 30, "distinct": 30, "p_value": 1e-9}
+    assert judge_all(results)["faults"] == []
+    part["both"] |= {"near": 30, "p_value": 1e-9}
+    (fault,) = judge_all(results)["faults"]
+    assert "30 of 60 synthetic images of ring are nearer to a training image" in fault["sentence"]
+    assert "than all 60 other real images are" in fault["sentence"]
+    part["absolute"] |= {"rank": 3}
+    (fault,) = judge_all(results)["faults"]
+    assert "than all but 2 of 60 other real images are" in fault["sentence"]
 
 
 def test_images_of_other_skin(trial, clean):

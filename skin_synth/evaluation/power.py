@@ -1,0 +1,51 @@
+"""Which tests of the verdict could prove a fault at all, with so many images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skin_synth.evaluation.appearance import MEASURES
+from skin_synth.evaluation.significance import fisher, precedence
+
+
+def untested(
+    results: dict[str, Any], names: tuple[str, ...], threshold: float
+) -> dict[str, list[str]]:
+    """By kind of test, the classes with too few images for a fault to be proven at all.
+
+    Args:
+        results: what report.json holds, but verdict and summary.
+        names: the classes, in the order of their labels.
+        threshold: of a p-value that names a fault.
+    """
+    copied, faithful = results["copies"], results["faithfulness"]
+    measured = results["appearance"]["classes"]
+    real = faithful["real"]["confusion_of_lesions"]
+    asked = faithful["synthetic"]["confusion"]
+
+    def provable(kind: str, name: str) -> bool:
+        label = names.index(name)
+        if kind == "copies":
+            parts = (copied[space]["classes"][name] for space in ("pixels", "features"))
+            return any(part is not None and _least(part["absolute"]) < threshold for part in parts)
+        if kind == "duplicates":
+            return copied["duplicates"]["classes"][name] is not None
+        if kind == "class shown":
+            lost, found = sum(asked[label]), sum(real[label])
+            return bool(lost and found) and fisher(0, lost, found, found) < threshold
+        return results[kind]["classes"][name] is not None
+
+    kinds = ("copies", "duplicates", "class shown", "variety", "difference")
+    found = {kind: [name for name in names if not provable(kind, name)] for kind in kinds}
+    for measure in MEASURES:
+        kind = f"appearance ({measure.replace('_', ' ')})"
+        found[kind] = [
+            name for name in names if measured[name]["measures"][measure]["test"] is None
+        ]
+    return {kind: classes for kind, classes in found.items() if classes}
+
+
+def _least(part: dict[str, Any]) -> float:
+    """The p-value of images that all are copies, each of another image."""
+    others = part["n_yardstick"] - part["yardstick_same"]
+    return precedence(part["n"], part["n"], part["rank"], max(others, part["rank"]))
