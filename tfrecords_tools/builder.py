@@ -65,12 +65,14 @@ class BuildReport:
         rejections: the files that are not in it.
         lost_classes: classes of which every image was rejected; they are not in the data set.
         near_duplicates: pairs of images in different splits that look the same.
+        without_group: images to which the group column gives no group; None without such a column.
     """
 
     info: DatasetInfo
     rejections: tuple[Rejection, ...]
     lost_classes: tuple[str, ...] = ()
     near_duplicates: int = 0
+    without_group: int | None = None
 
 
 def build(
@@ -101,7 +103,13 @@ def build(
     _check_apart(Path(images), Path(out), chosen)
     with new_directory(out, overwrite=overwrite) as directory, _old_objects_left_alone():
         made = _build_into(directory, Path(images), chosen)
-    return BuildReport(read_info(out), made.rejections, made.lost_classes, len(made.near.pairs))
+    return BuildReport(
+        read_info(out),
+        made.rejections,
+        made.lost_classes,
+        near_duplicates=len(made.near.pairs),
+        without_group=made.without_group,
+    )
 
 
 @contextlib.contextmanager
@@ -122,6 +130,7 @@ class _Made:
     rejections: tuple[Rejection, ...]
     lost_classes: tuple[str, ...]
     near: NearDuplicates
+    without_group: int | None
 
 
 def _build_into(directory: Path, images: Path, options: BuildOptions) -> _Made:
@@ -132,7 +141,7 @@ def _build_into(directory: Path, images: Path, options: BuildOptions) -> _Made:
     expected = planner.plan(range(len(source.records)), {})
     spool = Spool(directory, source, options.images, runner, expected)
     spool.fill()
-    made = _settle(planner, spool, options.max_rejected)
+    made = _settle(planner, spool, options)
     written = spool.as_shards(made.plan, options.name)
     if written is None:
         written = _rewrite(directory, spool, made.plan, options.name, runner)
@@ -151,7 +160,7 @@ def _build_into(directory: Path, images: Path, options: BuildOptions) -> _Made:
     return made
 
 
-def _settle(planner: Planner, spool: Spool, max_rejected: float) -> _Made:
+def _settle(planner: Planner, spool: Spool, options: BuildOptions) -> _Made:
     """Settles duplicates and leaks, and plans what is left."""
     source = planner.source
     settled = settle(source.records, copies(spool.traces, spool.pixels_hashes))
@@ -161,11 +170,13 @@ def _settle(planner: Planner, spool: Spool, max_rejected: float) -> _Made:
     rows = [row for row in rows if row not in leaks]
     here = (*spool.rejections, *settled.rejections.values(), *leaks.values())
     rejections = tuple(sorted((*source.rejections, *here), key=lambda rejection: rejection.file))
-    _check_share(rejections, len(rows), max_rejected)
+    _check_share(rejections, len(rows), options.max_rejected)
     plan = planner.plan(rows, settled.joined)
     lost = {record.label for record in source.records} - set(plan.class_names)
     near = find_across_splits(plan.members, spool.traces.perceptual, spool.greys)
-    return _Made(plan, rejections, tuple(sorted(lost)), near)
+    without = sum(not source.records[row].has_group for row in rows)
+    without_group = without if options.group_column else None
+    return _Made(plan, rejections, tuple(sorted(lost)), near, without_group)
 
 
 def _rewrite(
@@ -217,6 +228,7 @@ def _tell(
             near_duplicates=made.near,
             re_encoded=spool.re_encoded,
             profiles_ignored=spool.with_profile,
+            without_group=made.without_group,
             input_fingerprint=spool.fingerprint,
         )
     )

@@ -186,6 +186,8 @@ def _build(options: argparse.Namespace) -> None:
     counts = ", ".join(f"{n} {files.num_records:,}" for n, files in report.info.splits.items())
     out = printable(options.out)
     print(f"{out}: {counts} images in {len(report.info.class_names)} classes")
+    if report.without_group is not None:
+        print(f"images without a group, each a group of its own: {report.without_group:,}")
     if report.rejections:
         print(f"{len(report.rejections):,} files rejected: see {out}/{REJECTED}")
     if report.near_duplicates:

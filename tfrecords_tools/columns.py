@@ -47,6 +47,11 @@ def check_columns(columns: tuple[Column, ...]) -> None:
             raise InputError(f"extra column {column.name!r} is asked for twice")
 
 
+def is_missing(cell: str) -> bool:
+    """Whether a cell is blank or says that there is no value."""
+    return cell.strip().lower() in MISSING_CELLS
+
+
 def parse_cell(cell: str, column: Column, place: str) -> Value:
     """The value of a cell; `MISSING` of its kind where it is blank or says so.
 
@@ -59,7 +64,7 @@ def parse_cell(cell: str, column: Column, place: str) -> Value:
         InputError: it cannot be read as the column's kind.
     """
     text = cell.strip()
-    if text.lower() in MISSING_CELLS:
+    if is_missing(text):
         return MISSING[column.kind]
     try:
         if column.kind == FLOAT:

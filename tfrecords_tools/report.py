@@ -30,6 +30,7 @@ def build_report(
     near_duplicates: NearDuplicates,
     re_encoded: int,
     profiles_ignored: int,
+    without_group: int | None,
     input_fingerprint: str,
 ) -> bytes:
     """The report as JSON; equal builds give equal bytes, so no time, host or path is in it.
@@ -46,6 +47,7 @@ def build_report(
         near_duplicates: across splits.
         re_encoded: images whose bytes are not those of the file.
         profiles_ignored: images with a colour profile other than sRGB, which is not applied.
+        without_group: images that a table with groups gives none; None where there is none such.
         input_fingerprint: of the files read.
     """
     members, rejections = list(members), list(rejections)
@@ -63,6 +65,7 @@ def build_report(
         },
         "lost_classes": list(lost_classes),
         "groups": {split: len(groups[split]) for split in SPLITS},
+        "images_without_group": without_group,
         "rejected": len(rejections),
         "rejected_by_reason": dict(sorted(Counter(r.reason for r in rejections).items())),
         "joined_groups": dict(sorted(joined_groups.items())),

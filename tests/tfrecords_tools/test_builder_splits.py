@@ -215,3 +215,18 @@ def test_report_tells_of_joined_groups_and_profiles(tmp_path):
     assert report["re_encoded"] == 0
     assert report["near_duplicates"] == 0
     assert verify(tmp_path / "out").problems == ()
+
+
+def test_images_without_a_group_are_counted(tmp_path):
+    images, labels = lesions(tmp_path)
+    labels.write_text(labels.read_text().replace("HAM_7,", "NA,").replace("HAM_9,", ","))
+    report = build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
+    told = json.loads((tmp_path / "out" / "build_report.json").read_text())
+    assert report.without_group == told["images_without_group"] == 6
+    assert sum(told["groups"].values()) == 24
+    alone = {r.image_id for r in everything(tmp_path / "out") if r.group == r.image_id}
+    assert alone == {f"ISIC_{number:03d}" for number in (21, 22, 23, 27, 28, 29)}
+    options = {"label_column": "dx", "labels": labels, "size": 8}
+    assert build(images, tmp_path / "none", name="x", **options).without_group is None
+    told = json.loads((tmp_path / "none" / "build_report.json").read_text())
+    assert told["images_without_group"] is None

@@ -147,7 +147,9 @@ def test_every_option_arrives(folders, tmp_path, capsys):
         "--min_side 10 --max_rejected 0.05 --seed 3 --workers 2"
     )
     assert cli.main_with(line.split()) == 0
-    assert "1 files rejected" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1 files rejected" in told
+    assert "images without a group, each a group of its own: 0\n" in told
     assert cli.main_with(["inspect", str(tmp_path / "data")]) == 0
     told = capsys.readouterr().out
     for words in ("original", "train=1/2 test=1/2", "min_side 10", "max_rejected 0.05", "seed 3",

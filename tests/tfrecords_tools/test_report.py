@@ -24,6 +24,7 @@ def report(**changes) -> bytes:
         "near_duplicates": NearDuplicates((NearDuplicate(0, 2, "none", 0.99),), cut_short=False),
         "re_encoded": 2,
         "profiles_ignored": 1,
+        "without_group": 5,
         "input_fingerprint": "f00",
     }
     return build_report(**(fields | changes))
@@ -43,6 +44,7 @@ def test_counts():
         },
         "lost_classes": ["df"],
         "groups": {"train": 2, "validation": 0, "test": 1},
+        "images_without_group": 5,
         "rejected": 2,
         "rejected_by_reason": {"damaged": 1, "empty": 1},
         "joined_groups": {"g9": "g1"},

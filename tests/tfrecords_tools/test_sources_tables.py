@@ -391,3 +391,27 @@ def test_id_of_an_image_without_a_group_that_is_a_group(tmp_path):
     options = BuildOptions(name="x", labels=labels, group_column="lesion")
     with pytest.raises(InputError, match="image 'b' has no group, and its id, which stands in"):
         find(touch(tmp_path / "i", "a.jpg", "b.jpg"), options)
+
+
+@pytest.mark.parametrize("cell", ["", " ", "NA", "nan", "null", "None", " n/a "])
+def test_missing_group_is_no_group(cell, tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg")
+    source = read(images, table(tmp_path / "l.csv", f"a,{cell},nv", f"b,{cell},mel", "c,g,nv"))
+    assert [(record.group, record.has_group) for record in source.records] == [
+        ("a", False),
+        ("b", False),
+        ("g", True),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["NA", "NaN", " null ", "none"])
+def test_missing_label_is_no_class(cell, tmp_path):
+    labels = table(tmp_path / "l.csv", "a,g,nv", f"b,h,{cell}")
+    source = read(touch(tmp_path / "i", "a.jpg", "b.jpg"), labels)
+    assert source.labels == {"nv"}
+    assert source.rejections == (Rejection("b.jpg", "label_missing", f"dx is {cell!r}"),)
+
+
+def test_missing_group_in_one_of_two_equal_rows(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,NA,nv", "a,,nv")
+    assert len(read(touch(tmp_path / "i", "a.jpg"), labels).records) == 1

@@ -25,6 +25,7 @@ class ImageRecord:
         group: its lesion or patient; the image's own id where none is known.
         split: the one that the source gives it; None where it gives none.
         extras: values of the source's columns, in their order.
+        has_group: whether the source gives the group.
     """
 
     file: str
@@ -33,6 +34,7 @@ class ImageRecord:
     group: str
     split: str | None = None
     extras: tuple[Value, ...] = ()
+    has_group: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tfrecords_tools.columns import parse_cell
+from tfrecords_tools.columns import is_missing, parse_cell
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.schema import SPLITS, Value
@@ -32,13 +32,22 @@ from tfrecords_tools.sources.listing import (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Row:
-    """What the tables say of one image; label and its problem exclude each other."""
+    """What the tables say of one image; label and its problem exclude each other.
+
+    A blank group is none.
+    """
 
     label: str
     problem: tuple[str, str] | None
     group: str
     split: str | None
     extras: tuple[Value, ...]
+
+    def record(self, file: str, image_id: str) -> ImageRecord:
+        group = self.group or image_id
+        return ImageRecord(
+            file, image_id, self.label, group, self.split, self.extras, bool(self.group)
+        )
 
 
 def from_tables(images: Path, labels: Path, options: BuildOptions) -> Source:
@@ -63,8 +72,7 @@ def from_tables(images: Path, labels: Path, options: BuildOptions) -> Source:
         if row.problem:
             rejections.append(Rejection(file, *row.problem))
         else:
-            group = row.group or image_id
-            records.append(ImageRecord(file, image_id, row.label, group, row.split, row.extras))
+            records.append(row.record(file, image_id))
     named = set(files.values())
     for file in found:
         if file not in named:
@@ -139,7 +147,7 @@ class _Tables:
         return _Row(
             label=label,
             problem=problem,
-            group=joined.get(group_column, "").strip() if group_column else "",
+            group=_group(joined.get(group_column, "")) if group_column else "",
             split=_split(place, joined.get(split_column, "")) if split_column else None,
             extras=tuple(
                 parse_cell(joined.get(column.name, ""), column, place)
@@ -157,9 +165,10 @@ class _Tables:
             missing = f"its row of {self.labels.name} marks no class"
         else:
             raw = cells[self._options.label_column]
-            missing = f"{self._options.label_column} is empty"
+            told = repr(raw) if raw.strip() else "empty"
+            missing = f"{self._options.label_column} is {told}"
         label = normalise(raw)
-        if not label:
+        if not label or (is_missing(label) and not self._one_hot):
             return "", ("label_missing", missing)
         self._raw_labels[label].add(raw)
         return label, None
@@ -253,6 +262,11 @@ class _reading:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, UnicodeDecodeError | csv.Error):
             raise InputError(f"{self.path} cannot be read as a UTF-8 CSV: {error}") from error
+
+
+def _group(cell: str) -> str:
+    """The group that a cell names; blank where it names none."""
+    return "" if is_missing(cell) else cell.strip()
 
 
 def _split(place: str, cell: str) -> str:
