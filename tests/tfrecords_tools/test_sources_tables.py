@@ -415,3 +415,31 @@ def test_missing_label_is_no_class(cell, tmp_path):
 def test_missing_group_in_one_of_two_equal_rows(tmp_path):
     labels = table(tmp_path / "l.csv", "a,NA,nv", "a,,nv")
     assert len(read(touch(tmp_path / "i", "a.jpg"), labels).records) == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)])
+def test_ids_and_groups_are_compared_in_composed_form(one, other, tmp_path):
+    images = touch(tmp_path / "i", f"{other}.jpg", "b.jpg", f"{other}/c.jpg")
+    labels = table(tmp_path / "l.csv", f"{one},{one},nv", f"b,{other},mel", f"{one}/c,g,nv")
+    metadata = table(tmp_path / "m.csv", f"{other},7", head="image_id,age")
+    source = read(images, labels, metadata=metadata, extra_columns="age:int")
+    assert summary(source) == [
+        ("b.jpg", "b", "mel", COMPOSED),
+        (f"{other}.jpg", COMPOSED, "nv", COMPOSED),
+        (f"{other}/c.jpg", f"{COMPOSED}/c", "nv", "g"),
+    ]
+    assert [record.extras for record in source.records] == [(-1,), (7,), (-1,)]
+    assert source.rejections == ()
+
+
+def test_two_files_of_one_composed_name(tmp_path):
+    images = touch(tmp_path / "i", f"{COMPOSED}.jpg", f"{DECOMPOSED}.jpg")
+    told = r"files 'cafe\\u0301\.jpg' and 'caf\\xe9\.jpg' have the same name .*: rename or remove"
+    with pytest.raises(InputError, match=told):
+        read(images, table(tmp_path / "l.csv", f"{COMPOSED},g,nv"))
+
+
+def test_two_rows_of_one_composed_id(tmp_path):
+    labels = table(tmp_path / "l.csv", f"{COMPOSED},g,nv", f"{DECOMPOSED},h,nv")
+    with pytest.raises(InputError, match=r"two rows of .* that differ"):
+        read(touch(tmp_path / "i", f"{COMPOSED}.jpg"), labels)

@@ -105,8 +105,13 @@ def make_source(
 
 
 def normalise(name: str) -> str:
-    """A label as the data set holds it: stripped, in Unicode's composed form (NFC)."""
-    return unicodedata.normalize("NFC", name.strip())
+    """A label or group as the data set holds it: stripped, in Unicode's composed form (NFC)."""
+    return composed(name.strip())
+
+
+def composed(name: str) -> str:
+    """A name in Unicode's composed form (NFC), in which ids and names of files are compared."""
+    return unicodedata.normalize("NFC", name)
 
 
 def check_collisions(raw_labels: Mapping[str, Collection[str]]) -> None:

@@ -24,6 +24,7 @@ from tfrecords_tools.sources.listing import (
     Rejection,
     Source,
     check_collisions,
+    composed,
     few,
     make_source,
     normalise,
@@ -53,12 +54,13 @@ class _Row:
 def from_tables(images: Path, labels: Path, options: BuildOptions) -> Source:
     """Takes label, group, split and extra columns of each image from one or two CSVs.
 
-    An id names a file by its path below `images` or by its name, with or without the suffix.
+    An id names a file by its path below `images` or by its name, with or without the suffix; both
+    are compared in Unicode's composed form (NFC).
 
     Raises:
         InputError: no such file or folder, a missing column, a row without a file or with a file
             that several images could be, two rows of one image that differ, a cell that cannot
-            be read, or two names that are one label.
+            be read, two names that are one label, or two files whose names are one.
     """
     found, rejections = walk(images)
     tables = _Tables(labels, options)
@@ -244,7 +246,7 @@ def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str,
                     f"{path}, line {reader.line_num} has more cells than the header: a comma in a "
                     "text needs quotes around the text"
                 )
-            image_id = row[id_column].strip()
+            image_id = normalise(row[id_column])
             if not image_id:
                 raise InputError(f"{path} has a row without an id: fill it in or drop the row")
             yield reader.line_num, image_id, row
@@ -266,7 +268,7 @@ class _reading:
 
 def _group(cell: str) -> str:
     """The group that a cell names; blank where it names none."""
-    return "" if is_missing(cell) else cell.strip()
+    return "" if is_missing(cell) else normalise(cell)
 
 
 def _split(place: str, cell: str) -> str:
@@ -295,7 +297,8 @@ def _match(
     ids: Iterable[str], images: Iterable[str], others: Iterable[str], labels: Path
 ) -> dict[str, str]:
     """The file of each id; one that is no image only where no image fits."""
-    ids = list(ids)
+    ids, images = list(ids), list(images)
+    _check_names(images)
     # Others come second, so that a sidecar such as x.json beside x.jpg does not compete.
     by_image, by_other = _by_name(images, set(ids)), _by_name(others, set(ids))
     if missing := [id_ for id_ in ids if id_ not in by_image and id_ not in by_other]:
@@ -318,11 +321,23 @@ def _match(
     return files
 
 
+def _check_names(files: Iterable[str]) -> None:
+    """Fails where two files differ in the form of their Unicode alone: no id could tell them."""
+    known: dict[str, str] = {}
+    for file in files:
+        if (other := known.setdefault(composed(file), file)) != file:
+            raise InputError(
+                f"files {other!a} and {file!a} have the same name in Unicode's composed "
+                "form (NFC): rename or remove one"
+            )
+
+
 def _by_name(files: Iterable[str], ids: set[str]) -> dict[str, tuple[str, ...]]:
     """Files by those ids that may mean them."""
     fitting: dict[str, tuple[str, ...]] = {}
     for file in files:
-        name = os.path.basename(file)
-        for key in ids & {file, name, without_suffix(file), without_suffix(name)}:
+        path = composed(file)
+        name = os.path.basename(path)
+        for key in ids & {path, name, without_suffix(path), without_suffix(name)}:
             fitting[key] = (*fitting.get(key, ()), file)
     return fitting
