@@ -1,4 +1,4 @@
-"""The one error that bad input raises, and the end that a signal asks for."""
+"""Errors: bad input, an image that is not taken, and the end that a signal asks for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ import signal
 
 class InputError(ValueError):
     """Input that cannot be used; the message says what was received and what to do about it."""
+
+
+class Rejected(Exception):
+    """An image that is not taken: a reason (slug) and a detail for a person."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
 
 
 class Stopped(KeyboardInterrupt):

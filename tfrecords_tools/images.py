@@ -12,7 +12,8 @@ import numpy as np
 from google_crc32c import value as crc32c
 from PIL import Image, ImageChops, UnidentifiedImageError
 
-from tfrecords_tools.errors import InputError
+from tfrecords_tools.bit_depth import check_upper_bytes, deep_grey, deep_png
+from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.options import CROP, PAD, PNG, SQUASH, ImageOptions
 from tfrecords_tools.perceptual import perceptual_hash
 
@@ -64,15 +65,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What makes an image upright, by its EXIF orientation."""
-
-
-class Rejected(Exception):
-    """An image that is not taken: a reason (slug) and a detail for a person."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,9 +141,13 @@ def pixels_hash(image: Image.Image) -> bytes:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB: 16 bits scaled, alpha composited on white, palettes and CMYK converted."""
+    """8-bit RGB: 16 bits scaled, alpha composited on white, palettes and CMYK converted.
+
+    Raises:
+        Rejected: the range of 16 or 32 bits is unclear.
+    """
     if image.mode.startswith("I") or image.mode == "F":
-        return _to_8_bit(image).convert("RGB")
+        return deep_grey(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba).convert("RGB")
@@ -377,30 +373,11 @@ def _as_rgb(image: Image.Image, content: bytes, *, deep: bool) -> Image.Image:
     if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
         # Pillow takes all CMYK JPEGs for inverted, but only Adobe's are.
         return to_rgb(ImageChops.invert(image))
-    if deep and image.format == "PNG" and "transparency" not in image.info:
-        return _deep_png(content)
+    if deep and image.format == "PNG":
+        return deep_png(content, transparent_colour="transparency" in image.info)
+    if deep:
+        check_upper_bytes(image)
     return to_rgb(image)
-
-
-def _deep_png(content: bytes) -> Image.Image:
-    """A 16-bit PNG, of which Pillow keeps the upper bytes only; values are divided by 257."""
-    import tensorflow as tf
-
-    values = tf.io.decode_png(content, dtype=tf.uint16).numpy().astype(np.float64) / 257
-    channels = values.shape[-1]
-    colour = values[..., : channels - 1 + channels % 2]
-    if channels % 2 == 0:
-        alpha = values[..., -1:] / 255
-        colour = colour * alpha + 255 * (1 - alpha)
-    rounded = np.rint(colour).astype(np.uint8)
-    return Image.fromarray(np.broadcast_to(rounded, (*rounded.shape[:2], 3)))
-
-
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits: 16-bit values scaled by 257, floats in [0, 1] by 255."""
-    values = np.nan_to_num(np.asarray(image, np.float64))
-    scale = 255.0 if image.mode == "F" and values.max(initial=0.0) <= 1.0 else 1 / 257
-    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
 
 
 def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:

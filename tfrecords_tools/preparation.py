@@ -12,7 +12,8 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from tfrecords_tools.images import PreparedImage, Rejected, decode, pixels_hash, prepare
+from tfrecords_tools.errors import Rejected
+from tfrecords_tools.images import PreparedImage, decode, pixels_hash, prepare
 from tfrecords_tools.near_duplicates import small_grey
 from tfrecords_tools.options import ImageOptions
 from tfrecords_tools.schema import Column, Record, record_pieces

@@ -17,8 +17,8 @@ import numpy as np
 
 from tfrecords_tools import contact_sheets
 from tfrecords_tools.duplicates import Traces
-from tfrecords_tools.errors import InputError
-from tfrecords_tools.images import PreparedImage, Rejected
+from tfrecords_tools.errors import InputError, Rejected
+from tfrecords_tools.images import PreparedImage
 from tfrecords_tools.options import ImageOptions
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.preparation import (
