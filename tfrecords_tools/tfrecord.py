@@ -25,6 +25,8 @@ HEAD = struct.Struct("<QI")
 FOOT = struct.Struct("<I")
 MASK = 0xA282EAD8
 READ_BUFFER = 2**20
+MOST_PIECES = 1024
+"""That Linux writes at a time (IOV_MAX)."""
 
 
 class DamagedRecord(Exception):
@@ -80,7 +82,9 @@ class RecordWriter:
         return start
 
     def _write(self, pieces: list[bytes]) -> None:
-        """Writes pieces without joining them first."""
+        """Writes pieces without joining them first, unless they are too many for that."""
+        if len(pieces) > MOST_PIECES:
+            pieces = [b"".join(pieces)]
         left = sum(map(len, pieces)) - os.writev(self._file.fileno(), pieces)
         if left:  # the system took less than it was given; the rest, and any error, come now
             view = memoryview(b"".join(pieces)[-left:])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from tfrecords_tools.schema import Record, parse_record, record_pieces
 from tfrecords_tools.tfrecord import DamagedRecord, RecordWriter, read_all, read_at, read_file
 
 RECORDS = [b"first", b"", b"\0" * 1000, bytes(range(256)) * 4]
@@ -47,6 +48,23 @@ def test_record_in_pieces(tmp_path):
     assert list(read_file(tmp_path / "x")) == [b"onetwo", b"", b"three"]
     assert (writer.length, writer.num_bytes) == (3, 11)
     assert read_at(tmp_path / "x", offsets[2]) == b"three"
+
+
+@pytest.mark.parametrize("count", [1021, 1022, 1023, 1024, 5000])
+def test_record_of_more_pieces_than_the_system_takes(count, tmp_path):
+    pieces = [b"%d" % number for number in range(count)]
+    with RecordWriter(tmp_path / "x") as writer:
+        offsets = [writer.write(*pieces), writer.write(b"next")]
+    assert list(read_file(tmp_path / "x")) == [b"".join(pieces), b"next"]
+    assert read_at(tmp_path / "x", offsets[1]) == b"next"
+
+
+def test_record_of_many_extra_columns(tmp_path):
+    extras = {f"column_{number}": number for number in range(300)}
+    record = Record(b"image", 1, "id", "group", extras=extras)
+    with RecordWriter(tmp_path / "x") as writer:
+        writer.write(*record_pieces(record))
+    assert [parse_record(found) for found in read_file(tmp_path / "x")] == [record]
 
 
 def test_writer_whose_system_takes_little_at_a_time(tmp_path, monkeypatch):
