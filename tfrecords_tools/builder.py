@@ -65,6 +65,7 @@ class BuildReport:
         rejections: the files that are not in it.
         lost_classes: classes of which every image was rejected; they are not in the data set.
         near_duplicates: pairs of images in different splits that look the same.
+        near_duplicates_cut_short: whether the search for them was, so that there may be more.
         without_group: images to which the group column gives no group; None without such a column.
     """
 
@@ -72,6 +73,7 @@ class BuildReport:
     rejections: tuple[Rejection, ...]
     lost_classes: tuple[str, ...] = ()
     near_duplicates: int = 0
+    near_duplicates_cut_short: bool = False
     without_group: int | None = None
 
 
@@ -108,6 +110,7 @@ def build(
         made.rejections,
         made.lost_classes,
         near_duplicates=len(made.near.pairs),
+        near_duplicates_cut_short=made.near.cut_short,
         without_group=made.without_group,
     )
 

@@ -195,6 +195,8 @@ def _build(options: argparse.Namespace) -> None:
             f"{report.near_duplicates:,} pairs of images in different splits look the same: see "
             f"{out}/{NEAR_DUPLICATES}"
         )
+    if report.near_duplicates_cut_short:
+        print("the search for images that look the same was cut short: there may be more")
     if report.lost_classes:
         print(f"classes without a single good image, left out: {', '.join(report.lost_classes)}")
 

@@ -101,14 +101,15 @@ def _provenance(directory: Path) -> list[str]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in report["rejected_by_reason"].items())
         options = ", ".join(f"{name} {_told(v)}" for name, v in report["options"].items())
         rejected, source = report["rejected"], report["input_fingerprint"]
-        alike = report["near_duplicates"]
+        alike, cut_short = report["near_duplicates"], report["near_duplicates_cut_short"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({error!r}): build the data set again") from error
     return [
         "",
         f"rejected files: {rejected}" + (f" ({reasons})" if reasons else ""),
         f"images of different splits that look the same: {alike}"
-        + (f" pairs, see {NEAR_DUPLICATES}" if alike else ""),
+        + (f" pairs, see {NEAR_DUPLICATES}" if alike else "")
+        + ("; there may be more, for the search was cut short" if cut_short else ""),
         f"built with: {options}",
         f"input fingerprint: {source}",
     ]

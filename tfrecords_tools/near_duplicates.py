@@ -11,6 +11,7 @@ import dataclasses
 import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -21,7 +22,9 @@ MIN_CORRELATION = 0.97
 """Least correlation of the two pictures in grey. On HAM10000 every pair of one hash above it shows
 one lesion; copies that were re-encoded at quality 30 or shrunk to half have 0.99."""
 MAX_CANDIDATES = 20_000
-"""Pairs that are looked at: a data set of one picture would have more than anyone can use."""
+"""Pairs that are looked at: a data set of one picture would have more than anyone can use. Each two
+splits have a fair share of them."""
+Item = TypeVar("Item")
 COLUMNS = ("split", "image_id", "other_split", "other_image_id", "symmetry", "correlation")
 
 
@@ -62,7 +65,11 @@ def find_across_splits(
         perceptual: uint64[n], hash of each row.
         greys: gives `small_grey` of each of some rows.
     """
-    candidates = list(itertools.islice(_candidates(members, perceptual), MAX_CANDIDATES + 1))
+    of_pairs = [
+        _candidates(members[one], members[other], perceptual)
+        for one, other in itertools.combinations(members, 2)
+    ]
+    candidates = list(itertools.islice(_in_turns(of_pairs), MAX_CANDIDATES + 1))
     cut_short = len(candidates) > MAX_CANDIDATES
     del candidates[MAX_CANDIDATES:]
     rows = sorted({row for one, other, _ in candidates for row in (one, other)})
@@ -104,14 +111,26 @@ def near_duplicates_csv(
 
 
 def _candidates(
-    members: Mapping[str, Sequence[int]], perceptual: np.ndarray
+    some: Sequence[int], others: Sequence[int], perceptual: np.ndarray
 ) -> Iterator[tuple[int, int, str]]:
-    rows = {split: np.asarray(of_split, np.int64) for split, of_split in members.items()}
-    for one, other in itertools.combinations(rows, 2):
-        for symmetry in SYMMETRIES:
-            turned = transformed(perceptual[rows[other]], symmetry)
-            for i, j, _ in near_pairs(perceptual[rows[one]], turned):
-                yield int(rows[one][i]), int(rows[other][j]), symmetry
+    """Rows of two splits that have close hashes, and what brings them together."""
+    ours, theirs = perceptual[list(some)], perceptual[list(others)]
+    for symmetry in SYMMETRIES:
+        for i, j, _ in near_pairs(ours, transformed(theirs, symmetry)):
+            yield int(some[i]), int(others[j]), symmetry
+
+
+def _in_turns(parts: Iterable[Iterator[Item]]) -> Iterator[Item]:
+    """One item of each part, again and again, until all have ended."""
+    parts = list(parts)
+    while parts:
+        left = []
+        for part in parts:
+            for item in part:
+                yield item
+                left.append(part)
+                break
+        parts = left
 
 
 def _turned(picture: np.ndarray, symmetry: str) -> np.ndarray:

@@ -161,6 +161,19 @@ def test_every_option_arrives(folders, tmp_path, capsys):
     assert cli.main_with(again.split()) == 0
 
 
+def test_search_that_was_cut_short_is_told(folders, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tfrecords_tools.near_duplicates.MAX_CANDIDATES", 0)
+    for number in range(12):
+        Image.new("RGB", (9 + number, 9), (number, 0, 0)).save(
+            folders / "naevus" / f"f{number}.png"
+        )
+    assert cli.main_with(["build", str(folders), "--out", str(tmp_path / "o"), "--name", "x"]) == 0
+    assert (
+        "search for images that look the same was cut short: there may be more"
+        in capsys.readouterr().out
+    )
+
+
 def test_lost_class_is_told(folders, tmp_path, capsys):
     (folders / "df").mkdir()
     (folders / "df" / "x.png").write_bytes(b"")

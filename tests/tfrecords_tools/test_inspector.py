@@ -87,6 +87,16 @@ def test_near_duplicates_are_counted(damageable):
     assert told in inspect(damageable)
 
 
+@pytest.mark.parametrize("found", [0, 3])
+def test_search_that_was_cut_short_is_told(found, damageable):
+    path = damageable / BUILD_REPORT
+    report = json.loads(path.read_text())
+    report |= {"near_duplicates": found, "near_duplicates_cut_short": True}
+    path.write_text(json.dumps(report))
+    (line,) = (line for line in inspect(damageable) if "look the same" in line)
+    assert line.endswith("; there may be more, for the search was cut short")
+
+
 def test_extra_columns_and_what_they_lack(tmp_path):
     columns = (Column("age", FLOAT), Column("count", INT), Column("site", TEXT))
     values = [(50.0, 3, "back"), (float("nan"), -1, ""), (0.0, 0, ""), (float("nan"), 7, "")]

@@ -123,3 +123,20 @@ def test_csv():
         ["split", "image_id", "other_split", "other_image_id", "symmetry", "correlation"],
         ["train", 'a,"b"', "test", "c", "half_turn", "0.9877"],
     ]
+
+
+def test_crowded_pair_of_splits_does_not_hide_another(monkeypatch):
+    monkeypatch.setattr(near_duplicates, "MAX_CANDIDATES", 20)
+    pictures = [picture(0)] * 16 + [picture(1), picture(1)]
+    members = {"train": [*range(8), 16], "validation": list(range(8, 16)), "test": [17]}
+    found = found_among(pictures, members)
+    assert found.cut_short
+    assert (16, 17) in {(pair.row, pair.other) for pair in found.pairs}
+
+
+def test_what_one_pair_of_splits_leaves_is_for_the_others(monkeypatch):
+    monkeypatch.setattr(near_duplicates, "MAX_CANDIDATES", 9)
+    pictures = [picture(0)] * 6 + [picture(1)]
+    found = found_among(pictures, {"train": [0, 1, 2], "validation": [3, 4, 5], "test": [6]})
+    assert not found.cut_short
+    assert len(found.pairs) == 9
