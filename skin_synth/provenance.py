@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError
 
 MANIFEST = "manifest.csv"
@@ -79,12 +80,8 @@ def encode_synthetic(image: np.ndarray, provenance: Provenance) -> bytes:
 
 def manifest_csv(rows: Iterable[Provenance]) -> bytes:
     """The manifest as a UTF-8 CSV with one row an image."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(field.name for field in dataclasses.fields(Provenance))
-    for row in rows:
-        writer.writerow(dataclasses.astuple(row))
-    return buffer.getvalue().encode()
+    columns = [field.name for field in dataclasses.fields(Provenance)]
+    return csv_bytes(columns, map(dataclasses.astuple, rows))
 
 
 def read_manifest(path: Path) -> list[Provenance]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import os
 from pathlib import Path
 
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.contact_sheets import UNSAFE
+from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.reader import read, read_info
 
 IMAGES_CSV = "images.csv"
@@ -44,16 +44,13 @@ def write_image_folder(
     with new_directory(out, overwrite=overwrite) as root:
         for split, folder in itertools.product(info.splits, folders):
             (root / split / folder).mkdir(parents=True)
-        with (root / IMAGES_CSV).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for split in info.splits:
-                for number, record in enumerate(read(data, split)):
-                    suffix = "png" if record.image.startswith(PNG) else "jpg"
-                    path = f"{split}/{folders[record.label]}/{number:06d}.{suffix}"
-                    (root / path).write_bytes(record.image)
-                    name = info.class_names[record.label]
-                    writer.writerow(
-                        (path, split, name, record.image_id, record.group, record.origin)
-                    )
+        rows = []
+        for split in info.splits:
+            for number, record in enumerate(read(data, split)):
+                suffix = "png" if record.image.startswith(PNG) else "jpg"
+                path = f"{split}/{folders[record.label]}/{number:06d}.{suffix}"
+                (root / path).write_bytes(record.image)
+                name = info.class_names[record.label]
+                rows.append((path, split, name, record.image_id, record.group, record.origin))
+        (root / IMAGES_CSV).write_bytes(csv_bytes(COLUMNS, rows))
     return Path(out)

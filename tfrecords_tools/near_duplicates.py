@@ -6,9 +6,7 @@ leaks from training into test. They are reported, not removed: only a person kno
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
@@ -16,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.perceptual import SIDE, SYMMETRIES, near_pairs, transformed
 
 MIN_CORRELATION = 0.97
@@ -100,14 +99,12 @@ def near_duplicates_csv(
         image_ids: by row.
         split_of: by row.
     """
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows = []
     for pair in found.pairs:
         one = (split_of[pair.row], image_ids[pair.row])
         other = (split_of[pair.other], image_ids[pair.other])
-        writer.writerow((*one, *other, pair.symmetry, f"{pair.correlation:.4f}"))
-    return buffer.getvalue().encode()
+        rows.append((*one, *other, pair.symmetry, f"{pair.correlation:.4f}"))
+    return csv_bytes(COLUMNS, rows)
 
 
 def _candidates(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.near_duplicates import NearDuplicates
 from tfrecords_tools.schema import SPLITS
 from tfrecords_tools.sources import Rejection
@@ -79,12 +78,5 @@ def build_report(
 
 def rejected_csv(rejections: Iterable[Rejection]) -> bytes:
     """The rejections as a UTF-8 CSV with columns file, reason and detail, sorted by file."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    # Python 3.11 does not quote a carriage return by itself.
-    quoting = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for rejection in sorted(rejections, key=lambda rejection: rejection.file):
-        row = (rejection.file, rejection.reason, rejection.detail)
-        (quoting if "\r" in "".join(row) else writer).writerow(row)
-    return buffer.getvalue().encode("utf-8", "backslashreplace")
+    ordered = sorted(rejections, key=lambda rejection: rejection.file)
+    return csv_bytes(COLUMNS, ((r.file, r.reason, r.detail) for r in ordered))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +21,7 @@ from skin_synth.provenance import Provenance
 from skin_synth.synthesis.candidates import PATIENCE, START, Drawing
 from skin_synth.synthesis.filters import REASONS, Gauge
 from tfrecords_tools.contact_sheets import IMAGES, SIDE, Sheet, contact_sheet
+from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.schema import CONTACT_SHEETS
 
 BALANCE_REPORT = "balance_report.json"
@@ -126,21 +125,17 @@ def read_warnings(directory: str | os.PathLike[str]) -> list[str]:
 
 def candidates_csv(drawings: Sequence[Drawing], training: LabelledImages) -> bytes:
     """Every candidate with what was measured of it, and what became of it."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(
-        (
-            "label",
-            "seed",
-            "outcome",
-            "nearest_image_id",
-            "nearest_distance",
-            "class_probability",
-            "realism",
-        )
+    columns = (
+        "label",
+        "seed",
+        "outcome",
+        "nearest_image_id",
+        "nearest_distance",
+        "class_probability",
+        "realism",
     )
-    writer.writerows(row for drawing in drawings for row in _candidates(drawing, training))
-    return buffer.getvalue().encode()
+    rows = (row for drawing in drawings for row in _candidates(drawing, training))
+    return csv_bytes(columns, rows)
 
 
 def write_sheets(directory: Path, account: Account) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import io
 
@@ -120,3 +121,9 @@ def test_what_is_no_image_is_refused(content, tmp_path):
         read_chunks(tmp_path / "x.png")
     with pytest.raises(InputError, match="is not there"):
         read_chunks(tmp_path / "none.png")
+
+
+def test_carriage_return_in_a_manifest(tmp_path):
+    row = dataclasses.replace(ROW, label="a\rb", image_id="synthetic/abc/a\rb/7")
+    (tmp_path / "manifest.csv").write_bytes(manifest_csv([row, ROW]))
+    assert read_manifest(tmp_path / "manifest.csv") == [row, ROW]
