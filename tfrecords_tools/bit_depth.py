@@ -1,7 +1,7 @@
 """Images of 16 and 32 bits a channel: what they become in 8 bits, or why nothing.
 
-No such file says which part of the range it uses. An image that goes beyond the documented ranges,
-or uses a sliver of one alone, is rejected: guessed wrongly, it would become black or white.
+No such file says which part of the range it uses. An image of which most lies beyond the documented
+ranges, or that uses a sliver of one alone, is rejected: it would become white or black.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ GREATEST = 65535
 """Of 16 bits."""
 OVERSHOOT = 0.05
 """Of a range: so far beyond its ends lies what interpolation adds. It is clipped."""
-BRIGHT = 2**14
-"""Of 16 bits: an image without a value so great likely holds 8, 10, 12 or 14 bits."""
+MOST_BEYOND = 0.5
+"""Share of values above a range up to which they are clipped, too, as glare is."""
+BRIGHT = 2**12
+"""Of 16 bits: an image without a value so great holds 8, 10 or 12 bits, or would have 16 grey
+levels at the most."""
 BRIGHT_FLOAT = 2**-6
 """Of floats in [0, 1]: an image without a value so great would have four grey levels."""
 
@@ -41,7 +44,7 @@ def deep_png(content: bytes, *, transparent_colour: bool) -> Image.Image:
     values = tf.io.decode_png(content, channels, dtype=tf.uint16).numpy()
     channels = values.shape[-1]
     colour = values[..., : channels - 1 + channels % 2]
-    _scale(float(colour.min()), float(colour.max()), floats=False)
+    _scale(colour, floats=False)
     colour = colour.astype(np.float64) / 257
     if channels % 2 == 0:
         alpha = values[..., -1:].astype(np.float64) / GREATEST
@@ -60,7 +63,7 @@ def deep_grey(image: Image.Image) -> Image.Image:
         Rejected: the range of its values is unclear.
     """
     values = np.nan_to_num(np.asarray(image, np.float64))
-    scale = _scale(float(values.min()), float(values.max()), floats=image.mode == "F")
+    scale = _scale(values, floats=image.mode == "F")
     return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
 
 
@@ -75,16 +78,17 @@ def check_upper_bytes(image: Image.Image) -> None:
     """
     if image.mode in ("RGB", "RGBA"):
         colour = np.asarray(image)[..., :3]
-        # The lower bytes are not known: the least and the greatest that they can be.
-        _scale(256.0 * colour.min(), 256.0 * colour.max() + 255, floats=False)
+        # The lower bytes are not known: the greatest that they can be.
+        _scale(256.0 * colour + 255, floats=False)
 
 
-def _scale(least: float, greatest: float, *, floats: bool) -> float:
-    """What makes 8 bits of values in this range."""
+def _scale(values: np.ndarray, *, floats: bool) -> float:
+    """What makes 8 bits of values of this range."""
+    least, greatest = float(values.min()), float(values.max())
     is_unit = floats and greatest <= 1 + OVERSHOOT
     full, bright = (1, BRIGHT_FLOAT) if is_unit else (GREATEST, BRIGHT)
-    beyond = least < -OVERSHOOT * full or greatest > (1 + OVERSHOOT) * full
-    if beyond or 0 < greatest < bright:
+    beyond = float((values > (1 + OVERSHOOT) * full).mean())
+    if least < -OVERSHOOT * full or beyond > MOST_BEYOND or 0 < greatest < bright:
         raise Rejected(
             RANGE_UNCLEAR,
             f"its values go from {least:g} to {greatest:g}, where 0 is black and {full} is white: "

@@ -35,14 +35,11 @@ def refused(content: bytes) -> str:
 
 @pytest.mark.parametrize(
     ("least", "greatest"),
-    [(0, 255), (0, 4095), (0, 1.2), (-1, 1), (-0.5, 0.5), (0, 0.01), (0, 1e9), (0, np.inf)],
+    [(0, 255), (0, 4095), (0, 1.2), (-1, 1), (-0.5, 0.5), (0, 0.01), (0, 1e9)],
 )
 def test_floats_of_an_unclear_range(least, greatest):
-    values = ramp(least, min(greatest, 1e9))
-    values[-1, -1] = greatest
-    detail = refused(tiff(values))
-    if np.isfinite(greatest):
-        assert f"from {np.float32(least):g} to {np.float32(greatest):g}, where 0 is" in detail
+    detail = refused(tiff(ramp(least, greatest)))
+    assert f"from {np.float32(least):g} to {np.float32(greatest):g}, where 0 is" in detail
 
 
 @pytest.mark.parametrize(
@@ -54,7 +51,7 @@ def test_whole_numbers_of_an_unclear_range(least, greatest):
     )
 
 
-@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+@pytest.mark.parametrize("bits", [8, 10, 12])
 @pytest.mark.parametrize("kind", ["grey.png", "colour.png", "alpha.png", "grey.tif", "colour.tif"])
 def test_16_bits_that_hold_fewer(kind, bits):
     grey = ramp(0, 2**bits - 1, np.uint16)
@@ -69,7 +66,9 @@ def test_16_bits_that_hold_fewer(kind, bits):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (ramp(0, 16384, np.uint16), 64),
+        (ramp(0, 4096, np.uint16), 16),
+        (ramp(0, 16383, np.uint16), 64),
+        (ramp(0, 100_000, np.int32), 255),
         (ramp(0, 65535, np.int32), 255),
         (ramp(0, 1.05), 255),
         (ramp(0, 0.02), 5),
