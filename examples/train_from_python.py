@@ -9,6 +9,7 @@ images painted by class and seed. Takes about three minutes on two cores:
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000, help="default: %(default)s")
     options = parser.parse_args()
 
+    # The learning rate falls over the schedule: give it the length that you train for.
     preset = skin_synth.get_preset(options.preset)
+    preset = dataclasses.replace(preset, schedule_images=options.images)
     train = load_split(build_data(options.out, preset.image_size), "train")
 
     gan = skin_synth.ConditionalGAN(preset, train.class_names, seed=0)

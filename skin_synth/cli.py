@@ -268,7 +268,8 @@ COMMANDS = (
     Command(
         "train",
         "train a conditional GAN on a data set, or go on with a run",
-        "skin-synth train --data runs/ham/data --run runs/ham/run --preset derm-64 --images 150000",
+        "skin-synth train --data runs/ham/data --run runs/ham/run --preset derm-64 "
+        "--schedule_images 150000",
         train_flags,
         work_train,
     ),
