@@ -50,7 +50,7 @@ def make_parser() -> argparse_flags.ArgumentParser:
     parser = argparse_flags.ArgumentParser(
         prog="tfrecords-tools",
         description="Turn folders of labelled images into TFRecord data sets that can be trusted.",
-        epilog="example: tfrecords-tools build photos --out data/photos64 --name photos --size 64",
+        epilog="example: tfrecords-tools build photos --out runs/photos/data --name photos --size 64",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

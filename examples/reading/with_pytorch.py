@@ -2,7 +2,7 @@
 
 Takes about ten seconds, most of them for imports. Needs PyTorch (pip install torch).
 
-    python examples/reading/with_pytorch.py data/ham
+    python examples/reading/with_pytorch.py runs/ham/data
 """
 
 from __future__ import annotations

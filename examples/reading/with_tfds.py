@@ -2,7 +2,7 @@
 
 Takes about ten seconds, most of them for imports.
 
-    python examples/reading/with_tfds.py data/ham
+    python examples/reading/with_tfds.py runs/ham/data
 """
 
 from __future__ import annotations
