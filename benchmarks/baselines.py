@@ -156,7 +156,7 @@ class Baseline(keras.Model):
         """Makes and builds the two Adam optimizers.
 
         Args:
-            **options: of `keras.Model.compile`, but for optimizer and loss, which are ours.
+            **options: of `keras.Model.compile`, except for optimizer and loss, which are ours.
         """
         self.discriminator_optimizer = keras.optimizers.Adam(**self.adam)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)

@@ -30,7 +30,7 @@ PLAIN = "plain generator call"
 
 
 def main() -> None:
-    """Prints images a second of each way, and its ratio to the plain call."""
+    """Prints images per second of each way, and its ratio to the plain call."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--preset", default="derm-64")
     parser.add_argument("--batch", type=int, default=64)

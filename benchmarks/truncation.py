@@ -2,7 +2,7 @@
 
 Paints as many images of each class as the test split has, from the same seeds at every truncation,
 and compares MobileNet features with those of the test split. The last row has other real images in
-their place. Takes about 40 CPU seconds a row for the 1,500 test images of HAM10000 at 64x64;
+their place. Takes about 40 CPU seconds per row for the 1,500 test images of HAM10000 at 64x64;
 `--images N` takes a random part of the test split.
 
     python -m benchmarks.truncation --run runs/ham/run --data runs/ham/data \

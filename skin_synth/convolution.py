@@ -1,9 +1,9 @@
 """The convolution that halves the resolution and its adjoint, which doubles it.
 
-Both are TensorFlow's own, but for what oneDNN does slowly on a CPU and a product of matrices does
-in half the time or less: in float32 what has to do with the few channels of an image, doubling to
-them and the derivative by the kernel that sees them; in bfloat16 the derivative by the kernel for
-images of a few pixels. Larger images have too many patches for a product.
+Both are TensorFlow's own, except for what oneDNN does slowly on a CPU and a product of matrices
+does in half the time or less: in float32 what has to do with the few channels of an image, doubling
+to them and the derivative by the kernel that sees them; in bfloat16 the derivative by the kernel
+for images of a few pixels. Larger images have too many patches for a product.
 """
 
 from __future__ import annotations

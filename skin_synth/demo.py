@@ -165,7 +165,7 @@ def _paint(places: Places, counts: tuple[int, ...]) -> None:
     from skin_synth import phantoms
 
     if len(counts) != len(phantoms.CLASS_NAMES):
-        raise InputError(f"needs {len(phantoms.CLASS_NAMES)} counts, one a class, got {counts}")
+        raise InputError(f"needs {len(phantoms.CLASS_NAMES)} counts, one per class, got {counts}")
     by_class = dict(zip(phantoms.CLASS_NAMES, counts, strict=True))
     phantoms.write_folder(places.phantoms, counts=by_class, overwrite=True)
 

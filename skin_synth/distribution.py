@@ -219,7 +219,7 @@ def fit(
 
     Args:
         gan: compiled, made in the scope of the strategy.
-        source: gives the batches: `data.batches` but for `replicas` and `of_replicas`.
+        source: gives the batches: `data.batches` except for `replicas` and `of_replicas`.
         strategy: of training.
         epochs: at most so many.
         steps_per_epoch: steps in each.

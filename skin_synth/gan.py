@@ -145,7 +145,7 @@ class ConditionalGAN(keras.Model):
         afresh without a word. Under `mixed_float16` both scale their loss.
 
         Args:
-            **options: of `keras.Model.compile`, but for optimizer and loss, which are ours.
+            **options: of `keras.Model.compile`, except for optimizer and loss, which are ours.
                 `jit_compile` is True by default where XLA makes the step faster (see
                 `skin_synth.hardware.compiles_step`).
         """

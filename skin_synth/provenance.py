@@ -79,7 +79,7 @@ def encode_synthetic(image: np.ndarray, provenance: Provenance) -> bytes:
 
 
 def manifest_csv(rows: Iterable[Provenance]) -> bytes:
-    """The manifest as a UTF-8 CSV with one row an image."""
+    """The manifest as a UTF-8 CSV with one row per image."""
     columns = [field.name for field in dataclasses.fields(Provenance)]
     return csv_bytes(columns, map(dataclasses.astuple, rows))
 

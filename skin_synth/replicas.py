@@ -2,8 +2,8 @@
 
 Replica r of R has the rows r, r + R, r + 2 R, ... of the global batch. Random numbers are drawn
 for the whole batch on each replica, which then takes its rows, and statistics of the batch are
-means over the replicas: so that a step is the same on any number of devices, but for the order in
-which numbers are added. Without a strategy R is 1, and every function here gives what it takes.
+means over the replicas: so that a step is the same on any number of devices, except for the order
+in which numbers are added. Without a strategy R is 1, and every function here gives what it takes.
 """
 
 from __future__ import annotations

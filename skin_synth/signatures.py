@@ -52,7 +52,7 @@ class Sampler(tf.Module):
         Args:
             generator: float32 network with attributes `latent_dim` and `image_size`.
             class_names: in the order of the labels.
-            labels_file: the same names, one a line, for a sampler that is to be saved: its table
+            labels_file: the same names, one per line, for a sampler that is to be saved: its table
                 reads this file, which becomes an asset of the SavedModel.
 
         Raises:
@@ -147,7 +147,7 @@ class Sampler(tf.Module):
         return {"image": self._paint(*_after(checks, latent, label_id))}
 
     def latents(self, seed: tf.Tensor) -> tf.Tensor:
-        """Standard normal latents, one a seed: int64[N] -> float32[N, latent_dim].
+        """Standard normal latents, one per seed: int64[N] -> float32[N, latent_dim].
 
         Philox, keyed by the seed of the row alone and shared across labels.
         """

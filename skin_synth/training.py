@@ -63,7 +63,7 @@ def train(
     """Trains a conditional GAN; the same call again goes on where the run stopped.
 
     A run that was killed and resumed ends with the same weights as one that was not, bit for bit
-    (same machine, thread count and TensorFlow; on a GPU but for rounding).
+    (same machine, thread count and TensorFlow; on a GPU up to rounding).
 
     Args:
         data: data set directory with square images of the preset's size.
@@ -90,7 +90,7 @@ def train(
             they are streamed from the shards, which changes no result. By default a quarter of
             the machine's memory.
         devices: how many of this machine share each batch, or "all"; several machines by the
-            variable TF_CONFIG. Changes no result but for rounding.
+            variable TF_CONFIG. Changes results by rounding only.
         profile: whether TensorBoard's profiler shall record a few steps, into the logs.
         dry_run: only say what training would cost; nothing is written.
         say: takes each line of news.

@@ -50,7 +50,8 @@ def make_parser() -> argparse_flags.ArgumentParser:
     parser = argparse_flags.ArgumentParser(
         prog="tfrecords-tools",
         description="Turn folders of labelled images into TFRecord data sets that can be trusted.",
-        epilog="example: tfrecords-tools build photos --out runs/photos/data --name photos --size 64",
+        epilog="example: tfrecords-tools build photos --out runs/photos/data --name photos "
+        "--size 64",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -123,13 +124,13 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
 
 def _add_tables(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--labels", metavar="CSV", help="one row an image; without it, labels are class folders")
+    add("--labels", metavar="CSV", help="one row per image; without it, labels are class folders")
     _add_option(group, "id_column", "names the image file")
     _add_option(group, "label_column", "names the class")
     add(
         "--one_hot",
         action="store_true",
-        help="labels are columns of 0 and 1, one a class, as in ISIC 2019",
+        help="labels are columns of 0 and 1, one per class, as in ISIC 2019",
     )
     add("--metadata", metavar="CSV", help="second table, joined by the id")
     add("--group_column", help="names lesion or patient: kept within one split")
@@ -166,7 +167,7 @@ def _add_splits(group: argparse._ArgumentGroup) -> None:
 
 def _add_work(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--workers", type=int, help="threads (default: one a core)")
+    add("--workers", type=int, help="threads (default: one per core)")
     _add_option(group, "runner", "what does the work", choices=RUNNERS)
     _add_option(group, "beam_pipeline_options", "such as runner=DirectRunner,direct_num_workers=4")
 

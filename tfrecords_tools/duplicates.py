@@ -21,7 +21,7 @@ MOST_COMPARISONS = 10**9
 
 @dataclasses.dataclass(frozen=True)
 class Traces:
-    """What is remembered of each image to find those of equal pixels: one row an image.
+    """What is remembered of each image to find those of equal pixels: one row per image.
 
     Attributes:
         probe: uint64[n], checksum of a grid of its pixels.

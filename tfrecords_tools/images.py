@@ -234,7 +234,8 @@ def _thumbnail(content: bytes, options: ImageOptions, side: int) -> np.ndarray:
 class _Read:
     """The upright image of a file, and what is known of the file (see `PreparedImage`).
 
-    It is RGB, but for one decoded at a part of its size of which no image is wanted: that is grey.
+    It is RGB. Only one that is decoded at a part of its size, and of which no image is wanted, is
+    grey.
     """
 
     upright: Image.Image

@@ -47,10 +47,10 @@ class BuildOptions:
 
     Attributes:
         name: of the data set: [a-z][a-z0-9_]*.
-        labels: CSV with one row an image; None takes labels from class folders.
+        labels: CSV with one row per image; None takes labels from class folders.
         id_column: its column that names the image file.
         label_column: its column that names the class.
-        one_hot: whether the labels are columns of 0 and 1, one a class, in place of that column.
+        one_hot: whether the labels are columns of 0 and 1, one per class, in place of that column.
         metadata: second CSV, joined by the id, for columns that `labels` lacks.
         group_column: the column that names lesion or patient; None where there is none.
         split_column: the column that gives the split; None assigns splits.
@@ -66,7 +66,7 @@ class BuildOptions:
         max_pixels: larger images are rejected before they are decoded.
         max_rejected: the build fails when a larger share of the image files is rejected.
         seed: of the splits.
-        workers: threads; None for one a core.
+        workers: threads; None for one per core.
         runner: what does the work, "threads" or "beam".
         beam_pipeline_options: "runner=DirectRunner,direct_num_workers=2" or so.
     """

@@ -26,7 +26,7 @@ class ThreadRunner:
         """Starts nothing yet.
 
         Args:
-            workers: threads; None for one a core.
+            workers: threads; None for one per core.
         """
         self.workers = workers or os.cpu_count() or 1
 

@@ -1,4 +1,4 @@
-"""Who is in the pictures: skin tone, brightness, size and colour of lesions, one number an image.
+"""Who is in the pictures: skin tone, brightness, size and colour of lesions, one number per image.
 
 The measures are simple on purpose: each can be checked by eye, and none is a diagnosis. What they
 cannot see stands in `docs/evaluation.md`.

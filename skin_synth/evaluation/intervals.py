@@ -132,7 +132,7 @@ def kernel_interval(real: np.ndarray, fake: np.ndarray) -> Interval:
     more than half of all. The statistic is skewed, and its standard error small where the
     estimate is: the upper arm is longer, and the lower one shorter the more the second-order part
     weighs. By how much was chosen on simulations (normal and uniform features, 4 to 64 of them,
-    50 to 150 images a side), in which the interval covers the truth in 92 to 98 % of cases.
+    50 to 150 images per side), in which the interval covers the truth in 92 to 98 % of cases.
 
     Args:
         real: float[n, d], n of 4 or more.
@@ -147,7 +147,7 @@ def kernel_interval(real: np.ndarray, fake: np.ndarray) -> Interval:
         )
     if min(len(real), len(fake)) < 4:
         raise InputError(
-            f"a kernel interval needs four images a side, got {len(real)} and {len(fake)}"
+            f"a kernel interval needs four images per side, got {len(real)} and {len(fake)}"
         )
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise InputError("features hold numbers that are not finite")

@@ -37,7 +37,7 @@ WHISKERS = (5, 95)
 
 
 def forest_plot(results: Mapping[str, Any]) -> bytes:
-    """Differences of a utility study with their intervals, one a row.
+    """Differences of a utility study with their intervals, one per row.
 
     A thick line is the interval on its own, a thin one that corrected for all comparisons; the
     colour says the verdict. Synthetic only is shown hollow: the verdict does not look at it.

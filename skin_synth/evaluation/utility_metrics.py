@@ -209,7 +209,7 @@ def _weights(
     if weights is None:
         return np.ones(len(labels))
     if weights.shape[-1:] != labels.shape:
-        raise InputError(f"needs {len(labels)} weights a row, got {list(weights.shape)}")
+        raise InputError(f"needs {len(labels)} weights per row, got {list(weights.shape)}")
     return weights
 
 

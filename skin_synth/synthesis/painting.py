@@ -69,7 +69,7 @@ def generate_images(
         label: name of the class.
         count: images to paint.
         out: folder to be; it appears once it is complete.
-        seed: the images are those of seeds `seed`, `seed` + 1, ... but for exact copies.
+        seed: the images are those of seeds `seed`, `seed` + 1, ... except for exact copies.
         truncation: factor of the latent.
         data: the data set of the run, where it has moved since the training. A pretrained
             generator does without.

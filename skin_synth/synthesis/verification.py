@@ -35,7 +35,7 @@ class Verification:
     Attributes:
         rows: rows of the manifest.
         equal: images made again, pixel for pixel.
-        near: images made again, but for one grey level.
+        near: images made again that differ by one grey level at most.
         problems: a sentence for each row, file or split that does not fit.
         real: real records that equal their originals byte for byte; None where none were compared.
     """

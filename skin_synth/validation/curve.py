@@ -54,7 +54,7 @@ class Curve:
     """All points of a run, in the order of images seen.
 
     Attributes:
-        points: one for all classes, then one a class, at each validation.
+        points: one for all classes, then one per class, at each validation.
     """
 
     points: tuple[Point, ...] = ()

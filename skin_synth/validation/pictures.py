@@ -1,4 +1,4 @@
-"""The validation curve as a picture: one panel a class, readable in greyscale."""
+"""The validation curve as a picture: one panel per class, readable in greyscale."""
 
 from __future__ import annotations
 

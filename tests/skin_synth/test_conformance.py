@@ -27,7 +27,7 @@ BATCH = 4
 
 
 def narrow(name, **changes):
-    """The preset with a few channels, four images a batch and penalties on all of them."""
+    """The preset with a few channels, four images per batch and penalties on all of them."""
     preset = get_preset(name)
     return dataclasses.replace(
         preset,

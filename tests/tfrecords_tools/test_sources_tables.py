@@ -1,4 +1,4 @@
-"""Labels, groups, splits and columns from CSVs: one row an image, names or one-hot."""
+"""Labels, groups, splits and columns from CSVs: one row per image, names or one-hot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables beside a folder of images: one row an image, labels as names or one-hot.
+"""Tables beside a folder of images: one row per image, labels as names or one-hot.
 
 The table of labels may leave groups, splits and other columns to a second one, the metadata, as
 the ISIC 2019 challenge does. Rows of the two are joined by the id.

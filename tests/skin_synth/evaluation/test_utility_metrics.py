@@ -153,5 +153,5 @@ def test_arrays_that_do_not_fit_are_refused(labels, probabilities, message):
 
 def test_weights_that_do_not_fit_are_refused():
     labels, probabilities = some_predictions(0)
-    with pytest.raises(InputError, match=r"needs 40 weights a row, got \[2, 3\]"):
+    with pytest.raises(InputError, match=r"needs 40 weights per row, got \[2, 3\]"):
         metrics.macro_auroc(labels, probabilities, np.ones((2, 3)))
