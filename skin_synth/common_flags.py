@@ -44,7 +44,9 @@ def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """Declares --out and --overwrite."""
     parser.add_argument("--out", required=True, metavar="DIR", help=what)
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace --out where it exists (default: refuse)"
+        "--overwrite",
+        action="store_true",
+        help="replace --out where it is the work of an earlier call (default: refuse)",
     )
 
 

@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
@@ -22,18 +22,24 @@ NEW, OLD = "new", "old"
 
 
 @contextlib.contextmanager
-def new_directory(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+def new_directory(
+    path: str | os.PathLike[str], *, overwrite: bool = False, marker: str | None = None
+) -> Iterator[Path]:
     """Gives a temporary directory that becomes `path` when the block ends well.
 
     Args:
         path: the directory to be; its parents are made.
-        overwrite: whether a directory that is there already may be replaced.
+        overwrite: whether a directory that is there already may be replaced, if it is empty or
+            holds `marker`.
+        marker: a file that the block writes, relative to the directory, by which the work of an
+            earlier call is known; None: none is.
 
     Yields:
         The temporary directory, empty.
 
     Raises:
-        InputError: `path` exists and may not be overwritten, or is a file.
+        InputError: `path` exists and may not be overwritten, is a file, or holds something else
+            than what would take its place.
     """
     target = Path(path).resolve()
     _tidy(target)
@@ -41,6 +47,7 @@ def new_directory(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
         raise _exists(path)
     if target.exists() and not target.is_dir():
         raise InputError(f"{path} is a file, not a directory: choose another place")
+    _check_replaceable(target, marker)
     made = _make_parents(target)
     temporary = _sibling(target, NEW)
     try:
@@ -48,6 +55,7 @@ def new_directory(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
         yield temporary
         _flush_tree(temporary)
         if overwrite and target.exists():
+            _check_replaceable(target, marker)
             _swap(temporary, target)
         else:
             _place(temporary, target)
@@ -82,6 +90,42 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         _flush(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_apart(
+    out: str | os.PathLike[str], inputs: Mapping[str, str | os.PathLike[str] | None]
+) -> None:
+    """Keeps what is written from replacing what it is made from, and from landing in it.
+
+    Args:
+        out: directory to be.
+        inputs: files and directories that are read, by what they are; None where there is none.
+
+    Raises:
+        InputError: an input is or lies in `out`, or `out` lies in an input.
+    """
+    place = Path(out).resolve()
+    for what, source in inputs.items():
+        if source is None:
+            continue
+        if Path(source).resolve().is_relative_to(place):
+            raise InputError(
+                f"{source} lies in {out}, which would be replaced: choose another --out"
+            )
+        if place.is_relative_to(Path(source).resolve()):
+            raise InputError(f"{out} lies in {what} {source}: choose another --out")
+
+
+def _check_replaceable(target: Path, marker: str | None) -> None:
+    """Keeps what no earlier call has written: a name mistyped must not cost a directory."""
+    if not target.exists() or not any(target.iterdir()):
+        return
+    if marker is None or not (target / marker).is_file():
+        why = "" if marker is None else f" without {marker}"
+        raise InputError(
+            f"{target} holds something else{why} than what would take its place: choose another "
+            "place, or remove it yourself"
+        )
 
 
 def _exists(path: object) -> InputError:

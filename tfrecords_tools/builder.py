@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.contact_sheets import Sheet, contact_sheet
 from tfrecords_tools.duplicates import copies, settle
 from tfrecords_tools.errors import InputError
@@ -38,6 +38,7 @@ from tfrecords_tools.report import build_report, rejected_csv
 from tfrecords_tools.schema import (
     BUILD_REPORT,
     CONTACT_SHEETS,
+    DATASET_INFO,
     NEAR_DUPLICATES,
     REJECTED,
     shard_name,
@@ -91,7 +92,7 @@ def build(
         images: folder of class folders, or with `labels` any folder of images.
         out: data set directory to be.
         name: of the data set: [a-z][a-z0-9_]*.
-        overwrite: whether to replace `out` where it is there already.
+        overwrite: whether to replace `out` where it is a data set directory already.
         **options: any field of `options.BuildOptions`: labels, id_column, label_column, size, ...
 
     Returns:
@@ -102,8 +103,12 @@ def build(
         TypeError: there is no such option.
     """
     chosen = BuildOptions(name=name, **options)
-    _check_apart(Path(images), Path(out), chosen)
-    with new_directory(out, overwrite=overwrite) as directory, _old_objects_left_alone():
+    tables = {"labels": chosen.labels, "metadata": chosen.metadata, "label_map": chosen.label_map}
+    check_apart(out, {"the image folder": images, **tables})
+    with (
+        new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory,
+        _old_objects_left_alone(),
+    ):
         made = _build_into(directory, Path(images), chosen)
     return BuildReport(
         read_info(out),
@@ -305,19 +310,6 @@ def _runner(options: BuildOptions, directory: Path) -> Runner:
             f"runner {BEAM!r} needs Apache Beam ({error}): pip install 'skin-synth[beam]'"
         ) from error
     return BeamRunner(options.beam_pipeline_options, directory)
-
-
-def _check_apart(images: Path, out: Path, options: BuildOptions) -> None:
-    """Keeps a build from replacing its own input, or from meeting its own output."""
-    place = out.resolve()
-    tables = (options.labels, options.metadata, options.label_map)
-    for source in (images, *(Path(table) for table in tables if table)):
-        if source.resolve().is_relative_to(place):
-            raise InputError(
-                f"{source} lies in {out}, which would be replaced: choose another --out"
-            )
-    if place.is_relative_to(images.resolve()):
-        raise InputError(f"{out} lies in the image folder {images}: choose another --out")
 
 
 def _check_share(rejections: Iterable[Rejection], kept: int, max_rejected: float) -> None:

@@ -114,7 +114,11 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
     add("images", metavar="IMAGES", help="folder of class folders, or any with --labels")
     add("--out", required=True, metavar="DIR", help="data set directory to be made")
     add("--name", required=True, help="name of the data set: [a-z][a-z0-9_]*")
-    add("--overwrite", action="store_true", help="replace DIR where it is there already")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace DIR where it is a data set directory already",
+    )
     _add_tables(command.add_argument_group("tables"))
     _add_images(command.add_argument_group("images"))
     _add_splits(command.add_argument_group("splits"))

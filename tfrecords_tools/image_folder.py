@@ -27,7 +27,7 @@ def write_image_folder(
     Args:
         data: a data set directory.
         out: folder to be; it appears once it is complete.
-        overwrite: whether to replace a folder that is there already.
+        overwrite: whether to replace a folder that was written so before.
 
     Returns:
         The folder.
@@ -41,7 +41,7 @@ def write_image_folder(
         f"{label:0{width}d}_{UNSAFE.sub('_', name)[:64]}"
         for label, name in enumerate(info.class_names)
     ]
-    with new_directory(out, overwrite=overwrite) as root:
+    with new_directory(out, overwrite=overwrite, marker=IMAGES_CSV) as root:
         for split, folder in itertools.product(info.splits, folders):
             (root / split / folder).mkdir(parents=True)
         rows = []

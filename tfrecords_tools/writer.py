@@ -15,7 +15,7 @@ from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images import encode_png as encode_png
 from tfrecords_tools.reader import DatasetInfo, read_info
-from tfrecords_tools.schema import FLOAT, INT, SPLITS, TEXT, Column, shard_name
+from tfrecords_tools.schema import DATASET_INFO, FLOAT, INT, SPLITS, TEXT, Column, shard_name
 from tfrecords_tools.tfrecord import RecordWriter
 
 SHARD_BYTES = 128 * 2**20
@@ -140,15 +140,15 @@ def write_dataset(
             one, so that a generator may make them. A split without records is left out.
         finish: writes further files into the directory that it is given; called once all records
             and metadata are there, so that they may tell of the records.
-        overwrite: whether to replace a directory that is there already.
+        overwrite: whether to replace a data set directory that is there already.
 
     Raises:
-        InputError: the directory is there already, a split has another name than `SPLITS`, or
-            there is no record at all.
+        InputError: the directory is there already, or is none of a data set, a split has another
+            name than `SPLITS`, or there is no record at all.
     """
     if unknown := set(splits) - set(SPLITS):
         raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
-    with new_directory(directory, overwrite=overwrite) as temporary:
+    with new_directory(directory, overwrite=overwrite, marker=DATASET_INFO) as temporary:
         written = {
             split: _write_split(temporary, name, split, splits[split])
             for split in SPLITS

@@ -16,12 +16,12 @@ from skin_synth.evaluation.cache import Cache, cache_beside, content_hash
 from skin_synth.evaluation.classifier import Classifier, default_steps, restored, train_classifier
 from skin_synth.evaluation.examination import Examination
 from skin_synth.evaluation.findings import summary, warnings
-from skin_synth.evaluation.material import Material, Paints, gather, paint
+from skin_synth.evaluation.material import Material, Paints, gather, inputs_of, paint
 from skin_synth.evaluation.plots import appearance_plot, forest_plot
-from skin_synth.evaluation.report import SCHEMA_VERSION, Pictures, Report, write_report
+from skin_synth.evaluation.report import JSON, SCHEMA_VERSION, Pictures, Report, write_report
 from skin_synth.evaluation.utility_study import SEEDS as UTILITY_SEEDS
 from skin_synth.evaluation.verdict import judge_all
-from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.reader import fingerprint, read_info
@@ -67,15 +67,17 @@ def evaluate(
             `skin_synth.evaluation.utility`; the data set must have a validation split.
         utility_seeds: trainings of each arm, 2 or more; None: 5.
         ratios: synthetic images for each real one, a number for each arm; None: 0.25, 1 and 4.
-        overwrite: replace `out_dir` where it exists.
+        overwrite: replace `out_dir` where it is a report already.
 
     Returns:
         What report.json holds, with the path of the directory.
 
     Raises:
         InputError: another data set, unknown features, missing weights, options out of range or
-            of a utility study that is not asked for, or `out_dir` exists.
+            of a utility study that is not asked for, or `out_dir` exists, or is, holds or lies in
+            what is read.
     """
+    check_apart(out_dir, {**inputs_of(run, data_dir), "the weights": weights})
     extractors.check_choice(features, weights)
     if seeds < 1:
         raise InputError(f"seeds must be 1 or more, got {seeds}")
@@ -87,7 +89,7 @@ def evaluate(
     trainings = UTILITY_SEEDS if utility_seeds is None else utility_seeds
     shares = usefulness.RATIOS if ratios is None else tuple(ratios)
     kept = Cache(cache_beside(out_dir) if cache is None else cache)
-    with new_directory(out_dir, overwrite=overwrite) as directory:
+    with new_directory(out_dir, overwrite=overwrite, marker=JSON) as directory:
         _check_data(run, data_dir)
         if utility:
             usefulness.check_request(data_dir, seeds=trainings, ratios=shares)

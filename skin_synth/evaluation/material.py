@@ -49,6 +49,19 @@ class Paints(Protocol):
     ) -> np.ndarray: ...
 
 
+def inputs_of(
+    run: Paints, data: str | os.PathLike[str] | None
+) -> dict[str, str | os.PathLike[str] | None]:
+    """What painting and comparing read, by what it is: no result may take its place.
+
+    Args:
+        run: what paints.
+        data: the data set; None where there is none.
+    """
+    # What paints without files of its own has no directory.
+    return {"the run": getattr(run, "directory", None), "the data set": data}
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Material:
     """All images of a comparison.

@@ -18,8 +18,8 @@ import numpy as np
 
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation.grids import image_grid, png_bytes
-from skin_synth.evaluation.material import Paints
-from tfrecords_tools.atomic import new_directory
+from skin_synth.evaluation.material import Paints, inputs_of
+from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
 from tfrecords_tools.schema import ORIGIN_REAL, ORIGIN_SYNTHETIC
@@ -71,22 +71,24 @@ def write_reader_study(
         out_dir: new directory, complete or not there.
         per_class: real images of a class, and as many synthetic ones.
         seed: of the choice, the synthetic images and the order.
-        overwrite: replace `out_dir` where it exists.
+        overwrite: replace `out_dir` where it is a reader study already.
 
     Returns:
         What is on the sheet, in its order.
 
     Raises:
-        InputError: another data set than the run's, a count below 1, or `out_dir` exists.
+        InputError: another data set than the run's, a count below 1, or `out_dir` exists, or is,
+            holds or lies in what is read.
     """
     if per_class < 1:
         raise InputError(f"per_class must be 1 or more, got {per_class}")
+    check_apart(out_dir, inputs_of(run, data_dir))
     if fingerprint(data_dir) != run.data_fingerprint:
         raise InputError(
             f"run {run.run_id} was trained on data set {run.data_name!r}, {data_dir} is another: "
             "give the data set that the run was trained on"
         )
-    with new_directory(out_dir, overwrite=overwrite) as directory:
+    with new_directory(out_dir, overwrite=overwrite, marker=KEY) as directory:
         items = gather_items(run, load_split(data_dir, "test"), per_class=per_class, seed=seed)
         (directory / SHEET).write_text(render_sheet(items), encoding="utf-8")
         rows, names = _picture(items)

@@ -84,7 +84,7 @@ def write_folder(
         counts: images in each class, or in every class.
         size: height and width in pixels.
         seed: of the collection.
-        overwrite: replace `out` where it exists.
+        overwrite: replace `out` where it is such a folder already.
 
     Returns:
         The folder.
@@ -93,15 +93,20 @@ def write_folder(
         InputError: unknown class, negative count, too small a size, or `out` exists.
     """
     photographs = plan(counts, seed=seed)
-    with new_directory(out, overwrite=overwrite) as folder:
+    first = _image_file(photographs[0])
+    with new_directory(out, overwrite=overwrite, marker=first) as folder:
         (folder / IMAGES).mkdir()
         with open(folder / LABELS, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(_paint(folder / IMAGES, photographs, size=size, seed=seed))
+            csv.writer(file).writerows(_paint(folder, photographs, size=size, seed=seed))
     return Path(out)
 
 
+def _image_file(photograph: Photograph) -> str:
+    return f"{IMAGES}/{photograph.image_id}.png"
+
+
 def _paint(
-    images: Path, photographs: list[Photograph], *, size: int, seed: int
+    folder: Path, photographs: list[Photograph], *, size: int, seed: int
 ) -> Iterator[list[Any]]:
     """Writes the images; yields the lines of the table, its head first."""
     from PIL import Image
@@ -113,7 +118,7 @@ def _paint(
         image, parameters = render(seed, photograph.index, label, size, view=photograph.view)
         if row == 0:
             yield ["image_id", "label", "group", *parameters]
-        Image.fromarray(image).save(images / f"{photograph.image_id}.png", compress_level=1)
+        Image.fromarray(image).save(folder / _image_file(photograph), compress_level=1)
         yield [photograph.image_id, label, photograph.group, *parameters.values()]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from skin_synth.runs import Run
 from skin_synth.serving.export import export
+from skin_synth.serving.origin import ORIGIN
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 
@@ -25,7 +26,7 @@ def pack(
         run: the trained run.
         directory: named as the generator is to be; appears once it is complete.
         model_card: Markdown; the licence of the training images belongs in it.
-        overwrite: whether to replace a directory that is there already.
+        overwrite: whether to replace a generator that is there already.
 
     Returns:
         The version's directory.
@@ -35,7 +36,7 @@ def pack(
     """
     if not model_card.strip():
         raise InputError("a pretrained generator needs a model card, got an empty one")
-    with new_directory(directory, overwrite=overwrite) as temporary:
+    with new_directory(directory, overwrite=overwrite, marker=f"1/{ORIGIN}") as temporary:
         version = export(run, temporary, card=model_card)
         size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
         if size > MAX_BYTES:

@@ -16,7 +16,7 @@ from skin_synth.serving.model_card import MODEL_CARD, model_card, read_report
 from skin_synth.serving.origin import origin_of, write_origin
 from skin_synth.serving.warmup import write_warmup
 from skin_synth.signatures import Sampler
-from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,12 +49,16 @@ def export(
         The new version's directory.
 
     Raises:
-        InputError: `model_dir` is a file, or `report` judges another checkpoint.
+        InputError: `model_dir` is a file, or is or lies in the run or the report, or `report`
+            judges another checkpoint.
     """
     gan = model if isinstance(model, ConditionalGAN) else model.gan
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
+    # Versions stand beside what else `model_dir` holds, and replace nothing of it.
+    run_directory = None if isinstance(model, ConditionalGAN) else model.directory
+    check_apart(model_dir / "version", {"the run": run_directory, "the report": report})
     origin = origin_of(model)
     if card is None:
         judged = None if report is None else read_report(report, origin)

@@ -10,6 +10,7 @@ from typing import Any
 
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation.features import Extractor
+from skin_synth.evaluation.material import inputs_of
 from skin_synth.provenance import MANIFEST, manifest_csv, software_versions
 from skin_synth.synthesis.accounts import (
     BALANCE_REPORT,
@@ -24,6 +25,7 @@ from skin_synth.synthesis.candidates import Drawer, Drawing, WorkDirectory
 from skin_synth.synthesis.filters import Gauge, make_gauge
 from skin_synth.synthesis.painting import Painted, Source, check_data, sign
 from skin_synth.synthesis.targets import MAX, Target, missing
+from tfrecords_tools.atomic import check_apart
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.image_folder import write_image_folder
 from tfrecords_tools.progress import Progress
@@ -82,14 +84,15 @@ def balance(
         audit_features: by what the distance to training images is measured again; None: a second
             classifier, which is trained for it.
         steps: training steps of each classifier; None: as many as the training split needs.
-        overwrite: whether to replace a directory that is there already.
+        overwrite: whether to replace a data set directory that is there already.
 
     Returns:
         What was written.
 
     Raises:
         InputError: a data set other than the run's, a target, ratio or filter that is none, a
-            directory that is there already, or no held-out images to take the limits from.
+            directory that is there already or is, holds or lies in what is read, or no held-out
+            images to take the limits from.
     """
     if filters not in FILTERS:
         raise InputError(f"filters must be one of {', '.join(FILTERS)}, got {filters!r}")
@@ -97,6 +100,7 @@ def balance(
         raise InputError(
             f"seed must be from 0 to 2**62 - 1, which leaves room for more, got {seed}"
         )
+    check_apart(out, inputs_of(run, data))
     info = read_info(check_data(run, data))
     training = load_split(data, TRAIN)
     counts = dict(zip(run.class_names, training.class_counts.tolist(), strict=True))

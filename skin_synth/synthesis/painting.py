@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from skin_synth.data import LabelledImages, load_split
-from skin_synth.evaluation.material import Paints
+from skin_synth.evaluation.material import Paints, inputs_of
 from skin_synth.evaluation.memorization import Gallery, nearest
 from skin_synth.provenance import (
     MANIFEST,
@@ -21,7 +21,7 @@ from skin_synth.provenance import (
     manifest_csv,
     pixels_sha256,
 )
-from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.reader import fingerprint
@@ -73,20 +73,22 @@ def generate_images(
         truncation: factor of the latent.
         data: the data set of the run, where it has moved since the training. A pretrained
             generator does without.
-        overwrite: whether to replace a folder that is there already.
+        overwrite: whether to replace a folder that was painted before.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: unknown class, a count below 1, a folder that is there already, a run whose
-            training data cannot be found, or too many draws were copies.
+        InputError: unknown class, a count below 1, a folder that is there already or is, holds
+            or lies in what is read, a run whose training data cannot be found, or too many draws
+            were copies.
     """
     if label not in source.class_names:
         raise InputError(f"unknown label {label!r}; known are {', '.join(source.class_names)}")
     if count < 1:
         raise InputError(f"count must be at least 1, got {count}")
-    with new_directory(out, overwrite=overwrite) as folder:
+    check_apart(out, inputs_of(source, source.data_dir if data is None else data))
+    with new_directory(out, overwrite=overwrite, marker=MANIFEST) as folder:
         training = None
         if data is not None or source.data_dir is not None:
             training = training_images(source, data)

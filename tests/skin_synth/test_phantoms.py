@@ -223,3 +223,7 @@ def test_an_existing_folder_is_left_alone_unless_told_otherwise(tmp_path):
     assert len(list((out / "images").iterdir())) == 1
     phantoms.write_folder(out, counts={"disc": 2}, size=16, overwrite=True)
     assert len(list((out / "images").iterdir())) == 2
+    (out / "images" / "phantom_000000.png").rename(out / "images" / "mole.png")
+    with pytest.raises(InputError, match="something else without images/phantom_000000"):
+        phantoms.write_folder(out, counts={"disc": 2}, size=16, overwrite=True)
+    assert len(list((out / "images").iterdir())) == 2

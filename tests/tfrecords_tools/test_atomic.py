@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tfrecords_tools import atomic
-from tfrecords_tools.atomic import new_directory, new_file
+from tfrecords_tools.atomic import check_apart, new_directory, new_file
 from tfrecords_tools.errors import InputError
 
 
@@ -65,7 +65,7 @@ def test_existing_directory_is_left_alone(tmp_path):
 def test_overwriting_replaces_all_of_it(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
-    with new_directory(tmp_path / "out", overwrite=True) as temporary:
+    with new_directory(tmp_path / "out", overwrite=True, marker="old") as temporary:
         (temporary / "new").write_text("new")
         assert names(tmp_path / "out") == ["old"]
     assert names(tmp_path / "out") == ["new"]
@@ -75,7 +75,7 @@ def test_overwriting_replaces_all_of_it(tmp_path):
 def test_failed_overwriting_keeps_the_old_one(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
-    with pytest.raises(RuntimeError), new_directory(tmp_path / "out", overwrite=True):
+    with pytest.raises(RuntimeError), new_directory(tmp_path / "out", overwrite=True, marker="old"):
         raise RuntimeError
     assert names(tmp_path / "out") == ["old"]
     assert names(tmp_path) == ["out"]
@@ -92,10 +92,64 @@ def test_failed_rename_puts_the_old_one_back(tmp_path, monkeypatch):
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail_for_the_new)
-    with pytest.raises(OSError, match="no"), new_directory(tmp_path / "out", overwrite=True):
+    with (
+        pytest.raises(OSError, match="no"),
+        new_directory(tmp_path / "out", overwrite=True, marker="old"),
+    ):
         pass
     assert names(tmp_path / "out") == ["old"]
     assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("marker", [None, "report.json"])
+def test_what_nobody_here_has_written_is_never_replaced(marker, tmp_path):
+    thesis = tmp_path / "thesis"
+    (thesis / "chapters").mkdir(parents=True)
+    (thesis / "chapters" / "report.json").write_text("mine")
+    with (
+        pytest.raises(InputError, match=r"thesis holds something else.*remove it yourself"),
+        new_directory(thesis, overwrite=True, marker=marker),
+    ):
+        pytest.fail("the work must not begin")
+    assert (thesis / "chapters" / "report.json").read_text() == "mine"
+    assert names(tmp_path) == ["thesis"]
+
+
+def test_an_empty_directory_may_be_replaced(tmp_path):
+    (tmp_path / "out").mkdir()
+    with new_directory(tmp_path / "out", overwrite=True) as temporary:
+        (temporary / "new").write_text("new")
+    assert names(tmp_path / "out") == ["new"]
+
+
+def test_what_came_meanwhile_is_not_replaced_either(tmp_path):
+    def race() -> None:
+        with new_directory(tmp_path / "out", overwrite=True, marker="new") as temporary:
+            (temporary / "new").write_text("new")
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "mine").write_text("mine")
+
+    with pytest.raises(InputError, match="something else without new"):
+        race()
+    assert names(tmp_path / "out") == ["mine"]
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("runs/data", r"runs/data lies in .*runs/data, which would be replaced"),
+        ("runs", r"runs/data lies in .*runs, which would be replaced"),
+        ("runs/link", r"runs/data lies in .*runs/link, which would be replaced"),
+        ("runs/data/out", r"runs/data/out lies in the data set .*runs/data: choose another --out"),
+    ],
+)
+def test_what_is_read_is_kept_apart_from_what_is_written(out, told, tmp_path):
+    (tmp_path / "runs" / "data").mkdir(parents=True)
+    (tmp_path / "runs" / "link").symlink_to(tmp_path / "runs" / "data")
+    with pytest.raises(InputError, match=told):
+        check_apart(tmp_path / out, {"the run": None, "the data set": tmp_path / "runs" / "data"})
+    check_apart(tmp_path / "runs" / "data2", {"the data set": tmp_path / "runs" / "data"})
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -171,7 +225,7 @@ def test_kill_between_the_renames_loses_nothing(tmp_path):
         "        print('ready', flush=True); time.sleep(60)\n"
         "    return rename(self, to)\n"
         "Path.rename = slow\n"
-        f"with atomic.new_directory({str(target)!r}, overwrite=True): pass"
+        f"with atomic.new_directory({str(target)!r}, overwrite=True, marker='old'): pass"
     )
     assert not target.exists()
     with pytest.raises(InputError, match="exists already"), new_directory(target):

@@ -316,7 +316,10 @@ def test_existing_directory_is_left_alone_or_replaced(folders, tmp_path):
     (tmp_path / "out" / "mine").write_text("mine")
     with pytest.raises(InputError, match="exists already"):
         build(folders, tmp_path / "out", name="x", size=16)
+    with pytest.raises(InputError, match=r"something else without dataset_info\.json"):
+        build(folders, tmp_path / "out", name="x", size=16, overwrite=True)
     assert contents(tmp_path / "out") == {"mine": b"mine"}
+    (tmp_path / "out" / "dataset_info.json").write_text("of an earlier build")
     build(folders, tmp_path / "out", name="x", size=16, overwrite=True)
     assert "mine" not in contents(tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out"]

@@ -269,7 +269,9 @@ def test_existing_directory_is_left_alone(folders, tmp_path, capsys):
     (tmp_path / "out" / "mine").write_text("mine")
     words = ["build", str(folders), "--out", str(tmp_path / "out"), "--name", "x", "--size", "16"]
     fails(words, "exists already: choose another place, or give --overwrite", capsys)
+    fails([*words, "--overwrite"], "out holds something else without dataset_info.json", capsys)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+    (tmp_path / "out" / "dataset_info.json").write_text("of an earlier build")
     assert cli.main_with([*words, "--overwrite"]) == 0
     assert not (tmp_path / "out" / "mine").exists()
 

@@ -166,3 +166,18 @@ def test_nothing_is_left_of_an_evaluation_that_fails(make_run, large_phantom_dat
     with pytest.raises(RuntimeError, match="no image"):
         evaluate(make_run(fail), large_phantom_data, tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_overwriting_spares_what_is_read_and_what_is_none_of_its_own(
+    make_run, large_phantom_data, tmp_path
+):
+    run, other = make_run(), tmp_path / "thesis"
+    other.mkdir()
+    (other / "notes").write_text("mine")
+    with pytest.raises(InputError, match=r"something else without report\.json"):
+        evaluate(run, large_phantom_data, other, overwrite=True)
+    with pytest.raises(InputError, match="which would be replaced"):
+        evaluate(run, large_phantom_data, large_phantom_data, overwrite=True)
+    with pytest.raises(InputError, match="lies in the data set"):
+        evaluate(run, large_phantom_data, large_phantom_data / "out")
+    assert [path.name for path in other.iterdir()] == ["notes"]

@@ -108,3 +108,18 @@ def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path):
     with pytest.raises(InputError, match="give the data set that the run was trained on"):
         write_reader_study(run, large_phantom_data, tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_overwriting_spares_what_is_read_and_what_is_none_of_its_own(
+    make_run, large_phantom_data, tmp_path
+):
+    run, other = make_run(), tmp_path / "thesis"
+    other.mkdir()
+    (other / "notes").write_text("mine")
+    with pytest.raises(InputError, match=r"something else without key\.csv"):
+        write_reader_study(run, large_phantom_data, other, overwrite=True)
+    with pytest.raises(InputError, match="which would be replaced"):
+        write_reader_study(run, large_phantom_data, large_phantom_data, overwrite=True)
+    with pytest.raises(InputError, match="lies in the data set"):
+        write_reader_study(run, large_phantom_data, large_phantom_data / "out")
+    assert [path.name for path in other.iterdir()] == ["notes"]

@@ -264,6 +264,18 @@ def test_another_data_set_is_refused(tiny_run, balanced, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_overwriting_spares_run_and_data(tiny_run, phantom_data, tmp_path):
+    for out in (tiny_run.directory, phantom_data, phantom_data.parent):
+        with pytest.raises(InputError, match="which would be replaced"):
+            balance(tiny_run, phantom_data, out, overwrite=True)
+    with pytest.raises(InputError, match="lies in the data set"):
+        balance(tiny_run, phantom_data, phantom_data / "balanced")
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(InputError, match=r"something else without dataset_info\.json"):
+        balance(tiny_run, phantom_data, tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
 @pytest.mark.parametrize("target", [0, -5, "most", 2.5])
 def test_a_target_that_is_none_is_refused(tiny_run, phantom_data, tmp_path, target):
     with pytest.raises(InputError, match="target must be 'max', 'median', a number above 0"):

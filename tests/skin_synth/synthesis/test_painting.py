@@ -71,6 +71,18 @@ def test_an_existing_folder_is_left_alone(tiny_run, tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_overwriting_spares_what_was_not_painted_and_what_is_read(tiny_run, phantom_data, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"something else without manifest\.csv"):
+        generate_images(tiny_run, label=LABEL, count=1, out=tmp_path, overwrite=True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    for out in (tiny_run.directory, tiny_run.directory.parent, phantom_data):
+        with pytest.raises(InputError, match="which would be replaced"):
+            generate_images(tiny_run, label=LABEL, count=1, out=out, overwrite=True)
+    with pytest.raises(InputError, match="lies in the run"):
+        generate_images(tiny_run, label=LABEL, count=1, out=tiny_run.directory / "star")
+
+
 def test_a_count_below_one_is_refused(tiny_run, tmp_path):
     with pytest.raises(InputError, match="at least 1, got 0"):
         generate_images(tiny_run, label=LABEL, count=0, out=tmp_path / "out")
