@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def balance(
     Real records are copied byte for byte; synthetic ones follow those of the training split, with
     origin `synthetic`. Validation and test stay real. Candidates are tested against limits taken
     from held-out real images; a class of which too many fail is left short, and the report says
-    so. A process that was killed goes on where it stopped when it is started again.
+    so. A process that was killed or failed goes on where it stopped when it is started again.
 
     Args:
         run: a trained run or a pretrained generator.
@@ -92,7 +93,7 @@ def balance(
     Raises:
         InputError: a data set other than the run's, a target, ratio or filter that is none, a
             directory that is there already or is, holds or lies in what is read, or no held-out
-            images to take the limits from.
+            images to take the limits from; or another process balances into `out`.
     """
     if filters not in FILTERS:
         raise InputError(f"filters must be one of {', '.join(FILTERS)}, got {filters!r}")
@@ -121,8 +122,10 @@ def balance(
     account = Account(settings, counts, wanted)
 
     def filled() -> Iterator[bytes]:
-        yield from read_records(data, TRAIN)
+        held.enter_context(work.held())
+        held.callback(work.remove_if_empty)
         work.open({**settings, "wanted": wanted, "steps": steps})
+        yield from read_records(data, TRAIN)
         held_out = _held_out(info) if filters == ALL and any(wanted.values()) else None
         gauge = None
         if held_out is not None:
@@ -153,7 +156,8 @@ def balance(
         if image_folder:
             write_image_folder(directory, directory / IMAGE_FOLDER)
 
-    try:
+    # Whatever stops a balance, what it has done stays for the next start.
+    with contextlib.ExitStack() as held:
         written = write_dataset(
             out,
             name=info.name,
@@ -169,11 +173,7 @@ def balance(
             finish=finish,
             overwrite=overwrite,
         )
-    except Exception:
-        # What failed would fail again; a killed process leaves its work for the next.
         work.remove()
-        raise
-    work.remove()
     return written
 
 

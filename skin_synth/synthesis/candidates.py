@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from skin_synth.data import LabelledImages
 from skin_synth.evaluation.memorization import Gallery, nearest
+from skin_synth.locks import locked
 from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis.filters import (
     EXACT_COPY,
@@ -36,6 +39,8 @@ PATIENCE = 10
 SEEDS_OF_A_CLASS = 1_000_000
 """From the first seed of a class to that of the next: one seed gives pictures of one layout in all
 classes, which would stand side by side in the data set as if each had been found several times."""
+KEY = "key.json"
+"""What the work in a work directory is for."""
 START = 256
 """... and so many more: a class is given up after `START` + `PATIENCE` times those kept."""
 
@@ -99,19 +104,40 @@ class Drawing:
 
 
 class WorkDirectory:
-    """Where a balance keeps what it has done, so that a killed one goes on.
+    """Where a balance keeps what it has done, so that one that was stopped goes on.
 
     A hidden sibling of the data set to be; the same key finds it again, another one clears it.
+
+    Attributes:
+        path: the directory.
+        key_sha256: of the key that it was opened with, 64 hexadecimal digits; each chunk has it.
     """
 
     def __init__(self, out: str | os.PathLike[str]) -> None:
         target = Path(out).resolve()
         self.path = target.with_name(f".balance-{target.name}")
+        self.key_sha256 = ""
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from this work while the block runs.
+
+        Raises:
+            InputError: another process works on it.
+        """
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        what = str(self.path.with_name(self.path.name.removeprefix(".balance-")))
+        with locked(lock, what, work="balances it", flag="--out"):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
 
     def open(self, key: Mapping[str, Any]) -> None:
         """Keeps what was done for the same work, and drops what was done for another."""
-        file = self.path / "key.json"
+        file = self.path / KEY
         text = json.dumps(key, indent=2, sort_keys=True)
+        self.key_sha256 = hashlib.sha256(text.encode()).hexdigest()
         if not file.is_file() or file.read_text("utf-8") != text:
             self.remove()
             with new_file(file) as temporary:
@@ -120,6 +146,11 @@ class WorkDirectory:
     def remove(self) -> None:
         """Clears it away."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def remove_if_empty(self) -> None:
+        """Clears it away where nothing was done yet that another start could use."""
+        if self.path.is_dir() and {path.name for path in self.path.iterdir()} <= {KEY}:
+            self.remove()
 
     def gauge(self) -> Path:
         """File of the gauge."""
@@ -178,12 +209,12 @@ class Drawer:
     def _chunk(self, label: int, number: int, first: int, wanted: int, kept: np.ndarray) -> Chunk:
         """A chunk from the work directory, or a new one."""
         path = self.work.chunk(label, number)
-        if path.is_file():
-            return _load(path)
+        if path.is_file() and (done := _load(path, self.work.key_sha256)) is not None:
+            return done
         count = min(CHUNK, max(FEWEST, 2 * (wanted - len(kept))))
         chunk = self._judged(label, np.arange(first, first + count, dtype=np.int64), kept)
         chunk = _first(chunk, wanted - len(kept))
-        _save(chunk, path)
+        _save(chunk, path, self.work.key_sha256)
         return chunk
 
     def _judged(self, label: int, seeds: np.ndarray, kept: np.ndarray) -> Chunk:
@@ -254,16 +285,19 @@ def _first(chunk: Chunk, wanted: int) -> Chunk:
     )
 
 
-def _save(chunk: Chunk, path: Path) -> None:
+def _save(chunk: Chunk, path: Path, key_sha256: str) -> None:
     arrays: dict[str, Any] = {
         field.name: np.asarray(getattr(chunk, field.name)) for field in dataclasses.fields(chunk)
     }
     with new_file(path) as file, file.open("wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, key=np.array(key_sha256), **arrays)
 
 
-def _load(path: Path) -> Chunk:
+def _load(path: Path, key_sha256: str) -> Chunk | None:
+    """A chunk that was kept; None where it is of other work."""
     with np.load(path) as arrays:
+        if "key" not in arrays or str(arrays["key"]) != key_sha256:
+            return None
         fields = {field.name: arrays[field.name] for field in dataclasses.fields(Chunk)}
     fields["outcome"] = tuple(str(outcome) for outcome in fields["outcome"])
     return Chunk(**fields)

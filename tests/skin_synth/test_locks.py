@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from skin_synth import locks
 from skin_synth.locks import locked
 from tfrecords_tools.errors import InputError
 
@@ -61,3 +62,27 @@ def test_within_a_process_it_is_held_once_too(tmp_path):
         locked(tmp_path / "lock", "it"),
     ):
         pass
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_in_the_new_one(tmp_path, monkeypatch):
+    file, flock = tmp_path / "lock", locks.fcntl.flock
+    taken = []
+
+    def slow(handle, operation):
+        if not taken:  # another process ends here, and a third one begins
+            file.unlink()
+            file.touch()
+        taken.append(os.fstat(handle).st_ino)
+        flock(handle, operation)
+
+    monkeypatch.setattr(locks.fcntl, "flock", slow)
+    with locked(file, "it"):
+        assert len(taken) == 2
+        assert file.stat().st_ino == taken[-1]
+        assert file.read_text() == f"{os.getpid()}\n"
+
+
+def test_the_block_may_remove_the_file(tmp_path):
+    with locked(tmp_path / "lock", "it"):
+        (tmp_path / "lock").unlink()
+    assert list(tmp_path.iterdir()) == []

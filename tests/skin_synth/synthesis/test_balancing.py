@@ -17,7 +17,7 @@ from skin_synth.data import load_split
 from skin_synth.evaluation.memorization import nearest
 from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis import balance
-from skin_synth.synthesis.candidates import CHUNK, PATIENCE, START
+from skin_synth.synthesis.candidates import CHUNK, PATIENCE, START, WorkDirectory
 from tests.skin_synth.synthesis.conftest import (
     EXACT_COPY,
     GOOD,
@@ -217,6 +217,60 @@ def test_work_for_another_seed_is_not_taken_up(painter, phantom_data, tmp_path, 
     balance(painter, phantom_data, out, target=TARGET, filters="copies", seed=20)
     assert min(int(row["seed"]) for row in manifest(out)) == 20
     assert not work.exists()
+
+
+def stopped_by(error, painter, monkeypatch):
+    """The painter's `generate` as it was; the one in its place ends with an error at class 2."""
+    honest = type(painter).generate
+
+    def ending(self, label_ids, seeds, **options):
+        if label_ids[0] == 2:
+            raise error
+        return honest(self, label_ids, seeds, **options)
+
+    monkeypatch.setattr(type(painter), "generate", ending)
+    return honest
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), InputError("mend it")])
+def test_work_outlives_errors_that_can_be_mended(
+    error, painter, phantom_data, tmp_path, monkeypatch
+):
+    out, work = tmp_path / "out", tmp_path / ".balance-out"
+    options = {"target": TARGET, "filters": "copies", "seed": 10}
+    honest = stopped_by(error, painter, monkeypatch)
+    with pytest.raises(type(error), match=r"No space|mend it"):
+        balance(painter, phantom_data, out, **options)
+    done = contents(work)
+    assert len([name for name in done if name.startswith("candidates-000")]) >= 2
+    out.mkdir()
+    with pytest.raises(InputError, match="exists already"):
+        balance(painter, phantom_data, out, **options)
+    assert contents(work) == done
+    asked = []
+    monkeypatch.setattr(
+        type(painter),
+        "generate",
+        lambda self, ids, seeds, **_: asked.append(int(ids[0])) or honest(self, ids, seeds),
+    )
+    balance(painter, phantom_data, out, **options, overwrite=True)
+    assert min(asked) == 2, "what was done is not done again"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_balances_do_not_share_a_place(painter, phantom_data, tmp_path):
+    out = tmp_path / "out"
+    work = WorkDirectory(out)
+    with work.held():
+        work.open({"checkpoint_hash": "d" * 64})
+        work.chunk(0, 0).write_bytes(b"of another checkpoint")
+        done = contents(work.path)
+        with pytest.raises(InputError, match=r"out is in use by process .* balances it"):
+            balance(painter, phantom_data, out, target=TARGET, filters="copies")
+        assert contents(work.path) == done
+    balance(painter, phantom_data, out, target=TARGET, filters="copies")
+    assert {row["checkpoint_hash"] for row in manifest(out)} == {"c" * 64}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_class_that_is_never_fit_is_left_short_and_said_so(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import numpy as np
+import pytest
 
 from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis.candidates import (
@@ -15,6 +17,7 @@ from skin_synth.synthesis.candidates import (
     Drawer,
     WorkDirectory,
 )
+from tfrecords_tools.errors import InputError
 
 
 def drawer(painter, training, tmp_path, *, seed=0):
@@ -70,4 +73,34 @@ def test_another_key_clears_the_work(tmp_path):
     assert not work.chunk(0, 0).exists()
     assert work.path.name.startswith("."), "half-done work is hidden"
     work.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chunk_of_other_work_is_drawn_anew(painter, training, tmp_path):
+    honest = dataclasses.replace(painter, tricks=False)
+    ours = drawer(honest, training, tmp_path)
+    other = drawer(honest, training, tmp_path / "elsewhere", seed=1)
+    other.draw(0, 4)
+    ours.work.chunk(0, 0).write_bytes(other.work.chunk(0, 0).read_bytes())
+    drawing = ours.draw(0, 4)
+    assert drawing.chunks[0].seeds.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(drawing.images[0], honest.paint(0, 0))
+
+
+def test_work_is_held_by_one_and_leaves_no_lock(tmp_path):
+    work = WorkDirectory(tmp_path / "out")
+    told = rf"out is in use by process {os.getpid()}, which balances it: .* another --out"
+    with work.held(), pytest.raises(InputError, match=told):
+        WorkDirectory(tmp_path / "out").held().__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_work_that_has_begun_is_not_empty(tmp_path):
+    work = WorkDirectory(tmp_path / "out")
+    work.open({"seed": 1})
+    work.chunk(0, 0).write_bytes(b"done")
+    work.remove_if_empty()
+    assert work.chunk(0, 0).exists()
+    work.chunk(0, 0).unlink()
+    work.remove_if_empty()
     assert list(tmp_path.iterdir()) == []
