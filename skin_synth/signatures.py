@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from skin_synth.integers import as_int64
 from skin_synth.layers import kernels_spread_once
 from tfrecords_tools.errors import InputError
 
@@ -221,7 +222,7 @@ def paint_rows(
     Raises:
         InputError: a label out of range, lengths that differ, or a truncation that is not finite.
     """
-    label_ids, seeds = _whole(label_ids, "label_ids"), _whole(seeds, "seeds")
+    label_ids, seeds = as_int64(label_ids, "label_ids"), as_int64(seeds, "seeds")
     if label_ids.ndim != 1 or label_ids.shape != seeds.shape:
         raise InputError(
             f"label_ids and seeds must be two vectors of one length, got shapes "
@@ -288,16 +289,6 @@ def _ids_by_line(path: str | os.PathLike[str]) -> tf.lookup.TextFileInitializer:
         value_dtype=tf.int64,
         value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
     )
-
-
-def _whole(values: Sequence[int] | np.ndarray, name: str) -> np.ndarray:
-    """The values as int64; an empty list, which NumPy takes for floats, is as good as any."""
-    array = np.asarray(values)
-    if array.size and array.dtype.kind not in "iu":
-        raise InputError(f"{name} must be whole numbers that fit 64 bits, got {array.dtype} values")
-    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
-        raise InputError(f"{name} must fit int64, got {array.max()}")
-    return array.astype(np.int64)
 
 
 def _after(checks: Sequence[tf.Operation], *values: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -58,6 +58,7 @@ STOREYS = (
         "locks",
         "interruptions",
         "streams",
+        "integers",
     ),
     ("convolution", "replicas"),
 )

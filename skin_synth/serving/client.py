@@ -12,6 +12,7 @@ from types import TracebackType
 import numpy as np
 from PIL import Image
 
+from skin_synth.integers import as_int64
 from skin_synth.provenance import Provenance, encode_synthetic, pixels_sha256
 from skin_synth.serving.origin import Origin, read_origin
 from skin_synth.serving.transports import (
@@ -124,11 +125,11 @@ class Client:
 
         Run and checkpoint are empty where the client was given no origin.
         """
-        rows = zip(labels, _whole(seeds, "seeds").tolist(), strict=True)
-        answers = self._named(labels, seeds)
+        answers = list(self._named(labels, seeds))
+        rows = zip(labels, _vector(seeds, "seeds").tolist(), answers, strict=True)
         return [
             self._signed(_decoded(png), label, seed, version)
-            for (label, seed), (png, version) in zip(list(rows), answers, strict=True)
+            for label, seed, (png, version) in rows
         ]
 
     def generate(
@@ -139,7 +140,7 @@ class Client:
         truncation: float = 1.0,
     ) -> np.ndarray:
         """Images by label id and seed, latents scaled by `truncation`; see `images`."""
-        ids, numbers = _whole(label_ids, "label_ids"), _whole(seeds, "seeds")
+        ids, numbers = _vector(label_ids, "label_ids"), _vector(seeds, "seeds")
         inputs = {
             "label_id": ids,
             "seed": numbers,
@@ -152,7 +153,7 @@ class Client:
         """Images by latent float[n, latent_dim] and label id; see `images`."""
         inputs = {
             "latent": np.asarray(latents, np.float32),
-            "label_id": _whole(label_ids, "label_ids"),
+            "label_id": _vector(label_ids, "label_ids"),
         }
         answers = self._ask("from_latent", inputs)
         return np.concatenate([answer.outputs["image"] for answer in answers])
@@ -163,7 +164,7 @@ class Client:
         """PNGs as served, and the version of the model that painted each."""
         if isinstance(labels, str):
             raise InputError(f"labels must be a list of class names, got the text {labels!r}")
-        inputs = {"label": np.array(labels, object), "seed": _whole(seeds, "seeds")}
+        inputs = {"label": np.array(labels, object), "seed": _vector(seeds, "seeds")}
         for answer in self._ask("serving_default", inputs):
             for png in answer.outputs["image_bytes"]:
                 yield bytes(png), answer.version
@@ -215,13 +216,9 @@ def _decoded(png: bytes) -> np.ndarray:
         raise ServingError(f"the server sent a damaged PNG ({error})", "DATA_LOSS") from error
 
 
-def _whole(values: Sequence[int] | np.ndarray, name: str) -> np.ndarray:
-    """Vector of int64; said aloud, for TensorFlow takes Python's numbers for int32."""
-    array = np.asarray(values)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise InputError(
-            f"{name} must be a vector of whole numbers, got {array.dtype}{array.shape}"
-        )
-    if array.size and array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
-        raise InputError(f"{name} must fit int64, got {array.max()}")
-    return array.astype(np.int64)
+def _vector(values: Sequence[int] | np.ndarray, name: str) -> np.ndarray:
+    """One row a value: int64[n]."""
+    vector = as_int64(values, name)
+    if vector.ndim != 1:
+        raise InputError(f"{name} must be a vector, got shape {vector.shape}")
+    return vector

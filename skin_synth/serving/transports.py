@@ -6,6 +6,7 @@ import base64
 import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -89,7 +90,8 @@ class Rest:
             timeout: seconds for an attempt.
         """
         part = "" if version is None else f"/versions/{version}"
-        self.url = f"{address.rstrip('/')}/v1/models/{model}{part}:predict"
+        name = urllib.parse.quote(model, safe="")
+        self.url = f"{address.rstrip('/')}/v1/models/{name}{part}:predict"
         self.version = "" if version is None else str(version)
         self.timeout = timeout
 

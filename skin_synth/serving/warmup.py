@@ -9,11 +9,16 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from skin_synth.signatures import CHUNK
+
 WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
 
 
 def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -> None:
-    """Writes one request of each signature for one row, and one of each for every class.
+    """Writes two requests of each signature: for one row, and for a row of each class.
+
+    A request has `CHUNK` rows at the most, whatever the classes: TF Serving with batching would
+    load no version whose warm-up is larger than its `max_batch_size`.
 
     Args:
         directory: of the SavedModel version.
@@ -23,7 +28,7 @@ def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -
     path = directory / WARMUP
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for count in (1, len(class_names)):
+        for count in (1, min(len(class_names), CHUNK)):
             for signature, inputs in _requests(class_names[:count], latent_dim).items():
                 writer.write(_log(signature, inputs).SerializeToString(deterministic=True))
 

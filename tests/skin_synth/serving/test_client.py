@@ -74,6 +74,8 @@ def test_a_truncation_or_latent_that_is_not_finite_is_told(client, tiny_run):
     [
         ([], [], "at least 1"),
         (["star"], [1, 2], "one number of rows"),
+        (["star", "disc"], [1], "one number of rows"),
+        (["star"], [[1]], "seeds must be a vector"),
         ("star", [1], "a list of class names"),
         (["star"], [1.5], "whole numbers"),
         (["star"], np.array([2**63], np.uint64), "must fit int64"),
@@ -83,6 +85,8 @@ def test_what_does_not_fit_is_never_sent(client, server, labels, seeds, told):
     before = server.model.requests
     with pytest.raises(InputError, match=told):
         client.images(labels, seeds)
+    with pytest.raises(InputError, match=told):
+        client.pngs(labels, seeds)
     assert server.model.requests == before
 
 

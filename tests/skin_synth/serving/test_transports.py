@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -94,6 +96,16 @@ def test_answers_of_rest(answer, kind, told):
         Rest(f"http://{address}", "skin", 3, 5).predict("serving_default", INPUTS)
     assert type(failure.value) is kind
     assert "/v1/models/skin/versions/3:predict" in str(failure.value)
+
+
+@pytest.mark.parametrize("model", ["my model", "a/b", "a:b", "Pigmentmäler", "x\r\ny"])
+def test_a_model_of_any_name_is_asked_for(model):
+    refusal = http("404 Not Found", '{"error": "no such model"}')
+    with answering(refusal) as address, pytest.raises(InputError, match="NOT_FOUND") as told:
+        Rest(f"http://{address}", model, 3, 5).predict("serving_default", INPUTS)
+    [path] = re.findall("/v1/models/([!-~]+)/versions/3:predict", str(told.value))
+    assert unquote(path) == model
+    assert not set("/: ") & set(path)
 
 
 def test_waits_double_up_to_a_limit():
