@@ -6,6 +6,7 @@ import abc
 import dataclasses
 import os
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,9 @@ from skin_synth.streams import Stream, key
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import DatasetInfo, read_info, read_records
 from tfrecords_tools.schema import parse_record
+
+LARGEST_DENOMINATOR = 2**62
+"""Of a share that is counted in int64: twice as much still fits."""
 
 
 class ImageArray(Protocol):
@@ -87,7 +91,8 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
         split: train, validation or test.
 
     Raises:
-        InputError: no data set there, no such split, or images of several sizes.
+        InputError: no data set there, no such split, images of several sizes, or a record that
+            does not fit what the metadata say.
     """
     info = read_info(data_dir)
     side = check_square(info, split)
@@ -97,12 +102,45 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
     image_ids, groups = [], []
     for row, serialized in enumerate(read_records(data_dir, split)):
         record = parse_record(serialized)
-        decoded = tf.io.decode_image(record.image, channels=3, expand_animations=False)
+        try:
+            decoded = tf.io.decode_image(record.image, channels=3, expand_animations=False)
+        except tf.errors.InvalidArgumentError as error:
+            raise _damaged(info, split, row, "its image cannot be decoded") from error
+        if decoded.shape != images.shape[1:]:
+            found = f"its image is of shape {tuple(decoded.shape)}, not {images.shape[1:]}"
+            raise _damaged(info, split, row, found)
         images[row] = decoded.numpy()
         labels[row] = record.label
         image_ids.append(record.image_id)
         groups.append(record.group)
+    check_labels(labels, info, split)
     return LabelledImages(images, labels, tuple(image_ids), tuple(groups), info.class_names)
+
+
+def check_labels(labels: np.ndarray, info: DatasetInfo, split: str) -> None:
+    """Sees that there is a class for each label.
+
+    Args:
+        labels: int64[n], of a split, in the order of its records.
+        info: of the data set.
+        split: train, validation or test.
+
+    Raises:
+        InputError: there is none for one of them.
+    """
+    classes = len(info.class_names)
+    for row in np.flatnonzero((labels < 0) | (labels >= classes)).tolist():
+        raise _damaged(info, split, row, f"its label is {labels[row]}, of {classes} classes")
+
+
+def _damaged(info: DatasetInfo, split: str, row: int, what: str) -> InputError:
+    files = info.splits[split]
+    ends = np.cumsum(files.shard_lengths)
+    shard = int(np.searchsorted(ends, row, side="right"))
+    number = row - int(ends[shard]) + files.shard_lengths[shard]
+    return InputError(
+        f"shard {files.shards[shard]}: record {number}: {what}: build the data set again"
+    )
 
 
 def check_square(info: DatasetInfo, split: str) -> int:
@@ -229,13 +267,14 @@ def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.d
             f"real and synthetic elements must be alike, got {real.element_spec} and "
             f"{synthetic.element_spec}"
         )
-    share = ratio / (1 + ratio)
+    # By whole numbers, as the ratio is written: 0.6 of binary digits is a little less.
+    exact = Fraction(str(ratio))
+    share = (exact / (1 + exact)).limit_denominator(LARGEST_DENOMINATOR)
 
-    def choice(number: tf.Tensor) -> tf.Tensor:
-        before, after = (
-            tf.floor(tf.cast(count, tf.float64) * share) for count in (number, number + 1)
-        )
-        return tf.cast(after > before, tf.int64)
+    def choice(rest: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rest += share.numerator
+        taken = rest >= share.denominator
+        return tf.where(taken, rest - share.denominator, rest), tf.cast(taken, tf.int64)
 
-    choices = tf.data.Dataset.counter(np.int64(0)).map(choice)
+    choices = tf.data.Dataset.counter(np.int64(0)).scan(np.int64(0), choice)
     return tf.data.Dataset.choose_from_datasets([real, synthetic], choices)

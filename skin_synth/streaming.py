@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.data import DrawnImages, LabelledImages, check_square, load_split
+from skin_synth.data import DrawnImages, LabelledImages, check_labels, check_square, load_split
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import read_info
 from tfrecords_tools.record_index import RecordIndex, index_records, load_index, save_index
@@ -93,11 +93,13 @@ class StreamedImages(DrawnImages):
         images: uint8[n, height, width, 3], read when they are asked for.
         labels: int64[n], indices into `class_names`.
         class_names: the classes of the data set, in the order of their labels.
+        index_is_kept: whether the index was read from its file, and need not be kept again.
     """
 
     images: ImagesOnDisk
     labels: np.ndarray
     class_names: tuple[str, ...]
+    index_is_kept: bool = False
 
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """See `DrawnImages.gatherer`."""
@@ -138,20 +140,25 @@ def open_split(
         say(f"{size}: kept in memory (--cache_limit {limit / MIB:,.0f})")
         return load_split(data_dir, split)
     say(f"{size}, more than --cache_limit {limit / MIB:,.0f}: streamed from the shards")
-    index = load_index(index_file, data_dir, split, fingerprint)
-    index = index or index_records(data_dir, split)
-    return StreamedImages(ImagesOnDisk(index, side), index.label, info.class_names)
+    kept = load_index(index_file, data_dir, split, fingerprint)
+    index = index_records(data_dir, split) if kept is None else kept
+    check_labels(index.label, info, split)
+    return StreamedImages(
+        ImagesOnDisk(index, side), index.label, info.class_names, index_is_kept=kept is not None
+    )
 
 
 def keep_index(split: DrawnImages, index_file: Path, fingerprint: str) -> None:
     """Keeps the index of a streamed split for the next start, where it is not kept yet.
+
+    A damaged index, or one of another data set, is replaced.
 
     Args:
         split: that training draws from; nothing is kept of one in memory.
         index_file: where.
         fingerprint: of the data set.
     """
-    if isinstance(split, StreamedImages) and not index_file.exists():
+    if isinstance(split, StreamedImages) and not split.index_is_kept:
         save_index(split.images.index, index_file, fingerprint)
 
 

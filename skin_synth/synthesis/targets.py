@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from tfrecords_tools.errors import InputError
@@ -63,4 +65,6 @@ def missing(
     needed = {label: goal - counts[label] for label, goal in goals(target, counts).items()}
     if ratio is None:
         return needed
-    return {label: min(count, int(ratio * counts[label])) for label, count in needed.items()}
+    # As the ratio is written: 0.29 of binary digits is a little less.
+    exact = Fraction(str(ratio))
+    return {label: min(count, math.floor(exact * counts[label])) for label, count in needed.items()}

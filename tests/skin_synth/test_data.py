@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import math
+import shutil
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,6 +14,9 @@ import tensorflow as tf
 
 from skin_synth.data import LabelledImages, batches, class_probabilities, load_split, mix
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.reader import read_info, read_records
+from tfrecords_tools.schema import parse_record, serialize_record
+from tfrecords_tools.writer import encode_png, write_dataset
 
 COUNTS = (60, 30, 6)
 
@@ -93,11 +100,63 @@ def test_a_split_that_is_not_there_is_named(phantom_data):
         load_split(phantom_data, "holdout")
 
 
+SHARD = r"shard .*train\.tfrecord-00000-of-00001"
+
+
+def rewritten(data, out, **changes):
+    """The data set with another third training record."""
+    info = read_info(data)
+    splits = {split: list(read_records(data, split)) for split in info.splits}
+    record = dataclasses.replace(parse_record(splits["train"][2]), **changes)
+    splits["train"][2] = serialize_record(record)
+    write_dataset(
+        out,
+        name=info.name,
+        class_names=info.class_names,
+        image_shape=info.image_shape,
+        image_format=info.image_format,
+        columns=info.columns,
+        splits=splits,
+    )
+    return out
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"image": encode_png(np.zeros((1, 1, 3), np.uint8))},
+            r"its image is of shape \(1, 1, 3\), not",
+        ),
+        (
+            {"image": encode_png(np.zeros((64, 64, 3), np.uint8))},
+            r"its image is of shape \(64, 64, 3\), not",
+        ),
+        ({"image": b"\x89PNG and no more"}, "its image cannot be decoded"),
+        ({"label": 7}, "its label is 7, of 7 classes"),
+        ({"label": -1}, "its label is -1, of 7 classes"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_named(changes, told, phantom_data, tmp_path):
+    with pytest.raises(InputError, match=rf"{SHARD}: record 2: {told}.*build the data set again"):
+        load_split(rewritten(phantom_data, tmp_path / "out", **changes), "train")
+
+
+def test_more_records_than_promised_are_told(phantom_data, tmp_path):
+    copy = shutil.copytree(phantom_data, tmp_path / "data")
+    [shard] = read_info(copy).splits["train"].shards
+    shard.write_bytes(2 * shard.read_bytes())
+    count = read_info(copy).splits["train"].num_records
+    told = rf"{SHARD} has {2 * count} records, the metadata promise {count}"
+    with pytest.raises(InputError, match=told):
+        load_split(copy, "train")
+
+
 def numbers(first):
     return tf.data.Dataset.counter(np.int64(first)).map(lambda n: {"n": n})
 
 
-@pytest.mark.parametrize("ratio", [0, 0.1, 0.5, 1, 1.7, 9])
+@pytest.mark.parametrize("ratio", [0, 0.1, 0.5, 0.6, 1, 1.7, 9, 1e-300, 0.3333333333333333])
 def test_mix_keeps_the_ratio_at_every_length(ratio):
     mixed = mix(numbers(0), numbers(1000), ratio).take(60)
     found = [int(element["n"]) for element in mixed.as_numpy_iterator()]
@@ -105,8 +164,13 @@ def test_mix_keeps_the_ratio_at_every_length(ratio):
     assert synthetic == list(range(1000, 1000 + len(synthetic)))
     assert [n for n in found if n < 1000] == list(range(60 - len(synthetic)))
     for length in range(61):
-        expected = int(np.floor(np.float64(length) * (ratio / (1 + ratio))))
+        expected = math.floor(length * Fraction(str(ratio)) / (1 + Fraction(str(ratio))))
         assert sum(number >= 1000 for number in found[:length]) == expected
+
+
+def test_mix_is_exact_where_binary_fractions_are_not():
+    mixed = mix(numbers(0), numbers(1000), 0.6).take(8)
+    assert sum(int(element["n"]) >= 1000 for element in mixed.as_numpy_iterator()) == 3
 
 
 def test_mix_ends_where_one_side_ends():

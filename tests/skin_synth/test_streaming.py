@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import shutil
 
@@ -15,6 +16,7 @@ from skin_synth.training import train
 from tests.skin_synth.test_training import assert_same_state
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint, read_info
+from tfrecords_tools.record_index import index_records
 
 MIB = 2**20
 
@@ -107,6 +109,34 @@ def test_a_kept_index_is_not_made_again(streamed, phantom_data, tmp_path, monkey
     monkeypatch.delattr(streaming, "index_records")
     again = opened(phantom_data, file, limit=0)
     np.testing.assert_array_equal(drawn(again, 1)[0][0], drawn(streamed, 1)[0][0])
+
+
+@pytest.mark.parametrize("damage", ["cut", "stale"])
+def test_an_index_that_cannot_be_used_is_replaced(damage, streamed, phantom_data, tmp_path):
+    file, mark = tmp_path / "index.npz", fingerprint(phantom_data)
+    streaming.keep_index(streamed, file, "of another data set" if damage == "stale" else mark)
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:100])
+    split = opened(phantom_data, file, limit=0)
+    assert not split.index_is_kept
+    streaming.keep_index(split, file, mark)
+    again = opened(phantom_data, file, limit=0)
+    assert again.index_is_kept
+    before = file.stat()
+    streaming.keep_index(again, file, mark)
+    assert file.stat().st_ino == before.st_ino, "what is kept is not written again"
+
+
+def test_a_label_of_no_class_is_named(phantom_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        streaming,
+        "index_records",
+        lambda *given: dataclasses.replace(
+            record := index_records(*given), label=np.full(len(record), 7)
+        ),
+    )
+    with pytest.raises(InputError, match="record 0: its label is 7, of 7 classes"):
+        opened(phantom_data, tmp_path / "index.npz", limit=0)
 
 
 def test_a_shard_that_vanishes_stops_training_with_a_plain_line(

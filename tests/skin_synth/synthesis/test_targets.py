@@ -29,6 +29,11 @@ def test_the_ratio_bounds_synthetic_images_by_real_ones():
     assert missing(12, COUNTS) == {"nv": 0, "mel": 0, "bcc": 2, "df": 9}
 
 
+@pytest.mark.parametrize(("ratio", "expected"), [(0.29, 29), (1.15, 115), (0.57, 57), (2, 200)])
+def test_the_ratio_counts_exactly(ratio, expected):
+    assert missing({"df": 900}, {"df": 100}, ratio) == {"df": expected}
+
+
 @pytest.mark.parametrize("target", [0, -1, 2.5, True, "min", None, {"df": 0}, {"df": "many"}])
 def test_other_targets_are_refused_with_what_was_received(target):
     with pytest.raises(InputError, match="target must be"):
