@@ -247,12 +247,12 @@ class Drawer:
 
     def _tell_copies(self, images: np.ndarray, outcome: list[str]) -> None:
         """Marks images that equal a training image or an earlier one, pixel for pixel."""
-        seen = set(self._known)
+        here: set[str] = set()
         for row, image in enumerate(images):
             pixels = pixels_sha256(image)
-            if pixels in seen:
+            if pixels in self._known or pixels in here:
                 outcome[row] = EXACT_COPY
-            seen.add(pixels)
+            here.add(pixels)
 
 
 def _tell_duplicates(
