@@ -2,13 +2,15 @@
 
 What is written goes to a hidden sibling of its target first, is flushed to the disk, and takes
 the target's name in one rename. A killed process leaves at most such a sibling behind, which the
-next call for the same target removes.
+next call for the same target removes. A directory at work is locked: the number of its process says
+nothing in another container.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import shutil
@@ -38,8 +40,8 @@ def new_directory(
         The temporary directory, empty.
 
     Raises:
-        InputError: `path` exists and may not be overwritten, is a file, or holds something else
-            than what would take its place.
+        InputError: `path` exists and may not be overwritten, is a file, holds something else than
+            what would take its place, or another process writes it under the same number.
     """
     target = Path(path).resolve()
     _tidy(target)
@@ -52,10 +54,20 @@ def new_directory(
     temporary = _sibling(target, NEW)
     try:
         temporary.mkdir()
+    except OSError as error:
+        _remove_empty(made)
+        if not isinstance(error, FileExistsError):
+            raise
+        told = f"{path} is being written by another process: wait, or choose another place"
+        raise InputError(told) from error
+    held = contextlib.ExitStack()
+    try:
+        held.enter_context(_locked(temporary))
         yield temporary
         _flush_tree(temporary)
         if overwrite and target.exists():
             _check_replaceable(target, marker)
+            held.enter_context(_locked(target))
             _swap(temporary, target)
         else:
             _place(temporary, target)
@@ -64,6 +76,8 @@ def new_directory(
         shutil.rmtree(temporary, ignore_errors=True)
         _remove_empty(made)
         raise
+    finally:
+        held.close()
 
 
 @contextlib.contextmanager
@@ -148,12 +162,42 @@ def _tidy(target: Path) -> None:
         match = name.fullmatch(sibling.name)
         if not match or _alive(int(match[1])):
             continue
-        if match[2] == OLD and not target.exists():
-            sibling.rename(target)
-        elif sibling.is_dir():
-            shutil.rmtree(sibling, ignore_errors=True)
-        else:
+        if not sibling.is_dir():
             sibling.unlink(missing_ok=True)
+            continue
+        with _locked(sibling) as free:
+            if free and match[2] == OLD and not target.exists():
+                sibling.rename(target)
+            elif free:
+                shutil.rmtree(sibling, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[bool]:
+    """Holds a lock on a directory while the block runs; tells whether it was free.
+
+    The kernel holds it for whoever has the directory open, under any name, and ends it with the
+    process. A file system without locks counts every directory as free.
+    """
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+    except FileNotFoundError:  # its process has just ended well
+        yield False
+        return
+    try:
+        yield _lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _alive(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -263,6 +264,82 @@ def test_what_belongs_to_others_stays(tmp_path):
         assert names(tmp_path) == sorted([*before, "out"])
     finally:
         process.communicate(b"\n")
+
+
+@pytest.fixture
+def stranger(tmp_path):
+    """A process that writes `out`, and whose number is free here, as in another container."""
+    script = (
+        "import sys\nfrom tfrecords_tools import atomic\n"
+        f"atomic.os.getpid = lambda: {2**22 + 1}\n"
+        f"with atomic.new_directory({str(tmp_path / 'out')!r}) as temporary:\n"
+        "    (temporary / 'half').write_text('half')\n"
+        "    print('ready', flush=True); input()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+        process.kill()
+
+
+def test_a_live_process_of_another_container_keeps_its_work(stranger, tmp_path):
+    with pytest.raises(RuntimeError), new_directory(tmp_path / "out"):
+        raise RuntimeError
+    assert names(tmp_path) == [f".tmp-{2**22 + 1}.new.out"]
+    stranger.communicate(b"\n", timeout=60)
+    assert stranger.returncode == 0
+    assert names(tmp_path / "out") == ["half"]
+
+
+def test_debris_of_another_container_goes(stranger, tmp_path):
+    stranger.kill()
+    stranger.wait()
+    assert names(tmp_path) == [f".tmp-{2**22 + 1}.new.out"]
+    with new_directory(tmp_path / "out"):
+        pass
+    assert names(tmp_path) == ["out"]
+
+
+def test_another_container_with_our_number_keeps_its_work(stranger, tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic.os, "getpid", lambda: 2**22 + 1)
+    with (
+        pytest.raises(InputError, match="out is being written by another process"),
+        new_directory(tmp_path / "out"),
+    ):
+        pytest.fail("the work must not begin")
+    assert names(tmp_path / f".tmp-{2**22 + 1}.new.out") == ["half"]
+
+
+def test_what_is_moved_aside_stays_aside_while_it_is_replaced(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+    rename = Path.rename
+
+    def meeting(self, to):
+        if ".new." in self.name:  # the old one is aside: another container looks in
+            with monkeypatch.context() as there:
+                there.setattr(Path, "rename", rename)
+                atomic._tidy(tmp_path / "out")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", meeting)
+    with new_directory(tmp_path / "out", overwrite=True, marker="old") as temporary:
+        (temporary / "new").write_text("new")
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["new"]
+
+
+def test_without_locks_the_number_decides(tmp_path, monkeypatch):
+    def unsupported(handle, operation):
+        raise OSError(errno.ENOTSUP, "no locks here")
+
+    monkeypatch.setattr(atomic.fcntl, "flock", unsupported)
+    (tmp_path / f".tmp-{2**22 + 1}.new.out").mkdir()
+    with new_directory(tmp_path / "out"):
+        pass
+    assert names(tmp_path) == ["out"]
 
 
 def test_process_of_another_user_is_alive(monkeypatch):
