@@ -24,6 +24,7 @@ from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.contact_sheets import Sheet, contact_sheet
 from tfrecords_tools.duplicates import copies, settle
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.kept_splits import KeptSplits, read_kept_splits
 from tfrecords_tools.near_duplicates import (
     NearDuplicates,
     find_across_splits,
@@ -33,7 +34,7 @@ from tfrecords_tools.options import BEAM, BuildOptions
 from tfrecords_tools.plan import Plan, Planner
 from tfrecords_tools.preparation import Runner
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.reader import DatasetInfo, read, read_info
+from tfrecords_tools.reader import DatasetInfo, read_info
 from tfrecords_tools.report import build_report, rejected_csv
 from tfrecords_tools.schema import (
     BUILD_REPORT,
@@ -285,19 +286,13 @@ def _planner(source: Source, options: BuildOptions) -> Planner:
             raise InputError(
                 f"{source.root} gives the split of each image: leave splits and keep_splits out"
             )
-        return Planner(source, None, options.seed, {})
+        return Planner(source, None, options.seed, KeptSplits())
     shares = check_shares(options.splits or DEFAULT_SPLITS)
-    known = _known_splits(options.keep_splits) if options.keep_splits else {}
+    known = KeptSplits()
+    if options.keep_splits:
+        known = read_kept_splits(options.keep_splits)
+        known.check_met(source.records, str(options.keep_splits))
     return Planner(source, shares, options.seed, known)
-
-
-def _known_splits(directory: str | os.PathLike[str]) -> dict[str, str]:
-    """Split of each group of a data set directory."""
-    return {
-        record.group: split
-        for split in read_info(directory).splits
-        for record in read(directory, split)
-    }
 
 
 def _runner(options: BuildOptions, directory: Path) -> Runner:

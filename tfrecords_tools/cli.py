@@ -165,7 +165,11 @@ def _add_splits(group: argparse._ArgumentGroup) -> None:
         type=split_shares,
         help=f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or as the images lie)",
     )
-    add("--keep_splits", metavar="OLD_DIR", help="data set whose groups keep their splits")
+    add(
+        "--keep_splits",
+        metavar="OLD_DIR",
+        help="data set whose groups and images keep their splits",
+    )
     _add_option(group, "seed", "of the splits", type=int)
 
 

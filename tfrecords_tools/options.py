@@ -61,7 +61,7 @@ class BuildOptions:
         encoding: of resized images: "png" or "jpeg".
         jpeg_quality: 1 to 100.
         splits: share of each split, by name; None for `splits.DEFAULT_SPLITS`.
-        keep_splits: data set directory whose groups keep their splits.
+        keep_splits: data set directory whose groups and images keep their splits.
         min_side: images with a shorter side are rejected, in pixels.
         max_pixels: larger images are rejected before they are decoded.
         max_rejected: the build fails when a larger share of the image files is rejected.

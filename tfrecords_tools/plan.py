@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import cast
 
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.kept_splits import KeptSplits
 from tfrecords_tools.schema import SPLITS
 from tfrecords_tools.sources import ImageRecord, Rejection, Source
 from tfrecords_tools.splits import LEAK, assign_splits, weightiest
@@ -45,13 +46,13 @@ class Planner:
         source: lists all images.
         shares: of each split; None where the source gives the splits.
         seed: of splits and orders.
-        known: splits of groups that are settled already.
+        known: splits that are settled already.
     """
 
     source: Source
     shares: Mapping[str, Fraction] | None
     seed: int
-    known: Mapping[str, str]
+    known: KeptSplits
 
     def plan(self, rows: Iterable[int], joined: Mapping[str, str]) -> Plan:
         """The plan of some rows.
@@ -102,7 +103,7 @@ class Planner:
             ((self._group(row, joined), self.source.records[row].label) for row in rows),
             self.shares,
             seed=self.seed,
-            pinned=self._pins(joined),
+            pinned=self.known.pins(self.source.records, joined),
         )
         return lambda row: assigned[self._group(row, joined)]
 
@@ -112,16 +113,3 @@ class Planner:
     def _group(self, row: int, joined: Mapping[str, str]) -> str:
         group = self.source.records[row].group
         return joined.get(group, group)
-
-    def _pins(self, joined: Mapping[str, str]) -> dict[str, str]:
-        """Split of each group as it is now, where one of the groups it was joined from is known."""
-        pins: dict[str, str] = {}
-        for known, split in self.known.items():
-            group = joined.get(known, known)
-            if pins.setdefault(group, split) != split:
-                raise InputError(
-                    f"group {group!r} and a group that shares an image with it are in splits "
-                    f"{pins[group]} and {split} of the data set to keep: they are one group now; "
-                    "give both the same group there, or remove the shared image"
-                )
-        return pins

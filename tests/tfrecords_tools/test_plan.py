@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.kept_splits import KeptSplits
 from tfrecords_tools.plan import Planner
 from tfrecords_tools.sources.listing import ImageRecord, Source, make_source
 from tfrecords_tools.splits import check_shares
@@ -30,7 +31,7 @@ def planner(
         ImageRecord(f"{i:03d}.png", f"{i:03d}", label, group, split)
         for i, (label, group, split) in enumerate(images)
     ]
-    return Planner(make_source(Path("images"), records, []), shares, 0, known or {})
+    return Planner(make_source(Path("images"), records, []), shares, 0, KeptSplits(known or {}))
 
 
 @given(
@@ -65,7 +66,7 @@ def test_plan_depends_on_names_and_seed_alone(order, seed):
     def split_ids(order) -> dict[str, list[str]]:
         shuffled = tuple(records[i] for i in order)
         source = Source(Path("images"), shuffled, (), frozenset(("mel", "nv")))
-        plan = Planner(source, SHARES, seed, {}).plan(range(30), {})
+        plan = Planner(source, SHARES, seed, KeptSplits()).plan(range(30), {})
         return {
             split: [shuffled[row].image_id for row in rows] for split, rows in plan.members.items()
         }
