@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
 import re
+import threading
 import zlib
 
 import numpy as np
@@ -67,6 +69,31 @@ TURNS = {
 """What makes an image upright, by its EXIF orientation."""
 
 
+class _LimitLifted(contextlib.ContextDecorator):
+    """While any thread is within, Pillow has no limit of pixels of its own: ours is checked."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._limit: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._within == 0:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._within += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if self._within == 0:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+pillows_limit_lifted = _LimitLifted()
+"""A context in which the images may be larger than Pillow takes by itself."""
+
+
 @dataclasses.dataclass(frozen=True)
 class PreparedImage:
     """An image as it goes into the data set.
@@ -94,6 +121,7 @@ class PreparedImage:
     thumbnail: np.ndarray | None
 
 
+@pillows_limit_lifted
 def prepare(content: bytes, options: ImageOptions, *, thumbnail: int = 0) -> PreparedImage:
     """Checks and encodes one image.
 
@@ -126,6 +154,7 @@ def prepare(content: bytes, options: ImageOptions, *, thumbnail: int = 0) -> Pre
     )
 
 
+@pillows_limit_lifted
 def decode(content: bytes, options: ImageOptions) -> Image.Image:
     """The upright 8-bit RGB image of a file, in full size.
 

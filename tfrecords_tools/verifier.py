@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.images import RECORD_FORMATS, explain_failure, is_plain
+from tfrecords_tools.images import RECORD_FORMATS, explain_failure, is_plain, pillows_limit_lifted
 from tfrecords_tools.preparation import chunks
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.reader import DatasetInfo, read_info
@@ -165,7 +165,10 @@ def _check_place(checked: _Checked, split: str, place: str, known: _Known) -> It
 
 def _check_image(record: Record, shape: tuple[int | None, int | None, int]) -> str | None:
     try:
-        with Image.open(io.BytesIO(record.image), formats=RECORD_FORMATS) as image:
+        with (
+            pillows_limit_lifted,
+            Image.open(io.BytesIO(record.image), formats=RECORD_FORMATS) as image,
+        ):
             if not is_plain(image):
                 return f"image {record.image_id!r} has alpha, 16 bits or inks, which readers drop"
             # Files that were left as they are may be grey or have a palette; readers expand them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import io
 import struct
 import subprocess
@@ -436,3 +437,15 @@ def test_png_is_exact_and_repeatable():
 def test_png_of_something_else(image):
     with pytest.raises(InputError, match=r"must be uint8\[height, width, 3\], got"):
         encode_png(image)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
+def test_image_larger_than_pillow_takes(format, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    content = encoding.encoded(noise(0), format)
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: prepared(content, size=8), range(40)))
+    assert pixels(found[0].encoded).shape == (8, 8, 3)
+    with pytest.raises(Rejected, match="32x24 pixels, the limit is 700"):
+        prepared(content, max_pixels=700)
+    assert Image.MAX_IMAGE_PIXELS == 100
