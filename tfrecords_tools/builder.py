@@ -46,7 +46,7 @@ from tfrecords_tools.schema import (
 )
 from tfrecords_tools.shards import Shard, divide, write_shard
 from tfrecords_tools.sources import Rejection, Source, find
-from tfrecords_tools.sources.files import has_image_suffix
+from tfrecords_tools.sources.files import HIDDEN_FOLDER, has_image_suffix
 from tfrecords_tools.sources.label_map import EXCLUDED
 from tfrecords_tools.splits import DEFAULT_SPLITS, check_shares
 from tfrecords_tools.spool import Spool
@@ -54,6 +54,8 @@ from tfrecords_tools.threads import ThreadRunner
 from tfrecords_tools.writer import ShardedSplit, write_metadata
 
 REPORTED_VERSIONS = ("numpy", "pillow", "tensorflow", "tensorflow-datasets")
+NOT_MEANT = (EXCLUDED, HIDDEN_FOLDER)
+"""Why files are rejected that nobody wanted in the data set."""
 NOT_THE_CONTENT = ("name", "splits", "workers", "runner", "beam_pipeline_options")
 """Options that do not shape the data set, or are told of elsewhere."""
 
@@ -309,7 +311,7 @@ def _runner(options: BuildOptions, directory: Path) -> Runner:
 
 def _check_share(rejections: Iterable[Rejection], kept: int, max_rejected: float) -> None:
     """Fails when too many image files are rejected; what was never asked for does not count."""
-    meant = [r for r in rejections if has_image_suffix(r.file) and r.reason != EXCLUDED]
+    meant = [r for r in rejections if has_image_suffix(r.file) and r.reason not in NOT_MEANT]
     if kept == 0:
         raise InputError(f"no image is left, {len(meant)} are rejected: {_examples(meant)}")
     share = len(meant) / (len(meant) + kept)

@@ -67,6 +67,8 @@ def parse_cell(cell: str, column: Column, place: str) -> Value:
     if is_missing(text):
         return MISSING[column.kind]
     try:
+        if column.kind != TEXT and "_" in text:
+            raise ValueError("a number has no underscore")
         if column.kind == FLOAT:
             return _finite(float(text))
         if column.kind == INT:

@@ -87,6 +87,8 @@ def test_what_stands_for_no_value():
         ("-7", "int", "an int must be in"),
         (str(2**63), "int", "an int must be in"),
         ("3.5", "int", r"'3\.5'"),
+        ("1_0", "int", "'1_0': a number has no underscore"),
+        ("1_0", "float", "'1_0': a number has no underscore"),
     ],
 )
 def test_cells_that_cannot_be_read(cell, kind, told):

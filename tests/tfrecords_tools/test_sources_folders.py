@@ -244,3 +244,15 @@ def test_printable_keeps_what_can_be_printed():
 def test_messages_name_a_few():
     assert few(list("abcde")) == "a, b, c, d, e"
     assert few(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_hidden_folders_are_no_classes(tmp_path):
+    images = touch(
+        tmp_path, "nv/a.png", "mel/b.png", ".ipynb_checkpoints/a.png", "nv/.x/deep/c.png"
+    )
+    source = from_class_folders(images)
+    assert source.labels == {"mel", "nv"}
+    assert reasons(source) == {
+        ".ipynb_checkpoints/a.png": "hidden_folder",
+        "nv/.x/deep/c.png": "hidden_folder",
+    }

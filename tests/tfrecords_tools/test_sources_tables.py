@@ -443,3 +443,8 @@ def test_two_rows_of_one_composed_id(tmp_path):
     labels = table(tmp_path / "l.csv", f"{COMPOSED},g,nv", f"{DECOMPOSED},h,nv")
     with pytest.raises(InputError, match=r"two rows of .* that differ"):
         read(touch(tmp_path / "i", f"{COMPOSED}.jpg"), labels)
+
+
+def test_row_of_bare_commas_is_told_by_its_line(tmp_path):
+    with pytest.raises(InputError, match=r"l\.csv, line 3 is a row without an id"):
+        read(touch(tmp_path / "i", "a.jpg"), table(tmp_path / "l.csv", "a,g,nv", ",,"))

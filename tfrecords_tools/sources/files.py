@@ -13,6 +13,8 @@ from tfrecords_tools.sources.listing import Rejection, printable
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".jp2")
 )
+HIDDEN_FOLDER = "hidden_folder"
+"""Why a file is not taken that lies in a folder such as .ipynb_checkpoints: programs make these."""
 APPLE_DOUBLE = "._"
 """What names of macOS metadata files begin with; their suffix is that of the image."""
 
@@ -73,6 +75,8 @@ def _unfit(path: Path, file: str, root: Path) -> tuple[str, str] | None:
         file.encode("utf-8")
     except UnicodeEncodeError:
         return "name_not_utf8", "rename it: its name is not UTF-8"
+    if any(folder.startswith(".") for folder in file.split("/")[:-1]):
+        return HIDDEN_FOLDER, "it lies in a hidden folder: move it if it is meant"
     if path.is_symlink():
         if not path.exists():
             return "dangling_link", f"it points to {printable(os.readlink(path))}"

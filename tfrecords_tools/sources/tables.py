@@ -248,7 +248,9 @@ def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str,
                 )
             image_id = normalise(row[id_column])
             if not image_id:
-                raise InputError(f"{path} has a row without an id: fill it in or drop the row")
+                raise InputError(
+                    f"{path}, line {reader.line_num} is a row without an id: fill it in or drop it"
+                )
             yield reader.line_num, image_id, row
 
 
