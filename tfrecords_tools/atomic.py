@@ -14,7 +14,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
@@ -107,13 +107,17 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_apart(
-    out: str | os.PathLike[str], inputs: Mapping[str, str | os.PathLike[str] | None]
+    out: str | os.PathLike[str],
+    inputs: Mapping[str, str | os.PathLike[str] | None],
+    *,
+    may_lie_in: Collection[str] = (),
 ) -> None:
     """Keeps what is written from replacing what it is made from, and from landing in it.
 
     Args:
         out: directory to be.
         inputs: files and directories that are read, by what they are; None where there is none.
+        may_lie_in: those of them that have room for results, such as a run.
 
     Raises:
         InputError: an input is or lies in `out`, or `out` lies in an input.
@@ -126,7 +130,7 @@ def check_apart(
             raise InputError(
                 f"{source} lies in {out}, which would be replaced: choose another --out"
             )
-        if place.is_relative_to(Path(source).resolve()):
+        if what not in may_lie_in and place.is_relative_to(Path(source).resolve()):
             raise InputError(f"{out} lies in {what} {source}: choose another --out")
 
 

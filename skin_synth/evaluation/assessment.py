@@ -16,7 +16,7 @@ from skin_synth.evaluation.cache import Cache, cache_beside, content_hash
 from skin_synth.evaluation.classifier import Classifier, default_steps, restored, train_classifier
 from skin_synth.evaluation.examination import Examination
 from skin_synth.evaluation.findings import summary, warnings
-from skin_synth.evaluation.material import Material, Paints, gather, inputs_of, paint
+from skin_synth.evaluation.material import RUN, Material, Paints, gather, inputs_of, paint
 from skin_synth.evaluation.plots import appearance_plot, forest_plot
 from skin_synth.evaluation.report import JSON, SCHEMA_VERSION, Pictures, Report, write_report
 from skin_synth.evaluation.utility_study import SEEDS as UTILITY_SEEDS
@@ -77,7 +77,8 @@ def evaluate(
             of a utility study that is not asked for, or `out_dir` exists, or is, holds or lies in
             what is read.
     """
-    check_apart(out_dir, {**inputs_of(run, data_dir), "the weights": weights})
+    read = {**inputs_of(run, data_dir), "the weights": weights}
+    check_apart(out_dir, read, may_lie_in={RUN})
     extractors.check_choice(features, weights)
     if seeds < 1:
         raise InputError(f"seeds must be 1 or more, got {seeds}")

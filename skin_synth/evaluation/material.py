@@ -49,6 +49,10 @@ class Paints(Protocol):
     ) -> np.ndarray: ...
 
 
+RUN = "the run"
+"""What may hold its own results, as long as these do not take its place."""
+
+
 def inputs_of(
     run: Paints, data: str | os.PathLike[str] | None
 ) -> dict[str, str | os.PathLike[str] | None]:
@@ -59,7 +63,7 @@ def inputs_of(
         data: the data set; None where there is none.
     """
     # What paints without files of its own has no directory.
-    return {"the run": getattr(run, "directory", None), "the data set": data}
+    return {RUN: getattr(run, "directory", None), "the data set": data}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

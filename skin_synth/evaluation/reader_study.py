@@ -18,7 +18,7 @@ import numpy as np
 
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation.grids import image_grid, png_bytes
-from skin_synth.evaluation.material import Paints, inputs_of
+from skin_synth.evaluation.material import RUN, Paints, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint
@@ -82,7 +82,7 @@ def write_reader_study(
     """
     if per_class < 1:
         raise InputError(f"per_class must be 1 or more, got {per_class}")
-    check_apart(out_dir, inputs_of(run, data_dir))
+    check_apart(out_dir, inputs_of(run, data_dir), may_lie_in={RUN})
     if fingerprint(data_dir) != run.data_fingerprint:
         raise InputError(
             f"run {run.run_id} was trained on data set {run.data_name!r}, {data_dir} is another: "

@@ -49,7 +49,7 @@ def export(
         The new version's directory.
 
     Raises:
-        InputError: `model_dir` is a file, or is or lies in the run or the report, or `report`
+        InputError: `model_dir` is a file, or is the run or lies in the report, or `report`
             judges another checkpoint.
     """
     gan = model if isinstance(model, ConditionalGAN) else model.gan
@@ -58,7 +58,8 @@ def export(
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
     # Versions stand beside what else `model_dir` holds, and replace nothing of it.
     run_directory = None if isinstance(model, ConditionalGAN) else model.directory
-    check_apart(model_dir / "version", {"the run": run_directory, "the report": report})
+    read = {"the run": run_directory, "the report": report}
+    check_apart(model_dir / "version", read, may_lie_in={"the run"})
     origin = origin_of(model)
     if card is None:
         judged = None if report is None else read_report(report, origin)

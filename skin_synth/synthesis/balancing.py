@@ -11,7 +11,7 @@ from typing import Any
 
 from skin_synth.data import LabelledImages, load_split
 from skin_synth.evaluation.features import Extractor
-from skin_synth.evaluation.material import inputs_of
+from skin_synth.evaluation.material import RUN, inputs_of
 from skin_synth.provenance import MANIFEST, manifest_csv, software_versions
 from skin_synth.synthesis.accounts import (
     BALANCE_REPORT,
@@ -101,7 +101,7 @@ def balance(
         raise InputError(
             f"seed must be from 0 to 2**62 - 1, which leaves room for more, got {seed}"
         )
-    check_apart(out, inputs_of(run, data))
+    check_apart(out, inputs_of(run, data), may_lie_in={RUN})
     info = read_info(check_data(run, data))
     training = load_split(data, TRAIN)
     counts = dict(zip(run.class_names, training.class_counts.tolist(), strict=True))

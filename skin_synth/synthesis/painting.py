@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from skin_synth.data import LabelledImages, load_split
-from skin_synth.evaluation.material import Paints, inputs_of
+from skin_synth.evaluation.material import RUN, Paints, inputs_of
 from skin_synth.evaluation.memorization import Gallery, nearest
 from skin_synth.provenance import (
     MANIFEST,
@@ -87,7 +87,8 @@ def generate_images(
         raise InputError(f"unknown label {label!r}; known are {', '.join(source.class_names)}")
     if count < 1:
         raise InputError(f"count must be at least 1, got {count}")
-    check_apart(out, inputs_of(source, source.data_dir if data is None else data))
+    read = inputs_of(source, source.data_dir if data is None else data)
+    check_apart(out, read, may_lie_in={RUN})
     with new_directory(out, overwrite=overwrite, marker=MANIFEST) as folder:
         training = None
         if data is not None or source.data_dir is not None:

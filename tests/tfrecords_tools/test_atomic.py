@@ -153,6 +153,12 @@ def test_what_is_read_is_kept_apart_from_what_is_written(out, told, tmp_path):
     check_apart(tmp_path / "runs" / "data2", {"the data set": tmp_path / "runs" / "data"})
 
 
+def test_results_may_lie_in_a_run_and_not_take_its_place(tmp_path):
+    check_apart(tmp_path / "run" / "model", {"the run": tmp_path / "run"}, may_lie_in={"the run"})
+    with pytest.raises(InputError, match="which would be replaced"):
+        check_apart(tmp_path / "run", {"the run": tmp_path / "run"}, may_lie_in={"the run"})
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_file_in_the_place_of_a_directory(overwrite, tmp_path):
     (tmp_path / "out").write_text("mine")

@@ -79,8 +79,8 @@ def test_overwriting_spares_what_was_not_painted_and_what_is_read(tiny_run, phan
     for out in (tiny_run.directory, tiny_run.directory.parent, phantom_data):
         with pytest.raises(InputError, match="which would be replaced"):
             generate_images(tiny_run, label=LABEL, count=1, out=out, overwrite=True)
-    with pytest.raises(InputError, match="lies in the run"):
-        generate_images(tiny_run, label=LABEL, count=1, out=tiny_run.directory / "star")
+    with pytest.raises(InputError, match="lies in the data set"):
+        generate_images(tiny_run, label=LABEL, count=1, out=phantom_data / "star")
 
 
 def test_a_count_below_one_is_refused(tiny_run, tmp_path):
