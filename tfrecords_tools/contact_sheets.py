@@ -43,9 +43,20 @@ class Sheet:
 
     @property
     def file(self) -> str:
-        """Name of the file; what a file name cannot hold becomes _."""
-        name = UNSAFE.sub("_", self.class_name)[:64].encode()[:NAME_BYTES]
-        return f"{self.label:02d}_{name.decode(errors='ignore')}.png"
+        """Name of the file."""
+        return f"{numbered(self.label, self.class_name)}.png"
+
+
+def numbered(label: int, class_name: str, *, digits: int = 2) -> str:
+    """NN_CLASS, as files and folders are called; what a file name cannot hold becomes _.
+
+    Args:
+        label: of the class.
+        class_name: its name, of which the first letters are taken.
+        digits: of the number.
+    """
+    name = UNSAFE.sub("_", class_name)[:64].encode()[:NAME_BYTES]
+    return f"{label:0{digits}d}_{name.decode(errors='ignore')}"
 
 
 def contact_sheet(sheet: Sheet) -> bytes:

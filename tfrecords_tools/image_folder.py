@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from tfrecords_tools.atomic import new_directory
-from tfrecords_tools.contact_sheets import UNSAFE
+from tfrecords_tools.contact_sheets import numbered
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.reader import read, read_info
 
@@ -37,10 +37,7 @@ def write_image_folder(
     """
     info = read_info(data)
     width = max(2, len(str(len(info.class_names) - 1)))
-    folders = [
-        f"{label:0{width}d}_{UNSAFE.sub('_', name)[:64]}"
-        for label, name in enumerate(info.class_names)
-    ]
+    folders = [numbered(label, name, digits=width) for label, name in enumerate(info.class_names)]
     with new_directory(out, overwrite=overwrite, marker=IMAGES_CSV) as root:
         for split, folder in itertools.product(info.splits, folders):
             (root / split / folder).mkdir(parents=True)

@@ -6,9 +6,12 @@ import csv
 
 import pytest
 
+from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.image_folder import write_image_folder
 from tfrecords_tools.reader import read, read_info
+from tfrecords_tools.schema import Record, serialize_record
+from tfrecords_tools.writer import encode_png, write_dataset
 
 
 def rows_of(folder):
@@ -82,3 +85,15 @@ def test_an_existing_folder_is_left_alone(small_data, tmp_path):
     write_image_folder(small_data, tmp_path / "out", overwrite=True)
     with pytest.raises(InputError, match=r"something else without images\.csv"):
         write_image_folder(small_data, small_data, overwrite=True)
+
+
+def test_class_name_of_long_letters(tmp_path):
+    names = ("\U00020000" * 64, "b" * 300)
+    record = serialize_record(Record(encode_png(noise(0, 8, 8)), 0, "a", "a"))
+    fields = {"class_names": names, "image_shape": (8, 8, 3), "splits": {"train": [record]}}
+    write_dataset(tmp_path / "data", name="x", **fields)
+    out = write_image_folder(tmp_path / "data", tmp_path / "out")
+    assert sorted(path.name for path in (out / "train").iterdir()) == [
+        "00_" + "\U00020000" * 50,
+        "01_" + "b" * 64,
+    ]

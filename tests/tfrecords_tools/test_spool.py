@@ -13,6 +13,7 @@ from PIL import Image
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools import contact_sheets
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.kept_splits import KeptSplits
 from tfrecords_tools.options import ImageOptions
 from tfrecords_tools.plan import Planner
 from tfrecords_tools.schema import parse_record
@@ -40,7 +41,7 @@ def source(tmp_path) -> Source:
 
 def filled(directory: Path, source: Source, *, workers: int = 2, seed: int = 0, **options):
     directory.mkdir()
-    plan = Planner(source, SHARES, seed, {}).plan(range(len(source.records)), {})
+    plan = Planner(source, SHARES, seed, KeptSplits()).plan(range(len(source.records)), {})
     spool = Spool(directory, source, ImageOptions(**options), ThreadRunner(workers), plan)
     spool.fill()
     return spool, plan
