@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import io
-import struct
 import subprocess
 
 import numpy as np
@@ -151,63 +150,6 @@ def test_transparent_colour_becomes_white():
     found = pixels(prepared(encoding.encoded(image, "PNG", transparency=(10, 20, 30))).encoded)
     assert (found[0, 0] == 255).all()
     assert (found[4, 4] == (1, 2, 3)).all()
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_16_bits_are_scaled_to_8(channels):
-    values = np.random.default_rng(0).integers(0, 2**16, (12, 12, channels), np.uint16)
-    values[0, 0], values[0, 1] = 0, 65535
-    found = pixels(prepared(encoding.png16(values)).encoded)
-    np.testing.assert_array_equal(found, np.rint(values / 257).repeat(3 // channels, -1))
-    assert (found[0, 0] == 0).all()
-    assert (found[0, 1] == 255).all()
-
-
-@pytest.mark.xfail(reason="Pillow keeps the upper byte")
-def test_16_bits_of_other_files_are_scaled_to_8():
-    values = np.random.default_rng(0).integers(0, 2**16, (12, 12, 3), np.uint16)
-    found = pixels(prepared(tiff16(values)).encoded)
-    np.testing.assert_allclose(found, values / 257, atol=0.51)
-
-
-@pytest.mark.parametrize("size", [None, 12])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_transparent_colour_of_16_bits_becomes_white(channels, size):
-    values = np.random.default_rng(0).integers(0, 2**16, (12, 12, channels), np.uint16)
-    values[5, 5] = values[0, 0]
-    colour = values[0, 0].astype(">u2").tobytes()
-    content = encoding.with_chunk(encoding.png16(values), b"tRNS", colour)
-    expected = np.where((values == values[0, 0]).all(-1, keepdims=True), 255, values / 257)
-    found = pixels(prepared(content, size=size).encoded)
-    np.testing.assert_allclose(found, expected.repeat(3 // channels, -1), atol=0.51)
-    assert (found[5, 5] == 255).all()
-
-
-def tiff16(values: np.ndarray) -> bytes:
-    """The 16-bit TIFF of uint16[height, width, 3], which Pillow does not write."""
-    height, width, _ = values.shape
-    ones = {256: width, 257: height, 259: 1, 262: 2, 273: 256, 277: 3, 278: height}
-    entries = {tag: struct.pack("<HHII", tag, 4, 1, value) for tag, value in ones.items()}
-    entries[258] = struct.pack("<HHII", 258, 3, 3, 240)  # bits a channel stand at 240
-    entries[279] = struct.pack("<HHII", 279, 4, 1, values.nbytes)
-    directory = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
-    head = b"II*\0" + struct.pack("<I", 8) + directory + bytes(4)
-    bits = struct.pack("<HHH", 16, 16, 16)
-    return head.ljust(240, b"\0") + bits.ljust(16, b"\0") + values.astype("<u2").tobytes()
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0, 0.5, 1, np.nan], [0, 128, 255, 0]),
-        ([0, 257, 65535, 1e9], [0, 1, 255, 255]),
-        ([-0.04, 0.5, 1.001, 1.05], [0, 128, 255, 255]),
-    ],
-)
-def test_floats(values, expected):
-    image = np.repeat(np.array(values, np.float32)[:, None], 8, 0).reshape(32, 1).repeat(9, 1)
-    found = pixels(prepared(encoding.encoded(Image.fromarray(image), "TIFF")).encoded)
-    np.testing.assert_allclose(found[::8, 0, 0], expected, atol=0.5)
 
 
 @pytest.mark.parametrize("inverted", [False, True])
