@@ -57,6 +57,8 @@ LARGE_DRIFT = 0.5
 ABOVE_FLOOR = 2.0
 """Times the drift of other real images that a drift must be."""
 
+Proof = tuple[float, int, int, str, str]
+"""Of copies: p-value, how many images of how many, in words, and the test."""
 MISNAMED = ("swapped_labels", "missing_class")
 """Faults of classes whose images show another class."""
 
@@ -160,20 +162,15 @@ def _copies(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> 
 
     Or where they are equal to training images more often than real ones are, however few these are.
     """
-    guilty: dict[str | None, tuple[float, int, int, str, str]] = {}
-    for space in ("pixels", "features"):
-        for name, part in _parts(found[space], names).items():
-            absolute, both = part["absolute"], part["both"]
-            n, others = absolute["n"], absolute["n_yardstick"]
-            found_here = [(both["p_value"], both["near"], n, _near(absolute), TESTS["copies"])]
-            if space == "pixels":
-                equal = absolute["same"]
-                p_value = fisher(absolute["yardstick_same"], others, equal, n)
-                how = "are equal to a training image"
-                found_here.append((p_value, equal, n, how, TESTS["equal"]))
-            best = min(found_here)
-            if best[0] < min(threshold, guilty.get(name, (1.0,))[0]):
-                guilty[name] = best
+    proofs = [
+        (name, prove(part))
+        for space, prove in (("pixels", _near), ("features", _near), ("pixels", _equal))
+        for name, part in _parts(found[space], names).items()
+    ]
+    guilty: dict[str | None, Proof] = {}
+    for name, proof in proofs:
+        if proof[0] < min(threshold, guilty.get(name, (1.0,))[0]):
+            guilty[name] = proof
     if guilty:
         first, (p_value, count, n, how, test) = _gravest(guilty, names)
         classes = tuple(name for name in guilty if name is not None)
@@ -188,12 +185,21 @@ def _copies(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> 
         )
 
 
-def _near(absolute: dict[str, Any]) -> str:
-    """What it means that images are near in both ways."""
-    return (
+def _near(part: dict[str, Any]) -> Proof:
+    """That images are near in both ways."""
+    absolute, both = part["absolute"], part["both"]
+    how = (
         f"are nearer to a training image than {_all_but(absolute)} other real images are, and much "
         "nearer to that lesion than to all others"
     )
+    return both["p_value"], both["near"], absolute["n"], how, TESTS["copies"]
+
+
+def _equal(part: dict[str, Any]) -> Proof:
+    """That images are equal to training images more often than real ones are."""
+    found = part["absolute"]
+    p_value = fisher(found["yardstick_same"], found["n_yardstick"], found["same"], found["n"])
+    return p_value, found["same"], found["n"], "are equal to a training image", TESTS["equal"]
 
 
 def _all_but(part: dict[str, Any]) -> str:
