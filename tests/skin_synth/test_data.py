@@ -13,10 +13,11 @@ import pytest
 import tensorflow as tf
 
 from skin_synth.data import LabelledImages, batches, class_probabilities, load_split, mix
+from tests.skin_synth.rewriting import rewritten
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import read_info, read_records
 from tfrecords_tools.schema import parse_record, serialize_record
-from tfrecords_tools.writer import encode_png, write_dataset
+from tfrecords_tools.writer import encode_png
 
 COUNTS = (60, 30, 6)
 
@@ -103,22 +104,12 @@ def test_a_split_that_is_not_there_is_named(phantom_data):
 SHARD = r"shard .*train\.tfrecord-00000-of-00001"
 
 
-def rewritten(data, out, **changes):
+def altered(data, out, **changes):
     """The data set with another third training record."""
-    info = read_info(data)
-    splits = {split: list(read_records(data, split)) for split in info.splits}
+    splits = {split: list(read_records(data, split)) for split in read_info(data).splits}
     record = dataclasses.replace(parse_record(splits["train"][2]), **changes)
     splits["train"][2] = serialize_record(record)
-    write_dataset(
-        out,
-        name=info.name,
-        class_names=info.class_names,
-        image_shape=info.image_shape,
-        image_format=info.image_format,
-        columns=info.columns,
-        splits=splits,
-    )
-    return out
+    return rewritten(data, splits, out)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +130,7 @@ def rewritten(data, out, **changes):
 )
 def test_a_record_that_does_not_fit_is_named(changes, told, phantom_data, tmp_path):
     with pytest.raises(InputError, match=rf"{SHARD}: record 2: {told}.*build the data set again"):
-        load_split(rewritten(phantom_data, tmp_path / "out", **changes), "train")
+        load_split(altered(phantom_data, tmp_path / "out", **changes), "train")
 
 
 def test_more_records_than_promised_are_told(phantom_data, tmp_path):

@@ -11,10 +11,10 @@ from PIL import Image
 
 from skin_synth.provenance import encode_synthetic, manifest_csv, pixels_sha256, read_manifest
 from skin_synth.synthesis import balance, generate_images, verify_manifest
+from tests.skin_synth.rewriting import rewritten
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read_info, read_records
+from tfrecords_tools.reader import read_records
 from tfrecords_tools.schema import SPLITS, parse_record, serialize_record
-from tfrecords_tools.writer import write_dataset
 
 COUNT = 12
 
@@ -68,19 +68,6 @@ def with_image(serialized):
         buffer = io.BytesIO()
         image.save(buffer, "PNG", compress_level=1)
     return serialize_record(dataclasses.replace(record, image=buffer.getvalue()))
-
-
-def rewritten(data, splits, out):
-    info = read_info(data)
-    write_dataset(
-        out,
-        name=info.name,
-        class_names=info.class_names,
-        image_shape=info.image_shape,
-        image_format=info.image_format,
-        columns=info.columns,
-        splits=splits,
-    )
 
 
 def shifted(painter, by):
