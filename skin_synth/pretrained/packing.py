@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from skin_synth.pretrained.loading import VERSION
 from skin_synth.runs import Run
-from skin_synth.serving.export import export
+from skin_synth.serving.export import write_version
 from skin_synth.serving.origin import ORIGIN
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
@@ -36,8 +37,9 @@ def pack(
     """
     if not model_card.strip():
         raise InputError("a pretrained generator needs a model card, got an empty one")
-    with new_directory(directory, overwrite=overwrite, marker=f"1/{ORIGIN}") as temporary:
-        version = export(run, temporary, card=model_card)
+    with new_directory(directory, overwrite=overwrite, marker=f"{VERSION}/{ORIGIN}") as temporary:
+        # Nobody else writes here, and `export` would wait for the lock that this block holds.
+        version = write_version(run, temporary / VERSION, card=model_card)
         size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
         if size > MAX_BYTES:
             raise InputError(

@@ -65,13 +65,30 @@ def export(
         judged = None if report is None else read_report(report, origin)
         card = model_card(origin, gan.class_names, _class_counts(model), judged)
     with _turn(model_dir):
-        target = model_dir / str(_next_version(model_dir))
-        with new_directory(target) as temporary:
-            _save(gan, temporary)
-            write_warmup(temporary, gan.class_names, gan.latent_dim)
-            write_origin(temporary, origin)
-            (temporary / MODEL_CARD).write_text(card, "utf-8")
-    return target
+        return write_version(model, model_dir / str(_next_version(model_dir)), card=card)
+
+
+def write_version(model: ConditionalGAN | Run, version: Path, *, card: str) -> Path:
+    """Writes one version for a caller that nobody else competes with, see `export`.
+
+    Args:
+        model: a GAN, or a run whose GAN is meant.
+        version: new directory, complete or not there; named by a number.
+        card: the model card, Markdown.
+
+    Returns:
+        The directory.
+
+    Raises:
+        InputError: `version` exists.
+    """
+    gan = model if isinstance(model, ConditionalGAN) else model.gan
+    with new_directory(version) as temporary:
+        _save(gan, temporary)
+        write_warmup(temporary, gan.class_names, gan.latent_dim)
+        write_origin(temporary, origin_of(model))
+        (temporary / MODEL_CARD).write_text(card, "utf-8")
+    return version
 
 
 def _class_counts(model: ConditionalGAN | Run) -> tuple[int, ...] | None:
