@@ -149,12 +149,14 @@ def test_tests_count_lesions_not_photographs(trial, images, tmp_path):
         test=photographed(trial.test, 3),
         train=photographed(trial.train, 3),
     )
-    for name in ("difference", "texture"):
-        assert often.tests()[name] == once.tests()[name]
+    found, expected = often.tests(), once.tests()
+    assert found["difference"] == expected["difference"]
+    assert found["texture"] == expected["texture"]
     ours, theirs = (exam.faithfulness()["real"] for exam in (once, often))
     assert theirs["confusion_of_lesions"] == ours["confusion"] == ours["confusion_of_lesions"]
     assert (np.array(theirs["confusion"]) == 3 * np.array(ours["confusion"])).all()
+    ours_copied, theirs_copied = once.copies(), often.copies()
     for space in ("pixels", "features"):
-        ours, theirs = (exam.copies()[space]["whole"] for exam in (once, often))
+        ours, theirs = ours_copied[space]["whole"], theirs_copied[space]["whole"]
         assert theirs["absolute"]["n_yardstick"] == ours["absolute"]["n_yardstick"]
         assert theirs["both"] == ours["both"]
