@@ -75,14 +75,12 @@ def compare_features(
 
 
 def _distances(x: np.ndarray, y: np.ndarray, fakes: Sequence[np.ndarray]) -> dict[str, Any]:
-    over_seeds = None
-    if min(len(x), *(len(fake) for fake in fakes)) >= 2:
-        over_seeds = dataclasses.asdict(
-            spread([fidelity.frechet_distance(x, fake) for fake in fakes])
-        )
+    frechet = [_distance(fidelity.frechet_distance, x, fake) for fake in fakes]
+    measured = [distance for distance in frechet if distance is not None]
+    complete = len(measured) == len(frechet)
     return {
-        "frechet": _distance(fidelity.frechet_distance, x, y),
-        "frechet_over_seeds": over_seeds,
+        "frechet": frechet[0],
+        "frechet_over_seeds": dataclasses.asdict(spread(measured)) if complete else None,
         "kernel": _distance(fidelity.kernel_distance, x, y),
         "kernel_interval": _interval(x, y),
     }

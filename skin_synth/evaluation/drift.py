@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from skin_synth.evaluation.appearance import MEASURES, SMALLEST_SPREAD, Appearance, tone_shares
+from skin_synth.evaluation.intervals import LEVEL, student_quantile
 from skin_synth.evaluation.significance import kolmogorov_smirnov, one_of_each
-from skin_synth.evaluation.utility_statistics import student_quantile
 from tfrecords_tools.errors import InputError
 
-LEVEL = 0.95
 REPLICATES = 400
 BLOCK = 2**17
 """Values of half samples at a time: arrays of 1 MiB, which the cache of a core holds."""

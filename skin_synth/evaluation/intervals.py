@@ -18,6 +18,8 @@ from tfrecords_tools.errors import InputError
 LEVEL = 0.95
 LOW_SHRINK, HIGH_STRETCH, HIGH_DEGENERATE = 0.34, 1.3, -0.1
 """How far a kernel interval departs from symmetry; see `kernel_interval`."""
+NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(48)
+"""Of the quadrature by which Student's distribution is found."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,29 +205,32 @@ def _second_order(within: Sums) -> float:
     return max(0.0, float(within.squares + of_parts - 2 * mixed)) / (n * (n - 3) * n * (n - 1))
 
 
-def student_quantile(probability: float, degrees: int) -> float:
-    """Quantile of Student's t, by Abramowitz and Stegun 26.7.5 above two degrees of freedom.
+def student_quantile(probability: float, degrees: float) -> float:
+    """Quantile of Student's t distribution, by bisection on its distribution function.
 
     Args:
-        probability: 0.5 to 1, both excluded.
-        degrees: of freedom, 1 or more.
-
-    Returns:
-        Right to 0.2 % at probability 0.975.
+        probability: in [0.5, 1).
+        degrees: of freedom, 1 and above; may be no whole number.
     """
-    if degrees == 1:
-        return math.tan(math.pi * (probability - 0.5))
-    if degrees == 2:
-        a = 2 * probability - 1
-        return a * math.sqrt(2 / (1 - a * a))
-    z = statistics.NormalDist().inv_cdf(probability)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / degrees ** (power + 1) for power, term in enumerate(terms))
+    low, high = 0.0, 1.0
+    while _student_cdf(high, degrees) < probability:
+        high *= 2
+    for _ in range(50):
+        middle = (low + high) / 2
+        if _student_cdf(middle, degrees) < probability:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _student_cdf(t: float, degrees: float) -> float:
+    """P(T <= t) for t >= 0: with t = sqrt(degrees) tan(a), the density is cos(a)^(degrees - 1)."""
+    end = math.atan(t / math.sqrt(degrees))
+    angles = end / 2 * (NODES + 1)
+    integral = end / 2 * float(NODE_WEIGHTS @ np.exp((degrees - 1) * np.log(np.cos(angles))))
+    scale = math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2))
+    return 0.5 + scale / math.sqrt(math.pi) * integral
 
 
 def _finite(values: Sequence[float] | np.ndarray, *, fewest: int) -> np.ndarray:

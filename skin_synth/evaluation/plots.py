@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skin_synth.evaluation.appearance import MEASURES, Appearance
+from skin_synth.evaluation.intervals import LEVEL
 from skin_synth.evaluation.utility_comparison import PRIMARY
-from skin_synth.evaluation.utility_statistics import GAIN, HARM, LEVEL
+from skin_synth.evaluation.utility_statistics import GAIN, HARM
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,6 +11,7 @@ import numpy as np
 
 from skin_synth.evaluation import utility_metrics as metrics
 from skin_synth.evaluation import utility_statistics as statistics
+from skin_synth.evaluation.intervals import LEVEL
 from skin_synth.evaluation.utility_arms import CONTROL, MIXED, Arm
 
 PRIMARY = "macro_auroc"
@@ -205,7 +206,7 @@ def _verdict(differences: Sequence[Mapping[str, Any]], comparisons: int) -> dict
         "sentence": (
             f"{words}: {told['arm']} ({told['classifier']}) differs in macro AUROC by "
             f"{found['difference']:+.3f} from the best classical control, {told['control']} "
-            f"({statistics.LEVEL:.0%} interval {ends}, corrected for {comparisons} comparisons)"
+            f"({LEVEL:.0%} interval {ends}, corrected for {comparisons} comparisons)"
         ),
     }
 

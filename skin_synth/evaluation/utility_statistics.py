@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from skin_synth.evaluation.intervals import LEVEL, student_quantile
 from tfrecords_tools.errors import InputError
 
-LEVEL = 0.95
 GAIN, HARM, NEITHER = "gain shown", "harm shown", "no gain shown"
 """The words of a verdict."""
-NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(48)
-"""Of the quadrature by which Student's distribution is found."""
 
 
 def resampling_weights(
@@ -141,34 +138,6 @@ def overall(verdicts: Sequence[str]) -> str:
         verdicts: of all comparisons; their number is what the intervals were corrected for.
     """
     return GAIN if GAIN in verdicts else HARM if HARM in verdicts else NEITHER
-
-
-def student_quantile(probability: float, degrees: float) -> float:
-    """Quantile of Student's t distribution, by bisection on its distribution function.
-
-    Args:
-        probability: in [0.5, 1).
-        degrees: of freedom, 1 and above; may be no whole number.
-    """
-    low, high = 0.0, 1.0
-    while _student_cdf(high, degrees) < probability:
-        high *= 2
-    for _ in range(50):
-        middle = (low + high) / 2
-        if _student_cdf(middle, degrees) < probability:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
-
-
-def _student_cdf(t: float, degrees: float) -> float:
-    """P(T <= t) for t >= 0: with t = sqrt(degrees) tan(a), the density is cos(a)^(degrees - 1)."""
-    end = math.atan(t / math.sqrt(degrees))
-    angles = end / 2 * (NODES + 1)
-    integral = end / 2 * float(NODE_WEIGHTS @ np.exp((degrees - 1) * np.log(np.cos(angles))))
-    scale = math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2))
-    return 0.5 + scale / math.sqrt(math.pi) * integral
 
 
 def _degrees(

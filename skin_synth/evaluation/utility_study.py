@@ -13,10 +13,10 @@ import numpy as np
 
 from skin_synth.data import LabelledImages
 from skin_synth.evaluation import utility_metrics as metrics
-from skin_synth.evaluation import utility_statistics as statistics
 from skin_synth.evaluation import utility_training as training
 from skin_synth.evaluation.cache import Cache, content_hash
 from skin_synth.evaluation.features import Extractor
+from skin_synth.evaluation.intervals import LEVEL
 from skin_synth.evaluation.utility_arms import Arm
 from skin_synth.evaluation.utility_comparison import PRIMARY, Predictions
 from tfrecords_tools.errors import InputError
@@ -156,7 +156,7 @@ class Study:
             "augmentation": training.AUGMENTATION,
             "classifiers": [cnn, linear] if linear else [cnn],
             "primary_metric": PRIMARY,
-            "level": statistics.LEVEL,
+            "level": LEVEL,
             "correction": f"Bonferroni, {comparisons} comparisons (ratios x classifiers)",
             "specificity": metrics.SPECIFICITY,
             "calibration_bins": metrics.CALIBRATION_BINS,

@@ -176,10 +176,20 @@ def test_equal_sets_of_one_image_have_an_interval_of_no_width():
 
 @pytest.mark.parametrize(
     ("degrees", "table"),
-    [(1, 12.7062), (2, 4.30265), (3, 3.18245), (4, 2.77645), (9, 2.26216), (100, 1.98397)],
+    [
+        (1, 12.706205),
+        (2, 4.3026527),
+        (3, 3.1824463),
+        (4, 2.7764451),
+        (9, 2.2621572),
+        (30.0, 2.0422725),
+        (100, 1.9839715),
+        (1e6, 1.9599664),
+    ],
 )
-def test_quantiles_of_student(degrees, table):
-    assert student_quantile(0.975, degrees) == pytest.approx(table, rel=2e-3)
+def test_quantiles_of_student_are_those_of_the_tables(degrees, table):
+    assert student_quantile(0.975, degrees) == pytest.approx(table, rel=1e-6)
+    assert student_quantile(0.5, degrees) == pytest.approx(0, abs=1e-9)
 
 
 def test_a_mean_by_hand():

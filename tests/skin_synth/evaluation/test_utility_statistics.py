@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skin_synth.evaluation import utility_statistics as statistics
+from skin_synth.evaluation.intervals import student_quantile
 from skin_synth.evaluation.utility_statistics import (
     GAIN,
     HARM,
@@ -16,7 +17,6 @@ from skin_synth.evaluation.utility_statistics import (
     overall,
     paired_difference,
     resampling_weights,
-    student_quantile,
     verdict,
 )
 from tfrecords_tools.errors import InputError
@@ -47,15 +47,6 @@ def test_the_variance_of_a_mean_is_unbiased_in_small_classes(size):
     )
     found = (weights[1:] @ values / size).var()
     assert found == pytest.approx(values.var(ddof=1) / size, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("degrees", "expected"),
-    [(1, 12.70620), (4, 2.776445), (10, 2.228139), (30.0, 2.042272), (1e6, 1.959966)],
-)
-def test_quantiles_of_student_are_those_of_the_tables(degrees, expected):
-    assert student_quantile(0.975, degrees) == pytest.approx(expected, rel=1e-6)
-    assert student_quantile(0.5, degrees) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(
