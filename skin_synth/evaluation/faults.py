@@ -1,0 +1,361 @@
+"""The faults that figures prove: for each kind its test, what matters, and a sentence about it.
+
+A fault needs both: a p-value below the threshold that the verdict sets, and a difference that
+matters. A fault names all the classes that have it, but for `class_shown`, whose faults are of one
+class (or of two that are swapped).
+
+The functions take what report.json holds of their kind of test, the classes in the order of their
+labels, and the p-value below which a fault is proven.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from skin_synth.evaluation.appearance import MEASURES
+from skin_synth.evaluation.manifold import VARIETY_K
+from skin_synth.evaluation.significance import fisher
+
+LOST_SHARE = 0.5
+"""A class is missing below this share of what the judge finds of real images."""
+SMALLEST_LOSS = 0.1
+"""Of a class's share: less is no fault that matters."""
+BLURRED, NOISY = 0.85, 1.18
+"""Fine detail of synthetic over that of real images from which on the difference matters."""
+TESTS = {
+    "copies": "precedence test of images near in both ways, one-sided",
+    "equal": "Fisher's exact test of images equal to a training image, one-sided",
+    "duplicates": "precedence test of shares below the first percentile of real images, one-sided",
+    "class": "Fisher's exact test of the judge's hits, one-sided",
+    "variety": "permutation test of coverage (mean over k = "
+    f"{', '.join(map(str, VARIETY_K))}), one-sided",
+    "texture": "rank-sum test of fine detail, one-sided",
+    "difference": "permutation test of the kernel distance, one-sided",
+    "drift": "Smirnov's test of each measure, two-sided, times the number of measures",
+    "leak": "count of groups",
+}
+LARGE_DRIFT = 0.5
+"""Standard deviations by which a measure of appearance must have moved to matter."""
+ABOVE_FLOOR = 2.0
+"""Times the drift of other real images that a drift must be."""
+
+Proof = tuple[float, int, int, str, str]
+"""Of copies: p-value, how many images of how many, in words, and the test."""
+MISNAMED = ("swapped_labels", "missing_class")
+"""Faults of classes whose images show another class."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """Something that is proven to be wrong.
+
+    Attributes:
+        fault: a slug: copies, duplicates, missing_class, swapped_labels, weak_class,
+            little_variety, blur, noise, drift, unlike_real, leak.
+        classes: the classes that have it; none where it is of the whole set.
+        sentence: in plain words.
+        test: which test, for one class the smallest p-value.
+        statistic: of the test.
+        p_value: of the test; None where it is a count.
+    """
+
+    fault: str
+    classes: tuple[str, ...]
+    sentence: str
+    test: str
+    statistic: float
+    p_value: float | None
+
+
+def leak(groups: int) -> Iterator[Fault]:
+    """Groups with images in the training and in the test split."""
+    if groups:
+        yield Fault(
+            "leak",
+            (),
+            f"{groups:,} groups (lesions or patients) have images in the training and in the test "
+            "split: all figures flatter, and copies cannot be told from new images. Build the data "
+            "set anew with groups.",
+            TESTS["leak"],
+            float(groups),
+            None,
+        )
+
+
+def _parts(found: dict[str, Any], names: tuple[str, ...]) -> dict[str | None, Any]:
+    """Of the whole set (None) and of each class, where there is something."""
+    parts: dict[str | None, Any] = {None: found["whole"]}
+    parts |= {name: found["classes"][name] for name in names}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def copies(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    """Images are copies where they are near, and much nearer to one lesion than to others.
+
+    Or where they are equal to training images more often than real ones are, however few these are.
+    """
+    proofs = [
+        (name, prove(part))
+        for space, prove in (("pixels", _near), ("features", _near), ("pixels", _equal))
+        for name, part in _parts(found[space], names).items()
+    ]
+    guilty: dict[str | None, Proof] = {}
+    for name, proof in proofs:
+        if proof[0] < min(threshold, guilty.get(name, (1.0,))[0]):
+            guilty[name] = proof
+    if guilty:
+        first, (p_value, count, n, how, test) = _gravest(guilty, names)
+        classes = tuple(name for name in guilty if name is not None)
+        yield Fault(
+            "copies",
+            classes,
+            f"Copies of training images: {count:,} of {n:,} synthetic images"
+            f"{_of(classes, names)} {how}{_for(first, classes)}.",
+            test,
+            count / n,
+            p_value,
+        )
+
+
+def _near(part: dict[str, Any]) -> Proof:
+    """That images are near in both ways."""
+    absolute, both = part["absolute"], part["both"]
+    how = (
+        f"are nearer to a training image than {_all_but(absolute)} other real images are, and much "
+        "nearer to that lesion than to all others"
+    )
+    return both["p_value"], both["near"], absolute["n"], how, TESTS["copies"]
+
+
+def _equal(part: dict[str, Any]) -> Proof:
+    """That images are equal to training images more often than real ones are."""
+    found = part["absolute"]
+    p_value = fisher(found["yardstick_same"], found["n_yardstick"], found["same"], found["n"])
+    return p_value, found["same"], found["n"], "are equal to a training image", TESTS["equal"]
+
+
+def _all_but(part: dict[str, Any]) -> str:
+    """Real images beyond a threshold: "all but 2 of 300"; the first is nearest of all."""
+    among = part["n_yardstick"] - part["yardstick_same"]
+    return f"all but {part['rank'] - 1:,} of {among:,}" if part["rank"] > 1 else f"all {among:,}"
+
+
+def class_shown(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    """Classes whose images show another class, by the judge."""
+    synthetic, real = found["synthetic"], found["real"]
+    low: dict[str, tuple[float, float, float]] = {}
+    for label, name in enumerate(names):
+        ours, theirs = synthetic["confusion"][label], real["confusion_of_lesions"][label]
+        if not sum(ours) or not sum(theirs):
+            continue
+        share, bar = ours[label] / sum(ours), theirs[label] / sum(theirs)
+        p_value = fisher(ours[label], sum(ours), theirs[label], sum(theirs))
+        if p_value < threshold and bar - share >= SMALLEST_LOSS:
+            low[name] = (share, bar, p_value)
+    taken = {name: _taken_for(synthetic["confusion"][names.index(name)], names) for name in low}
+    swapped = [
+        (name, other) for name, other in taken.items() if taken.get(other) == name and name < other
+    ]
+    for pair in swapped:
+        p_value = max(low[name][2] for name in pair)
+        yield Fault(
+            "swapped_labels",
+            pair,
+            f"Two labels are swapped: images asked for as {pair[0]} show {pair[1]}, and the other "
+            "way round.",
+            TESTS["class"],
+            max(low[name][0] for name in pair),
+            p_value,
+        )
+    in_pairs = {name for pair in swapped for name in pair}
+    for name, (share, bar, p_value) in low.items():
+        if name in in_pairs:
+            continue
+        strangers = [other for other in names if other != name]
+        row = synthetic["confusion"][names.index(name)]
+        other = _taken_for([row[names.index(each)] for each in strangers], strangers)
+        missing = share < LOST_SHARE * bar
+        what = f"Class {name} is missing" if missing else f"Class {name} is shown too rarely"
+        yield Fault(
+            "missing_class" if missing else "weak_class",
+            (name,),
+            f"{what}: a classifier finds it in {share:.0%} of the images asked for as {name}, and "
+            f"in {bar:.0%} of real ones; the others look like {other} most often.",
+            TESTS["class"],
+            share,
+            p_value,
+        )
+
+
+def _taken_for(row: Sequence[int], names: Sequence[str]) -> str:
+    """The class, of those named, that most images of a row were assigned to."""
+    return names[max(range(len(names)), key=lambda label: row[label])]
+
+
+def texture(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    """Less fine detail than real images have, or more."""
+    for fault, key, matters in (
+        ("blur", "p_value_less", lambda ratio: ratio <= BLURRED),
+        ("noise", "p_value_more", lambda ratio: ratio >= NOISY),
+    ):
+        guilty = {}
+        for name, part in _parts(found, names).items():
+            ratio = part["synthetic_median"] / max(part["real_median"], 1e-9)
+            if part[key] < threshold and matters(ratio):
+                guilty[name] = (part[key], ratio)
+        if guilty:
+            first, (p_value, ratio) = _gravest(guilty, names)
+            classes = tuple(name for name in guilty if name is not None)
+            said = f"{1 - ratio:.0%} less" if fault == "blur" else f"{ratio - 1:.0%} more"
+            word = "blurred" if fault == "blur" else "noisy"
+            yield Fault(
+                fault,
+                classes,
+                f"The images{_of(classes, names)} are {word}: they have {said} fine detail than "
+                f"real ones (median){_for(first, classes)}.",
+                TESTS["texture"],
+                ratio,
+                p_value,
+            )
+
+
+def variety(
+    by_features: dict[str, Any],
+    by_profiles: dict[str, Any],
+    names: tuple[str, ...],
+    threshold: float,
+) -> Iterator[Fault]:
+    """Neighbourhoods of real images that synthetic ones reach less often than they should."""
+    guilty: dict[str | None, Any] = {}
+    for found in (by_features, by_profiles):
+        for name, part in _parts(found, names).items():
+            before = guilty.get(name, {"p_value": threshold})
+            if part["p_value"] < before["p_value"]:
+                guilty[name] = part
+    if guilty:
+        first, part = _gravest(guilty, names)
+        classes = tuple(name for name in guilty if name is not None)
+        yield Fault(
+            "little_variety",
+            classes,
+            f"Variety is missing{_of(classes, names)}: synthetic images reach "
+            f"{part['coverage']:.0%} of the real ones' neighbourhoods, other real images "
+            f"{part['coverage_floor']:.0%}{_for(first, classes)}.",
+            TESTS["variety"],
+            part["coverage"],
+            part["p_value"],
+        )
+
+
+def duplicates(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    """Synthetic images that are nearer to each other than real ones are."""
+    guilty = {
+        name: part for name, part in _parts(found, names).items() if part["p_value"] < threshold
+    }
+    if guilty:
+        first, part = _gravest(guilty, names)
+        classes = tuple(name for name in guilty if name is not None)
+        yield Fault(
+            "duplicates",
+            classes,
+            f"Synthetic images repeat each other{_of(classes, names)}: {part['near']:,} of "
+            f"{part['n']:,} are nearer to another synthetic image than {_all_but(part)} real "
+            f"images are to another real one{_for(first, classes)}.",
+            TESTS["duplicates"],
+            part["share_below"],
+            part["p_value"],
+        )
+
+
+def difference(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    """Features with another distribution than those of real images."""
+    guilty = {
+        name: part for name, part in _parts(found, names).items() if part["p_value"] < threshold
+    }
+    if guilty:
+        _, part = _gravest(guilty, names)
+        classes = tuple(name for name in guilty if name is not None)
+        yield Fault(
+            "unlike_real",
+            classes,
+            f"The images{_of(classes, names)} can be told from real ones: chance does not explain "
+            "how their features differ. How far apart they are, the distances say.",
+            TESTS["difference"],
+            part["kernel"],
+            part["p_value"],
+        )
+
+
+def drift(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    """One fault of all measures that moved: a reader wants to know who is in the pictures."""
+    moved: dict[str, dict[str | None, Any]] = {}
+    for name, part in _parts(found, names).items():
+        for measure, figures in part["measures"].items():
+            if _is_large(figures) and len(MEASURES) * figures["test"]["p_value"] < threshold:
+                moved.setdefault(measure, {})[name] = figures
+    if not moved:
+        return
+    every = [(measure, name) for measure, parts in moved.items() for name in parts]
+    guilty = {name for _, name in every if name is not None}
+    classes = tuple(name for name in names if name in guilty)
+    measure, name = max(every, key=lambda key: float(moved[key[0]][key[1]]["drift"]["drift"]))
+    worst = moved[measure][name]
+    listed = "; ".join(
+        _moved(measure, parts, () if None in parts else tuple(n for n in names if n in parts))
+        for measure, parts in moved.items()
+    )
+    where = "the whole set" if name is None else name
+    yield Fault(
+        "drift",
+        () if any(None in parts for parts in moved.values()) else classes,
+        f"Other skin or lesions than in the real images: {listed}. The largest drift is "
+        f"{worst['drift']['drift']:.1f} standard deviations ({measure.replace('_', ' ')} of "
+        f"{where}); that of other real images is {worst['floor'] or 0.0:.1f}.",
+        TESTS["drift"],
+        worst["test"]["statistic"],
+        min(1.0, len(MEASURES) * worst["test"]["p_value"]),
+    )
+
+
+def _is_large(figures: dict[str, Any]) -> bool:
+    if figures["drift"] is None or figures["test"] is None:
+        return False
+    return bool(
+        figures["drift"]["drift"] >= max(LARGE_DRIFT, ABOVE_FLOOR * (figures["floor"] or 0.0))
+    )
+
+
+def _moved(measure: str, parts: dict[str | None, Any], classes: tuple[str, ...]) -> str:
+    """In which way a measure moved: by its medians, or else its spread."""
+    figures = parts.get(None) or parts[classes[0]]
+    by = figures["synthetic"]["median"] - figures["real"]["median"]
+    shifted = abs(by) >= LARGE_DRIFT / 2 * figures["real"]["deviation"]
+    way = ("higher" if by > 0 else "lower") if shifted else "of another spread"
+    if shifted and measure == "skin_tone":
+        way = "lighter" if by > 0 else "darker"
+    of = f" of {', '.join(classes)}" if classes else ""
+    return f"{measure.replace('_', ' ')}{of} is {way}"
+
+
+def _gravest(guilty: dict[str | None, Any], names: tuple[str, ...]) -> tuple[str | None, Any]:
+    """What a sentence speaks of: the whole set where all or none of its classes are guilty."""
+    some = [name for name in guilty if name is not None]
+    if None in guilty and len(some) in (0, len(names)):
+        return None, guilty[None]
+    name = min(some, key=lambda name: _p_value(guilty[name]))
+    return name, guilty[name]
+
+
+def _p_value(part: Any) -> float:
+    return part["p_value"] if isinstance(part, dict) else part[0]
+
+
+def _of(classes: tuple[str, ...], names: tuple[str, ...]) -> str:
+    return f" of {', '.join(classes)}" if 0 < len(classes) < len(names) else ""
+
+
+def _for(name: str | None, classes: tuple[str, ...]) -> str:
+    """Whose figures a sentence gives, where it names several classes."""
+    return f" (figures of {name})" if name is not None and len(classes) > 1 else ""
