@@ -2,7 +2,7 @@
 
 Each seed has phantoms of its own: three classes, 60 images of each in every split, and an
 extractor and a judge trained on them. A seed takes an estimated minute of CPU time: two
-trainings and thirteen verdicts. With `--state FILE` each verdict is kept as soon as it is there,
+trainings and fourteen verdicts. With `--state FILE` each verdict is kept as soon as it is there,
 and a killed study goes on where it was; more seeds cost only themselves.
 
     python -m benchmarks.verdict --seeds 20 --state runs/verdict.json
@@ -225,6 +225,13 @@ def noisy(images: np.ndarray, seed: int) -> np.ndarray:
     return np.clip(images + noise, 0, 255).astype(np.uint8)
 
 
+def bare(images: np.ndarray) -> np.ndarray:
+    """Every third shows nothing but the median colour of its left edge."""
+    found = images.copy()
+    found[::3] = np.median(images[::3, :, :3], axis=(1, 2)).astype(np.uint8)[:, None, None]
+    return found
+
+
 def encoded(images: np.ndarray) -> np.ndarray:
     """As JPEGs of quality 80."""
     found = np.empty_like(images)
@@ -272,6 +279,7 @@ GENERATORS: Mapping[str, Generator] = {
     ),
     "blur": Generator("blur", lambda train, seed: blurred(fresh(seed))),
     "noise": Generator("noise", lambda train, seed: noisy(fresh(seed), seed)),
+    "a third without lesion": Generator("no_lesion", lambda train, seed: bare(fresh(seed))),
     "darker by a third": Generator(
         "drift", lambda train, seed: (0.67 * fresh(seed)).astype(np.uint8)
     ),

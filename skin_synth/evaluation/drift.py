@@ -10,7 +10,7 @@ import numpy as np
 
 from skin_synth.evaluation.appearance import MEASURES, SMALLEST_SPREAD, Appearance, tone_shares
 from skin_synth.evaluation.intervals import LEVEL, student_quantile
-from skin_synth.evaluation.significance import kolmogorov_smirnov, one_of_each
+from skin_synth.evaluation.significance import fisher, kolmogorov_smirnov, one_of_each
 from tfrecords_tools.errors import InputError
 
 REPLICATES = 400
@@ -199,13 +199,15 @@ def appearance_drift(
         seed: of the intervals.
 
     Returns:
-        `whole` and `classes.NAME`, each with `tones` (shares of skin tones: `real`, `synthetic`)
-        and `measures.NAME`: `real` and `synthetic` (`n`, `unmeasured`, `median`, `quartiles`,
-        `deviation`), `drift` (see `Drift`, or None), `floor` (the drift of `floor` from `real`, a
-        number or None) and `test` (`n_real`, `n_synthetic`, `statistic`, `p_value` of Smirnov's
-        test with one real image of each group, or None). For the whole set, synthetic and floor
-        images are drawn to the class shares of the real ones, so that a different mix of classes
-        is no drift.
+        `whole` and `classes.NAME`, each with `tones` (shares of skin tones: `real`, `synthetic`),
+        `lesions` (`n_real`, `n_synthetic`, `found_real`, `found_synthetic` and `p_value`: whether
+        lesions stand out in fewer synthetic images than in real ones, by Fisher's exact test with
+        one real image of each group) and `measures.NAME`: `real` and `synthetic` (`n`,
+        `unmeasured`, `median`, `quartiles`, `deviation`), `drift` (see `Drift`, or None), `floor`
+        (the drift of `floor` from `real`, a number or None) and `test` (`n_real`, `n_synthetic`,
+        `statistic`, `p_value` of Smirnov's test with one real image of each group, or None). For
+        the whole set, synthetic and floor images are drawn to the class shares of the real ones,
+        so that a different mix of classes is no drift.
     """
     names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
     counts = np.bincount(real_labels, minlength=len(class_names))
@@ -224,6 +226,7 @@ def appearance_drift(
                 "real": tone_shares(ours.skin_tone),
                 "synthetic": tone_shares(theirs.skin_tone),
             },
+            "lesions": _lesions(alone.lesion_size, against.lesion_size),
             "measures": {
                 name: {
                     **_compared(
@@ -282,6 +285,18 @@ def _compared(
         "synthetic": _described(synthetic),
         "drift": None if found is None else dataclasses.asdict(found),
         "floor": scaled_distance(real, floor, smallest),
+    }
+
+
+def _lesions(real: np.ndarray, synthetic: np.ndarray) -> dict[str, Any]:
+    """In how many images a lesion stands out, and a test for fewer of the synthetic ones."""
+    ours, theirs = int(np.isfinite(synthetic).sum()), int(np.isfinite(real).sum())
+    return {
+        "n_real": len(real),
+        "n_synthetic": len(synthetic),
+        "found_real": theirs,
+        "found_synthetic": ours,
+        "p_value": fisher(ours, len(synthetic), theirs, len(real)),
     }
 
 

@@ -21,7 +21,7 @@ from skin_synth.evaluation.significance import fisher
 LOST_SHARE = 0.5
 """A class is missing below this share of what the judge finds of real images."""
 SMALLEST_LOSS = 0.1
-"""Of a class's share: less is no fault that matters."""
+"""Of a share of images that show what they should: less is no fault that matters."""
 BLURRED, NOISY = 0.85, 1.18
 """Fine detail of synthetic over that of real images from which on the difference matters."""
 TESTS = {
@@ -33,6 +33,7 @@ TESTS = {
     f"{', '.join(map(str, VARIETY_K))}), one-sided",
     "texture": "rank-sum test of fine detail, one-sided",
     "difference": "permutation test of the kernel distance, one-sided",
+    "lesion": "Fisher's exact test of images in which a lesion stands out, one-sided",
     "drift": "Smirnov's test of each measure, two-sided, times the number of measures",
     "leak": "count of groups",
 }
@@ -53,7 +54,7 @@ class Fault:
 
     Attributes:
         fault: a slug: copies, duplicates, missing_class, swapped_labels, weak_class,
-            little_variety, blur, noise, drift, unlike_real, leak.
+            little_variety, blur, noise, no_lesion, drift, unlike_real, leak.
         classes: the classes that have it; none where it is of the whole set.
         sentence: in plain words.
         test: which test, for one class the smallest p-value.
@@ -286,6 +287,34 @@ def difference(found: dict[str, Any], names: tuple[str, ...], threshold: float) 
             part["kernel"],
             part["p_value"],
         )
+
+
+def no_lesion(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:
+    """Bare skin, or a lesion of its colour, more often than in real images."""
+    guilty: dict[str | None, Any] = {}
+    for name, part in _parts(found, names).items():
+        lesions = part["lesions"]
+        loss = _share(lesions, "real") - _share(lesions, "synthetic")
+        if lesions["p_value"] < threshold and loss >= SMALLEST_LOSS:
+            guilty[name] = lesions
+    if guilty:
+        first, lesions = _gravest(guilty, names)
+        classes = tuple(name for name in guilty if name is not None)
+        yield Fault(
+            "no_lesion",
+            classes,
+            f"Lesions are missing{_of(classes, names)}: one stands out from the skin in "
+            f"{_share(lesions, 'synthetic'):.0%} of the synthetic images, and in "
+            f"{_share(lesions, 'real'):.0%} of real ones{_for(first, classes)}.",
+            TESTS["lesion"],
+            _share(lesions, "synthetic"),
+            lesions["p_value"],
+        )
+
+
+def _share(lesions: dict[str, Any], kind: str) -> float:
+    """Of images in which a lesion was found; 0 without images, whose p-value is 1."""
+    return float(lesions[f"found_{kind}"] / max(lesions[f"n_{kind}"], 1))
 
 
 def drift(found: dict[str, Any], names: tuple[str, ...], threshold: float) -> Iterator[Fault]:

@@ -31,11 +31,15 @@ def untested(
         if kind == "duplicates":
             return copied["duplicates"]["classes"][name] is not None
         if kind == "class shown":
-            lost, found = sum(asked[label]), sum(real[label])
-            return bool(lost and found) and fisher(0, lost, found, found) < threshold
+            return _loss_shows(sum(asked[label]), real[label][label], sum(real[label]), threshold)
+        if kind == "lesion found":
+            lesions = measured[name]["lesions"]
+            return _loss_shows(
+                lesions["n_synthetic"], lesions["found_real"], lesions["n_real"], threshold
+            )
         return results[kind]["classes"][name] is not None
 
-    kinds = ("copies", "duplicates", "class shown", "variety", "difference")
+    kinds = ("copies", "duplicates", "class shown", "variety", "difference", "lesion found")
     found = {kind: [name for name in names if not provable(kind, name)] for kind in kinds}
     for measure in MEASURES:
         kind = f"appearance ({measure.replace('_', ' ')})"
@@ -43,6 +47,11 @@ def untested(
             name for name in names if measured[name]["measures"][measure]["test"] is None
         ]
     return {kind: classes for kind, classes in found.items() if classes}
+
+
+def _loss_shows(lost: int, hits: int, count: int, threshold: float) -> bool:
+    """Whether it would be proven that synthetic images lack what so many real ones show."""
+    return fisher(0, lost, hits, count) < threshold
 
 
 def _least(part: dict[str, Any]) -> float:

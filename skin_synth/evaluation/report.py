@@ -19,7 +19,7 @@ from skin_synth.evaluation.figures import figure, percent, probability, thousand
 from skin_synth.evaluation.grids import image_grid, png_bytes
 from skin_synth.evaluation.plots import TITLES
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 JSON, HTML = "report.json", "report.html"
 COLUMNS = 10
 """Images of a class that are shown."""

@@ -29,6 +29,7 @@ KINDS = (
     "noise",
     "difference",
     "appearance",
+    "lesion found",
 )
 """Tests that are made of the whole set and of each class."""
 NOT_MEASURED = "not measured"
@@ -63,6 +64,7 @@ def judge_all(results: dict[str, Any]) -> dict[str, Any]:
                 faults.texture(results["texture"], names, threshold),
                 faults.variety(results["variety"], results["profiles"], names, threshold),
                 faults.duplicates(results["copies"]["duplicates"], names, threshold),
+                faults.no_lesion(results["appearance"], names, threshold),
                 faults.drift(results["appearance"], names, threshold),
                 faults.difference(results["difference"], names, threshold),
             ),

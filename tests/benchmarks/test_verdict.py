@@ -72,5 +72,5 @@ def test_phantoms_of_a_seed_are_new_in_each_collection():
     assert len(np.unique(flat, axis=0)) == len(flat)
     assert {generator.fault for generator in verdict.GENERATORS.values()} >= {
         *("copies", "missing_class", "swapped_labels", "little_variety", "blur", "noise"),
-        *("drift", "leak"),
+        *("no_lesion", "drift", "leak"),
     }

@@ -169,6 +169,30 @@ def test_classes_without_images_and_measures_have_none():
     assert size["drift"] is None
 
 
+def test_lesions_that_stand_out_are_counted():
+    """Two photographs of each real lesion, of which the first counts; p by hand."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 20)
+    size = rng.normal(size=40)
+    real = dataclasses.replace(appearances(rng, 40), lesion_size=np.where(labels, np.nan, size))
+    size[:5] = np.nan
+    synthetic = dataclasses.replace(appearances(rng, 40), lesion_size=size)
+    groups = [str(i // 2) for i in range(40)]
+    found = appearance_drift(
+        *(real, labels, synthetic, labels, real, labels, ("a", "b", "c")), groups=groups
+    )
+    assert found["classes"]["a"]["lesions"] == {
+        **{"n_real": 10, "found_real": 10, "n_synthetic": 20, "found_synthetic": 15},
+        "p_value": pytest.approx(math.comb(20, 5) / math.comb(30, 5)),
+    }
+    assert found["classes"]["b"]["lesions"]["found_real"] == 0
+    assert found["classes"]["b"]["lesions"]["p_value"] == pytest.approx(1)
+    assert found["classes"]["c"]["lesions"]["p_value"] == pytest.approx(1)
+    whole = found["whole"]["lesions"]
+    assert (whole["n_real"], whole["found_real"]) == (20, 10)
+    assert (whole["n_synthetic"], whole["found_synthetic"]) == (40, 35)
+
+
 def test_the_test_counts_lesions_not_photographs(monkeypatch):
     """Ten photographs of each lesion: taken for independent, they would prove a drift."""
     monkeypatch.setattr("skin_synth.evaluation.drift.drift", lambda *args, **options: None)

@@ -24,7 +24,10 @@ def class_parts(part):
 @pytest.fixture
 def results():
     """Of two classes with enough images for all tests."""
-    measures = {name: {"test": {"p_value": 0.5}} for name in MEASURES}
+    appearance = {
+        "measures": {name: {"test": {"p_value": 0.5}} for name in MEASURES},
+        "lesions": {"n_synthetic": 20, "n_real": 20, "found_real": 20},
+    }
     return {
         "copies": {
             "pixels": class_parts(nearness(60, 60)),
@@ -37,7 +40,7 @@ def results():
         },
         "variety": class_parts({}),
         "difference": class_parts({}),
-        "appearance": class_parts({"measures": measures}),
+        "appearance": class_parts(appearance),
     }
 
 
@@ -51,6 +54,17 @@ def test_a_wrong_class_cannot_be_proven_by_a_few_real_images(results, lesions):
     results["faithfulness"]["real"]["confusion_of_lesions"][1] = [0, lesions]
     assert untested(results, NAMES, 2e-4) == {"class shown": ["b"]}
     assert untested(results, NAMES, 1e-3).get("class shown", []) == ["b"] * (lesions < 3)
+
+
+def test_a_class_that_the_judge_does_not_know_cannot_be_missed(results):
+    results["faithfulness"]["real"]["confusion_of_lesions"][0] = [2, 18]
+    assert untested(results, NAMES, level(2)) == {"class shown": ["a"]}
+
+
+@pytest.mark.parametrize(("lesions", "found"), [(0, 0), (2, 2), (20, 0), (20, 4)])
+def test_lesions_that_hardly_stand_out_in_real_images_cannot_be_missed(results, lesions, found):
+    results["appearance"]["classes"]["a"]["lesions"] |= {"n_real": lesions, "found_real": found}
+    assert untested(results, NAMES, level(2)) == {"lesion found": ["a"]}
 
 
 def test_copies_need_a_yardstick(results):

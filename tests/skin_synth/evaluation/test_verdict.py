@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import io
+import math
 
 import numpy as np
 import pytest
@@ -247,6 +248,33 @@ def test_a_drift_is_named_where_it_is_certain_large_and_above_its_floor(results)
     assert named(1.1 * level, 0.8, 0.1, 0.8) == []
     assert named(0.9 * level, 0.4, 0.1, 0.4) == []
     assert named(0.9 * level, 0.8, 0.5, 0.8) == []
+
+
+def test_bare_skin(trial, clean):
+    """Twenty images of a class show the colour of their skin and nothing else."""
+    (rows,) = np.nonzero(trial_labels() == 2)
+    bare = clean.copy()
+    skin = np.median(clean[rows[:20], :, :3], axis=(1, 2)).astype(np.uint8)
+    bare[rows[:20]] = skin[:, None, None]
+    fault = faults(trial.verdict(bare))["no_lesion"]
+    assert fault["classes"] == ["ring"]
+    assert "67% of the synthetic images, and in 100% of real ones" in fault["sentence"]
+    assert fault["statistic"] == pytest.approx(2 / 3)
+    assert fault["p_value"] == pytest.approx(math.comb(60, 20) / math.comb(120, 20), rel=1e-6)
+
+
+def test_lesions_that_stand_out_a_little_less_often_are_no_fault(results):
+    lesions = results["appearance"]["classes"]["ring"]["lesions"]
+
+    def named(p_value, count):
+        lesions.update(p_value=p_value, found_synthetic=count)
+        return [fault["fault"] for fault in judge_all(results)["faults"]]
+
+    level = judge_all(results)["threshold"]
+    assert (lesions["n_synthetic"], lesions["n_real"], lesions["found_real"]) == (60, 60, 60)
+    assert named(0.9 * level, 53) == ["no_lesion"]
+    assert named(1.1 * level, 53) == []
+    assert named(0.9 * level, 55) == []
 
 
 @pytest.mark.parametrize("words", ["gain shown", "no gain shown", "harm shown"])
