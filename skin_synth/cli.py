@@ -147,7 +147,7 @@ def _generate(options: argparse.Namespace) -> None:
 
 
 def _balance_flags(parser: argparse.ArgumentParser) -> None:
-    add_run(parser)
+    add_source(parser)
     add_data(parser)
     add_out(parser, "new data set directory: all of --data, and synthetic training images")
     parser.add_argument(
@@ -187,12 +187,11 @@ def _balance_flags(parser: argparse.ArgumentParser) -> None:
 
 def _balance(options: argparse.Namespace) -> None:
     from skin_synth.evaluation.features import mobilenet
-    from skin_synth.runs import load_run
     from skin_synth.synthesis import balance
     from skin_synth.synthesis.accounts import read_warnings
 
     balance(
-        load_run(options.run, options.checkpoint),
+        chosen_source(options),
         options.data,
         options.out,
         target=options.target,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from skin_synth.common_flags import add_data, add_out, add_run, add_seed
+from skin_synth.common_flags import add_data, add_out, add_seed, add_source, chosen_source
 from skin_synth.flag_types import positive_int, ratio_list
 
 
 def evaluate_flags(parser: argparse.ArgumentParser) -> None:
     """Declares the flags of `evaluate`."""
-    add_run(parser)
+    add_source(parser)
     add_data(parser)
     add_out(parser, "new directory for report.json, report.html and image grids")
     parser.add_argument(
@@ -59,10 +59,9 @@ def evaluate_flags(parser: argparse.ArgumentParser) -> None:
 def work_evaluate(options: argparse.Namespace) -> None:
     """Runs `evaluate`."""
     from skin_synth.evaluation import evaluate
-    from skin_synth.runs import load_run
 
     evaluate(
-        load_run(options.run, options.checkpoint),
+        chosen_source(options),
         options.data,
         options.out,
         features=options.features,
@@ -80,7 +79,7 @@ def work_evaluate(options: argparse.Namespace) -> None:
 
 def reader_study_flags(parser: argparse.ArgumentParser) -> None:
     """Declares the flags of `reader-study`."""
-    add_run(parser)
+    add_source(parser)
     add_data(parser)
     add_out(parser, "new directory for the sheet, the answer form and the key")
     parser.add_argument(
@@ -96,10 +95,9 @@ def reader_study_flags(parser: argparse.ArgumentParser) -> None:
 def work_reader_study(options: argparse.Namespace) -> None:
     """Runs `reader-study`."""
     from skin_synth.evaluation.reader_study import write_reader_study
-    from skin_synth.runs import load_run
 
     write_reader_study(
-        load_run(options.run, options.checkpoint),
+        chosen_source(options),
         options.data,
         options.out,
         per_class=options.per_class,

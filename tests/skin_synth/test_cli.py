@@ -22,12 +22,15 @@ CONTRACT = (
     "balance --run R --data D --out O --target a=5,b=6 --ratio 2.5 --filters copies --image_folder",
     "balance --run R --data D --out O --target median --weights F",
     "generate --pretrained derm-64-ham10000 --label mel --count 3 --out O",
+    "balance --pretrained derm-64-ham10000 --data D --out O",
     "verify-manifest O --run R --count 200 --seed 3",
     "verify-manifest O --pretrained derm-64-ham10000",
     "is-synthetic a.png b.png",
     "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
     "evaluate --run R --data D --out O --features f.keras --seeds 5 --cache C",
     "reader-study --run R --data D --out O --per_class 4 --seed 1 --overwrite",
+    "evaluate --pretrained derm-64-ham10000 --data D --out O",
+    "reader-study --pretrained derm-64-ham10000 --data D --out O",
     "export --run R --out M",
     "generate --run R --checkpoint best --label mel --count 3 --out O",
     "balance --run R --checkpoint best --data D --out O",
@@ -244,6 +247,26 @@ def test_flags_arrive_at_the_function(home, line, received, monkeypatch):
     assert received.items() <= options.items()
     places = {"train": ("D", "R"), "demo": ("O",), "export": ("last of R", "O")}
     assert arguments == places.get(line.split()[0], ("last of R", "D", "O"))
+
+
+@pytest.mark.parametrize(
+    ("home", "line"),
+    [
+        ("synthesis.balance", "balance --data D --out O"),
+        ("evaluation.evaluate", "evaluate --data D --out O"),
+        ("evaluation.reader_study.write_reader_study", "reader-study --data D --out O"),
+    ],
+)
+def test_a_pretrained_generator_takes_the_place_of_a_run(home, line, monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(f"skin_synth.{home}", lambda *args, **options: calls.append(args))
+    monkeypatch.setattr("skin_synth.synthesis.accounts.read_warnings", lambda place: [])
+    assert cli.main_with([*line.split(), "--pretrained", "derm-64-ham10000"]) == 0
+    [(source, data, out)] = calls
+    assert (source.name, data, out) == ("derm-64-ham10000", "D", "O")
+    fails([*line.split(), "--pretrained", "derm-65"], "derm-64-ham10000", capsys)
+    best = ["--pretrained", "derm-64-ham10000", "--checkpoint", "best"]
+    fails([*line.split(), *best], "--pretrained has no checkpoints", capsys)
 
 
 def fails(words: list[str], told: str, capsys) -> None:
