@@ -90,8 +90,10 @@ def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = No
     network = small_cnn(data.images.shape[1], len(data.class_names), seed)
     trainer = keras.Model(network.input, network.outputs[0])
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
+    optimizer = keras.optimizers.Adam(schedule)
+    optimizer.build(trainer.trainable_variables)  # or Keras traces the step twice
     trainer.compile(
-        optimizer=keras.optimizers.Adam(schedule),
+        optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     drawn = batches(data, batch_size=BATCH_SIZE, seed=seed, exponent=0.0)
