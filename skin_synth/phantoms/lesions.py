@@ -234,12 +234,12 @@ def _fourier_border(
 def _scatter(rng: np.random.Generator, number: int, *, reach: float, apart: float) -> np.ndarray:
     """Up to `number` points in a disc, at least `apart` from each other: float64[n, 2]."""
     candidates = rng.uniform(-reach, reach, (400, 2))
+    points = candidates[np.hypot(*candidates.T) <= reach]
+    free = np.ones(len(points), bool)
     chosen: list[np.ndarray] = []
-    for point in candidates[np.hypot(*candidates.T) <= reach]:
-        if all(np.hypot(*(point - other)) >= apart for other in chosen):
-            chosen.append(point)
-        if len(chosen) == number:
-            break
+    while free.any() and len(chosen) < number:
+        chosen.append(points[np.argmax(free)])
+        free &= np.hypot(*(points - chosen[-1]).T) >= apart
     return np.array(chosen)
 
 
