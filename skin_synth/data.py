@@ -103,18 +103,40 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
     for row, serialized in enumerate(read_records(data_dir, split)):
         record = parse_record(serialized)
         try:
-            decoded = tf.io.decode_image(record.image, channels=3, expand_animations=False)
-        except tf.errors.InvalidArgumentError as error:
-            raise _damaged(info, split, row, "its image cannot be decoded") from error
-        if decoded.shape != images.shape[1:]:
-            found = f"its image is of shape {tuple(decoded.shape)}, not {images.shape[1:]}"
-            raise _damaged(info, split, row, found)
-        images[row] = decoded.numpy()
+            images[row] = decode(record.image, images.shape[1:])
+        except Misfit as error:
+            raise _damaged(info, split, row, str(error)) from error
         labels[row] = record.label
         image_ids.append(record.image_id)
         groups.append(record.group)
     check_labels(labels, info, split)
     return LabelledImages(images, labels, tuple(image_ids), tuple(groups), info.class_names)
+
+
+class Misfit(ValueError):
+    """An image that is not what the metadata promise; says in which way."""
+
+
+def decode(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """The image of a record.
+
+    Args:
+        encoded: as a PNG or JPEG.
+        shape: that it must have.
+
+    Returns:
+        uint8[height, width, 3].
+
+    Raises:
+        Misfit: it cannot be decoded, or has another shape.
+    """
+    try:
+        decoded = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    except tf.errors.InvalidArgumentError as error:
+        raise Misfit("its image cannot be decoded") from error
+    if decoded.shape != shape:
+        raise Misfit(f"its image is of shape {tuple(decoded.shape)}, not {shape}")
+    return decoded.numpy()
 
 
 def check_labels(labels: np.ndarray, info: DatasetInfo, split: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,15 +13,26 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.data import DrawnImages, LabelledImages, check_labels, check_square, load_split
+from skin_synth.data import (
+    DrawnImages,
+    LabelledImages,
+    Misfit,
+    check_labels,
+    check_square,
+    decode,
+    load_split,
+)
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import read_info
 from tfrecords_tools.record_index import RecordIndex, index_records, load_index, save_index
+from tfrecords_tools.schema import parse_record
 
 MEMORY_SHARE = 4
 """By default, decoded images may take one part in so many of the machine's memory: they are held
 twice, by NumPy and by TensorFlow, and the networks need the rest."""
 MIB = 2**20
+READ_AHEAD = 64
+"""Batches of which one may hold what the graph stumbled over."""
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -39,12 +52,13 @@ class ImagesOnDisk:
         self.index = index
         self.shape = (len(index), side, side, 3)
         self.failure: InputError | None = None
+        self._latest: collections.deque[np.ndarray] = collections.deque(maxlen=READ_AHEAD)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """Reads and decodes rows: int[k] to uint8[k, height, width, 3].
 
         Raises:
-            InputError: a record is damaged or gone.
+            InputError: a record is damaged or gone, or its image has another size.
         """
         with self.plain_errors():
             return self.gather(tf.constant(rows, tf.int64)).numpy()
@@ -64,6 +78,7 @@ class ImagesOnDisk:
         return tf.ensure_shape(decoded, self.shape[1:])
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
+        self._latest.append(rows)
         try:
             return np.array([self.index.read(row) for row in rows], object)
         except InputError as error:
@@ -72,17 +87,27 @@ class ImagesOnDisk:
 
     @contextlib.contextmanager
     def plain_errors(self) -> Iterator[None]:
-        """Raises what reading met as it was, where TensorFlow wraps it.
+        """Raises what reading met as it was, where TensorFlow wraps it or names no record.
 
         Raises:
-            InputError: a record is damaged or gone.
+            InputError: a record is damaged or gone, or its image has another size.
         """
         try:
             yield
-        except tf.errors.OpError:
+        except tf.errors.OpError as error:
             if self.failure is not None:
                 raise self.failure from None
+            if isinstance(error, tf.errors.InvalidArgumentError):
+                self._check_latest()
             raise
+
+    def _check_latest(self) -> None:
+        """Raises of the first of the latest records whose image is not what it should be."""
+        for row in itertools.chain.from_iterable(rows.tolist() for rows in [*self._latest]):
+            try:
+                decode(parse_record(self.index.read(row)).image, self.shape[1:])
+            except Misfit as error:
+                raise self.index.damaged(row, f"does not fit: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -167,7 +192,7 @@ def reading_errors(split: DrawnImages) -> Iterator[None]:
     """Raises what reading a streamed split met as it was, where TensorFlow wraps it.
 
     Raises:
-        InputError: a record is damaged or gone.
+        InputError: a record is damaged or gone, or its image has another size.
     """
     if isinstance(split, StreamedImages):
         with split.images.plain_errors():

@@ -49,14 +49,22 @@ class RecordIndex:
         Raises:
             InputError: its shard is gone, or the record is damaged.
         """
-        shard, offset = self.shards[self.shard[row]], int(self.offset[row])
         try:
-            return read_at(shard, offset)
+            return read_at(self.shards[self.shard[row]], int(self.offset[row]))
         except (OSError, DamagedRecord) as error:
-            raise InputError(
-                f"shard {shard}: the record at byte {offset:,} cannot be read ({error}): build "
-                "the data set again"
-            ) from error
+            raise self.damaged(row, f"cannot be read ({error})") from error
+
+    def damaged(self, row: int, what: str) -> InputError:
+        """The error to raise of a record.
+
+        Args:
+            row: of the record.
+            what: is wrong with it, as the rest of a sentence.
+        """
+        shard, offset = self.shards[self.shard[row]], int(self.offset[row])
+        return InputError(
+            f"shard {shard}: the record at byte {offset:,} {what}: build the data set again"
+        )
 
 
 def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:

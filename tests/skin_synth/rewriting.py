@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tfrecords_tools.reader import read_info
+import dataclasses
+
+from tfrecords_tools.reader import read_info, read_records
+from tfrecords_tools.schema import parse_record, serialize_record
 from tfrecords_tools.writer import write_dataset
 
 
@@ -19,3 +22,11 @@ def rewritten(data, splits, out):
         splits=splits,
     )
     return out
+
+
+def altered(data, out, **changes):
+    """The data set with another third training record."""
+    splits = {split: list(read_records(data, split)) for split in read_info(data).splits}
+    record = dataclasses.replace(parse_record(splits["train"][2]), **changes)
+    splits["train"][2] = serialize_record(record)
+    return rewritten(data, splits, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import shutil
@@ -13,10 +12,9 @@ import pytest
 import tensorflow as tf
 
 from skin_synth.data import LabelledImages, batches, class_probabilities, load_split, mix
-from tests.skin_synth.rewriting import rewritten
+from tests.skin_synth.rewriting import altered
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read_info, read_records
-from tfrecords_tools.schema import parse_record, serialize_record
+from tfrecords_tools.reader import read_info
 from tfrecords_tools.writer import encode_png
 
 COUNTS = (60, 30, 6)
@@ -102,14 +100,6 @@ def test_a_split_that_is_not_there_is_named(phantom_data):
 
 
 SHARD = r"shard .*train\.tfrecord-00000-of-00001"
-
-
-def altered(data, out, **changes):
-    """The data set with another third training record."""
-    splits = {split: list(read_records(data, split)) for split in read_info(data).splits}
-    record = dataclasses.replace(parse_record(splits["train"][2]), **changes)
-    splits["train"][2] = serialize_record(record)
-    return rewritten(data, splits, out)
 
 
 @pytest.mark.parametrize(

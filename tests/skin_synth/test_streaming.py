@@ -13,10 +13,12 @@ import tensorflow as tf
 from skin_synth import streaming
 from skin_synth.data import LabelledImages, batches, load_split
 from skin_synth.training import train
+from tests.skin_synth.rewriting import altered
 from tests.skin_synth.test_training import assert_same_state
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.reader import fingerprint, read_info
 from tfrecords_tools.record_index import index_records
+from tfrecords_tools.writer import encode_png
 
 MIB = 2**20
 
@@ -137,6 +139,31 @@ def test_a_label_of_no_class_is_named(phantom_data, tmp_path, monkeypatch):
     )
     with pytest.raises(InputError, match="record 0: its label is 7, of 7 classes"):
         opened(phantom_data, tmp_path / "index.npz", limit=0)
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        (encode_png(np.zeros((64, 64, 3), np.uint8)), r"its image is of shape \(64, 64, 3\), not"),
+        (encode_png(np.zeros((1, 1, 3), np.uint8)), r"its image is of shape \(1, 1, 3\), not"),
+        (b"\x89PNG and no more", "its image cannot be decoded"),
+    ],
+)
+def test_an_image_that_does_not_fit_is_named(image, told, phantom_data, tmp_path):
+    split = opened(altered(phantom_data, tmp_path / "out", image=image), tmp_path / "i", limit=0)
+    at = int(split.images.index.offset[2])
+    place = rf"shard .*: the record at byte {at:,} does not fit: {told}.*build the data set again"
+    with pytest.raises(InputError, match=place):
+        split.images[np.array([0, 2, 1])]
+    split.images[np.array([0, 1, 3])]
+    with pytest.raises(InputError, match=place), streaming.reading_errors(split):
+        drawn(split, count=40)
+
+
+def test_an_error_of_something_else_stays_what_it_is(streamed):
+    streamed.images[np.array([0, 1])]
+    with pytest.raises(tf.errors.InvalidArgumentError), streaming.reading_errors(streamed):
+        tf.reshape(tf.zeros(3), [2])
 
 
 def test_a_shard_that_vanishes_stops_training_with_a_plain_line(
