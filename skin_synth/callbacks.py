@@ -22,7 +22,8 @@ PREVIEW_COLUMNS = 12
 PROFILE_STEPS = range(10, 20)
 """Steps of a call that the profiler records: after tracing, few enough for a file to look at."""
 LEAST_STEPS_TO_JUDGE = 25
-"""Loss scaling starts too high and halves: it may skip so many steps at first."""
+"""Loss scaling starts too high and halves: it may skip so many steps at first. Shorter epochs are
+judged together."""
 
 
 class GANCallback(keras.callbacks.Callback):
@@ -125,8 +126,8 @@ class Health(GANCallback):
 
     It looks at the figures that Keras has fetched for its callbacks anyway: the mean of an epoch
     is not finite from the first step on that was not. Under loss scaling such a step is skipped
-    and harms nothing; there, a whole epoch of them is the end. It stands before those that
-    write weights.
+    and harms nothing; there, it is the end where all steps of an epoch are skipped, or of as many
+    epochs as have `LEAST_STEPS_TO_JUDGE` steps. It stands before those that write weights.
     """
 
     def __init__(self, writer: Any, say: Callable[[str], None]) -> None:
@@ -140,17 +141,15 @@ class Health(GANCallback):
         self.writer = writer
         self.say = say
         self.skipped: dict[str, int] = {}
+        self.judged: dict[str, int] = {}
         self.steps = 0
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Counts skipped steps from here on."""
         super().on_train_begin(logs)
-        self.at_first = self.skipped = health.skipped_steps(self.model)
-        self.finite = tf.function(lambda: health.finite_weights(self.model), autograph=False)
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Starts counting the steps of an epoch."""
+        self.at_first = self.skipped = self.judged = health.skipped_steps(self.model)
         self.steps = 0
+        self.finite = tf.function(lambda: health.finite_weights(self.model), autograph=False)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Looks at one step."""
@@ -165,11 +164,11 @@ class Health(GANCallback):
         health.check_weights(self.model, self.finite())
         if not self.skipped:
             return
-        now = health.skipped_steps(self.model)
-        new = {network: count - self.skipped[network] for network, count in now.items()}
-        self.skipped = now
+        self.skipped = now = health.skipped_steps(self.model)
         if self.steps >= LEAST_STEPS_TO_JUDGE:
+            new = {network: count - self.judged[network] for network, count in now.items()}
             health.check_skips(self.model, new, self.steps)
+            self.judged, self.steps = now, 0
         with self.writer.as_default(step=self.images_seen):
             for network, scale in health.loss_scales(self.model).items():
                 tf.summary.scalar(f"skipped_steps/{network}", now[network])

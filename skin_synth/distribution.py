@@ -171,6 +171,7 @@ class AgreeToStop(keras.callbacks.Callback):
         """
         super().__init__()
         self.wish = wish
+        self.steps = 0
 
         @tf.function
         def total(own: tf.Tensor) -> tf.Tensor:
@@ -179,8 +180,9 @@ class AgreeToStop(keras.callbacks.Callback):
         self.total = total
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Asks, where it is time to."""
-        if (batch + 1) % STEPS_BETWEEN_QUESTIONS:
+        """Asks, where it is time to: `batch` starts anew in each epoch, which may be shorter."""
+        self.steps += 1
+        if self.steps % STEPS_BETWEEN_QUESTIONS:
             return
         if int(self.total(tf.constant(int(self.wish.signal is not None), tf.int64))):
             self.wish.agree()

@@ -90,8 +90,10 @@ class Preset:
         stages = len(self.generator_widths)
         checks = {
             "image_size": self.image_size in IMAGE_SIZES,
-            "generator_widths": self.image_size == 4 * 2 ** (stages - 1),
-            "discriminator_widths": len(self.discriminator_widths) == stages - 1,
+            "generator_widths": self.image_size == 4 * 2 ** (stages - 1)
+            and min(self.generator_widths) > 0,
+            "discriminator_widths": len(self.discriminator_widths) == stages - 1
+            and min(self.discriminator_widths) > 0,
             "loss": self.loss in LOSSES,
             "gamma": _within(self.gamma, 0),
             "penalty_share": 0 < self.penalty_share <= 1,

@@ -140,24 +140,30 @@ class RunDirectory:
             old.unlink()
         return path
 
-    def restore(self, gan: ConditionalGAN, say: Callable[[str], None]) -> None:
+    def restore(self, gan: ConditionalGAN, say: Callable[[str], None], *, set_aside: bool) -> None:
         """Puts the newest whole checkpoint into a compiled `gan`; none there leaves it alone.
-
-        For training, as it sets damaged checkpoints aside: they would count as the newest.
 
         Args:
             gan: takes the weights.
             say: takes a line for each checkpoint that is damaged.
+            set_aside: whether to rename damaged checkpoints, which would count as the newest: for
+                the one process that trains and writes here.
 
         Raises:
             InputError: there are checkpoints, and all are damaged.
         """
-        if not (found := self.checkpoints()):
+        while found := self.checkpoints():
+            try:
+                good = self.newest_whole(found, say)
+            except FileNotFoundError:
+                if set_aside:
+                    raise
+                continue  # who writes here has just set one aside
+            if set_aside:
+                for damaged in found[found.index(good) + 1 :]:
+                    damaged.rename(damaged.with_name(f"{DAMAGED}{damaged.name}"))
+            gan.load_weights(good)
             return
-        good = self.newest_whole(found, say)
-        for damaged in found[found.index(good) + 1 :]:
-            damaged.rename(damaged.with_name(f"{DAMAGED}{damaged.name}"))
-        gan.load_weights(good)
 
     def newest_whole(self, found: list[Path], say: Callable[[str], None]) -> Path:
         """The newest of these checkpoints that is not damaged.

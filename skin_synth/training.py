@@ -206,7 +206,7 @@ def _opened(
         if warm is not None:
             say(f"{directory.path}: {warm_start(gan, warm)}")
         else:
-            directory.restore(gan, say)
+            directory.restore(gan, say, set_aside=writing)
     distribution.check_agreement(strategy, "the run", int(config.run_id, 16))
     distribution.check_agreement(strategy, "the image to go on from", gan.images_seen)
     if warm is not None and writing:
@@ -334,12 +334,19 @@ def _new_config(data: str | os.PathLike[str], preset: Preset, seed: int, policy:
         )
     if len(info.class_names) < 2:
         raise InputError(f"{data} has one class, {info.class_names}; a conditional GAN needs two")
+    class_counts = index_records(data, TRAIN).class_counts(len(info.class_names))
+    names = zip(info.class_names, class_counts, strict=True)
+    if empty := [name for name, count in names if not count]:
+        raise InputError(
+            f"{data} has no training image of {', '.join(empty)}: build it again without "
+            f"{'it' if len(empty) == 1 else 'them'}, or with other splits"
+        )
     identity = DataIdentity(
         directory=str(Path(data).resolve()),
         name=info.name,
         fingerprint=fingerprint(data),
         class_names=info.class_names,
-        class_counts=tuple(index_records(data, TRAIN).class_counts(len(info.class_names))),
+        class_counts=tuple(class_counts),
     )
     return RunConfig(preset=preset, seed=seed, policy=policy, data=identity)
 

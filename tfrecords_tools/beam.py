@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.preparation import Outcome, Prepared, Step, Task
 from tfrecords_tools.tfrecord import RecordWriter
-from tfrecords_tools.writer import Place
+from tfrecords_tools.writer import PART, Place
 
 CHUNKS_PER_ITEM = 32
 """Pieces of work that a worker takes at a time: each costs three small files."""
@@ -108,8 +108,8 @@ def _work(number: int, *, work: Callable[[Any], Any], exchange: Path) -> None:
 def _store(tasks: list[Task], *, step: Step, directory: Path) -> list[Outcome]:
     """Does a step, on a worker, and writes its records into a file named after the first task."""
     outcomes = step(tasks)
-    file = f"spool-{tasks[0].row:09d}.part"
-    temporary = directory / f"{uuid.uuid4().hex}.part"
+    file = f"spool-{tasks[0].row:09d}{PART}"
+    temporary = directory / f"{uuid.uuid4().hex}{PART}"
     stored = []
     with RecordWriter(temporary) as writer:
         for outcome in outcomes:

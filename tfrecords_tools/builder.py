@@ -67,7 +67,7 @@ class BuildReport:
     Attributes:
         info: of the data set.
         rejections: the files that are not in it.
-        lost_classes: classes of which every image was rejected; they are not in the data set.
+        lost_classes: classes without a single good image; they are not in the data set.
         near_duplicates: pairs of images in different splits that look the same.
         near_duplicates_cut_short: whether the search for them was, so that there may be more.
         without_group: images to which the group column gives no group; None without such a column.
@@ -183,7 +183,7 @@ def _settle(planner: Planner, spool: Spool, options: BuildOptions) -> _Made:
     rejections = tuple(sorted((*source.rejections, *here), key=lambda rejection: rejection.file))
     _check_share(rejections, len(rows), options.max_rejected)
     plan = planner.plan(rows, settled.joined)
-    lost = {record.label for record in source.records} - set(plan.class_names)
+    lost = source.labels - set(plan.class_names)
     near = find_across_splits(plan.members, spool.traces.perceptual, spool.greys)
     without = sum(not source.records[row].has_group for row in rows)
     without_group = without if options.group_column else None

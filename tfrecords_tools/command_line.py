@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ def run(main: Main, make_parser: ParserFactory) -> NoReturn:
         make_parser: makes the parser, an `absl.flags.argparse_flags.ArgumentParser`.
     """
     parser = make_parser()
+    _print_any_name()
 
     def parse(argv: Sequence[str]) -> argparse.Namespace:
         return _parsed(parser, argv[1:])
@@ -61,6 +63,13 @@ def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int
     except SystemExit as leaving:
         return int(leaving.code or DONE)
     return _guarded(main, options, parser.prog)
+
+
+def _print_any_name() -> None:
+    """Lets a file name that is not UTF-8 be printed: work that is done must not end for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:

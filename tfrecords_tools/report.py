@@ -40,7 +40,7 @@ def build_report(
         versions: of the libraries that did.
         members: (label, split, group) of each image in it.
         class_names: in the order of the labels.
-        lost_classes: classes of which every image was rejected.
+        lost_classes: classes without a single good image.
         rejections: files that are not in it.
         joined_groups: new name of each group that was joined to another.
         near_duplicates: across splits.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfrecords_tools.schema import parse_record, serialize_record
 from tfrecords_tools.tfrecord import RecordWriter, read_at
-from tfrecords_tools.writer import SHARD_BYTES, Place
+from tfrecords_tools.writer import PART, SHARD_BYTES, Place
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def write_shard(shard: Shard, *, directory: Path) -> int:
         shard: what to write.
         directory: where it is to be, and where the records lie.
     """
-    temporary = directory / f"{shard.file}.part"
+    temporary = directory / f"{shard.file}{PART}"
     with RecordWriter(temporary) as writer:
         for member in shard.members:
             writer.write(_record(member, directory))

@@ -33,7 +33,7 @@ from tfrecords_tools.preparation import (
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.shards import Member
 from tfrecords_tools.sources import Rejection, Source
-from tfrecords_tools.writer import Place, ShardedSplit, SplitWriter
+from tfrecords_tools.writer import PART, Place, ShardedSplit, SplitWriter
 
 Result = TypeVar("Result")
 
@@ -147,8 +147,9 @@ class Spool:
             )
 
     def discard(self) -> None:
-        """Removes the spooled records."""
-        for file in set(self._files):
+        """Removes the spooled records, and what workers wrote in vain."""
+        left = {path.name for path in self._directory.glob(f"*{PART}")}
+        for file in left | set(self._files):
             (self._directory / file).unlink()
 
     def pixels_hashes(self, rows: Sequence[int]) -> Iterator[bytes]:

@@ -18,6 +18,8 @@ from tfrecords_tools.reader import DatasetInfo, read_info
 from tfrecords_tools.schema import DATASET_INFO, FLOAT, INT, SPLITS, TEXT, Column, shard_name
 from tfrecords_tools.tfrecord import RecordWriter
 
+PART = ".part"
+"""What names of files end with that are still written, or stand for no longer than a build."""
 SHARD_BYTES = 128 * 2**20
 """A shard is closed once it holds so many bytes of records."""
 FLUSH_BYTES = 32 * 2**20

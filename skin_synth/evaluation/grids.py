@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfrecords_tools.atomic import new_file
+
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
@@ -110,10 +112,5 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Through a neighbour, so that a reader or a kill never meets half a file."""
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_file(path) as file:
+        file.write_bytes(content)

@@ -16,7 +16,7 @@ from skin_synth.serving.model_card import MODEL_CARD, model_card, read_report
 from skin_synth.serving.origin import origin_of, write_origin
 from skin_synth.serving.warmup import write_warmup
 from skin_synth.signatures import Sampler
-from tfrecords_tools.atomic import check_apart, new_directory
+from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,23 +49,29 @@ def export(
         The new version's directory.
 
     Raises:
-        InputError: `model_dir` is a file, or is the run or lies in the report, or `report`
-            judges another checkpoint.
+        InputError: `model_dir` is a file or the run itself, or is or lies in the report, or
+            `report` judges another checkpoint.
     """
     gan = model if isinstance(model, ConditionalGAN) else model.gan
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
-    # Versions stand beside what else `model_dir` holds, and replace nothing of it.
-    run_directory = None if isinstance(model, ConditionalGAN) else model.directory
-    read = {"the run": run_directory, "the report": report}
-    check_apart(model_dir / "version", read, may_lie_in={"the run"})
+    if not isinstance(model, ConditionalGAN) and model_dir.resolve() == model.directory.resolve():
+        raise InputError(f"{model_dir} is the run: give another --out")
+    if report is not None:
+        _check_apart_from(report, model_dir)
     origin = origin_of(model)
     if card is None:
         judged = None if report is None else read_report(report, origin)
         card = model_card(origin, gan.class_names, _class_counts(model), judged)
     with _turn(model_dir):
         return write_version(model, model_dir / str(_next_version(model_dir)), card=card)
+
+
+def _check_apart_from(report: str | os.PathLike[str], model_dir: Path) -> None:
+    """A version may stand beside a report, as beside all else in `model_dir`, but not in it."""
+    if model_dir.resolve().is_relative_to(Path(report).resolve()):
+        raise InputError(f"{model_dir} lies in the report {report}: choose another --out")
 
 
 def write_version(model: ConditionalGAN | Run, version: Path, *, card: str) -> Path:

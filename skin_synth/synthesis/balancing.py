@@ -38,6 +38,7 @@ from tfrecords_tools.schema import (
     TRAIN,
     VALIDATION,
     Record,
+    parse_record,
     serialize_record,
 )
 from tfrecords_tools.writer import write_dataset
@@ -91,9 +92,10 @@ def balance(
         What was written.
 
     Raises:
-        InputError: a data set other than the run's, a target, ratio or filter that is none, a
-            directory that is there already or is, holds or lies in what is read, or no held-out
-            images to take the limits from; or another process balances into `out`.
+        InputError: a data set other than the run's, or with synthetic images in it; a target,
+            ratio or filter that is none; a directory that is there already or is, holds or lies in
+            what is read; no held-out images to take the limits from; or another process balances
+            into `out`.
     """
     if filters not in FILTERS:
         raise InputError(f"filters must be one of {', '.join(FILTERS)}, got {filters!r}")
@@ -103,6 +105,7 @@ def balance(
         )
     check_apart(out, inputs_of(run, data), may_lie_in={RUN})
     info = read_info(check_data(run, data))
+    _check_all_real(info)
     training = load_split(data, TRAIN)
     counts = dict(zip(run.class_names, training.class_counts.tolist(), strict=True))
     wanted = missing(target, counts, ratio)
@@ -175,6 +178,16 @@ def balance(
         )
         work.remove()
     return written
+
+
+def _check_all_real(info: DatasetInfo) -> None:
+    """Images of an earlier balance would count as real ones, and be taught to the filters."""
+    for number, serialized in enumerate(read_records(info.directory, TRAIN)):
+        if parse_record(serialized).origin == ORIGIN_SYNTHETIC:
+            raise InputError(
+                f"{info.directory} holds synthetic images already (training record {number:,} is "
+                "the first): balance the data set that they were added to, by a run trained on it"
+            )
 
 
 def _held_out(info: DatasetInfo) -> LabelledImages:

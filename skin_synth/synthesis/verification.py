@@ -95,6 +95,7 @@ def verify_manifest(
     rows = read_manifest(place / MANIFEST)
     _check_source(place, rows, source)
     stored, problems = _stored(place, rows)
+    problems += _misplaced(place, rows)
     found = [row for row in rows if row.image_id in stored]
     if count is not None and count < len(found):
         chosen = np.random.default_rng(seed).choice(len(found), count, replace=False)
@@ -173,6 +174,27 @@ def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarr
             continue
         images[image_id] = pixels
     return images, problems
+
+
+def _misplaced(place: Path, rows: Sequence[Provenance]) -> list[str]:
+    """Synthetic records of another class than their row says, or outside the training split."""
+    if not (place / DATASET_INFO).is_file():
+        return []
+    info = read_info(place)
+    names = dict(enumerate(info.class_names))
+    label_of = {row.image_id: row.label for row in rows}
+    problems = []
+    for split in info.splits:
+        for record in read(place, split):
+            if record.origin != ORIGIN_SYNTHETIC:
+                continue
+            label = names.get(record.label, str(record.label))
+            if split != TRAIN:
+                problems.append(f"{record.image_id}: is synthetic, but stands in split {split}")
+            elif label != label_of.get(record.image_id, label):
+                row = label_of[record.image_id]
+                problems.append(f"{record.image_id}: has label {label}, its row says {row}")
+    return problems
 
 
 def _encoded(place: Path) -> Mapping[str, bytes]:

@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 
 from skin_synth import cli
+from tests.skin_synth.rewriting import rewritten
 from tests.skin_synth.test_cli import fails
+from tfrecords_tools.reader import read_info, read_records
+from tfrecords_tools.schema import SPLITS, parse_record
 
 
 def on_data(command: str, data: Path, run: Path, out: Path) -> list[str]:
@@ -92,6 +95,16 @@ def test_one_class_only(tmp_path, capsys):
         data, name="one", class_names=("nevus",), image_shape=(64, 64, 3), splits={"train": records}
     )
     fails(["train", "--data", str(data), "--run", str(run)], "nevus", capsys)
+    assert not run.exists()
+
+
+def test_a_class_without_training_images(phantom_data, tmp_path, capsys):
+    splits = {split: [*read_records(phantom_data, split)] for split in SPLITS}
+    lost = read_info(phantom_data).class_names[1]
+    splits["train"] = [record for record in splits["train"] if parse_record(record).label != 1]
+    data, run = rewritten(phantom_data, splits, tmp_path / "data"), tmp_path / "run"
+    words = ["train", "--data", str(data), "--run", str(run), "--preset", "derm-32"]
+    fails(words, f"has no training image of {lost}: build it again without it", capsys)
     assert not run.exists()
 
 

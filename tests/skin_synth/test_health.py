@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skin_synth import health, training
+from skin_synth import callbacks, health, training
 from skin_synth.gan import METRICS, ConditionalGAN
 from skin_synth.presets import PRESETS
 from skin_synth.runs import RunDirectory, load_run
@@ -73,6 +73,33 @@ def test_nothing_but_skipped_steps_is_sick():
     health.check_skips(gan, {"discriminator": 30, "generator": 2}, 31)
     with pytest.raises(health.SickError, match=r"last 31 steps of the generator.*--policy float32"):
         health.check_skips(gan, {"discriminator": 30, "generator": 31}, 31)
+
+
+@pytest.mark.parametrize(("length", "epochs"), [(30, 1), (16, 2), (8, 4)])
+def test_epochs_too_short_to_judge_are_judged_together(length, epochs, monkeypatch):
+    """All steps of the second network are skipped from the first on, of the other but one."""
+    steps = 0
+    monkeypatch.setattr(
+        health,
+        "skipped_steps",
+        lambda gan: {"discriminator": max(0, steps - 1), "generator": steps},
+    )
+    monkeypatch.setattr(health, "check_weights", lambda *given: None)
+    monkeypatch.setattr(health, "loss_scales", lambda gan: {})
+    watch = callbacks.Health(tf.summary.create_noop_writer(), lambda line: None)
+    watch.set_model(gan := compiled(policy="mixed_float16"))
+    gan.steps.assign(100)
+    watch.on_train_begin()
+    for epoch in range(epochs):
+        watch.on_epoch_begin(epoch)
+        for step in range(length):
+            watch.on_train_batch_end(step)
+            steps += 1
+        if epoch < epochs - 1:
+            watch.on_epoch_end(epoch)
+    told = rf"step 100: the last {length * epochs} steps of the generator were all skipped"
+    with pytest.raises(health.SickError, match=told):
+        watch.on_epoch_end(epochs - 1)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from skin_synth.distribution import AgreeToStop
 from skin_synth.interruptions import SIGNALS, SharedStopWish, StopWish, stop_wish
 
 
@@ -72,6 +73,23 @@ def test_the_first_sigint_after_the_wish_of_another_machine_is_no_second_one():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("length", [7, 8, 31, 1000])
+def test_machines_ask_each_other_every_ten_steps_however_short_epochs_are(length):
+    wish = SharedStopWish()
+    wish.signal = signal.SIGTERM
+    ask = AgreeToStop(None, wish)
+    asked = []
+    ask.total = lambda own: asked.append(step) or 0
+    for step in range(1, 41):
+        ask.on_train_batch_end((step - 1) % length)
+    assert asked == [10, 20, 30, 40]
+    ask.total = lambda own: own
+    for step in range(10):
+        assert not wish
+        ask.on_train_batch_end(step % length)
+    assert wish
 
 
 def test_a_wish_that_came_to_another_machine_is_taken_for_sigterm():

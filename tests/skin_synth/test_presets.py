@@ -103,6 +103,8 @@ def test_overrides_change_the_named_fields_and_no_other():
         ("penalty_fake=1", "no value of penalty_fake, which is False"),
         ("generator_widths=8,8", "no value of generator_widths"),
         ("generator_widths=8x8", "generator_widths"),
+        ("generator_widths=8x8x4x0", "generator_widths = (8, 8, 4, 0) does not fit"),
+        ("discriminator_widths=8x-8x4", "discriminator_widths = (8, -8, 4) does not fit"),
         ("loss=wasserstein", "loss = 'wasserstein' does not fit"),
     ],
 )

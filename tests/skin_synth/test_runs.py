@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+from skin_synth.checkpoints import damage
 from skin_synth.run_config import SCHEMA_VERSION
 from skin_synth.runs import RunDirectory, load_run, weights_hash
 from tests.skin_synth.test_run_config import config
@@ -193,7 +194,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(three, hurt)
     hurt(three.checkpoints()[-1])
     said = []
     gan = Lasting(0)
-    three.restore(gan, said.append)
+    three.restore(gan, said.append, set_aside=True)
     assert gan.images_seen == 20
     assert len(said) == 1
     assert "warning: " in said[0]
@@ -202,11 +203,32 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(three, hurt)
     assert [int(path.name[7:19]) for path in three.checkpoints()] == [20, 25]
 
 
+def test_a_machine_that_does_not_write_sets_nothing_aside(three, monkeypatch):
+    """And goes on where the one that does has just taken a file away."""
+    damaged = three.checkpoints()[-1]
+    damaged.write_bytes(b"")
+    gan = Lasting(0)
+    three.restore(gan, lambda line: None, set_aside=False)
+    assert gan.images_seen == 20
+    assert damaged in three.checkpoints()
+
+    def look(path):
+        if path == damaged:
+            damaged.rename(damaged.with_name("damaged"))
+            return damage(path)
+        return None
+
+    monkeypatch.setattr("skin_synth.runs.damage", look)
+    gan = Lasting(0)
+    three.restore(gan, pytest.fail, set_aside=False)
+    assert gan.images_seen == 20
+
+
 def test_where_all_are_damaged_nothing_is_begun_afresh(three):
     for path in three.checkpoints():
         path.write_bytes(b"")
     with pytest.raises(InputError, match=r"all checkpoints in .* are damaged"):
-        three.restore(Lasting(0), lambda line: None)
+        three.restore(Lasting(0), lambda line: None, set_aside=True)
     assert len(three.checkpoints()) == 3
 
 
@@ -216,13 +238,13 @@ def test_the_way_out_of_damage_keeps_what_is_trained_after_it(three):
         path.write_bytes(b"")
     advice = r"remove them and copy best.weights.h5 to (\S+) to go on"
     with pytest.raises(InputError, match=advice) as error:
-        three.restore(Lasting(0), lambda line: None)
+        three.restore(Lasting(0), lambda line: None, set_aside=True)
     name = re.search(advice, str(error.value))[1]
     for path in three.checkpoints():
         path.unlink()
     shutil.copy(three.best_file, three.best_file.with_name(name))
     gan = Lasting(0)
-    three.restore(gan, pytest.fail)
+    three.restore(gan, pytest.fail, set_aside=True)
     assert gan.images_seen == 15
     assert three.save(Lasting(18), keep=1) in three.checkpoints()
 

@@ -15,6 +15,7 @@ from tests.tfrecords_tools.conftest import noise, write_class_folders
 from tfrecords_tools import beam, build, verify
 from tfrecords_tools.cli import main_with
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.preparation import CHUNK
 
 pytestmark = pytest.mark.filterwarnings("default")  # Beam and what it stands on warn of much.
 
@@ -58,6 +59,20 @@ def test_same_data_set_as_by_threads(photographs, tmp_path, monkeypatch):
     assert by_beam.rejections == by_threads.rejections
     assert differing(tmp_path / "threads", tmp_path / "beam") == []
     assert verify(tmp_path / "beam").problems == ()
+
+
+def test_a_chunk_without_a_good_image_leaves_nothing(tmp_path):
+    """Of three chunks no more than two can have one of the two good images."""
+    folder = tmp_path / "images"
+    for number, label in enumerate("ab"):
+        (folder / label).mkdir(parents=True)
+        Image.fromarray(noise(number)).save(folder / label / "good.png")
+        for index in range(CHUNK + 1):
+            (folder / label / f"{index}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    options = {"name": "x", "size": 16, "max_rejected": 1.0}
+    build(folder, tmp_path / "threads", **options)
+    build(folder, tmp_path / "beam", runner="beam", **options)
+    assert differing(tmp_path / "threads", tmp_path / "beam") == []
 
 
 def test_one_process_and_clean_data(tmp_path):

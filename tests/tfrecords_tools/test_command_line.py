@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -32,6 +33,18 @@ def test_done():
     seen = []
     assert run_with(lambda options: seen.append(options.number), make_parser, ["--number=7"]) == 0
     assert seen == [7]
+
+
+def test_names_that_are_not_utf8_are_printed():
+    """Python decodes them to surrogates, which a strict stdout does not take."""
+    script = (
+        "from absl.flags import argparse_flags\n"
+        "from tfrecords_tools.command_line import run\n"
+        "run(lambda options: print('caf\\udce9.png'), argparse_flags.ArgumentParser)"
+    )
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=strict)
+    assert (done.returncode, done.stdout) == (0, b"caf\\udce9.png\n")
 
 
 @pytest.mark.parametrize(

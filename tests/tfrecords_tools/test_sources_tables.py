@@ -84,6 +84,19 @@ def test_rows_without_a_file(tmp_path):
         read(touch(tmp_path / "i", "a.jpg"), labels)
 
 
+@pytest.mark.parametrize("other", ["sub/1.jpg", "1.jpg.png"])
+def test_an_id_that_is_the_whole_path_means_that_file(other, tmp_path):
+    images = touch(tmp_path / "i", "1.jpg", other)
+    source = read(images, table(tmp_path / "l.csv", "1.jpg,,nv", f"{other},,mel"))
+    assert {r.file: r.label for r in source.records} == {"1.jpg": "nv", other: "mel"}
+
+
+def test_an_id_that_is_the_whole_path_but_the_suffix_means_that_file(tmp_path):
+    images = touch(tmp_path / "i", "1.jpg", "sub/1.jpg")
+    source = read(images, table(tmp_path / "l.csv", "1,,nv", "sub/1,,mel"))
+    assert {r.file: r.label for r in source.records} == {"1.jpg": "nv", "sub/1.jpg": "mel"}
+
+
 @pytest.mark.parametrize("files", [("part1/a.jpg", "part2/a.jpg"), ("a.jpg", "a.png")])
 def test_id_that_fits_several_files(files, tmp_path):
     labels = table(tmp_path / "l.csv", "a,,nv")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.schema import TEST, TRAIN, VALIDATION
-from tfrecords_tools.sources.files import walk
+from tfrecords_tools.sources.files import HIDDEN_FOLDER, walk
 from tfrecords_tools.sources.listing import (
     ImageRecord,
     Rejection,
@@ -57,12 +57,31 @@ def from_class_folders(images: Path) -> Source:
             raw_labels[label].add(raw_label)
             records.append(ImageRecord(file, file, label, file, split_of.get(top)))
     check_collisions(raw_labels)
-    return make_source(images, records, rejections)
+    labels = _labels_of_rejected(rejections, images, split_of)
+    return make_source(images, records, rejections, labels=labels)
 
 
 def as_split(name: str) -> str | None:
     """The split that a name means, or None."""
     return SPLIT_NAMES.get(name.strip().lower())
+
+
+def _labels_of_rejected(
+    rejections: Iterable[Rejection], images: Path, split_of: Mapping[str, str]
+) -> set[str]:
+    """Labels of class folders with files that are not read: a class may have no others."""
+    labels = set()
+    for rejection in rejections:
+        *folders, name = rejection.file.split("/")
+        if rejection.reason == HIDDEN_FOLDER or name.startswith("."):
+            continue
+        if (images / rejection.file).is_dir():  # a link to a folder
+            folders.append(name)
+        if split_of:
+            folders = folders[1:] if folders and folders[0] in split_of else []
+        if folders:
+            labels.add(normalise(folders[0]))
+    return labels - {""}
 
 
 def _split_folders(found: Iterable[str], images: Path) -> dict[str, str]:

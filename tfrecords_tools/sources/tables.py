@@ -311,7 +311,7 @@ def _match(
     files: dict[str, str] = {}
     id_of: dict[str, str] = {}
     for id_ in ids:
-        fitting = by_image.get(id_) or by_other[id_]
+        fitting = _closest(id_, by_image.get(id_) or by_other[id_])
         if len(fitting) > 1:
             raise InputError(
                 f"id {id_!r} of {labels} fits several files: {few(sorted(fitting))}: give "
@@ -321,6 +321,14 @@ def _match(
         if (other := id_of.setdefault(fitting[0], id_)) != id_:
             raise InputError(f"ids {other!r} and {id_!r} of {labels} both name {fitting[0]}")
     return files
+
+
+def _closest(id_: str, files: tuple[str, ...]) -> tuple[str, ...]:
+    """Of files that an id fits those that it fits best: by the whole path, then without suffix."""
+    paths = {file: composed(file) for file in files}
+    whole = tuple(file for file, path in paths.items() if path == id_)
+    bare = tuple(file for file, path in paths.items() if without_suffix(path) == id_)
+    return whole or bare or files
 
 
 def _check_names(files: Iterable[str]) -> None:

@@ -37,6 +37,13 @@ def test_small_images_are_enlarged(size, factor):
     assert grid.shape[0] == 2 * (size * factor + GAP)
 
 
+def test_a_folder_that_has_gone_is_made_again(tmp_path):
+    path = tmp_path / "previews" / "x.png"
+    png = image_grid(random_images(2, 1, 16, 16), ["a", "b"], path=path)
+    assert path.read_bytes() == png
+    assert [file.name for file in path.parent.iterdir()] == ["x.png"]
+
+
 def test_each_row_has_its_label_in_ink():
     images = np.zeros((2, 1, 32, 32, 3), np.uint8)
     grid = decode(image_grid(images, ["word", ""], scale=1))

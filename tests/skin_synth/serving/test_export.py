@@ -273,6 +273,8 @@ def test_a_file_in_the_way_is_named(tiny_run, tmp_path):
 
 
 def test_no_version_lands_in_what_is_read(tiny_run, tmp_path):
+    with pytest.raises(InputError, match="is the run: give another --out"):
+        export(tiny_run, tiny_run.directory)
     with pytest.raises(InputError, match=r"lies in the report .*choose another --out"):
         export(tiny_run, tmp_path, report=tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -318,6 +318,14 @@ def test_another_data_set_is_refused(tiny_run, balanced, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_balanced_data_set_is_not_balanced_again(painter, balanced, tmp_path):
+    second = dataclasses.replace(painter, data_fingerprint=fingerprint(balanced))
+    count = read_info(painter.data_dir).splits["train"].num_records
+    with pytest.raises(InputError, match=rf"synthetic images already \(training record {count} is"):
+        balance(second, balanced, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_overwriting_spares_run_and_data(tiny_run, phantom_data, tmp_path):
     for out in (tiny_run.directory, phantom_data, phantom_data.parent):
         with pytest.raises(InputError, match="which would be replaced"):

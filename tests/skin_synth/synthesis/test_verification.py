@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from skin_synth.provenance import encode_synthetic, manifest_csv, pixels_sha256, read_manifest
+from skin_synth.provenance import (
+    MANIFEST,
+    encode_synthetic,
+    manifest_csv,
+    pixels_sha256,
+    read_manifest,
+)
 from skin_synth.synthesis import balance, generate_images, verify_manifest
 from tests.skin_synth.rewriting import rewritten
 from tfrecords_tools.errors import InputError
@@ -60,6 +67,28 @@ def test_real_records_are_compared_with_the_originals(honest, phantom_data, tmp_
         "split train: real record 3",
         f"split validation: real record {len(splits['validation'])}",
     ]
+
+
+def test_labels_and_splits_of_synthetic_records_are_looked_at(honest, phantom_data, tmp_path):
+    out = tmp_path / "out"
+    balance(honest, phantom_data, out, target=20, filters="copies")
+    splits = {split: list(read_records(out, split)) for split in SPLITS}
+    record = parse_record(splits["train"][-1])
+    other = dataclasses.replace(record, label=(record.label + 1) % len(honest.class_names))
+    splits["train"][-1] = serialize_record(other)
+    moved = splits["train"].pop(-2)
+    splits["test"].append(moved)
+    shutil.copy(out / MANIFEST, rewritten(out, splits, tmp_path / "other"))
+    problems = verify_manifest(tmp_path / "other", honest, count=1, data=phantom_data).problems
+    names = honest.class_names
+    assert sorted(problems) == sorted(
+        [
+            f"{parse_record(moved).image_id}: is in {MANIFEST} only, its image is missing",
+            f"{parse_record(moved).image_id}: is synthetic, but stands in split test",
+            f"{record.image_id}: has label {names[other.label]}, its row says "
+            f"{names[record.label]}",
+        ]
+    )
 
 
 def with_image(serialized):
