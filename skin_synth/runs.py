@@ -333,9 +333,10 @@ def _checkpoint_file(directory: RunDirectory, checkpoint: str, interval: int) ->
     if checkpoint == LAST:
         return directory.newest_whole(found, _warn)
     if (best := directory.best()) is None:
+        every = f"about every {interval:,} images where the data set has a validation split"
         raise InputError(
-            f"{directory.path} has no best checkpoint: one is kept at each validation, about every "
-            f"{interval:,} images where the data set has a validation split; take the last one"
+            f"{directory.path} has no best checkpoint: one is kept at each validation, "
+            f"{every if interval else 'and validation_images is 0 here'}; take the last one"
         )
     if wrong := damage(best.path):
         raise InputError(f"{best.path} is damaged ({wrong}): remove it, and take the last one")

@@ -50,7 +50,7 @@ def train_flags(parser: argparse.ArgumentParser) -> None:
         "--minutes",
         type=positive_float,
         metavar="M",
-        help="stop after M minutes of this command (default: no limit)",
+        help="stop after M minutes of training, reading the data not counted (default: no limit)",
     )
     parser.add_argument(
         "--schedule_images",
