@@ -201,9 +201,10 @@ def appearance_drift(
     Returns:
         `whole` and `classes.NAME`, each with `tones` (shares of skin tones: `real`, `synthetic`),
         `lesions` (`n_real`, `n_synthetic`, `found_real`, `found_synthetic` and `p_value`: whether
-        lesions stand out in fewer synthetic images than in real ones, by Fisher's exact test with
-        one real image of each group) and `measures.NAME`: `real` and `synthetic` (`n`,
-        `unmeasured`, `median`, `quartiles`, `deviation`), `drift` (see `Drift`, or None), `floor`
+        lesions stand out in fewer synthetic images than in real ones, of those with measured skin,
+        by Fisher's exact test with one real image of each group) and `measures.NAME`: `real` and
+        `synthetic` (`n`, `unmeasured`, `median`, `quartiles`, `deviation`), `drift` (see `Drift`,
+        or None), `floor`
         (the drift of `floor` from `real`, a number or None) and `test` (`n_real`, `n_synthetic`,
         `statistic`, `p_value` of Smirnov's test with one real image of each group, or None). For
         the whole set, synthetic and floor images are drawn to the class shares of the real ones,
@@ -226,7 +227,7 @@ def appearance_drift(
                 "real": tone_shares(ours.skin_tone),
                 "synthetic": tone_shares(theirs.skin_tone),
             },
-            "lesions": _lesions(alone.lesion_size, against.lesion_size),
+            "lesions": _lesions(alone, against),
             "measures": {
                 name: {
                     **_compared(
@@ -288,15 +289,17 @@ def _compared(
     }
 
 
-def _lesions(real: np.ndarray, synthetic: np.ndarray) -> dict[str, Any]:
-    """In how many images a lesion stands out, and a test for fewer of the synthetic ones."""
-    ours, theirs = int(np.isfinite(synthetic).sum()), int(np.isfinite(real).sum())
+def _lesions(real: Appearance, synthetic: Appearance) -> dict[str, Any]:
+    """In how many images with measured skin a lesion stands out: is it fewer synthetic ones?"""
+    ours, theirs = (
+        np.isfinite(found.lesion_size[np.isfinite(found.skin_tone)]) for found in (synthetic, real)
+    )
     return {
-        "n_real": len(real),
-        "n_synthetic": len(synthetic),
-        "found_real": theirs,
-        "found_synthetic": ours,
-        "p_value": fisher(ours, len(synthetic), theirs, len(real)),
+        "n_real": len(theirs),
+        "n_synthetic": len(ours),
+        "found_real": int(theirs.sum()),
+        "found_synthetic": int(ours.sum()),
+        "p_value": fisher(int(ours.sum()), len(ours), int(theirs.sum()), len(theirs)),
     }
 
 

@@ -346,18 +346,20 @@ class Examination:
 
     def _duplicates(self) -> dict[str, Any]:
         """Distances to the nearest other image within the synthetic and within the real set."""
-        test, matched = self.material.test, self.material.matched()
+        test, alone = self.material.test, self.material.independent
+        labels, groups = test.labels[alone], [test.groups[row] for row in alone]
+        matched = self.material.matched(labels)
         fake, asked = self.material.synthetic[matched], self.material.asked[matched]
         names = [str(row) for row in range(len(fake))]
         found = Gallery(fake).neighbours(fake, apart=(names, names))
         within, partner = found.distance[:, 0], found.index[:, 0]
-        real = Gallery(test.images).neighbours(test.images, apart=(test.groups, test.groups))
-        among = real.distance[:, 0]
+        real = test.images[alone]
+        among = Gallery(real).neighbours(real, apart=(groups, groups)).distance[:, 0]
 
         def figures(label: int | None) -> dict[str, Any] | None:
             chosen = np.isfinite(within) & ((asked == label) | (label is None))
             ours = within[chosen]
-            theirs = among if label is None else among[test.labels == label]
+            theirs = among if label is None else among[labels == label]
             theirs = theirs[np.isfinite(theirs)]
             if not len(ours) or not len(theirs):
                 return None

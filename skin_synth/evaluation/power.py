@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from skin_synth.evaluation.appearance import MEASURES
-from skin_synth.evaluation.significance import fisher, precedence
+from skin_synth.evaluation.copies import Threshold
+from skin_synth.evaluation.faults import SMALLEST_LOSS
+from skin_synth.evaluation.significance import fisher
 
 
 def untested(
@@ -29,7 +31,11 @@ def untested(
             parts = (copied[space]["classes"][name] for space in ("pixels", "features"))
             return any(part is not None and _least(part["absolute"]) < threshold for part in parts)
         if kind == "duplicates":
-            return copied["duplicates"]["classes"][name] is not None
+            part = copied["duplicates"]["classes"][name]
+            return part is not None and _least(part, within=True) < threshold
+        if kind == "variety":
+            parts = (results[features]["classes"][name] for features in ("variety", "profiles"))
+            return any(part is not None for part in parts)
         if kind == "class shown":
             return _loss_shows(sum(asked[label]), real[label][label], sum(real[label]), threshold)
         if kind == "lesion found":
@@ -51,10 +57,16 @@ def untested(
 
 def _loss_shows(lost: int, hits: int, count: int, threshold: float) -> bool:
     """Whether it would be proven that synthetic images lack what so many real ones show."""
-    return fisher(0, lost, hits, count) < threshold
+    return hits >= SMALLEST_LOSS * count and fisher(0, lost, hits, count) < threshold
 
 
-def _least(part: dict[str, Any]) -> float:
-    """The p-value of images that all are copies, each of another image."""
-    others = part["n_yardstick"] - part["yardstick_same"]
-    return precedence(part["n"], part["n"], part["rank"], max(others, part["rank"]))
+def _least(part: dict[str, Any], *, within: bool = False) -> float:
+    """The p-value of images that all are copies, each of another image.
+
+    Args:
+        part: figures of nearness.
+        within: the distances are within one set, see `copies.Threshold.p_value`.
+    """
+    others = max(part["n_yardstick"] - part["yardstick_same"], part["rank"])
+    threshold = Threshold(0.0, part["rank"], others, part["yardstick_same"])
+    return threshold.p_value(part["n"], part["n"], paired=within, mutual=within)

@@ -8,12 +8,10 @@ anything, the report says so; no fault found is not proof of none.
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from skin_synth.evaluation import faults
-from skin_synth.evaluation.faults import MISNAMED, Fault
+from skin_synth.evaluation.faults import Terms
 from skin_synth.evaluation.power import untested
 
 ALPHA = 0.01
@@ -53,36 +51,24 @@ def judge_all(results: dict[str, Any]) -> dict[str, Any]:
         the utility study found, or that none was made.
     """
     names = tuple(results["data"]["class_names"])
-    threshold = level(len(names))
-    of_classes = list(faults.class_shown(results["faithfulness"], names, threshold))
+    terms = Terms(names, level(len(names)))
+    of_classes = list(faults.class_shown(results["faithfulness"], terms))
+    terms = terms.after(of_classes)
     found = [
         *faults.leak(results["images"]["groups_in_train_and_test"]),
-        *_unless_misnamed(faults.copies(results["copies"], names, threshold), of_classes),
+        *faults.copies(results["copies"], terms),
         *of_classes,
-        *_unless_misnamed(
-            itertools.chain(
-                faults.texture(results["texture"], names, threshold),
-                faults.variety(results["variety"], results["profiles"], names, threshold),
-                faults.duplicates(results["copies"]["duplicates"], names, threshold),
-                faults.no_lesion(results["appearance"], names, threshold),
-                faults.drift(results["appearance"], names, threshold),
-                faults.difference(results["difference"], names, threshold),
-            ),
-            of_classes,
-        ),
+        *faults.texture(results["texture"], terms),
+        *faults.variety(results["variety"], results["profiles"], terms),
+        *faults.duplicates(results["copies"]["duplicates"], terms),
+        *faults.no_lesion(results["appearance"], terms),
+        *faults.drift(results["appearance"], terms),
+        *faults.difference(results["difference"], terms),
     ]
     return {
         "alpha": ALPHA,
-        "threshold": threshold,
+        "threshold": terms.threshold,
         "faults": [{**dataclasses.asdict(fault), "classes": [*fault.classes]} for fault in found],
-        "untested": untested(results, names, threshold),
+        "untested": untested(results, names, terms.threshold),
         "use": results["utility"]["verdict"]["words"] if "utility" in results else NOT_MEASURED,
     }
-
-
-def _unless_misnamed(found: Iterable[Fault], of_classes: list[Fault]) -> Iterator[Fault]:
-    """The faults but those of classes that show another class: their yardstick is the wrong one."""
-    misnamed = {name for fault in of_classes if fault.fault in MISNAMED for name in fault.classes}
-    for fault in found:
-        if not fault.classes or set(fault.classes) - misnamed:
-            yield fault

@@ -32,13 +32,14 @@ def results():
         "copies": {
             "pixels": class_parts(nearness(60, 60)),
             "features": class_parts(nearness(60, 60)),
-            "duplicates": class_parts({}),
+            "duplicates": class_parts({**nearness(60, 60)["absolute"]}),
         },
         "faithfulness": {
             "synthetic": {"confusion": [[20, 0], [0, 20]]},
             "real": {"confusion_of_lesions": [[20, 0], [0, 20]]},
         },
         "variety": class_parts({}),
+        "profiles": class_parts({}),
         "difference": class_parts({}),
         "appearance": class_parts(appearance),
     }
@@ -75,9 +76,32 @@ def test_copies_need_a_yardstick(results):
     assert untested(results, NAMES, level(2)) == {}
 
 
+def test_few_images_cannot_be_proven_to_repeat_each_other(results):
+    """All in pairs: p is 1 / C(2 n, n) of n pairs on both sides."""
+    results["copies"]["duplicates"]["classes"]["a"] = nearness(15, 15)["absolute"]
+    assert untested(results, NAMES, 2.9e-4) == {"duplicates": ["a"]}
+    assert untested(results, NAMES, 3.0e-4) == {}
+
+
+def test_variety_is_tested_by_either_kind_of_features(results):
+    results["variety"]["classes"]["a"] = results["profiles"]["classes"]["b"] = None
+    assert untested(results, NAMES, level(2)) == {}
+    results["profiles"]["classes"]["a"] = None
+    assert untested(results, NAMES, level(2)) == {"variety": ["a"]}
+
+
+def test_a_share_that_is_small_cannot_lose_ten_points(results):
+    results["faithfulness"]["real"]["confusion_of_lesions"][0] = [18, 182]
+    results["faithfulness"]["synthetic"]["confusion"][0] = [0, 200]
+    assert untested(results, NAMES, level(2)) == {"class shown": ["a"]}
+    results["faithfulness"]["real"]["confusion_of_lesions"][0] = [20, 180]
+    assert untested(results, NAMES, level(2)) == {}
+
+
 def test_each_measure_of_appearance_is_named_alone(results):
     results["appearance"]["classes"]["a"]["measures"]["lesion_size"]["test"] = None
-    results["variety"]["classes"]["b"] = results["copies"]["duplicates"]["classes"]["a"] = None
+    results["variety"]["classes"]["b"] = results["profiles"]["classes"]["b"] = None
+    results["copies"]["duplicates"]["classes"]["a"] = None
     assert untested(results, NAMES, level(2)) == {
         "duplicates": ["a"],
         "variety": ["b"],

@@ -91,6 +91,46 @@ def test_two_labels_that_are_swapped(trial):
     assert "missing_class" not in found
 
 
+def test_copies_of_another_class_are_copies(trial, clean):
+    """A class is missing, and what is painted for it are training images of another one."""
+    (ring,), (blotch,) = (np.nonzero(trial_labels() == label) for label in (2, 1))
+    images = clean.copy()
+    images[ring] = trial.train.images[blotch]
+    found = faults(trial.verdict(images))
+    assert found["missing_class"]["classes"] == ["ring"]
+    assert found["copies"]["p_value"] < 1e-6
+
+
+def test_copies_and_blur_of_swapped_labels_are_named(trial, clean):
+    swapped = np.array([0, 2, 1])[trial_labels()]
+    order = np.argsort(np.argsort(swapped, kind="stable"), kind="stable")
+    found = faults(trial.verdict(trial.train.images[order]))
+    assert {"swapped_labels", "copies"} <= set(found)
+    around = [np.roll(clean, shift, (1, 2)).astype(float) for shift in [(0, 0), (0, 1), (1, 0)]]
+    found = faults(trial.verdict(np.mean(around, axis=0).astype(np.uint8)[order]))
+    assert {"swapped_labels", "blur"} <= set(found)
+    assert "copies" not in found
+
+
+def test_what_a_missing_class_explains_is_not_named(results):
+    """It moves the whole set with it; where no other class has the fault, it is the reason."""
+    results["faithfulness"]["synthetic"]["confusion"][2] = [0, 60, 0]
+
+    def named(*guilty):
+        changed = copy.deepcopy(results)
+        found = changed["difference"]
+        for part in (found["whole"], *found["classes"].values()):
+            part["p_value"] = 0.5
+        for name in guilty:
+            (found["classes"].get(name) or found["whole"])["p_value"] = 1e-9
+        return {fault["fault"]: fault["classes"] for fault in judge_all(changed)["faults"]}
+
+    missing = {"missing_class": ["ring"]}
+    assert named("ring") == named("ring", "whole") == missing
+    assert named("whole") == {**missing, "unlike_real": []}
+    assert named("ring", "whole", "mole") == {**missing, "unlike_real": ["mole"]}
+
+
 def test_half_the_modes_of_a_class(trial):
     half = {**MODES, "mole": ("disc",)}
     found = faults(trial.verdict(lesions(103, trial_labels(), modes=half)))
@@ -158,7 +198,8 @@ def test_few_images_prove_nothing_and_that_is_said(trial):
     )
     found = trial.verdict(lesions(104, labels), asked=labels, test=small)
     assert found["faults"] == []
-    assert found["untested"] == {"variety": list(MODES), "difference": list(MODES)}
+    names = list(MODES)
+    assert found["untested"] == {"duplicates": names, "variety": names, "difference": names}
 
 
 def test_the_level_is_shared_by_all_tests(results):
@@ -258,9 +299,19 @@ def test_bare_skin(trial, clean):
     bare[rows[:20]] = skin[:, None, None]
     fault = faults(trial.verdict(bare))["no_lesion"]
     assert fault["classes"] == ["ring"]
-    assert "67% of the synthetic images, and in 100% of real ones" in fault["sentence"]
+    assert "in 33% of the synthetic images of ring, and in 0% of real ones" in fault["sentence"]
     assert fault["statistic"] == pytest.approx(2 / 3)
     assert fault["p_value"] == pytest.approx(math.comb(60, 20) / math.comb(120, 20), rel=1e-6)
+
+
+def test_a_dark_surround_hides_no_lesion(trial, clean):
+    """A third of the images is black beyond the lesion: nothing is known of their skin."""
+    y, x = np.mgrid[:32, :32] - 15.5
+    surround = (np.hypot(x, y) > 0.76 * 16) & (np.arange(3 * TRIED) % 3 == 0)[:, None, None]
+    dark = np.where(surround[..., None], 0, clean).astype(np.uint8)
+    results = trial.results(dark)
+    assert results["appearance"]["whole"]["lesions"]["n_synthetic"] == 2 * TRIED
+    assert "no_lesion" not in faults(judge_all(results))
 
 
 def test_lesions_that_stand_out_a_little_less_often_are_no_fault(results):
@@ -275,6 +326,21 @@ def test_lesions_that_stand_out_a_little_less_often_are_no_fault(results):
     assert named(0.9 * level, 53) == ["no_lesion"]
     assert named(1.1 * level, 53) == []
     assert named(0.9 * level, 55) == []
+
+
+def test_classes_that_moved_in_different_ways_are_told_apart(results):
+    level = judge_all(results)["threshold"] / 6
+    for name, shift in (("mole", 1.0), ("ring", -1.2), ("blotch", 1.1)):
+        figures = results["appearance"]["classes"][name]["measures"]["skin_tone"]
+        figures["test"]["p_value"], figures["drift"]["drift"] = 0.9 * level, abs(shift)
+        figures["floor"] = None if name == "ring" else 0.1
+        by = shift * figures["real"]["deviation"]
+        figures["synthetic"]["median"] = figures["real"]["median"] + by
+    (fault,) = judge_all(results)["faults"]
+    assert fault["classes"] == list(MODES)
+    told = "skin tone of mole, blotch is lighter; skin tone of ring is darker. The largest drift is"
+    assert told in fault["sentence"]
+    assert "(skin tone of ring); that of other real images could not be meas" in fault["sentence"]
 
 
 @pytest.mark.parametrize("words", ["gain shown", "no gain shown", "harm shown"])
