@@ -156,6 +156,7 @@ def test_tests_count_lesions_not_photographs(trial, images, tmp_path):
     assert theirs["confusion_of_lesions"] == ours["confusion"] == ours["confusion_of_lesions"]
     assert (np.array(theirs["confusion"]) == 3 * np.array(ours["confusion"])).all()
     ours_copied, theirs_copied = once.copies(), often.copies()
+    assert theirs_copied["duplicates"] == ours_copied["duplicates"]
     for space in ("pixels", "features"):
         ours, theirs = ours_copied[space]["whole"], theirs_copied[space]["whole"]
         assert theirs["absolute"]["n_yardstick"] == ours["absolute"]["n_yardstick"]
