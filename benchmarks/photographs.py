@@ -1,4 +1,4 @@
-"""Photographs of no skin: JPEGs of 600x450 pixels, 168 kB each, as dermatoscopes write them.
+"""Photographs of no skin: JPEGs of 600x450 pixels, 163 kB each, as dermatoscopes write them.
 
 python -m benchmarks.photographs --out runs/photographs --count 5000
 """

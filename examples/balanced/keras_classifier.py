@@ -2,7 +2,7 @@
 
 Takes about half a minute on two CPU cores for a thousand images of 32x32, most of it imports.
 
-    skin-synth balance --run runs/ham/run --data runs/ham/data --out runs/ham/balanced
+    skin-synth balance --run runs/ham/run --data runs/ham/data --out runs/ham/balanced --target 1000
     python examples/balanced/keras_classifier.py runs/ham/balanced
 """
 

@@ -3,7 +3,7 @@
 Takes about ten seconds, most of them for imports. Needs PyTorch (pip install torch).
 
     skin-synth balance --run runs/ham/run --data runs/ham/data --out runs/ham/balanced \
-        --image_folder
+        --target 1000 --image_folder --overwrite
     python examples/balanced/pytorch_folder.py runs/ham/balanced/image_folder
 """
 

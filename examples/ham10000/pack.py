@@ -1,9 +1,9 @@
 """Pack a run on HAM10000 as the generator that comes with the package.
 
 Shows `skin_synth.load_run`, a model card with the figures of a report, and
-`skin_synth.pretrained.pack`. Takes about half a minute:
+`skin_synth.pretrained.pack`. Takes about half a minute, and replaces the generator that lies there:
 
-    .venv/bin/python examples/ham10000/pack.py --run runs/ham/run --report runs/ham/report \
+    .venv/bin/python examples/ham10000/pack.py --run runs/derm64/run --report runs/derm64/report \
         --out skin_synth/pretrained/derm-64-ham10000
 """
 

@@ -9,7 +9,8 @@
 #   examples/ham10000/pretrained.sh runs/ham/data mobilenet_v1_0.75_224.weights.h5 runs/derm64
 #
 # The first is the data set that road.sh builds, the second the weights of MobileNet (docs/evaluation.md
-# says how to make that file). After it: examples/ham10000/pack.py.
+# says how to make that file). After it, with USE=1 for a card like the shipped one:
+# examples/ham10000/pack.py.
 set -eu
 data=${1:?give the data set that road.sh built}
 weights=${2:?give the weights of the ImageNet MobileNet 0.75/224}

@@ -78,7 +78,7 @@ def read_origin(directory: Path) -> Origin:
         if fields.pop("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"its schema version is not {SCHEMA_VERSION}")
         return Origin(**fields)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"{path} is not there: give a version that `skin-synth export` wrote, MODELDIR/1"
         ) from error
