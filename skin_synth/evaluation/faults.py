@@ -9,10 +9,10 @@ The functions take what report.json holds of their kind of test, and the `Terms`
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from skin_synth.evaluation.accusation import MISSING, SWAPPED, Fault, Guilty, Terms
 from skin_synth.evaluation.appearance import MEASURES
 from skin_synth.evaluation.manifold import VARIETY_K
 from skin_synth.evaluation.significance import fisher
@@ -43,71 +43,6 @@ ABOVE_FLOOR = 2.0
 
 Proof = tuple[float, int, int, str, str]
 """Of copies: p-value, how many images of how many, in words, and the test."""
-Guilty = dict[str | None, Any]
-"""What is proven of each class that has a fault, and of the whole set (None)."""
-SWAPPED, MISSING = "swapped_labels", "missing_class"
-"""Faults of classes whose images show another class."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Fault:
-    """Something that is proven to be wrong.
-
-    Attributes:
-        fault: a slug: copies, duplicates, missing_class, swapped_labels, weak_class,
-            little_variety, blur, noise, no_lesion, drift, unlike_real, leak.
-        classes: the classes that have it; none where it is of the whole set.
-        sentence: in plain words.
-        test: which test, for one class the smallest p-value.
-        statistic: of the test.
-        p_value: of the test; None where it is a count.
-    """
-
-    fault: str
-    classes: tuple[str, ...]
-    sentence: str
-    test: str
-    statistic: float
-    p_value: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Terms:
-    """What all proofs of a verdict share.
-
-    Attributes:
-        names: the classes, in the order of their labels.
-        threshold: the p-value below which something is proven.
-        misnamed: classes whose images show another class: real ones of them are no yardstick.
-        mixed: whether the images asked for still show all classes in equal shares, as where labels
-            are swapped, but not where a class is missing.
-    """
-
-    names: tuple[str, ...]
-    threshold: float
-    misnamed: frozenset[str] = frozenset()
-    mixed: bool = True
-
-    def after(self, of_classes: Iterable[Fault]) -> Terms:
-        """The terms once it is known which classes show another one."""
-        wrong = [fault for fault in of_classes if fault.fault in (SWAPPED, MISSING)]
-        misnamed = frozenset(name for fault in wrong for name in fault.classes)
-        mixed = all(fault.fault == SWAPPED for fault in wrong)
-        return dataclasses.replace(self, misnamed=misnamed, mixed=mixed)
-
-    def standing(self, guilty: Guilty) -> Guilty:
-        """What stands of a guilt: not that of a class by the yardstick of another one.
-
-        Nor that of the whole set where such classes have it, too, and no others have: they are the
-        reason, unless the shares of the classes are as they should be.
-        """
-        standing = {name: part for name, part in guilty.items() if name not in self.misnamed}
-        explained = not self.mixed and len(standing) < len(guilty) and [*standing] == [None]
-        return {} if explained else standing
-
-    def of(self, classes: tuple[str, ...]) -> str:
-        """Whose images a sentence speaks of: nothing where it is all of them."""
-        return f" of {', '.join(classes)}" if 0 < len(classes) < len(self.names) else ""
 
 
 def leak(groups: int) -> Iterator[Fault]:
@@ -153,14 +88,13 @@ def copies(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
     for name, proof in proofs:
         if proof[0] < min(terms.threshold, guilty.get(name, (1.0,))[0]):
             guilty[name] = proof
-    if guilty:
-        first, (p_value, count, n, how, test) = _gravest(guilty, terms.names)
-        classes = tuple(name for name in guilty if name is not None)
+    if case := terms.case(guilty):
+        p_value, count, n, how, test = case.part
         yield Fault(
             "copies",
-            classes,
-            f"Copies of training images: {count:,} of {n:,} synthetic images"
-            f"{terms.of(classes)} {how}{_for(first, classes)}.",
+            case.classes,
+            f"Copies of training images: {count:,} of {n:,} synthetic images{case.of} {how}"
+            f"{case.whose}.",
             test,
             count / n,
             p_value,
@@ -253,16 +187,15 @@ def texture(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
             ratio = part["synthetic_median"] / max(part["real_median"], 1e-9)
             if part[key] < terms.threshold and matters(ratio):
                 guilty[name] = (part[key], ratio)
-        if guilty := terms.standing(guilty):
-            first, (p_value, ratio) = _gravest(guilty, terms.names)
-            classes = tuple(name for name in guilty if name is not None)
+        if case := terms.case(terms.standing(guilty)):
+            p_value, ratio = case.part
             said = f"{1 - ratio:.0%} less" if fault == "blur" else f"{ratio - 1:.0%} more"
             word = "blurred" if fault == "blur" else "noisy"
             yield Fault(
                 fault,
-                classes,
-                f"The images{terms.of(classes)} are {word}: they have {said} fine detail than "
-                f"real ones (median){_for(first, classes)}.",
+                case.classes,
+                f"The images{case.of} are {word}: they have {said} fine detail than "
+                f"real ones (median){case.whose}.",
                 TESTS["texture"],
                 ratio,
                 p_value,
@@ -281,15 +214,14 @@ def variety(
             before = guilty.get(name, {"p_value": terms.threshold})
             if part["p_value"] < before["p_value"]:
                 guilty[name] = part
-    if guilty := terms.standing(guilty):
-        first, part = _gravest(guilty, terms.names)
-        classes = tuple(name for name in guilty if name is not None)
+    if case := terms.case(terms.standing(guilty)):
+        part = case.part
         yield Fault(
             "little_variety",
-            classes,
-            f"Variety is missing{terms.of(classes)}: synthetic images reach "
+            case.classes,
+            f"Variety is missing{case.of}: synthetic images reach "
             f"{part['coverage']:.0%} of the real ones' neighbourhoods, other real images "
-            f"{part['coverage_floor']:.0%}{_for(first, classes)}.",
+            f"{part['coverage_floor']:.0%}{case.whose}.",
             TESTS["variety"],
             part["coverage"],
             part["p_value"],
@@ -298,15 +230,14 @@ def variety(
 
 def duplicates(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
     """Synthetic images that are nearer to each other than real ones are."""
-    if guilty := terms.standing(_below(found, terms)):
-        first, part = _gravest(guilty, terms.names)
-        classes = tuple(name for name in guilty if name is not None)
+    if case := terms.case(terms.standing(_below(found, terms))):
+        part = case.part
         yield Fault(
             "duplicates",
-            classes,
-            f"Synthetic images repeat each other{terms.of(classes)}: {part['near']:,} of "
+            case.classes,
+            f"Synthetic images repeat each other{case.of}: {part['near']:,} of "
             f"{part['n']:,} are nearer to another synthetic image than {_all_but(part)} real "
-            f"images are to another real one{_for(first, classes)}.",
+            f"images are to another real one{case.whose}.",
             TESTS["duplicates"],
             part["share_below"],
             part["p_value"],
@@ -315,13 +246,12 @@ def duplicates(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
 
 def difference(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
     """Features with another distribution than those of real images."""
-    if guilty := terms.standing(_below(found, terms)):
-        _, part = _gravest(guilty, terms.names)
-        classes = tuple(name for name in guilty if name is not None)
+    if case := terms.case(terms.standing(_below(found, terms))):
+        part = case.part
         yield Fault(
             "unlike_real",
-            classes,
-            f"The images{terms.of(classes)} can be told from real ones: chance does not explain "
+            case.classes,
+            f"The images{case.of} can be told from real ones: chance does not explain "
             "how their features differ. How far apart they are, the distances say.",
             TESTS["difference"],
             part["kernel"],
@@ -337,15 +267,14 @@ def no_lesion(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
         loss = _share(lesions, "real") - _share(lesions, "synthetic")
         if lesions["p_value"] < terms.threshold and loss >= SMALLEST_LOSS:
             guilty[name] = lesions
-    if guilty := terms.standing(guilty):
-        first, lesions = _gravest(guilty, terms.names)
-        classes = tuple(name for name in guilty if name is not None)
+    if case := terms.case(terms.standing(guilty)):
+        lesions = case.part
         yield Fault(
             "no_lesion",
-            classes,
+            case.classes,
             f"No lesion stands out from the skin in {1 - _share(lesions, 'synthetic'):.0%} of the "
-            f"synthetic images{terms.of(classes)}, and in {1 - _share(lesions, 'real'):.0%} of "
-            f"real ones{_for(first, classes)}: bare skin, or a lesion that fills the picture.",
+            f"synthetic images{case.of}, and in {1 - _share(lesions, 'real'):.0%} of "
+            f"real ones{case.whose}: bare skin, or a lesion that fills the picture.",
             TESTS["lesion"],
             _share(lesions, "synthetic"),
             lesions["p_value"],
@@ -416,21 +345,3 @@ def _way(measure: str, figures: dict[str, Any]) -> str:
     if measure == "skin_tone":
         return "lighter" if by > 0 else "darker"
     return "higher" if by > 0 else "lower"
-
-
-def _gravest(guilty: Guilty, names: tuple[str, ...]) -> tuple[str | None, Any]:
-    """What a sentence speaks of: the whole set where all or none of its classes are guilty."""
-    some = [name for name in guilty if name is not None]
-    if None in guilty and len(some) in (0, len(names)):
-        return None, guilty[None]
-    name = min(some, key=lambda name: _p_value(guilty[name]))
-    return name, guilty[name]
-
-
-def _p_value(part: Any) -> float:
-    return part["p_value"] if isinstance(part, dict) else part[0]
-
-
-def _for(name: str | None, classes: tuple[str, ...]) -> str:
-    """Whose figures a sentence gives, where it names several classes."""
-    return f" (figures of {name})" if name is not None and len(classes) > 1 else ""

@@ -11,7 +11,7 @@ import dataclasses
 from typing import Any
 
 from skin_synth.evaluation import faults
-from skin_synth.evaluation.faults import Terms
+from skin_synth.evaluation.accusation import Terms
 from skin_synth.evaluation.power import untested
 
 ALPHA = 0.01
