@@ -3,7 +3,8 @@
 Each seed has phantoms of its own: three classes, 60 images of each in every split, and an
 extractor and a judge trained on them. A seed takes an estimated minute of CPU time: two
 trainings and fourteen verdicts. With `--state FILE` each verdict is kept as soon as it is there,
-and a killed study goes on where it was; more seeds cost only themselves.
+and a killed study goes on where it was; more seeds cost only themselves. A state of other code is
+refused.
 
     python -m benchmarks.verdict --seeds 20 --state runs/verdict.json
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import hashlib
 import io
 import json
 import os
@@ -28,6 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from PIL import Image
 
+from skin_synth import evaluation, phantoms
 from skin_synth.data import LabelledImages
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.classifier import Classifier, train_classifier
@@ -122,9 +125,14 @@ def is_right(name: str, verdicts: list[list[str]]) -> bool:
     return all(GENERATORS[name].fault in named for named in verdicts)
 
 
-def protocol() -> dict[str, int]:
-    """What verdicts of one state share."""
-    return {"count": COUNT, "size": SIZE, "steps": STEPS}
+def protocol() -> dict[str, int | str]:
+    """What verdicts of one state share: sizes, and the code that judges and paints."""
+    rules = hashlib.sha256()
+    for package in (evaluation, phantoms):
+        for file in sorted(Path(package.__path__[0]).glob("*.py")):
+            rules.update(file.read_bytes())
+    rules.update(Path(__file__).read_bytes())
+    return {"count": COUNT, "size": SIZE, "steps": STEPS, "rules": rules.hexdigest()[:16]}
 
 
 def read_state(path: Path | None) -> State:

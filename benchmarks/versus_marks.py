@@ -59,15 +59,22 @@ def load_marks(
         These, and the marks that are left out.
 
     Raises:
-        InputError: none, another data set, contestants trained with unlike settings, or marks of
-            one that has saved no state.
+        InputError: none, another data set, contestants or seeds of one trained with unlike
+            settings, or marks of one that has saved no state.
     """
     _check_states(directory)
     settings, found = [], []
+    training: dict[str, dict[str, Any]] = {}
     for state_file in sorted(directory.glob("*/state.json")):
         entry = json.loads(state_file.read_text())["entry"]
         who = entry["contestant"], entry["seed"]
         settings.append(_shared(entry))
+        own = {name: value for name, value in entry.items() if name != "seed"}
+        if training.setdefault(who[0], own) != own:
+            raise InputError(
+                f"{directory} holds seeds of {who[0]!r} that were trained unlike, as their "
+                "state.json tell: give each training an --out of its own"
+            )
         found += [_load_mark(path, *who) for path in sorted(state_file.parent.glob("mark-*.npz"))]
     agreed = {name: value for entry in settings for name, value in entry.items()}
     agreed["fingerprint"] = data_fingerprint
@@ -107,6 +114,8 @@ def _shared(entry: dict[str, Any]) -> dict[str, Any]:
     fields = ("image_size",) if entry["contestant"].startswith(f"{OURS} ") else SHARED_FIELDS
     own = {name: entry[name] for name in ("policy", "threads", "fingerprint")}
     own["by_images"] = entry.get("rate") is not None
+    if not own["by_images"]:
+        own["xla"] = entry.get("xla", False)  # it changes what a CPU does in a minute
     return own | {name: entry["preset"][name] for name in fields}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,8 +23,8 @@ def test_parameter_counts_are_the_frozen_ones(name, counts):
     assert (made.generator.count_params(), made.discriminator.count_params()) == counts
 
 
-@pytest.fixture(scope="module")
-def narrow():
+@contextlib.contextmanager
+def few_channels():
     """The same networks at a few channels, for speed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(baselines, "DCGAN_WIDTHS", {32: (16, 8, 8), 64: (16, 8, 8, 8)})
@@ -32,8 +34,9 @@ def narrow():
 
 
 @pytest.fixture(scope="module", params=sorted(baselines.BASELINES))
-def model(request, narrow):
-    made = baselines.BASELINES[request.param](CLASSES, batch_size=4, seed=3, policy="float32")
+def model(request):
+    with few_channels():
+        made = baselines.BASELINES[request.param](CLASSES, batch_size=4, seed=3, policy="float32")
     made.compile()
     return made
 
@@ -169,8 +172,9 @@ def test_sizes_without_frozen_widths_are_refused():
 
 
 @pytest.mark.parametrize("name", sorted(baselines.BASELINES))
-def test_a_bfloat16_step_at_64_pixels_is_finite(name, narrow):
-    made = baselines.BASELINES[name](CLASSES, image_size=64, policy="mixed_bfloat16")
+def test_a_bfloat16_step_at_64_pixels_is_finite(name):
+    with few_channels():
+        made = baselines.BASELINES[name](CLASSES, image_size=64, policy="mixed_bfloat16")
     made.compile()
     rng = np.random.default_rng(0)
     images = tf.constant(rng.integers(0, 256, (4, 64, 64, 3)), tf.uint8)

@@ -81,6 +81,7 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
         raise AssertionError("computed again")
 
     monkeypatch.setattr(versus_report, "train_classifier", never)
+    monkeypatch.setattr(versus_report, "nearest", never)
     made = versus_report.of_classifier
     monkeypatch.setattr(
         versus_report,
@@ -106,6 +107,15 @@ def test_a_variant_may_differ_in_what_a_baseline_may_not(phantom_data, tmp_path)
     assert {mark.contestant for mark in marks[1.0]} == {"ours", "ours batch_size=16"}
     plant(tmp_path, phantom_data, "dcgan", 20, batch_size=16)
     with pytest.raises(InputError, match="unlike preset, policy, threads or clock"):
+        load_marks(tmp_path, fingerprint(phantom_data))
+
+
+def test_seeds_that_were_trained_unlike_are_no_seeds_of_one(phantom_data, tmp_path):
+    plant(tmp_path, phantom_data, "ours", 20, schedule_images=1000)
+    plant(tmp_path, phantom_data, "dcgan", 20)
+    load_marks(tmp_path, fingerprint(phantom_data))
+    plant(tmp_path, phantom_data, "ours", 20, seed=1, schedule_images=2000)
+    with pytest.raises(InputError, match="seeds of 'ours' that were trained unlike"):
         load_marks(tmp_path, fingerprint(phantom_data))
 
 

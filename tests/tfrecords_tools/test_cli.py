@@ -155,8 +155,8 @@ def test_every_option_arrives(folders, tmp_path, capsys):
     for words in ("original", "train=1/2 test=1/2", "min_side 10", "max_rejected 0.05", "seed 3",
                   "group_column patient", "1 too_small"):  # fmt: skip
         assert words in told
-    # Images of one patient number stand in both classes: a group each.
-    assert "groups" in told
+    # Of 24 patients eight have images in both classes: one group each, in one split.
+    assert ["groups", "12", "12", "24"] in [row.split() for row in told.splitlines()]
     again = f"{line} --overwrite --keep_splits {tmp_path / 'data'}"
     assert cli.main_with(again.split()) == 0
 

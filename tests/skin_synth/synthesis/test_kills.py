@@ -105,12 +105,12 @@ def test_a_killed_balance_goes_on(driver):
     out.rename(root / "undisturbed")
     random = np.random.default_rng(0)
     killed = 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
         driver.run("balance", random.uniform(0, seconds / 2))
         visible = [path.name for path in root.iterdir() if not path.name.startswith(".")]
         if "balanced" in visible:
             assert contents(out) == whole
-            out.rename(root / f"undisturbed-{killed}")
+            out.rename(root / f"undisturbed-{number}")
         else:
             killed += 1
     assert killed
@@ -134,7 +134,9 @@ def test_a_killed_export_leaves_no_version(driver, tiny_run):
                 assert (version / "origin.json").is_file(), "the last file but one is missing"
                 assert (version / "model_card.md").is_file()
     driver.run("export")
-    last = max((path for path in model.iterdir() if path.name.isdecimal()), key=lambda p: p.name)
+    last = max(
+        (path for path in model.iterdir() if path.name.isdecimal()), key=lambda p: int(p.name)
+    )
     images = tf.saved_model.load(str(last)).signatures["generate"](
         label_id=tf.constant([1], tf.int64),
         seed=tf.constant([5], tf.int64),
