@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -16,6 +14,7 @@ import numpy as np
 import pytest
 
 from skin_synth import cli
+from tests.files import files_of_at_most
 from tests.skin_synth.rewriting import rewritten
 from tests.skin_synth.test_cli import fails
 from tfrecords_tools.reader import read_info, read_records
@@ -128,17 +127,6 @@ def test_unknown_policy(phantom_data, tmp_path, capsys):
 
 def snapshot(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-@contextlib.contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Writes of this process fail half-way through a longer file, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture

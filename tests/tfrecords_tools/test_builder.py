@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests.files import contents
 from tests.tfrecords_tools.conftest import CLASSES, noise, write_class_folders
 from tfrecords_tools import builder, shards, spool, writer
 from tfrecords_tools.builder import BuildReport, build
@@ -40,14 +41,6 @@ def everything(directory: Path) -> list[Record]:
 def rejected(directory: Path) -> dict[str, str]:
     text = (directory / "rejected.csv").read_text("utf-8")
     return {row["file"]: row["reason"] for row in csv.DictReader(io.StringIO(text, newline=""))}
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(directory).as_posix(): path.read_bytes()
-        for path in directory.rglob("*")
-        if path.is_file()
-    }
 
 
 def save(path: Path, image: np.ndarray) -> None:

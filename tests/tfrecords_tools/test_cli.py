@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.files import files_of_at_most
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools import cli
 from tfrecords_tools.reader import read_info
@@ -274,17 +272,6 @@ def test_existing_directory_is_left_alone(folders, tmp_path, capsys):
     (tmp_path / "out" / "dataset_info.json").write_text("of an earlier build")
     assert cli.main_with([*words, "--overwrite"]) == 0
     assert not (tmp_path / "out" / "mine").exists()
-
-
-@contextlib.contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Writes of this process fail half-way through a longer file, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture

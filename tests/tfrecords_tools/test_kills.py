@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.files import contents
 from tests.tfrecords_tools.test_perceptual import picture
 from tfrecords_tools import build, read_info, verify
 from tfrecords_tools.errors import InputError
@@ -61,14 +62,6 @@ def images(tmp_path_factory) -> Path:
     picture(7, (320, 240)).save(root / "mel" / "copy.png")
     (root / "mel" / "broken.png").write_bytes(b"")
     return root
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(directory).as_posix(): path.read_bytes()
-        for path in directory.rglob("*")
-        if path.is_file()
-    }
 
 
 class Builder:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.files import contents
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools import writer
 from tfrecords_tools.errors import InputError
@@ -45,10 +46,6 @@ def write(directory: Path, **changes):
         "splits": {"train": records(0, 7), "test": records(7, 2)},
     }
     return write_dataset(directory, **(fields | changes))
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 def test_info_tells_what_was_written(tmp_path):

@@ -18,6 +18,7 @@ from skin_synth.evaluation.memorization import nearest
 from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis import balance
 from skin_synth.synthesis.candidates import CHUNK, PATIENCE, START, WorkDirectory
+from tests.files import contents
 from tests.skin_synth.synthesis.conftest import (
     EXACT_COPY,
     GOOD,
@@ -38,14 +39,6 @@ TARGET = 24
 def manifest(directory):
     with (directory / "manifest.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def contents(directory):
-    return {
-        path.relative_to(directory).as_posix(): path.read_bytes()
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")

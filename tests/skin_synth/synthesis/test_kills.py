@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 
+from tests.files import contents
 from tests.skin_synth.synthesis.conftest import STEPS
 from tfrecords_tools import verify
 
@@ -78,14 +79,6 @@ class Driver:
             ended = self.line()
             assert ended in ("done", "over")
         return took
-
-
-def contents(directory):
-    return {
-        path.relative_to(directory).as_posix(): path.read_bytes()
-        for path in directory.rglob("*")
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")
