@@ -30,9 +30,7 @@ TINY = {
 UNTRACED = (
     "benchmarks/",
     "skin_synth/evaluation/test_assessment.py",
-    "skin_synth/evaluation/test_classifier.py",
     "skin_synth/evaluation/test_drift.py",
-    "skin_synth/evaluation/test_examination.py",
     "skin_synth/evaluation/test_utility.py",
     "skin_synth/evaluation/test_verdict.py",
     "skin_synth/serving/test_c_api.py",
@@ -40,14 +38,10 @@ UNTRACED = (
     "skin_synth/synthesis/test_kills.py",
     "skin_synth/test_conformance.py",
     "skin_synth/test_distribution.py",
-    "skin_synth/test_forecast.py",
     "skin_synth/test_gan.py",
-    "skin_synth/test_health.py",
     "skin_synth/test_machines.py",
     "skin_synth/test_phantoms.py",
-    "skin_synth/test_replicas.py",
     "skin_synth/test_stops.py",
-    "skin_synth/test_warm_start.py",
 )
 """Tests that take most of the time and run hardly a line that others do not run: coverage is not
 measured in them, for until Python 3.12 that takes a third of the time of all that traces graphs."""
