@@ -33,8 +33,6 @@ UNTRACED = (
     "skin_synth/evaluation/test_drift.py",
     "skin_synth/evaluation/test_utility.py",
     "skin_synth/evaluation/test_verdict.py",
-    "skin_synth/serving/test_c_api.py",
-    "skin_synth/serving/test_stand_in.py",
     "skin_synth/synthesis/test_kills.py",
     "skin_synth/test_conformance.py",
     "skin_synth/test_distribution.py",
