@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-Guilty = dict[str | None, Any]
-"""What is proven of each class that has a fault, and of the whole set (None)."""
+Guilty = dict[str | None, dict[str, Any]]
+"""Figures, a `p_value` among them, of each class that has a fault, and of the whole set (None)."""
 SWAPPED, MISSING = "swapped_labels", "missing_class"
 """Faults of classes whose images show another class."""
 
@@ -42,30 +42,30 @@ class Terms:
         names: the classes, in the order of their labels.
         threshold: the p-value below which something is proven.
         misnamed: classes whose images show another class: real ones of them are no yardstick.
-        mixed: whether the images asked for still show all classes in equal shares, as where labels
-            are swapped, but not where a class is missing.
+        lost: whether a class is missing: then images of other classes stand in for it, and the
+            shares of classes in the whole set are not those asked for.
     """
 
     names: tuple[str, ...]
     threshold: float
     misnamed: frozenset[str] = frozenset()
-    mixed: bool = True
+    lost: bool = False
 
     def after(self, of_classes: Iterable[Fault]) -> Terms:
         """The terms once it is known which classes show another one."""
         wrong = [fault for fault in of_classes if fault.fault in (SWAPPED, MISSING)]
         misnamed = frozenset(name for fault in wrong for name in fault.classes)
-        mixed = all(fault.fault == SWAPPED for fault in wrong)
-        return dataclasses.replace(self, misnamed=misnamed, mixed=mixed)
+        lost = any(fault.fault == MISSING for fault in wrong)
+        return dataclasses.replace(self, misnamed=misnamed, lost=lost)
 
     def standing(self, guilty: Guilty) -> Guilty:
         """What stands of a guilt: not that of a class by the yardstick of another one.
 
-        Nor that of the whole set where such classes have it, too, and no others have: they are the
-        reason, unless the shares of the classes are as they should be.
+        Nor that of the whole set where a class is missing and such classes alone have it, too: they
+        are the reason.
         """
         standing = {name: part for name, part in guilty.items() if name not in self.misnamed}
-        explained = not self.mixed and len(standing) < len(guilty) and [*standing] == [None]
+        explained = self.lost and len(standing) < len(guilty) and [*standing] == [None]
         return {} if explained else standing
 
     def case(self, guilty: Guilty) -> Case | None:
@@ -80,7 +80,7 @@ class Terms:
         if None in guilty and len(classes) in (0, len(self.names)):
             gravest = None
         else:
-            gravest = min(classes, key=lambda name: _p_value(guilty[name]))
+            gravest = min(classes, key=lambda name: guilty[name]["p_value"])
         return Case(
             guilty[gravest],
             classes,
@@ -100,11 +100,7 @@ class Case:
         whose: whose figures it gives, in words, where it names several classes.
     """
 
-    part: Any
+    part: dict[str, Any]
     classes: tuple[str, ...]
     of: str
     whose: str
-
-
-def _p_value(part: Any) -> float:
-    return part["p_value"] if isinstance(part, dict) else part[0]

@@ -9,7 +9,7 @@ The functions take what report.json holds of their kind of test, and the `Terms`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from skin_synth.evaluation.accusation import MISSING, SWAPPED, Fault, Guilty, Terms
@@ -41,9 +41,6 @@ LARGE_DRIFT = 0.5
 ABOVE_FLOOR = 2.0
 """Times the drift of other real images that a drift must be."""
 
-Proof = tuple[float, int, int, str, str]
-"""Of copies: p-value, how many images of how many, in words, and the test."""
-
 
 def leak(groups: int) -> Iterator[Fault]:
     """Groups with images in the training and in the test split."""
@@ -60,10 +57,14 @@ def leak(groups: int) -> Iterator[Fault]:
         )
 
 
-def _below(found: dict[str, Any], terms: Terms) -> Guilty:
-    """Those with a p-value below the threshold."""
-    parts = _parts(found, terms.names)
-    return {name: part for name, part in parts.items() if part["p_value"] < terms.threshold}
+def _gravest(parts: Iterable[tuple[str | None, dict[str, Any]]], terms: Terms) -> Guilty:
+    """Of each name the part with the smallest p-value, where that is below the threshold."""
+    guilty: Guilty = {}
+    for name, part in parts:
+        before = guilty[name]["p_value"] if name in guilty else terms.threshold
+        if part["p_value"] < before:
+            guilty[name] = part
+    return guilty
 
 
 def _parts(found: dict[str, Any], names: tuple[str, ...]) -> Guilty:
@@ -84,38 +85,46 @@ def copies(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
         for name, part in _parts(found[space], terms.names).items()
         if prove is _equal or name not in terms.misnamed
     ]
-    guilty: dict[str | None, Proof] = {}
-    for name, proof in proofs:
-        if proof[0] < min(terms.threshold, guilty.get(name, (1.0,))[0]):
-            guilty[name] = proof
-    if case := terms.case(guilty):
-        p_value, count, n, how, test = case.part
+    if case := terms.case(_gravest(proofs, terms)):
+        proof = case.part
         yield Fault(
             "copies",
             case.classes,
-            f"Copies of training images: {count:,} of {n:,} synthetic images{case.of} {how}"
-            f"{case.whose}.",
-            test,
-            count / n,
-            p_value,
+            f"Copies of training images: {proof['count']:,} of {proof['n']:,} synthetic images"
+            f"{case.of} {proof['how']}{case.whose}.",
+            proof["test"],
+            proof["count"] / proof["n"],
+            proof["p_value"],
         )
 
 
-def _near(part: dict[str, Any]) -> Proof:
+def _near(part: dict[str, Any]) -> dict[str, Any]:
     """That images are near in both ways."""
     absolute, both = part["absolute"], part["both"]
     how = (
         f"are nearer to a training image than {_all_but(absolute)} other real images are, and much "
         "nearer to that lesion than to all others"
     )
-    return both["p_value"], both["near"], absolute["n"], how, TESTS["copies"]
+    return {
+        "p_value": both["p_value"],
+        "count": both["near"],
+        "n": absolute["n"],
+        "how": how,
+        "test": TESTS["copies"],
+    }
 
 
-def _equal(part: dict[str, Any]) -> Proof:
+def _equal(part: dict[str, Any]) -> dict[str, Any]:
     """That images are equal to training images more often than real ones are."""
     found = part["absolute"]
-    p_value = fisher(found["yardstick_same"], found["n_yardstick"], found["same"], found["n"])
-    return p_value, found["same"], found["n"], "are equal to a training image", TESTS["equal"]
+    same, n = found["same"], found["n"]
+    return {
+        "p_value": fisher(found["yardstick_same"], found["n_yardstick"], same, n),
+        "count": same,
+        "n": n,
+        "how": "are equal to a training image",
+        "test": TESTS["equal"],
+    }
 
 
 def _all_but(part: dict[str, Any]) -> str:
@@ -186,9 +195,9 @@ def texture(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
         for name, part in _parts(found, terms.names).items():
             ratio = part["synthetic_median"] / max(part["real_median"], 1e-9)
             if part[key] < terms.threshold and matters(ratio):
-                guilty[name] = (part[key], ratio)
+                guilty[name] = {"p_value": part[key], "ratio": ratio}
         if case := terms.case(terms.standing(guilty)):
-            p_value, ratio = case.part
+            ratio = case.part["ratio"]
             said = f"{1 - ratio:.0%} less" if fault == "blur" else f"{ratio - 1:.0%} more"
             word = "blurred" if fault == "blur" else "noisy"
             yield Fault(
@@ -198,7 +207,7 @@ def texture(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
                 f"real ones (median){case.whose}.",
                 TESTS["texture"],
                 ratio,
-                p_value,
+                case.part["p_value"],
             )
 
 
@@ -208,13 +217,11 @@ def variety(
     terms: Terms,
 ) -> Iterator[Fault]:
     """Neighbourhoods of real images that synthetic ones reach less often than they should."""
-    guilty: Guilty = {}
-    for found in (by_features, by_profiles):
-        for name, part in _parts(found, terms.names).items():
-            before = guilty.get(name, {"p_value": terms.threshold})
-            if part["p_value"] < before["p_value"]:
-                guilty[name] = part
-    if case := terms.case(terms.standing(guilty)):
+    parts = [
+        *_parts(by_features, terms.names).items(),
+        *_parts(by_profiles, terms.names).items(),
+    ]
+    if case := terms.case(terms.standing(_gravest(parts, terms))):
         part = case.part
         yield Fault(
             "little_variety",
@@ -230,7 +237,7 @@ def variety(
 
 def duplicates(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
     """Synthetic images that are nearer to each other than real ones are."""
-    if case := terms.case(terms.standing(_below(found, terms))):
+    if case := terms.case(terms.standing(_gravest(_parts(found, terms.names).items(), terms))):
         part = case.part
         yield Fault(
             "duplicates",
@@ -246,7 +253,7 @@ def duplicates(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
 
 def difference(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
     """Features with another distribution than those of real images."""
-    if case := terms.case(terms.standing(_below(found, terms))):
+    if case := terms.case(terms.standing(_gravest(_parts(found, terms.names).items(), terms))):
         part = case.part
         yield Fault(
             "unlike_real",

@@ -16,7 +16,7 @@ from skin_synth.serving.model_card import MODEL_CARD, model_card, read_report
 from skin_synth.serving.origin import origin_of, write_origin
 from skin_synth.serving.warmup import write_warmup
 from skin_synth.signatures import Sampler
-from tfrecords_tools.atomic import new_directory
+from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,20 +58,14 @@ def export(
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
     if not isinstance(model, ConditionalGAN) and model_dir.resolve() == model.directory.resolve():
         raise InputError(f"{model_dir} is the run: give another --out")
-    if report is not None:
-        _check_apart_from(report, model_dir)
-    origin = origin_of(model)
-    if card is None:
-        judged = None if report is None else read_report(report, origin)
-        card = model_card(origin, gan.class_names, _class_counts(model), judged)
     with _turn(model_dir):
-        return write_version(model, model_dir / str(_next_version(model_dir)), card=card)
-
-
-def _check_apart_from(report: str | os.PathLike[str], model_dir: Path) -> None:
-    """A version may stand beside a report, as beside all else in `model_dir`, but not in it."""
-    if model_dir.resolve().is_relative_to(Path(report).resolve()):
-        raise InputError(f"{model_dir} lies in the report {report}: choose another --out")
+        version = model_dir / str(_next_version(model_dir))
+        check_apart(version, {"the report": report})
+        if card is None:
+            origin = origin_of(model)
+            judged = None if report is None else read_report(report, origin)
+            card = model_card(origin, gan.class_names, _class_counts(model), judged)
+        return write_version(model, version, card=card)
 
 
 def write_version(model: ConditionalGAN | Run, version: Path, *, card: str) -> Path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfrecords_tools.sources import Source
+from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.sources import Source, find
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 
@@ -24,6 +25,12 @@ def table(path: Path, *rows: str, head: str = "image_id,lesion_id,dx") -> Path:
 
 def summary(source: Source) -> list[tuple[str, str, str, str]]:
     return [(r.file, r.image_id, r.label, r.group) for r in source.records]
+
+
+def read(root: Path, labels: Path, **options) -> Source:
+    """What a folder and a table of `table` hold."""
+    columns = {"label_column": "dx", "group_column": "lesion_id"}
+    return find(root, BuildOptions(name="x", labels=labels, **(columns | options)))
 
 
 def reasons(source: Source) -> dict[str, str]:

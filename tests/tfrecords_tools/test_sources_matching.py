@@ -1,0 +1,99 @@
+"""Which file an id means: by path or name, with or without suffix, in composed form."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tfrecords_tools.listings import (
+    COMPOSED,
+    DECOMPOSED,
+    read,
+    reasons,
+    summary,
+    table,
+    touch,
+)
+from tfrecords_tools.errors import InputError
+
+
+def test_ids_name_files_in_any_way(tmp_path):
+    images = touch(
+        tmp_path / "i", "part1/a.jpg", "part1/b.jpg", "part2/c.jpg", "part2/deep/d.x.jpg"
+    )
+    labels = table(
+        tmp_path / "l.csv", "a,g1,nv", "b.jpg,g1,mel", "part2/c.jpg,g2,nv", "part2/deep/d.x,,nv"
+    )
+    assert summary(read(images, labels)) == [
+        ("part1/a.jpg", "a", "nv", "g1"),
+        ("part1/b.jpg", "b.jpg", "mel", "g1"),
+        ("part2/c.jpg", "part2/c.jpg", "nv", "g2"),
+        ("part2/deep/d.x.jpg", "part2/deep/d.x", "nv", "part2/deep/d.x"),
+    ]
+
+
+def test_sidecar_files_do_not_compete(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "a.json", "a.txt", "._a.jpg")
+    source = read(images, table(tmp_path / "l.csv", "a,,nv"))
+    assert [record.file for record in source.records] == ["a.jpg"]
+    assert set(reasons(source).values()) == {"not_an_image"}
+
+
+def test_row_of_a_file_that_is_rejected_for_its_name(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.dat")
+    source = read(images, table(tmp_path / "l.csv", "a,,nv", "b,,nv"))
+    assert reasons(source) == {"b.dat": "not_an_image"}
+
+
+def test_rows_without_a_file(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,,nv", *(f"lost{n},,nv" for n in range(7)))
+    told = r"7 rows of .*l\.csv name no file .*: lost0, lost1, lost2, lost3, lost4 and 2 more: add"
+    with pytest.raises(InputError, match=told):
+        read(touch(tmp_path / "i", "a.jpg"), labels)
+
+
+@pytest.mark.parametrize("other", ["sub/1.jpg", "1.jpg.png"])
+def test_an_id_that_is_the_whole_path_means_that_file(other, tmp_path):
+    images = touch(tmp_path / "i", "1.jpg", other)
+    source = read(images, table(tmp_path / "l.csv", "1.jpg,,nv", f"{other},,mel"))
+    assert {r.file: r.label for r in source.records} == {"1.jpg": "nv", other: "mel"}
+
+
+def test_an_id_that_is_the_whole_path_but_the_suffix_means_that_file(tmp_path):
+    images = touch(tmp_path / "i", "1.jpg", "sub/1.jpg")
+    source = read(images, table(tmp_path / "l.csv", "1,,nv", "sub/1,,mel"))
+    assert {r.file: r.label for r in source.records} == {"1.jpg": "nv", "sub/1.jpg": "mel"}
+
+
+@pytest.mark.parametrize("files", [("part1/a.jpg", "part2/a.jpg"), ("a.jpg", "a.png")])
+def test_id_that_fits_several_files(files, tmp_path):
+    labels = table(tmp_path / "l.csv", "a,,nv")
+    with pytest.raises(InputError, match=rf"'a' .*fits several files: {', '.join(files)}: give"):
+        read(touch(tmp_path / "i", *files), labels)
+
+
+def test_two_ids_of_one_file(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,,nv", "a.jpg,,mel")
+    with pytest.raises(InputError, match=r"ids 'a' and 'a\.jpg' of .* both name a\.jpg"):
+        read(touch(tmp_path / "i", "a.jpg"), labels)
+
+
+@pytest.mark.parametrize(("one", "other"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)])
+def test_ids_and_groups_are_compared_in_composed_form(one, other, tmp_path):
+    images = touch(tmp_path / "i", f"{other}.jpg", "b.jpg", f"{other}/c.jpg")
+    labels = table(tmp_path / "l.csv", f"{one},{one},nv", f"b,{other},mel", f"{one}/c,g,nv")
+    metadata = table(tmp_path / "m.csv", f"{other},7", head="image_id,age")
+    source = read(images, labels, metadata=metadata, extra_columns="age:int")
+    assert summary(source) == [
+        ("b.jpg", "b", "mel", COMPOSED),
+        (f"{other}.jpg", COMPOSED, "nv", COMPOSED),
+        (f"{other}/c.jpg", f"{COMPOSED}/c", "nv", "g"),
+    ]
+    assert [record.extras for record in source.records] == [(-1,), (7,), (-1,)]
+    assert source.rejections == ()
+
+
+def test_two_files_of_one_composed_name(tmp_path):
+    images = touch(tmp_path / "i", f"{COMPOSED}.jpg", f"{DECOMPOSED}.jpg")
+    told = r"files 'cafe\\u0301\.jpg' and 'caf\\xe9\.jpg' have the same name .*: rename or remove"
+    with pytest.raises(InputError, match=told):
+        read(images, table(tmp_path / "l.csv", f"{COMPOSED},g,nv"))
