@@ -8,6 +8,7 @@ and the layer that makes the image are float32.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,6 +42,10 @@ class Network(keras.Model):
         self.widths = tuple(widths)
         self.num_classes = num_classes
         self.seeds = _seeds(seed)
+
+    def kernels_spread_once(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing to spread: what a sampler asks of its generator."""
+        return contextlib.nullcontext()
 
     def one_hot(self, label_ids: tf.Tensor) -> tf.Tensor:
         """int[n] to float32[n, num_classes]."""

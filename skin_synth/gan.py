@@ -17,6 +17,9 @@ from skin_synth.hardware import choose_policy, compiles_step
 from skin_synth.networks import Discriminator, Generator
 from skin_synth.optimizers import FusedAdam
 from skin_synth.presets import Preset, get_preset
+from skin_synth.provenance import software_versions, weights_hash
+from skin_synth.serving.export import export
+from skin_synth.serving.origin import Origin
 from skin_synth.signatures import Sampler
 from skin_synth.streams import Stream, key
 from tfrecords_tools.errors import InputError
@@ -128,6 +131,24 @@ class ConditionalGAN(keras.Model):
     def images_seen(self) -> int:
         """Real images drawn so far."""
         return int(self.steps.numpy()) * self.preset.batch_size
+
+    @property
+    def class_counts(self) -> None:
+        """Not known: a GAN alone does not know its data set."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where the generator comes from; it names neither run nor data set."""
+        return Origin(
+            run_id="",
+            data_name="",
+            data_fingerprint="",
+            checkpoint_hash=weights_hash(self.ema_generator.get_weights()),
+            images_seen=self.images_seen,
+            preset_name=self.preset.name,
+            image_size=self.image_size,
+            software=software_versions(),
+        )
 
     @property
     def state(self) -> list[keras.Variable]:
@@ -336,7 +357,4 @@ class ConditionalGAN(keras.Model):
         Returns:
             The new version's directory.
         """
-        # Late, because serving stands above this module: it knows what a GAN is.
-        from skin_synth.serving.export import export
-
         return export(self, model_dir)

@@ -127,16 +127,6 @@ def _spread(kernel: tf.Tensor) -> tf.Tensor:
     return tf.pad(rows, [[0, 0], [0, 1], *rest]) + tf.pad(rows, [[0, 0], [1, 0], *rest])
 
 
-@contextlib.contextmanager
-def kernels_spread_once(network: keras.Model) -> Iterator[None]:
-    """Spreads all kernels of a network here, for a loop of calls with the same weights."""
-    with contextlib.ExitStack() as all_layers:
-        for layer in network.layers:
-            if isinstance(layer, UpsamplingConv):
-                all_layers.enter_context(layer.spread_once())
-        yield
-
-
 @keras.saving.register_keras_serializable("skin_synth")
 class ModulatedNorm(keras.layers.Layer):
     """Batch normalisation, scaled and shifted by a linear map of the condition.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -115,6 +116,14 @@ class Generator(keras.Model):
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             x = leaky(norm((up(x, training=training), condition), training=training), training)
         return ops.tanh(self.to_rgb(x))
+
+    @contextlib.contextmanager
+    def kernels_spread_once(self) -> Iterator[None]:
+        """Spreads the kernels of all stages here, for a loop of calls with the same weights."""
+        with contextlib.ExitStack() as all_stages:
+            for up in self.ups:
+                all_stages.enter_context(up.spread_once())
+            yield
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

@@ -9,7 +9,7 @@ import hashlib
 import importlib.metadata
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,15 @@ class Provenance:
 def pixels_sha256(image: np.ndarray) -> str:
     """Sha256 over the pixels of uint8[height, width, 3], row by row: 64 hexadecimal digits."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def weights_hash(weights: Sequence[np.ndarray]) -> str:
+    """Sha256 over shapes, dtypes and bytes of arrays, in order: 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for array in weights:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def encode_synthetic(image: np.ndarray, provenance: Provenance) -> bytes:

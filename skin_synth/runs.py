@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import math
 import os
@@ -30,7 +29,10 @@ from skin_synth.checkpoints import (
 from skin_synth.gan import ConditionalGAN
 from skin_synth.health import check_weights
 from skin_synth.locks import locked
+from skin_synth.networks import Generator
+from skin_synth.provenance import weights_hash
 from skin_synth.run_config import RunConfig
+from skin_synth.serving.origin import Origin
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
@@ -284,6 +286,26 @@ class Run:
         """Where that data set was when the run was started."""
         return Path(self.config.data.directory)
 
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """Training images in each class."""
+        return self.config.data.class_counts
+
+    @property
+    def ema_generator(self) -> Generator:
+        """The averaged generator, the one that paints."""
+        return self.gan.ema_generator
+
+    @property
+    def origin(self) -> Origin:
+        """Where the generator comes from, for `origin.json`."""
+        return dataclasses.replace(
+            self.gan.origin,
+            run_id=self.run_id,
+            data_name=self.data_name,
+            data_fingerprint=self.data_fingerprint,
+        )
+
     def generate(
         self,
         label_ids: Sequence[int] | np.ndarray,
@@ -359,12 +381,3 @@ def new_gan(config: RunConfig) -> ConditionalGAN:
 def as_run(directory: RunDirectory, config: RunConfig, gan: ConditionalGAN) -> Run:
     """The run whose networks are `gan`, as they are now."""
     return Run(directory.path, config, gan, weights_hash(gan.ema_generator.get_weights()))
-
-
-def weights_hash(weights: Sequence[np.ndarray]) -> str:
-    """Sha256 over shapes, dtypes and bytes of arrays, in order: 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for array in weights:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

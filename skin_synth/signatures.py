@@ -15,7 +15,6 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth.integers import as_int64
-from skin_synth.layers import kernels_spread_once
 from tfrecords_tools.errors import InputError
 
 CHUNK = 16
@@ -51,7 +50,8 @@ class Sampler(tf.Module):
         """Wraps a generator.
 
         Args:
-            generator: float32 network with attributes `latent_dim` and `image_size`.
+            generator: float32 network, a `skin_synth.networks.Generator` or one with its attributes
+                `latent_dim` and `image_size` and its `kernels_spread_once`.
             class_names: in the order of the labels.
             labels_file: the same names, one per line, for a sampler that is to be saved: its table
                 reads this file, which becomes an asset of the SavedModel.
@@ -173,7 +173,7 @@ class Sampler(tf.Module):
         def paint(rows: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             return to_uint8(self.generator(rows, training=False))
 
-        with kernels_spread_once(self.generator):
+        with self.generator.kernels_spread_once():
             images = tf.map_fn(
                 paint,
                 (latent, label_id),

@@ -15,7 +15,6 @@ from pathlib import Path
 import skin_synth
 from skin_synth.pretrained import pack
 from skin_synth.serving.model_card import model_card, read_report
-from skin_synth.serving.origin import origin_of
 
 LICENCE = """
 ## Licence and citation
@@ -42,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
 
     run = skin_synth.load_run(options.run)
-    origin = origin_of(run)
+    origin = run.origin
     counts = run.config.data.class_counts
     card = model_card(origin, run.class_names, counts, read_report(options.report, origin))
     version = pack(run, options.out, card.rstrip() + "\n" + LICENCE, overwrite=True)

@@ -7,26 +7,36 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+import keras
 import tensorflow as tf
 
-from skin_synth.gan import ConditionalGAN
 from skin_synth.serving.model_card import MODEL_CARD, model_card, read_report
-from skin_synth.serving.origin import origin_of, write_origin
+from skin_synth.serving.origin import Origin, write_origin
 from skin_synth.serving.warmup import write_warmup
 from skin_synth.signatures import Sampler
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 
-if TYPE_CHECKING:
-    from skin_synth.runs import Run
-
 LABELS = "labels.txt"
 
 
+class Exportable(Protocol):
+    """What can be exported: `skin_synth.ConditionalGAN` and a run are."""
+
+    @property
+    def ema_generator(self) -> keras.Model: ...  # noqa: D102
+    @property
+    def class_names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def class_counts(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def origin(self) -> Origin: ...  # noqa: D102
+
+
 def export(
-    model: ConditionalGAN | Run,
+    model: Exportable,
     model_dir: str | os.PathLike[str],
     *,
     report: str | os.PathLike[str] | None = None,
@@ -52,23 +62,23 @@ def export(
         InputError: `model_dir` is a file or the run itself, or is or lies in the report, or
             `report` judges another checkpoint.
     """
-    gan = model if isinstance(model, ConditionalGAN) else model.gan
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
-    if not isinstance(model, ConditionalGAN) and model_dir.resolve() == model.directory.resolve():
+    directory = getattr(model, "directory", None)
+    if directory is not None and model_dir.resolve() == directory.resolve():
         raise InputError(f"{model_dir} is the run: give another --out")
     with _turn(model_dir):
         version = model_dir / str(_next_version(model_dir))
         check_apart(version, {"the report": report})
         if card is None:
-            origin = origin_of(model)
+            origin = model.origin
             judged = None if report is None else read_report(report, origin)
-            card = model_card(origin, gan.class_names, _class_counts(model), judged)
+            card = model_card(origin, model.class_names, model.class_counts, judged)
         return write_version(model, version, card=card)
 
 
-def write_version(model: ConditionalGAN | Run, version: Path, *, card: str) -> Path:
+def write_version(model: Exportable, version: Path, *, card: str) -> Path:
     """Writes one version for a caller that nobody else competes with, see `export`.
 
     Args:
@@ -82,17 +92,12 @@ def write_version(model: ConditionalGAN | Run, version: Path, *, card: str) -> P
     Raises:
         InputError: `version` exists.
     """
-    gan = model if isinstance(model, ConditionalGAN) else model.gan
     with new_directory(version) as temporary:
-        _save(gan, temporary)
-        write_warmup(temporary, gan.class_names, gan.latent_dim)
-        write_origin(temporary, origin_of(model))
+        _save(model, temporary)
+        write_warmup(temporary, model.class_names, model.ema_generator.latent_dim)
+        write_origin(temporary, model.origin)
         (temporary / MODEL_CARD).write_text(card, "utf-8")
     return version
-
-
-def _class_counts(model: ConditionalGAN | Run) -> tuple[int, ...] | None:
-    return None if isinstance(model, ConditionalGAN) else model.config.data.class_counts
 
 
 @contextlib.contextmanager
@@ -126,10 +131,10 @@ def _next_version(model_dir: Path) -> int:
     return 1 + max(versions, default=0)
 
 
-def _save(gan: ConditionalGAN, directory: Path) -> None:
+def _save(model: Exportable, directory: Path) -> None:
     labels = directory / LABELS
-    labels.write_text("".join(f"{name}\n" for name in gan.class_names), encoding="utf-8")
-    sampler = Sampler(gan.ema_generator, gan.class_names, labels_file=labels)
+    labels.write_text("".join(f"{name}\n" for name in model.class_names), encoding="utf-8")
+    sampler = Sampler(model.ema_generator, model.class_names, labels_file=labels)
     # What is saved holds TensorFlow's variables and nothing of Keras: of a tracked Keras variable
     # two copies are saved, and C++ loaders restore the one that no signature reads.
     served = tf.Module(name="served")

@@ -7,9 +7,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skin_synth.gan import ConditionalGAN
-from skin_synth.provenance import software_versions
-from skin_synth.runs import Run, weights_hash
 from tfrecords_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,22 +39,6 @@ class Origin:
     preset_name: str
     image_size: int
     software: str
-
-
-def origin_of(model: ConditionalGAN | Run) -> Origin:
-    """Where a GAN, or a run's, comes from."""
-    run = model if isinstance(model, Run) else None
-    gan = model.gan if isinstance(model, Run) else model
-    return Origin(
-        run_id=run.run_id if run else "",
-        data_name=run.data_name if run else "",
-        data_fingerprint=run.data_fingerprint if run else "",
-        checkpoint_hash=weights_hash(gan.ema_generator.get_weights()),
-        images_seen=gan.images_seen,
-        preset_name=gan.preset.name,
-        image_size=gan.image_size,
-        software=software_versions(),
-    )
 
 
 def write_origin(directory: Path, origin: Origin) -> None:

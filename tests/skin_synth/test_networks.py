@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from skin_synth.hardware import POLICIES
-from skin_synth.layers import kernels_spread_once
 from skin_synth.networks import Discriminator, Generator
 
 
@@ -106,7 +105,7 @@ def test_kernels_spread_once_are_those_of_all_stages():
     network = generator()
     rows = latents(), tf.constant([0, 1, 2, 0])
     before = network(rows).numpy()
-    with kernels_spread_once(network):
+    with network.kernels_spread_once():
         for up in network.ups:
             up.kernel.assign(tf.zeros_like(up.kernel))
         np.testing.assert_allclose(network(rows), before, rtol=1e-4, atol=1e-6)

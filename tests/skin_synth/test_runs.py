@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from skin_synth.checkpoints import damage
+from skin_synth.provenance import weights_hash
 from skin_synth.run_config import SCHEMA_VERSION
-from skin_synth.runs import RunDirectory, load_run, weights_hash
+from skin_synth.runs import RunDirectory, load_run
 from tests.skin_synth.test_run_config import config
 from tfrecords_tools.errors import InputError
 

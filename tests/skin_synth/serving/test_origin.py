@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from skin_synth.serving.origin import origin_of, read_origin, write_origin
+from skin_synth.serving.origin import read_origin, write_origin
 from tfrecords_tools.errors import InputError
 
 
 def test_a_run_tells_all_and_a_gan_what_it_knows(tiny_run, tmp_path):
-    of_run, of_gan = origin_of(tiny_run), origin_of(tiny_run.gan)
+    of_run, of_gan = tiny_run.origin, tiny_run.gan.origin
     assert of_run.run_id == tiny_run.run_id
     assert of_run.data_fingerprint == tiny_run.data_fingerprint
     assert (of_gan.run_id, of_gan.data_name, of_gan.data_fingerprint) == ("", "", "")
