@@ -24,7 +24,7 @@ import importlib, pkgutil
 for package in "$(PACKAGES)".split():
     found = importlib.import_module(package)
     for module in pkgutil.walk_packages(found.__path__, package + "."):
-        if module.name != "tfrecords_tools.beam":  # of the extra [beam]
+        if module.name != "tfrecords_tools.build_steps.beam":  # of the extra [beam]
             importlib.import_module(module.name)
 endef
 export IMPORT_ALL
@@ -79,12 +79,13 @@ $(BEAM_STAMP): requirements-beam.txt $(STAMP)
 	@touch $@
 
 test-beam: $(BEAM_STAMP)
-	@$(BEAM_VENV)/bin/python -m pytest tests/tfrecords_tools/test_beam.py
+	@$(BEAM_VENV)/bin/python -m pytest tests/tfrecords_tools/build_steps/test_beam.py
 
 check: venv
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 # It holds all files, and names all that its modules import.
 wheel: venv

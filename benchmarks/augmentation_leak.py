@@ -20,8 +20,8 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth import augment, load_run
-from skin_synth.data import LabelledImages, load_split
-from skin_synth.evaluation.classifier import Classifier, train_classifier
+from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.evaluation.features.classifier import Classifier, train_classifier
 
 PLAIN, AUGMENTED = "plain", "augmented"
 LEVELS = 127.5

@@ -36,9 +36,9 @@ from benchmarks.baseline_networks import (
     SNDiscriminator,
     SNGenerator,
 )
-from skin_synth.hardware import choose_policy
-from skin_synth.signatures import Sampler
-from skin_synth.streams import Stream, key
+from skin_synth.models.hardware import choose_policy
+from skin_synth.random_streams import Stream, key
+from skin_synth.saved_model.sampler import Sampler
 from tfrecords_tools.errors import InputError
 
 EMA_DECAY = 0.999
@@ -76,7 +76,7 @@ def hinge_generator(fake: tf.Tensor) -> tf.Tensor:
 class Baseline(keras.Model):
     """What the two have in common: step, average, state and painting.
 
-    Fed, saved and asked for images as `skin_synth.gan.ConditionalGAN`: batches of
+    Fed, saved and asked for images as `skin_synth.models.gan.ConditionalGAN`: batches of
     (uint8[n, size, size, 3], int[n]), `save_weights` and `load_weights` for all state, `generate`.
     Step t depends on the weights, the batch and (seed, t) alone.
 

@@ -24,10 +24,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from skin_synth.evaluation import fidelity, manifold
-from skin_synth.evaluation.features import mobilenet
-from skin_synth.evaluation.intervals import kernel_interval
-from skin_synth.evaluation.memorization import nearest
+from skin_synth.evaluation.features.extractors import mobilenet
+from skin_synth.evaluation.metrics import fidelity, manifold
+from skin_synth.evaluation.metrics.kernel_interval import kernel_interval
+from skin_synth.evaluation.metrics.nearest import nearest
 
 
 def main() -> int:

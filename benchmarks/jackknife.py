@@ -103,7 +103,7 @@ class Cells:
 
 
 class KernelDistances:
-    """Unbiased kernel distances (see `skin_synth.evaluation.fidelity`) of two samples."""
+    """Unbiased kernel distances (see `skin_synth.evaluation.metrics.fidelity`) of two samples."""
 
     def __init__(self, real: Cells, fake: Cells) -> None:
         self.num_classes = real.num_classes

@@ -19,9 +19,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-from skin_synth.data import LabelledImages, batches
-from skin_synth.gan import ConditionalGAN
-from skin_synth.hardware import POLICIES
+from skin_synth.data.pipeline import LabelledImages, batches
+from skin_synth.models.gan import ConditionalGAN
+from skin_synth.models.hardware import POLICIES
 from skin_synth.phantoms import CLASS_NAMES, plan, render
 from skin_synth.presets import Preset, get_preset
 

@@ -67,7 +67,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, float | str]:
     import tensorflow as tf
 
     from benchmarks.step import step_flops
-    from skin_synth.gan import ConditionalGAN
+    from skin_synth.models.gan import ConditionalGAN
 
     gan = ConditionalGAN(name, [str(label) for label in range(CLASSES)], policy=options.policy)
     gan.compile(jit_compile=options.xla)

@@ -21,9 +21,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.gan import ConditionalGAN
-from skin_synth.serving import export
-from skin_synth.signatures import to_uint8
+from skin_synth.models.gan import ConditionalGAN
+from skin_synth.saved_model.export import export
+from skin_synth.saved_model.sampler import to_uint8
 
 CLASSES = 7
 PLAIN = "plain generator call"

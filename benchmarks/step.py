@@ -19,10 +19,10 @@ import tensorflow as tf
 from tensorflow.python.profiler.model_analyzer import profile
 from tensorflow.python.profiler.option_builder import ProfileOptionBuilder
 
-from skin_synth.data import LabelledImages, batches, load_split
-from skin_synth.gan import ConditionalGAN
+from skin_synth.data.pipeline import LabelledImages, batches, load_split
+from skin_synth.models.gan import ConditionalGAN
 from skin_synth.presets import DEFAULT_PRESET
-from skin_synth.training import EPOCH_IMAGES
+from skin_synth.training.trainer import EPOCH_IMAGES
 
 MATMUL_SIZE = 2048
 

@@ -6,8 +6,8 @@ counts; then for each line {"dtype": "float32" | "bfloat16", "steps": n} it does
 answers with their seconds. The dtype is that of autocast around the convolutions and the dense
 layers that the dtype policy of ours covers; the rest is float32, as there.
 
-The step is that of `skin_synth.gan`: D on real and fake images under augmentation, R1 (and R2) on
-a share of the batch by double backward, G, both Adam, the average of the generator.
+The step is that of `skin_synth.models.gan`: D on real and fake images under augmentation, R1
+(and R2) on a share of the batch by double backward, G, both Adam, the average of the generator.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class UpsamplingConv(nn.Module):
 
 
 class Generator(nn.Module):
-    """See `skin_synth.networks.Generator`."""
+    """See `skin_synth.models.networks.Generator`."""
 
     def __init__(self, preset: dict[str, Any], num_classes: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """See `skin_synth.networks.Discriminator`."""
+    """See `skin_synth.models.networks.Discriminator`."""
 
     def __init__(self, preset: dict[str, Any], num_classes: int, features: int = 256) -> None:
         super().__init__()

@@ -26,9 +26,9 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from skin_synth.presets import PRESETS, get_preset
-from tfrecords_tools.images import encode_png
-from tfrecords_tools.schema import Record, serialize_record
-from tfrecords_tools.writer import write_dataset
+from tfrecords_tools.images.image_file import encode_png
+from tfrecords_tools.records.schema import Record, serialize_record
+from tfrecords_tools.records.writer import write_dataset
 
 CLASSES, SIDE, STEPS = 7, 32, 300
 WORKER = "streaming-worker"
@@ -102,7 +102,7 @@ def write_noise(directory: Path, count: int) -> None:
 
 def peak_memory(data: Path) -> dict[str, float]:
     """Bytes that a whole streamed training takes at the most: start, index, steps, checkpoint."""
-    from skin_synth.training import train
+    from skin_synth.training.trainer import train
 
     small = dataclasses.replace(
         get_preset("derm-32"),
@@ -123,9 +123,9 @@ def speeds(data: Path, preset_name: str, windows: int) -> dict[str, float]:
     """Images/s of training in turns from memory and from the shards, and of the batches alone."""
     import tensorflow as tf
 
-    from skin_synth.data import batches
-    from skin_synth.gan import ConditionalGAN
-    from skin_synth.streaming import open_split
+    from skin_synth.data.pipeline import batches
+    from skin_synth.data.streaming import open_split
+    from skin_synth.models.gan import ConditionalGAN
 
     preset = get_preset(preset_name)
     gan = ConditionalGAN(preset, [str(label) for label in range(CLASSES)])

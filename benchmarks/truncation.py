@@ -1,9 +1,9 @@
 """What truncation does to fidelity and variety: a table over factors of the latent.
 
-Paints as many images of each class as the test split has, from the same seeds at every truncation,
-and compares MobileNet features with those of the test split. The last row has other real images in
-their place. Takes about 40 CPU seconds per row for the 1,500 test images of HAM10000 at 64x64;
-`--images N` takes a random part of the test split.
+Paints as many images of each class as the test split has, from the same seeds at every
+truncation, and compares MobileNet features with those of the test split. The last row has other
+real images in their place. Takes about 40 CPU seconds per row for the 1,500 test images of
+HAM10000 at 64x64; `--images N` takes a random part of the test split.
 
     python -m benchmarks.truncation --run runs/ham/run --data runs/ham/data \
         --weights mobilenet_v1_0.75_224.weights.h5
@@ -18,13 +18,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from skin_synth.checkpoints import CHOICES, LAST
-from skin_synth.data import LabelledImages, load_split
-from skin_synth.evaluation.features import mobilenet
-from skin_synth.evaluation.fidelity import kernel_distance
-from skin_synth.evaluation.manifold import compare
-from skin_synth.evaluation.material import choose_floor
-from skin_synth.runs import load_run
+from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.evaluation.features.extractors import mobilenet
+from skin_synth.evaluation.image_sets import choose_floor
+from skin_synth.evaluation.metrics.fidelity import kernel_distance
+from skin_synth.evaluation.metrics.manifold import compare
+from skin_synth.training.checkpoints import CHOICES, LAST
+from skin_synth.training.runs import load_run
 
 TRUNCATIONS = (1.0, 0.9, 0.8, 0.7, 0.5)
 

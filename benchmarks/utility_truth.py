@@ -23,13 +23,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from skin_synth.data import LabelledImages
-from skin_synth.evaluation import features as extractors
-from skin_synth.evaluation.classifier import train_classifier
-from skin_synth.evaluation.features import Extractor
-from skin_synth.evaluation.utility import RATIOS, utility
-from skin_synth.evaluation.utility_statistics import GAIN
-from skin_synth.evaluation.utility_study import SEEDS
+from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.features import extractors
+from skin_synth.evaluation.features.classifier import train_classifier
+from skin_synth.evaluation.features.extractors import Extractor
+from skin_synth.evaluation.utility.differences import GAIN
+from skin_synth.evaluation.utility.learners import SEEDS
+from skin_synth.evaluation.utility.study import RATIOS, utility
 from skin_synth.phantoms import CLASS_NAMES, render
 
 COMMON, RARE, HELD_OUT, TESTED = 200, 20, 20, 100

@@ -31,13 +31,13 @@ import numpy as np
 from PIL import Image
 
 from skin_synth import evaluation, phantoms
-from skin_synth.data import LabelledImages
+from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.cache import Cache
-from skin_synth.evaluation.classifier import Classifier, train_classifier
-from skin_synth.evaluation.examination import Examination
-from skin_synth.evaluation.features import Extractor, of_classifier
-from skin_synth.evaluation.material import Material
-from skin_synth.evaluation.verdict import judge_all
+from skin_synth.evaluation.features.classifier import Classifier, train_classifier
+from skin_synth.evaluation.features.extractors import Extractor, of_classifier
+from skin_synth.evaluation.image_sets import Material
+from skin_synth.evaluation.measurements import Examination
+from skin_synth.evaluation.verdict.verdict import judge_all
 from skin_synth.phantoms import render
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError

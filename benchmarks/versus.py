@@ -42,13 +42,13 @@ import tensorflow as tf
 from benchmarks.baselines import BASELINES
 from benchmarks.versus_marks import OURS, SHARED_FIELDS
 from benchmarks.versus_report import MOST_FOR_COVERAGE, report
-from skin_synth.data import LabelledImages, batches, load_split
-from skin_synth.gan import ConditionalGAN
-from skin_synth.hardware import choose_policy
+from skin_synth.data.pipeline import LabelledImages, batches, load_split
+from skin_synth.models.gan import ConditionalGAN
+from skin_synth.models.hardware import choose_policy
 from skin_synth.presets import Preset, get_preset, override
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import fingerprint
+from tfrecords_tools.records.reader import fingerprint
 
 CONTESTANTS = (OURS, *BASELINES)
 STEPS_BETWEEN_LOOKS = 20

@@ -30,16 +30,16 @@ import numpy as np
 from benchmarks.jackknife import Comparison, Interval, Sample, deal
 from benchmarks.versus_marks import OURS, Mark, contestants, load_marks
 from benchmarks.versus_tables import SUMMARIES, draw_curves, left_out_line, nearness_table, table
-from skin_synth.data import LabelledImages, load_split
-from skin_synth.evaluation import copies
+from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache, content_hash
-from skin_synth.evaluation.classifier import Classifier, default_steps, train_classifier
-from skin_synth.evaluation.features import Extractor, mobilenet, of_classifier
-from skin_synth.evaluation.manifold import coverage
-from skin_synth.evaluation.material import choose_floor
-from skin_synth.evaluation.memorization import Gallery, nearest
+from skin_synth.evaluation.features.classifier import Classifier, default_steps, train_classifier
+from skin_synth.evaluation.features.extractors import Extractor, mobilenet, of_classifier
+from skin_synth.evaluation.image_sets import choose_floor
+from skin_synth.evaluation.metrics import copies
+from skin_synth.evaluation.metrics.manifold import coverage
+from skin_synth.evaluation.metrics.nearest import Gallery, nearest
 from tfrecords_tools.atomic import new_file
-from tfrecords_tools.reader import fingerprint, read_info
+from tfrecords_tools.records.reader import fingerprint, read_info
 
 FLOOR = "floor"
 CLASSIFIER_SEED = 2_000

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.jackknife import GROUPS
 from benchmarks.versus_marks import OURS, Mark
-from skin_synth.evaluation.memorization import METRIC
+from skin_synth.evaluation.metrics.nearest import METRIC
 from tfrecords_tools.atomic import new_file
 
 SUMMARIES = ("whole", "mean over classes")

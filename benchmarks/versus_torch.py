@@ -26,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from skin_synth.presets import get_preset
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read_info
+from tfrecords_tools.records.reader import read_info
 
 ROOT = Path(__file__).parents[1]
 DTYPES = ("float32", "bfloat16")
@@ -184,8 +184,8 @@ def serve() -> None:
     import tensorflow as tf
 
     from benchmarks.step import matmul_rate, step_flops, window
-    from skin_synth.data import batches, load_split
-    from skin_synth.gan import ConditionalGAN
+    from skin_synth.data.pipeline import batches, load_split
+    from skin_synth.models.gan import ConditionalGAN
     from skin_synth.presets import Preset
 
     first = json.loads(sys.stdin.readline())

@@ -29,14 +29,14 @@ import keras
 import numpy as np
 
 import tfrecords_tools
-from skin_synth.data import LabelledImages, batches, load_split
-from skin_synth.evaluation.classifier import train_classifier
-from skin_synth.evaluation.features import Extractor, of_classifier
-from skin_synth.evaluation.fidelity import kernel_distance
-from skin_synth.gan import ConditionalGAN
+from skin_synth.data.pipeline import LabelledImages, batches, load_split
+from skin_synth.evaluation.features.classifier import train_classifier
+from skin_synth.evaluation.features.extractors import Extractor, of_classifier
+from skin_synth.evaluation.metrics.fidelity import kernel_distance
+from skin_synth.models.gan import ConditionalGAN
 from skin_synth.phantoms import write_folder
 from skin_synth.presets import Preset, get_preset
-from skin_synth.warm_start import inherit
+from skin_synth.training.warm_start import inherit
 
 KNOWN_CLASSES = 4
 LARGE = dataclasses.replace(

@@ -13,10 +13,10 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skin_synth.gan import ConditionalGAN
+    from skin_synth.models.gan import ConditionalGAN
     from skin_synth.presets import PRESETS, Preset, get_preset
     from skin_synth.pretrained import load_pretrained
-    from skin_synth.runs import load_run
+    from skin_synth.training.runs import load_run
 
 # On x86 CPUs without AVX512-VNNI TensorFlow leaves oneDNN off unless told: a training step of
 # derm-32 then takes 1.4 times as long (docs/results.md). It looks once, when it is imported.
@@ -34,12 +34,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ConditionalGAN": "skin_synth.gan",
+    "ConditionalGAN": "skin_synth.models.gan",
     "PRESETS": "skin_synth.presets",
     "Preset": "skin_synth.presets",
     "get_preset": "skin_synth.presets",
     "load_pretrained": "skin_synth.pretrained",
-    "load_run": "skin_synth.runs",
+    "load_run": "skin_synth.training.runs",
 }
 
 

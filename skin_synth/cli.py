@@ -11,7 +11,24 @@ from typing import NamedTuple
 
 from absl.flags import argparse_flags
 
-from skin_synth.common_flags import (
+from skin_synth.commands.evaluate import (
+    evaluate_flags,
+    reader_study_flags,
+    work_evaluate,
+    work_reader_study,
+)
+from skin_synth.commands.flag_types import (
+    balance_target,
+    positive_float,
+    positive_int,
+)
+from skin_synth.commands.provenance import (
+    is_synthetic_flags,
+    verify_manifest_flags,
+    work_is_synthetic,
+    work_verify_manifest,
+)
+from skin_synth.commands.shared_flags import (
     add_data,
     add_out,
     add_run,
@@ -19,25 +36,9 @@ from skin_synth.common_flags import (
     add_source,
     chosen_source,
 )
-from skin_synth.evaluation_commands import (
-    evaluate_flags,
-    reader_study_flags,
-    work_evaluate,
-    work_reader_study,
-)
-from skin_synth.flag_types import (
-    balance_target,
-    positive_float,
-    positive_int,
-)
-from skin_synth.manifest_commands import (
-    is_synthetic_flags,
-    verify_manifest_flags,
-    work_is_synthetic,
-    work_verify_manifest,
-)
-from skin_synth.training_command import train_flags, work_train
-from tfrecords_tools import command_line, quiet
+from skin_synth.commands.train import train_flags, work_train
+from tfrecords_tools import command_line
+from tfrecords_tools import tensorflow_import as quiet
 
 
 class Command(NamedTuple):
@@ -186,9 +187,9 @@ def _balance_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _balance(options: argparse.Namespace) -> None:
-    from skin_synth.evaluation.features import mobilenet
+    from skin_synth.evaluation.features.extractors import mobilenet
     from skin_synth.synthesis import balance
-    from skin_synth.synthesis.accounts import read_warnings
+    from skin_synth.synthesis.report import read_warnings
 
     balance(
         chosen_source(options),
@@ -224,8 +225,8 @@ def _export_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from skin_synth.runs import load_run
-    from skin_synth.serving import export
+    from skin_synth.saved_model.export import export
+    from skin_synth.training.runs import load_run
 
     run = load_run(options.run, options.checkpoint)
     version = export(run, options.out, report=options.report)

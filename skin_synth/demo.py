@@ -188,7 +188,7 @@ def _build(places: Places) -> None:
 
 
 def _train(places: Places, images: int, minutes: float) -> None:
-    from skin_synth.training import train
+    from skin_synth.training.trainer import train
 
     train(
         places.data,
@@ -202,21 +202,21 @@ def _train(places: Places, images: int, minutes: float) -> None:
 
 def _evaluate(places: Places) -> None:
     from skin_synth.evaluation import evaluate
-    from skin_synth.runs import load_run
+    from skin_synth.training.runs import load_run
 
     evaluate(load_run(places.run), places.data, places.report, overwrite=True)
 
 
 def _balance(places: Places) -> None:
-    from skin_synth.runs import load_run
     from skin_synth.synthesis import balance
+    from skin_synth.training.runs import load_run
 
     balance(load_run(places.run), places.data, places.balanced, overwrite=True)
 
 
 def _export(places: Places) -> None:
-    from skin_synth.runs import load_run
-    from skin_synth.serving import export
+    from skin_synth.saved_model.export import export
+    from skin_synth.training.runs import load_run
 
     export(load_run(places.run), places.model)
 

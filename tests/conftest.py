@@ -29,17 +29,17 @@ TINY = {
 
 UNTRACED = (
     "benchmarks/",
-    "skin_synth/evaluation/test_assessment.py",
-    "skin_synth/evaluation/test_drift.py",
-    "skin_synth/evaluation/test_utility.py",
-    "skin_synth/evaluation/test_verdict.py",
+    "skin_synth/evaluation/test_evaluator.py",
+    "skin_synth/evaluation/metrics/test_drift.py",
+    "skin_synth/evaluation/utility/test_study.py",
+    "skin_synth/evaluation/verdict/test_verdict.py",
     "skin_synth/synthesis/test_kills.py",
     "skin_synth/test_conformance.py",
-    "skin_synth/test_distribution.py",
-    "skin_synth/test_gan.py",
-    "skin_synth/test_machines.py",
+    "skin_synth/training/test_distribution.py",
+    "skin_synth/models/test_gan.py",
+    "skin_synth/training/test_machines.py",
     "skin_synth/test_phantoms.py",
-    "skin_synth/test_stops.py",
+    "skin_synth/training/test_stops.py",
 )
 """Tests that take most of the time and run hardly a line that others do not run: coverage is not
 measured in them, for until Python 3.12 that takes a third of the time of all that traces graphs."""
@@ -95,7 +95,7 @@ def tiny_preset():
 @pytest.fixture
 def eager_steps(monkeypatch):
     """Training without graphs: a step takes a second, but tracing one takes five."""
-    from skin_synth.gan import ConditionalGAN
+    from skin_synth.models.gan import ConditionalGAN
 
     compiled = ConditionalGAN.compile
 
@@ -108,7 +108,7 @@ def eager_steps(monkeypatch):
 @pytest.fixture(scope="session")
 def tiny_run(phantom_data, tiny_preset, tmp_path_factory):
     """A run of the tiny preset, trained for two thousand images."""
-    from skin_synth.training import train
+    from skin_synth.training.trainer import train
 
     directory = tmp_path_factory.mktemp("runs") / "tiny"
     return train(phantom_data, directory, preset=tiny_preset.name, images=2_000)

@@ -15,8 +15,9 @@ import tfrecords_tools
 from skin_synth.phantoms import CLASS_NAMES
 from tests.tfrecords_tools.conftest import noise, write_class_folders
 from tfrecords_tools.image_folder import write_image_folder
-from tfrecords_tools.schema import Record, serialize_record
-from tfrecords_tools.writer import encode_png, write_dataset
+from tfrecords_tools.images.image_file import encode_png
+from tfrecords_tools.records.schema import Record, serialize_record
+from tfrecords_tools.records.writer import write_dataset
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

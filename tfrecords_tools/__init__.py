@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from tfrecords_tools.builder import BuildReport, build
     from tfrecords_tools.errors import InputError
     from tfrecords_tools.inspector import inspect
-    from tfrecords_tools.reader import DatasetInfo, fingerprint, read, read_info, read_records
-    from tfrecords_tools.schema import Column, Record, parse_record, serialize_record
+    from tfrecords_tools.records.reader import (
+        DatasetInfo,
+        fingerprint,
+        read,
+        read_info,
+        read_records,
+    )
+    from tfrecords_tools.records.schema import Column, Record, parse_record, serialize_record
+    from tfrecords_tools.records.writer import write_dataset
     from tfrecords_tools.verifier import VerifyReport, verify
-    from tfrecords_tools.writer import write_dataset
 
 __all__ = [
     "BuildReport",
@@ -39,21 +45,21 @@ __all__ = [
 
 _HOMES = {
     "BuildReport": "builder",
-    "Column": "schema",
-    "DatasetInfo": "reader",
+    "Column": "records.schema",
+    "DatasetInfo": "records.reader",
     "InputError": "errors",
-    "Record": "schema",
+    "Record": "records.schema",
     "VerifyReport": "verifier",
     "build": "builder",
-    "fingerprint": "reader",
+    "fingerprint": "records.reader",
     "inspect": "inspector",
-    "parse_record": "schema",
-    "read": "reader",
-    "read_info": "reader",
-    "read_records": "reader",
-    "serialize_record": "schema",
+    "parse_record": "records.schema",
+    "read": "records.reader",
+    "read_info": "records.reader",
+    "read_records": "records.reader",
+    "serialize_record": "records.schema",
     "verify": "verifier",
-    "write_dataset": "writer",
+    "write_dataset": "records.writer",
 }
 
 

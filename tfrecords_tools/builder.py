@@ -21,22 +21,26 @@ from typing import Any
 import numpy as np
 
 from tfrecords_tools.atomic import check_apart, new_directory
-from tfrecords_tools.contact_sheets import Sheet, contact_sheet
-from tfrecords_tools.duplicates import copies, settle
-from tfrecords_tools.errors import InputError
-from tfrecords_tools.kept_splits import KeptSplits, read_kept_splits
-from tfrecords_tools.near_duplicates import (
+from tfrecords_tools.build_steps.contact_sheets import Sheet, contact_sheet
+from tfrecords_tools.build_steps.duplicates import copies, settle
+from tfrecords_tools.build_steps.first_pass import Spool
+from tfrecords_tools.build_steps.kept_splits import KeptSplits, read_kept_splits
+from tfrecords_tools.build_steps.near_duplicates import (
     NearDuplicates,
     find_across_splits,
     near_duplicates_csv,
 )
+from tfrecords_tools.build_steps.plan import Plan, Planner
+from tfrecords_tools.build_steps.prepare import Runner
+from tfrecords_tools.build_steps.report import build_report, rejected_csv
+from tfrecords_tools.build_steps.second_pass import Shard, divide, write_shard
+from tfrecords_tools.build_steps.splits import DEFAULT_SPLITS, check_shares
+from tfrecords_tools.build_steps.threads import ThreadRunner
+from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BEAM, BuildOptions
-from tfrecords_tools.plan import Plan, Planner
-from tfrecords_tools.preparation import Runner
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.reader import DatasetInfo, read_info
-from tfrecords_tools.report import build_report, rejected_csv
-from tfrecords_tools.schema import (
+from tfrecords_tools.records.reader import DatasetInfo, read_info
+from tfrecords_tools.records.schema import (
     BUILD_REPORT,
     CONTACT_SHEETS,
     DATASET_INFO,
@@ -44,14 +48,10 @@ from tfrecords_tools.schema import (
     REJECTED,
     shard_name,
 )
-from tfrecords_tools.shards import Shard, divide, write_shard
+from tfrecords_tools.records.writer import ShardedSplit, write_metadata
 from tfrecords_tools.sources import Rejection, Source, find
 from tfrecords_tools.sources.files import HIDDEN_FOLDER, has_image_suffix
 from tfrecords_tools.sources.label_map import EXCLUDED
-from tfrecords_tools.splits import DEFAULT_SPLITS, check_shares
-from tfrecords_tools.spool import Spool
-from tfrecords_tools.threads import ThreadRunner
-from tfrecords_tools.writer import ShardedSplit, write_metadata
 
 REPORTED_VERSIONS = ("numpy", "pillow", "tensorflow", "tensorflow-datasets")
 NOT_MEANT = (EXCLUDED, HIDDEN_FOLDER)
@@ -301,7 +301,7 @@ def _runner(options: BuildOptions, directory: Path) -> Runner:
     if options.runner != BEAM:
         return ThreadRunner(options.workers)
     try:
-        from tfrecords_tools.beam import BeamRunner
+        from tfrecords_tools.build_steps.beam import BeamRunner
     except ModuleNotFoundError as error:
         raise InputError(
             f"runner {BEAM!r} needs Apache Beam ({error}): pip install 'skin-synth[beam]'"

@@ -11,13 +11,14 @@ from typing import Any
 
 from absl.flags import argparse_flags
 
-from tfrecords_tools import command_line, quiet
-from tfrecords_tools.columns import parse_columns
+from tfrecords_tools import command_line
+from tfrecords_tools import tensorflow_import as quiet
+from tfrecords_tools.build_steps.splits import DEFAULT_SPLITS
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.extra_columns import parse_columns
 from tfrecords_tools.options import ENCODINGS, ORIGINAL, RESIZE_MODES, RUNNERS, BuildOptions
-from tfrecords_tools.schema import NEAR_DUPLICATES, REJECTED
-from tfrecords_tools.sources.listing import printable
-from tfrecords_tools.splits import DEFAULT_SPLITS
+from tfrecords_tools.records.schema import NEAR_DUPLICATES, REJECTED
+from tfrecords_tools.text import printable
 
 DEFAULT_SPLITS_TEXT = ",".join(f"{split}={share}" for split, share in DEFAULT_SPLITS.items())
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 from absl import app, flags
 
 from tfrecords_tools.errors import InputError, Stopped
-from tfrecords_tools.sources.listing import printable
+from tfrecords_tools.text import printable
 
 DONE, FAILED, WRONG_USAGE = range(3)
 INTERRUPTED = 130

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from tfrecords_tools.atomic import new_directory
-from tfrecords_tools.contact_sheets import numbered
+from tfrecords_tools.build_steps.contact_sheets import numbered
 from tfrecords_tools.csv_writing import csv_bytes
-from tfrecords_tools.reader import read, read_info
+from tfrecords_tools.records.reader import read, read_info
 
 IMAGES_CSV = "images.csv"
 COLUMNS = ("file", "split", "label", "image_id", "group", "origin")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import DatasetInfo, read, read_info
-from tfrecords_tools.schema import BUILD_REPORT, MISSING, NEAR_DUPLICATES, Record
+from tfrecords_tools.records.reader import DatasetInfo, read, read_info
+from tfrecords_tools.records.schema import BUILD_REPORT, MISSING, NEAR_DUPLICATES, Record
 
 
 def inspect(directory: str | os.PathLike[str]) -> list[str]:

@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Mapping
 
-from tfrecords_tools.columns import check_columns, parse_columns
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.schema import Column
+from tfrecords_tools.extra_columns import check_columns, parse_columns
+from tfrecords_tools.records.schema import Column
 
 ORIGINAL = "original"
 RESIZE_MODES = CROP, PAD, SQUASH = ("crop", "pad", "squash")

@@ -15,12 +15,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tfrecords_tools.build_steps.prepare import chunks
+from tfrecords_tools.build_steps.threads import ThreadRunner
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.images import RECORD_FORMATS, explain_failure, is_plain, pillows_limit_lifted
-from tfrecords_tools.preparation import chunks
+from tfrecords_tools.images.image_file import (
+    RECORD_FORMATS,
+    explain_failure,
+    is_plain,
+    pillows_limit_lifted,
+)
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.reader import DatasetInfo, read_info
-from tfrecords_tools.schema import (
+from tfrecords_tools.records.reader import DatasetInfo, read_info
+from tfrecords_tools.records.schema import (
     BUILD_REPORT,
     FLOAT,
     INT,
@@ -31,8 +37,7 @@ from tfrecords_tools.schema import (
     Record,
     parse_record,
 )
-from tfrecords_tools.tfrecord import DamagedRecord, read_all
-from tfrecords_tools.threads import ThreadRunner
+from tfrecords_tools.records.tfrecord import DamagedRecord, read_all
 
 CHUNK = 16
 """Records checked in one piece."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import skin_synth
 from skin_synth.pretrained import pack
-from skin_synth.serving.model_card import model_card, read_report
+from skin_synth.saved_model.model_card import model_card, read_report
 
 LICENCE = """
 ## Licence and citation

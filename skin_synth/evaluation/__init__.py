@@ -9,14 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skin_synth.evaluation.assessment import evaluate
-    from skin_synth.evaluation.report import Report
+    from skin_synth.evaluation.evaluator import evaluate
+    from skin_synth.evaluation.report.writer import Report
 
 __all__ = ["Report", "evaluate"]
 
 _HOMES = {
-    "Report": "skin_synth.evaluation.report",
-    "evaluate": "skin_synth.evaluation.assessment",
+    "Report": "skin_synth.evaluation.report.writer",
+    "evaluate": "skin_synth.evaluation.evaluator",
 }
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.serving.export import LABELS
-from skin_synth.serving.model_card import MODEL_CARD
-from skin_synth.serving.origin import Origin, read_origin
-from skin_synth.signatures import paint_rows
+from skin_synth.saved_model.export import LABELS
+from skin_synth.saved_model.model_card import MODEL_CARD
+from skin_synth.saved_model.origin import Origin, read_origin
+from skin_synth.saved_model.sampler import paint_rows
 from tfrecords_tools.errors import InputError
 
 ROOT = Path(__file__).parent

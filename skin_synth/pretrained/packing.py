@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from skin_synth.pretrained.loading import VERSION
-from skin_synth.runs import Run
-from skin_synth.serving.export import write_version
-from skin_synth.serving.origin import ORIGIN
+from skin_synth.saved_model.export import write_version
+from skin_synth.saved_model.origin import ORIGIN
+from skin_synth.training.runs import Run
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 

@@ -12,9 +12,9 @@ from types import TracebackType
 import numpy as np
 from PIL import Image
 
-from skin_synth.integers import as_int64
 from skin_synth.provenance import Provenance, encode_synthetic, pixels_sha256
-from skin_synth.serving.origin import Origin, read_origin
+from skin_synth.saved_model.int64 import as_int64
+from skin_synth.saved_model.origin import Origin, read_origin
 from skin_synth.serving.transports import (
     Answer,
     Grpc,

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from skin_synth.data import LabelledImages, load_split
-from skin_synth.evaluation.features import Extractor
-from skin_synth.evaluation.material import RUN, inputs_of
+from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.evaluation.features.extractors import Extractor
+from skin_synth.generator import RUN, ImageGenerator, inputs_of
 from skin_synth.provenance import MANIFEST, manifest_csv, software_versions
-from skin_synth.synthesis.accounts import (
+from skin_synth.synthesis.candidates import Drawer, Drawing, WorkDirectory
+from skin_synth.synthesis.filters import Gauge, make_gauge
+from skin_synth.synthesis.generation import Painted, check_data, sign
+from skin_synth.synthesis.report import (
     BALANCE_REPORT,
     CANDIDATES,
     Account,
@@ -22,16 +25,13 @@ from skin_synth.synthesis.accounts import (
     report_json,
     write_sheets,
 )
-from skin_synth.synthesis.candidates import Drawer, Drawing, WorkDirectory
-from skin_synth.synthesis.filters import Gauge, make_gauge
-from skin_synth.synthesis.painting import Painted, Source, check_data, sign
 from skin_synth.synthesis.targets import MAX, Target, missing
 from tfrecords_tools.atomic import check_apart
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.image_folder import write_image_folder
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.reader import DatasetInfo, read_info, read_records
-from tfrecords_tools.schema import (
+from tfrecords_tools.records.reader import DatasetInfo, read_info, read_records
+from tfrecords_tools.records.schema import (
     MISSING,
     ORIGIN_SYNTHETIC,
     TEST,
@@ -41,7 +41,7 @@ from tfrecords_tools.schema import (
     parse_record,
     serialize_record,
 )
-from tfrecords_tools.writer import write_dataset
+from tfrecords_tools.records.writer import write_dataset
 
 ALL, COPIES = FILTERS = ("all", "copies")
 """All tests of `filters`, or exact copies alone."""
@@ -50,7 +50,7 @@ LARGEST_SEED = 2**62 - 1
 
 
 def balance(
-    run: Source,
+    run: ImageGenerator,
     data: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
@@ -217,7 +217,7 @@ def _draw_all(drawer: Drawer, wanted: dict[str, int]) -> Iterator[Drawing]:
 
 
 def _signed(
-    drawing: Drawing, run: Source, training: LabelledImages, truncation: float
+    drawing: Drawing, run: ImageGenerator, training: LabelledImages, truncation: float
 ) -> Iterator[Painted]:
     for chunk in drawing.chunks:
         for row, image in zip(chunk.kept, chunk.images, strict=True):

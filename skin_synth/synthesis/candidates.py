@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from skin_synth.data import LabelledImages
-from skin_synth.evaluation.memorization import Gallery, nearest
-from skin_synth.locks import locked
+from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.metrics.nearest import Gallery, nearest
+from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis.filters import (
     EXACT_COPY,
@@ -27,8 +27,8 @@ from skin_synth.synthesis.filters import (
     Scores,
     distinct,
 )
-from skin_synth.synthesis.painting import Source
 from tfrecords_tools.atomic import new_file
+from tfrecords_tools.locks import locked
 
 CHUNK = 128
 """Candidates drawn and judged at a time, at the most."""
@@ -166,7 +166,7 @@ class Drawer:
 
     def __init__(
         self,
-        source: Source,
+        source: ImageGenerator,
         training: LabelledImages,
         gauge: Gauge | None,
         work: WorkDirectory,

@@ -10,11 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from skin_synth.data import LabelledImages
-from skin_synth.evaluation.classifier import Classifier, train_classifier
-from skin_synth.evaluation.copies import PERCENTILE
-from skin_synth.evaluation.manifold import realism
-from skin_synth.evaluation.memorization import Gallery, nearest
+from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.features.classifier import Classifier, train_classifier
+from skin_synth.evaluation.metrics.copies import PERCENTILE
+from skin_synth.evaluation.metrics.manifold import realism
+from skin_synth.evaluation.metrics.nearest import Gallery, nearest
 from tfrecords_tools.atomic import new_file
 
 KEPT = "kept"

@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import MANIFEST, Provenance, pixels_sha256, read_manifest
-from skin_synth.synthesis.painting import CHUNK, Source
+from skin_synth.synthesis.generation import CHUNK
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.reader import read, read_info, read_records
-from tfrecords_tools.schema import DATASET_INFO, ORIGIN_SYNTHETIC, TRAIN, parse_record
+from tfrecords_tools.records.reader import read, read_info, read_records
+from tfrecords_tools.records.schema import DATASET_INFO, ORIGIN_SYNTHETIC, TRAIN, parse_record
 
 TOLERANCE = 1
 """Grey levels by which an image may differ that another machine or TensorFlow made."""
@@ -69,7 +70,7 @@ class Verification:
 
 def verify_manifest(
     directory: str | os.PathLike[str],
-    source: Source,
+    source: ImageGenerator,
     *,
     count: int | None = None,
     seed: int = 0,
@@ -138,7 +139,7 @@ def _real_records(place: Path, split: str) -> Iterator[bytes]:
             yield serialized
 
 
-def _check_source(place: Path, rows: Sequence[Provenance], source: Source) -> None:
+def _check_source(place: Path, rows: Sequence[Provenance], source: ImageGenerator) -> None:
     for row in rows:
         if row.checkpoint_hash != source.checkpoint_hash or row.run_id != source.run_id:
             raise InputError(
@@ -211,7 +212,9 @@ def _encoded(place: Path) -> Mapping[str, bytes]:
     }
 
 
-def _again(rows: Sequence[Provenance], source: Source) -> Iterator[tuple[Provenance, np.ndarray]]:
+def _again(
+    rows: Sequence[Provenance], source: ImageGenerator
+) -> Iterator[tuple[Provenance, np.ndarray]]:
     for truncation in sorted({row.truncation for row in rows}):
         same = [row for row in rows if row.truncation == truncation]
         for start in range(0, len(same), CHUNK):

@@ -13,7 +13,7 @@ from benchmarks.jackknife import (
     Sample,
     deal,
 )
-from skin_synth.evaluation.fidelity import kernel_distance
+from skin_synth.evaluation.metrics.fidelity import kernel_distance
 
 
 def sample(rng, n, *, shift=0.0, classes=2, whole=None, lesions=None):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks import baselines, versus
-from skin_synth.data import load_split
+from skin_synth.data.pipeline import load_split
 from skin_synth.presets import override
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import fingerprint
+from tfrecords_tools.records.reader import fingerprint
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from benchmarks import versus_report
 from benchmarks.versus_marks import load_marks
 from benchmarks.versus_tables import left_out_line
-from skin_synth.data import load_split
+from skin_synth.data.pipeline import load_split
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import fingerprint
+from tfrecords_tools.records.reader import fingerprint
 
 
 def plant(out, data, contestant, noise, *, seed=0, threads=1, marks=(1.0, 2.0), **preset):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfrecords_tools.reader import read_info, read_records
-from tfrecords_tools.schema import parse_record, serialize_record
-from tfrecords_tools.writer import write_dataset
+from tfrecords_tools.records.reader import read_info, read_records
+from tfrecords_tools.records.schema import parse_record, serialize_record
+from tfrecords_tools.records.writer import write_dataset
 
 
 def rewritten(data, splits, out):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skin_synth import augment, losses
+from skin_synth import augment
+from skin_synth.models import losses
 
 SIZE = 12
 

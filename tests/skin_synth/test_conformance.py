@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skin_synth.gan import METRICS, ConditionalGAN
-from skin_synth.hardware import POLICIES
+from skin_synth.models.gan import METRICS, ConditionalGAN
+from skin_synth.models.hardware import POLICIES
 from skin_synth.presets import PRESETS, get_preset
-from tests.skin_synth.two_devices import run_with_devices
+from tests.skin_synth.training.two_devices import run_with_devices
 
 NAMES = ("a", "b", "c")
 SHIPPED = tuple(name for name in PRESETS if name.startswith("derm-"))

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from skin_synth import demo
-from skin_synth.evaluation import classifier
+from skin_synth.evaluation.features import classifier
 from tfrecords_tools.errors import InputError
 
 COUNTS = (24, 20, 16, 16, 16, 16, 16)
@@ -45,7 +45,7 @@ def run(out, news):
 
 
 def test_the_whole_road(news_of_two_starts):
-    from tfrecords_tools.reader import read_info
+    from tfrecords_tools.records.reader import read_info
 
     places, _, news = news_of_two_starts
     assert (places.report / "report.html").read_text().startswith("<!DOCTYPE html")

@@ -107,8 +107,8 @@ def test_mean_colour_does_not_tell_the_classes_apart(two_collections):
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_a_small_cnn_tells_the_classes_apart(size, two_collections):
-    from skin_synth.data import LabelledImages
-    from skin_synth.evaluation.classifier import train_classifier
+    from skin_synth.data.pipeline import LabelledImages
+    from skin_synth.evaluation.features.classifier import train_classifier
 
     (train, train_labels), (test, test_labels) = (
         two_collections

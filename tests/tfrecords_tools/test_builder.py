@@ -17,11 +17,14 @@ from PIL import Image
 
 from tests.files import contents
 from tests.tfrecords_tools.conftest import CLASSES, noise
-from tfrecords_tools import builder, shards, spool, writer
+from tfrecords_tools import builder
+from tfrecords_tools.build_steps import first_pass as spool
+from tfrecords_tools.build_steps import second_pass as shards
 from tfrecords_tools.builder import BuildReport, build
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read_info, read_records
-from tfrecords_tools.schema import SPLITS, Record, parse_record
+from tfrecords_tools.records import writer
+from tfrecords_tools.records.reader import read_info, read_records
+from tfrecords_tools.records.schema import SPLITS, Record, parse_record
 from tfrecords_tools.verifier import verify
 
 rewrite = builder._rewrite

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.tfrecords_tools.conftest import noise
+from tests.tfrecords_tools.images.test_perceptual_hash import picture
 from tests.tfrecords_tools.test_builder import COLUMNS, everything, lesions, records, rejected, save
-from tests.tfrecords_tools.test_perceptual import picture
 from tfrecords_tools.builder import build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.verifier import verify

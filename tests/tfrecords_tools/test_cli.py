@@ -18,7 +18,7 @@ from PIL import Image
 from tests.files import files_of_at_most
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools import cli
-from tfrecords_tools.reader import read_info
+from tfrecords_tools.records.reader import read_info
 
 CONTRACT = (
     "build I --out D --name n",
@@ -160,7 +160,7 @@ def test_every_option_arrives(folders, tmp_path, capsys):
 
 
 def test_search_that_was_cut_short_is_told(folders, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("tfrecords_tools.near_duplicates.MAX_CANDIDATES", 0)
+    monkeypatch.setattr("tfrecords_tools.build_steps.near_duplicates.MAX_CANDIDATES", 0)
     for number in range(12):
         Image.new("RGB", (9 + number, 9), (number, 0, 0)).save(
             folders / "naevus" / f"f{number}.png"

@@ -34,7 +34,11 @@ def test_what_is_no_text():
 
 
 def test_returns_in_near_duplicates():
-    from tfrecords_tools.near_duplicates import NearDuplicate, NearDuplicates, near_duplicates_csv
+    from tfrecords_tools.build_steps.near_duplicates import (
+        NearDuplicate,
+        NearDuplicates,
+        near_duplicates_csv,
+    )
 
     found = NearDuplicates((NearDuplicate(0, 1, "none", 1.0),), cut_short=False)
     content = near_duplicates_csv(found, ["a\rb", "c"], {0: "train", 1: "test"})

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tfrecords_tools import build, read, verify
-from tfrecords_tools.schema import SPLITS
-from tfrecords_tools.splits import DEFAULT_SPLITS
+from tfrecords_tools.build_steps.splits import DEFAULT_SPLITS
+from tfrecords_tools.records.schema import SPLITS
 
 pytestmark = [
     pytest.mark.real,

@@ -17,9 +17,9 @@ from PIL import Image
 from tests.tfrecords_tools import encoding, hostile
 from tests.tfrecords_tools.conftest import noise, write_class_folders
 from tfrecords_tools import build, read, verify
-from tfrecords_tools.images import Rejected, prepare
+from tfrecords_tools.images.image_file import Rejected, prepare
 from tfrecords_tools.options import ImageOptions
-from tfrecords_tools.schema import SPLITS
+from tfrecords_tools.records.schema import SPLITS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::Warning:PIL")
 REASONS = {"damaged", "truncated", "not_an_image", "too_large", "too_small", "animated", "empty"}

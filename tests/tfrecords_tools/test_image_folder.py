@@ -9,9 +9,10 @@ import pytest
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.image_folder import write_image_folder
-from tfrecords_tools.reader import read, read_info
-from tfrecords_tools.schema import Record, serialize_record
-from tfrecords_tools.writer import encode_png, write_dataset
+from tfrecords_tools.images.image_file import encode_png
+from tfrecords_tools.records.reader import read, read_info
+from tfrecords_tools.records.schema import Record, serialize_record
+from tfrecords_tools.records.writer import write_dataset
 
 
 def rows_of(folder):

@@ -8,9 +8,10 @@ import pytest
 
 from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.inspector import inspect
-from tfrecords_tools.reader import read_info
-from tfrecords_tools.schema import (
+from tfrecords_tools.records.reader import read_info
+from tfrecords_tools.records.schema import (
     BUILD_REPORT,
     FLOAT,
     INT,
@@ -20,7 +21,7 @@ from tfrecords_tools.schema import (
     Record,
     serialize_record,
 )
-from tfrecords_tools.writer import encode_png, write_dataset
+from tfrecords_tools.records.writer import write_dataset
 
 
 def test_table_of_a_build(small_data):

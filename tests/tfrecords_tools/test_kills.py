@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.files import contents
-from tests.tfrecords_tools.test_perceptual import picture
+from tests.tfrecords_tools.images.test_perceptual_hash import picture
 from tfrecords_tools import build, read_info, verify
 from tfrecords_tools.errors import InputError
 

@@ -8,7 +8,7 @@ import pytest
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions, ImageOptions
-from tfrecords_tools.schema import Column
+from tfrecords_tools.records.schema import Column
 
 
 def test_defaults():

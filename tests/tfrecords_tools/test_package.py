@@ -23,7 +23,8 @@ def test_unknown_name():
 
 def test_names_and_options_load_no_tensorflow():
     code = (
-        "import sys, tfrecords_tools.schema, tfrecords_tools.options, tfrecords_tools.atomic\n"
+        "import sys, tfrecords_tools.options, tfrecords_tools.atomic\n"
+        "import tfrecords_tools.records.schema\n"
         "from tfrecords_tools import InputError, Record\n"
         "sys.exit('tensorflow' in sys.modules or 'PIL' in sys.modules)"
     )

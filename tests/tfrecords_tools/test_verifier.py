@@ -13,13 +13,15 @@ from PIL import Image
 
 from tests.tfrecords_tools import encoding
 from tests.tfrecords_tools.conftest import noise
-from tfrecords_tools import build, writer
+from tfrecords_tools import build
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read, read_info
-from tfrecords_tools.schema import Record, parse_record, serialize_record
-from tfrecords_tools.tfrecord import RecordWriter, read_file
+from tfrecords_tools.images.image_file import encode_png
+from tfrecords_tools.records import writer
+from tfrecords_tools.records.reader import read, read_info
+from tfrecords_tools.records.schema import Record, parse_record, serialize_record
+from tfrecords_tools.records.tfrecord import RecordWriter, read_file
+from tfrecords_tools.records.writer import write_dataset
 from tfrecords_tools.verifier import verify
-from tfrecords_tools.writer import encode_png, write_dataset
 
 GOOD = Record(image=encode_png(noise(0, 16, 16)), label=1, image_id="odd", group="odd")
 

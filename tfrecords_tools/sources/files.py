@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.sources.listing import Rejection, printable
+from tfrecords_tools.sources.listing import Rejection
+from tfrecords_tools.text import printable
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".jp2")

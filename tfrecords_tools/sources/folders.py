@@ -7,17 +7,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.schema import TEST, TRAIN, VALIDATION
+from tfrecords_tools.records.schema import TEST, TRAIN, VALIDATION
 from tfrecords_tools.sources.files import HIDDEN_FOLDER, walk
 from tfrecords_tools.sources.listing import (
     ImageRecord,
     Rejection,
     Source,
     check_collisions,
-    few,
     make_source,
-    normalise,
 )
+from tfrecords_tools.text import few, normalise
 
 SPLIT_NAMES = {
     "train": TRAIN,

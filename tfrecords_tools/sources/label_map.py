@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.sources.listing import Rejection, Source, few, make_source, normalise
+from tfrecords_tools.sources.listing import Rejection, Source, make_source
+from tfrecords_tools.text import few, normalise
 
 COLUMNS = ("from", "to")
 EXCLUDED = "label_excluded"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.schema import Column, Value
-
-NAMED_IN_MESSAGES = 5
+from tfrecords_tools.records.schema import Column, Value
+from tfrecords_tools.text import few
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,16 +101,6 @@ def make_source(
     return Source(root, records, rejections, names, columns)
 
 
-def normalise(name: str) -> str:
-    """A label or group as the data set holds it: stripped, in Unicode's composed form (NFC)."""
-    return composed(name.strip())
-
-
-def composed(name: str) -> str:
-    """A name in Unicode's composed form (NFC), in which ids and names of files are compared."""
-    return unicodedata.normalize("NFC", name)
-
-
 def check_collisions(raw_labels: Mapping[str, Collection[str]]) -> None:
     """Fails where several names become one label.
 
@@ -129,14 +116,3 @@ def check_collisions(raw_labels: Mapping[str, Collection[str]]) -> None:
                 f"the names {sorted(raw)} are all label {label!r} once stripped and normalised: "
                 "rename all but one"
             )
-
-
-def printable(name: str) -> str:
-    r"""A file name in UTF-8, undecodable bytes as `\xNN`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def few(names: list[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - NAMED_IN_MESSAGES} more" if len(names) > NAMED_IN_MESSAGES else ""
-    return ", ".join(names[:NAMED_IN_MESSAGES]) + more

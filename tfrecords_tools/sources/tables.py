@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tfrecords_tools.columns import is_missing, parse_cell
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.extra_columns import is_missing, parse_cell
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.schema import SPLITS, Value
+from tfrecords_tools.records.schema import SPLITS, Value
 from tfrecords_tools.sources.files import walk
 from tfrecords_tools.sources.folders import as_split
 from tfrecords_tools.sources.listing import (
@@ -24,9 +24,9 @@ from tfrecords_tools.sources.listing import (
     Source,
     check_collisions,
     make_source,
-    normalise,
 )
-from tfrecords_tools.sources.matching import match
+from tfrecords_tools.sources.match_ids import match
+from tfrecords_tools.text import normalise
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def large_phantom_data(tmp_path_factory):
 @pytest.fixture(scope="session")
 def make_run(large_phantom_data):
     """Makes a run that was trained on `large_phantom_data` and paints with a given function."""
-    from tfrecords_tools.reader import fingerprint, read_info
+    from tfrecords_tools.records.reader import fingerprint, read_info
 
     names, found = read_info(large_phantom_data).class_names, fingerprint(large_phantom_data)
     return lambda paint=fresh_phantom: FakeRun(names, found, paint)
@@ -74,8 +74,8 @@ def make_run(large_phantom_data):
 @pytest.fixture(scope="session")
 def trained(large_phantom_data):
     """A classifier of the real phantoms."""
-    from skin_synth.data import load_split
-    from skin_synth.evaluation.classifier import train_classifier
+    from skin_synth.data.pipeline import load_split
+    from skin_synth.evaluation.features.classifier import train_classifier
 
     return train_classifier(load_split(large_phantom_data, "train"), seed=0, steps=STEPS)
 
@@ -83,7 +83,7 @@ def trained(large_phantom_data):
 @pytest.fixture(scope="session")
 def phantoms(make_run, large_phantom_data):
     """Material of a perfect generator: it paints fresh phantoms."""
-    from skin_synth.evaluation.material import gather
+    from skin_synth.evaluation.image_sets import gather
 
     return gather(make_run(), large_phantom_data, seed=0)
 
@@ -91,8 +91,8 @@ def phantoms(make_run, large_phantom_data):
 @pytest.fixture(scope="session")
 def studied(make_run, large_phantom_data, trained):
     """A utility study of a perfect generator, as short as it can be."""
-    from skin_synth.evaluation.features import of_classifier
-    from skin_synth.evaluation.utility import study
+    from skin_synth.evaluation.features.extractors import of_classifier
+    from skin_synth.evaluation.utility.study import study
 
     return study(
         make_run(),
@@ -139,7 +139,7 @@ def trial_labels(count=TRIED):
 
 
 def trial_split(seed, count=TRIED):
-    from skin_synth.data import LabelledImages
+    from skin_synth.data.pipeline import LabelledImages
 
     labels = trial_labels(count)
     ids = tuple(f"{seed}/{row}" for row in range(len(labels)))
@@ -158,14 +158,14 @@ class Trial:
     cache: object
 
     def material(self, synthetic, asked=None, **changes):
-        from skin_synth.evaluation.material import Material
+        from skin_synth.evaluation.image_sets import Material
 
         asked = trial_labels() if asked is None else asked
         real = {"train": self.train, "test": self.test, "floor": self.floor, **changes}
         return Material(**real, floor_held_out=len(self.floor), synthetic=synthetic, asked=asked)
 
     def examination(self, synthetic, *, cache=None, seed=0, **options):
-        from skin_synth.evaluation.examination import Examination
+        from skin_synth.evaluation.measurements import Examination
 
         material = self.material(synthetic, **options)
         cache = self.cache if cache is None else cache
@@ -185,16 +185,16 @@ class Trial:
         }
 
     def verdict(self, synthetic, **options):
-        from skin_synth.evaluation.verdict import judge_all
+        from skin_synth.evaluation.verdict.verdict import judge_all
 
         return judge_all(self.results(synthetic, **options))
 
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory):
-    from skin_synth.evaluation import features
     from skin_synth.evaluation.cache import Cache
-    from skin_synth.evaluation.classifier import train_classifier
+    from skin_synth.evaluation.features import extractors as features
+    from skin_synth.evaluation.features.classifier import train_classifier
 
     train, test, floor = (trial_split(seed) for seed in (1, 2, 3))
     extractor = features.of_classifier(train_classifier(train, seed=0, steps=60))

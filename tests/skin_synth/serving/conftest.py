@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def served_version(tiny_run, tmp_path_factory):
-    from skin_synth.serving import export
+    from skin_synth.saved_model.export import export
 
     return export(tiny_run, tmp_path_factory.mktemp("served") / "skin")
 

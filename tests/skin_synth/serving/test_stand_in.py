@@ -26,7 +26,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from skin_synth.serving.warmup import WARMUP
+from skin_synth.saved_model.warmup import WARMUP
 from tests.skin_synth.serving.stand_in import ALLOWED_SIZES, MAX_BATCH_SIZE, MODEL, StandIn
 
 REQUESTS = int(os.environ.get("SKIN_SYNTH_REQUESTS", "400"))

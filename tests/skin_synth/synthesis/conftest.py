@@ -61,21 +61,21 @@ def fresh(label, seed):
 
 @pytest.fixture(scope="session")
 def training(phantom_data):
-    from skin_synth.data import load_split
+    from skin_synth.data.pipeline import load_split
 
     return load_split(phantom_data, "train")
 
 
 @pytest.fixture(scope="session")
 def held_out(phantom_data):
-    from skin_synth.data import load_split
+    from skin_synth.data.pipeline import load_split
 
     return load_split(phantom_data, "validation")
 
 
 @pytest.fixture(scope="session")
 def painter(phantom_data, training):
-    from tfrecords_tools.reader import fingerprint
+    from tfrecords_tools.records.reader import fingerprint
 
     return Painter(training.class_names, fingerprint(phantom_data), phantom_data, training)
 

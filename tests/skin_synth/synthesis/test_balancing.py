@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 import tfrecords_tools
-from skin_synth.data import load_split
-from skin_synth.evaluation.memorization import nearest
+from skin_synth.data.pipeline import load_split
+from skin_synth.evaluation.metrics.nearest import nearest
 from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis import balance
 from skin_synth.synthesis.candidates import CHUNK, PATIENCE, START, WorkDirectory
@@ -29,9 +29,9 @@ from tests.skin_synth.synthesis.conftest import (
     STEPS,
 )
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import fingerprint, read_info, read_records
-from tfrecords_tools.schema import parse_record
-from tfrecords_tools.writer import write_dataset
+from tfrecords_tools.records.reader import fingerprint, read_info, read_records
+from tfrecords_tools.records.schema import parse_record
+from tfrecords_tools.records.writer import write_dataset
 
 TARGET = 24
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skin_synth.evaluation.memorization import nearest
+from skin_synth.evaluation.metrics.nearest import nearest
 from skin_synth.synthesis.filters import (
     KEPT,
     NEAR_TRAINING,

@@ -23,7 +23,7 @@ PATIENCE = 300
 DRIVER = """
 import os, sys
 import tensorflow, tensorflow_datasets
-from skin_synth.runs import load_run
+from skin_synth.training.runs import load_run
 from skin_synth.serving import export
 from skin_synth.synthesis import balance
 

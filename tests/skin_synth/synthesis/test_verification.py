@@ -20,8 +20,8 @@ from skin_synth.provenance import (
 from skin_synth.synthesis import balance, generate_images, verify_manifest
 from tests.skin_synth.rewriting import rewritten
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.reader import read_records
-from tfrecords_tools.schema import SPLITS, parse_record, serialize_record
+from tfrecords_tools.records.reader import read_records
+from tfrecords_tools.records.schema import SPLITS, parse_record, serialize_record
 
 COUNT = 12
 

@@ -1,0 +1,107 @@
+"""Commands that judge synthetic images."""
+
+from __future__ import annotations
+
+import argparse
+
+from skin_synth.commands.flag_types import positive_int, ratio_list
+from skin_synth.commands.shared_flags import add_data, add_out, add_seed, add_source, chosen_source
+
+
+def evaluate_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags of `evaluate`."""
+    add_source(parser)
+    add_data(parser)
+    add_out(parser, "new directory for report.json, report.html and image grids")
+    parser.add_argument(
+        "--features",
+        default="classifier",
+        metavar="NAME",
+        help="what images are compared by: classifier (trained on the real training split, needs "
+        "no download), mobilenet (needs --weights), inception (ImageNet weights, downloaded "
+        "unless --weights is given), or a saved Keras model, FILE.keras (default: %(default)s)",
+    )
+    parser.add_argument("--weights", metavar="FILE", help="weights file of mobilenet or inception")
+    parser.add_argument(
+        "--seeds",
+        type=positive_int,
+        default=3,
+        metavar="N",
+        help="sets of synthetic images over which the Fréchet distance is spread "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="intermediate results, from which a second start resumes (default: OUT.cache)",
+    )
+    parser.add_argument(
+        "--utility",
+        action="store_true",
+        help="also train classifiers with and without the synthetic images and say whether they "
+        "help; resumes from the cache (default: not measured)",
+    )
+    parser.add_argument(
+        "--utility_seeds",
+        type=positive_int,
+        metavar="N",
+        help="with --utility: trainings of each arm, 2 or more (default: 5)",
+    )
+    parser.add_argument(
+        "--ratios",
+        type=ratio_list,
+        metavar="R,R",
+        help="with --utility: synthetic images for each real one (default: 0.25,1,4)",
+    )
+    add_seed(parser, "the synthetic images and the classifier")
+
+
+def work_evaluate(options: argparse.Namespace) -> None:
+    """Runs `evaluate`."""
+    from skin_synth.evaluation import evaluate
+
+    evaluate(
+        chosen_source(options),
+        options.data,
+        options.out,
+        features=options.features,
+        weights=options.weights,
+        seed=options.seed,
+        seeds=options.seeds,
+        cache=options.cache,
+        utility=options.utility,
+        utility_seeds=options.utility_seeds,
+        ratios=options.ratios,
+        overwrite=options.overwrite,
+    )
+    print(f"{options.out}: open report.html in a browser")
+
+
+def reader_study_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags of `reader-study`."""
+    add_source(parser)
+    add_data(parser)
+    add_out(parser, "new directory for the sheet, the answer form and the key")
+    parser.add_argument(
+        "--per_class",
+        type=positive_int,
+        default=8,
+        metavar="N",
+        help="real images of a class, and as many synthetic ones (default: %(default)s)",
+    )
+    add_seed(parser, "the choice, the synthetic images and their order")
+
+
+def work_reader_study(options: argparse.Namespace) -> None:
+    """Runs `reader-study`."""
+    from skin_synth.evaluation.report.reader_study import write_reader_study
+
+    write_reader_study(
+        chosen_source(options),
+        options.data,
+        options.out,
+        per_class=options.per_class,
+        seed=options.seed,
+        overwrite=options.overwrite,
+    )
+    print(f"{options.out}: give readers sheet.html and answers.csv; keep key.csv")

@@ -1,0 +1,158 @@
+"""The command that trains."""
+
+from __future__ import annotations
+
+import argparse
+
+from skin_synth.commands.flag_types import (
+    device_count,
+    mebibytes,
+    positive_float,
+    positive_int,
+    seed_number,
+)
+from skin_synth.commands.shared_flags import add_data
+from skin_synth.presets import DEFAULT_PRESET, PRESETS
+from skin_synth.training.checkpoints import KEPT
+
+
+def train_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags of `train`."""
+    add_data(parser)
+    parser.add_argument(
+        "--run",
+        required=True,
+        metavar="RUN",
+        help="run directory, made where there is none; the same command again resumes",
+    )
+    parser.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        metavar="NAME",
+        help=f"one of {', '.join(PRESETS)} (default: that of the run; {DEFAULT_PRESET} if new, or "
+        "that of --init_from)",
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        metavar="FIELD=VALUE",
+        help="another value of a field of a new run's preset, such as gamma=1 or "
+        "learning_rate=4e-4:1e-4, its start and end; may be repeated (default: the preset's)",
+    )
+    parser.add_argument(
+        "--images",
+        type=positive_int,
+        metavar="N",
+        help="stop once the run has seen N images (default: the whole schedule)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=positive_float,
+        metavar="M",
+        help="stop after M minutes of training, reading the data not counted (default: no limit)",
+    )
+    parser.add_argument(
+        "--schedule_images",
+        type=positive_int,
+        metavar="N",
+        help="let the learning rate and the other schedules of a new run end at N images: what you "
+        "mean to train for (default: the preset's)",
+    )
+    parser.add_argument(
+        "--schedule_minutes",
+        type=positive_float,
+        metavar="M",
+        help="let the schedules of a new run end after as many images as this machine trains on in "
+        "M minutes, by the speed of a few steps (default: the preset's)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=seed_number,
+        metavar="S",
+        help="seed of weights, batches, latents and augmentation "
+        "(default: that of the run; 0 if new)",
+    )
+    parser.add_argument(
+        "--policy",
+        metavar="NAME",
+        help="float32, mixed_bfloat16 or mixed_float16 (default: that of the run; the fast one of "
+        "this machine if new)",
+    )
+    parser.add_argument(
+        "--init_from",
+        metavar="RUN",
+        help="start a new run from the last checkpoint of this one: other classes, a wider preset "
+        "or larger images (default: fresh weights)",
+    )
+    parser.add_argument(
+        "--features",
+        metavar="NAME",
+        help="what validation compares images by: classifier (trained on the real training split) "
+        "or mobilenet (needs --weights) (default: those of the run; classifier if new)",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights file of mobilenet (default: that of the run)",
+    )
+    parser.add_argument(
+        "--keep",
+        type=positive_int,
+        default=KEPT,
+        metavar="N",
+        help="checkpoints that stay beside the best one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cache_limit",
+        type=mebibytes,
+        metavar="MIB",
+        help="stream the training images from the shards if they take more MiB decoded than this; "
+        "changes no result (default: a quarter of the memory)",
+    )
+    parser.add_argument(
+        "--devices",
+        type=device_count,
+        default=1,
+        metavar="N",
+        help="share each batch between N devices of this machine, or all of them: a number or all; "
+        "several machines by TF_CONFIG, see docs/training.md (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="record a few steps for TensorBoard's profiler, in RUN/logs (default: do not)",
+    )
+    parser.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="only tell time, memory, parameters and the smallest class; write nothing",
+    )
+
+
+def work_train(options: argparse.Namespace) -> None:
+    """Trains, and says how far the run has come."""
+    from skin_synth.training.trainer import train
+
+    run = train(
+        options.data,
+        options.run,
+        preset=options.preset,
+        overrides=options.overrides,
+        images=options.images,
+        minutes=options.minutes,
+        schedule_images=options.schedule_images,
+        schedule_minutes=options.schedule_minutes,
+        seed=options.seed,
+        policy=options.policy,
+        init_from=options.init_from,
+        features=options.features,
+        weights=options.weights,
+        keep=options.keep,
+        cache_limit=options.cache_limit,
+        devices=options.devices,
+        profile=options.profile,
+        dry_run=options.dry_run,
+    )
+    if run is not None:
+        print(f"{options.run}: run {run.run_id} has seen {run.images_seen:,} images")

@@ -1,0 +1,5 @@
+"""From a data set directory to batches of images, each a pure function of (seed, step)."""
+
+from skin_synth.data.pipeline import LabelledImages, batches, load_split, mix
+
+__all__ = ["LabelledImages", "batches", "load_split", "mix"]

@@ -1,0 +1,302 @@
+"""From a data set directory to batches of uint8 images, each a pure function of (seed, step)."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from skin_synth.augment import SYMMETRIES, turn
+from skin_synth.random_streams import Stream, key
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import DatasetInfo, read_info, read_records
+from tfrecords_tools.records.schema import parse_record
+
+LARGEST_DENOMINATOR = 2**62
+"""Of a share that is counted in int64: twice as much still fits."""
+
+
+class ImageArray(Protocol):
+    """Images in memory or on disk: what of an array training needs."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, height, width, 3)."""
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray:
+        """Rows of it: int[k] to uint8[k, height, width, 3]."""
+
+
+class DrawnImages(abc.ABC):
+    """What batches are drawn from; `LabelledImages` lie in memory, `StreamedImages` on disk.
+
+    Attributes:
+        images: uint8[n, height, width, 3].
+        labels: int64[n], indices into `class_names`.
+        class_names: the classes of the data set, in the order of their labels.
+    """
+
+    images: ImageArray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """int64[classes], images in each class."""
+        return np.bincount(self.labels, minlength=len(self.class_names))
+
+    @abc.abstractmethod
+    def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """What gives rows of `images` in a graph: int64[k] to uint8[k, height, width, 3]."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledImages(DrawnImages):
+    """One split, decoded, in memory.
+
+    Attributes:
+        images: uint8[n, height, width, 3].
+        labels: int64[n], indices into `class_names`.
+        image_ids: n names, as in the data set.
+        groups: n lesions or patients.
+        class_names: the classes of the data set, in the order of their labels.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    image_ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    class_names: tuple[str, ...]
+
+    def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """See `DrawnImages.gatherer`."""
+        images = tf.constant(self.images)
+        return lambda rows: tf.gather(images, rows)
+
+
+def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
+    """Reads and decodes one split of a data set directory.
+
+    Args:
+        data_dir: what `tfrecords-tools build --size N` wrote.
+        split: train, validation or test.
+
+    Raises:
+        InputError: no data set there, no such split, images of several sizes, or a record that
+            does not fit what the metadata say.
+    """
+    info = read_info(data_dir)
+    side = check_square(info, split)
+    count = info.splits[split].num_records
+    images = np.empty((count, side, side, 3), np.uint8)
+    labels = np.empty(count, np.int64)
+    image_ids, groups = [], []
+    for row, serialized in enumerate(read_records(data_dir, split)):
+        record = parse_record(serialized)
+        try:
+            images[row] = decode(record.image, images.shape[1:])
+        except Misfit as error:
+            raise _damaged(info, split, row, str(error)) from error
+        labels[row] = record.label
+        image_ids.append(record.image_id)
+        groups.append(record.group)
+    check_labels(labels, info, split)
+    return LabelledImages(images, labels, tuple(image_ids), tuple(groups), info.class_names)
+
+
+class Misfit(ValueError):
+    """An image that is not what the metadata promise; says in which way."""
+
+
+def decode(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """The image of a record.
+
+    Args:
+        encoded: as a PNG or JPEG.
+        shape: that it must have.
+
+    Returns:
+        uint8[height, width, 3].
+
+    Raises:
+        Misfit: it cannot be decoded, or has another shape.
+    """
+    try:
+        decoded = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    except tf.errors.InvalidArgumentError as error:
+        raise Misfit("its image cannot be decoded") from error
+    if decoded.shape != shape:
+        raise Misfit(f"its image is of shape {tuple(decoded.shape)}, not {shape}")
+    return decoded.numpy()
+
+
+def check_labels(labels: np.ndarray, info: DatasetInfo, split: str) -> None:
+    """Sees that there is a class for each label.
+
+    Args:
+        labels: int64[n], of a split, in the order of its records.
+        info: of the data set.
+        split: train, validation or test.
+
+    Raises:
+        InputError: there is none for one of them.
+    """
+    classes = len(info.class_names)
+    for row in np.flatnonzero((labels < 0) | (labels >= classes)).tolist():
+        raise _damaged(info, split, row, f"its label is {labels[row]}, of {classes} classes")
+
+
+def _damaged(info: DatasetInfo, split: str, row: int, what: str) -> InputError:
+    files = info.splits[split]
+    ends = np.cumsum(files.shard_lengths)
+    shard = int(np.searchsorted(ends, row, side="right"))
+    number = row - int(ends[shard]) + files.shard_lengths[shard]
+    return InputError(
+        f"shard {files.shards[shard]}: record {number}: {what}: build the data set again"
+    )
+
+
+def check_square(info: DatasetInfo, split: str) -> int:
+    """Height and width of a split's images, in pixels.
+
+    Raises:
+        InputError: no such split, or images that are not square or of several sizes.
+    """
+    if split not in info.splits:
+        raise InputError(
+            f"{info.directory} has no split {split!r}; it has {', '.join(info.splits)}"
+        )
+    height, width, _ = info.image_shape
+    if height is None or width is None or height != width:
+        raise InputError(
+            f"{info.directory} holds images of shape {info.image_shape}; training needs square "
+            "images of one size: build the data set with --size 64 (or 32, 128, 256)"
+        )
+    return height
+
+
+def class_probabilities(class_counts: np.ndarray, exponent: float) -> np.ndarray:
+    """Share of each class in the batches: counts ** exponent, normalised.
+
+    Args:
+        class_counts: int[classes], images in each class.
+        exponent: 1 keeps the natural shares, 0 gives every class the same.
+
+    Returns:
+        float64[classes] that sum to 1.
+
+    Raises:
+        InputError: a class has no image.
+    """
+    if (class_counts == 0).any():
+        empty = np.flatnonzero(class_counts == 0).tolist()
+        raise InputError(
+            f"classes number {empty} have no training image; drop them from the source and build "
+            "the data set again, or change its splits"
+        )
+    weights = class_counts.astype(np.float64) ** exponent
+    return weights / weights.sum()
+
+
+def batches(
+    split: DrawnImages,
+    *,
+    batch_size: int,
+    seed: int,
+    exponent: float,
+    first_step: int = 0,
+    replicas: range = range(1),
+    of_replicas: int = 1,
+) -> tf.data.Dataset:
+    """Endless batches; batch t depends on (seed, t) alone, so that resuming needs only t.
+
+    The class of each row is drawn by `class_probabilities`, then one of its images, then one of
+    the eight flips and quarter turns, which keep the label of a dermoscopic image.
+
+    Args:
+        split: the training images.
+        batch_size: rows in a batch.
+        seed: of all draws.
+        exponent: between uniform (0) and natural (1) class shares.
+        first_step: t of the first batch.
+        replicas: numbers of those that this process feeds, where several share a batch.
+        of_replicas: how many share it, R; replica r has rows r, r + R, r + 2 R, ... of the batch.
+
+    Returns:
+        Data set of (uint8[batch, height, width, 3], int32[batch]); where replicas share a batch,
+        of the rows of each in turn, batch/R at a time.
+
+    Raises:
+        InputError: a class has no image.
+    """
+    counts = split.class_counts
+    cumulative = np.cumsum(class_probabilities(counts, exponent)).astype(np.float32)
+    by_class = tf.constant(np.argsort(split.labels, kind="stable"))
+    first_of_class = tf.constant(np.cumsum(counts) - counts)
+    size_of_class = tf.constant(counts)
+    images_at = split.gatherer()
+    rows = np.arange(batch_size).reshape(-1, of_replicas).T[list(replicas)].ravel()
+
+    def own(drawn: tf.Tensor) -> tf.Tensor:
+        return drawn if of_replicas == 1 else tf.gather(drawn, rows)
+
+    def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def uniform(stream: Stream) -> tf.Tensor:
+            return tf.random.stateless_uniform([batch_size], key(seed, step, stream))
+
+        labels = own(tf.searchsorted(cumulative[:-1], uniform(Stream.CLASS), side="right"))
+        size = tf.gather(size_of_class, labels)
+        member = tf.cast(tf.cast(size, tf.float32) * own(uniform(Stream.MEMBER)), tf.int64)
+        position = tf.gather(first_of_class, labels) + tf.minimum(member, size - 1)
+        drawn = images_at(tf.gather(by_class, position))
+        return turn(drawn, tf.cast(SYMMETRIES * own(uniform(Stream.SYMMETRY)), tf.int32)), labels
+
+    steps = tf.data.Dataset.counter(np.int64(first_step))
+    drawn = steps.map(batch_at, num_parallel_calls=2, deterministic=True)
+    if len(replicas) > 1:
+        drawn = drawn.rebatch(batch_size // of_replicas, drop_remainder=True)
+    return drawn.prefetch(4)
+
+
+def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.data.Dataset:
+    """Real and synthetic elements in a fixed ratio, spread evenly; no randomness is involved.
+
+    Of the first n elements, n * ratio / (1 + ratio), rounded down, are synthetic, for every n. It
+    ends where the data set ends from which the next element is to come: repeat what shall not
+    end, and shuffle both beforehand.
+
+    Args:
+        real: elements such as (image, label).
+        synthetic: elements of the same structure.
+        ratio: synthetic elements for each real one; 0 gives the real ones alone.
+
+    Raises:
+        InputError: a ratio that is none, or elements of another structure.
+    """
+    if not 0 <= ratio < float("inf"):
+        raise InputError(f"ratio must be a number of at least 0, got {ratio}")
+    if real.element_spec != synthetic.element_spec:
+        raise InputError(
+            f"real and synthetic elements must be alike, got {real.element_spec} and "
+            f"{synthetic.element_spec}"
+        )
+    # By whole numbers, as the ratio is written: 0.6 of binary digits is a little less.
+    exact = Fraction(str(ratio))
+    share = (exact / (1 + exact)).limit_denominator(LARGEST_DENOMINATOR)
+
+    def choice(rest: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rest += share.numerator
+        taken = rest >= share.denominator
+        return tf.where(taken, rest - share.denominator, rest), tf.cast(taken, tf.int64)
+
+    choices = tf.data.Dataset.counter(np.int64(0)).scan(np.int64(0), choice)
+    return tf.data.Dataset.choose_from_datasets([real, synthetic], choices)

@@ -1,0 +1,213 @@
+"""Training images that stay on disk: any row of a split, read and decoded when it is drawn."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from skin_synth.data.pipeline import (
+    DrawnImages,
+    LabelledImages,
+    Misfit,
+    check_labels,
+    check_square,
+    decode,
+    load_split,
+)
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import read_info
+from tfrecords_tools.records.record_index import RecordIndex, index_records, load_index, save_index
+from tfrecords_tools.records.schema import parse_record
+
+MEMORY_SHARE = 4
+"""By default, decoded images may take one part in so many of the machine's memory: they are held
+twice, by NumPy and by TensorFlow, and the networks need the rest."""
+MIB = 2**20
+READ_AHEAD = 64
+"""Batches of which one may hold what the graph stumbled over."""
+CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+"""Where a container says how much memory it may take: versions two and one."""
+
+
+class ImagesOnDisk:
+    """The images of a split as an array that lies in its shards.
+
+    Attributes:
+        index: of the split.
+        shape: (n, height, width, 3).
+    """
+
+    def __init__(self, index: RecordIndex, side: int) -> None:
+        self.index = index
+        self.shape = (len(index), side, side, 3)
+        self.failure: InputError | None = None
+        self._latest: collections.deque[np.ndarray] = collections.deque(maxlen=READ_AHEAD)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Reads and decodes rows: int[k] to uint8[k, height, width, 3].
+
+        Raises:
+            InputError: a record is damaged or gone, or its image has another size.
+        """
+        with self.plain_errors():
+            return self.gather(tf.constant(rows, tf.int64)).numpy()
+
+    def gather(self, rows: tf.Tensor) -> tf.Tensor:
+        """The same in a graph: int64[k] to uint8[k, height, width, 3]."""
+        records = tf.numpy_function(self._read, [rows], tf.string, stateful=False)
+        encoded = tf.io.parse_example(
+            tf.ensure_shape(records, rows.shape), {"image": tf.io.FixedLenFeature([], tf.string)}
+        )["image"]
+        return tf.map_fn(
+            self._decode, encoded, fn_output_signature=tf.TensorSpec(self.shape[1:], tf.uint8)
+        )
+
+    def _decode(self, encoded: tf.Tensor) -> tf.Tensor:
+        decoded = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        return tf.ensure_shape(decoded, self.shape[1:])
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        self._latest.append(rows)
+        try:
+            return np.array([self.index.read(row) for row in rows], object)
+        except InputError as error:
+            self.failure = error  # TensorFlow hands on no more than its text
+            raise
+
+    @contextlib.contextmanager
+    def plain_errors(self) -> Iterator[None]:
+        """Raises what reading met as it was, where TensorFlow wraps it or names no record.
+
+        Raises:
+            InputError: a record is damaged or gone, or its image has another size.
+        """
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if self.failure is not None:
+                raise self.failure from None
+            if isinstance(error, tf.errors.InvalidArgumentError):
+                self._check_latest()
+            raise
+
+    def _check_latest(self) -> None:
+        """Raises of the first of the latest records whose image is not what it should be."""
+        for row in itertools.chain.from_iterable(rows.tolist() for rows in [*self._latest]):
+            try:
+                decode(parse_record(self.index.read(row)).image, self.shape[1:])
+            except Misfit as error:
+                raise self.index.damaged(row, f"does not fit: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StreamedImages(DrawnImages):
+    """One split on disk, which training draws from as from `LabelledImages`.
+
+    Attributes:
+        images: uint8[n, height, width, 3], read when they are asked for.
+        labels: int64[n], indices into `class_names`.
+        class_names: the classes of the data set, in the order of their labels.
+        index_is_kept: whether the index was read from its file, and need not be kept again.
+    """
+
+    images: ImagesOnDisk
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    index_is_kept: bool = False
+
+    def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """See `DrawnImages.gatherer`."""
+        return self.images.gather
+
+
+def open_split(
+    data_dir: str | os.PathLike[str],
+    split: str,
+    *,
+    cache_limit: int | None,
+    index_file: Path,
+    fingerprint: str,
+    say: Callable[[str], None],
+) -> LabelledImages | StreamedImages:
+    """Reads a split into memory, or streams it where it would take too much; says which.
+
+    Either way gives the same batches, bit for bit.
+
+    Args:
+        data_dir: data set directory.
+        split: train, validation or test.
+        cache_limit: bytes that the decoded images may take; None: see `default_cache_limit`.
+        index_file: an index of the split that was kept, or where one may be.
+        fingerprint: of the data set.
+        say: takes a line of news.
+
+    Raises:
+        InputError: as `load_split`.
+    """
+    limit = default_cache_limit() if cache_limit is None else cache_limit
+    info = read_info(data_dir)
+    side = check_square(info, split)
+    count = info.splits[split].num_records
+    needed = 3 * side**2 * count
+    size = f"{count:,} {split} images take {needed / MIB:,.0f} MiB decoded"
+    if needed <= limit:
+        say(f"{size}: kept in memory (--cache_limit {limit / MIB:,.0f})")
+        return load_split(data_dir, split)
+    say(f"{size}, more than --cache_limit {limit / MIB:,.0f}: streamed from the shards")
+    kept = load_index(index_file, data_dir, split, fingerprint)
+    index = index_records(data_dir, split) if kept is None else kept
+    check_labels(index.label, info, split)
+    return StreamedImages(
+        ImagesOnDisk(index, side), index.label, info.class_names, index_is_kept=kept is not None
+    )
+
+
+def keep_index(split: DrawnImages, index_file: Path, fingerprint: str) -> None:
+    """Keeps the index of a streamed split for the next start, where it is not kept yet.
+
+    A damaged index, or one of another data set, is replaced.
+
+    Args:
+        split: that training draws from; nothing is kept of one in memory.
+        index_file: where.
+        fingerprint: of the data set.
+    """
+    if isinstance(split, StreamedImages) and not split.index_is_kept:
+        save_index(split.images.index, index_file, fingerprint)
+
+
+@contextlib.contextmanager
+def reading_errors(split: DrawnImages) -> Iterator[None]:
+    """Raises what reading a streamed split met as it was, where TensorFlow wraps it.
+
+    Raises:
+        InputError: a record is damaged or gone, or its image has another size.
+    """
+    if isinstance(split, StreamedImages):
+        with split.images.plain_errors():
+            yield
+    else:
+        yield
+
+
+def default_cache_limit() -> int:
+    """Bytes that decoded images may take by default: a quarter of the memory there is."""
+    return _memory() // MEMORY_SHARE
+
+
+def _memory() -> int:
+    """Bytes of memory of this machine, or of its container where that may take less."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    found = [path.read_text().strip() for path in CGROUP_LIMITS if path.exists()]
+    return min([machine, *(int(text) for text in found if text.isdigit())])

@@ -1,0 +1,224 @@
+"""`evaluate`: one run against held-out real images, from features to report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skin_synth.evaluation.cache import Cache, cache_beside, content_hash
+from skin_synth.evaluation.features import extractors
+from skin_synth.evaluation.features.classifier import (
+    Classifier,
+    default_steps,
+    restored,
+    train_classifier,
+)
+from skin_synth.evaluation.image_sets import Material, gather, paint
+from skin_synth.evaluation.measurements import Examination
+from skin_synth.evaluation.report import provenance
+from skin_synth.evaluation.report.plots import appearance_plot, forest_plot
+from skin_synth.evaluation.report.summary import summary, warnings
+from skin_synth.evaluation.report.writer import JSON, SCHEMA_VERSION, Pictures, Report, write_report
+from skin_synth.evaluation.utility import study as usefulness
+from skin_synth.evaluation.utility.learners import SEEDS as UTILITY_SEEDS
+from skin_synth.evaluation.verdict.verdict import judge_all
+from skin_synth.generator import RUN, ImageGenerator, inputs_of
+from tfrecords_tools.atomic import check_apart, new_directory
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.progress import Progress
+from tfrecords_tools.records.reader import fingerprint, read_info
+
+STAGES = 9
+SEEDS = 3
+"""Sets of synthetic images over which the Fréchet distance is spread, by default."""
+
+
+def evaluate(
+    run: ImageGenerator,
+    data_dir: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    *,
+    features: str = "classifier",
+    weights: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    seeds: int = SEEDS,
+    steps: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    utility: bool = False,
+    utility_seeds: int | None = None,
+    ratios: Sequence[float] | None = None,
+    overwrite: bool = False,
+) -> Report:
+    """Compares images that a run paints with held-out real ones; writes report.json and .html.
+
+    Every slow stage resumes from the cache: the same evaluation again takes seconds. The utility
+    study takes longest by far: a training for each arm, classifier and seed.
+
+    Args:
+        run: what paints.
+        data_dir: the data set that it was trained on, with a test split.
+        out_dir: new directory of the report, complete or not there.
+        features: what images are compared by: classifier, mobilenet, inception, or the file of a
+            saved Keras model.
+        weights: weights file of mobilenet or inception.
+        seed: of the synthetic images, the floor and the classifiers, below 2**62.
+        seeds: sets of synthetic images over which the Fréchet distance is spread, 1 or more.
+        steps: training steps of each classifier; None: as many as the training split needs.
+        cache: directory of intermediate results; None: `OUT.cache` beside the report.
+        utility: whether classifiers are trained with and without the synthetic images, see
+            `skin_synth.evaluation.utility.study`; the data set must have a validation split.
+        utility_seeds: trainings of each arm, 2 or more; None: 5.
+        ratios: synthetic images for each real one, a number for each arm; None: 0.25, 1 and 4.
+        overwrite: replace `out_dir` where it is a report already.
+
+    Returns:
+        What report.json holds, with the path of the directory.
+
+    Raises:
+        InputError: another data set, unknown features, missing weights, options out of range or
+            of a utility study that is not asked for, or `out_dir` exists, or is, holds or lies in
+            what is read.
+    """
+    read = {**inputs_of(run, data_dir), "the weights": weights}
+    check_apart(out_dir, read, may_lie_in={RUN})
+    extractors.check_choice(features, weights)
+    if seeds < 1:
+        raise InputError(f"seeds must be 1 or more, got {seeds}")
+    if not 0 <= seed < 2**62:
+        # Extractor and judge have 2 * seed and the next, which TensorFlow takes up to 2**63 - 1.
+        raise InputError(f"the seed of an evaluation must be from 0 to 2**62 - 1, got {seed}")
+    if not utility and (utility_seeds is not None or ratios is not None):
+        raise InputError("--utility_seeds and --ratios are of the utility study: add --utility")
+    trainings = UTILITY_SEEDS if utility_seeds is None else utility_seeds
+    shares = usefulness.RATIOS if ratios is None else tuple(ratios)
+    kept = Cache(cache_beside(out_dir) if cache is None else cache)
+    with new_directory(out_dir, overwrite=overwrite, marker=JSON) as directory:
+        _check_data(run, data_dir)
+        if utility:
+            usefulness.check_request(data_dir, seeds=trainings, ratios=shares)
+        given = extractors.given(features, weights)
+        with Progress(total=STAGES + utility, unit="stages", description="evaluate") as progress:
+            material = gather(run, data_dir, seed=seed, cache=kept)
+            asked = material.asked[material.matched()]
+            others = [
+                paint(run, asked, seed=seed, number=number, cache=kept)
+                for number in range(1, seeds)
+            ]
+            progress.update()
+            extractor = given or extractors.of_classifier(
+                cached_classifier(material, 2 * seed, steps, kept)
+            )
+            progress.update()
+            judge = cached_classifier(material, 2 * seed + 1, steps, kept)
+            progress.update()
+            exam = Examination(material, extractor, judge, others, kept, seed)
+            results: dict[str, Any] = {
+                "schema_version": SCHEMA_VERSION,
+                **provenance.describe(run, data_dir, extractor, seed=seed),
+                "images": _counts(material),
+                "fidelity": exam.fidelity(),
+            }
+            progress.update()
+            results |= exam.tests()
+            progress.update()
+            results["faithfulness"] = exam.faithfulness()
+            progress.update()
+            results["copies"] = exam.copies()
+            progress.update()
+            results["appearance"] = exam.appearance()
+            progress.update()
+            if utility:
+                results["utility"] = usefulness.study(
+                    run,
+                    data_dir,
+                    seeds=trainings,
+                    ratios=shares,
+                    features=extractor,
+                    steps=steps,
+                    cache_dir=None if kept.directory is None else kept.directory / "utility",
+                )
+                progress.update()
+            results["warnings"] = warnings(results)
+            results["verdict"] = judge_all(results)
+            results["summary"] = summary(results)
+            pictures = Pictures(
+                real=material.test,
+                synthetic=material.synthetic,
+                asked=material.asked,
+                train=material.train.images,
+                nearest=exam.nearest.index[:, 0],
+                distance=exam.nearest.distance[:, 0],
+                held_out_distance=exam.held_out.distance[:, 0],
+                realism=exam.realism(),
+                plots=_plots(exam, results),
+            )
+            write_report(directory, results, pictures)
+            progress.update()
+    return Report(results, Path(out_dir))
+
+
+def cached_classifier(material: Material, seed: int, steps: int | None, cache: Cache) -> Classifier:
+    """The classifier of the training images, trained once for each seed.
+
+    Args:
+        material: the images.
+        seed: of weights and batches.
+        steps: of training; None: as many as the images need.
+        cache: keeps the weights.
+    """
+    train = material.train
+    steps = default_steps(len(train)) if steps is None else steps
+    fresh: list[Classifier] = []
+
+    def trained() -> dict[str, np.ndarray]:
+        fresh.append(train_classifier(train, seed=seed, steps=steps))
+        arrays = fresh[0].network.get_weights()
+        return {f"{number:03d}": array for number, array in enumerate(arrays)}
+
+    parts = (content_hash(train.images, train.labels), train.class_names, seed, steps)
+    found = cache.arrays("classifier", parts, trained)
+    if fresh:
+        return fresh[0]
+    arrays = [found[name] for name in sorted(found)]
+    side = train.images.shape[1]
+    return restored(arrays, side, train.class_names, seed=seed, steps=steps)
+
+
+def _plots(exam: Examination, results: dict[str, Any]) -> dict[str, bytes]:
+    """Plots that lie beside the report, by file name."""
+    real, _, synthetic = exam.appearances
+    material = exam.material
+    found = {
+        "appearance.png": appearance_plot(
+            real, material.test.labels, synthetic, material.asked, exam.class_names
+        )
+    }
+    if "utility" in results:
+        found["utility.png"] = forest_plot(results["utility"])
+    return found
+
+
+def _counts(material: Material) -> dict[str, Any]:
+    in_two = set(material.test.groups) & set(material.train.groups)
+    return {
+        "train": material.train.class_counts.tolist(),
+        "test": material.test.class_counts.tolist(),
+        "floor": material.floor.class_counts.tolist(),
+        "floor_held_out": material.floor_held_out,
+        "synthetic": np.bincount(material.asked, minlength=len(material.test.class_names)).tolist(),
+        "groups_in_train_and_test": len(in_two),
+    }
+
+
+def _check_data(run: ImageGenerator, data_dir: str | os.PathLike[str]) -> None:
+    info, found = read_info(data_dir), fingerprint(data_dir)
+    if found != run.data_fingerprint:
+        raise InputError(
+            f"run {run.run_id} was trained on data set {run.data_name!r} with fingerprint "
+            f"{run.data_fingerprint[:12]}, {data_dir} is {info.name!r} with {found[:12]}: give the "
+            "data set that the run was trained on"
+        )

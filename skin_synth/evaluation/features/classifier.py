@@ -1,0 +1,226 @@
+"""A small CNN trained on real images: tells whether synthetic ones show the class asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skin_synth.data.pipeline import DrawnImages, batches
+from tfrecords_tools.errors import InputError
+
+WIDTHS = (16, 32, 64, 96)
+"""Channels of each stage; the last is the number of features."""
+LARGEST_SIDE = 64
+"""Larger images are averaged down to this, which keeps the outline and drops fine texture."""
+BATCH_SIZE = 64
+FORWARD = 256
+"""Images judged at a time."""
+LEARNING_RATE = 3e-3
+FEWEST_STEPS, MOST_STEPS = 120, 1000
+PASSES = 6
+"""Times that an image is seen by default, within the limits above."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """A trained classifier.
+
+    Attributes:
+        network: uint8[n, side, side, 3] to (logits float32[n, classes], features float32[n, d]).
+        class_names: the classes, in the order of their labels.
+        seed: of its weights and batches.
+        steps: it was trained for.
+    """
+
+    network: keras.Model
+    class_names: tuple[str, ...]
+    seed: int
+    steps: int
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Probability of each class: uint8[n, side, side, 3] to float32[n, classes]."""
+        return tf.nn.softmax(self._forward(images)[0]).numpy()
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Activations below the last layer: uint8[n, side, side, 3] to float32[n, d]."""
+        return self._forward(images)[1]
+
+    @property
+    def weights_hash(self) -> str:
+        """Sha256 over all weights, 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for array in self.network.get_weights():
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def _forward(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # predict_on_batch, as `predict` takes longer to start than to work on so small a network.
+        parts = [
+            self.network.predict_on_batch(images[start : start + FORWARD])
+            for start in range(0, max(len(images), 1), FORWARD)
+        ]
+        logits, features = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return logits, features
+
+
+def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = None) -> Classifier:
+    """Trains a CNN of four stages on class-balanced batches under flips and quarter turns.
+
+    The same data, seed and steps give the same classifier on one machine and thread count.
+
+    Args:
+        data: training images; every class has some.
+        seed: of weights and batches.
+        steps: batches of 64; None: see `default_steps`.
+
+    Raises:
+        InputError: fewer than two classes, or a class without an image.
+    """
+    if len(data.class_names) < 2:
+        raise InputError(f"a classifier needs two classes or more, got {data.class_names}")
+    if steps is None:
+        steps = default_steps(len(data))
+    network = small_cnn(data.images.shape[1], len(data.class_names), seed)
+    trainer = keras.Model(network.input, network.outputs[0])
+    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
+    optimizer = keras.optimizers.Adam(schedule)
+    optimizer.build(trainer.trainable_variables)  # or Keras traces the step twice
+    trainer.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    drawn = batches(data, batch_size=BATCH_SIZE, seed=seed, exponent=0.0)
+    trainer.fit(drawn.take(steps), shuffle=False, verbose=0)
+    return Classifier(network, data.class_names, seed, steps)
+
+
+def load_classifier(
+    path: Path, side: int, class_names: tuple[str, ...], *, seed: int, steps: int
+) -> Classifier:
+    """The classifier whose weights `network.save_weights` wrote.
+
+    Args:
+        path: the weights file.
+        side: height and width of its images.
+        class_names: its classes.
+        seed: that it was trained with.
+        steps: that it was trained for.
+
+    Raises:
+        InputError: the file holds no weights of such a classifier.
+    """
+    network = small_cnn(side, len(class_names), seed)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it skips
+            network.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        raise InputError(
+            f"{path} holds no weights of a classifier of {len(class_names)} classes: remove it"
+        ) from error
+    return Classifier(network, class_names, seed, steps)
+
+
+def restored(
+    weights: Sequence[np.ndarray],
+    side: int,
+    class_names: tuple[str, ...],
+    *,
+    seed: int,
+    steps: int,
+) -> Classifier:
+    """The classifier whose network had these weights.
+
+    Args:
+        weights: as `network.get_weights` gave them.
+        side: height and width of its images.
+        class_names: its classes.
+        seed: that it was trained with.
+        steps: that it was trained for.
+    """
+    network = small_cnn(side, len(class_names), seed)
+    network.set_weights(weights)
+    return Classifier(network, class_names, seed, steps)
+
+
+def default_steps(images: int) -> int:
+    """Batches in which each of `images` is seen about six times, 120 to 1,000."""
+    return min(max(PASSES * images // BATCH_SIZE, FEWEST_STEPS), MOST_STEPS)
+
+
+def small_cnn(side: int, classes: int, seed: int) -> keras.Model:
+    """An untrained CNN: uint8[n, side, side, 3] to logits and features, float32[n, 96].
+
+    Args:
+        side: height and width of the images.
+        classes: number of classes.
+        seed: of the weights, 0 or more and below 2**63.
+    """
+    layers = keras.layers
+    seeds = ((100 * seed + number) % 2**63 for number in range(100))
+
+    def initializer() -> keras.initializers.Initializer:
+        return keras.initializers.HeNormal(seed=next(seeds))
+
+    images = keras.Input((side, side, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(images)
+    if side >= 2 * LARGEST_SIDE:
+        x = layers.AveragePooling2D(side // LARGEST_SIDE, dtype="float32")(x)
+    for stage, width in enumerate(WIDTHS):
+        if stage:
+            x = layers.MaxPooling2D(dtype="float32")(x)
+        x = layers.Conv2D(
+            width,
+            3,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=initializer(),
+            dtype="float32",
+        )(x)
+        x = layers.BatchNormalization(momentum=0.9, dtype="float32")(x)
+        x = layers.ReLU(dtype="float32")(x)
+    features = layers.GlobalAveragePooling2D(dtype="float32")(x)
+    logits = layers.Dense(classes, kernel_initializer=initializer(), dtype="float32")(features)
+    return keras.Model(images, [logits, features])
+
+
+def confusion(asked: np.ndarray, assigned: np.ndarray, num_classes: int) -> np.ndarray:
+    """How many images of each class asked for were assigned to each class.
+
+    Args:
+        asked: int[n], the label that the generator was given.
+        assigned: int[n], the label that a classifier found.
+        num_classes: how many classes there are.
+
+    Returns:
+        int64[num_classes, num_classes], asked in rows.
+    """
+    cells = np.bincount(asked * num_classes + assigned, minlength=num_classes**2)
+    return cells.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def faithfulness(matrix: np.ndarray) -> tuple[float, list[float | None]]:
+    """Share of images assigned to the class asked for (classification accuracy score per class).
+
+    Like the accuracy score of Shmelkov et al., "How good is my GAN?" (ECCV 2018), GAN-test: the
+    classifier is trained on real images and applied to synthetic ones.
+
+    Args:
+        matrix: int[classes, classes], see `confusion`.
+
+    Returns:
+        Mean over the classes that have images, and the share of each class (None: no image).
+    """
+    totals = matrix.sum(axis=1)
+    shares = [
+        float(row[label] / total) if total else None
+        for label, (row, total) in enumerate(zip(matrix, totals, strict=True))
+    ]
+    return float(np.mean([share for share in shares if share is not None])), shares

@@ -1,0 +1,285 @@
+"""Features by which images are compared: one small interface, four kinds of extractors."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skin_synth.evaluation.features.classifier import LARGEST_SIDE, Classifier
+from tfrecords_tools.errors import InputError
+
+NAMES = ("classifier", "mobilenet", "inception")
+"""Beside these, any saved Keras model by its file."""
+SAVED_MODEL = ".keras"
+BATCH_SIZE = 128
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Extractor:
+    """Turns images into features; real and synthetic ones on the same path.
+
+    Attributes:
+        name: one of `NAMES`, or the file name of a saved model.
+        distance_name: what a Fréchet distance of these features may be called.
+        dimension: number of features.
+        provenance: where the weights come from, their hash, how images are resized.
+        function: uint8[n, side, side, 3] to float32[n, dimension], for one batch.
+    """
+
+    name: str
+    distance_name: str
+    dimension: int
+    provenance: Mapping[str, str]
+    function: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Features of images.
+
+        Args:
+            images: uint8[n, side, side, 3].
+
+        Returns:
+            float32[n, dimension].
+        """
+        found = np.empty((len(images), self.dimension), np.float32)
+        for start in range(0, len(images), BATCH_SIZE):
+            rows = slice(start, start + BATCH_SIZE)
+            found[rows] = self.function(images[rows])
+        return found
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What its features depend on beside the images: weights, resize, number."""
+        return self.provenance["sha256"], self.provenance["resize"], self.dimension
+
+
+def check_choice(features: str, weights: str | os.PathLike[str] | None) -> None:
+    """Refuses what `given` could not make.
+
+    Raises:
+        InputError: unknown features, or weights where there is no use for them.
+    """
+    if features not in NAMES and not features.endswith(SAVED_MODEL):
+        raise InputError(
+            f"unknown features {features!r}; there are {', '.join(NAMES)} and saved Keras models "
+            f"(FILE{SAVED_MODEL})"
+        )
+    if features == "classifier" and weights is not None:
+        raise InputError(
+            f"features 'classifier' are trained here and take no weights, got {weights}: drop "
+            "--weights, or choose --features mobilenet or inception"
+        )
+    if features.endswith(SAVED_MODEL) and weights is not None:
+        raise InputError(f"{features} holds its own weights, got {weights}, too: drop --weights")
+
+
+def given(features: str, weights: str | os.PathLike[str] | None) -> Extractor | None:
+    """The extractor that comes with its weights; None where it is trained on the data.
+
+    Args:
+        features: classifier, mobilenet, inception, or a saved model's file.
+        weights: weights file of mobilenet or inception.
+
+    Raises:
+        InputError: unknown features, missing weights, or a file that does not fit.
+    """
+    check_choice(features, weights)
+    if features.endswith(SAVED_MODEL):
+        return keras_model(features)
+    if features == "mobilenet":
+        return mobilenet(weights)
+    return inception(weights) if features == "inception" else None
+
+
+def of_classifier(classifier: Classifier) -> Extractor:
+    """Activations of a classifier that was trained on real images of the same kind."""
+    side = classifier.network.input_shape[1]
+    resized = side >= 2 * LARGEST_SIDE
+    return Extractor(
+        name="classifier",
+        distance_name="FD (classifier)",
+        dimension=classifier.network.output_shape[1][1],
+        provenance={
+            "weights": f"trained on the real training images, seed {classifier.seed}, "
+            f"{classifier.steps} steps",
+            "sha256": classifier.weights_hash,
+            "resize": f"averaged to {LARGEST_SIDE}x{LARGEST_SIDE}" if resized else "none",
+        },
+        function=classifier.features,
+    )
+
+
+def mobilenet(weights: str | os.PathLike[str] | None) -> Extractor:
+    """MobileNet v1 (alpha 0.75, 224x224), its 768 average-pooled features.
+
+    Args:
+        weights: file with the ImageNet weights of `keras.applications.MobileNet`, top included.
+
+    Raises:
+        InputError: no file, or one that does not fit.
+    """
+    if weights is None:
+        raise InputError("features of MobileNet need a weights file: give --weights FILE")
+    path = _file(weights)
+    network = keras.applications.MobileNet(alpha=0.75, input_shape=(224, 224, 3), weights=None)
+    _load(network, path)
+    pool = keras.layers.GlobalAveragePooling2D
+    pooled = next(layer.output for layer in network.layers if isinstance(layer, pool))
+    return Extractor(
+        name="mobilenet",
+        distance_name="FD (MobileNet)",
+        dimension=int(np.prod(pooled.shape[1:])),
+        provenance=_provenance(path.name, path, 224),
+        function=_on_resized(keras.Model(network.input, pooled), 224),
+    )
+
+
+def inception(weights: str | os.PathLike[str] | None) -> Extractor:
+    """Inception-v3 (299x299), its 2,048 average-pooled features: those of FID.
+
+    The weights are those of keras.applications; figures from other copies of the network differ
+    in the second digit.
+
+    Args:
+        weights: file with the ImageNet weights without top; None downloads them.
+
+    Raises:
+        InputError: no network, no file, or one that does not fit.
+    """
+    path = None if weights is None else _file(weights)
+    try:
+        network = keras.applications.InceptionV3(
+            include_top=False,
+            pooling="avg",
+            input_shape=(299, 299, 3),
+            weights="imagenet" if path is None else None,
+        )
+    except Exception as error:  # keras raises a bare Exception where the download fails
+        raise InputError(
+            f"the weights of Inception-v3 cannot be downloaded ({error}): give --weights FILE, or "
+            "use --features classifier"
+        ) from error
+    if path is not None:
+        _load(network, path)
+    return Extractor(
+        name="inception",
+        distance_name="FID",
+        dimension=network.output_shape[1],
+        provenance=_provenance("ImageNet, keras.applications", path, 299, network),
+        function=_on_resized(network, 299),
+    )
+
+
+def keras_model(path: str | os.PathLike[str]) -> Extractor:
+    """Any Keras model saved as one file, from images to one row of features each.
+
+    It is given pixels 0 to 255 and must hold its own preprocessing. Images are resized to its
+    input; where its height and width are open, they are left as they are. A map of features is
+    averaged over its places.
+
+    Args:
+        path: what `model.save` wrote; code in it (Lambda layers) is not run.
+
+    Raises:
+        InputError: no file, no model, or other inputs or outputs than one image and one row.
+    """
+    file = _file(path)
+    try:
+        network = keras.models.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # zip, json, h5py and keras raise many kinds
+        raise InputError(f"{file} holds no Keras model: {_reason(error)}") from error
+    shape, output = network.input_shape, network.output_shape
+    wanted = isinstance(shape, tuple) and len(shape) == 4 and shape[3] == 3
+    if not wanted or shape[1] != shape[2] or not isinstance(output, tuple) or len(output) < 2:
+        raise InputError(
+            f"{file} must turn square images [n, side, side, 3] into one row of features each, it "
+            f"turns {shape} into {output}"
+        )
+    if len(output) not in (2, 4) or output[-1] is None:
+        raise InputError(f"{file} must give [n, d] or [n, h, w, d], it gives {output}")
+    side = shape[1]
+    resized = "none" if side is None else f"bicubic to {side}x{side}, antialiased"
+
+    @tf.function(reduce_retracing=True)
+    def forward(images: tf.Tensor) -> tf.Tensor:
+        pixels = tf.cast(images, tf.float32) if side is None else resize(images, side)
+        found = network(pixels, training=False)
+        return tf.reduce_mean(found, [1, 2]) if len(output) == 4 else found
+
+    return Extractor(
+        name=file.name,
+        distance_name=f"FD ({file.stem})",
+        dimension=output[-1],
+        provenance={
+            "weights": file.name,
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "resize": resized,
+        },
+        function=lambda images: tf.cast(forward(tf.constant(images)), tf.float32).numpy(),
+    )
+
+
+def resize(images: np.ndarray, side: int) -> tf.Tensor:
+    """Antialiased bicubic resize, clipped to the range of pixels (Parmar et al., CVPR 2022).
+
+    Args:
+        images: uint8[n, height, width, 3].
+        side: new height and width.
+
+    Returns:
+        float32[n, side, side, 3], 0 to 255.
+    """
+    resized = tf.image.resize(
+        tf.cast(images, tf.float32), (side, side), method="bicubic", antialias=True
+    )
+    return tf.clip_by_value(resized, 0.0, 255.0)
+
+
+def _on_resized(network: keras.Model, side: int) -> Callable[[np.ndarray], np.ndarray]:
+    @tf.function(autograph=False, reduce_retracing=True)
+    def forward(images: tf.Tensor) -> tf.Tensor:
+        pixels = resize(images, side) / 127.5 - 1.0
+        return tf.reshape(network(pixels, training=False), [tf.shape(images)[0], -1])
+
+    return lambda images: forward(tf.constant(images)).numpy()
+
+
+def _file(weights: str | os.PathLike[str]) -> Path:
+    path = Path(weights)
+    if not path.is_file():
+        raise InputError(f"no file at {weights}")
+    return path
+
+
+def _load(network: keras.Model, path: Path) -> None:
+    try:
+        network.load_weights(path)
+    except Exception as error:  # h5py and keras raise many kinds
+        raise InputError(f"{path} holds no weights for {network.name}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _provenance(
+    source: str, path: Path | None, side: int, network: keras.Model | None = None
+) -> dict[str, str]:
+    digest = hashlib.sha256()
+    if path is not None:
+        digest.update(path.read_bytes())
+    elif network is not None:
+        for array in network.get_weights():
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return {
+        "weights": source if path is None else path.name,
+        "sha256": digest.hexdigest(),
+        "resize": f"bicubic to {side}x{side}, antialiased",
+    }

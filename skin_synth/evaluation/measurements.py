@@ -1,0 +1,431 @@
+"""All that is measured on one material, stage by stage; slow stages come from the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from skin_synth.evaluation.cache import Cache, content_hash
+from skin_synth.evaluation.features.classifier import Classifier, confusion, faithfulness
+from skin_synth.evaluation.features.extractors import Extractor
+from skin_synth.evaluation.image_sets import Material
+from skin_synth.evaluation.metrics import copies, manifold
+from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance, measure
+from skin_synth.evaluation.metrics.comparison import (
+    Rows,
+    compare_features,
+    difference_test,
+    variety_test,
+)
+from skin_synth.evaluation.metrics.drift import appearance_drift
+from skin_synth.evaluation.metrics.nearest import (
+    METRIC,
+    Gallery,
+    Neighbours,
+    feature_neighbours,
+    symmetries,
+)
+from skin_synth.evaluation.metrics.texture import fine_detail, profiles
+from skin_synth.evaluation.statistics.intervals import share_interval
+from skin_synth.evaluation.statistics.significance import one_of_each, rank_sum
+from skin_synth.evaluation.verdict.verdict import level
+
+LEFT_OUT_LIMIT = 500
+"""Training images of a class whose distances without their group are measured, at most."""
+TURNED_LIMIT = 128
+"""Images of a class whose features under all eight symmetries are measured, at most."""
+LEFT_OUT, TURNED, VARIETY, DIFFERENCE, PROFILES = range(10, 15)
+"""What random numbers are for: keeps the streams of one seed apart."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examination:
+    """Measures one material.
+
+    Attributes:
+        material: the images.
+        extractor: what images are compared by.
+        judge: a classifier that shares no seed with the extractor.
+        others: further sets of synthetic images, uint8[n, side, side, 3] each, as many of each
+            class as the reference has.
+        cache: keeps features and neighbours.
+        seed: of choices and permutations.
+    """
+
+    material: Material
+    extractor: Extractor
+    judge: Classifier
+    others: Sequence[np.ndarray]
+    cache: Cache
+    seed: int
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Features from the cache: uint8[n, side, side, 3] to float32[n, d]."""
+
+        def extract() -> dict[str, np.ndarray]:
+            return {"rows": self.extractor(images)}
+
+        parts = (*self.extractor.key, content_hash(images))
+        return self.cache.arrays("features", parts, extract)["rows"]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of their labels."""
+        return self.material.test.class_names
+
+    @functools.cached_property
+    def real(self) -> Rows:
+        """Of held-out real images, the reference."""
+        return Rows(self.features(self.material.test.images), self.material.test.labels)
+
+    @functools.cached_property
+    def floor(self) -> Rows:
+        """Of the other real images."""
+        return Rows(self.features(self.material.floor.images), self.material.floor.labels)
+
+    @functools.cached_property
+    def synthetic(self) -> Rows:
+        """Of all synthetic images."""
+        return Rows(self.features(self.material.synthetic), self.material.asked)
+
+    def fidelity(self) -> dict[str, Any]:
+        """Distances and neighbours, see `comparison.compare_features`."""
+        matched = self.material.matched()
+        asked = self.material.asked[matched]
+        fakes = [Rows(self.synthetic.features[matched], asked)]
+        fakes += [Rows(self.features(images), asked) for images in self.others]
+        return compare_features(self.extractor, self.class_names, self.real, self.floor, fakes)
+
+    def tests(self) -> dict[str, Any]:
+        """Variety by two kinds of features, difference and texture, whole and per class."""
+        return {
+            "variety": self._whole_and_classes(self._variety, VARIETY),
+            "profiles": self._whole_and_classes(self._variety_of_profiles, PROFILES),
+            "difference": self._whole_and_classes(self._difference, DIFFERENCE),
+            "texture": self._texture(),
+        }
+
+    def _whole_and_classes(
+        self, test: Callable[[int | None, np.random.Generator], Any], stream: int
+    ) -> dict[str, Any]:
+        def run(label: int | None) -> Any:
+            number = 0 if label is None else label + 1
+            return test(label, np.random.default_rng([self.seed, stream, number]))
+
+        return {
+            "whole": run(None),
+            "classes": {name: run(label) for label, name in enumerate(self.class_names)},
+        }
+
+    @property
+    def _permutations(self) -> int:
+        """Enough for a p-value below the verdict's level."""
+        return round(2 / level(len(self.class_names)))
+
+    def _matched(
+        self, rows: Rows, label: int | None, reference: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Rows of synthetic images of a class; of the whole set, as many as real ones."""
+        chosen = self.material.matched(reference)
+        return rows.features[chosen] if label is None else rows.of(label)
+
+    def _variety(self, label: int | None, rng: np.random.Generator) -> Any:
+        held_out = self.material.from_held_out  # the extractor may be fitted to the others
+        floor = Rows(self.floor.features[held_out], self.floor.labels[held_out])
+        fake = self._matched(self.synthetic, label)
+        return variety_test(self.real.of(label), fake, floor.of(label), rng, self._permutations)
+
+    def _variety_of_profiles(self, label: int | None, rng: np.random.Generator) -> Any:
+        real, floor, fake = self._profiles
+        return variety_test(
+            real.of(label), self._matched(fake, label), floor.of(label), rng, self._permutations
+        )
+
+    @functools.cached_property
+    def _profiles(self) -> tuple[Rows, Rows, Rows]:
+        """Of real, floor and synthetic images, in standard deviations of the real ones."""
+        test, floor = self.material.test, self.material.floor
+        real = profiles(test.images)
+        center, scale = real.mean(axis=0), np.maximum(real.std(axis=0), 1e-6)
+        fake = profiles(self.material.synthetic)
+        return (
+            Rows((real - center) / scale, test.labels),
+            Rows((profiles(floor.images) - center) / scale, floor.labels),
+            Rows((fake - center) / scale, self.material.asked),
+        )
+
+    def _difference(self, label: int | None, rng: np.random.Generator) -> Any:
+        rows = self.material.independent
+        real = Rows(self.real.features[rows], self.real.labels[rows])
+        fake = self._matched(self.synthetic, label, real.labels)
+        return difference_test(fake, real.of(label), rng, self._permutations)
+
+    def _texture(self) -> dict[str, Any]:
+        test, train = self.material.test, self.material.train
+        alone, learnt_alone = self.material.independent, one_of_each(train.groups)
+        detail = {
+            "synthetic": (fine_detail(self.material.synthetic), self.material.asked),
+            "test": (fine_detail(test.images[alone]), test.labels[alone]),
+            "train": (fine_detail(train.images[learnt_alone]), train.labels[learnt_alone]),
+        }
+
+        def figures(label: int | None) -> dict[str, Any] | None:
+            fake, held_out, learnt = (
+                value if label is None else value[labels == label]
+                for value, labels in detail.values()
+            )
+            if label is None:
+                fake = fake[self.material.matched(test.labels[alone])]
+            few = len(held_out) < copies.FEW_HELD_OUT and label is not None
+            real = np.concatenate([held_out, learnt]) if few else held_out
+            if not len(fake) or not len(real):
+                return None
+            return {
+                "n": len(fake),
+                "n_real": len(real),
+                "synthetic_median": float(np.median(fake)),
+                "real_median": float(np.median(real)),
+                "p_value_less": rank_sum(fake, real),
+                "p_value_more": rank_sum(real, fake),
+            }
+
+        return {
+            "whole": figures(None),
+            "classes": {name: figures(label) for label, name in enumerate(self.class_names)},
+        }
+
+    @functools.cached_property
+    def appearances(self) -> tuple[Appearance, Appearance, Appearance]:
+        """Measures of held-out real, other real and synthetic images."""
+
+        def of(images: np.ndarray) -> Appearance:
+            def measured() -> dict[str, np.ndarray]:
+                return vars(measure(images))
+
+            found = self.cache.arrays("appearance", (content_hash(images),), measured)
+            return Appearance(*(found[name] for name in MEASURES))
+
+        material = self.material
+        return of(material.test.images), of(material.floor.images), of(material.synthetic)
+
+    def appearance(self) -> dict[str, Any]:
+        """Skin tone, brightness, lesions, and their drift, see `drift.appearance_drift`."""
+        real, floor, synthetic = self.appearances
+        material = self.material
+        return appearance_drift(
+            real,
+            material.test.labels,
+            synthetic,
+            material.asked,
+            floor,
+            material.floor.labels,
+            self.class_names,
+            groups=material.test.groups,
+            seed=self.seed,
+        )
+
+    def faithfulness(self) -> dict[str, Any]:
+        """Class faithfulness of the synthetic images beside accuracy on held-out real ones."""
+        return judge_classes(self.judge, self.material)
+
+    @functools.cached_property
+    def nearest(self) -> Neighbours:
+        """The nearest training images of each synthetic image, by pixels."""
+        return self._pixels(self.material.synthetic)
+
+    @functools.cached_property
+    def held_out(self) -> Neighbours:
+        """The nearest training images of each held-out real image, by pixels."""
+        return self._pixels(self.material.test.images)
+
+    def _pixels(self, images: np.ndarray, groups: Sequence[str] | None = None) -> Neighbours:
+        train = self.material.train
+        own = None if groups is None else content_hash(np.array([*groups], dtype=np.str_))
+        parts = (content_hash(images), self._train_hash, copies.NEIGHBOURS, own)
+
+        def search(rows: np.ndarray, k: int) -> Neighbours:
+            apart = None if groups is None else ([groups[row] for row in rows], train.groups)
+            return self._gallery.neighbours(images[rows], k, apart=apart)
+
+        def of_all() -> dict[str, np.ndarray]:
+            return vars(copies.of_two_groups(search, len(images), train.groups))
+
+        found = self.cache.arrays("neighbours_of_two_groups", parts, of_all)
+        return Neighbours(found["index"], found["distance"])
+
+    @functools.cached_property
+    def _gallery(self) -> Gallery:
+        return Gallery(self.material.train.images)
+
+    @functools.cached_property
+    def _train_hash(self) -> str:
+        groups = np.array([*self.material.train.groups], dtype=np.str_)
+        return content_hash(self.material.train.images, groups)
+
+    def copies(self) -> dict[str, Any]:
+        """Nearness to training images, by pixels and by features, and among synthetic images."""
+        return {
+            "few_held_out": copies.FEW_HELD_OUT,
+            "pixels": {"metric": METRIC, **self._pixel_copies()},
+            "features": {
+                "metric": f"distance of features ({self.extractor.name}), smallest over flips and "
+                "quarter turns",
+                **self._feature_copies(),
+            },
+            "duplicates": {"metric": METRIC, **self._duplicates()},
+        }
+
+    def _pixel_copies(self) -> dict[str, Any]:
+        train, test = self.material.train, self.material.test
+        rows = self._some_left_out(LEFT_OUT_LIMIT)
+        left_out = self._pixels(train.images[rows], [train.groups[row] for row in rows])
+        held_out = copies.Measured.of(self.held_out, train.groups, test.labels)
+        alone = self.material.independent
+        return copies.compare_classes(
+            copies.Measured.of(self.nearest, train.groups, self.material.asked),
+            held_out.where(alone),
+            copies.Measured.of(left_out, train.groups, train.labels[rows]).finite(),
+            self.class_names,
+            self.material.matched(test.labels[alone]),
+        )
+
+    def _feature_copies(self) -> dict[str, Any]:
+        train, test = self.material.train, self.material.test
+        known = self.features(train.images)
+
+        def measured(
+            images: np.ndarray, labels: np.ndarray, groups: Sequence[str] | None = None
+        ) -> copies.Measured:
+            # One symmetry at a time: all eight of large images would fill the memory.
+            turned = np.stack([self.features(each) for each in symmetries(images)])
+
+            def search(rows: np.ndarray, k: int) -> Neighbours:
+                apart = None if groups is None else ([groups[row] for row in rows], train.groups)
+                return feature_neighbours(turned[:, rows], known, k, apart=apart)
+
+            found = copies.of_two_groups(search, len(images), train.groups)
+            return copies.Measured.of(found, train.groups, labels)
+
+        rng = np.random.default_rng([self.seed, TURNED])
+        fake = copies.some_of_each(self.material.asked, TURNED_LIMIT, rng)
+        alone = self.material.independent
+        real = alone[copies.some_of_each(test.labels[alone], TURNED_LIMIT, rng)]
+        rows = self._some_left_out(TURNED_LIMIT)
+        asked = self.material.asked[fake]
+        counts = np.bincount(test.labels[real], minlength=len(self.class_names))
+        matched = np.concatenate(
+            [np.flatnonzero(asked == label)[:count] for label, count in enumerate(counts)]
+        )
+        return copies.compare_classes(
+            measured(self.material.synthetic[fake], asked),
+            measured(test.images[real], test.labels[real]),
+            measured(
+                train.images[rows], train.labels[rows], [train.groups[row] for row in rows]
+            ).finite(),
+            self.class_names,
+            matched,
+        )
+
+    def _some_left_out(self, most: int) -> np.ndarray:
+        """Training images of classes (or a whole set) with few held-out ones: int64[n].
+
+        One of each lesion at most.
+        """
+        train, held_out = self.material.train, self.material.test.labels[self.material.independent]
+        alone, rng = one_of_each(train.groups), np.random.default_rng([self.seed, LEFT_OUT])
+        chosen = alone[copies.some_of_each(train.labels[alone], most, rng)]
+        if len(held_out) < copies.FEW_HELD_OUT:
+            return chosen
+        counts = np.bincount(held_out, minlength=len(self.class_names))
+        few = np.flatnonzero(counts < copies.FEW_HELD_OUT)
+        return chosen[np.isin(train.labels[chosen], few)]
+
+    def _duplicates(self) -> dict[str, Any]:
+        """Distances to the nearest other image within the synthetic and within the real set."""
+        test, alone = self.material.test, self.material.independent
+        labels, groups = test.labels[alone], [test.groups[row] for row in alone]
+        matched = self.material.matched(labels)
+        fake, asked = self.material.synthetic[matched], self.material.asked[matched]
+        names = [str(row) for row in range(len(fake))]
+        found = Gallery(fake).neighbours(fake, apart=(names, names))
+        within, partner = found.distance[:, 0], found.index[:, 0]
+        real = test.images[alone]
+        among = Gallery(real).neighbours(real, apart=(groups, groups)).distance[:, 0]
+
+        def figures(label: int | None) -> dict[str, Any] | None:
+            chosen = np.isfinite(within) & ((asked == label) | (label is None))
+            ours = within[chosen]
+            theirs = among if label is None else among[labels == label]
+            theirs = theirs[np.isfinite(theirs)]
+            if not len(ours) or not len(theirs):
+                return None
+            return {
+                **dataclasses.asdict(
+                    copies.compare(ours, theirs, partner[chosen], paired=True, mutual=True)
+                ),
+                "same": int((ours < copies.DUPLICATE).sum()),
+            }
+
+        return {
+            "whole": figures(None),
+            "classes": {name: figures(label) for label, name in enumerate(self.class_names)},
+        }
+
+    def realism(self) -> np.ndarray:
+        """Realism score of each synthetic image among held-out real ones of its class."""
+        found = np.zeros(len(self.material.asked))
+        for label in np.unique(self.material.asked):
+            real = self.real.of(int(label))
+            if len(real) <= manifold.PRECISION_K:
+                real = self.real.features
+            rows = self.material.asked == label
+            if len(real) > manifold.PRECISION_K:
+                found[rows] = manifold.realism(real, self.synthetic.features[rows])
+        return found
+
+
+def judge_classes(judge: Classifier, material: Material) -> dict[str, Any]:
+    """Class faithfulness of the synthetic images beside accuracy on held-out real ones.
+
+    Args:
+        judge: trained on the real training images, with another seed than the extractor.
+        material: the images.
+    """
+    classes, test = len(judge.class_names), material.test
+
+    def assigned(images: np.ndarray) -> np.ndarray:
+        return judge.predict(images).argmax(axis=1)
+
+    def judged(asked: np.ndarray, found: np.ndarray) -> dict[str, Any]:
+        matrix = confusion(asked, found, classes)
+        mean, shares = faithfulness(matrix)
+        names = judge.class_names
+        return {
+            "n": len(asked),
+            "mean": mean,
+            "classes": dict(zip(names, shares, strict=True)),
+            "intervals": {
+                name: _share(int(matrix[label, label]), int(matrix[label].sum()))
+                for label, name in enumerate(names)
+            },
+            "confusion": matrix.tolist(),
+        }
+
+    real, independent = assigned(test.images), material.independent
+    of_lesions = confusion(test.labels[independent], real[independent], classes)
+    return {
+        "judge": {"sha256": judge.weights_hash, "seed": judge.seed, "steps": judge.steps},
+        "synthetic": judged(material.asked, assigned(material.synthetic)),
+        "real": {**judged(test.labels, real), "confusion_of_lesions": of_lesions.tolist()},
+    }
+
+
+def _share(hits: int, count: int) -> list[float] | None:
+    if not count:
+        return None
+    found = share_interval(hits, count)
+    return [found.low, found.high]

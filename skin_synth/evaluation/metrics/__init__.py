@@ -1,0 +1,1 @@
+"""The measures, one a file: pure functions of images, features and labels."""

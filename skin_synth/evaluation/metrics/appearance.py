@@ -1,0 +1,219 @@
+"""Who is in the pictures: skin tone, brightness, size and colour of lesions, one number per image.
+
+The measures are simple on purpose: each can be checked by eye, and none is a diagnosis. What they
+cannot see stands in `docs/evaluation.md`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from skin_synth.evaluation.metrics.cielab import srgb_to_lab, typology_angle
+from tfrecords_tools.errors import InputError
+
+RING = (0.75, 1.0)
+"""Where the skin around a lesion is looked for: radii in half image sides."""
+BLACK = 20.0
+"""L* of the dark surround of a dermoscope's picture, at most."""
+SHADE = 10.0
+"""L* by which a pixel of the ring may lie below its brighter quarter: hair, ink and the edge of a
+vignette lie lower."""
+FEWEST_SKIN = 0.1
+"""Share of the ring that must be skin."""
+LEAST_CONTRAST = 8.0
+"""Distance in L*a*b* between the means of lesion and skin; less is no lesion."""
+BINS = 128
+"""Of the histogram that the threshold is found in."""
+BLOCK = 2**20
+"""Pixels whose colours are converted at a time."""
+
+TONES = (
+    ("very light", 55.0),
+    ("light", 41.0),
+    ("intermediate", 28.0),
+    ("tan", 10.0),
+    ("brown", -30.0),
+    ("dark", -np.inf),
+)
+"""Skin tones by the angle that they lie above, in degrees (Chardon et al. 1991)."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Appearance:
+    """Measures of each image: float64[n] each, NaN where they cannot be taken.
+
+    Attributes:
+        skin_tone: individual typology angle of the skin around the lesion, degrees; dark is low.
+        brightness: mean L* of the picture without its dark surround.
+        lesion_size: share of the picture, without its dark surround, that is lesion.
+        lesion_lightness: median L* of the lesion.
+        lesion_redness: median a* of the lesion.
+        lesion_yellowness: median b* of the lesion.
+    """
+
+    skin_tone: np.ndarray
+    brightness: np.ndarray
+    lesion_size: np.ndarray
+    lesion_lightness: np.ndarray
+    lesion_redness: np.ndarray
+    lesion_yellowness: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> Appearance:
+        """The measures of some images."""
+        return Appearance(*(getattr(self, name)[rows] for name in MEASURES))
+
+
+MEASURES = tuple(field.name for field in dataclasses.fields(Appearance))
+SMALLEST_SPREAD = {name: 0.01 if name == "lesion_size" else 1.0 for name in MEASURES}
+"""Standard deviation of each measure (a share, degrees, L*a*b* units) that is nothing to the eye:
+in images without any, such as grey ones, rounding would pass for drift."""
+
+
+def measure(images: np.ndarray) -> Appearance:
+    """Measures each image.
+
+    Args:
+        images: uint8[n, side, side, 3], sRGB.
+
+    Raises:
+        InputError: another shape or dtype.
+    """
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        raise InputError(
+            f"images must be uint8[n, side, side, 3], got {images.dtype}{list(images.shape)}"
+        )
+    rows = [np.empty((0, len(MEASURES)))]
+    step = max(1, BLOCK // max(images.shape[1] * images.shape[2], 1))
+    for start in range(0, len(images), step):
+        block = srgb_to_lab(images[start : start + step])
+        rows.append(np.array([_measures(lab) for lab in block]))
+    return Appearance(*np.concatenate(rows).T)
+
+
+def picture(lab: np.ndarray) -> np.ndarray:
+    """The inscribed circle without a dark surround: what is black outside the ring's inner edge.
+
+    Args:
+        lab: float[side, side, 3], L*a*b*.
+
+    Returns:
+        bool[side, side]; never all False. A black lesion in the middle is part of the picture.
+    """
+    radius = _radius(lab.shape[0], lab.shape[1])
+    return (radius <= RING[1]) & ((radius < RING[0]) | (lab[..., 0] > BLACK))
+
+
+def skin_colour(lab: np.ndarray) -> np.ndarray:
+    """Colour of the skin around a lesion: the median over a ring, without what is dark.
+
+    The ring lies inside the inscribed circle, so that a round vignette's corners stay out. Of its
+    pixels the black ones are left out, then those more than `SHADE` darker than its brighter
+    quarter: hairs, ink, the edge of a vignette, and a lesion that reaches the ring.
+
+    Args:
+        lab: float[side, side, 3], L*a*b*.
+
+    Returns:
+        float[3]; NaN where less than a tenth of the ring is left.
+    """
+    radius = _radius(lab.shape[0], lab.shape[1])
+    ring = lab[(radius >= RING[0]) & (radius <= RING[1])]
+    lit = ring[ring[:, 0] > BLACK]
+    if len(lit):
+        lit = lit[lit[:, 0] >= np.percentile(lit[:, 0], 75) - SHADE]
+    if not len(lit) or len(lit) < FEWEST_SKIN * len(ring):
+        return np.full(3, np.nan, lab.dtype)
+    return np.median(lit, axis=0)
+
+
+def lesion_mask(lab: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """What differs from the skin around: a threshold on the colour distance, and a majority vote.
+
+    The threshold is Otsu's (IEEE Trans. SMC 9:62, 1979) on the Euclidean distance in L*a*b* to the
+    skin, over `picture`. A pixel then goes with most of its
+    3x3 neighbours, which takes out hairs of one pixel.
+
+    Args:
+        lab: float[side, side, 3], L*a*b*.
+        skin: float[3], see `skin_colour`.
+
+    Returns:
+        bool[side, side]; all False where nothing stands out.
+    """
+    inside = picture(lab)
+    distance = np.linalg.norm(lab - skin, axis=-1)
+    above = inside & (distance > otsu_threshold(distance[inside]))
+    if not above.any() or above.sum() == inside.sum():
+        return np.zeros(inside.shape, bool)
+    if distance[above].mean() - distance[inside & ~above].mean() < LEAST_CONTRAST:
+        return np.zeros(inside.shape, bool)
+    return inside & _majority(above)
+
+
+def otsu_threshold(values: np.ndarray) -> float:
+    """The threshold that splits values into two classes of the largest variance between them.
+
+    Args:
+        values: float[n], n above 0.
+
+    Returns:
+        A threshold; values above it are the upper class.
+    """
+    counts, edges = np.histogram(values, bins=BINS)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1]
+    above = len(values) - below
+    sums = np.cumsum(counts * centres)
+    means = sums[:-1] / np.maximum(below, 1), (sums[-1] - sums[:-1]) / np.maximum(above, 1)
+    between = below * above * (means[0] - means[1]) ** 2
+    # Between two heaps the variance is flat: take the middle of the flat.
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
+    return float(edges[1:-1][best].mean())
+
+
+def tone_shares(skin_tone: np.ndarray) -> dict[str, float | None]:
+    """Share of images of each skin tone, of those that could be measured.
+
+    Args:
+        skin_tone: float[n], degrees, NaN where not measured.
+
+    Returns:
+        By name of tone, light ones first; None where nothing was measured.
+    """
+    angles = skin_tone[np.isfinite(skin_tone)]
+    upper = np.inf
+    shares: dict[str, float | None] = {}
+    for name, lower in TONES:
+        inside = (angles > lower) & (angles <= upper)
+        shares[name] = float(inside.mean()) if len(angles) else None
+        upper = lower
+    return shares
+
+
+def _measures(lab: np.ndarray) -> list[float]:
+    shown = picture(lab)
+    brightness = float(lab[..., 0][shown].mean())
+    skin = skin_colour(lab)
+    if not np.isfinite(skin).all():
+        return [np.nan, brightness, *[np.nan] * 4]
+    tone = float(typology_angle(skin[0], skin[2]))
+    mask = lesion_mask(lab, skin)
+    if not mask.any():
+        return [tone, brightness, *[np.nan] * 4]
+    colour = np.median(lab[mask], axis=0)
+    return [tone, brightness, float(mask.sum() / shown.sum()), *(float(c) for c in colour)]
+
+
+def _radius(height: int, width: int) -> np.ndarray:
+    """Distance of each pixel to the centre, in half sides: float[height, width]."""
+    y, x = ((2 * np.arange(n) + 1) / n - 1 for n in (height, width))
+    return np.hypot(y[:, None], x[None, :])
+
+
+def _majority(mask: np.ndarray) -> np.ndarray:
+    """Each pixel as most of its 3x3 neighbourhood, itself included."""
+    padded = np.pad(mask, 1).astype(np.int8)
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= 5

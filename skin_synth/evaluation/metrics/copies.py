@@ -1,0 +1,315 @@
+"""The figures on copies: how near synthetic images come to training images and to each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from skin_synth.evaluation.metrics.nearest import Neighbours
+from skin_synth.evaluation.statistics.significance import precedence
+from tfrecords_tools.errors import InputError
+
+NEIGHBOURS = 3
+"""Nearest training images that an image's relative distance is taken from."""
+FEW_HELD_OUT = 100
+"""Below so many held-out images, training images without their group are the yardstick."""
+HELD_OUT, LEFT_OUT = "held-out images", "training images of other groups"
+"""What the distances of synthetic images are compared with."""
+PERCENTILE = 0.01
+DUPLICATE = 0.5
+"""Images nearer than so many grey levels are the same."""
+SAME = 0.005
+"""Distances up to this share of the median distance of real images are those of equal images."""
+PAIRS = 1 << 21
+"""Distances held at a time where many neighbours are asked for."""
+
+Search = Callable[[np.ndarray, int], Neighbours]
+"""Of the neighbours of some images: int[n], their rows, and how many neighbours of each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Threshold:
+    """The first percentile of the distances of real images, which is one of them.
+
+    Images that are in the reference themselves, under another name, say nothing of how near new
+    images come, and are left out.
+
+    Attributes:
+        value: the distance.
+        rank: which it is, from the smallest on.
+        others: distances among which it is.
+        same: real images that are equal to a reference image.
+    """
+
+    value: float
+    rank: int
+    others: int
+    same: int
+
+    @classmethod
+    def of(cls, yardstick: np.ndarray) -> Threshold:
+        """From float[m], m of 1 or more."""
+        new = yardstick[yardstick > SAME * np.median(yardstick)]
+        new = new if len(new) else yardstick
+        rank = max(1, int(PERCENTILE * len(new)))
+        value = float(np.partition(new, rank - 1)[rank - 1])
+        return cls(value, rank, len(new), len(yardstick) - len(new))
+
+    def p_value(
+        self, below: int, count: int, *, paired: bool = False, mutual: bool = False
+    ) -> float:
+        """Of so many of `count` distances below, see `significance.precedence`.
+
+        Args:
+            below: how many.
+            count: of how many.
+            paired: these distances are within one set, where two near images make two small
+                distances: they count half.
+            mutual: the same of the real distances.
+        """
+        half, real_half = 1 + paired, 1 + mutual
+        rank, others = -(-self.rank // real_half), max(self.others // real_half, 1)
+        return precedence(below // half, count // half, rank, others)
+
+
+@dataclasses.dataclass(frozen=True)
+class Nearness:
+    """Distances of synthetic images beside those of real images, and a test.
+
+    Attributes:
+        n: synthetic images.
+        n_yardstick: real images that they are compared with.
+        synthetic_median: of the synthetic images' distances.
+        synthetic_minimum: of the synthetic images' distances.
+        yardstick_median: of the real images' distances.
+        threshold: first percentile of the real images' distances, one of them.
+        rank: which of them, from the smallest on.
+        near: synthetic images with a distance below the threshold.
+        distinct: reference images that these are near to.
+        same: synthetic images equal to a reference image.
+        yardstick_same: real images equal to one; they are not part of the percentile.
+        share_below: near ones, of all synthetic images.
+        share_expected: of images that are as new as the real ones.
+        p_value: that so many or more are below by chance, see `significance.precedence`; images
+            that are near to the same reference image count once, as they are not independent,
+            and distances within one set half.
+    """
+
+    n: int
+    n_yardstick: int
+    synthetic_median: float
+    synthetic_minimum: float
+    yardstick_median: float
+    threshold: float
+    rank: int
+    near: int
+    distinct: int
+    same: int
+    yardstick_same: int
+    share_below: float
+    share_expected: float
+    p_value: float
+
+
+def compare(
+    synthetic: np.ndarray,
+    yardstick: np.ndarray,
+    target: np.ndarray,
+    *,
+    paired: bool = False,
+    mutual: bool = False,
+) -> Nearness:
+    """Are synthetic images nearer to something than real images are?
+
+    Args:
+        synthetic: float[n], distances of synthetic images.
+        yardstick: float[m], the same distances of real images, m of 1 or more.
+        target: int[n], the reference image that each synthetic image is nearest to.
+        paired: the synthetic distances are within one set, see `Threshold.p_value`.
+        mutual: the same of the real distances.
+
+    Raises:
+        InputError: no distance on one side.
+    """
+    if not len(synthetic) or not len(yardstick):
+        raise InputError(
+            f"distances are needed on both sides, got {len(synthetic)} and {len(yardstick)}"
+        )
+    n, threshold = len(synthetic), Threshold.of(yardstick)
+    near = synthetic < threshold.value
+    distinct = len(np.unique(target[near]))
+    hits = int(near.sum()) if paired else distinct
+    return Nearness(
+        n=n,
+        n_yardstick=len(yardstick),
+        synthetic_median=float(np.median(synthetic)),
+        synthetic_minimum=float(np.min(synthetic)),
+        yardstick_median=float(np.median(yardstick)),
+        threshold=threshold.value,
+        rank=threshold.rank,
+        near=int(near.sum()),
+        distinct=distinct,
+        same=int((synthetic <= SAME * np.median(yardstick)).sum()),
+        yardstick_same=threshold.same,
+        share_below=float(near.mean()),
+        share_expected=threshold.rank / (threshold.others + 1),
+        p_value=threshold.p_value(hits, n, paired=paired, mutual=mutual),
+    )
+
+
+def of_two_groups(search: Search, count: int, groups: Sequence[str]) -> Neighbours:
+    """The nearest reference images of each image, one of them of another group than the nearest.
+
+    Where all of the nearest are photographs of one lesion, the last is replaced by the nearest one
+    of another lesion: without it, a copy of a lesion photographed often would pass for an image
+    that is near to many.
+
+    Args:
+        search: finds neighbours.
+        count: number of images.
+        groups: of the reference images.
+
+    Returns:
+        `NEIGHBOURS` of each; the last is infinitely far where there is no other group.
+    """
+    found = search(np.arange(count), NEIGHBOURS)
+    codes = np.unique(groups, return_inverse=True)[1]
+    full = np.isfinite(found.distance[:, -1])
+    alone = np.flatnonzero(full & (codes[found.index] == codes[found.index[:, :1]]).all(axis=1))
+    enough = int(np.bincount(codes).max()) + 1
+    step = max(1, PAIRS // enough)
+    for rows in (alone[start : start + step] for start in range(0, len(alone), step)):
+        wide = search(rows, enough)
+        other = codes[wide.index] != codes[wide.index[:, :1]]
+        distance = np.where(other, wide.distance, np.inf)
+        column = distance.argmin(axis=1)
+        found.index[rows, -1] = wide.index[np.arange(len(rows)), column]
+        found.distance[rows, -1] = distance.min(axis=1)
+    return found
+
+
+def relative(found: Neighbours, groups: Sequence[str]) -> np.ndarray:
+    """Distance to the nearest image over that to the nearest image of another group.
+
+    A copy is much nearer to one lesion than to all others; a blurred or typical image is near to
+    many (the idea of Carlini et al., "Extracting training data from diffusion models", USENIX
+    Security 2023, equation 1).
+
+    Args:
+        found: the neighbours of each image, see `of_two_groups`.
+        groups: of the reference images.
+
+    Returns:
+        float64[n], 0 to 1: 0 for a copy, 1 where there is no other group.
+    """
+    codes = np.unique(groups, return_inverse=True)[1][found.index]
+    next_one = np.where(codes != codes[:, :1], found.distance, np.inf).min(axis=1).astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = found.distance[:, 0] / next_one
+    return np.where((next_one > 0) & np.isfinite(next_one), ratio, 1.0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Measured:
+    """Distances to the nearest training images, of one kind.
+
+    Attributes:
+        absolute: float[n], to the nearest one.
+        relative: float[n], see `relative`.
+        target: int[n], the nearest training image.
+        labels: int[n].
+    """
+
+    absolute: np.ndarray
+    relative: np.ndarray
+    target: np.ndarray
+    labels: np.ndarray
+
+    @classmethod
+    def of(cls, found: Neighbours, groups: Sequence[str], labels: np.ndarray) -> Measured:
+        """From neighbours among training images of these groups."""
+        return cls(found.distance[:, 0], relative(found, groups), found.index[:, 0], labels)
+
+    def where(self, chosen: np.ndarray) -> Measured:
+        """Some of the images: bool[n] or int[m]."""
+        parts = (self.absolute, self.relative, self.target, self.labels)
+        return Measured(*(part[chosen] for part in parts))
+
+    def finite(self) -> Measured:
+        """Without images that had nothing to be compared with."""
+        return self.where(np.isfinite(self.absolute))
+
+
+def compare_classes(
+    synthetic: Measured,
+    held_out: Measured,
+    left_out: Measured,
+    class_names: Sequence[str],
+    matched: np.ndarray,
+) -> dict[str, Any]:
+    """Nearness of the whole set and of each class.
+
+    Args:
+        synthetic: of all synthetic images.
+        held_out: of held-out real images.
+        left_out: of training images, with their own group left out.
+        class_names: the classes, in the order of their labels.
+        matched: indices of as many synthetic images of each class as there are held-out ones.
+    """
+
+    def figures(fake: Measured, real: Measured, other: Measured) -> dict[str, Any] | None:
+        name, yardstick = HELD_OUT, real
+        if len(real.labels) < FEW_HELD_OUT and len(other.labels) > len(real.labels):
+            name, yardstick = LEFT_OUT, other
+        if not len(fake.labels) or not len(yardstick.labels):
+            return None
+        return {
+            "yardstick": name,
+            "absolute": dataclasses.asdict(compare(fake.absolute, yardstick.absolute, fake.target)),
+            "relative": dataclasses.asdict(compare(fake.relative, yardstick.relative, fake.target)),
+            "both": _in_both(fake, yardstick),
+        }
+
+    return {
+        "whole": figures(synthetic.where(matched), held_out, left_out),
+        "classes": {
+            name: figures(
+                *(each.where(each.labels == i) for each in (synthetic, held_out, left_out))
+            )
+            for i, name in enumerate(class_names)
+        },
+    }
+
+
+def _in_both(fake: Measured, yardstick: Measured) -> dict[str, Any]:
+    """Images that are near, and much nearer to one lesion than to others: what a copy is.
+
+    Of images as new as the real ones there are no more than are near in either way: each of the two
+    tests holds for them.
+    """
+    near, chosen = np.ones(len(fake.labels), bool), []
+    for ours, theirs in (
+        (fake.absolute, yardstick.absolute),
+        (fake.relative, yardstick.relative),
+    ):
+        chosen.append(Threshold.of(theirs))
+        near &= ours < chosen[-1].value
+    distinct = len(np.unique(fake.target[near]))
+    return {
+        "near": int(near.sum()),
+        "distinct": distinct,
+        "p_value": max(threshold.p_value(distinct, len(near)) for threshold in chosen),
+    }
+
+
+def some_of_each(labels: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of at most so many rows of each class, in order: int64[m]."""
+    order = rng.permutation(len(labels))
+    rank = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        of_class = order[labels[order] == label]
+        rank[of_class] = np.arange(len(of_class))
+    return np.flatnonzero(rank < most)

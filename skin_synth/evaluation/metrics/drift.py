@@ -1,0 +1,342 @@
+"""How far the appearance of synthetic images has drifted from that of real ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from skin_synth.evaluation.metrics.appearance import (
+    MEASURES,
+    SMALLEST_SPREAD,
+    Appearance,
+    tone_shares,
+)
+from skin_synth.evaluation.statistics.intervals import LEVEL, student_quantile
+from skin_synth.evaluation.statistics.significance import fisher, kolmogorov_smirnov, one_of_each
+from tfrecords_tools.errors import InputError
+
+REPLICATES = 400
+BLOCK = 2**17
+"""Values of half samples at a time: arrays of 1 MiB, which the cache of a core holds."""
+FEWEST = 10
+"""Images on each side, real ones of so many lesions, below which no drift is given."""
+
+
+def wasserstein(first: np.ndarray, second: np.ndarray) -> float:
+    """1-Wasserstein distance of two samples: the area between their distribution functions.
+
+    Args:
+        first: float[n], n above 0.
+        second: float[m], m above 0.
+
+    Returns:
+        In units of the values; 0 for equal samples.
+    """
+    values = np.sort(np.concatenate([first, second]))
+    steps = np.diff(values)
+    below = [
+        np.searchsorted(np.sort(sample), values[:-1], side="right") / len(sample)
+        for sample in (first, second)
+    ]
+    return float(np.abs(below[0] - below[1]) @ steps)
+
+
+def scaled_distance(real: np.ndarray, other: np.ndarray, smallest: float = 0.0) -> float | None:
+    """1-Wasserstein distance over the standard deviation of the real values.
+
+    Args:
+        real: float[n]; NaN: not measured.
+        other: float[m]; NaN: not measured.
+        smallest: what it is divided by where that deviation is less.
+
+    Returns:
+        None below `FEWEST` values on a side or where there is nothing to divide by.
+    """
+    real, other = real[np.isfinite(real)], other[np.isfinite(other)]
+    if min(len(real), len(other)) < FEWEST or not max(np.ptp(real), smallest) > 0:
+        return None
+    return float(wasserstein(real, other) / max(real.std(ddof=1), smallest))
+
+
+@dataclasses.dataclass(frozen=True)
+class Drift:
+    """Distance between two distributions, in standard deviations of the real one.
+
+    Attributes:
+        drift: 1-Wasserstein distance over the standard deviation of the real values.
+        low: lower end of its interval at `LEVEL`.
+        high: upper end.
+        n_real: real values that could be measured.
+        n_synthetic: synthetic values that could be measured.
+    """
+
+    drift: float
+    low: float
+    high: float
+    n_real: int
+    n_synthetic: int
+
+
+def drift(
+    real: np.ndarray,
+    synthetic: np.ndarray,
+    *,
+    groups: Sequence[str] | None = None,
+    smallest: float = 0.0,
+    seed: int = 0,
+    replicates: int = REPLICATES,
+) -> Drift | None:
+    """Drift of one measure, with an interval from half samples.
+
+    Halves of both samples are drawn without replacement. At one half, their spread about the
+    figure of the whole samples is that of this figure about the truth (Politis & Romano, Ann.
+    Statist. 22:2031, 1994, with the correction for a finite sample): the interval is the figure
+    +- t times the standard deviation of the halves. A plain bootstrap would add the distance of
+    each sample to its own resample. A distance is never below 0, so that of equal distributions
+    is above it by chance: read it beside its floor.
+
+    Args:
+        real: float[n]; NaN: not measured.
+        synthetic: float[m]; NaN: not measured.
+        groups: n lesions or patients, drawn as a whole; None: each image is its own.
+        smallest: see `scaled_distance`.
+        seed: of the halves.
+        replicates: number of halves.
+
+    Returns:
+        None below `FEWEST` values or groups on a side, or where there is nothing to divide by: the
+        real values, or those of most halves, are all the same.
+
+    Raises:
+        InputError: another number of groups than of real values.
+    """
+    names = np.arange(len(real)) if groups is None else np.asarray(groups)
+    if len(names) != len(real):
+        raise InputError(f"needs one group for each real image, got {len(names)} and {len(real)}")
+    measured = np.isfinite(real)
+    whole = scaled_distance(real, synthetic, smallest)
+    real, names = real[measured], names[measured]
+    if whole is None or len(np.unique(names)) < FEWEST:
+        return None
+    synthetic = synthetic[np.isfinite(synthetic)]
+    _, code = np.unique(names, return_inverse=True)
+    halves = _of_halves(real, code, synthetic, smallest, np.random.default_rng(seed), replicates)
+    halves = halves[np.isfinite(halves)]
+    if len(halves) <= replicates / 2:
+        return None
+    degrees = min(int(code.max()) + 1, len(synthetic)) - 1
+    margin = student_quantile((1 + LEVEL) / 2, degrees) * float(halves.std(ddof=1))
+    low, high = max(0.0, whole - margin), whole + margin
+    return Drift(whole, float(low), float(high), len(real), len(synthetic))
+
+
+def _of_halves(
+    real: np.ndarray,
+    code: np.ndarray,
+    synthetic: np.ndarray,
+    smallest: float,
+    rng: np.random.Generator,
+    replicates: int,
+) -> np.ndarray:
+    """Scaled distances of half samples, float64[replicates], all values sorted only once.
+
+    Those of halves without spread are infinite or NaN.
+
+    Args:
+        real: float[n].
+        code: int[n], the group of each, from 0 on without gaps.
+        synthetic: float[m].
+        smallest: see `scaled_distance`.
+        rng: draws half of the groups and half of the synthetic values.
+        replicates: number of halves.
+    """
+    groups, half = int(code.max()) + 1, len(synthetic) // 2
+    values = np.concatenate([real, synthetic])
+    order = np.argsort(values, kind="stable")
+    steps, centred = np.diff(values[order]), real - real.mean()
+    rows = max(1, BLOCK // len(values))
+    blocks = []
+    for start in range(0, replicates, rows):
+        drawn = [
+            (rng.permutation(groups), rng.permutation(len(synthetic))[:half])
+            for _ in range(min(rows, replicates - start))
+        ]
+        ours = np.array([ranks for ranks, _ in drawn])[:, code] < groups // 2
+        theirs = np.zeros((len(drawn), len(synthetic)), bool)
+        np.put_along_axis(theirs, np.array([chosen for _, chosen in drawn]), True, axis=1)
+        n = ours.sum(axis=1)
+        # The two distribution functions, one less the other, at all values but the last.
+        signed = np.concatenate([ours / n[:, None], theirs / -half], axis=1)[:, order[:-1]]
+        distance = np.abs(np.cumsum(signed, axis=1)) @ steps
+        sums, squares = ours @ centred, ours @ centred**2
+        variance = np.maximum((squares - sums**2 / n) / (n - 1), smallest**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            blocks.append(distance / np.sqrt(variance))
+    return np.concatenate(blocks)
+
+
+def appearance_drift(
+    real: Appearance,
+    real_labels: np.ndarray,
+    synthetic: Appearance,
+    asked: np.ndarray,
+    floor: Appearance,
+    floor_labels: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Every measure in real and synthetic images, for the whole set and for each class.
+
+    Args:
+        real: measures of n held-out real images.
+        real_labels: int[n].
+        synthetic: measures of m synthetic images.
+        asked: int[m], the label that each was painted for.
+        floor: measures of other real images, about as many of each class as `real` has.
+        floor_labels: int[k].
+        class_names: in the order of the labels.
+        groups: n lesions or patients of the real images.
+        seed: of the intervals.
+
+    Returns:
+        `whole` and `classes.NAME`, each with `tones` (shares of skin tones: `real`, `synthetic`),
+        `lesions` (`n_real`, `n_synthetic`, `found_real`, `found_synthetic` and `p_value`: whether
+        lesions stand out in fewer synthetic images than in real ones, of those with measured skin,
+        by Fisher's exact test with one real image of each group) and `measures.NAME`: `real` and
+        `synthetic` (`n`, `unmeasured`, `median`, `quartiles`, `deviation`), `drift` (see `Drift`,
+        or None), `floor`
+        (the drift of `floor` from `real`, a number or None) and `test` (`n_real`, `n_synthetic`,
+        `statistic`, `p_value` of Smirnov's test with one real image of each group, or None). For
+        the whole set, synthetic and floor images are drawn to the class shares of the real ones,
+        so that a different mix of classes is no drift.
+    """
+    names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
+    counts = np.bincount(real_labels, minlength=len(class_names))
+    matched, other = _matched(asked, counts), _matched(floor_labels, counts)
+    # The test takes images for independent: one of each group, and as many synthetic ones.
+    single = one_of_each(names)
+    tested = _matched(asked, np.bincount(real_labels[single], minlength=len(class_names)))
+
+    def among(
+        rows: np.ndarray, painted: np.ndarray, rest: np.ndarray, tried: np.ndarray
+    ) -> dict[str, Any]:
+        ours, theirs, known = real[rows], synthetic[painted], floor[rest]
+        alone, against = real[rows[one_of_each(names[rows])]], synthetic[tried]
+        return {
+            "tones": {
+                "real": tone_shares(ours.skin_tone),
+                "synthetic": tone_shares(theirs.skin_tone),
+            },
+            "lesions": _lesions(alone, against),
+            "measures": {
+                name: {
+                    **_compared(
+                        getattr(ours, name),
+                        getattr(theirs, name),
+                        getattr(known, name),
+                        groups=names[rows].tolist(),
+                        smallest=SMALLEST_SPREAD[name],
+                        seed=seed,
+                    ),
+                    "test": _tested(getattr(alone, name), getattr(against, name)),
+                }
+                for name in MEASURES
+            },
+        }
+
+    return {
+        "whole": among(np.arange(len(real_labels)), matched, other, tested),
+        "classes": {
+            name: among(
+                np.flatnonzero(real_labels == label),
+                np.flatnonzero(asked == label),
+                np.flatnonzero(floor_labels == label),
+                np.flatnonzero(asked == label),
+            )
+            for label, name in enumerate(class_names)
+        },
+    }
+
+
+def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Rows of `labels` in the class shares of `counts`, as many as there are.
+
+    Of a class with no rows at all nothing is taken, and its share falls to the others.
+    """
+    rows = [np.flatnonzero(labels == label) for label in range(len(counts))]
+    factors = [len(r) / c for r, c in zip(rows, counts, strict=True) if c and len(r)]
+    factor = min(factors, default=0.0)
+    return np.concatenate(
+        [r[: max(round(factor * c), min(c, 1))] for r, c in zip(rows, counts, strict=True)]
+    )
+
+
+def _compared(
+    real: np.ndarray,
+    synthetic: np.ndarray,
+    floor: np.ndarray,
+    *,
+    groups: Sequence[str],
+    smallest: float,
+    seed: int,
+) -> dict[str, Any]:
+    found = drift(real, synthetic, groups=groups, smallest=smallest, seed=seed)
+    return {
+        "real": _described(real),
+        "synthetic": _described(synthetic),
+        "drift": None if found is None else dataclasses.asdict(found),
+        "floor": scaled_distance(real, floor, smallest),
+    }
+
+
+def _lesions(real: Appearance, synthetic: Appearance) -> dict[str, Any]:
+    """In how many images with measured skin a lesion stands out: is it fewer synthetic ones?"""
+    ours, theirs = (
+        np.isfinite(found.lesion_size[np.isfinite(found.skin_tone)]) for found in (synthetic, real)
+    )
+    return {
+        "n_real": len(theirs),
+        "n_synthetic": len(ours),
+        "found_real": int(theirs.sum()),
+        "found_synthetic": int(ours.sum()),
+        "p_value": fisher(int(ours.sum()), len(ours), int(theirs.sum()), len(theirs)),
+    }
+
+
+def _tested(real: np.ndarray, synthetic: np.ndarray) -> dict[str, Any] | None:
+    """Smirnov's test of what was measured; None below `FEWEST` values on a side."""
+    real, synthetic = real[np.isfinite(real)], synthetic[np.isfinite(synthetic)]
+    if min(len(real), len(synthetic)) < FEWEST:
+        return None
+    statistic, p_value = kolmogorov_smirnov(real, synthetic)
+    return {
+        "n_real": len(real),
+        "n_synthetic": len(synthetic),
+        "statistic": statistic,
+        "p_value": p_value,
+    }
+
+
+def _described(values: np.ndarray) -> dict[str, Any]:
+    measured = values[np.isfinite(values)]
+    if not len(measured):
+        return {
+            "n": 0,
+            "unmeasured": len(values),
+            "median": None,
+            "quartiles": None,
+            "deviation": None,
+        }
+    low, median, high = (float(q) for q in np.quantile(measured, [0.25, 0.5, 0.75]))
+    return {
+        "n": len(measured),
+        "unmeasured": len(values) - len(measured),
+        "median": median,
+        "quartiles": [low, high],
+        "deviation": float(measured.std()),
+    }

@@ -1,0 +1,1 @@
+"""Reports as people and programs read them: JSON, HTML, charts, reader study."""

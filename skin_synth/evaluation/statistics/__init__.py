@@ -1,0 +1,1 @@
+"""Hypothesis tests and confidence intervals, as pure functions of arrays."""

@@ -1,0 +1,1 @@
+"""The utility study: does training with synthetic images help a classifier on real ones?"""

@@ -1,0 +1,361 @@
+"""The conditional GAN: two networks, their game, and the averaged generator that paints."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skin_synth import augment
+from skin_synth.models import losses, replicas, schedules
+from skin_synth.models.hardware import choose_policy, compiles_step
+from skin_synth.models.networks import Discriminator, Generator
+from skin_synth.models.optimizers import FusedAdam
+from skin_synth.presets import Preset, get_preset
+from skin_synth.provenance import software_versions, weights_hash
+from skin_synth.random_streams import Stream, key
+from skin_synth.saved_model.export import export
+from skin_synth.saved_model.origin import Origin
+from skin_synth.saved_model.sampler import Sampler
+from tfrecords_tools.errors import InputError
+
+METRICS = ("discriminator_loss", "generator_loss", "penalty", "real_logit", "fake_logit")
+
+
+class Now(NamedTuple):
+    """The scheduled figures of one step, float32[] each."""
+
+    learning_rate: tf.Tensor
+    gamma: tf.Tensor
+    augment_probability: tf.Tensor
+    ema_decay: tf.Tensor
+
+
+class ConditionalGAN(keras.Model):
+    """A class-conditional GAN with an explicit float32 average of its generator.
+
+    `compile` and `fit` as any Keras model; `fit` takes batches of (uint8[batch, size, size, 3],
+    int[batch]) images and labels, as `skin_synth.data.batches` gives them. What happens in step t
+    depends on the weights, the batch and (seed, t) alone.
+
+    Attributes:
+        preset: all choices of networks, loss and schedules.
+        class_names: the classes, in the order of their labels.
+        seed: of weights, latents and augmentation.
+        generator: the network in training.
+        ema_generator: its exponential moving average in float32, the one that paints.
+        discriminator: the opponent in training.
+        steps: int64[], steps done.
+    """
+
+    train_function: Any  # of Keras, which does not say
+
+    def __init__(
+        self,
+        preset: Preset | str,
+        class_names: Sequence[str],
+        *,
+        seed: int = 0,
+        policy: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Builds the networks.
+
+        Args:
+            preset: a preset or the name of one.
+            class_names: at least two classes.
+            seed: of weights, latents and augmentation.
+            policy: Keras dtype policy of the networks in training; by default the fast one of
+                this machine (see `skin_synth.models.hardware.choose_policy`).
+            **options: of `keras.Model`.
+
+        Raises:
+            InputError: unknown preset or policy, or fewer than two classes.
+        """
+        super().__init__(**{"name": "conditional_gan", **options})
+        self.preset = get_preset(preset) if isinstance(preset, str) else preset
+        if len(class_names) < 2:
+            raise InputError(f"a conditional GAN needs two classes or more, got {class_names}")
+        self.class_names = tuple(class_names)
+        self.seed = seed
+        self.policy = choose_policy(policy)
+        self.generator = self._make_generator(self.policy, "generator")
+        self.ema_generator = self._make_generator("float32", "ema_generator")
+        self.ema_generator.trainable = False
+        self.discriminator = Discriminator(
+            widths=self.preset.discriminator_widths,
+            image_size=self.preset.image_size,
+            num_classes=len(class_names),
+            seed=seed + 1,
+            dtype=self.policy,
+            name="discriminator",
+        )
+        self.steps = self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="steps",
+        )
+        self.means = {name: keras.metrics.Mean(name=name) for name in METRICS}
+        self.built = True
+
+    def _make_generator(self, policy: str, name: str) -> Generator:
+        return Generator(
+            widths=self.preset.generator_widths,
+            latent_dim=self.preset.latent_dim,
+            embedding_dim=self.preset.embedding_dim,
+            num_classes=len(self.class_names),
+            seed=self.seed,
+            dtype=policy,
+            name=name,
+        )
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the images, in pixels."""
+        return self.preset.image_size
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of the latent vector."""
+        return self.preset.latent_dim
+
+    @property
+    def images_seen(self) -> int:
+        """Real images drawn so far."""
+        return int(self.steps.numpy()) * self.preset.batch_size
+
+    @property
+    def class_counts(self) -> None:
+        """Not known: a GAN alone does not know its data set."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where the generator comes from; it names neither run nor data set."""
+        return Origin(
+            run_id="",
+            data_name="",
+            data_fingerprint="",
+            checkpoint_hash=weights_hash(self.ema_generator.get_weights()),
+            images_seen=self.images_seen,
+            preset_name=self.preset.name,
+            image_size=self.image_size,
+            software=software_versions(),
+        )
+
+    @property
+    def state(self) -> list[keras.Variable]:
+        """All that a step depends on and changes, optimizers included; once compiled."""
+        return [
+            *self.variables,
+            *self.optimizer.variables,
+            *self.discriminator_optimizer.variables,
+        ]
+
+    def compile(self, **options: Any) -> None:
+        """Makes the two Adam optimizers of the preset.
+
+        Both are built here: an optimizer that is not has no moments to restore, and would start
+        afresh without a word. Under `mixed_float16` both scale their loss.
+
+        Args:
+            **options: of `keras.Model.compile`, except for optimizer and loss, which are ours.
+                `jit_compile` is True by default where XLA makes the step faster (see
+                `skin_synth.models.hardware.compiles_step`).
+        """
+        self.discriminator_optimizer = self._make_optimizer(self.discriminator)
+        options.setdefault("jit_compile", compiles_step())
+        super().compile(
+            optimizer=self._make_optimizer(self.generator), auto_scale_loss=False, **options
+        )
+
+    def _make_optimizer(self, network: keras.Model) -> keras.optimizers.Optimizer:
+        preset = self.preset
+        optimizer = FusedAdam(
+            preset.learning_rate.start,
+            beta_1=preset.beta_1,
+            beta_2=preset.beta_2,
+            name=f"{network.name}_adam",
+        )
+        if self.policy == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(network.trainable_variables)
+        return optimizer
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras' own, but a batch is drawn before the step and not in a graph around it.
+
+        On a GPU that graph takes as long as the compiled step itself (docs/results.md).
+        """
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            step = self.train_function
+            if self.steps_per_execution == 1:
+                self.train_function = lambda iterator: step(iter([next(iterator)]))
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running means of `METRICS`."""
+        return list(self.means.values())
+
+    # No loop or branch on a tensor in it: AutoGraph would take half of the time of its tracing.
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the discriminator, then one of the generator, then of the average."""
+        images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        real = tf.cast(images, tf.float32) / 127.5 - 1.0
+        now = self.now()
+        play = losses.BY_NAME[self.preset.loss]
+
+        def view(images: tf.Tensor, stream: Stream) -> tf.Tensor:
+            return self._augmented(images, stream, now.augment_probability)
+
+        def judge(views: tf.Tensor) -> tf.Tensor:
+            asked = tf.concat([labels, labels], axis=0)[: tf.shape(views)[0]]
+            return self.discriminator((views, asked), training=True)
+
+        real_view = view(real, Stream.AUGMENT_REAL)
+        fake = self.generator(
+            (self._latents(labels, Stream.DISCRIMINATOR_LATENT), labels), training=True
+        )
+        with tf.GradientTape() as tape:
+            both = judge(tf.concat([real_view, view(fake, Stream.AUGMENT_FAKE)], axis=0))
+            real_logits, fake_logits = tf.split(both, 2)
+            penalty = self._penalty(lambda *seen: judge(view(*seen)), real, fake)
+            loss = play.discriminator(real_logits, fake_logits) + now.gamma / 2 * penalty
+            scaled = self.discriminator_optimizer.scale_loss(loss / replicas.count())
+        self._descend(self.discriminator_optimizer, self.discriminator, tape, scaled, now)
+
+        with tf.GradientTape() as tape:
+            latents = self._latents(labels, Stream.GENERATOR_LATENT)
+            fake = self.generator((latents, labels), training=True)
+            generator_loss = play.generator(
+                judge(real_view), judge(view(fake, Stream.AUGMENT_FAKE))
+            )
+            scaled = self.optimizer.scale_loss(generator_loss / replicas.count())
+        self._descend(self.optimizer, self.generator, tape, scaled, now)
+
+        self._average(now.ema_decay)
+        self.steps.assign_add(1)
+        return self._report(loss, generator_loss, penalty, real_logits, fake_logits)
+
+    def now(self) -> Now:
+        """The figures that the schedules give for the step to come."""
+        preset = self.preset
+        seen = tf.cast(self.steps.value, tf.float32) * preset.batch_size
+        return Now(
+            schedules.ramp(preset.learning_rate, seen, preset.schedule_images),
+            schedules.ramp(preset.gamma, seen, preset.schedule_images),
+            schedules.ramp(preset.augment_probability, seen, preset.schedule_images),
+            schedules.ema_decay(
+                seen,
+                batch_size=preset.batch_size,
+                half_life=preset.ema_half_life,
+                warm_up=preset.ema_warm_up,
+            ),
+        )
+
+    def _latents(self, labels: tf.Tensor, stream: Stream) -> tf.Tensor:
+        shape = [tf.shape(labels)[0] * replicas.count(), self.latent_dim]
+        drawn = tf.random.stateless_normal(shape, key(self.seed, self.steps.value, stream))
+        return replicas.own_rows(drawn)
+
+    def _augmented(self, images: tf.Tensor, stream: Stream, probability: tf.Tensor) -> tf.Tensor:
+        count = tf.shape(images)[0] * replicas.count()
+        drawn = augment.draw(key(self.seed, self.steps.value, stream), count, probability)
+        own = {name: replicas.own_rows(values) for name, values in drawn.items()}
+        return augment.apply(images, own)
+
+    def _penalty(self, judge: Any, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        """R1 (and R2, where the preset asks) on the first rows, an unbiased estimate."""
+        rows = self.preset.penalty_rows // replicas.count()
+        penalty = losses.gradient_penalty(lambda x: judge(x, Stream.AUGMENT_REAL), real[:rows])
+        if self.preset.penalty_fake:
+            penalty += losses.gradient_penalty(lambda x: judge(x, Stream.AUGMENT_FAKE), fake[:rows])
+        return penalty
+
+    def _descend(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        network: keras.Model,
+        tape: tf.GradientTape,
+        scaled_loss: tf.Tensor,
+        now: Now,
+    ) -> None:
+        optimizer.learning_rate.assign(now.learning_rate)
+        variables = network.trainable_variables
+        gradients = tape.gradient(scaled_loss, variables)
+        if self.policy == "mixed_float16":
+            gradients = replicas.all_or_none_finite(gradients)
+        optimizer.apply(gradients, variables)  # summed over the replicas there
+
+    def _average(self, decay: tf.Tensor) -> None:
+        """Moves the averaged generator, moving statistics of its norms included."""
+        for average, current in zip(
+            self.ema_generator.variables, self.generator.variables, strict=True
+        ):
+            moved = current.value + decay * (average.value - current.value)
+            replicas.update(average.value, moved)
+
+    def _report(self, *values: tf.Tensor) -> dict[str, tf.Tensor]:
+        for mean, value in zip(self.means.values(), values, strict=True):
+            mean.update_state(value)
+        return {name: mean.result() for name, mean in self.means.items()}
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Images of the averaged generator: float32[n, size, size, 3], nominally in [-1, 1].
+
+        Args:
+            inputs: float32[n, latent_dim] latents and int[n] label ids.
+            training: ignored; the averaged generator always paints in inference mode.
+        """
+        del training
+        return self.ema_generator(inputs, training=False)
+
+    def generate(
+        self,
+        label_ids: Sequence[int] | np.ndarray,
+        seeds: Sequence[int] | np.ndarray,
+        *,
+        truncation: float = 1.0,
+        batch_size: int = 64,
+    ) -> np.ndarray:
+        """Paints one image per (label, seed); a row depends on its own values only.
+
+        Args:
+            label_ids: int[n], indices into `class_names`.
+            seeds: int[n]; a seed fixes the latent, shared across labels.
+            truncation: factor of the latent, at least 0; below 1 trades variety for typicality.
+            batch_size: images painted at a time.
+
+        Returns:
+            uint8[n, size, size, 3].
+
+        Raises:
+            InputError: a label out of range, or lengths that differ.
+        """
+        return self.sampler.sample(label_ids, seeds, truncation=truncation, batch_size=batch_size)
+
+    @functools.cached_property
+    def sampler(self) -> Sampler:
+        """The averaged generator as it is served; made once, for tracing it takes seconds."""
+        return Sampler(self.ema_generator, self.class_names)
+
+    def export(self, model_dir: str | os.PathLike[str]) -> Path:
+        """Writes the next version of the SavedModel below `model_dir`.
+
+        Args:
+            model_dir: directory of numbered versions, as TF Serving watches it.
+
+        Returns:
+            The new version's directory.
+        """
+        return export(self, model_dir)

@@ -1,0 +1,214 @@
+"""Generator and discriminator: plain stacks of convolutions, one a resolution."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from skin_synth.models.layers import DownsamplingConv, ModulatedNorm, UpsamplingConv, leaky
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    """Endless seeds of initial weights, one a layer, from the seed of the network."""
+    source = np.random.default_rng(seed)
+    while True:
+        yield int(source.integers(2**31))
+
+
+@keras.saving.register_keras_serializable("skin_synth")
+class Generator(keras.Model):
+    """Paints an image of a class from a latent vector.
+
+    The condition (latent and class embedding) makes the first 4x4 features and modulates the norm
+    of every stage. A stage doubles the resolution and convolves (see `UpsamplingConv`). The image
+    is made in float32 under every policy.
+
+    Call with (latents: float32[n, latent_dim], label_ids: int[n]); returns
+    float32[n, image_size, image_size, 3] in [-1, 1].
+
+    Attributes:
+        image_size: height and width of the images, in pixels.
+        latent_dim: length of the latent vector.
+        num_classes: number of classes.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int],
+        latent_dim: int,
+        embedding_dim: int,
+        num_classes: int,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        """Makes and builds the layers.
+
+        Args:
+            widths: channels at 4x4, 8x8, ... up to the image size.
+            latent_dim: length of the latent vector.
+            embedding_dim: length of the class embedding.
+            num_classes: number of classes.
+            seed: of the initial weights.
+            **options: of `keras.Model`; `dtype` is the policy of the convolutions.
+        """
+        super().__init__(**options)
+        self.widths = tuple(widths)
+        self.latent_dim = latent_dim
+        self.embedding_dim = embedding_dim
+        self.num_classes = num_classes
+        self.seed = seed
+        self.image_size = 4 * 2 ** (len(self.widths) - 1)
+        self._make_layers(_seeds(seed))
+        self(((tf.zeros([1, latent_dim])), tf.zeros([1], tf.int32)))
+
+    def _make_layers(self, seeds: Iterator[int]) -> None:
+        policy = self.dtype_policy
+
+        def glorot() -> keras.initializers.Initializer:
+            return keras.initializers.GlorotUniform(seed=next(seeds))
+
+        # Names of their own: Keras counts its own up through the process, and TensorFlow adds up
+        # gradients in an order that depends on them. The last bit would, too.
+        # Unit normal, for Keras' default leaves the class unheard for tens of thousands of images.
+        self.embedding = layers.Embedding(
+            self.num_classes,
+            self.embedding_dim,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=next(seeds)),
+            dtype="float32",
+            name="embedding",
+        )
+        self.first = layers.Dense(
+            16 * self.widths[0],
+            use_bias=False,
+            kernel_initializer=glorot(),
+            dtype=policy,
+            name="first",
+        )
+        self.norms = [
+            ModulatedNorm(dtype=policy, name=f"norm_{stage}") for stage in range(len(self.widths))
+        ]
+        self.ups = [
+            UpsamplingConv(
+                width,
+                kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
+                dtype=policy,
+                name=f"up_{stage}",
+            )
+            for stage, width in enumerate(self.widths[1:], start=1)
+        ]
+        self.to_rgb = layers.Conv2D(
+            3, 3, padding="same", kernel_initializer=glorot(), dtype="float32", name="to_rgb"
+        )
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """See the class."""
+        latents, label_ids = inputs
+        condition = ops.concatenate([latents, self.embedding(label_ids)], axis=-1)
+        x = ops.reshape(self.first(condition), (-1, 4, 4, self.widths[0]))
+        x = leaky(self.norms[0]((x, condition), training=training), training)
+        for up, norm in zip(self.ups, self.norms[1:], strict=True):
+            x = leaky(norm((up(x, training=training), condition), training=training), training)
+        return ops.tanh(self.to_rgb(x))
+
+    @contextlib.contextmanager
+    def kernels_spread_once(self) -> Iterator[None]:
+        """Spreads the kernels of all stages here, for a loop of calls with the same weights."""
+        with contextlib.ExitStack() as all_stages:
+            for up in self.ups:
+                all_stages.enter_context(up.spread_once())
+            yield
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        own = ("widths", "latent_dim", "embedding_dim", "num_classes", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+
+@keras.saving.register_keras_serializable("skin_synth")
+class Discriminator(keras.Model):
+    """Gives each image a logit: how real it looks as an image of its class.
+
+    Strided 4x4 convolutions without normalisation down to 4x4, then the projection head
+    (Miyato and Koyama 2018, eq. 3) in float32: w.h + e(class).h / sqrt(features).
+
+    Call with (images: float32[n, image_size, image_size, 3], label_ids: int[n]); returns
+    float32[n]. Row i depends on row i alone; all operations have second derivatives.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int],
+        image_size: int,
+        num_classes: int,
+        features: int = 256,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        """Makes and builds the layers.
+
+        Args:
+            widths: channels at image_size/2, ... down to 4x4.
+            image_size: height and width of the images, in pixels.
+            num_classes: number of classes.
+            features: length of the features h that the head sees.
+            seed: of the initial weights.
+            **options: of `keras.Model`; `dtype` is the policy of the convolutions.
+        """
+        super().__init__(**options)
+        self.widths = tuple(widths)
+        self.image_size = image_size
+        self.num_classes = num_classes
+        self.features = features
+        self.seed = seed
+        self._make_layers(_seeds(seed))
+        self((tf.zeros([1, image_size, image_size, 3]), tf.zeros([1], tf.int32)))
+
+    def _make_layers(self, seeds: Iterator[int]) -> None:
+        def he() -> keras.initializers.Initializer:
+            return keras.initializers.HeNormal(seed=next(seeds))
+
+        self.downs = [
+            DownsamplingConv(
+                width, kernel_initializer=he(), dtype=self.dtype_policy, name=f"down_{stage}"
+            )
+            for stage, width in enumerate(self.widths)
+        ]
+        self.flatten = layers.Flatten(dtype="float32", name="flatten")
+        self.hidden = layers.Dense(
+            self.features, kernel_initializer=he(), dtype="float32", name="hidden"
+        )
+        self.unconditional = layers.Dense(
+            1,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+            dtype="float32",
+            name="unconditional",
+        )
+        self.embedding = layers.Embedding(
+            self.num_classes,
+            self.features,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=next(seeds)),
+            dtype="float32",
+            name="embedding",
+        )
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """See the class; `training` gives the same faster derivatives (see `layers.leaky`)."""
+        x, label_ids = inputs
+        for down in self.downs:
+            x = leaky(down(x), training)
+        h = leaky(self.hidden(self.flatten(x)), training)
+        projection = ops.sum(h * self.embedding(label_ids), axis=-1) / self.features**0.5
+        return self.unconditional(h)[:, 0] + projection
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        own = ("widths", "image_size", "num_classes", "features", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}

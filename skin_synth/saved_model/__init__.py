@@ -1,0 +1,1 @@
+"""The generator as a SavedModel: signatures, versions, model card, warm-up requests."""

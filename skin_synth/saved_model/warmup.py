@@ -1,0 +1,54 @@
+"""The requests that TF Serving replays before it says that a version is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from skin_synth.saved_model.sampler import CHUNK
+
+WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
+
+
+def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -> None:
+    """Writes two requests of each signature: for one row, and for a row of each class.
+
+    A request has `CHUNK` rows at the most, whatever the classes: TF Serving with batching would
+    load no version whose warm-up is larger than its `max_batch_size`.
+
+    Args:
+        directory: of the SavedModel version.
+        class_names: in the order of the labels.
+        latent_dim: length of the latent vector.
+    """
+    path = directory / WARMUP
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for count in (1, min(len(class_names), CHUNK)):
+            for signature, inputs in _requests(class_names[:count], latent_dim).items():
+                writer.write(_log(signature, inputs).SerializeToString(deterministic=True))
+
+
+def _requests(class_names: Sequence[str], latent_dim: int) -> dict[str, Mapping[str, np.ndarray]]:
+    count = len(class_names)
+    # Int64 said aloud: the client's default for whole numbers is int32, which serving refuses.
+    ids = np.arange(count, dtype=np.int64)
+    return {
+        "serving_default": {"label": np.array(class_names, object), "seed": ids},
+        "generate": {"label_id": ids, "seed": ids, "truncation": np.ones(count, np.float32)},
+        "from_latent": {"latent": np.zeros((count, latent_dim), np.float32), "label_id": ids},
+    }
+
+
+def _log(signature: str, inputs: Mapping[str, np.ndarray]) -> prediction_log_pb2.PredictionLog:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = signature
+    for name, values in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+    return prediction_log_pb2.PredictionLog(
+        predict_log=prediction_log_pb2.PredictLog(request=request)
+    )

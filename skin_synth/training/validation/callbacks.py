@@ -1,0 +1,197 @@
+"""Keras callbacks that validate a run and raise the alarm; they change none of its weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from skin_synth.data.pipeline import DrawnImages, load_split
+from skin_synth.presets import Preset
+from skin_synth.training.callbacks import GANCallback, Periodic
+from skin_synth.training.runs import RunDirectory
+from skin_synth.training.validation.alarms import Alarm, begun, collapsed, runaway
+from skin_synth.training.validation.curve import WHOLE, Curve, Point, mean_kid
+from skin_synth.training.validation.pictures import draw_curve
+from skin_synth.training.validation.reference import Reference, make_reference, shortcomings
+from skin_synth.training.validation.yardstick import Yardstick
+from tfrecords_tools.records.reader import read_info
+from tfrecords_tools.records.schema import VALIDATION
+
+VARIETY_IMAGES = 16
+"""Synthetic images of a class whose variety is watched."""
+
+
+class Alarms:
+    """Passes each alarm on once, when it begins; again if it comes back after it had ended."""
+
+    def __init__(self, say: Callable[[str], None], writer: Any) -> None:
+        """Starts with none.
+
+        Args:
+            say: takes a line for a person.
+            writer: TensorBoard's.
+        """
+        self.say = say
+        self.writer = writer
+        self.now: list[Alarm] = []
+
+    def update(self, found: list[Alarm], images_seen: int) -> None:
+        """Takes all alarms of this moment."""
+        for alarm in begun(self.now, found):
+            self.say(f"warning at {images_seen:,} images: {alarm.line}")
+            with self.writer.as_default(step=images_seen):
+                tf.summary.text(f"warning/{alarm.subject}", alarm.line)
+        self.now = found
+
+
+class Validation(Periodic):
+    """Compares the averaged generator with the validation split; keeps curve and best checkpoint.
+
+    It must stand before `Checkpoints`: a run that is killed in between validates once more, where
+    the other order would leave a gap in the curve.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        every: int,
+        writer: Any,
+        *,
+        reference: Callable[[], Reference],
+        say: Callable[[str], None],
+    ) -> None:
+        """Measures nothing yet.
+
+        Args:
+            directory: of the run.
+            every: images between two validations.
+            writer: TensorBoard's.
+            reference: measures the real images; called at the first validation.
+            say: takes each line of news.
+        """
+        super().__init__(every)
+        self.directory = directory
+        self.writer = writer
+        self.make_reference = reference
+        self.reference: Reference | None = None
+        self.alarms = Alarms(say, writer)
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Goes on with the curve, without what came after the checkpoint that was restored.
+
+        Raises:
+            InputError: curve or best checkpoint are damaged; better now than hours from now.
+        """
+        super().on_train_begin(logs)
+        self.directory.best()
+        curve = Curve.load(self.directory.curve)
+        self.curve = curve.up_to(self.images_seen)
+        if self.curve != curve:
+            self.curve.save(self.directory.curve)
+        # Not where the run stands: it may have been killed before it validated there.
+        self.last = max((point.images for point in self.curve.points), default=0)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Nothing: where a run stops is no place of its curve."""
+
+    def act(self, logs: Mapping[str, Any]) -> None:
+        """Validates once."""
+        if self.reference is None:
+            self.reference = self.make_reference()
+        self._watch(self.reference)
+        if self.reference.real is not None:
+            counts = np.bincount(
+                self.reference.real.labels, minlength=len(self.reference.class_names)
+            )
+            images, labels = self._paint(counts)
+            self._note(self.reference, self.reference.compare(images, labels, self.images_seen))
+
+    def _watch(self, reference: Reference) -> None:
+        images, labels = self._paint(np.full(len(reference.class_names), VARIETY_IMAGES))
+        found = collapsed(reference.variety(images, labels), reference.spread)
+        self.alarms.update(found, self.images_seen)
+
+    def _paint(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """So many images of each class, of the same latents each time, and their labels."""
+        labels = np.repeat(np.arange(len(counts)), counts)
+        return self.model.generate(labels, np.arange(len(labels))), labels
+
+    def _note(self, reference: Reference, points: list[Point]) -> None:
+        self.directory.save_best(self.model, mean_kid(points))
+        self.curve = self.curve.plus(points)
+        self.curve.save(self.directory.curve)
+        best = self.directory.best()
+        draw_curve(
+            self.curve,
+            reference.floor,
+            reference.class_names,
+            self.directory.curve_picture,
+            best=None if best is None else best.images_seen,
+        )
+        with self.writer.as_default(step=self.images_seen):
+            tf.summary.scalar("validation/mean_kid", mean_kid(points))
+            for point in points:
+                label = "all" if point.label == WHOLE else f"class/{point.label}"
+                tf.summary.scalar(f"validation/kid/{label}", point.kid)
+                if point.coverage is not None:
+                    tf.summary.scalar(f"validation/coverage/{label}", point.coverage)
+
+
+class Runaway(GANCallback):
+    """Watches whether the discriminator runs away."""
+
+    def __init__(self, writer: Any, say: Callable[[str], None]) -> None:
+        """Starts afresh at each call of `fit`.
+
+        Args:
+            writer: TensorBoard's.
+            say: takes a line for a person.
+        """
+        super().__init__()
+        self.alarms = Alarms(say, writer)
+        self.gaps: list[float] = []
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Takes the logits of one epoch."""
+        means = logs or {}
+        self.gaps.append(float(means["real_logit"]) - float(means["fake_logit"]))
+        self.alarms.update(runaway(self.gaps), self.images_seen)
+
+
+def watchers(
+    directory: RunDirectory,
+    yardstick: Yardstick,
+    data: str | os.PathLike[str],
+    train: DrawnImages,
+    preset: Preset,
+    writer: Any,
+    say: Callable[[str], None],
+) -> list[GANCallback]:
+    """The callbacks of this module that a run needs.
+
+    Args:
+        directory: of the run.
+        yardstick: what images are compared by.
+        data: data set directory, with or without a validation split.
+        train: its training split.
+        preset: of the run.
+        writer: TensorBoard's.
+        say: takes each line of news.
+    """
+    runaway = Runaway(writer, say)
+    if not preset.validation_images:
+        return [runaway]
+    has_split = VALIDATION in read_info(data).splits
+    held_out = load_split(data, VALIDATION) if has_split else None
+    for line in shortcomings(held_out):
+        say(line)
+
+    def reference() -> Reference:
+        return make_reference(yardstick.extractor(directory, train, say), train, held_out)
+
+    every = preset.validation_images
+    return [runaway, Validation(directory, every, writer, reference=reference, say=say)]

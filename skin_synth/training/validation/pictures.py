@@ -1,0 +1,100 @@
+"""The validation curve as a picture: one panel per class, readable in greyscale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from skin_synth.training.validation.curve import WHOLE, Curve, Point
+from tfrecords_tools.atomic import new_file
+
+COLUMNS = 4
+PANEL = (2.9, 1.9)
+"""Width and height of a panel, in inches."""
+DPI = 100
+SOLID: dict[str, Any] = {"color": "black", "marker": "o", "markersize": 3, "linewidth": 1.4}
+DASHED: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1.2}
+DOTTED: dict[str, Any] = {"color": "0.35", "linestyle": ":", "linewidth": 1.4}
+MEASURES = {
+    "kid": "KID (kernel distance) by images seen: lower is better",
+    "coverage": "coverage by images seen: higher is better",
+}
+
+
+def draw_curve(
+    curve: Curve,
+    floor: Sequence[Point],
+    class_names: Sequence[str],
+    path: Path,
+    *,
+    best: int | None = None,
+) -> None:
+    """Draws kernel distance and coverage against images seen, all classes and each, to a PNG.
+
+    Args:
+        curve: with one point or more.
+        floor: of real images against real ones; a dashed line in each panel.
+        class_names: in the order of the panels; classes without a point get none.
+        path: of the PNG, written complete or not at all.
+        best: images seen of the best checkpoint, marked by a dotted line.
+    """
+    labels = [label for label in (WHOLE, *class_names) if curve.of(label)]
+    rows = math.ceil(len(labels) / COLUMNS)
+    figure = Figure(figsize=(COLUMNS * PANEL[0], 2 * rows * PANEL[1] + 1.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.legend(handles=_keys(), loc="outside lower center", ncols=3, frameon=False)
+    for block, (measure, title) in zip(_halves(figure), MEASURES.items(), strict=True):
+        block.suptitle(title, fontsize="medium", fontweight="bold")
+        grid = block.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+        for axes, label in zip(grid.flat, labels, strict=False):
+            _draw(axes, curve.of(label), [p for p in floor if p.label == label], measure, best)
+        # Limits of shared axes are set last: they would freeze at what is drawn so far.
+        grid[0, 0].set_xlim(0, 1.04 * max(point.images for point in curve.points))
+        if measure == "coverage":
+            grid[0, 0].set_ylim(0, 1.02)
+        for axes in list(grid.flat)[len(labels) :]:
+            axes.remove()
+    with new_file(path) as file:
+        figure.savefig(file, format="png", dpi=DPI)
+
+
+def _halves(figure: Figure) -> list[SubFigure]:
+    """The upper and the lower half of a figure."""
+    grid = figure.add_gridspec(2, 1)
+    return [figure.add_subfigure(grid[row]) for row in range(2)]
+
+
+def _draw(
+    axes: Axes, points: list[Point], floor: list[Point], measure: str, best: int | None
+) -> None:
+    known = [(p.images, getattr(p, measure)) for p in points if getattr(p, measure) is not None]
+    if known:
+        axes.plot(*zip(*known, strict=True), **SOLID)
+    else:
+        axes.text(0.5, 0.5, "too few images", transform=axes.transAxes, ha="center", color="0.35")
+    for point in floor:
+        if (value := getattr(point, measure)) is not None:
+            axes.axhline(value, **DASHED)
+    if best is not None:
+        axes.axvline(best, **DOTTED)
+    axes.set_title(f"{points[0].label or 'all classes'} (n = {points[0].n:,})", fontsize="small")
+    axes.xaxis.set_major_formatter(lambda images, _: f"{images / 1000:,.0f}k")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.tick_params(labelsize="x-small", labelbottom=True)
+    axes.grid(color="0.9")
+
+
+def _keys() -> list[Line2D]:
+    return [
+        Line2D([], [], label="synthetic images against validation", **SOLID),
+        Line2D([], [], label="real training images against validation (floor)", **DASHED),
+        Line2D([], [], label="best checkpoint", **DOTTED),
+    ]

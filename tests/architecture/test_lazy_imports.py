@@ -1,0 +1,51 @@
+"""Heavy libraries are loaded on first use; the public names are there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "matplotlib", "PIL")
+
+
+def loaded_by(code: str) -> set[str]:
+    """Heavy libraries in sys.modules after `code` ran in a fresh interpreter."""
+    script = f"import sys\n{code}\nprint(*[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import skin_synth, tfrecords_tools; skin_synth.__version__, dir(skin_synth)",
+        "import skin_synth.cli; skin_synth.cli.make_parser()",
+        "import skin_synth.cli as cli; cli.main_with(['is-synthetic', '--help'])",
+        "import tfrecords_tools.cli",
+        "import skin_synth.cli as cli; cli.main_with(['--help'])",
+        "import skin_synth.cli as cli; cli.main_with(['demo', '--help'])",
+        "import tfrecords_tools.cli as cli; cli.main_with(['build', '--help'])",
+    ],
+)
+def test_import_and_help_load_nothing_heavy(code):
+    assert loaded_by(code) == set()
+
+
+def test_the_public_names_are_there():
+    import skin_synth
+    from skin_synth.models.gan import ConditionalGAN
+    from skin_synth.training.runs import load_run
+
+    assert skin_synth.ConditionalGAN is ConditionalGAN
+    assert skin_synth.load_run is load_run
+    assert set(skin_synth.__all__) <= set(dir(skin_synth))
+    assert re.fullmatch(r"\d+\.\d+\.\d+", skin_synth.__version__)
+    with pytest.raises(AttributeError, match=r"no attribute 'gans'.*ConditionalGAN"):
+        _ = skin_synth.gans

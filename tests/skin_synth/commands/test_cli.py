@@ -1,0 +1,303 @@
+"""The command `skin-synth`: its contract, its help, and flags that arrive."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+
+import pytest
+
+from skin_synth import cli
+from tfrecords_tools.errors import InputError
+
+CONTRACT = (
+    "train --data D --run R --preset derm-64 --images 10 --minutes 2.5 --seed 1 --dry_run",
+    "train --data D --run R --policy float32",
+    "train --data D --run R --features mobilenet --weights F",
+    "train --data D --run R --init_from O --keep 3",
+    "generate --run R --label mel --count 3 --seed 7 --out O",
+    "generate --run R --label mel --count 3 --out O --truncation 0.7 --data D --overwrite",
+    "balance --run R --data D --out O --target max",
+    "balance --run R --data D --out O --target 50 --seed 1 --overwrite",
+    "balance --run R --data D --out O --target a=5,b=6 --ratio 2.5 --filters copies --image_folder",
+    "balance --run R --data D --out O --target median --weights F",
+    "generate --pretrained derm-64-ham10000 --label mel --count 3 --out O",
+    "balance --pretrained derm-64-ham10000 --data D --out O",
+    "verify-manifest O --run R --count 200 --seed 3",
+    "verify-manifest O --pretrained derm-64-ham10000",
+    "is-synthetic a.png b.png",
+    "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
+    "evaluate --run R --data D --out O --features f.keras --seeds 5 --cache C",
+    "reader-study --run R --data D --out O --per_class 4 --seed 1 --overwrite",
+    "evaluate --pretrained derm-64-ham10000 --data D --out O",
+    "reader-study --pretrained derm-64-ham10000 --data D --out O",
+    "export --run R --out M",
+    "generate --run R --checkpoint best --label mel --count 3 --out O",
+    "balance --run R --checkpoint best --data D --out O",
+    "evaluate --run R --checkpoint best --data D --out O",
+    "export --run R --checkpoint last --out M",
+    "export --run R --out M --report O",
+    "demo --out O --images 100 --minutes 1",
+)
+
+
+WRONG = (
+    ("", "COMMAND"),
+    ("paint", "paint"),
+    ("train --data D", "--run"),
+    ("train --data D --run R --nonsense 3", "--nonsense"),
+    ("train --data D --run R --preset derm-65", "derm-64"),
+    ("train --data D --run R --images 0", "above 0"),
+    ("train --data D --run R --images 1e3", "'1e3'"),
+    ("train --data D --run R --images \u0663", "whole number"),
+    ("train --data D --run R --minutes nan", "above 0"),
+    ("train --data D --run R --minutes soon", "'soon'"),
+    ("train --data D --run R --seed -1", "-1"),
+    ("train --data D --run R --seed 9223372036854775808", "2**63"),
+    ("train --data D --run R --dry", "--dry"),
+    ("train --data D --run R --keep 0", "above 0"),
+    ("generate --run R --label mel --count -3 --out O", "-3"),
+    ("generate --run R --count 3 --out O", "--label"),
+    ("generate --label mel --count 3 --out O", "--run --pretrained"),
+    ("generate --run R --pretrained P --label mel --count 3 --out O", "not allowed with"),
+    ("verify-manifest --run R", "DIR"),
+    ("is-synthetic", "FILE"),
+    ("balance --run R --data D --out O --target mel=0", "'0'"),
+    ("balance --run R --data D --out O --filters none", "'none'"),
+    ("generate --run R --label mel --count 3 --out O --truncation inf", "'inf'"),
+    ("balance --run R --data D --out O --target most", "'most'"),
+    ("evaluate --run R --data D --out O --feature classifier", "--feature"),
+    ("export --run R --out M --overwrite", "--overwrite"),
+    ("export --run R --out M --checkpoint newest", "'newest'"),
+    ("demo --out O extra", "extra"),
+)
+
+
+@pytest.mark.parametrize("line", CONTRACT)
+def test_every_flag_of_the_contract_is_taken(line):
+    options = cli.make_parser().parse_args(line.split())
+    assert callable(options.work)
+
+
+@pytest.mark.parametrize(("line", "told"), WRONG)
+def test_wrong_usage_exits_with_2_and_names_the_culprit(line, told, capsys):
+    assert cli.main_with(line.split()) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
+def test_help_tells_each_flag_and_an_example_that_parses(command, capsys):
+    assert cli.main_with([command.name, "--help"]) == 0
+    assert command.example in capsys.readouterr().out
+    cli.make_parser().parse_args(command.example.split()[1:])
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
+def test_every_flag_that_may_be_left_out_tells_its_default(command):
+    parser = argparse.ArgumentParser()
+    command.add_flags(parser)
+    optional = [action for action in parser._actions if not action.required]
+    untold = [action.dest for action in optional if "default" not in action.help]
+    assert set(untold) <= {"help", "weights", "dry_run", "directory", "files"}
+
+
+def test_defaults_of_flags_are_those_of_the_functions():
+    from skin_synth.demo import run_demo
+    from skin_synth.evaluation import evaluate
+    from skin_synth.evaluation.report.reader_study import write_reader_study
+    from skin_synth.synthesis import balance, generate_images
+    from skin_synth.training.trainer import train
+
+    lines = {
+        train: "train --data D --run R",
+        generate_images: "generate --run R --label mel --count 3 --out O",
+        balance: "balance --run R --data D --out O",
+        evaluate: "evaluate --run R --data D --out O",
+        write_reader_study: "reader-study --run R --data D --out O",
+        run_demo: "demo --out O",
+    }
+    for function, line in lines.items():
+        options = vars(cli.make_parser().parse_args(line.split()))
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name in options and parameter.default is not inspect.Parameter.empty:
+                assert options[name] == parameter.default, (line, name)
+
+
+def test_help_tells_the_protocol_of_the_utility_study(capsys):
+    from skin_synth.evaluation.utility.learners import SEEDS
+    from skin_synth.evaluation.utility.study import RATIOS
+
+    assert cli.main_with(["evaluate", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"trainings of each arm, 2 or more (default: {SEEDS})" in told
+    ratios = ",".join(f"{ratio:g}" for ratio in RATIOS)
+    assert f"synthetic images for each real one (default: {ratios})" in told
+
+
+# The work behind each command is tested beside its module; here, that the flags arrive.
+
+
+def test_generate_paints_what_was_asked_for(tiny_run, tmp_path, capsys):
+    out = tmp_path / "painted"
+    label = tiny_run.class_names[2]
+    words = f"generate --run {tiny_run.directory} --label {label} --count 3 --seed 5 --out {out}"
+    assert cli.main_with(words.split()) == 0
+    assert len(list(out.rglob("*.png"))) == 3
+    assert (out / "manifest.csv").read_text().count(label) >= 3
+    assert str(out) in capsys.readouterr().out
+
+
+def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
+    out = tmp_path / "painted"
+    words = f"generate --run {tiny_run.directory} --label star --count 2 --seed 5 --out {out}"
+    assert cli.main_with(words.split()) == 0
+    proof = ["verify-manifest", str(out), "--run", str(tiny_run.directory)]
+    assert cli.main_with(proof) == 0
+    assert "2 rows; made again 2 images, 2 equal" in capsys.readouterr().out
+    assert cli.main_with(["is-synthetic", str(out / "5.png")]) == 0
+    assert "5.png: synthetic: label star, seed 5" in capsys.readouterr().out
+    (out / "6.png").unlink()
+    fails(proof, "its image is missing", capsys)
+    fails(["is-synthetic", str(out / "6.png")], "is not there", capsys)
+
+
+def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
+    out = tmp_path / "painted"
+    label = tiny_run.class_names[0]
+    words = f"generate --run {tiny_run.directory} --label {label} --count 2 --out {out}".split()
+    assert cli.main_with(words) == 0
+    before = {path: path.read_bytes() for path in out.rglob("*.png")}
+    fails(words, "--overwrite", capsys)
+    assert {path: path.read_bytes() for path in out.rglob("*.png")} == before
+    assert cli.main_with([*words, "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("home", "line", "received"),
+    [
+        (
+            "training.train",
+            "train --data D --run R --preset derm-32 --images 9 --minutes 2 --seed 3 --dry_run "
+            "--features mobilenet --weights W --cache_limit 64 --devices all --profile "
+            "--schedule_images 7 --schedule_minutes 8",
+            {
+                "cache_limit": 64 * 2**20,
+                "devices": "all",
+                "profile": True,
+                "preset": "derm-32",
+                "images": 9,
+                "schedule_images": 7,
+                "schedule_minutes": 8.0,
+                "minutes": 2.0,
+                "seed": 3,
+                "dry_run": True,
+                "features": "mobilenet",
+                "weights": "W",
+            },
+        ),
+        (
+            "synthesis.balance",
+            "balance --run R --data D --out O --target 9 --seed 3 --overwrite --ratio 2 "
+            "--filters copies --image_folder",
+            {
+                "target": 9,
+                "seed": 3,
+                "overwrite": True,
+                "ratio": 2.0,
+                "filters": "copies",
+                "image_folder": True,
+                "audit_features": None,
+            },
+        ),
+        (
+            "evaluation.evaluate",
+            "evaluate --run R --data D --out O --features mobilenet --weights W --seed 3",
+            {"features": "mobilenet", "weights": "W", "seed": 3, "overwrite": False},
+        ),
+        ("saved_model.export.export", "export --run R --out O --report P", {"report": "P"}),
+        (
+            "evaluation.evaluate",
+            "evaluate --run R --data D --out O --seeds 5 --cache C",
+            {"seeds": 5, "cache": "C", "utility": False, "utility_seeds": None, "ratios": None},
+        ),
+        (
+            "evaluation.evaluate",
+            "evaluate --run R --data D --out O --utility --utility_seeds 3 --ratios 0.5,2",
+            {"utility": True, "utility_seeds": 3, "ratios": (0.5, 2.0)},
+        ),
+        (
+            "evaluation.report.reader_study.write_reader_study",
+            "reader-study --run R --data D --out O --per_class 5 --seed 3",
+            {"per_class": 5, "seed": 3, "overwrite": False},
+        ),
+        ("demo.run_demo", "demo --out O --images 9 --minutes 2", {"images": 9, "minutes": 2.0}),
+    ],
+)
+def test_flags_arrive_at_the_function(home, line, received, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "skin_synth.training.runs.load_run", lambda path, which: f"{which} of {path}"
+    )
+    monkeypatch.setattr(
+        f"skin_synth.{home}", lambda *args, **options: calls.append((args, options))
+    )
+    monkeypatch.setattr("skin_synth.synthesis.report.read_warnings", lambda place: [])
+    assert cli.main_with(line.split()) == 0
+    [(arguments, options)] = calls
+    assert received.items() <= options.items()
+    places = {"train": ("D", "R"), "demo": ("O",), "export": ("last of R", "O")}
+    assert arguments == places.get(line.split()[0], ("last of R", "D", "O"))
+
+
+@pytest.mark.parametrize(
+    ("home", "line"),
+    [
+        ("synthesis.balance", "balance --data D --out O"),
+        ("evaluation.evaluate", "evaluate --data D --out O"),
+        ("evaluation.report.reader_study.write_reader_study", "reader-study --data D --out O"),
+    ],
+)
+def test_a_pretrained_generator_takes_the_place_of_a_run(home, line, monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(f"skin_synth.{home}", lambda *args, **options: calls.append(args))
+    monkeypatch.setattr("skin_synth.synthesis.report.read_warnings", lambda place: [])
+    assert cli.main_with([*line.split(), "--pretrained", "derm-64-ham10000"]) == 0
+    [(source, data, out)] = calls
+    assert (source.name, data, out) == ("derm-64-ham10000", "D", "O")
+    fails([*line.split(), "--pretrained", "derm-65"], "derm-64-ham10000", capsys)
+    best = ["--pretrained", "derm-64-ham10000", "--checkpoint", "best"]
+    fails([*line.split(), *best], "--pretrained has no checkpoints", capsys)
+
+
+def fails(words: list[str], told: str, capsys) -> None:
+    """The command line ends with 1 and one line on stderr that tells `told`."""
+    capsys.readouterr()
+    assert cli.main_with(words) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert [line.startswith("skin-synth: error: ") for line in lines].index(True) == len(lines) - 1
+    assert told in lines[-1]
+    assert "Traceback" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "generate --run R --label mel --count 3 --out O",
+        "balance --run R --data D --out O",
+        "evaluate --run R --data D --out O",
+        "export --run R --out O",
+    ],
+)
+@pytest.mark.parametrize("checkpoint", ["last", "best"])
+def test_the_checkpoint_is_that_asked_for(line, checkpoint, monkeypatch):
+    asked = []
+
+    def load(path, which):
+        asked.append((path, which))
+        raise InputError("seen enough")
+
+    monkeypatch.setattr("skin_synth.training.runs.load_run", load)
+    assert cli.main_with([*line.split(), "--checkpoint", checkpoint]) == 1
+    assert asked == [("R", checkpoint)]

@@ -1,0 +1,186 @@
+"""Wrong input to the command `skin-synth`: exit code 1, one clear line, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skin_synth import cli
+from tests.files import files_of_at_most
+from tests.skin_synth.commands.test_cli import fails
+from tests.skin_synth.rewriting import rewritten
+from tfrecords_tools.records.reader import read_info, read_records
+from tfrecords_tools.records.schema import SPLITS, parse_record
+
+
+def on_data(command: str, data: Path, run: Path, out: Path) -> list[str]:
+    if command == "train":
+        return ["train", "--data", str(data), "--run", str(out)]
+    return [command, "--run", str(run), "--data", str(data), "--out", str(out)]
+
+
+@pytest.mark.parametrize("command", ["train", "balance", "evaluate"])
+def test_data_that_are_not_there(command, tiny_run, tmp_path, capsys):
+    missing, empty, out = tmp_path / "missing", tmp_path / "empty", tmp_path / "out"
+    empty.mkdir()
+    fails(on_data(command, missing, tiny_run.directory, out), str(missing), capsys)
+    fails(on_data(command, empty, tiny_run.directory, out), str(empty), capsys)
+    assert list(tmp_path.iterdir()) == [empty]
+
+
+@pytest.mark.parametrize("command", ["generate", "balance", "evaluate", "export"])
+def test_run_that_is_not_there(command, phantom_data, tmp_path, capsys):
+    extra = {
+        "generate": ["--label", "x", "--count", "1"],
+        "balance": ["--data", str(phantom_data)],
+        "evaluate": ["--data", str(phantom_data)],
+    }
+    words = [command, "--run", str(tmp_path / "no_run"), "--out", str(tmp_path / "out")]
+    fails([*words, *extra.get(command, [])], "no_run", capsys)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def other_data(tmp_path_factory) -> Path:
+    """A small data set that `tiny_run` was not trained on, of the same size and classes."""
+    import tfrecords_tools
+    from skin_synth.phantoms import write_folder
+
+    root = tmp_path_factory.mktemp("other")
+    write_folder(root / "folder", counts=12, size=32, seed=99)
+    tfrecords_tools.build(
+        root / "folder" / "images",
+        root / "data",
+        name="other",
+        labels=root / "folder" / "labels.csv",
+        id_column="image_id",
+        label_column="label",
+        group_column="group",
+        size=32,
+    )
+    return root / "data"
+
+
+@pytest.mark.parametrize("command", ["train", "balance", "evaluate"])
+def test_run_of_another_data_set(command, tiny_run, other_data, tmp_path, capsys):
+    out = tmp_path / "out"
+    if command == "train":
+        out = tmp_path / "run"
+        shutil.copytree(tiny_run.directory, out)
+    before = snapshot(tmp_path)
+    fails(on_data(command, other_data, tiny_run.directory, out), "other", capsys)
+    assert snapshot(tmp_path) == before
+
+
+def test_one_class_only(tmp_path, capsys):
+    from tfrecords_tools.images.image_file import encode_png
+    from tfrecords_tools.records.schema import Record, serialize_record
+    from tfrecords_tools.records.writer import write_dataset
+
+    image = encode_png(np.full((64, 64, 3), 99, np.uint8))
+    records = [
+        serialize_record(Record(image=image, label=0, image_id=f"i{n}", group=f"g{n}"))
+        for n in range(4)
+    ]
+    data, run = tmp_path / "data", tmp_path / "run"
+    write_dataset(
+        data, name="one", class_names=("nevus",), image_shape=(64, 64, 3), splits={"train": records}
+    )
+    fails(["train", "--data", str(data), "--run", str(run)], "nevus", capsys)
+    assert not run.exists()
+
+
+def test_a_class_without_training_images(phantom_data, tmp_path, capsys):
+    splits = {split: [*read_records(phantom_data, split)] for split in SPLITS}
+    lost = read_info(phantom_data).class_names[1]
+    splits["train"] = [record for record in splits["train"] if parse_record(record).label != 1]
+    data, run = rewritten(phantom_data, splits, tmp_path / "data"), tmp_path / "run"
+    words = ["train", "--data", str(data), "--run", str(run), "--preset", "derm-32"]
+    fails(words, f"has no training image of {lost}: build it again without it", capsys)
+    assert not run.exists()
+
+
+def test_unknown_label(tiny_run, tmp_path, capsys):
+    words = f"generate --run {tiny_run.directory} --label mole --count 1 --out {tmp_path / 'out'}"
+    fails(words.split(), tiny_run.class_names[-1], capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_of_another_size(phantom_data, tmp_path, capsys):
+    words = f"train --data {phantom_data} --run {tmp_path / 'run'} --preset derm-64"
+    fails(words.split(), "--size 64", capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_policy(phantom_data, tmp_path, capsys):
+    words = f"train --data {phantom_data} --run {tmp_path / 'run'} --policy float8"
+    fails([*words.split(), "--preset", "derm-32"], "mixed_bfloat16", capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def snapshot(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    with files_of_at_most(4096):
+        yield
+
+
+@pytest.mark.parametrize("command", ["generate", "balance", "export"])
+def test_writes_that_fail_half_way_leave_nothing(
+    command, tiny_run, phantom_data, tmp_path, capsys, small_files
+):
+    extra = {
+        "generate": ["--label", tiny_run.class_names[0], "--count", "40"],
+        "balance": ["--data", str(phantom_data)],
+    }
+    words = [command, "--run", str(tiny_run.directory), "--out", str(tmp_path / "out")]
+    fails([*words, *extra.get(command, [])], "the disk is full", capsys)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.usefixtures("eager_steps")
+def test_training_goes_on_once_there_is_space(phantom_data, tiny_preset, tmp_path, capsys):
+    run = tmp_path / "run"
+    words = f"train --data {phantom_data} --run {run} --preset {tiny_preset.name} --images 16"
+    with files_of_at_most(4096):
+        fails(words.split(), "the disk is full", capsys)
+    assert not list((run / "checkpoints").iterdir())
+    assert cli.main_with(words.split()) == 0
+    assert "16 images" in capsys.readouterr().out
+    (good,) = (run / "checkpoints").iterdir()
+    with files_of_at_most(good.stat().st_size // 2):
+        more = words.replace("--images 16", "--images 24").split()
+        fails(more, f"{good.name} is kept", capsys)
+    assert list((run / "checkpoints").iterdir()) == [good]
+
+
+def test_full_disk_is_called_so(monkeypatch, tiny_run, tmp_path, capsys):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "out"))
+
+    monkeypatch.setattr("skin_synth.synthesis.generate_images", full)
+    label = tiny_run.class_names[0]
+    words = f"generate --run {tiny_run.directory} --label {label} --count 1 --out {tmp_path / 'o'}"
+    fails(words.split(), "the disk is full", capsys)
+
+
+def test_the_installed_command_answers_with_one_line(tmp_path):
+    program = Path(sys.executable).with_name("skin-synth")
+    words = [program, "export", "--run", tmp_path / "none", "--out", tmp_path / "model"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path / "none") in done.stderr.strip().splitlines()[-1]
+    assert not list(tmp_path.iterdir())

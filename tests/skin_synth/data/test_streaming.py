@@ -1,0 +1,180 @@
+"""Streaming: the same batches as from memory, bit for bit; the limit decides and is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skin_synth.data import streaming
+from skin_synth.data.pipeline import LabelledImages, batches, load_split
+from skin_synth.training.trainer import train
+from tests.skin_synth.rewriting import altered
+from tests.skin_synth.training.test_trainer import assert_same_state
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.images.image_file import encode_png
+from tfrecords_tools.records.reader import fingerprint, read_info
+from tfrecords_tools.records.record_index import index_records
+
+MIB = 2**20
+
+
+def opened(data, file, *, limit, lines=None):
+    return streaming.open_split(
+        data,
+        "train",
+        cache_limit=limit,
+        index_file=file,
+        fingerprint=fingerprint(data),
+        say=[].append if lines is None else lines.append,
+    )
+
+
+@pytest.fixture(scope="module")
+def streamed(phantom_data, tmp_path_factory):
+    split = opened(phantom_data, tmp_path_factory.mktemp("run") / "index.npz", limit=0)
+    assert isinstance(split, streaming.StreamedImages)
+    return split
+
+
+def drawn(split, count=5, **options):
+    options = {"batch_size": 16, "seed": 5, "exponent": 0.5, **options}
+    return list(itertools.islice(batches(split, **options).as_numpy_iterator(), count))
+
+
+def test_streamed_batches_are_those_of_the_cache_bit_for_bit(streamed, phantom_data):
+    cached = load_split(phantom_data, "train")
+    for ours, theirs in zip(drawn(streamed), drawn(cached), strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[1], theirs[1])
+        assert (ours[0].dtype, ours[1].dtype) == (np.uint8, np.int32)
+
+
+def test_streaming_starts_at_any_step(streamed):
+    np.testing.assert_array_equal(drawn(streamed)[3][0], drawn(streamed, 1, first_step=3)[0][0])
+
+
+def test_rows_are_read_as_from_an_array(streamed, phantom_data):
+    cached = load_split(phantom_data, "train")
+    rows = np.array([5, 0, 5, len(cached) - 1])
+    assert streamed.images.shape == cached.images.shape
+    assert len(streamed) == len(cached)
+    np.testing.assert_array_equal(streamed.images[rows], cached.images[rows])
+    np.testing.assert_array_equal(streamed.class_counts, cached.class_counts)
+
+
+def test_batches_have_static_shapes(streamed):
+    images, labels = batches(streamed, batch_size=4, seed=0, exponent=1.0).element_spec
+    assert images == tf.TensorSpec([4, 32, 32, 3], tf.uint8)
+    assert labels == tf.TensorSpec([4], tf.int32)
+
+
+def test_the_limit_decides_and_is_said(phantom_data, tmp_path):
+    count = read_info(phantom_data).splits["train"].num_records
+    needed, lines = 3 * 32 * 32 * count, []
+    cached = opened(phantom_data, tmp_path / "i", limit=needed, lines=lines)
+    other = opened(phantom_data, tmp_path / "i", limit=needed - 1, lines=lines)
+    assert isinstance(cached, LabelledImages)
+    assert isinstance(other, streaming.StreamedImages)
+    assert "kept in memory (--cache_limit" in lines[0]
+    assert "more than --cache_limit" in lines[1]
+    assert "streamed from the shards" in lines[1]
+
+
+def test_the_default_limit_heeds_a_container(monkeypatch, tmp_path):
+    monkeypatch.setattr(streaming, "CGROUP_LIMITS", (tmp_path / "limit", tmp_path / "none"))
+    (tmp_path / "limit").write_text("max\n")
+    whole = streaming.default_cache_limit()
+    (tmp_path / "limit").write_text(f"{400 * MIB}\n")
+    assert streaming.default_cache_limit() == 100 * MIB < whole
+
+
+def test_a_streamed_run_is_the_cached_one_and_keeps_its_index(
+    tiny_run, tiny_preset, phantom_data, tmp_path
+):
+    run = train(
+        phantom_data, tmp_path / "run", preset=tiny_preset.name, images=2_000, cache_limit=0
+    )
+    assert (tmp_path / "run" / "index-train.npz").exists()
+    assert_same_state(run, tiny_run)
+
+
+def test_a_kept_index_is_not_made_again(streamed, phantom_data, tmp_path, monkeypatch):
+    file, mark = tmp_path / "index.npz", fingerprint(phantom_data)
+    streaming.keep_index(load_split(phantom_data, "train"), file, mark)
+    assert not file.exists()  # nothing is streamed there
+    streaming.keep_index(streamed, file, mark)
+    monkeypatch.delattr(streaming, "index_records")
+    again = opened(phantom_data, file, limit=0)
+    np.testing.assert_array_equal(drawn(again, 1)[0][0], drawn(streamed, 1)[0][0])
+
+
+@pytest.mark.parametrize("damage", ["cut", "stale"])
+def test_an_index_that_cannot_be_used_is_replaced(damage, streamed, phantom_data, tmp_path):
+    file, mark = tmp_path / "index.npz", fingerprint(phantom_data)
+    streaming.keep_index(streamed, file, "of another data set" if damage == "stale" else mark)
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:100])
+    split = opened(phantom_data, file, limit=0)
+    assert not split.index_is_kept
+    streaming.keep_index(split, file, mark)
+    again = opened(phantom_data, file, limit=0)
+    assert again.index_is_kept
+    before = file.stat()
+    streaming.keep_index(again, file, mark)
+    assert file.stat().st_ino == before.st_ino, "what is kept is not written again"
+
+
+def test_a_label_of_no_class_is_named(phantom_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        streaming,
+        "index_records",
+        lambda *given: dataclasses.replace(
+            record := index_records(*given), label=np.full(len(record), 7)
+        ),
+    )
+    with pytest.raises(InputError, match="record 0: its label is 7, of 7 classes"):
+        opened(phantom_data, tmp_path / "index.npz", limit=0)
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        (encode_png(np.zeros((64, 64, 3), np.uint8)), r"its image is of shape \(64, 64, 3\), not"),
+        (encode_png(np.zeros((1, 1, 3), np.uint8)), r"its image is of shape \(1, 1, 3\), not"),
+        (b"\x89PNG and no more", "its image cannot be decoded"),
+    ],
+)
+def test_an_image_that_does_not_fit_is_named(image, told, phantom_data, tmp_path):
+    split = opened(altered(phantom_data, tmp_path / "out", image=image), tmp_path / "i", limit=0)
+    at = int(split.images.index.offset[2])
+    place = rf"shard .*: the record at byte {at:,} does not fit: {told}.*build the data set again"
+    with pytest.raises(InputError, match=place):
+        split.images[np.array([0, 2, 1])]
+    split.images[np.array([0, 1, 3])]
+    with pytest.raises(InputError, match=place), streaming.reading_errors(split):
+        drawn(split, count=40)
+
+
+def test_an_error_of_something_else_stays_what_it_is(streamed):
+    streamed.images[np.array([0, 1])]
+    with pytest.raises(tf.errors.InvalidArgumentError), streaming.reading_errors(streamed):
+        tf.reshape(tf.zeros(3), [2])
+
+
+def test_a_shard_that_vanishes_stops_training_with_a_plain_line(
+    tiny_preset, phantom_data, tmp_path
+):
+    copy = shutil.copytree(phantom_data, tmp_path / "data")
+
+    def say(line):
+        if "from image" in line:
+            for shard in read_info(copy).splits["train"].shards:
+                shard.unlink()
+
+    with pytest.raises(InputError, match=r"shard .* cannot be read .*build the data set again"):
+        train(copy, tmp_path / "run", preset=tiny_preset.name, images=500, cache_limit=0, say=say)

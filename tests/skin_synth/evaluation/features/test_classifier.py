@@ -1,0 +1,101 @@
+"""The small CNN: learns, repeats itself exactly, and its figures are right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.evaluation.features import classifier
+from skin_synth.evaluation.features.classifier import (
+    confusion,
+    faithfulness,
+    load_classifier,
+    train_classifier,
+)
+from tfrecords_tools.errors import InputError
+
+
+def plain_images(n, side, classes=("dark", "bright")):
+    """Grey images, dark or bright."""
+    labels = np.arange(n) % len(classes)
+    images = (
+        np.full((n, side, side, 3), 40, np.uint8)
+        + (labels * 150).astype(np.uint8)[:, None, None, None]
+    )
+    names = tuple(str(i) for i in range(n))
+    return LabelledImages(images, labels, names, names, classes)
+
+
+def test_learns_phantoms(trained, large_phantom_data):
+    test = load_split(large_phantom_data, "test")
+    probabilities = trained.predict(test.images)
+    assert probabilities.shape == (len(test), 7)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert (probabilities.argmax(axis=1) == test.labels).mean() > 0.9
+    features = trained.features(test.images)
+    assert features.shape == (len(test), classifier.WIDTHS[-1])
+    assert features.dtype == np.float32
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others():
+    data = plain_images(8, 16)
+    first, again, other = (train_classifier(data, seed=seed, steps=3) for seed in (1, 1, 2))
+    assert first.weights_hash == again.weights_hash != other.weights_hash
+    assert len(first.weights_hash) == 64
+    assert (first.seed, first.steps) == (1, 3)
+
+
+def test_the_largest_seed_makes_a_network():
+    assert classifier.small_cnn(32, 2, 2**63 - 1).count_params() > 0
+
+
+def test_a_kept_classifier_is_the_trained_one(tmp_path):
+    data, path = plain_images(8, 16), tmp_path / "classifier.weights.h5"
+    trained = train_classifier(data, seed=-1, steps=3)
+    trained.network.save_weights(path)
+    loaded = load_classifier(path, 16, data.class_names, seed=-1, steps=3)
+    assert loaded.weights_hash == trained.weights_hash
+    np.testing.assert_array_equal(loaded.predict(data.images), trained.predict(data.images))
+
+
+def test_weights_of_another_classifier_are_refused(tmp_path):
+    path = tmp_path / "classifier.weights.h5"
+    train_classifier(plain_images(8, 16), steps=1).network.save_weights(path)
+    with pytest.raises(InputError, match="no weights of a classifier of 3 classes"):
+        load_classifier(path, 16, ("a", "b", "c"), seed=0, steps=1)
+
+
+def test_large_images_are_averaged_down():
+    found = train_classifier(plain_images(4, 128), seed=0, steps=1)
+    assert found.predict(plain_images(3, 128).images).shape == (3, 2)
+    sizes = [
+        layer.output.shape[1] for layer in found.network.layers if len(layer.output.shape) == 4
+    ]
+    assert classifier.LARGEST_SIDE == sizes[2] < sizes[1] == 128
+
+
+@pytest.mark.parametrize(("images", "steps"), [(100, 120), (2560, 240), (10**6, 1000)])
+def test_steps_follow_the_size_of_the_data(images, steps):
+    assert classifier.default_steps(images) == steps
+
+
+def test_one_class_is_refused():
+    with pytest.raises(InputError, match=r"two classes or more, got \('dark',\)"):
+        train_classifier(plain_images(4, 16, ("dark",)))
+
+
+def test_a_class_without_images_is_refused():
+    with pytest.raises(InputError, match="have no training image"):
+        train_classifier(plain_images(1, 16), steps=1)
+
+
+def test_confusion_counts_pairs():
+    matrix = confusion(np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 0, 2]), 3)
+    np.testing.assert_array_equal(matrix, [[1, 1, 0], [0, 1, 0], [1, 0, 1]])
+
+
+def test_faithfulness_is_the_mean_over_classes_that_have_images():
+    mean, shares = faithfulness(np.array([[3, 1, 0], [0, 0, 0], [0, 5, 5]]))
+    assert shares == [0.75, None, 0.5]
+    assert mean == 0.625

@@ -1,0 +1,188 @@
+"""Extractors: one resize for all, provenance, and clear errors where weights are missing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from skin_synth.evaluation.features import extractors as features
+from tfrecords_tools.errors import InputError
+
+
+def random_images(n, side):
+    return np.random.default_rng(0).integers(0, 256, (n, side, side, 3), np.uint8)
+
+
+def small_network(**options):
+    """Stands for a network of keras.applications: fast to make, with the same outputs."""
+    images = keras.Input(options["input_shape"])
+    x = keras.layers.Conv2D(4, 3, strides=50, kernel_initializer="ones")(images)
+    pooled = keras.layers.GlobalAveragePooling2D(name="global_average_pooling2d")(x)
+    return keras.Model(images, pooled, name="small")
+
+
+def test_features_of_a_classifier(trained):
+    extractor = features.of_classifier(trained)
+    images = random_images(features.BATCH_SIZE + 3, 32)
+    found = extractor(images)
+    assert found.shape == (len(images), extractor.dimension)
+    np.testing.assert_allclose(found, trained.features(images), atol=1e-5)
+    assert extractor.distance_name == "FD (classifier)"
+    assert extractor.provenance["sha256"] == trained.weights_hash
+    assert extractor.provenance["resize"] == "none"
+    assert "80 steps" in extractor.provenance["weights"]
+
+
+def test_resize_is_antialiased_and_stays_in_range():
+    board = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    images = np.repeat(board[None, :, :, None], 3, axis=3).astype(np.uint8)
+    small = features.resize(images, 16).numpy()
+    np.testing.assert_allclose(small[:, 2:-2, 2:-2], 127.5, atol=3)
+    edge = np.zeros((1, 8, 8, 3), np.uint8)
+    edge[:, :, 4:] = 255
+    large = features.resize(edge, 32).numpy()
+    assert large.min() == 0
+    assert large.max() == 255
+
+
+def test_resize_keeps_an_image_of_the_right_size():
+    images = random_images(2, 24)
+    np.testing.assert_allclose(features.resize(images, 24), images, atol=1e-3)
+
+
+def test_mobilenet_needs_its_weights(tmp_path):
+    with pytest.raises(InputError, match="give --weights FILE"):
+        features.mobilenet(None)
+    with pytest.raises(InputError, match=r"no file at .*none\.h5"):
+        features.mobilenet(tmp_path / "none.h5")
+
+
+def test_a_file_that_holds_no_weights_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.applications, "MobileNet", small_network)
+    file = tmp_path / "bad.weights.h5"
+    file.write_text("these are no weights")
+    with pytest.raises(InputError, match=r"bad\.weights\.h5 holds no weights for small: "):
+        features.mobilenet(file)
+
+
+def test_inception_from_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.applications, "InceptionV3", small_network)
+    file = tmp_path / "good.weights.h5"
+    small_network(input_shape=(299, 299, 3)).save_weights(file)
+    extractor = features.inception(file)
+    assert extractor.distance_name == "FID"
+    assert extractor.provenance == {
+        "weights": "good.weights.h5",
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "resize": "bicubic to 299x299, antialiased",
+    }
+    white = extractor(np.full((3, 32, 32, 3), 255, np.uint8))
+    np.testing.assert_allclose(white, 27, rtol=1e-5)  # ones over 3x3x3 pixels of value 1
+
+
+def test_inception_from_the_network(monkeypatch):
+    monkeypatch.setattr(keras.applications, "InceptionV3", small_network)
+    extractor = features.inception(None)
+    assert extractor.provenance["weights"] == "ImageNet, keras.applications"
+    assert len(extractor.provenance["sha256"]) == 64
+    assert extractor.dimension == 4
+
+
+def test_inception_without_a_network_says_what_to_do(monkeypatch):
+    def no_network(**options):
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
+    with pytest.raises(InputError, match=r"cannot be downloaded \(URL fetch failure\): give"):
+        features.inception(None)
+
+
+@pytest.mark.real
+@pytest.mark.skipif("MOBILENET_WEIGHTS" not in os.environ, reason="MOBILENET_WEIGHTS is not set")
+def test_mobilenet_with_imagenet_weights():
+    extractor = features.mobilenet(os.environ["MOBILENET_WEIGHTS"])
+    images = random_images(3, 64)
+    found = extractor(images)
+    assert found.shape == (3, 768)
+    assert extractor.distance_name == "FD (MobileNet)"
+    np.testing.assert_allclose(found[:1], extractor(images[:1]), atol=1e-4)
+    assert found.std() > 0.1
+
+
+def saved(tmp_path, network, name="lesions.keras"):
+    network.save(tmp_path / name)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("side", [48, None])
+def test_any_saved_model(tmp_path, side):
+    images = keras.Input((side, side, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(0.1)(images))
+    path = saved(tmp_path, keras.Model(images, pooled))
+    extractor = features.given(str(path), None)
+    assert extractor.name == "lesions.keras"
+    assert extractor.distance_name == "FD (lesions)"
+    assert extractor.dimension == 3
+    assert extractor.provenance == {
+        "weights": "lesions.keras",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "resize": "none" if side is None else "bicubic to 48x48, antialiased",
+    }
+    plain = np.full((5, 32, 32, 3), 200, np.uint8)
+    np.testing.assert_allclose(extractor(plain), 20, rtol=1e-4)
+
+
+def test_a_map_of_features_is_averaged_over_its_places(tmp_path):
+    images = keras.Input((32, 32, 3))
+    path = saved(tmp_path, keras.Model(images, keras.layers.AveragePooling2D(4)(images)))
+    batch = random_images(3, 32)
+    np.testing.assert_allclose(
+        features.keras_model(path)(batch), batch.mean(axis=(1, 2)), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs", "message"),
+    [
+        ((32, 16, 3), 1, r"square images .* turns \(None, 32, 16, 3\)"),
+        ((32, 32, 1), 1, r"square images .* turns \(None, 32, 32, 1\)"),
+        ((32, 32, 3), 2, "one row of features"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused(tmp_path, shape, outputs, message):
+    images = keras.Input(shape)
+    pooled = keras.layers.GlobalAveragePooling2D()(images)
+    network = keras.Model(images, pooled if outputs == 1 else [pooled] * outputs)
+    with pytest.raises(InputError, match=message):
+        features.keras_model(saved(tmp_path, network))
+
+
+def test_a_file_that_holds_no_model_is_named(tmp_path):
+    (tmp_path / "bad.keras").write_text("this is no model")
+    with pytest.raises(InputError, match=r"bad\.keras holds no Keras model: "):
+        features.given(str(tmp_path / "bad.keras"), None)
+
+
+def test_code_in_a_model_is_not_run(tmp_path):
+    images = keras.Input((32, 32, 3))
+    outputs = keras.layers.Lambda(lambda x: x[:, 0, 0])(images)
+    path = saved(tmp_path, keras.Model(images, outputs))
+    with pytest.raises(InputError, match=r"holds no Keras model: .*unsafe"):
+        features.keras_model(path)
+
+
+def test_the_key_tells_weights_and_resize_apart(trained):
+    key = features.of_classifier(trained).key
+    assert key == (trained.weights_hash, "none", 96)
+
+
+@pytest.mark.parametrize("name", features.NAMES)
+def test_each_name_has_an_extractor(name, monkeypatch):
+    for kind in ("mobilenet", "inception"):
+        monkeypatch.setattr(features, kind, lambda weights, kind=kind: (kind, weights))
+    expected = None if name == "classifier" else (name, "w.h5")
+    assert features.given(name, None if expected is None else "w.h5") == expected

@@ -1,0 +1,176 @@
+"""Figures of neighbours against known answers and a reference that compares image by image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skin_synth.evaluation.metrics import manifold
+from skin_synth.evaluation.metrics.manifold import (
+    compare,
+    coverage,
+    density,
+    nearest_rows,
+    precision,
+    radii,
+    realism,
+    recall,
+)
+from tfrecords_tools.errors import InputError
+
+LINE = np.array([[0.0], [1.0], [2.0], [10.0]])
+
+
+def distances(x, y):
+    return np.array([[np.sqrt(np.square(a - b).sum()) for b in y] for a in x])
+
+
+def reference(real, fake, k):
+    """The four figures as the papers write them, from all distances at once."""
+
+    def ball(x):
+        return np.sort(distances(x, x), axis=1)[:, k]  # the first is the row itself
+
+    across, real_ball, fake_ball = distances(real, fake), ball(real), ball(fake)
+    inside = across <= real_ball[:, None]
+    return {
+        "precision": np.mean([inside[:, j].any() for j in range(len(fake))]),
+        "recall": np.mean([(across[i] <= fake_ball).any() for i in range(len(real))]),
+        "density": sum(inside[:, j].sum() for j in range(len(fake))) / (k * len(fake)),
+        "coverage": np.mean([inside[i].any() for i in range(len(real))]),
+    }
+
+
+@pytest.mark.parametrize("case", range(20))
+def test_equal_the_reference(case):
+    rng = np.random.default_rng(case)
+    n, m, d = rng.integers(8, 60), rng.integers(8, 60), rng.integers(1, 12)
+    real = rng.normal(size=(n, d)).astype(np.float32)
+    fake = rng.normal(rng.uniform(0, 1), rng.uniform(0.3, 1.2), (m, d)).astype(np.float32)
+    exact = real.astype(np.float64), fake.astype(np.float64)
+    for k in (1, 3, 5):
+        expected = reference(*exact, k)
+        assert precision(real, fake, k) == expected["precision"]
+        assert recall(real, fake, k) == expected["recall"]
+        assert density(real, fake, k) == expected["density"]
+        assert coverage(real, fake, k) == expected["coverage"]
+    whole, three, five = compare(real, fake), reference(*exact, 3), reference(*exact, 5)
+    assert (whole.precision, whole.recall) == (three["precision"], three["recall"])
+    assert (whole.density, whole.coverage) == (five["density"], five["coverage"])
+
+
+@pytest.mark.parametrize(
+    ("fake", "expected"),
+    [
+        ([[0.5]], 0.5),  # within 1 of 0 and of 1
+        ([[1.5], [5.0]], 0.75),  # of 1, of 2, and within 8 of 10
+        ([[-3.0]], 0.0),
+        ([[0.0], [1.0], [2.0], [10.0]], 1.0),
+    ],
+)
+def test_coverage_on_a_line_with_the_nearest_neighbour(fake, expected):
+    assert coverage(LINE, np.array(fake), k=1) == expected
+
+
+def test_the_others_on_a_line():
+    fake = np.array([[0.5], [30.0]])
+    assert precision(LINE, fake, k=1) == 0.5
+    assert density(LINE, fake, k=1) == 1.0  # in two balls, and in none
+    assert recall(np.array([[0.4], [5.0], [61.0]]), fake, k=1) == 2 / 3
+    np.testing.assert_allclose(radii(LINE), [1, 1, 1, 8])
+    np.testing.assert_allclose(radii(LINE, 2), [2, 1, 2, 9])
+
+
+def test_realism_by_hand():
+    # Balls reach 1, 1, 1 and 8; the half with small balls is 0, 1 and 2.
+    found = realism(LINE, np.array([[0.5], [4.0], [10.0], [2.0]]), k=1)
+    np.testing.assert_allclose(found, [2.0, 0.5, 0.125, np.inf])
+
+
+def test_realism_orders_images_from_within_to_far_away():
+    rng = np.random.default_rng(0)
+    real = rng.normal(size=(300, 5))
+    fake = np.linspace(0, 8, 9)[:, None] * np.ones(5)
+    assert (np.diff(realism(real, fake)[2:]) < 0).all()
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_nearest_rows(k):
+    rng = np.random.default_rng(k)
+    x, y = rng.normal(size=(30, 3)), rng.normal(size=(20, 3))
+    index, distance = nearest_rows(x, y, k)
+    expected = distances(x, y)
+    np.testing.assert_array_equal(index, np.argsort(expected, axis=1)[:, :k])
+    np.testing.assert_allclose(distance, np.sort(expected, axis=1)[:, :k], rtol=1e-9)
+
+
+def test_no_row_has_no_neighbour():
+    index, distance = nearest_rows(np.ones((0, 2)), np.ones((3, 2)))
+    assert index.shape == distance.shape == (0, 1)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(50, 3)), rng.normal(0.5, 1, (40, 3))
+    whole = compare(real, fake), realism(real, fake), nearest_rows(real, fake, 2)
+    monkeypatch.setattr(manifold, "BLOCK", 7)
+    assert compare(real, fake) == whole[0]
+    np.testing.assert_allclose(realism(real, fake), whole[1])
+    np.testing.assert_array_equal(nearest_rows(real, fake, 2)[0], whole[2][0])
+
+
+def test_far_from_the_origin_the_digits_last():
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(60, 3)), rng.normal(1, 1, (60, 3))
+    assert compare(real + 1e6, fake + 1e6) == compare(real, fake)
+
+
+def test_a_collapsed_generator_covers_little_and_a_perfect_one_much():
+    rng = np.random.default_rng(0)
+    real, perfect = rng.normal(size=(2, 400, 8))
+    good = compare(real, perfect)
+    expected = 1 - np.prod([(400 - i) / (800 - i) for i in range(1, 6)])
+    assert good.coverage == pytest.approx(expected, abs=0.02)
+    assert good.density == pytest.approx(1, abs=0.1)
+    collapsed = compare(real, np.tile(real[:1], (400, 1)))
+    assert collapsed.precision == 1
+    assert collapsed.coverage < 0.1
+    assert collapsed.recall < 0.1
+
+
+def test_equal_images_lie_in_balls_of_no_size():
+    ones = np.ones((9, 2)) * 1e3 + 0.1
+    assert compare(ones, ones) == manifold.Manifold(1.0, 1.0, 9 / 5, 1.0)
+    assert compare(ones, 0 * ones).coverage == 0
+
+
+def test_memory_does_not_grow_with_the_square(monkeypatch):
+    shapes = []
+    inner = manifold._blocks
+
+    def spied(x, y):
+        for rows, squared in inner(x, y):
+            shapes.append(squared.shape)
+            yield rows, squared
+
+    monkeypatch.setattr(manifold, "_blocks", spied)
+    compare(np.random.default_rng(0).normal(size=(2500, 2)), np.ones((2100, 2)))
+    assert max(rows for rows, _ in shapes) == manifold.BLOCK
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "k", "message"),
+    [
+        (np.ones((5, 2)), np.ones((9, 2)), 5, r"k = 5\), got 5 and 9"),
+        (np.ones((6, 2)), np.ones((0, 2)), 5, r"got 6 and 0"),
+        (np.ones((6, 2)), np.ones((6, 2)), 0, r"k = 0"),
+        (np.ones((6, 2)), np.ones((6, 3)), 5, r"got \[6, 2\] and \[6, 3\]"),
+        (np.full((6, 2), np.nan), np.ones((6, 2)), 5, r"not finite"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(real, fake, k, message):
+    for function in (precision, density, coverage):
+        with pytest.raises(InputError, match=message):
+            function(real, fake, k)
+    with pytest.raises(InputError, match=r"k = 3\), got 9 and 3"):
+        recall(np.ones((9, 2)), np.ones((3, 2)))

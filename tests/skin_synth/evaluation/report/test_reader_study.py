@@ -1,0 +1,125 @@
+"""A blind study: balanced, shuffled, and nothing that readers get gives the answer away."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skin_synth.data.pipeline import load_split
+from skin_synth.evaluation.report.reader_study import gather_items, write_reader_study
+from tfrecords_tools.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def study(make_run, large_phantom_data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("readers") / "out"
+    return write_reader_study(make_run(), large_phantom_data, out, per_class=4, seed=5), out
+
+
+def table(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_real_and_synthetic_images_of_each_class(study, large_phantom_data):
+    items, _ = study
+    test = load_split(large_phantom_data, "test")
+    assert [item.number for item in items] == list(range(1, len(items) + 1))
+    for name in test.class_names:
+        origins = [item.origin for item in items if item.label == name]
+        assert origins.count("real") == origins.count("synthetic") == 4
+    real = [item for item in items if item.origin == "real"]
+    groups = [test.groups[test.image_ids.index(item.source)] for item in real]
+    assert len(set(groups)) == len(groups)
+    for item in real:
+        np.testing.assert_array_equal(item.image, test.images[test.image_ids.index(item.source)])
+
+
+def test_the_order_is_shuffled_and_follows_the_seed(study, make_run, large_phantom_data):
+    items, _ = study
+    test = load_split(large_phantom_data, "test")
+    origins = [item.origin for item in items]
+    assert origins[:4] != ["real"] * 4 or origins[8:12] != ["real"] * 4
+    again = gather_items(make_run(), test, per_class=4, seed=5)
+    assert [item.source for item in again] == [item.source for item in items]
+    other = gather_items(make_run(), test, per_class=4, seed=6)
+    assert [item.origin for item in other] != origins
+
+
+def test_the_key_opens_the_sheet_and_the_form_fits_it(study):
+    items, out = study
+    assert sorted(path.name for path in out.iterdir()) == [
+        "answers.csv",
+        "key.csv",
+        "sheet.html",
+        "sheet.png",
+    ]
+    key, form = table(out / "key.csv"), table(out / "answers.csv")
+    assert [row["origin"] for row in key] == [item.origin for item in items]
+    assert [row["source"] for row in key] == [item.source for item in items]
+    assert [(row["number"], row["class"]) for row in form] == [
+        (row["number"], row["class"]) for row in key
+    ]
+    assert {row["real_or_synthetic"] for row in form} == {""}
+    with Image.open(out / "sheet.png") as picture:
+        assert picture.size[1] == 7 * 66
+
+
+def test_what_readers_get_tells_nothing(study):
+    items, out = study
+    page = (out / "sheet.html").read_text(encoding="utf-8")
+    for text in (page, (out / "answers.csv").read_text()):
+        for item in items:
+            assert item.source not in text
+    sources = re.findall(r'src="(.*?)"', page)
+    assert len(sources) == len(items)
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert not re.search(r"https?:|url\(|<script", re.sub(r'src=".*?"', "", page))
+
+
+def test_a_class_with_few_real_images_has_as_few_synthetic_ones(make_run, large_phantom_data):
+    test = load_split(large_phantom_data, "test")
+    few = np.flatnonzero((test.labels != 0) | (np.cumsum(test.labels == 0) <= 1))
+    few = few[test.labels[few] != 1]
+    small = dataclasses.replace(
+        test,
+        images=test.images[few],
+        labels=test.labels[few],
+        image_ids=tuple(test.image_ids[row] for row in few),
+        groups=tuple(test.groups[row] for row in few),
+    )
+    items = gather_items(make_run(), small, per_class=3, seed=0)
+    of_class = {name: [item for item in items if item.label == name] for name in test.class_names}
+    first, second, *others = of_class.values()
+    assert sorted(item.origin for item in first) == ["real", "synthetic"]
+    assert second == []
+    assert all(len(each) == 6 for each in others)
+
+
+def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path):
+    with pytest.raises(InputError, match="per_class must be 1 or more, got 0"):
+        write_reader_study(make_run(), large_phantom_data, tmp_path / "out", per_class=0)
+    run = dataclasses.replace(make_run(), data_fingerprint="f" * 64)
+    with pytest.raises(InputError, match="give the data set that the run was trained on"):
+        write_reader_study(run, large_phantom_data, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_overwriting_spares_what_is_read_and_what_is_none_of_its_own(
+    make_run, large_phantom_data, tmp_path
+):
+    run, other = make_run(), tmp_path / "thesis"
+    other.mkdir()
+    (other / "notes").write_text("mine")
+    with pytest.raises(InputError, match=r"something else without key\.csv"):
+        write_reader_study(run, large_phantom_data, other, overwrite=True)
+    with pytest.raises(InputError, match="which would be replaced"):
+        write_reader_study(run, large_phantom_data, large_phantom_data, overwrite=True)
+    with pytest.raises(InputError, match="lies in the data set"):
+        write_reader_study(run, large_phantom_data, large_phantom_data / "out")
+    assert [path.name for path in other.iterdir()] == ["notes"]

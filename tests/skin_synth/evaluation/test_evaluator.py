@@ -1,0 +1,184 @@
+"""Good generators get good figures and bad ones bad ones; hostile input leaves nothing behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from skin_synth.evaluation import evaluate
+from skin_synth.evaluation import evaluator as assessment
+from skin_synth.evaluation.cache import Cache, cache_beside
+from tests.skin_synth.evaluation.conftest import STEPS
+from tfrecords_tools.errors import InputError
+
+
+def make_noise(label, seed):
+    return np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
+
+
+def test_the_same_evaluation_again_comes_from_the_cache(
+    written, make_run, large_phantom_data, tmp_path
+):
+    """Nothing is painted or trained anew, and the figures are the same."""
+
+    def fail(label, seed):
+        raise AssertionError("painted anew")
+
+    again = evaluate(
+        make_run(fail),
+        large_phantom_data,
+        tmp_path / "again",
+        seed=4,
+        steps=STEPS,
+        cache=cache_beside(written.path),
+    )
+    assert dict(again) == dict(written)
+    assert not (tmp_path / "again.cache").exists()
+
+
+def test_a_classifier_is_trained_once_for_each_seed(phantoms, tmp_path, monkeypatch):
+    first = assessment.cached_classifier(phantoms, 3, 2, Cache(tmp_path))
+    monkeypatch.setattr(assessment, "train_classifier", None)
+    again = assessment.cached_classifier(phantoms, 3, 2, Cache(tmp_path))
+    assert again.weights_hash == first.weights_hash
+    assert (again.seed, again.steps) == (3, 2)
+    images = phantoms.test.images[:5]
+    np.testing.assert_allclose(again.predict(images), first.predict(images), atol=1e-6)
+    with pytest.raises(TypeError):
+        assessment.cached_classifier(phantoms, 4, 2, Cache(tmp_path))
+
+
+def test_a_perfect_generator_is_not_accused(written):
+    assert written["verdict"]["faults"] == []
+    assert written["summary"][0].startswith("No fault is proven.")
+    assert written["fidelity"]["seeds"] == 3
+    assert written["fidelity"]["whole"]["frechet_over_seeds"]["count"] == 3
+
+
+def test_noise_is_accused(written, make_run, large_phantom_data, tmp_path):
+    found = evaluate(
+        make_run(make_noise),
+        large_phantom_data,
+        tmp_path / "out",
+        seed=4,
+        seeds=1,
+        steps=STEPS,
+        cache=copied_classifiers(written, tmp_path / "cache"),
+    )
+    named = {fault["fault"] for fault in found["verdict"]["faults"]}
+    assert {"noise", "unlike_real"} <= named
+    assert "copies" not in named
+    assert found["summary"][0].endswith("faults are proven.")
+    whole, good = found["fidelity"]["whole"], written["fidelity"]["whole"]
+    for name in ("frechet", "kernel"):
+        assert whole[name] > 20 * abs(good[name])
+        assert whole[f"{name}_floor"] == good[f"{name}_floor"]
+    assert whole["kernel_interval"][0] > good["kernel_interval"][1]
+    assert whole["frechet_over_seeds"]["deviation"] is None
+
+
+def test_use_is_measured_where_it_is_asked_for(
+    written, studied, make_run, large_phantom_data, tmp_path, monkeypatch
+):
+    """With the features of the report, resuming from its cache; figures and plot are there."""
+    asked = {}
+    monkeypatch.setattr(
+        assessment.usefulness, "study", lambda *places, **options: asked.update(options) or studied
+    )
+    cache = cache_beside(written.path)
+    found = evaluate(
+        make_run(),
+        large_phantom_data,
+        tmp_path / "out",
+        seed=4,
+        steps=STEPS,
+        cache=cache,
+        utility=True,
+        ratios=[0.5, 2],
+    )
+    assert asked.pop("features").provenance["sha256"] == written["features"]["sha256"]
+    assert asked == {
+        "seeds": 5,
+        "ratios": (0.5, 2),
+        "steps": STEPS,
+        "cache_dir": cache / "utility",
+    }
+    assert found["utility"] == studied
+    assert found["verdict"]["use"] == studied["verdict"]["words"]
+    assert written["verdict"]["use"] == "not measured"
+    assert found["summary"][1].lower().startswith(studied["verdict"]["words"])
+    assert (found.path / "utility.png").read_bytes()[1:4] == b"PNG"
+
+
+def copied_classifiers(written, cache):
+    """Painted images are known by the run, and all runs of these tests have one id."""
+    cache.mkdir()
+    for entry in cache_beside(written.path).glob("classifier-*"):
+        shutil.copy(entry, cache)
+    return cache
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"features": "vgg"},
+            "unknown features 'vgg'; there are classifier, mobilenet, inception and",
+        ),
+        ({"features": "mobilenet"}, "give --weights FILE"),
+        ({"features": "m.keras", "weights": "w.h5"}, "holds its own weights, got w.h5"),
+        ({"features": "none.keras"}, "no file at none.keras"),
+        ({"utility_seeds": 5}, "of the utility study: add --utility"),
+        ({"ratios": (1.0,)}, "of the utility study: add --utility"),
+        ({"utility": True, "utility_seeds": 1}, "needs two seeds or more"),
+        ({"utility": True, "ratios": (0.0,)}, "ratios must be numbers above 0"),
+        ({"seeds": 0}, "seeds must be 1 or more, got 0"),
+        ({"seed": 2**62}, f"from 0 to 2\\*\\*62 - 1, got {2**62}"),
+        ({"weights": "w.h5"}, "take no weights, got w.h5: drop --weights"),
+    ],
+)
+def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(make_run(), large_phantom_data, tmp_path / "out", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_data_set_is_refused(make_run, large_phantom_data, tmp_path):
+    run = dataclasses.replace(make_run(), data_fingerprint="f" * 64, data_name="moles")
+    with pytest.raises(InputError, match=r"trained on data set 'moles' .*f{12}, .* is 'phantoms'"):
+        evaluate(run, large_phantom_data, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_report_is_left_alone(written, make_run, large_phantom_data):
+    before = {path: path.stat().st_mtime_ns for path in written.path.iterdir()}
+    with pytest.raises(InputError, match="overwrite"):
+        evaluate(make_run(), large_phantom_data, written.path)
+    assert before == {path: path.stat().st_mtime_ns for path in written.path.iterdir()}
+
+
+def test_nothing_is_left_of_an_evaluation_that_fails(make_run, large_phantom_data, tmp_path):
+    def fail(label, seed):
+        raise RuntimeError("no image")
+
+    with pytest.raises(RuntimeError, match="no image"):
+        evaluate(make_run(fail), large_phantom_data, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_overwriting_spares_what_is_read_and_what_is_none_of_its_own(
+    make_run, large_phantom_data, tmp_path
+):
+    run, other = make_run(), tmp_path / "thesis"
+    other.mkdir()
+    (other / "notes").write_text("mine")
+    with pytest.raises(InputError, match=r"something else without report\.json"):
+        evaluate(run, large_phantom_data, other, overwrite=True)
+    with pytest.raises(InputError, match="which would be replaced"):
+        evaluate(run, large_phantom_data, large_phantom_data, overwrite=True)
+    with pytest.raises(InputError, match="lies in the data set"):
+        evaluate(run, large_phantom_data, large_phantom_data / "out")
+    assert [path.name for path in other.iterdir()] == ["notes"]

@@ -1,0 +1,176 @@
+"""Intervals that cover the truth as often as they say, and verdicts that follow from them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from skin_synth.evaluation.statistics.intervals import student_quantile
+from skin_synth.evaluation.utility import differences as statistics
+from skin_synth.evaluation.utility.differences import (
+    GAIN,
+    HARM,
+    NEITHER,
+    Difference,
+    overall,
+    paired_difference,
+    resampling_weights,
+    verdict,
+)
+from tfrecords_tools.errors import InputError
+
+
+def test_weights_keep_classes_and_whole_groups():
+    groups = ["a", "a", "b", "c", "c", "c", "d", "e"]
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 2])
+    weights = resampling_weights(groups, labels, replicates=400, seed=1)
+    assert weights.shape == (401, 8)
+    np.testing.assert_array_equal(weights[0], 1)
+    for first, second in ((0, 1), (3, 4), (4, 5)):
+        np.testing.assert_array_equal(weights[:, first], weights[:, second])
+    # Two groups a class: one is drawn and counts twice; a lone group always counts once.
+    assert set(weights[1:, 0]) == {0.0, 2.0}
+    np.testing.assert_array_equal(weights[:, 0] + weights[:, 2], 2)
+    np.testing.assert_array_equal(weights[:, 7], 1)
+    again = resampling_weights(groups, labels, replicates=400, seed=1)
+    np.testing.assert_array_equal(weights, again)
+    assert (weights != resampling_weights(groups, labels, replicates=400, seed=2)).any()
+
+
+@pytest.mark.parametrize("size", [3, 10, 60])
+def test_the_variance_of_a_mean_is_unbiased_in_small_classes(size):
+    values = np.random.default_rng(size).normal(size=size)
+    weights = resampling_weights(
+        [str(i) for i in range(size)], np.zeros(size, int), replicates=20_000, seed=0
+    )
+    found = (weights[1:] @ values / size).var()
+    assert found == pytest.approx(values.var(ddof=1) / size, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("groups", "seeds", "spreads"),
+    [
+        (50, 5, (1.0, 0.1, 1.0)),
+        (50, 5, (0.5, 0.3, 1.0)),
+        (150, 8, (0.2, 0.2, 1.0)),
+    ],
+)
+def test_intervals_cover_the_truth_as_often_as_they_say(groups, seeds, spreads):
+    """1,000 studies of a mean: an effect of each group, of each seed, and of each pair."""
+    rng = np.random.default_rng([groups, seeds])
+    weights = resampling_weights(
+        [str(i) for i in range(groups)], np.zeros(groups, int), replicates=200, seed=0
+    )
+    covered = 0
+    for _ in range(1000):
+        of_group, of_seed, of_both = (
+            spread * rng.normal(size=shape)
+            for spread, shape in zip(
+                spreads, ((1, groups), (seeds, 1), (seeds, groups)), strict=True
+            )
+        )
+        arm = (0.3 + of_group + of_seed + of_both) @ weights.T / groups
+        found = paired_difference(arm, np.zeros_like(arm), groups=groups)
+        covered += found.low <= 0.3 <= found.high
+    assert 920 <= covered <= 985, covered
+
+
+def test_differences_are_paired():
+    """What both arms share, however large, does not widen the interval."""
+    rng = np.random.default_rng(0)
+    shared = 100 * rng.normal(size=(5, 301))
+    own = rng.normal(size=(5, 301))
+    alone = paired_difference(own, np.zeros_like(own), groups=60)
+    together = paired_difference(own + shared, shared, groups=60)
+    assert together.standard_error == pytest.approx(alone.standard_error)
+    assert together.difference == pytest.approx(own[:, 0].mean())
+
+
+def test_correction_widens_the_interval_as_bonferroni_says():
+    arm = np.random.default_rng(0).normal(size=(5, 301))
+    one, six = (
+        paired_difference(arm, np.zeros_like(arm), groups=60, comparisons=m) for m in (1, 6)
+    )
+    assert (one.corrected_low, one.corrected_high) == (one.low, one.high) == (six.low, six.high)
+    half = student_quantile(1 - 0.05 / 6 / 2, six.degrees) * six.standard_error
+    assert six.corrected_high - six.difference == pytest.approx(half)
+    assert six.difference - six.corrected_low == pytest.approx(half)
+
+
+def test_arms_without_any_spread_have_a_point_for_an_interval():
+    same = np.full((5, 101), 0.75)
+    found = paired_difference(same, same, groups=60)
+    assert (found.difference, found.low, found.high, found.standard_error) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arm", "control", "groups", "message"),
+    [
+        (np.zeros((1, 101)), np.zeros((1, 101)), 60, "two seeds and replicates or more"),
+        (np.zeros((5, 101)), np.zeros((4, 101)), 60, r"got \[5, 101\] and \[4, 101\]"),
+        (np.zeros((5, 101)), np.zeros((5, 101)), 1, "two groups"),
+        (np.full((5, 101), np.nan), np.zeros((5, 101)), 60, "finite"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(arm, control, groups, message):
+    with pytest.raises(InputError, match=message):
+        paired_difference(arm, control, groups=groups)
+
+
+def interval(low, high):
+    wide = Difference((low + high) / 2, 0.01, 10.0, low, high, low, high)
+    return dataclasses.replace(wide, low=(3 * low + high) / 4, high=(low + 3 * high) / 4)
+
+
+@pytest.mark.parametrize(
+    ("best", "others", "words"),
+    [
+        (interval(0.01, 0.05), [], GAIN),
+        (interval(0.01, 0.05), [interval(0.02, 0.06)], GAIN),
+        (interval(0.01, 0.05), [interval(-0.01, 0.06)], NEITHER),
+        (interval(-0.01, 0.05), [interval(0.02, 0.06)], NEITHER),
+        (interval(-0.05, -0.01), [interval(0.02, 0.06)], HARM),
+        (interval(-0.05, 0.01), [interval(-0.05, -0.02)], NEITHER),
+        (interval(0.0, 0.05), [], NEITHER),
+    ],
+)
+def test_the_verdict_follows_from_the_corrected_intervals(best, others, words):
+    assert verdict(best, [best, *others]) == words
+
+
+def test_the_verdict_knows_only_corrected_intervals():
+    assert verdict(interval(-0.01, 0.05), [interval(-0.01, 0.05)]) == NEITHER
+    assert interval(-0.01, 0.05).low > 0
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        ([NEITHER, GAIN, HARM], GAIN),
+        ([NEITHER, HARM], HARM),
+        ([NEITHER, NEITHER], NEITHER),
+    ],
+)
+def test_a_study_is_as_good_as_its_best_arm(verdicts, words):
+    assert overall(verdicts) == words
+
+
+def test_no_difference_is_called_one_on_at_most_one_study_in_twenty():
+    """Six arms like the control, 300 studies: the correction keeps false gains and harms rare."""
+    rng = np.random.default_rng(5)
+    weights = resampling_weights(
+        [str(i) for i in range(60)], np.zeros(60, int), replicates=150, seed=0
+    )
+    wrong = 0
+    for _ in range(300):
+        control = rng.normal(size=(5, 60)) @ weights.T / 60
+        words = []
+        for _ in range(6):
+            arm = rng.normal(size=(5, 60)) @ weights.T / 60
+            found = paired_difference(arm, control, groups=60, comparisons=6)
+            words.append(verdict(found, [found]))
+        wrong += overall(words) != NEITHER
+    assert wrong <= 0.05 * 300 + 8, wrong
+    assert statistics.LEVEL == 0.95

@@ -1,0 +1,157 @@
+"""Figures of classifiers: against slow references, known answers, weights that repeat images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skin_synth.evaluation.utility import metrics
+from tfrecords_tools.errors import InputError
+
+
+def some_predictions(seed, n=40, classes=3, *, coarse=False):
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(classes), rng.integers(0, classes, n - classes)])
+    logits = rng.normal(size=(n, classes)) + 1.5 * (labels[:, None] == np.arange(classes))
+    if coarse:
+        logits = np.round(logits)  # many ties
+    odds = np.exp(logits)
+    return labels, odds / odds.sum(axis=1, keepdims=True)
+
+
+def slow_auroc(positive, scores):
+    """Over all pairs, one by one."""
+    won = [
+        1.0 if ours > theirs else 0.5 if ours == theirs else 0.0
+        for ours in scores[positive]
+        for theirs in scores[~positive]
+    ]
+    return sum(won) / len(won)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("coarse", [False, True])
+def test_auroc_is_the_share_of_pairs_in_order(seed, coarse):
+    labels, probabilities = some_predictions(seed, coarse=coarse)
+    expected = [slow_auroc(labels == c, probabilities[:, c]) for c in range(3)]
+    np.testing.assert_allclose(metrics.class_auroc(labels, probabilities), expected, atol=1e-12)
+    np.testing.assert_allclose(metrics.macro_auroc(labels, probabilities), np.mean(expected))
+
+
+def test_auroc_of_constant_scores_is_one_half_and_of_right_ones_one():
+    positive = np.array([True, False, True, False])
+    assert metrics.auroc(positive, np.zeros(4)) == 0.5
+    assert metrics.auroc(positive, np.array([3.0, 1.0, 2.0, 0.0])) == 1.0
+    assert metrics.auroc(positive, np.array([0.0, 1.0, 0.5, 2.0])) == 0.0
+    assert np.isnan(metrics.auroc(np.ones(4, bool), np.zeros(4)))
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [metrics.sensitivity, metrics.class_auroc, metrics.macro_auroc, metrics.balanced_accuracy],
+)
+def test_weights_are_repetitions(metric):
+    labels, probabilities = some_predictions(3, coarse=True)
+    rng = np.random.default_rng(0)
+    counts = np.concatenate([np.ones((1, 40), int), rng.integers(0, 4, (5, 40))])
+    counts[:, :3] += 1  # every class stays
+    found = metric(labels, probabilities, counts.astype(float))
+    assert len(found) == 6
+    for row, repetitions in zip(found, counts, strict=True):
+        expected = metric(labels.repeat(repetitions), probabilities.repeat(repetitions, axis=0))
+        np.testing.assert_allclose(row, expected, atol=1e-12)
+
+
+def test_sensitivity_and_balanced_accuracy_by_hand():
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    assigned = np.array([0, 0, 0, 1, 1, 0])
+    probabilities = np.eye(3)[assigned]
+    np.testing.assert_array_equal(metrics.sensitivity(labels, probabilities), [0.75, 0.5, np.nan])
+    assert metrics.balanced_accuracy(labels, probabilities) == 0.625  # of the classes there are
+
+
+def test_sensitivity_at_specificity_keeps_the_specificity():
+    negatives = np.arange(100) / 100
+    positives = np.array([0.93, 0.94, 0.95, 0.96, 2.0])
+    scores = np.concatenate([negatives, positives])
+    positive = np.arange(105) >= 100
+    # The threshold is 0.94, the 95th of 100 negatives; 0.94 itself is not above it.
+    assert metrics.sensitivity_at_specificity(positive, scores) == 0.6
+    assert metrics.sensitivity_at_specificity(positive, scores, 1.0) == 0.2
+    assert metrics.sensitivity_at_specificity(positive, scores, 0.0) == 1.0
+    assert metrics.sensitivity_at_specificity(positive, np.zeros(105)) == 0.0
+    assert np.isnan(metrics.sensitivity_at_specificity(~np.ones(3, bool), np.zeros(3)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sensitivity_at_specificity_by_trying_all_thresholds(seed):
+    rng = np.random.default_rng(seed)
+    positive = rng.random(60) < 0.3
+    scores = np.round(rng.normal(size=60) + positive, 1)
+    tried = [
+        (scores[positive] > t).mean()
+        for t in [-np.inf, *scores]
+        if (scores[~positive] <= t).mean() >= 0.95
+    ]
+    assert metrics.sensitivity_at_specificity(positive, scores) == max(tried)
+
+
+def test_calibration_error_by_hand():
+    # Two images at 0.9 of which one is right, two at 0.6 that are both right.
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
+    labels = np.array([0, 1, 0, 1])
+    expected = (2 * abs(0.5 - 0.9) + 2 * abs(1.0 - 0.6)) / 4
+    assert metrics.calibration_error(labels, probabilities) == pytest.approx(expected)
+    # In one bin, the faults cancel: (0.9 - 0.5) + (0.6 - 1) = 0.
+    assert metrics.calibration_error(labels, probabilities, bins=1) == pytest.approx(0)
+
+
+def test_calibration_error_of_a_calibrated_classifier_is_small_and_of_a_boaster_large():
+    rng = np.random.default_rng(0)
+    first = rng.random(20_000)
+    labels = (rng.random(20_000) > first).astype(int)
+    calibrated = np.stack([first, 1 - first], axis=1)
+    assert metrics.calibration_error(labels, calibrated) < 0.02
+    assert metrics.calibration_error(labels, np.round(calibrated)) == pytest.approx(0.25, abs=0.02)
+
+
+def test_brier_score_by_hand():
+    labels = np.array([0, 1])
+    assert metrics.brier_score(labels, np.array([[1.0, 0], [0, 1]])) == 0
+    assert metrics.brier_score(labels, np.array([[0.0, 1], [1, 0]])) == 2
+    assert metrics.brier_score(labels, np.full((2, 2), 0.5)) == 0.5
+    assert metrics.brier_score(labels, np.array([[0.8, 0.2], [0.8, 0.2]])) == pytest.approx(0.68)
+
+
+def test_figures_are_all_of_them_by_name():
+    labels, probabilities = some_predictions(1)
+    found = metrics.figures(labels, probabilities, ("a", "b", "c"))
+    assert found["macro_auroc"] == pytest.approx(np.mean(list(found["auroc"].values())))
+    assert found["balanced_accuracy"] == pytest.approx(np.mean(list(found["sensitivity"].values())))
+    assert found["brier_score"] == metrics.brier_score(labels, probabilities)
+    assert found["calibration_error"] == metrics.calibration_error(labels, probabilities)
+    for label, name in enumerate("abc"):
+        expected = metrics.sensitivity_at_specificity(labels == label, probabilities[:, label])
+        assert found["sensitivity_at_specificity"][name] == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        (np.array([], int), np.zeros((0, 2)), "one image or more"),
+        (np.array([0, 1]), np.zeros((3, 2)), r"got \[2\] and \[3, 2\]"),
+        (np.array([0, 2]), np.zeros((2, 2)), "got 0 to 2"),
+        (np.array([0, 1]), np.full((2, 2), np.nan), "must be finite"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(labels, probabilities, message):
+    with pytest.raises(InputError, match=message):
+        metrics.balanced_accuracy(labels, probabilities)
+    with pytest.raises(InputError, match=message):
+        metrics.brier_score(labels, probabilities)
+
+
+def test_weights_that_do_not_fit_are_refused():
+    labels, probabilities = some_predictions(0)
+    with pytest.raises(InputError, match=r"needs 40 weights per row, got \[2, 3\]"):
+        metrics.macro_auroc(labels, probabilities, np.ones((2, 3)))

@@ -1,0 +1,115 @@
+"""The rules that choose dtype policy and compiler, for devices that this machine need not have."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import warnings
+
+import pytest
+import tensorflow as tf
+
+from skin_synth.models import gan, hardware
+from tfrecords_tools.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [
+        ((9, 0), "mixed_bfloat16"),
+        ((8, 0), "mixed_bfloat16"),
+        ((7, 5), "mixed_float16"),
+        ((6, 1), "float32"),
+    ],
+)
+def test_gpus_choose_by_compute_capability(monkeypatch, capability, expected):
+    config = hardware.tf.config
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: ["a GPU"])
+    details = {"compute_capability": capability}
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda gpu: details)
+    assert hardware.choose_policy() == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fma avx512_bf16 vaes", "mixed_bfloat16"), ("fma avx2", "float32")],
+)
+def test_cpus_choose_by_their_flags(monkeypatch, tmp_path, flags, expected):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"flags : {flags}\n")
+    monkeypatch.setattr(hardware, "Path", lambda path: cpuinfo)
+    monkeypatch.setattr(hardware.tf.config, "list_physical_devices", lambda kind: [])
+    assert hardware.choose_policy() == expected
+
+
+def test_a_name_is_taken_as_it_is():
+    assert hardware.choose_policy("mixed_float16") == "mixed_float16"
+
+
+def test_an_unknown_name_lists_the_known():
+    with pytest.raises(InputError, match=r"'half'.*float32, mixed_bfloat16"):
+        hardware.choose_policy("half")
+
+
+@pytest.fixture
+def a_gpu(monkeypatch):
+    monkeypatch.setattr(hardware.tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    hardware._xla_works.cache_clear()
+    yield
+    hardware._xla_works.cache_clear()
+
+
+def test_one_gpu_compiles_the_step(a_gpu, monkeypatch):
+    assert hardware.compiles_step()
+    monkeypatch.setattr(hardware.tf.distribute, "has_strategy", lambda: True)
+    assert not hardware.compiles_step()
+
+
+def test_a_cpu_does_not_compile_the_step(monkeypatch):
+    monkeypatch.setattr(hardware.tf.config, "list_physical_devices", lambda kind: [])
+    assert not hardware.compiles_step()
+
+
+def test_a_gpu_on_which_xla_fails_trains_without_it_and_says_so(a_gpu, monkeypatch):
+    def fails(x):
+        raise tf.errors.InternalError(None, None, "libdevice not found at ./libdevice.10.bc")
+
+    monkeypatch.setattr(hardware, "_compiled", fails)
+    with pytest.warns(UserWarning, match=r"without XLA.*libdevice not found.*xla_gpu_cuda_data"):
+        assert not hardware.compiles_step()
+    with warnings.catch_warnings():  # once is enough
+        warnings.simplefilter("error")
+        assert not hardware.compiles_step()
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_compile_takes_the_rule_unless_told(monkeypatch, tiny_preset, asked):
+    monkeypatch.setattr(gan, "compiles_step", lambda: not asked)
+    model = gan.ConditionalGAN(tiny_preset, ["a", "b"])
+    model.compile()
+    assert model.jit_compile is (not asked)
+    model.compile(jit_compile=asked)
+    assert model.jit_compile is asked
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"),
+    reason="elsewhere TensorFlow has no oneDNN to switch",
+)
+@pytest.mark.parametrize(("said", "on"), [(None, True), ("0", False)])
+def test_onednn_is_on_unless_the_environment_says_otherwise(said, on):
+    """By what TensorFlow itself says when it is imported."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"}
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    if said is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = said
+    done = subprocess.run(
+        [sys.executable, "-c", "import skin_synth, tensorflow"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("oneDNN custom operations are on" in done.stderr) == on

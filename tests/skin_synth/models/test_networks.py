@@ -1,0 +1,112 @@
+"""Networks: shapes, policies, which row depends on what, configuration."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skin_synth.models.hardware import POLICIES
+from skin_synth.models.networks import Discriminator, Generator
+
+
+def generator(**changes):
+    options = {"widths": (16, 8, 8), "latent_dim": 8, "embedding_dim": 4, "num_classes": 3}
+    return Generator(**{**options, **changes})
+
+
+def discriminator(**changes):
+    options = {"widths": (8, 16), "image_size": 16, "num_classes": 3, "features": 32}
+    return Discriminator(**{**options, **changes})
+
+
+def latents(count=4):
+    return tf.random.stateless_normal([count, 8], [1, 2])
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_generator_gives_float32_images_in_range(policy):
+    images = generator(dtype=policy)((latents(), tf.constant([0, 1, 2, 0])))
+    assert images.shape == (4, 16, 16, 3)
+    assert images.dtype == tf.float32
+    assert np.abs(images).max() <= 1
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_discriminator_gives_float32_logits(policy):
+    logits = discriminator(dtype=policy)((tf.ones([4, 16, 16, 3]), tf.constant([0, 1, 2, 0])))
+    assert logits.shape == (4,)
+    assert logits.dtype == tf.float32
+
+
+def test_weights_are_float32_under_a_mixed_policy():
+    for network in (generator(dtype="mixed_float16"), discriminator(dtype="mixed_bfloat16")):
+        assert {variable.dtype for variable in network.variables} == {"float32"}
+
+
+@pytest.mark.parametrize("make", [generator, discriminator])
+def test_the_seed_fixes_the_weights(make):
+    first, again, other = make(seed=1), make(seed=1), make(seed=2)
+    for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    kernels = [
+        (a, b) for a, b in zip(first.get_weights(), other.get_weights(), strict=True) if a.ndim == 4
+    ]
+    assert all(not np.allclose(a, b) for a, b in kernels)
+
+
+def test_layers_of_one_shape_start_with_different_weights():
+    kernels = [up.kernel.numpy() for up in generator(widths=(8, 8, 8)).ups]
+    assert not np.allclose(kernels[0], kernels[1])
+
+
+def test_class_embeddings_start_at_unit_scale():
+    network = generator(num_classes=50, embedding_dim=64)
+    assert np.std(network.embedding.embeddings) == pytest.approx(1.0, abs=0.05)
+
+
+def test_both_networks_hear_the_class():
+    label_ids = tf.constant([0, 1, 2])
+    one_latent = tf.repeat(latents(1), 3, axis=0)
+    images = generator()((one_latent, label_ids)).numpy()
+    logits = discriminator()((tf.repeat(images[:1], 3, axis=0), label_ids)).numpy()
+    assert not np.allclose(images[0], images[1])
+    assert len(np.unique(logits)) == 3
+
+
+def test_a_logit_depends_on_its_own_row_only():
+    network, images = discriminator(), tf.random.stateless_uniform([4, 16, 16, 3], [1, 1])
+    label_ids = tf.constant([0, 1, 2, 0])
+    together = network((images, label_ids))
+    alone = [network((images[i : i + 1], label_ids[i : i + 1]))[0] for i in range(4)]
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
+def test_generator_in_inference_does_not_depend_on_the_batch():
+    network, label_ids = generator(), tf.constant([0, 1, 2, 0])
+    together = network((latents(), label_ids), training=False)
+    alone = network((latents()[2:3], label_ids[2:3]), training=False)
+    np.testing.assert_allclose(together[2:3], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [generator, discriminator])
+def test_config_round_trip(make):
+    network = make(name="net", dtype="mixed_bfloat16")
+    config = keras.saving.serialize_keras_object(network)
+    again = keras.saving.deserialize_keras_object(config)
+    assert [v.shape for v in again.variables] == [v.shape for v in network.variables]
+    assert again.dtype_policy.name == "mixed_bfloat16"
+    for a, b in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_kernels_spread_once_are_those_of_all_stages():
+    network = generator()
+    rows = latents(), tf.constant([0, 1, 2, 0])
+    before = network(rows).numpy()
+    with network.kernels_spread_once():
+        for up in network.ups:
+            up.kernel.assign(tf.zeros_like(up.kernel))
+        np.testing.assert_allclose(network(rows), before, rtol=1e-4, atol=1e-6)
+    assert np.abs(network(rows) - before).max() > 0.01

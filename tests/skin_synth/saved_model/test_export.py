@@ -1,0 +1,280 @@
+"""The exported model: its contract, in a process without keras, and what TF Serving needs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
+from tensorflow_serving.apis import prediction_log_pb2
+
+from skin_synth.saved_model.export import export
+from skin_synth.saved_model.warmup import WARMUP
+from tfrecords_tools.errors import InputError
+
+WITHOUT_KERAS = """
+import json, sys
+
+import importlib.machinery
+
+class NoKeras:
+    # TensorFlow looks where keras lies, so that it must be found; it cannot be loaded.
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("keras", "tf_keras", "skin_synth"):
+            return importlib.machinery.ModuleSpec(name, self, origin="nowhere/keras/__init__.py")
+
+    def create_module(self, spec):
+        raise ImportError("blocked: " + spec.name)
+
+    def exec_module(self, module):
+        raise ImportError("blocked")
+
+sys.meta_path.insert(0, NoKeras())
+import numpy as np
+import tensorflow as tf
+
+model = tf.saved_model.load(sys.argv[1])
+serve, generate, from_latent = (
+    model.signatures[name] for name in ("serving_default", "generate", "from_latent")
+)
+names = sys.argv[2].split(",")
+labels = [names[i % len(names)] for i in range(64)]
+seeds = np.arange(64, dtype=np.int64)
+batch = serve(label=tf.constant(labels), seed=tf.constant(seeds))
+alone = [
+    serve(label=tf.constant(labels[i : i + 1]), seed=tf.constant(seeds[i : i + 1]))
+    for i in range(64)
+]
+ids = batch["label_id"]
+images = generate(label_id=ids, seed=tf.constant(seeds), truncation=tf.ones([64]))["image"]
+pngs = [tf.io.decode_png(png).numpy() for png in batch["image_bytes"].numpy()]
+latent_dim = from_latent.structured_input_signature[1]["latent"].shape[1]
+still = from_latent(latent=tf.zeros([2, latent_dim]), label_id=ids[:2])["image"]
+zero = generate(label_id=ids[:2], seed=tf.constant(seeds[:2]), truncation=tf.zeros([2]))["image"]
+
+# As the C++ loader of TF Serving goes about it: by tag and signature, tables filled from assets.
+with tf.compat.v1.Session(graph=tf.Graph()) as session:
+    meta = tf.compat.v1.saved_model.load(session, ["serve"], sys.argv[1])
+    signature = meta.signature_def["serving_default"]
+    feeds = {"label": labels[:2], "seed": seeds[:2]}
+    in_session = session.run(
+        signature.outputs["image_bytes"].name,
+        {signature.inputs[name].name: value for name, value in feeds.items()},
+    )
+print(json.dumps({
+    "keras": "keras" in sys.modules,
+    "session": list(in_session) == list(batch["image_bytes"].numpy()[:2]),
+    "alone": [a["image_bytes"].numpy()[0] for a in alone] == list(batch["image_bytes"].numpy()),
+    "ids": ids.numpy().tolist(),
+    "agree": bool(np.array_equal(np.stack(pngs), images.numpy())),
+    "still": bool(np.array_equal(still.numpy(), zero.numpy())),
+    "pixels": images.numpy()[:3].tolist(),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def version(tiny_run, tmp_path_factory):
+    return export(tiny_run, tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def loaded(version):
+    return tf.saved_model.load(str(version))
+
+
+def test_it_answers_where_keras_cannot_be_imported(version, tiny_run):
+    command = [sys.executable, "-c", WITHOUT_KERAS, version, ",".join(tiny_run.class_names)]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert not answer["keras"]
+    assert answer["alone"], "a PNG differs alone and within a batch of 64"
+    assert answer["ids"] == [i % 7 for i in range(64)]
+    assert answer["agree"]
+    assert answer["still"]
+    assert answer["session"]
+    np.testing.assert_array_equal(answer["pixels"], tiny_run.generate([0, 1, 2], [0, 1, 2]))
+
+
+def test_signatures_are_those_of_the_contract(loaded):
+    expected = {
+        "serving_default": (
+            {"label": tf.string, "seed": tf.int64},
+            {"image_bytes": tf.string, "label_id": tf.int64},
+        ),
+        "generate": (
+            {"label_id": tf.int64, "seed": tf.int64, "truncation": tf.float32},
+            {"image": tf.uint8},
+        ),
+        "from_latent": ({"latent": tf.float32, "label_id": tf.int64}, {"image": tf.uint8}),
+    }
+    for name, (inputs, outputs) in expected.items():
+        signature = loaded.signatures[name]
+        found = signature.structured_input_signature[1]
+        assert {key: spec.dtype for key, spec in found.items()} == inputs
+        assert all(spec.shape[0] is None for spec in found.values())
+        assert {key: out.dtype for key, out in signature.structured_outputs.items()} == outputs
+
+
+def test_an_unknown_label_is_an_invalid_argument_that_lists_the_known(loaded, tiny_run):
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        loaded.signatures["serving_default"](
+            label=tf.constant(["nevus of Atlantis"]), seed=tf.constant([1], tf.int64)
+        )
+    assert ", ".join(tiny_run.class_names) in str(error.value)
+    assert "[nevus of Atlantis]" in str(error.value)
+
+
+@pytest.mark.parametrize("label_id", [-1, 7])
+def test_an_id_out_of_range_is_an_invalid_argument(loaded, label_id):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="label_id 0 to 6"):
+        loaded.signatures["generate"](
+            label_id=tf.constant([0, label_id], tf.int64),
+            seed=tf.constant([1, 2], tf.int64),
+            truncation=tf.ones([2]),
+        )
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_named(loaded, tiny_run, bad):
+    ids = tf.constant([0], tf.int64)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="truncation must be finite"):
+        loaded.signatures["generate"](label_id=ids, seed=ids, truncation=tf.constant([bad]))
+    latent = tf.fill([1, tiny_run.gan.latent_dim], bad)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="latent must be finite"):
+        loaded.signatures["from_latent"](latent=latent, label_id=ids)
+
+
+def test_no_row_is_an_invalid_argument(loaded, tiny_run):
+    empty = tf.zeros([0], tf.int64)
+    inputs = {
+        "serving_default": {"label": tf.zeros([0], tf.string), "seed": empty},
+        "generate": {"label_id": empty, "seed": empty, "truncation": tf.zeros([0])},
+        "from_latent": {"latent": tf.zeros([0, tiny_run.gan.latent_dim]), "label_id": empty},
+    }
+    for name, rows in inputs.items():
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"at least one row and .* got.*\[0 0"
+        ):
+            loaded.signatures[name](**rows)
+
+
+def test_labels_are_an_asset(version, tiny_run):
+    lines = (version / "assets" / "labels.txt").read_text("utf-8").splitlines()
+    assert tuple(lines) == tiny_run.class_names
+    assert not (version / "labels.txt").exists()
+
+
+def test_the_labels_are_looked_up_in_the_asset(version, tmp_path):
+    copy = tmp_path / "1"
+    shutil.copytree(version, copy)
+    labels = copy / "assets" / "labels.txt"
+    labels.write_text("".join(f"{name}\n" for name in "tuvwxyz"), "utf-8")
+    answer = tf.saved_model.load(str(copy)).signatures["serving_default"](
+        label=tf.constant(["z", "t"]), seed=tf.constant([1, 2], tf.int64)
+    )
+    np.testing.assert_array_equal(answer["label_id"], [6, 0])
+
+
+def test_no_file_tells_where_it_was_written(version):
+    files = [path for path in version.rglob("*") if path.is_file()]
+    parents = [str(parent).encode() for parent in version.parents if len(parent.parts) > 2]
+    assert len(files) > 5
+    assert [path for path in files if any(place in path.read_bytes() for place in parents)] == []
+
+
+def test_the_warm_up_file_replays(version, loaded):
+    signatures = []
+    for serialized in tf.data.TFRecordDataset(str(version / WARMUP)):
+        log = prediction_log_pb2.PredictionLog.FromString(serialized.numpy())
+        request = log.predict_log.request
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        signature = loaded.signatures[request.model_spec.signature_name]
+        signature(**{name: tf.constant(value) for name, value in inputs.items()})
+        signatures.append(request.model_spec.signature_name)
+    assert set(signatures) == {"serving_default", "generate", "from_latent"}
+    assert len(signatures) <= 1_000
+
+
+def operations(version):
+    model = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    for graph in model.meta_graphs:
+        yield from (node.op for node in graph.graph_def.node)
+        for function in graph.graph_def.library.function:
+            yield from (node.op for node in function.node_def)
+
+
+def test_only_core_operations_are_in_it(version):
+    found = set(operations(version))
+    assert "Conv2D" in found
+    assert not [name for name in found if "Xla" in name or "PyFunc" in name]
+    assert not [name for name in found if op_def_registry.get(name) is None]
+
+
+def test_no_gradient_of_ours_is_in_it(version):
+    """A loader would warn that it cannot find them."""
+    assert b"CustomGradient" not in (version / "saved_model.pb").read_bytes()
+
+
+def test_weights_are_float32(version):
+    saved = tf.train.load_checkpoint(str(version / "variables" / "variables"))
+    dtypes = saved.get_variable_to_dtype_map().values()
+    assert {dtype for dtype in dtypes if dtype.is_floating} == {tf.float32}
+
+
+def test_versions_count_up_and_skip_what_is_no_version(tiny_run, tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "7").mkdir()
+    assert export(tiny_run, tmp_path) == tmp_path / "8"
+    assert tiny_run.gan.export(tmp_path) == tmp_path / "9"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8", "9", "notes"]
+
+
+def test_exports_at_the_same_time_get_versions_of_their_own(tiny_run, tmp_path):
+    with ThreadPoolExecutor(3) as threads:
+        made = list(threads.map(lambda _: export(tiny_run, tmp_path / "model"), range(3)))
+    assert sorted(path.name for path in made) == ["1", "2", "3"]
+    assert sorted((tmp_path / "model").iterdir()) == sorted(made)
+    assert all((path / WARMUP).is_file() for path in made)
+
+
+def test_a_failure_leaves_nothing(tiny_run, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    module = sys.modules[export.__module__]
+    monkeypatch.setattr(module, "write_warmup", full)
+    with pytest.raises(OSError, match="No space left"):
+        export(tiny_run, tmp_path / "new" / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_earlier_versions_alone(tiny_run, tmp_path, monkeypatch):
+    (tmp_path / "1").mkdir()
+    module = sys.modules[export.__module__]
+    monkeypatch.setattr(module, "write_warmup", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export(tiny_run, tmp_path)
+    assert list(tmp_path.iterdir()) == [tmp_path / "1"]
+
+
+def test_a_file_in_the_way_is_named(tiny_run, tmp_path):
+    (tmp_path / "model").write_text("notes")
+    with pytest.raises(InputError, match="is a file"):
+        export(tiny_run, tmp_path / "model")
+
+
+def test_no_version_lands_in_what_is_read(tiny_run, tmp_path):
+    with pytest.raises(InputError, match="is the run: give another --out"):
+        export(tiny_run, tiny_run.directory)
+    with pytest.raises(InputError, match=r"lies in the report .*choose another --out"):
+        export(tiny_run, tmp_path, report=tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,35 @@
+"""What a generator says of itself: written, read back, refused where it is not ours."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from skin_synth.saved_model.origin import read_origin, write_origin
+from tfrecords_tools.errors import InputError
+
+
+def test_a_run_tells_all_and_a_gan_what_it_knows(tiny_run, tmp_path):
+    of_run, of_gan = tiny_run.origin, tiny_run.gan.origin
+    assert of_run.run_id == tiny_run.run_id
+    assert of_run.data_fingerprint == tiny_run.data_fingerprint
+    assert (of_gan.run_id, of_gan.data_name, of_gan.data_fingerprint) == ("", "", "")
+    assert of_gan.checkpoint_hash == of_run.checkpoint_hash == tiny_run.checkpoint_hash
+    write_origin(tmp_path, of_run)
+    assert read_origin(tmp_path) == of_run
+
+
+def test_no_file_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"origin\.json is not there"):
+        read_origin(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", json.dumps({"schema_version": 9}), json.dumps({"schema_version": 1, "x": 2})],
+)
+def test_another_file_is_refused(content, tmp_path):
+    (tmp_path / "origin.json").write_text(content)
+    with pytest.raises(InputError, match="export the model again"):
+        read_origin(tmp_path)

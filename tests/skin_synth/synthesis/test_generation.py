@@ -1,0 +1,134 @@
+"""Images of one class: reproducible from the manifest, no copies, honest refusals."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skin_synth.data.pipeline import load_split
+from skin_synth.evaluation.metrics.nearest import nearest
+from skin_synth.provenance import pixels_sha256
+from skin_synth.synthesis import generate_images
+from skin_synth.synthesis.generation import paint
+from tfrecords_tools.errors import InputError
+
+LABEL = "star"
+
+
+def manifest(directory):
+    with (directory / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_run, tmp_path_factory):
+    out = tmp_path_factory.mktemp("generated") / "star"
+    return generate_images(tiny_run, label=LABEL, count=70, seed=5, out=out)
+
+
+def test_every_png_has_its_row_and_every_row_its_png(folder):
+    seeds = {int(path.stem) for path in folder.glob("*.png")}
+    assert seeds == {int(row["seed"]) for row in manifest(folder)}
+    assert len(seeds) == 70
+    assert min(seeds) == 5
+
+
+def test_an_image_is_made_again_from_its_row(folder, tiny_run):
+    for row in manifest(folder)[::10]:
+        label_id = tiny_run.class_names.index(row["label"])
+        again = tiny_run.generate(
+            [label_id], [int(row["seed"])], truncation=float(row["truncation"])
+        )[0]
+        with Image.open(folder / f"{row['seed']}.png") as image:
+            np.testing.assert_array_equal(np.asarray(image), again)
+        assert pixels_sha256(again) == row["pixels_sha256"]
+        assert row["checkpoint_hash"] == tiny_run.checkpoint_hash
+
+
+def test_the_nearest_training_image_is_the_nearest(folder, tiny_run, phantom_data):
+    training = load_split(phantom_data, "train")
+    row = manifest(folder)[0]
+    image = tiny_run.generate([tiny_run.class_names.index(LABEL)], [int(row["seed"])])
+    index, distance = nearest(image, training.images)
+    assert row["nearest_image_id"] == training.image_ids[index[0]]
+    assert float(row["nearest_distance"]) == pytest.approx(float(distance[0]), abs=1e-3)
+
+
+def test_an_unknown_label_lists_the_known_and_leaves_nothing(tiny_run, tmp_path):
+    with pytest.raises(InputError, match="unknown label 'nevus'; known are blotch"):
+        generate_images(tiny_run, label="nevus", count=1, out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_left_alone(tiny_run, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        generate_images(tiny_run, label=LABEL, count=1, out=tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_overwriting_spares_what_was_not_painted_and_what_is_read(tiny_run, phantom_data, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"something else without manifest\.csv"):
+        generate_images(tiny_run, label=LABEL, count=1, out=tmp_path, overwrite=True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    for out in (tiny_run.directory, tiny_run.directory.parent, phantom_data):
+        with pytest.raises(InputError, match="which would be replaced"):
+            generate_images(tiny_run, label=LABEL, count=1, out=out, overwrite=True)
+    with pytest.raises(InputError, match="lies in the data set"):
+        generate_images(tiny_run, label=LABEL, count=1, out=phantom_data / "star")
+
+
+def test_a_count_below_one_is_refused(tiny_run, tmp_path):
+    with pytest.raises(InputError, match="at least 1, got 0"):
+        generate_images(tiny_run, label=LABEL, count=0, out=tmp_path / "out")
+
+
+def test_data_that_moved_are_asked_for(tiny_run, tmp_path):
+    identity = dataclasses.replace(tiny_run.config.data, directory=str(tmp_path / "gone"))
+    moved = dataclasses.replace(
+        tiny_run, config=dataclasses.replace(tiny_run.config, data=identity)
+    )
+    with pytest.raises(InputError, match="by --data"):
+        generate_images(moved, label=LABEL, count=1, out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_collapsed_class_ends_with_its_name_and_leaves_nothing(
+    tiny_run, phantom_data, tmp_path, monkeypatch
+):
+    one = np.zeros((1, 32, 32, 3), np.uint8)
+    collapsed = dataclasses.replace(tiny_run)
+    monkeypatch.setattr(
+        type(tiny_run), "generate", lambda self, ids, seeds, **_: np.repeat(one, len(ids), axis=0)
+    )
+    with pytest.raises(InputError, match=r"class 'star': only 1 of 30 images in \d+ draws"):
+        generate_images(collapsed, label=LABEL, count=30, out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_copies_of_training_images_are_dropped(tiny_run, phantom_data, tmp_path, monkeypatch):
+    training = load_split(phantom_data, "train").images
+    honest = type(tiny_run).generate
+
+    def copying(self, ids, seeds, **options):
+        images = honest(self, ids, seeds, **options)
+        images[np.isin(seeds, (2, 5))] = training[0]
+        return images
+
+    monkeypatch.setattr(type(tiny_run), "generate", copying)
+    painted = list(paint(tiny_run, load_split(phantom_data, "train"), LABEL, 10, 0))
+    assert len(painted) == 10
+    assert [p.provenance.seed for p in painted] == [0, 1, 3, 4, 6, 7, 8, 9, 10, 11]
+    hashes = {pixels_sha256(image) for image in training}
+    assert not hashes.intersection(p.provenance.pixels_sha256 for p in painted)
+
+
+def test_without_training_images_the_nearest_is_left_open(tiny_run):
+    [painted] = paint(tiny_run, None, LABEL, 1, 3)
+    assert painted.provenance.nearest_image_id == ""
+    assert np.isnan(painted.provenance.nearest_distance)

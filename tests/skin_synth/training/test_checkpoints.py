@@ -1,0 +1,107 @@
+"""The best checkpoint's file says what it is the best of; damage and wrong names are told."""
+
+from __future__ import annotations
+
+import resource
+
+import h5py
+import pytest
+
+from skin_synth.training.checkpoints import (
+    SEAL_LENGTH,
+    BestCheckpoint,
+    check_choice,
+    damage,
+    note_best,
+    read_best,
+    reserve,
+    seal,
+)
+from tfrecords_tools.errors import InputError
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "best.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layer"] = [1.0, 2.0]
+    return path
+
+
+def test_what_was_noted_is_read(weights):
+    note_best(weights, images_seen=50_096, mean_kid=-0.0125)
+    assert read_best(weights) == BestCheckpoint(weights, 50_096, -0.0125)
+    with h5py.File(weights) as file:
+        assert list(file["layer"]) == [1.0, 2.0]
+
+
+def test_no_file_is_no_best(tmp_path):
+    assert read_best(tmp_path / "best.weights.h5") is None
+
+
+def test_a_damaged_file_is_named(weights):
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"best\.weights\.h5 cannot be read"):
+        read_best(weights)
+
+
+def test_a_file_that_says_nothing_is_named(weights):
+    with pytest.raises(InputError, match=r"best\.weights\.h5 cannot be read"):
+        read_best(weights)
+
+
+@pytest.mark.parametrize("name", ["newest", "", "Best"])
+def test_an_unknown_choice_lists_the_known(name):
+    with pytest.raises(InputError, match="last, best"):
+        check_choice(name)
+
+
+def test_a_sealed_file_is_whole_and_still_hdf5(weights):
+    before = weights.read_bytes()
+    seal(weights)
+    assert weights.read_bytes()[: len(before)] == before
+    assert damage(weights) is None
+    with h5py.File(weights) as file:
+        assert list(file["layer"]) == [1.0, 2.0]
+
+
+def test_every_flipped_byte_is_found(weights):
+    seal(weights)
+    good = weights.read_bytes()
+    body = len(good) - SEAL_LENGTH
+    for place in [*range(0, body, 97), body - 1, len(good) - 1]:
+        weights.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        assert damage(weights) == "its checksum does not fit", place
+
+
+def test_what_is_cut_off_is_found(weights):
+    seal(weights)
+    good = weights.read_bytes()
+    body = len(good) - SEAL_LENGTH
+    for length in [*range(1, body, 211), body - 1]:
+        weights.write_bytes(good[:length])
+        assert damage(weights).startswith("HDF5 cannot read it"), length
+    weights.write_bytes(b"")
+    assert damage(weights) == "it is empty"
+
+
+def test_a_file_of_a_release_without_seals_is_whole(weights):
+    assert damage(weights) is None
+
+
+def test_room_is_reserved_and_given_back(tmp_path):
+    reserve(tmp_path / "file", 10**6)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_room_is_told_before_anything_is_written(tmp_path):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))
+    try:
+        reserve(tmp_path / "file", 4096)
+        with pytest.raises(OSError, match="File too large") as caught:
+            reserve(tmp_path / "file", 4097)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert caught.value.filename == str(tmp_path / "file")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,233 @@
+"""Warm start: networks that grow compute what the old ones did; classes are found by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skin_synth.models.gan import ConditionalGAN
+from skin_synth.presets import Preset, get_preset
+from skin_synth.training.run_config import RunConfig
+from skin_synth.training.runs import RunDirectory
+from skin_synth.training.trainer import train
+from skin_synth.training.warm_start import check_fits, inherit
+from tests.skin_synth.training.test_run_config import config
+from tfrecords_tools.errors import InputError
+
+OLD = Preset(
+    name="old-16",
+    image_size=16,
+    generator_widths=(12, 8, 8),
+    discriminator_widths=(8, 10),
+    latent_dim=8,
+    embedding_dim=4,
+)
+WIDER = dataclasses.replace(
+    OLD, name="wider-16", generator_widths=(14, 10, 9), discriminator_widths=(9, 12)
+)
+LARGER = dataclasses.replace(
+    WIDER,
+    name="larger-64",
+    image_size=64,
+    generator_widths=(14, 10, 9, 8, 7),
+    discriminator_widths=(7, 8, 9, 12),
+)
+NAMES = ("a", "b", "c")
+
+
+def perturbed(gan):
+    """A GAN with no weight at the value that it starts with, and sane moving variances."""
+    rng = np.random.default_rng(0)
+    for network in (gan.generator, gan.ema_generator, gan.discriminator):
+        for variable in network.variables:
+            noise = 0.1 * rng.normal(size=variable.shape)
+            variable.assign(
+                1 + noise**2 if "variance" in variable.path else variable.numpy() + noise
+            )
+    return gan
+
+
+@pytest.fixture(scope="module")
+def old():
+    return perturbed(ConditionalGAN(OLD, NAMES, policy="float32"))
+
+
+def heir(old, preset, names=NAMES):
+    gan = ConditionalGAN(preset, names, seed=1, policy="float32")
+    inherit(gan, old)
+    return gan
+
+
+def halved(images, times):
+    for _ in range(times):
+        images = tf.nn.avg_pool2d(images, 2, 2, "VALID")
+    return images
+
+
+@pytest.mark.parametrize(("preset", "doublings"), [(OLD, 0), (WIDER, 0), (LARGER, 2)], ids=str)
+def test_the_discriminator_starts_as_the_old_one_on_the_image_made_smaller(old, preset, doublings):
+    gan = heir(old, preset)
+    rng = np.random.default_rng(1)
+    images = rng.uniform(-1, 1, (6, preset.image_size, preset.image_size, 3)).astype(np.float32)
+    labels = tf.constant([0, 1, 2, 0, 1, 2])
+    expected = old.discriminator((halved(images, doublings), labels))
+    np.testing.assert_allclose(gan.discriminator((images, labels)), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("preset", [OLD, WIDER], ids=lambda preset: preset.name)
+@pytest.mark.parametrize("training", [False, True])
+def test_a_generator_of_the_same_size_paints_what_the_old_one_did(old, preset, training):
+    gan = heir(old, preset)
+    inputs = tf.random.stateless_normal([6, 8], [1, 2]), tf.constant([0, 1, 2, 0, 1, 2])
+    for name in ("generator", "ema_generator"):
+        expected = getattr(old, name)(inputs, training=training)
+        np.testing.assert_allclose(
+            getattr(gan, name)(inputs, training=training), expected, atol=2e-5
+        )
+
+
+def test_a_larger_generator_makes_the_old_picture_of_enlarged_features(old):
+    gan = heir(old, LARGER)
+    latents, labels = tf.random.stateless_normal([6, 8], [1, 2]), tf.constant([0, 1, 2, 0, 1, 2])
+    x = features_of(old.ema_generator, latents, labels)
+    enlarged = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+    to_rgb = old.ema_generator.to_rgb
+    picture = tf.nn.conv2d(enlarged, to_rgb.kernel.value, 1, "SAME") + to_rgb.bias.value
+    expected = np.tanh(np.repeat(np.repeat(picture, 2, axis=1), 2, axis=2))
+    np.testing.assert_allclose(gan((latents, labels)), expected, atol=2e-4)
+
+
+def features_of(generator, latents, labels):
+    """What the last convolution of a generator meets, by the layers' own description."""
+    condition = tf.concat([latents, tf.gather(generator.embedding.embeddings.value, labels)], 1)
+    x = tf.reshape(condition @ generator.first.kernel.value, [-1, 4, 4, generator.widths[0]])
+    x = tf.nn.leaky_relu(generator.norms[0]((x, condition)), 0.2)
+    for up, norm in zip(generator.ups, generator.norms[1:], strict=True):
+        x = tf.nn.leaky_relu(norm((up(x), condition)), 0.2)
+    return x
+
+
+def test_in_training_the_larger_generator_paints_nearly_that_picture(old):
+    gan = heir(old, LARGER)
+    inputs = tf.random.stateless_normal([64, 8], [3, 4]), tf.range(64) % 3
+    ours = halved(gan.generator(inputs, training=True), 2).numpy().ravel()
+    theirs = old.generator(inputs, training=True).numpy().ravel()
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.8
+
+
+def test_new_parts_learn(old):
+    """All weights get a gradient but those of added channels, of which the next layer takes nothing
+    yet; the last layers of both networks, behind which nothing is zero, learn them at once."""
+    gan = heir(old, LARGER)
+    inputs = tf.random.stateless_normal([4, 8], [3, 4]), tf.constant([0, 1, 2, 0])
+    with tf.GradientTape() as tape:
+        logits = gan.discriminator((gan.generator(inputs, training=True), inputs[1]))
+        loss = tf.reduce_mean(logits)
+    variables = gan.generator.trainable_variables + gan.discriminator.trainable_variables
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    idle = {
+        variable.path: float(np.mean(tf.convert_to_tensor(gradient).numpy() == 0))
+        for variable, gradient in zip(variables, gradients, strict=True)
+    }
+    assert max(idle.values()) <= 0.25
+    assert idle["generator/to_rgb/kernel"] == idle["discriminator/hidden/kernel"] == 0
+
+
+def test_classes_are_found_by_name(old):
+    gan = heir(old, OLD, ("c", "new", "a"))
+    fresh = ConditionalGAN(OLD, ("c", "new", "a"), seed=1, policy="float32")
+    for network in ("generator", "ema_generator", "discriminator"):
+        table = getattr(gan, network).embedding.embeddings.numpy()
+        theirs = getattr(old, network).embedding.embeddings.numpy()
+        np.testing.assert_array_equal(table[[0, 2]], theirs[[2, 0]])
+        own = getattr(fresh, network).embedding.embeddings.numpy()
+        np.testing.assert_array_equal(table[1], own[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"latent_dim": 9}, "latent_dim"),
+        ({"embedding_dim": 5}, "embedding_dim"),
+        ({"generator_widths": (12, 7, 8)}, "generator_widths"),
+        ({"discriminator_widths": (8, 9)}, "discriminator_widths"),
+        (
+            {
+                "image_size": 32,
+                "generator_widths": (12, 8, 8, 5),
+                "discriminator_widths": (8, 8, 10),
+            },
+            "generator_widths",
+        ),
+        (
+            {"image_size": 8, "generator_widths": (12, 8), "discriminator_widths": (10,)},
+            "image_size",
+        ),
+    ],
+    ids=str,
+)
+def test_networks_that_do_not_fit_are_refused(changes, field):
+    with pytest.raises(InputError, match=rf"cannot start from one of old-16: {field} is"):
+        check_fits(OLD, dataclasses.replace(OLD, name="new", **changes))
+
+
+@pytest.mark.parametrize(
+    "pair", [("derm-32", "derm-64"), ("derm-64", "derm-128"), ("derm-128", "derm-256")]
+)
+def test_each_preset_can_start_from_the_one_below(pair):
+    check_fits(*map(get_preset, pair))
+
+
+@pytest.fixture(scope="module")
+def source(phantom_data, tiny_preset, tmp_path_factory):
+    """A run of a step, to start others from."""
+    directory = tmp_path_factory.mktemp("source") / "run"
+    return train(phantom_data, directory, preset=tiny_preset.name, images=8)
+
+
+@pytest.mark.usefixtures("eager_steps")
+def test_a_run_tells_where_it_started_and_resumes_without_the_other(
+    source, tiny_preset, phantom_data, tmp_path
+):
+    options = {"init_from": source.directory, "seed": 5}
+    whole = train(phantom_data, tmp_path / "whole", images=24, **options)
+    pieces = train(phantom_data, tmp_path / "pieces", images=8, **options)
+    origin = json.loads((tmp_path / "whole" / "config.json").read_text())["init_from"]
+    assert origin["run_id"] == source.run_id
+    assert origin["checkpoint_hash"] == source.checkpoint_hash
+    assert whole.config.preset == tiny_preset
+    # The other run may be gone by now.
+    path = tmp_path / "pieces" / "config.json"
+    path.write_text(path.read_text().replace(str(source.directory), "/gone"))
+    pieces = train(phantom_data, tmp_path / "pieces", images=24)
+    assert pieces.run_id == whole.run_id
+    assert pieces.checkpoint_hash == whole.checkpoint_hash
+    with pytest.raises(InputError, match="was started with --init_from"):
+        train(phantom_data, tmp_path / "whole", images=32, init_from=tmp_path)
+    with pytest.raises(InputError, match="was started from fresh weights"):
+        train(phantom_data, source.directory, images=10_000, init_from=tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("eager_steps")
+def test_a_start_that_was_killed_needs_the_same_checkpoint(source, phantom_data, tmp_path):
+    started = train(phantom_data, tmp_path / "run", images=8, init_from=source.directory)
+    directory = RunDirectory(tmp_path / "run")
+    for path in directory.checkpoints():
+        path.unlink()
+    again = train(phantom_data, tmp_path / "run", images=8)
+    assert again.checkpoint_hash == started.checkpoint_hash
+    for path in directory.checkpoints():
+        path.unlink()
+    file = directory.path / "config.json"
+    file.write_text(file.read_text().replace(source.checkpoint_hash, "0" * 64))
+    with pytest.raises(InputError, match="has gone on from"):
+        train(phantom_data, tmp_path / "run", images=8)
+
+
+def test_configurations_without_an_ancestor_are_as_they_were():
+    assert "init_from" not in config().to_json()
+    assert RunConfig.from_json(config().to_json()).init_from is None

@@ -1,0 +1,86 @@
+"""The picture of the curve: nothing is cut off, floors are dashed, it is readable in grey."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from skin_synth.training.validation.curve import WHOLE, Curve, Point
+from skin_synth.training.validation.pictures import draw_curve
+
+NAMES = ("low", "high", "rare", "absent")
+
+
+def curve():
+    points = [
+        Point(images, label, n, kid / images, images / 1e4)
+        for images in (1_000, 2_000, 3_000)
+        for label, n, kid in ((WHOLE, 40, 9.0), ("low", 18, 1.0), ("high", 18, 99.0))
+    ]
+    return Curve((*points, Point(3_000, "rare", 4, 0.1, None)))
+
+
+FLOOR = [Point(0, WHOLE, 40, 0.001, 0.9), Point(0, "high", 18, 0.002, 0.8)]
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """The figure as it was saved, and its file."""
+    figures = []
+    save = Figure.savefig
+
+    def keep(figure, *args, **options):
+        figures.append(figure)
+        save(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    path = tmp_path / "validation.png"
+    draw_curve(curve(), FLOOR, NAMES, path, best=2_000)
+    return figures[0], path
+
+
+def panels(figure):
+    return {
+        (i, axes.get_title()): axes for i, sub in enumerate(figure.subfigs) for axes in sub.axes
+    }
+
+
+def test_each_class_with_points_has_a_panel_for_each_measure(drawn):
+    titles = ["all classes (n = 40)", "low (n = 18)", "high (n = 18)", "rare (n = 4)"]
+    assert list(panels(drawn[0])) == [(half, title) for half in (0, 1) for title in titles]
+
+
+def test_every_point_lies_within_its_panel(drawn):
+    for axes in panels(drawn[0]).values():
+        for line in axes.lines:
+            if line.get_linestyle() != "-":
+                continue
+            x, y = line.get_data()
+            (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+            assert len(x)
+            assert left <= min(x)
+            assert max(x) <= right
+            assert low <= min(y)
+            assert max(y) <= high
+
+
+def test_lines_are_the_points_the_floor_and_the_best(drawn):
+    kinds = {line.get_linestyle(): line for line in panels(drawn[0])[0, "high (n = 18)"].lines}
+    assert set(kinds) == {"-", "--", ":"}
+    np.testing.assert_allclose(kinds["-"].get_ydata(), [0.099, 0.0495, 0.033])
+    assert list(kinds["--"].get_ydata()) == [0.002, 0.002]
+    assert list(kinds[":"].get_xdata()) == [2_000, 2_000]
+
+
+def test_a_class_without_coverage_says_so(drawn):
+    assert [t.get_text() for t in panels(drawn[0])[1, "rare (n = 4)"].texts] == ["too few images"]
+
+
+def test_the_file_is_a_grey_picture(drawn):
+    with Image.open(drawn[1]) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    assert min(pixels.shape[:2]) > 400
+    assert np.ptp(pixels, axis=2).max() == 0
+    assert [path.name for path in drawn[1].parent.iterdir()] == ["validation.png"]

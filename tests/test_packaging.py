@@ -1,0 +1,69 @@
+"""What the package is and needs stands in setup.cfg, how it is built in pyproject.toml."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("skin_synth", "tfrecords_tools")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("module", PACKAGES)
+def test_packages_carry_types(module):
+    assert (ROOT / module / "py.typed").exists()
+
+
+def test_setup_cfg_and_pyproject_share_no_fact():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert "project" not in pyproject
+    assert set(pyproject["tool"]) == {"ruff", "mypy", "importlinter", "pytest", "coverage"}
+    for section in setup.sections():
+        assert section == "metadata" or section.startswith("options"), section
+
+
+def test_the_version_has_one_home():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    version = setup["metadata"]["version"]
+    for path in [*SOURCES, ROOT / "pyproject.toml", ROOT / "Makefile"]:
+        assert f'"{version}"' not in path.read_text(), path
+
+
+def test_the_lock_pins_every_requirement():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["dev"]
+    names = {
+        re.split(r"[<>=!~\[; ]", line)[0]
+        for line in wanted.splitlines()
+        if line and not line.startswith("#")
+    }
+    lock = [
+        line for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:1] != "#"
+    ]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lock), lock
+    pinned = {_canonical(line.split("==")[0]) for line in lock}
+    assert {_canonical(name) for name in names} <= pinned
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_hooks_are_the_checks_of_make():
+    hooks = re.findall(r"entry: (.+)", (ROOT / ".pre-commit-config.yaml").read_text())
+    dry = subprocess.run(
+        ["make", "-n", "check", "VENV=.venv"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    for hook in hooks:
+        assert hook in dry.stdout
+    assert len(hooks) == 4

@@ -1,0 +1,87 @@
+"""Contact sheets: every thumbnail in its place, and names that a file may have."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfrecords_tools.build_steps.contact_sheets import (
+    COLUMNS,
+    GAP,
+    IMAGES,
+    SIDE,
+    TITLE,
+    Sheet,
+    contact_sheet,
+)
+
+
+def tile(value: int) -> np.ndarray:
+    return np.full((SIDE, SIDE, 3), value, np.uint8)
+
+
+def pixels(png: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image)
+
+
+@pytest.mark.parametrize("count", [1, COLUMNS, COLUMNS + 1, IMAGES])
+def test_thumbnails_stand_row_by_row(count):
+    sheet = pixels(contact_sheet(Sheet(0, "a", "a class", [tile(n) for n in range(count)])))
+    for number in range(count):
+        row, column = divmod(number, COLUMNS)
+        top, left = TITLE + row * (SIDE + GAP), GAP + column * (SIDE + GAP)
+        assert (sheet[top : top + SIDE, left : left + SIDE] == number).all()
+    assert sheet.shape[0] == TITLE + -(-count // COLUMNS) * (SIDE + GAP) + GAP
+
+
+def test_title_is_written():
+    titled, bare = (
+        pixels(contact_sheet(Sheet(0, "a", text, [tile(255)]))) for text in ("melanoma", "")
+    )
+    assert (titled[:TITLE] != bare[:TITLE]).any()
+    assert (titled[TITLE:] == bare[TITLE:]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("mel", "03_mel.png"),
+        ("../../etc", "03_.._.._etc.png"),
+        ("a/b c", "03_a_b_c.png"),
+        ("nævus", "03_nævus.png"),
+        ("x" * 300, "03_" + "x" * 64 + ".png"),
+    ],
+)
+def test_file_names(name, file):
+    assert Sheet(3, name, "", []).file == file
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a\\b:c*?", "n\0l", "naïve 痣", "痣" * 100])
+def test_every_class_name_makes_a_file(name, tmp_path):
+    sheet = Sheet(3, name, "", [])
+    (tmp_path / sheet.file).touch()
+    assert os.listdir(tmp_path) == [sheet.file]
+
+
+def test_class_name_of_long_letters(tmp_path):
+    (tmp_path / Sheet(3, "\U00020000" * 63, "", []).file).touch()
+
+
+def test_names_that_become_one_make_two_files():
+    assert Sheet(0, "a/b", "", []).file != Sheet(1, "a b", "", []).file
+
+
+def test_paper_is_white_where_nothing_stands():
+    sheet = pixels(contact_sheet(Sheet(0, "a", "", [tile(0)])))
+    assert sheet.shape[1] == COLUMNS * (SIDE + GAP) + GAP
+    assert (sheet == 0).sum() == SIDE * SIDE * 3
+    assert (sheet[sheet != 0] == 255).all()
+
+
+def test_title_in_any_script():
+    assert pixels(contact_sheet(Sheet(0, "a", "痣 — nævus " * 40, [tile(0)]))).shape[0] > TITLE

@@ -1,0 +1,193 @@
+"""Data set directories are read, and everything else is refused with a reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import fingerprint, read, read_info, read_records
+from tfrecords_tools.records.schema import Column, Record, parse_record, serialize_record
+from tfrecords_tools.records.writer import write_dataset
+
+
+def shard(directory, split="train"):
+    return read_info(directory).splits[split].shards[0]
+
+
+def test_info(small_data):
+    info = read_info(str(small_data))
+    assert info.name == "small"
+    assert info.class_names == ("melanoma", "naevus")
+    assert info.image_shape == (16, 16, 3)
+    assert list(info.splits) == ["train", "validation", "test"]
+    assert sum(files.num_records for files in info.splits.values()) == 32
+    assert all(path.is_file() for files in info.splits.values() for path in files.shards)
+
+
+def test_records(small_data):
+    for split, files in read_info(small_data).splits.items():
+        records = [parse_record(record) for record in read_records(small_data, split)]
+        assert len(records) == files.num_records
+        assert {record.origin for record in records} == {"real"}
+
+
+def test_unknown_split(small_data):
+    with pytest.raises(InputError, match="no split 'dev'; it has train, validation, test"):
+        list(read_records(small_data, "dev"))
+
+
+def test_missing_directory(tmp_path):
+    with pytest.raises(InputError, match="nowhere is not there: give a data set directory"):
+        read_info(tmp_path / "nowhere")
+
+
+def test_empty_directory(tmp_path):
+    with pytest.raises(InputError, match=r"it has no dataset_info\.json.*tfrecords-tools build"):
+        read_info(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["dataset_info.json", "features.json", "label.labels.txt"])
+def test_file_that_is_not_there(file, damageable):
+    (damageable / file).unlink()
+    with pytest.raises(InputError, match=f"it has no {file}"):
+        read_info(damageable)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("dataset_info.json", b"{"),
+        ("dataset_info.json", b"[]"),
+        ("dataset_info.json", b'{"name": "x"}'),
+        ("dataset_info.json", b'{"name": "x", "splits": [{"name": "train"}]}'),
+        ("features.json", b"{}"),
+        ("features.json", b"\xff"),
+        ("label.labels.txt", b"\xff\xfe"),
+    ],
+)
+def test_damaged_metadata(file, content, damageable):
+    (damageable / file).write_bytes(content)
+    with pytest.raises(InputError, match="the metadata are damaged or not ours"):
+        read_info(damageable)
+
+
+def test_images_of_any_size(damageable):
+    path = damageable / "features.json"
+    features = json.loads(path.read_text())
+    features["featuresDict"]["features"]["image"]["image"]["shape"]["dimensions"] = [-1, -1, 3]
+    path.write_text(json.dumps(features))
+    assert read_info(damageable).image_shape == (None, None, 3)
+
+
+def test_missing_shard(damageable):
+    shard(damageable).unlink()
+    with pytest.raises(InputError, match=r"shard .*small-train.* is missing"):
+        list(read_records(damageable, "train"))
+    with pytest.raises(InputError, match="is missing"):
+        fingerprint(damageable)
+
+
+@pytest.mark.parametrize("position", [0, 9, 40, -1])
+def test_flipped_byte(position, damageable):
+    path = shard(damageable)
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+    number = 0 if position >= 0 else read_info(damageable).splits["train"].num_records - 1
+    with pytest.raises(InputError, match=rf"shard .*small-train.*: record {number} is damaged"):
+        list(read_records(damageable, "train"))
+
+
+def test_shard_cut_amid_a_record(damageable):
+    path = shard(damageable)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(InputError, match="is damaged"):
+        list(read_records(damageable, "train"))
+
+
+def test_shard_cut_between_records(damageable):
+    path = shard(damageable)
+    *_, last = read_records(damageable, "train")
+    count = read_info(damageable).splits["train"].num_records
+    path.write_bytes(path.read_bytes()[: -len(last) - 16])
+    with pytest.raises(InputError, match=f"has {count - 1} records, the metadata promise {count}"):
+        list(read_records(damageable, "train"))
+
+
+def test_fingerprint_is_of_the_content(small_data, tmp_path):
+    known = fingerprint(small_data)
+    assert len(known) == 64
+    assert int(known, 16)
+    copy = shutil.copytree(small_data, tmp_path / "copy")
+    assert fingerprint(copy) == known
+    (copy / "build_report.json").unlink()
+    assert fingerprint(copy) == known
+    (copy / "label.labels.txt").write_text("naevus\nmelanoma\n")
+    assert fingerprint(copy) != known
+
+
+def test_fingerprint_sees_every_byte(damageable):
+    known = fingerprint(damageable)
+    path = shard(damageable, "test")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert fingerprint(damageable) != known
+
+
+@pytest.fixture
+def with_columns(tmp_path):
+    """A data set of one record with columns, whose images may be JPEGs or PNGs."""
+    write_dataset(
+        tmp_path / "out",
+        name="x",
+        class_names=["mel", "nv"],
+        image_shape=(None, None, 3),
+        image_format=None,
+        columns=[Column("site"), Column("n", "int"), Column("age", "float")],
+        splits={"test": [serialize_record(RECORD)]},
+    )
+    return tmp_path / "out"
+
+
+RECORD = Record(b"image", 1, "i", "g", extras={"age": 45.5, "n": 3, "site": "arm"})
+
+
+def test_columns(with_columns):
+    info = read_info(with_columns)
+    assert info.columns == (Column("age", "float"), Column("n", "int"), Column("site", "text"))
+    assert list(read(with_columns, "test")) == [RECORD]
+
+
+def test_no_columns(small_data):
+    assert read_info(small_data).columns == ()
+    assert read_info(small_data).image_format == "png"
+
+
+def test_images_of_several_formats(with_columns):
+    info = read_info(with_columns)
+    assert (info.image_shape, info.image_format) == ((None, None, 3), None)
+
+
+def test_column_of_a_type_that_is_not_ours(with_columns):
+    path = with_columns / "features.json"
+    path.write_text(path.read_text().replace("float32", "float64"))
+    with pytest.raises(InputError, match=r"damaged or not ours \(KeyError\('float64'\)\)"):
+        read_info(with_columns)
+
+
+@pytest.mark.parametrize("more", [1, -1])
+def test_metadata_that_promise_other_numbers(more, damageable):
+    path = damageable / "dataset_info.json"
+    info = json.loads(path.read_text())
+    (test,) = (split for split in info["splits"] if split["name"] == "test")
+    count = int(test["shardLengths"][0])
+    test["shardLengths"][0] = str(count + more)
+    path.write_text(json.dumps(info))
+    with pytest.raises(
+        InputError, match=f"has {count} records, the metadata promise {count + more}"
+    ):
+        list(read(damageable, "test"))

@@ -1,0 +1,383 @@
+"""Labels, groups, splits and columns from CSVs: one row per image, names or one-hot."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.tfrecords_tools.listings import (
+    COMPOSED,
+    DECOMPOSED,
+    read,
+    reasons,
+    summary,
+    table,
+    touch,
+)
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.records.schema import Column
+from tfrecords_tools.sources import Rejection, Source, find
+
+ISIC = "image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK"
+ISIC_METADATA = "image,age_approx,anatom_site_general,lesion_id,sex"
+
+
+def read_isic(root: Path, labels: Path, metadata: Path | None = None, **options) -> Source:
+    fields = {"id_column": "image", "one_hot": True, "metadata": metadata}
+    return find(root, BuildOptions(name="x", labels=labels, **(fields | options)))
+
+
+def marks(image_id: str, *classes: str, mark: str = "1.0") -> str:
+    """A row of the ISIC 2019 challenge."""
+    return ",".join([image_id, *(mark if c in classes else "0.0" for c in ISIC.split(",")[1:])])
+
+
+def test_table_without_groups(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,g1,nv")
+    source = read(touch(tmp_path / "i", "a.jpg"), labels, group_column=None)
+    assert source.records[0].group == "a"
+    assert not source.gives_splits
+
+
+def test_image_without_a_row_or_a_label(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg")
+    source = read(images, table(tmp_path / "l.csv", "a,,nv", "b,, "))
+    assert [record.file for record in source.records] == ["a.jpg"]
+    assert source.rejections == (
+        Rejection("b.jpg", "label_missing", "dx is empty"),
+        Rejection("c.jpg", "label_missing", "no row of l.csv names it"),
+    )
+
+
+def test_row_twice(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg")
+    assert len(read(images, table(tmp_path / "l.csv", "a,g,nv", "a,g,nv")).records) == 1
+    with pytest.raises(InputError, match=r"two rows of 'a' that differ: .*nv.*mel"):
+        read(images, table(tmp_path / "l.csv", "a,g,nv", "a,g,mel"))
+    with pytest.raises(InputError, match=r"two rows of 'a' that differ: .*'g'.*'h'"):
+        read(images, table(tmp_path / "l.csv", "a,g,nv", "a,h,nv"))
+
+
+def test_row_twice_with_columns(tmp_path):
+    images, head = touch(tmp_path / "i", "a.jpg"), "image_id,dx,age"
+
+    def read_ages(*ages: str) -> Source:
+        labels = table(tmp_path / "l.csv", *(f"a,nv,{age}" for age in ages), head=head)
+        return read(images, labels, group_column=None, extra_columns="age:float")
+
+    assert math.isnan(read_ages("", "NA", "nan").records[0].extras[0])
+    assert read_ages("50", "50.0").records[0].extras == (50.0,)
+    with pytest.raises(InputError, match=r"differ: \('nv', '', 50.0\) and \('nv', '', nan\)"):
+        read_ages("50", "")
+
+
+def test_row_without_an_id(tmp_path):
+    with pytest.raises(InputError, match="row without an id"):
+        read(touch(tmp_path / "i", "a.jpg"), table(tmp_path / "l.csv", "a,g,nv", ",g,nv"))
+
+
+@pytest.mark.parametrize(("one", "other"), [(COMPOSED, DECOMPOSED), ("nv", "nv ")])
+def test_labels_that_are_one(one, other, tmp_path):
+    labels = table(tmp_path / "l.csv", f"a,g,{one}", f"b,g,{other}")
+    with pytest.raises(InputError, match="once stripped and normalised"):
+        read(touch(tmp_path / "i", "a.jpg", "b.jpg"), labels)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            {"label_column": "diagnosis"},
+            "no column 'diagnosis'; it has image_id, lesion_id, dx",
+        ),
+        ({"id_column": "image"}, "no column 'image'"),
+        ({"group_column": "patient"}, "no column 'patient' in .*; there are image_id, lesion_id"),
+        ({"split_column": "fold"}, "no column 'fold'"),
+        ({"extra_columns": "age"}, "no column 'age'"),
+    ],
+)
+def test_missing_column(options, told, tmp_path):
+    images, labels = touch(tmp_path / "i", "a.jpg"), table(tmp_path / "l.csv", "a,g,nv")
+    with pytest.raises(InputError, match=told):
+        read(images, labels, **options)
+
+
+def test_missing_tables(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg")
+    with pytest.raises(InputError, match=r"l\.csv is not a file"):
+        read(images, tmp_path / "l.csv")
+    labels = table(tmp_path / "l.csv", "a,g,nv")
+    with pytest.raises(InputError, match=r"m\.csv is not a file"):
+        read(images, labels, metadata=tmp_path / "m.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "no column 'image_id'; it has none"),
+        (b"image_id,lesion_id,dx\n\xe9,g,nv\n", "cannot be read as a UTF-8 CSV"),
+        (b"image_id;lesion_id;dx\na;g;nv\n", "it has image_id;lesion_id;dx"),
+        (b"image_id,lesion_id,dx\n" + b"x" * 200_000 + b",g,nv\n", "field larger than"),
+        (b"image_id,lesion_id,dx\na,g,nv, atypical\n", "line 2 has more cells than the header"),
+    ],
+)
+@pytest.mark.parametrize("which", ["labels", "metadata"])
+def test_table_that_cannot_be_read(which, content, told, tmp_path):
+    tables = {"labels": table(tmp_path / "l.csv", "a,g,nv"), which: tmp_path / "bad.csv"}
+    (tmp_path / "bad.csv").write_bytes(content)
+    with pytest.raises(InputError, match=told):
+        read(touch(tmp_path / "i", "a.jpg"), **tables)
+
+
+def test_table_from_a_spreadsheet(tmp_path):
+    content = b'\xef\xbb\xbfimage_id,lesion_id,dx\r\n"a",g,"nv, atypical",,\r\n\r\n'
+    (tmp_path / "l.csv").write_bytes(content)
+    source = read(touch(tmp_path / "i", "a.jpg"), tmp_path / "l.csv")
+    assert summary(source) == [("a.jpg", "a", "nv, atypical", "g")]
+
+
+def test_cells_that_a_short_row_lacks_are_blank(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    labels = table(tmp_path / "l.csv", "a,nv", "b", head="image_id,dx,lesion_id,age")
+    source = read(images, labels, extra_columns="age:int")
+    assert summary(source) == [("a.jpg", "a", "nv", "a")]
+    assert source.records[0].extras == (-1,)
+    assert reasons(source) == {"b.jpg": "label_missing"}
+
+
+def test_unnamed_first_column_as_pandas_writes_it(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    labels = table(tmp_path / "l.csv", "0,a,g,nv", "1,b,g,mel", head=",image_id,lesion_id,dx")
+    metadata = table(tmp_path / "m.csv", "0,a,50", "1,b,60", head=",image_id,age")
+    source = read(images, labels, metadata=metadata, extra_columns="age:int")
+    assert summary(source) == [("a.jpg", "a", "nv", "g"), ("b.jpg", "b", "mel", "g")]
+    assert [record.extras for record in source.records] == [(50,), (60,)]
+
+
+def test_extra_columns(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    labels = table(
+        tmp_path / "l.csv",
+        "a,g,nv,male,55.5,3",
+        "b,g,mel, NA ,nan,",
+        head="image_id,lesion_id,dx,sex,age,visits",
+    )
+    source = read(images, labels, extra_columns="age:float,sex,visits:int")
+    assert source.columns == (
+        Column("age", "float"),
+        Column("sex", "text"),
+        Column("visits", "int"),
+    )
+    assert source.records[0].extras == (55.5, "male", 3)
+    age, *others = source.records[1].extras
+    assert math.isnan(age)
+    assert others == ["", -1]
+
+
+def test_cell_that_cannot_be_read(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,nv,50", "b,nv,fifty", head="image_id,dx,age")
+    with pytest.raises(InputError, match=r"l\.csv, line 3: age is 'fifty'"):
+        read(
+            touch(tmp_path / "i", "a.jpg", "b.jpg"),
+            labels,
+            group_column=None,
+            extra_columns="age:int",
+        )
+
+
+def test_splits_from_a_column(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg")
+    head = "image_id,lesion_id,dx,fold"
+    labels = table(tmp_path / "l.csv", "a,,nv,Train", "b,,nv,val", "c,,mel, test ", head=head)
+    source = read(images, labels, split_column="fold")
+    assert [record.split for record in source.records] == ["train", "validation", "test"]
+    assert source.gives_splits
+    table(labels, "a,,nv,train", "b,,nv,", "c,,mel,test", head=head)
+    with pytest.raises(InputError, match=r"l\.csv, line 3: split is '', it must be one of train"):
+        read(images, labels, split_column="fold")
+
+
+def test_one_hot(tmp_path):
+    images = touch(tmp_path / "i", *(f"{name}.jpg" for name in "abcd"))
+    labels = table(
+        tmp_path / "l.csv",
+        marks("a", "MEL"),
+        marks("b", "UNK", mark="1"),
+        marks("c"),
+        marks("d", "NV", "SCC"),
+        head=ISIC,
+    )
+    source = read_isic(images, labels)
+    assert summary(source) == [("a.jpg", "a", "MEL", "a"), ("b.jpg", "b", "UNK", "b")]
+    assert source.rejections == (
+        Rejection("c.jpg", "label_missing", "its row of l.csv marks no class"),
+        Rejection("d.jpg", "label_conflict", "its row marks NV and SCC"),
+    )
+    assert source.labels == set(ISIC.split(",")[1:])
+
+
+@pytest.mark.parametrize("mark", ["0.5", "2", "-1", "yes", "nan"])
+def test_one_hot_cell_that_is_neither(mark, tmp_path):
+    labels = table(tmp_path / "l.csv", marks("a", "DF"), marks("b", "DF", mark=mark), head=ISIC)
+    told = rf"l\.csv, line 3: one-hot column DF must be 0 or 1, got '{mark}'"
+    with pytest.raises(InputError, match=told):
+        read_isic(touch(tmp_path / "i", "a.jpg", "b.jpg"), labels)
+
+
+def test_one_hot_blank_is_not_marked(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,,1", head="image,nv,mel")
+    assert read_isic(touch(tmp_path / "i", "a.jpg"), labels).records[0].label == "mel"
+
+
+def test_one_hot_without_classes(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,g,1", head="image,lesion_id,mel")
+    with pytest.raises(InputError, match="no one-hot columns beside"):
+        read_isic(touch(tmp_path / "i", "a.jpg"), labels, group_column="lesion_id")
+
+
+def test_one_hot_classes_that_are_one_label(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,0,1", head=f"image,{COMPOSED},{DECOMPOSED}")
+    with pytest.raises(InputError, match="once stripped and normalised"):
+        read_isic(touch(tmp_path / "i", "a.jpg"), labels)
+
+
+def test_one_hot_unnamed_first_column_is_no_class(tmp_path):
+    rows = [f"{number},{marks(name, 'NV')}" for number, name in enumerate("abc")]
+    labels = table(tmp_path / "l.csv", *rows, head=f",{ISIC}")
+    source = read_isic(touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg"), labels)
+    assert {record.label for record in source.records} == {"NV"}
+    assert len(source.records) == 3
+
+
+def test_metadata_as_isic_2019_has_it(tmp_path):
+    images = touch(tmp_path / "i", *(f"{name}.jpg" for name in "abcd"))
+    labels = table(
+        tmp_path / "l.csv", *(marks(name, "NV") for name in "abcd"), "", head=ISIC
+    )  # a blank line, as at the end of the challenge's own files
+    metadata = table(
+        tmp_path / "m.csv",
+        "b,55.0,anterior torso,BCN_1,female",
+        "a,,,BCN_1,",
+        "c,30.0,head/neck,,male",
+        "not_in_the_folder,30.0,,BCN_2,male",
+        head=ISIC_METADATA,
+    )
+    source = read_isic(
+        images,
+        labels,
+        metadata,
+        group_column="lesion_id",
+        extra_columns="age_approx:float,sex,anatom_site_general",
+    )
+    assert [record.group for record in source.records] == ["BCN_1", "BCN_1", "c", "d"]
+    extras = {record.image_id: record.extras for record in source.records}
+    assert extras["b"] == (55.0, "female", "anterior torso")
+    assert extras["c"] == (30.0, "male", "head/neck")
+    for image_id in "ad":
+        assert math.isnan(extras[image_id][0])
+        assert extras[image_id][1:] == ("", "")
+
+
+def test_metadata_without_the_id(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,nv", head="image_id,dx")
+    metadata = table(tmp_path / "m.csv", "a,g", head="image,lesion_id")
+    with pytest.raises(InputError, match=r"m\.csv has no column 'image_id'; it has image, lesion"):
+        read(touch(tmp_path / "i", "a.jpg"), labels, metadata=metadata)
+
+
+def test_column_that_neither_table_has(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,nv", head="image_id,dx")
+    metadata = table(tmp_path / "m.csv", "a,50", head="image_id,age")
+    told = r"no column 'lesion_id' in .*l\.csv and .*m\.csv; there are image_id, dx, image_id, age"
+    with pytest.raises(InputError, match=told):
+        read(touch(tmp_path / "i", "a.jpg"), labels, metadata=metadata)
+
+
+def test_metadata_rows_twice(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg")
+    labels = table(tmp_path / "l.csv", "a,nv", head="image_id,dx")
+    head = "image_id,lesion_id,note"
+    metadata = table(tmp_path / "m.csv", "a,g,one", "a,g,other", head=head)
+    assert read(images, labels, metadata=metadata).records[0].group == "g"
+    table(metadata, "a,g,one", "a,h,one", head=head)
+    with pytest.raises(InputError, match=r"m\.csv has two rows of 'a' that differ"):
+        read(images, labels, metadata=metadata)
+
+
+def test_table_of_labels_comes_first(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,mine,nv")
+    metadata = table(tmp_path / "m.csv", "a,theirs,mel,5", head="image_id,lesion_id,dx,age")
+    source = read(
+        touch(tmp_path / "i", "a.jpg"), labels, metadata=metadata, extra_columns="age:int"
+    )
+    assert summary(source) == [("a.jpg", "a", "nv", "mine")]
+    assert source.records[0].extras == (5,)
+
+
+def test_splits_from_metadata(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    labels = table(tmp_path / "l.csv", "a,,nv", "b,,mel")
+    metadata = table(tmp_path / "m.csv", "a,train", head="image_id,fold")
+    with pytest.raises(InputError, match=r"l\.csv, line 3: split is ''"):
+        read(images, labels, metadata=metadata, split_column="fold")
+    table(metadata, "a,train", "b,testing", head="image_id,fold")
+    source = read(images, labels, metadata=metadata, split_column="fold")
+    assert [record.split for record in source.records] == ["train", "test"]
+
+
+def test_metadata_whose_ids_are_written_in_another_way(tmp_path):
+    labels = table(tmp_path / "l.csv", marks("a", "NV"), head=ISIC)
+    other = table(tmp_path / "meta.csv", "a.jpg,L1", head="image,lesion_id")
+    with pytest.raises(InputError, match=r"no id in common: the one has 'a\.jpg', the other 'a'"):
+        read_isic(touch(tmp_path / "i", "a.jpg"), labels, metadata=other, group_column="lesion_id")
+
+
+def test_column_that_occurs_twice(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,nv,bcc", head="image_id,label,label")
+    with pytest.raises(InputError, match="two columns called label: rename one"):
+        find(touch(tmp_path / "i", "a.jpg"), BuildOptions(name="x", labels=labels))
+
+
+def test_id_of_an_image_without_a_group_that_is_a_group(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,nv,b", "b,mel,", head="image_id,label,lesion")
+    options = BuildOptions(name="x", labels=labels, group_column="lesion")
+    with pytest.raises(InputError, match="image 'b' has no group, and its id, which stands in"):
+        find(touch(tmp_path / "i", "a.jpg", "b.jpg"), options)
+
+
+@pytest.mark.parametrize("cell", ["", " ", "NA", "nan", "null", "None", " n/a "])
+def test_missing_group_is_no_group(cell, tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg")
+    source = read(images, table(tmp_path / "l.csv", f"a,{cell},nv", f"b,{cell},mel", "c,g,nv"))
+    assert [(record.group, record.has_group) for record in source.records] == [
+        ("a", False),
+        ("b", False),
+        ("g", True),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["NA", "NaN", " null ", "none"])
+def test_missing_label_is_no_class(cell, tmp_path):
+    labels = table(tmp_path / "l.csv", "a,g,nv", f"b,h,{cell}")
+    source = read(touch(tmp_path / "i", "a.jpg", "b.jpg"), labels)
+    assert source.labels == {"nv"}
+    assert source.rejections == (Rejection("b.jpg", "label_missing", f"dx is {cell!r}"),)
+
+
+def test_missing_group_in_one_of_two_equal_rows(tmp_path):
+    labels = table(tmp_path / "l.csv", "a,NA,nv", "a,,nv")
+    assert len(read(touch(tmp_path / "i", "a.jpg"), labels).records) == 1
+
+
+def test_two_rows_of_one_composed_id(tmp_path):
+    labels = table(tmp_path / "l.csv", f"{COMPOSED},g,nv", f"{DECOMPOSED},h,nv")
+    with pytest.raises(InputError, match=r"two rows of .* that differ"):
+        read(touch(tmp_path / "i", f"{COMPOSED}.jpg"), labels)
+
+
+def test_row_of_bare_commas_is_told_by_its_line(tmp_path):
+    with pytest.raises(InputError, match=r"l\.csv, line 3 is a row without an id"):
+        read(touch(tmp_path / "i", "a.jpg"), table(tmp_path / "l.csv", "a,g,nv", ",,"))

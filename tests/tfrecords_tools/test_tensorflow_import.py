@@ -1,0 +1,55 @@
+"""What TensorFlow prints on import is dropped; what goes wrong is not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tfrecords_tools import tensorflow_import as quiet
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=clean | environment,
+        check=True,
+    )
+
+
+def test_tensorflow_loads_and_works_without_a_word():
+    done = run(
+        "from tfrecords_tools import quiet; quiet.load_tensorflow()\n"
+        "import tensorflow as tf; print(int(tf.constant(20) + 22))"
+    )
+    assert done.stdout == "42\n"
+    assert done.stderr == ""
+
+
+def test_a_log_level_that_is_set_stays(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    quiet.load_tensorflow()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+
+
+def test_what_is_written_is_dropped_and_the_descriptor_comes_back(capfd):
+    with quiet.stderr_held_back():
+        os.write(2, b"chatter\n")
+        print("more chatter", file=sys.__stderr__)
+    os.write(2, b"news\n")
+    assert capfd.readouterr().err == "news\n"
+
+
+def test_a_failing_block_tells_what_it_had_to_say(capfd):
+    def fail() -> None:
+        os.write(2, b"libtensorflow.so is missing\n")
+        raise ImportError
+
+    with pytest.raises(ImportError), quiet.stderr_held_back():
+        fail()
+    assert capfd.readouterr().err == "libtensorflow.so is missing\n"

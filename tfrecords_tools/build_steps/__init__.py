@@ -1,0 +1,1 @@
+"""The steps of a build: read every image, settle duplicates, split, write shards, report."""

@@ -1,0 +1,112 @@
+"""The splits of a data set that a new build keeps: by group, and by image."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import read, read_info
+from tfrecords_tools.records.schema import BUILD_REPORT
+from tfrecords_tools.sources import ImageRecord
+from tfrecords_tools.text import composed, few
+
+
+@dataclasses.dataclass(frozen=True)
+class KeptSplits:
+    """Splits that are settled already.
+
+    Attributes:
+        groups: split by group.
+        images: split by image id.
+    """
+
+    groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    images: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def pins(self, records: Iterable[ImageRecord], joined: Mapping[str, str]) -> dict[str, str]:
+        """The split of each group of which the group, one joined to it, or an image is known.
+
+        Args:
+            records: all images of the source.
+            joined: new name of each group that was joined to another.
+
+        Raises:
+            InputError: what is one group now stands in two splits.
+        """
+        pins: dict[str, tuple[str, str]] = {}
+        for group, split, known_as in self._known(records):
+            now = joined.get(group, group)
+            other, of_other = pins.setdefault(now, (split, known_as))
+            if other != split:
+                raise InputError(
+                    f"{of_other} and {known_as} are in splits {other} and {split} of the data set "
+                    f"to keep: they are one group now, {now!r}, and a group is never torn apart; "
+                    "give both the same group there, or build without keep_splits"
+                )
+        return {group: split for group, (split, _) in pins.items()}
+
+    def check_met(self, records: Iterable[ImageRecord], old: str) -> None:
+        """Fails where nothing that is known occurs: every split would be drawn anew.
+
+        Raises:
+            InputError: no group and no id of the data set to keep is among those of the records.
+        """
+        records = list(records)
+        if any(r.group in self.groups or self._split_of(r.image_id) for r in records):
+            return
+        raise InputError(
+            f"no image and no group of {old} is in this build, so that no split can be kept: it "
+            f"has {few(sorted(self.images)) or 'none'}, this build has "
+            f"{few([record.image_id for record in records])}: build from the same images, with ids "
+            "and groups written in the same way, or leave keep_splits out"
+        )
+
+    def _known(self, records: Iterable[ImageRecord]) -> Iterator[tuple[str, str, str]]:
+        """(Group, split, what is known there) of groups first, and then of images."""
+        for group, split in self.groups.items():
+            yield group, split, f"group {group!r}"
+        for record in records:
+            if split := self._split_of(record.image_id):
+                yield record.group, split, f"image {record.image_id!r}"
+
+    def _split_of(self, image_id: str) -> str:
+        """The split of an image; blank where it is not known."""
+        return self.images.get(image_id) or self.images.get(composed(image_id), "")
+
+
+def read_kept_splits(directory: str | os.PathLike[str]) -> KeptSplits:
+    """The splits of all groups and images of a data set directory.
+
+    Groups that were joined to another when it was built, as their images were the same, are in the
+    split of that one.
+
+    Raises:
+        InputError: no data set there, or a damaged record or build report.
+    """
+    groups: dict[str, str] = {}
+    images: dict[str, str] = {}
+    for split in read_info(directory).splits:
+        for record in read(directory, split):
+            groups[record.group] = images[record.image_id] = split
+    for old, new in _joined_groups(Path(directory) / BUILD_REPORT).items():
+        if new in groups:
+            groups.setdefault(old, groups[new])
+    return KeptSplits(_with_composed(groups), _with_composed(images))
+
+
+def _joined_groups(report: Path) -> dict[str, str]:
+    if not report.is_file():
+        return {}
+    try:
+        return dict(json.loads(report.read_text("utf-8"))["joined_groups"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{report} is damaged ({error!r}): build the data set again") from error
+
+
+def _with_composed(splits: Mapping[str, str]) -> dict[str, str]:
+    """The splits, by names in Unicode's composed form, too, as tables of today have them."""
+    return {composed(name): split for name, split in splits.items()} | dict(splits)

@@ -1,0 +1,115 @@
+"""What goes where: class names, and the order of the images in each split.
+
+All orders follow from names and hashes, so that any machine and any number of workers makes the
+same plan.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import cast
+
+from tfrecords_tools.build_steps.kept_splits import KeptSplits
+from tfrecords_tools.build_steps.splits import LEAK, assign_splits, weightiest
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.schema import SPLITS
+from tfrecords_tools.sources import ImageRecord, Rejection, Source
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What goes where. Rows are those of the source's records.
+
+    Attributes:
+        class_names: in the order of the labels.
+        members: rows of each split, in the order of the data set.
+        joined: new name of each group that was joined to another.
+    """
+
+    class_names: tuple[str, ...]
+    members: Mapping[str, tuple[int, ...]]
+    joined: Mapping[str, str]
+
+    def group(self, record: ImageRecord) -> str:
+        """The group of a record in the data set."""
+        return self.joined.get(record.group, record.group)
+
+
+@dataclasses.dataclass(frozen=True)
+class Planner:
+    """Makes plans for one source; what a plan depends on beside the rows that are left.
+
+    Attributes:
+        source: lists all images.
+        shares: of each split; None where the source gives the splits.
+        seed: of splits and orders.
+        known: splits that are settled already.
+    """
+
+    source: Source
+    shares: Mapping[str, Fraction] | None
+    seed: int
+    known: KeptSplits
+
+    def plan(self, rows: Iterable[int], joined: Mapping[str, str]) -> Plan:
+        """The plan of some rows.
+
+        Args:
+            rows: of the images that are left, ascending.
+            joined: new name of each group that was joined to another.
+
+        Raises:
+            InputError: fewer than two classes are left, or known splits contradict each other.
+        """
+        rows = list(rows)
+        names = tuple(sorted({self.source.records[row].label for row in rows}))
+        if len(names) < 2:
+            raise InputError(
+                f"{self.source.root} has one class only, {names[0]!r}: two or more are needed"
+            )
+        split_of = self._splits(rows, joined)
+        members: dict[str, list[int]] = {split: [] for split in SPLITS}
+        for row in sorted(rows, key=self.rank):
+            members[split_of(row)].append(row)
+        return Plan(names, {split: tuple(m) for split, m in members.items() if m}, joined)
+
+    def leaks(self, rows: Sequence[int], joined: Mapping[str, str]) -> dict[int, Rejection]:
+        """Rejections of images whose group stands in a weightier split, too, by row."""
+        if self.shares is not None:
+            return {}
+        groups = {row: self._group(row, joined) for row in rows}
+        home = weightiest((groups[row], self._given(row)) for row in rows)
+        return {
+            row: Rejection(
+                self.source.records[row].file,
+                LEAK,
+                f"its group {groups[row]!r} stands in split {home[groups[row]]}, too",
+            )
+            for row in rows
+            if self._given(row) != home[groups[row]]
+        }
+
+    def rank(self, row: int) -> bytes:
+        """Orders images by a hash of their ids: no reader meets sorted classes."""
+        return hashlib.sha256(f"{self.seed}\0{self.source.records[row].image_id}".encode()).digest()
+
+    def _splits(self, rows: Sequence[int], joined: Mapping[str, str]) -> Callable[[int], str]:
+        if self.shares is None:
+            return self._given
+        assigned = assign_splits(
+            ((self._group(row, joined), self.source.records[row].label) for row in rows),
+            self.shares,
+            seed=self.seed,
+            pinned=self.known.pins(self.source.records, joined),
+        )
+        return lambda row: assigned[self._group(row, joined)]
+
+    def _given(self, row: int) -> str:
+        return cast(str, self.source.records[row].split)
+
+    def _group(self, row: int, joined: Mapping[str, str]) -> str:
+        group = self.source.records[row].group
+        return joined.get(group, group)

@@ -1,0 +1,122 @@
+"""Train, validation and test: whole groups, stratified by class, the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.schema import SPLITS, TEST, TRAIN, VALIDATION
+
+DEFAULT_SPLITS = {"train": "0.7", "validation": "0.15", "test": "0.15"}
+WEIGHTIEST = (TEST, VALIDATION, TRAIN)
+"""Of a group that stands in several given splits, what stays is what stands in the first of these:
+a test set that others use, too, is left as it is."""
+LEAK = "leak"
+"""Why an image is rejected that shows in training what stands in test."""
+
+
+def check_shares(shares: Mapping[str, str | float]) -> dict[str, Fraction]:
+    """The share of each split, exactly.
+
+    Args:
+        shares: decimal numbers by split name.
+
+    Raises:
+        InputError: an unknown split, a share outside [0, 1], or shares that do not sum to 1.
+    """
+    if not shares or set(shares) - set(SPLITS):
+        raise InputError(f"splits {dict(shares)!r}: names must be among {', '.join(SPLITS)}")
+    try:
+        exact = {split: Fraction(str(shares[split])) for split in SPLITS if split in shares}
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(f"splits {dict(shares)!r}: shares must be decimal numbers") from error
+    if any(share < 0 for share in exact.values()) or sum(exact.values()) != 1:
+        raise InputError(
+            f"splits {dict(shares)!r}: shares must not be negative and must sum to 1, "
+            f"their sum is {float(sum(exact.values())):g}"
+        )
+    return {split: share for split, share in exact.items() if share > 0}
+
+
+def assign_splits(
+    members: Iterable[tuple[str, str]],
+    shares: Mapping[str, Fraction],
+    *,
+    seed: int,
+    pinned: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The split of each group.
+
+    Class by class, groups go in the order of a hash of (seed, group) to the split that lacks the
+    most images of that class. A group whose images have several labels counts for the most
+    frequent one. A class with as many groups as there are splits has at least one in each.
+
+    Args:
+        members: (group, label) of each image.
+        shares: of each split, as `check_shares` gives them.
+        seed: another seed gives other splits.
+        pinned: splits of groups that are settled already.
+
+    Returns:
+        Split by group.
+
+    Raises:
+        InputError: a group is pinned to a split that has no share.
+    """
+    pinned = dict(pinned or {})
+    if stray := set(pinned.values()) - set(shares):
+        raise InputError(f"groups are kept in splits {sorted(stray)}, which have no share now")
+    sizes: dict[str, Counter[str]] = defaultdict(Counter)
+    for group, label in members:
+        sizes[group][label] += 1
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for group, labels in sizes.items():
+        by_class[min(labels, key=lambda label: (-labels[label], label))].append(group)
+    splits = {}
+    for groups in by_class.values():
+        groups.sort(key=lambda group: _rank(seed, group))
+        weights = {group: sizes[group].total() for group in groups}
+        splits.update(_fill(weights, shares, pinned))
+    return splits
+
+
+def weightiest(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The split of each group where splits are given.
+
+    Args:
+        given: (group, split) of each image.
+    """
+    splits: dict[str, str] = {}
+    for group, split in given:
+        splits[group] = min(splits.get(group, split), split, key=WEIGHTIEST.index)
+    return splits
+
+
+def _rank(seed: int, group: str) -> bytes:
+    return hashlib.sha256(f"{seed}\0{group}".encode()).digest()
+
+
+def _fill(
+    weights: Mapping[str, int], shares: Mapping[str, Fraction], pinned: Mapping[str, str]
+) -> dict[str, str]:
+    """Splits of the groups of one class, taken in order."""
+    total = sum(weights.values())
+    lacking = {split: share * total for split, share in shares.items()}
+    chosen = {group: pinned[group] for group in weights if group in pinned}
+    for group, split in chosen.items():
+        lacking[split] -= weights[group]
+    free = [group for group in weights if group not in pinned]
+    empty = [split for split in shares if split not in chosen.values()]
+    if len(free) < len(empty):
+        empty = []
+    for group in free:
+        candidates = empty or list(lacking)
+        split = max(candidates, key=lambda split: lacking[split])
+        if split in empty:
+            empty.remove(split)
+        chosen[group] = split
+        lacking[split] -= weights[group]
+    return chosen

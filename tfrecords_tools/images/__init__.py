@@ -1,0 +1,1 @@
+"""One image file: read, verified, made upright 8-bit RGB, hashed."""

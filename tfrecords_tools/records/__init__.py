@@ -1,0 +1,1 @@
+"""Records on disk: TFRecord files, their schema, data set directories read and written."""

@@ -1,0 +1,200 @@
+"""Reads a data set directory: what it holds, its records, its fingerprint."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.schema import (
+    DATASET_INFO,
+    FEATURES,
+    FLOAT,
+    INT,
+    LABELS,
+    RESERVED,
+    SPLITS,
+    TEXT,
+    Column,
+    Record,
+    parse_record,
+    shard_name,
+)
+from tfrecords_tools.records.tfrecord import DamagedRecord, read_file
+
+_KINDS = {"string": TEXT, "int64": INT, "float32": FLOAT}
+"""Kind of column by TFDS's name of its type."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitFiles:
+    """One split on disk.
+
+    Attributes:
+        num_records: records in all shards.
+        shards: the files, in order.
+        shard_lengths: records in each.
+    """
+
+    num_records: int
+    shards: tuple[Path, ...]
+    shard_lengths: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """What a data set directory says of itself.
+
+    Attributes:
+        directory: where it lies.
+        name: of the data set.
+        class_names: in the order of their labels.
+        image_shape: (height, width, 3), the first two None where sizes differ.
+        splits: by name, in the order train, validation, test.
+        columns: the extra features of its records, sorted by name.
+        image_format: png, jpeg, or None where both may occur.
+    """
+
+    directory: Path
+    name: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int | None, int | None, int]
+    splits: dict[str, SplitFiles]
+    columns: tuple[Column, ...] = ()
+    image_format: str | None = None
+
+
+def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
+    """Reads the metadata of a data set directory; opens no shard.
+
+    Raises:
+        InputError: no such directory, or it is no data set directory.
+    """
+    path = Path(directory)
+    if not path.is_dir():
+        raise InputError(f"{directory} is not there: give a data set directory")
+    for file in (DATASET_INFO, FEATURES, LABELS):
+        if not (path / file).is_file():
+            raise InputError(
+                f"{directory} is not a data set directory, it has no {file}: make one with "
+                "`tfrecords-tools build`"
+            )
+    try:
+        info = json.loads((path / DATASET_INFO).read_text("utf-8"))
+        features = json.loads((path / FEATURES).read_text("utf-8"))
+        name = info["name"]
+        lengths = {
+            split["name"]: tuple(int(length) for length in split["shardLengths"])
+            for split in info["splits"]
+        }
+        shape = _image_shape(features)
+        columns = _columns(features)
+        image_format = _image(features).get("encodingFormat") or None
+        class_names = tuple((path / LABELS).read_text("utf-8").splitlines())
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{directory}: the metadata are damaged or not ours ({error!r}); build it again"
+        ) from error
+    order = sorted(lengths, key=lambda split: (*SPLITS, split).index(split))
+    splits = {split: _split_files(path, name, split, lengths[split]) for split in order}
+    return DatasetInfo(path, name, class_names, shape, splits, columns, image_format)
+
+
+def read(directory: str | os.PathLike[str], split: str) -> Iterator[Record]:
+    """Yields the records of a split, in shard order, their checksums checked.
+
+    Raises:
+        InputError: as `read_records`, or a record without one of its features.
+    """
+    return map(parse_record, read_records(directory, split))
+
+
+def read_records(directory: str | os.PathLike[str], split: str) -> Iterator[bytes]:
+    """Yields the serialized records of a split, in shard order, their checksums checked.
+
+    Raises:
+        InputError: no data set there, no such split, a missing or cut shard, or a damaged record.
+    """
+    info = read_info(directory)
+    if split not in info.splits:
+        raise InputError(f"{directory} has no split {split!r}; it has {', '.join(info.splits)}")
+    files = info.splits[split]
+    for shard, promised in zip(files.shards, files.shard_lengths, strict=True):
+        found = 0
+        for record in read_shard(shard):
+            found += 1
+            # Who made room for what was promised gets no more than that.
+            if found <= promised:
+                yield record
+        if found != promised:
+            raise InputError(
+                f"shard {shard} has {found} records, the metadata promise {promised}: build the "
+                "data set again"
+            )
+
+
+def read_shard(shard: Path) -> Iterator[bytes]:
+    """Yields the serialized records of one shard.
+
+    Raises:
+        InputError: the file is missing, or a record in it is damaged; the message says which.
+    """
+    if not shard.is_file():
+        raise InputError(f"shard {shard} is missing: build the data set again")
+    try:
+        yield from read_file(shard)
+    except DamagedRecord as error:
+        raise InputError(f"shard {shard}: {error}: build the data set again") from error
+
+
+def fingerprint(directory: str | os.PathLike[str]) -> str:
+    """Sha256 over class names and every shard's bytes: 64 hexadecimal digits.
+
+    Raises:
+        InputError: no data set there, or a missing shard.
+    """
+    info = read_info(directory)
+    digest = hashlib.sha256("\n".join(info.class_names).encode())
+    for split, files in info.splits.items():
+        digest.update(f"\0{split}\0".encode())
+        for shard in files.shards:
+            if not shard.is_file():
+                raise InputError(f"shard {shard} is missing: build the data set again")
+            with shard.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _split_files(path: Path, name: str, split: str, lengths: tuple[int, ...]) -> SplitFiles:
+    shards = [path / shard_name(name, split, i, len(lengths)) for i in range(len(lengths))]
+    return SplitFiles(sum(lengths), tuple(shards), lengths)
+
+
+def _image(features: dict) -> dict:
+    return features["featuresDict"]["features"]["image"]["image"]
+
+
+def _image_shape(features: dict) -> tuple[int | None, int | None, int]:
+    height, width, channels = (int(side) for side in _image(features)["shape"]["dimensions"])
+    # TFDS writes an unknown side as -1.
+    return (height if height > 0 else None, width if width > 0 else None, channels)
+
+
+def _columns(features: dict) -> tuple[Column, ...]:
+    found = features["featuresDict"]["features"]
+    return tuple(
+        Column(name, _kind(feature))
+        for name, feature in sorted(found.items())
+        if name not in RESERVED
+    )
+
+
+def _kind(feature: dict) -> str:
+    """Kind of an extra feature; TFDS names its type within its connector's description."""
+    if "text" in feature:
+        return TEXT
+    return _KINDS[feature["tensor"]["dtype"]]
