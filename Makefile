@@ -1,5 +1,6 @@
 # make demo OUT=DIR   the whole road on procedural images (README.md)
-# make test           the test suite with its coverage
+# make test           the test suite with its coverage, without what is marked slow
+# make test-all       the whole suite
 # make test-beam      the tests of the Beam runner, in an environment of its own
 # make check          format, lint and types: what pre-commit and CI run, too
 # make wheel          build the wheel, and try it in an empty environment
@@ -39,7 +40,7 @@ compile = $(1)/bin/python -m compileall -q -j 0 $(1)/lib >/dev/null 2>&1 || true
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: venv beam-venv demo test test-beam check wheel lock
+.PHONY: venv beam-venv demo test test-all test-beam check wheel lock
 
 venv: $(STAMP)
 
@@ -64,10 +65,13 @@ demo: venv
 
 # Processes of one thread each: tests take all time of a core, and each process makes its fixtures.
 test: venv
-	@TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
+	@TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=
 	@for package in $(PACKAGES); do \
 	  $(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(COVERAGE) || exit 1; \
 	done
+
+test-all: venv
+	@TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Beam wants older versions of what others want newer. After the other environment, not beside it:
 # both installations of the project write the same files.
