@@ -112,3 +112,10 @@ def tiny_run(phantom_data, tiny_preset, tmp_path_factory):
 
     directory = tmp_path_factory.mktemp("runs") / "tiny"
     return train(phantom_data, directory, preset=tiny_preset.name, images=2_000)
+
+
+@pytest.fixture(scope="session")
+def served_version(tiny_run, tmp_path_factory):
+    from skin_synth.saved_model.export import export
+
+    return export(tiny_run, tmp_path_factory.mktemp("served") / "skin")

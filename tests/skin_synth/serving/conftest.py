@@ -1,15 +1,8 @@
-"""An exported version, and a server in front of it."""
+"""A server in front of an exported version."""
 
 from __future__ import annotations
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def served_version(tiny_run, tmp_path_factory):
-    from skin_synth.saved_model.export import export
-
-    return export(tiny_run, tmp_path_factory.mktemp("served") / "skin")
 
 
 @pytest.fixture(scope="session")
