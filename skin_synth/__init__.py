@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skin_synth.training.runs import load_run
 
 # On x86 CPUs without AVX512-VNNI TensorFlow leaves oneDNN off unless told: a training step of
-# derm-32 then takes 1.4 times as long (docs/results.md). It looks once, when it is imported.
+# derm-32 then takes 1.4 times as long (docs/study/speed.md). It looks once, when it is imported.
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 

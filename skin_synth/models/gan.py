@@ -193,7 +193,7 @@ class ConditionalGAN(keras.Model):
     def make_train_function(self, force: bool = False) -> None:
         """Keras' own, but a batch is drawn before the step and not in a graph around it.
 
-        On a GPU that graph takes as long as the compiled step itself (docs/results.md).
+        On a GPU that graph takes as long as the compiled step itself (docs/study/speed.md).
         """
         if self.train_function is None or force:
             super().make_train_function(force)

@@ -56,7 +56,7 @@ def _cpu_multiplies_bfloat16() -> bool:
 def compiles_step() -> bool:
     """Whether the training step shall be compiled with XLA: on one GPU, where XLA works.
 
-    There it made the step 6.5 to 6.9 times as fast (docs/results.md): a small network is a few
+    There it made the step 6.5 to 6.9 times as fast (docs/study/speed.md): a small network is a few
     thousand kernels, and starting them takes longer than computing them. On a CPU it halves the
     speed, and the sums of several devices do not pass through it.
     """
