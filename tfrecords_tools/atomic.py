@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.locks import locked_directory
 
 NEW, OLD = "new", "old"
 """What a temporary sibling holds: what is to come, or what it is to replace."""
@@ -62,12 +62,12 @@ def new_directory(
         raise InputError(told) from error
     held = contextlib.ExitStack()
     try:
-        held.enter_context(_locked(temporary))
+        held.enter_context(locked_directory(temporary))
         yield temporary
         _flush_tree(temporary)
         if overwrite and target.exists():
             _check_replaceable(target, marker)
-            held.enter_context(_locked(target))
+            held.enter_context(locked_directory(target))
             _swap(temporary, target)
         else:
             _place(temporary, target)
@@ -169,39 +169,11 @@ def _tidy(target: Path) -> None:
         if not sibling.is_dir():
             sibling.unlink(missing_ok=True)
             continue
-        with _locked(sibling) as free:
+        with locked_directory(sibling) as free:
             if free and match[2] == OLD and not target.exists():
                 sibling.rename(target)
             elif free:
                 shutil.rmtree(sibling, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[bool]:
-    """Holds a lock on a directory while the block runs; tells whether it was free.
-
-    The kernel holds it for whoever has the directory open, under any name, and ends it with the
-    process. A file system without locks counts every directory as free.
-    """
-    try:
-        handle = os.open(directory, os.O_RDONLY)
-    except FileNotFoundError:  # its process has just ended well
-        yield False
-        return
-    try:
-        yield _lock(handle)
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _alive(pid: int) -> bool:

@@ -1,14 +1,24 @@
-"""One process at a time trains in a run directory, or works on a balance."""
+"""Locks on files and directories, by filelock: the kernel ends them with their process."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout, lock_descriptor
+
 from tfrecords_tools.errors import InputError
+
+NO_FLOCK_ERRORS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+"""How a file system, often one of a network, says that it has no flock."""
+ACQUIRE_SECONDS = 0.2
+"""Time for a second try, in case that the file was removed during the first one."""
+
+_LOG = logging.getLogger("tfrecords_tools")
 
 
 @contextlib.contextmanager
@@ -17,47 +27,83 @@ def locked(
 ) -> Iterator[None]:
     """Holds a lock while the block runs.
 
-    The kernel holds it, so that it ends with the process however that ends: what a killed process
-    leaves behind is a file that locks nothing. The block may remove the file.
+    A killed process leaves a file that locks nothing. The block may remove the file.
 
     Args:
-        file: holds the number of the process that has, or had, the lock.
-        what: is locked, for the message.
-        work: what a process does that has the lock, for the message.
-        flag: which flag may name another place, for the message.
+        file: the lock; it holds the number of the process that has, or had, it.
+        what: what is locked, for the message.
+        work: what the process that holds the lock does, for the message.
+        flag: the flag that may name another place, for the message.
 
     Raises:
-        InputError: another process has the lock; the message names it.
+        InputError: another process holds the lock; the message names it.
     """
-    while True:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError(
-                    f"{what} is in use by process {_holder(handle)}, which {work}: "
-                    f"wait for it, stop it, or choose another {flag}"
-                ) from error
-            # One that was removed meanwhile locks nothing: others meet in a new one.
-            if not _is_there(handle, file):
-                continue
-            os.ftruncate(handle, 0)
-            os.write(handle, f"{os.getpid()}\n".encode())
-            yield
-            return
-        finally:
-            os.close(handle)
-
-
-def _is_there(handle: int, file: Path) -> bool:
-    """Whether the open file is the one of that name."""
+    file.touch()  # filelock gives 0644; a group may share the place and its umask.
+    lock: BaseFileLock = FileLock(file, timeout=ACQUIRE_SECONDS, on_acquired=_write_pid)
     try:
-        return os.path.samestat(os.fstat(handle), file.stat())
+        try:
+            lock.acquire()
+        except OSError as error:
+            if error.errno not in NO_FLOCK_ERRORS:
+                raise
+            _warn_without_flock(file)
+            lock = SoftFileLock(f"{file}.soft", timeout=ACQUIRE_SECONDS)
+            lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"{what} is in use by process {_holder(Path(lock.lock_file))}, which {work}: "
+            f"wait for it, stop it, or choose another {flag}"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def locked_directory(directory: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Holds a lock on a directory, whatever its name becomes, while the block runs.
+
+    A file system that cannot lock it, as some of a network, counts as free.
+
+    Args:
+        directory: what to lock.
+        wait: whether to wait for a process that holds the lock.
+
+    Yields:
+        Whether the directory was there and free.
+    """
+    try:
+        handle = os.open(directory, os.O_RDONLY)
     except FileNotFoundError:
-        return False
+        yield False
+        return
+    try:
+        free = True
+        with contextlib.suppress(OSError):
+            free = lock_descriptor(handle, blocking=wait)
+        yield free
+    finally:
+        os.close(handle)
 
 
-def _holder(handle: int) -> str:
+def _write_pid(handle: int) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+
+
+def _holder(file: Path) -> str:
     # Empty for the moment between the lock and its note.
-    return os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "(number unknown)"
+    with contextlib.suppress(FileNotFoundError):
+        if lines := file.read_text("ascii", "replace").split():
+            return lines[0]
+    return "(number unknown)"
+
+
+def _warn_without_flock(file: Path) -> None:
+    _LOG.warning(
+        "%s: this file system has no flock; %s.soft locks instead. If a process on another machine "
+        "was killed, remove that file",
+        file,
+        file.name,
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from skin_synth.saved_model.sampler import Sampler
 from skin_synth.saved_model.warmup import write_warmup
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.locks import locked_directory
 
 LABELS = "labels.txt"
 
@@ -109,20 +109,15 @@ def _turn(model_dir: Path) -> Iterator[None]:
     """
     made = [path for path in (model_dir, *model_dir.parents) if not path.exists()]
     model_dir.mkdir(parents=True, exist_ok=True)
-    handle = os.open(model_dir, os.O_RDONLY)
     try:
-        # Some network file systems lock no directory. There, of two exports at once, the later
-        # one ends with an error, for its version is taken.
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        # Without locks the later of two exports fails, because its version exists.
+        with locked_directory(model_dir, wait=True):
+            yield
     except BaseException:
         with contextlib.suppress(OSError):
             for path in made:
                 path.rmdir()
         raise
-    finally:
-        os.close(handle)
 
 
 def _next_version(model_dir: Path) -> int:

@@ -81,7 +81,7 @@ class RunDirectory:
         if not self.path.exists():
             return
         # What a start leaves that was killed, or had no room for its configuration.
-        begun = (LOCK, f".tmp-*.{CONFIG}")
+        begun = (f"{LOCK}*", f".tmp-*.{CONFIG}")
         if not self.path.is_dir() or any(
             not any(map(path.match, begun)) for path in self.path.iterdir()
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import signal
 import subprocess
 import sys
@@ -341,7 +342,7 @@ def test_without_locks_the_number_decides(tmp_path, monkeypatch):
     def unsupported(handle, operation):
         raise OSError(errno.ENOTSUP, "no locks here")
 
-    monkeypatch.setattr(atomic.fcntl, "flock", unsupported)
+    monkeypatch.setattr(fcntl, "flock", unsupported)
     (tmp_path / f".tmp-{2**22 + 1}.new.out").mkdir()
     with new_directory(tmp_path / "out"):
         pass

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,27 +12,45 @@ import sys
 
 import pytest
 
-from tfrecords_tools import locks
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.locks import locked
+from tfrecords_tools.locks import locked, locked_directory
 
+NO_FLOCK = """
+import errno, fcntl
+def flock(handle, operation):
+    raise OSError(errno.ENOLCK, "no locks here")
+fcntl.flock = flock
+"""
 HOLD = """
 import sys, time
 from pathlib import Path
-from tfrecords_tools.locks import locked
-with locked(Path(sys.argv[1]), "it"):
+from tfrecords_tools.locks import locked, locked_directory
+with locked(Path(sys.argv[1]), "it"), locked_directory(Path(sys.argv[1]).parent):
     print("held", flush=True)
     time.sleep(600)
 """
 
 
-@pytest.fixture
-def holder(tmp_path):
-    command = [sys.executable, "-c", HOLD, str(tmp_path / "lock")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+@contextlib.contextmanager
+def holding(file, before=""):
+    command = [sys.executable, "-c", before + HOLD, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
         yield process
         process.kill()
+
+
+@pytest.fixture
+def holder(tmp_path):
+    with holding(tmp_path / "lock") as process:
+        yield process
+
+
+def without_flock(monkeypatch, number):
+    def unsupported(handle, operation):
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
 
 
 def test_a_second_process_is_told_who_holds_it(holder, tmp_path):
@@ -65,7 +86,7 @@ def test_within_a_process_it_is_held_once_too(tmp_path):
 
 
 def test_a_lock_whose_file_was_removed_meanwhile_is_taken_in_the_new_one(tmp_path, monkeypatch):
-    file, flock = tmp_path / "lock", locks.fcntl.flock
+    file, flock = tmp_path / "lock", fcntl.flock
     taken = []
 
     def slow(handle, operation):
@@ -75,7 +96,7 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_in_the_new_one(tmp_pat
         taken.append(os.fstat(handle).st_ino)
         flock(handle, operation)
 
-    monkeypatch.setattr(locks.fcntl, "flock", slow)
+    monkeypatch.setattr(fcntl, "flock", slow)
     with locked(file, "it"):
         assert len(taken) == 2
         assert file.stat().st_ino == taken[-1]
@@ -86,3 +107,56 @@ def test_the_block_may_remove_the_file(tmp_path):
     with locked(tmp_path / "lock", "it"):
         (tmp_path / "lock").unlink()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+def test_without_flock_a_file_of_its_holder_locks(number, tmp_path, monkeypatch, caplog):
+    without_flock(monkeypatch, number)
+    with (
+        locked(tmp_path / "lock", "it"),
+        pytest.raises(InputError, match=str(os.getpid())),
+        locked(tmp_path / "lock", "it"),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert "this file system has no flock; lock.soft locks instead" in caplog.messages[0]
+
+
+def test_without_flock_a_killed_process_of_this_machine_locks_nothing(tmp_path, monkeypatch):
+    without_flock(monkeypatch, errno.ENOLCK)
+    with holding(tmp_path / "lock", NO_FLOCK) as process:
+        with (
+            pytest.raises(InputError, match=rf"in use by process {process.pid}\b"),
+            locked(tmp_path / "lock", "it"),
+        ):
+            pass
+        process.kill()
+        process.wait()
+    with locked(tmp_path / "lock", "it"):
+        pass
+
+
+def test_other_errors_of_a_lock_are_not_hidden(tmp_path, monkeypatch):
+    without_flock(monkeypatch, errno.EIO)
+    with pytest.raises(OSError, match="no locks here"), locked(tmp_path / "lock", "it"):
+        pass
+
+
+def test_a_group_may_share_a_lock(tmp_path):
+    before = os.umask(0o002)
+    try:
+        with locked(tmp_path / "lock", "it"):
+            assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o664
+    finally:
+        os.umask(before)
+
+
+def test_a_directory_is_held_under_any_name(holder, tmp_path):
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
+    with locked_directory(moved) as free:
+        assert not free
+    holder.kill()
+    with locked_directory(moved, wait=True) as free:
+        assert free
+    with locked_directory(tmp_path) as free:
+        assert not free, "it has gone"
