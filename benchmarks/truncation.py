@@ -48,7 +48,7 @@ def main() -> None:
     floor, _ = choose_floor(train, held_out, test, rng)
     seeds = rng.integers(0, 2**62, len(test))
     real = extractor(test.images)
-    print(f"{run.images_seen:,} images seen, N = {len(test):,}, seed {options.seed}")
+    print(f"{run.origin.images_seen:,} images seen, N = {len(test):,}, seed {options.seed}")
     print("| truncation | precision | recall | density | coverage | KID | mean KID of classes |")
     print("|---|---|---|---|---|---|---|")
     for truncation in options.truncations:

@@ -9,38 +9,27 @@ from typing import Protocol
 
 import numpy as np
 
+from skin_synth.saved_model.origin import Origin
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import fingerprint, read_info
+
 
 class ImageGenerator(Protocol):
     """A run (`skin_synth.training.runs.Run`) or a pretrained generator.
 
     Attributes:
-        run_id: of the run that trained it.
-        checkpoint_hash: sha256 of its weights.
-        images_seen: real images that it was trained on, repeats counted.
-        preset_name: the preset of its networks.
+        origin: the run, the weights and the data set that it comes from.
         class_names: in the order of the labels.
         image_size: height and width of its images, in pixels.
-        data_name: name of the data set that it was trained on.
-        data_fingerprint: fingerprint of that data set.
-        data_dir: where that data set was; None where the generator does not know.
+        data_dir: where its data set was; None if the generator does not know.
     """
 
     @property
-    def run_id(self) -> str: ...  # noqa: D102
-    @property
-    def checkpoint_hash(self) -> str: ...  # noqa: D102
-    @property
-    def images_seen(self) -> int: ...  # noqa: D102
-    @property
-    def preset_name(self) -> str: ...  # noqa: D102
+    def origin(self) -> Origin: ...  # noqa: D102
     @property
     def class_names(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def image_size(self) -> int: ...  # noqa: D102
-    @property
-    def data_name(self) -> str: ...  # noqa: D102
-    @property
-    def data_fingerprint(self) -> str: ...  # noqa: D102
     @property
     def data_dir(self) -> Path | None: ...  # noqa: D102
 
@@ -54,17 +43,50 @@ class ImageGenerator(Protocol):
 
 
 RUN = "the run"
-"""What may hold its own results, as long as these do not take its place."""
+"""What may hold its own results, if these do not replace it."""
 
 
 def inputs_of(
     run: ImageGenerator, data: str | os.PathLike[str] | None
 ) -> dict[str, str | os.PathLike[str] | None]:
-    """What painting and comparing read, by what it is: no result may take its place.
+    """Names what painting and comparing read: no result may replace it.
 
     Args:
         run: what paints.
-        data: the data set; None where there is none.
+        data: the data set; None without one.
     """
-    # What paints without files of its own has no directory.
+    # A generator without files has no directory.
     return {RUN: getattr(run, "directory", None), "the data set": data}
+
+
+def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> None:
+    """Checks that a directory holds the data set that a generator was trained on.
+
+    Raises:
+        InputError: it holds another data set, or none.
+    """
+    origin = generator.origin
+    check_fingerprint(f"run {origin.run_id}", origin.data_name, origin.data_fingerprint, data_dir)
+
+
+def check_fingerprint(
+    what: str, name: str, expected: str, data_dir: str | os.PathLike[str]
+) -> None:
+    """Checks that a directory holds the data set of an expected fingerprint.
+
+    Args:
+        what: was trained on that data set; opens the message.
+        name: of that data set.
+        expected: its fingerprint.
+        data_dir: the directory.
+
+    Raises:
+        InputError: it holds another data set, or none.
+    """
+    found = fingerprint(data_dir)
+    if found != expected:
+        raise InputError(
+            f"{what} was trained on data set {name!r} with fingerprint {expected[:12]}, {data_dir} "
+            f"is {read_info(data_dir).name!r} with {found[:12]}: give the data set that it was "
+            "trained on, or train a new run on this one"
+        )

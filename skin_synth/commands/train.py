@@ -155,4 +155,4 @@ def work_train(options: argparse.Namespace) -> None:
         dry_run=options.dry_run,
     )
     if run is not None:
-        print(f"{options.run}: run {run.run_id} has seen {run.images_seen:,} images")
+        print(f"{options.run}: run {run.origin.run_id} has seen {run.origin.images_seen:,} images")

@@ -26,11 +26,10 @@ from skin_synth.evaluation.report.writer import JSON, SCHEMA_VERSION, Pictures, 
 from skin_synth.evaluation.utility import study as usefulness
 from skin_synth.evaluation.utility.learners import SEEDS as UTILITY_SEEDS
 from skin_synth.evaluation.verdict.verdict import judge_all
-from skin_synth.generator import RUN, ImageGenerator, inputs_of
+from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.records.reader import fingerprint, read_info
 
 STAGES = 9
 SEEDS = 3
@@ -97,7 +96,7 @@ def evaluate(
     shares = usefulness.RATIOS if ratios is None else tuple(ratios)
     kept = Cache(cache_beside(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite, marker=JSON) as directory:
-        _check_data(run, data_dir)
+        check_same_data(run, data_dir)
         if utility:
             usefulness.check_request(data_dir, seeds=trainings, ratios=shares)
         given = extractors.given(features, weights)
@@ -212,13 +211,3 @@ def _counts(material: Material) -> dict[str, Any]:
         "synthetic": np.bincount(material.asked, minlength=len(material.test.class_names)).tolist(),
         "groups_in_train_and_test": len(in_two),
     }
-
-
-def _check_data(run: ImageGenerator, data_dir: str | os.PathLike[str]) -> None:
-    info, found = read_info(data_dir), fingerprint(data_dir)
-    if found != run.data_fingerprint:
-        raise InputError(
-            f"run {run.run_id} was trained on data set {run.data_name!r} with fingerprint "
-            f"{run.data_fingerprint[:12]}, {data_dir} is {info.name!r} with {found[:12]}: give the "
-            "data set that the run was trained on"
-        )

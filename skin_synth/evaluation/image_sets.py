@@ -114,7 +114,7 @@ def paint(
 
     if cache is None:
         return painted()["images"]
-    parts = (run.run_id, run.checkpoint_hash, content_hash(asked, seeds))
+    parts = (run.origin.run_id, run.origin.checkpoint_hash, content_hash(asked, seeds))
     return cache.arrays("painted", parts, painted)["images"]
 
 

@@ -48,36 +48,6 @@ class Pretrained:
         return self.origin.image_size
 
     @property
-    def run_id(self) -> str:
-        """Of the run that it comes from."""
-        return self.origin.run_id
-
-    @property
-    def checkpoint_hash(self) -> str:
-        """Sha256 over the averaged generator's weights, 64 hexadecimal digits."""
-        return self.origin.checkpoint_hash
-
-    @property
-    def images_seen(self) -> int:
-        """Real images drawn in its training."""
-        return self.origin.images_seen
-
-    @property
-    def preset_name(self) -> str:
-        """Name of its preset."""
-        return self.origin.preset_name
-
-    @property
-    def data_name(self) -> str:
-        """Name of the data set that it was trained on."""
-        return self.origin.data_name
-
-    @property
-    def data_fingerprint(self) -> str:
-        """Fingerprint of the data set that it was trained on."""
-        return self.origin.data_fingerprint
-
-    @property
     def data_dir(self) -> None:
         """Nowhere: the training images do not come with it."""
 

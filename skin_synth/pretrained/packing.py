@@ -43,7 +43,7 @@ def pack(
         size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
         if size > MAX_BYTES:
             raise InputError(
-                f"the generator of run {run.run_id} takes {size / 2**20:.1f} MiB, at most "
+                f"the generator of run {run.origin.run_id} takes {size / 2**20:.1f} MiB, at most "
                 f"{MAX_BYTES / 2**20:.0f} MiB may come with the package: train a smaller preset"
             )
     return Path(directory) / version.name

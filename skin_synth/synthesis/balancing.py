@@ -110,10 +110,10 @@ def balance(
     counts = dict(zip(run.class_names, training.class_counts.tolist(), strict=True))
     wanted = missing(target, counts, ratio)
     settings: dict[str, Any] = {
-        "run_id": run.run_id,
-        "checkpoint_hash": run.checkpoint_hash,
-        "images_seen": run.images_seen,
-        "data_fingerprint": run.data_fingerprint,
+        "run_id": run.origin.run_id,
+        "checkpoint_hash": run.origin.checkpoint_hash,
+        "images_seen": run.origin.images_seen,
+        "data_fingerprint": run.origin.data_fingerprint,
         "target": target,
         "ratio": ratio,
         "filters": filters,

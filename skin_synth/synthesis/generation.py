@@ -12,7 +12,7 @@ import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.metrics.nearest import Gallery, nearest
-from skin_synth.generator import RUN, ImageGenerator, inputs_of
+from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from skin_synth.provenance import (
     MANIFEST,
     Provenance,
@@ -23,7 +23,6 @@ from skin_synth.provenance import (
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
-from tfrecords_tools.records.reader import fingerprint
 from tfrecords_tools.records.schema import TRAIN
 
 CHUNK = 64
@@ -163,12 +162,12 @@ def sign(
 ) -> Painted:
     """The image as a PNG that tells where it comes from; see `Provenance` for the arguments."""
     provenance = Provenance(
-        image_id=f"synthetic/{source.run_id}/{label}/{seed}",
+        image_id=f"synthetic/{source.origin.run_id}/{label}/{seed}",
         label=label,
         seed=seed,
         truncation=truncation,
-        run_id=source.run_id,
-        checkpoint_hash=source.checkpoint_hash,
+        run_id=source.origin.run_id,
+        checkpoint_hash=source.origin.checkpoint_hash,
         pixels_sha256=pixels_sha256(image),
         nearest_image_id=nearest_image_id,
         nearest_distance=round(nearest_distance, 4),
@@ -197,15 +196,10 @@ def check_data(source: ImageGenerator, data: str | os.PathLike[str] | None) -> P
     directory = Path(data) if data is not None else source.data_dir
     if directory is None or not directory.is_dir():
         raise InputError(
-            f"the data set of run {source.run_id} is not in {directory}: say where it is by --data"
+            f"the data set of run {source.origin.run_id} is not in {directory}: say where it is by "
+            "--data"
         )
-    found = fingerprint(directory)
-    if found != source.data_fingerprint:
-        raise InputError(
-            f"run {source.run_id} was trained on data set {source.data_name!r} with fingerprint "
-            f"{source.data_fingerprint[:12]}, {directory} has {found[:12]}: give the one it was "
-            "trained on"
-        )
+    check_same_data(source, directory)
     return directory
 
 

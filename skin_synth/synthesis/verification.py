@@ -141,11 +141,14 @@ def _real_records(place: Path, split: str) -> Iterator[bytes]:
 
 def _check_source(place: Path, rows: Sequence[Provenance], source: ImageGenerator) -> None:
     for row in rows:
-        if row.checkpoint_hash != source.checkpoint_hash or row.run_id != source.run_id:
+        if (
+            row.checkpoint_hash != source.origin.checkpoint_hash
+            or row.run_id != source.origin.run_id
+        ):
             raise InputError(
                 f"{place / MANIFEST}: {row.image_id} was painted by run {row.run_id}, checkpoint "
-                f"{row.checkpoint_hash[:12]}; given was run {source.run_id}, checkpoint "
-                f"{source.checkpoint_hash[:12]}"
+                f"{row.checkpoint_hash[:12]}; given was run {source.origin.run_id}, checkpoint "
+                f"{source.origin.checkpoint_hash[:12]}"
             )
         if row.label not in source.class_names:
             raise InputError(

@@ -15,7 +15,6 @@ import numpy as np
 
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.models.networks import Generator
-from skin_synth.provenance import weights_hash
 from skin_synth.saved_model.origin import Origin
 from skin_synth.training.checkpoints import (
     BEST_FILE,
@@ -238,23 +237,13 @@ class Run:
         directory: the run directory.
         config: its frozen configuration.
         gan: the networks with the weights of the checkpoint that was asked for.
-        checkpoint_hash: sha256 over the averaged generator's weights, 64 hexadecimal digits.
+        origin: the run, the weights and the data set that it comes from.
     """
 
     directory: Path
     config: RunConfig
     gan: ConditionalGAN
-    checkpoint_hash: str
-
-    @property
-    def run_id(self) -> str:
-        """See `RunConfig.run_id`."""
-        return self.config.run_id
-
-    @property
-    def preset_name(self) -> str:
-        """Name of the preset."""
-        return self.config.preset.name
+    origin: Origin
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -265,21 +254,6 @@ class Run:
     def image_size(self) -> int:
         """Height and width of the images, in pixels."""
         return self.config.preset.image_size
-
-    @property
-    def images_seen(self) -> int:
-        """Real images drawn in training so far."""
-        return self.gan.images_seen
-
-    @property
-    def data_name(self) -> str:
-        """Name of the data set that the run was trained on."""
-        return self.config.data.name
-
-    @property
-    def data_fingerprint(self) -> str:
-        """Fingerprint of the data set that the run was trained on."""
-        return self.config.data.fingerprint
 
     @property
     def data_dir(self) -> Path:
@@ -295,16 +269,6 @@ class Run:
     def ema_generator(self) -> Generator:
         """The averaged generator, the one that paints."""
         return self.gan.ema_generator
-
-    @property
-    def origin(self) -> Origin:
-        """Where the generator comes from, for `origin.json`."""
-        return dataclasses.replace(
-            self.gan.origin,
-            run_id=self.run_id,
-            data_name=self.data_name,
-            data_fingerprint=self.data_fingerprint,
-        )
 
     def generate(
         self,
@@ -380,4 +344,10 @@ def new_gan(config: RunConfig) -> ConditionalGAN:
 
 def as_run(directory: RunDirectory, config: RunConfig, gan: ConditionalGAN) -> Run:
     """The run whose networks are `gan`, as they are now."""
-    return Run(directory.path, config, gan, weights_hash(gan.ema_generator.get_weights()))
+    origin = dataclasses.replace(
+        gan.origin,
+        run_id=config.run_id,
+        data_name=config.data.name,
+        data_fingerprint=config.data.fingerprint,
+    )
+    return Run(directory.path, config, gan, origin)

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from skin_synth.data.pipeline import DrawnImages
 from skin_synth.data.streaming import keep_index, open_split, reading_errors
+from skin_synth.generator import check_fingerprint
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.models.hardware import choose_policy
 from skin_synth.presets import DEFAULT_PRESET, Preset, differing, get_preset, override
@@ -274,13 +275,7 @@ def _config(
             return new
         return dataclasses.replace(new, init_from=ancestor(init_from, new.preset))
     config = directory.config()
-    found = fingerprint(data)
-    if found != config.data.fingerprint:
-        raise InputError(
-            f"{directory.path} was trained on data set {config.data.name!r} with fingerprint "
-            f"{config.data.fingerprint[:12]}, {data} has {found[:12]}: give the --data it was "
-            "started with, or a new --run"
-        )
+    check_fingerprint(str(directory.path), config.data.name, config.data.fingerprint, data)
     choices = {
         "preset": (config.preset.name, preset),
         "schedule_images": (config.preset.schedule_images, schedule_images),

@@ -46,9 +46,9 @@ def ancestor(path: str | os.PathLike[str], preset: Preset) -> Ancestor:
     check_fits(run.config.preset, preset)
     return Ancestor(
         directory=str(Path(path).resolve()),
-        run_id=run.run_id,
-        checkpoint_hash=run.checkpoint_hash,
-        images_seen=run.images_seen,
+        run_id=run.origin.run_id,
+        checkpoint_hash=run.origin.checkpoint_hash,
+        images_seen=run.origin.images_seen,
     )
 
 
@@ -102,7 +102,7 @@ def warm_start(gan: ConditionalGAN, source: Ancestor) -> str:
         InputError: the run is gone, or its last checkpoint is another by now.
     """
     run = load_run(source.directory)
-    if run.checkpoint_hash != source.checkpoint_hash:
+    if run.origin.checkpoint_hash != source.checkpoint_hash:
         raise InputError(
             f"{source.directory} has gone on from {source.images_seen:,} images since this run "
             "was started from it: start a new --run"
@@ -110,8 +110,9 @@ def warm_start(gan: ConditionalGAN, source: Ancestor) -> str:
     inherit(gan, run.gan)
     new = [name for name in gan.class_names if name not in run.class_names]
     known = len(gan.class_names) - len(new)
-    return f"starts from run {run.run_id} at {run.images_seen:,} images: {known} classes known" + (
-        f", new: {', '.join(new)}" if new else ""
+    return (
+        f"starts from run {source.run_id} at {source.images_seen:,} images: {known} classes known"
+        + (f", new: {', '.join(new)}" if new else "")
     )
 
 

@@ -29,15 +29,15 @@ def describe(
     return {
         "seed": seed,
         "run": {
-            "run_id": run.run_id,
-            "checkpoint_hash": run.checkpoint_hash,
-            "images_seen": run.images_seen,
-            "preset": run.preset_name,
+            "run_id": run.origin.run_id,
+            "checkpoint_hash": run.origin.checkpoint_hash,
+            "images_seen": run.origin.images_seen,
+            "preset": run.origin.preset_name,
             "image_size": run.image_size,
         },
         "data": {
             "name": info.name,
-            "fingerprint": run.data_fingerprint,
+            "fingerprint": run.origin.data_fingerprint,
             "class_names": list(info.class_names),
             "splits": {name: split.num_records for name, split in info.splits.items()},
         },

@@ -17,11 +17,10 @@ import jinja2
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages, load_split
-from skin_synth.generator import RUN, ImageGenerator, inputs_of
+from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from skin_synth.image_grid import image_grid, png_bytes
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.records.reader import fingerprint
 from tfrecords_tools.records.schema import ORIGIN_REAL, ORIGIN_SYNTHETIC
 
 PER_CLASS = 8
@@ -83,11 +82,7 @@ def write_reader_study(
     if per_class < 1:
         raise InputError(f"per_class must be 1 or more, got {per_class}")
     check_apart(out_dir, inputs_of(run, data_dir), may_lie_in={RUN})
-    if fingerprint(data_dir) != run.data_fingerprint:
-        raise InputError(
-            f"run {run.run_id} was trained on data set {run.data_name!r}, {data_dir} is another: "
-            "give the data set that the run was trained on"
-        )
+    check_same_data(run, data_dir)
     with new_directory(out_dir, overwrite=overwrite, marker=KEY) as directory:
         items = gather_items(run, load_split(data_dir, "test"), per_class=per_class, seed=seed)
         (directory / SHEET).write_text(render_sheet(items), encoding="utf-8")

@@ -23,9 +23,9 @@ from skin_synth.evaluation.utility.arms import make_arms
 from skin_synth.evaluation.utility.classifier_training import BATCH_SIZE
 from skin_synth.evaluation.utility.comparison import HeldOut, compare
 from skin_synth.evaluation.utility.learners import REPLICATES, SEEDS, Paint, Protocol, Study
-from skin_synth.generator import ImageGenerator
+from skin_synth.generator import ImageGenerator, check_same_data
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.records.reader import fingerprint, read_info
+from tfrecords_tools.records.reader import read_info
 
 SCHEMA_VERSION = 1
 RATIOS = (0.25, 1.0, 4.0)
@@ -141,16 +141,12 @@ def study(
     Raises:
         InputError: as `utility`; another data set, a missing split, features or weights.
     """
-    if fingerprint(data_dir) != run.data_fingerprint:
-        raise InputError(
-            f"run {run.run_id} was trained on another data set than {data_dir}: give the one that "
-            "it was trained on, as only its test images are new to the run"
-        )
+    check_same_data(run, data_dir)  # only its test images are new to the run
     splits = check_request(data_dir, seeds=seeds, ratios=ratios)
     return utility(
         *splits,
         functools.partial(run.generate, truncation=1.0),
-        paint_id=run.checkpoint_hash,
+        paint_id=run.origin.checkpoint_hash,
         extractor=_extractor(features, weights, splits[0]),
         seeds=seeds,
         ratios=ratios,

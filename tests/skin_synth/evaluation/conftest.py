@@ -17,14 +17,9 @@ class FakeRun:
     """Stands for a trained run; `paint` is given class name and seed."""
 
     class_names: tuple[str, ...]
-    data_fingerprint: str
+    origin: object
     paint: object
     image_size: int = SIZE
-    run_id: str = "0123456789ab"
-    checkpoint_hash: str = "c" * 64
-    images_seen: int = 12_345
-    preset_name: str = "derm-32"
-    data_name: str = "phantoms"
 
     def generate(self, label_ids, seeds, *, truncation=1.0, batch_size=64):
         return np.stack(
@@ -65,10 +60,11 @@ def large_phantom_data(tmp_path_factory):
 @pytest.fixture(scope="session")
 def make_run(large_phantom_data):
     """Makes a run that was trained on `large_phantom_data` and paints with a given function."""
-    from tfrecords_tools.records.reader import fingerprint, read_info
+    from tests.origins import make_origin
+    from tfrecords_tools.records.reader import read_info
 
-    names, found = read_info(large_phantom_data).class_names, fingerprint(large_phantom_data)
-    return lambda paint=fresh_phantom: FakeRun(names, found, paint)
+    names, origin = read_info(large_phantom_data).class_names, make_origin(large_phantom_data)
+    return lambda paint=fresh_phantom: FakeRun(names, origin, paint)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 from skin_synth.evaluation import evaluate
 from skin_synth.evaluation import evaluator as assessment
 from skin_synth.evaluation.cache import Cache, cache_beside
+from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import STEPS
 from tfrecords_tools.errors import InputError
 
@@ -147,7 +148,7 @@ def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path, opt
 
 
 def test_another_data_set_is_refused(make_run, large_phantom_data, tmp_path):
-    run = dataclasses.replace(make_run(), data_fingerprint="f" * 64, data_name="moles")
+    run = dataclasses.replace(make_run(), origin=make_origin(data_name="moles"))
     with pytest.raises(InputError, match=r"trained on data set 'moles' .*f{12}, .* is 'phantoms'"):
         evaluate(run, large_phantom_data, tmp_path / "out")
     assert not list(tmp_path.iterdir())

@@ -12,10 +12,10 @@ from tfrecords_tools.errors import InputError
 
 def test_a_run_tells_all_and_a_gan_what_it_knows(tiny_run, tmp_path):
     of_run, of_gan = tiny_run.origin, tiny_run.gan.origin
-    assert of_run.run_id == tiny_run.run_id
-    assert of_run.data_fingerprint == tiny_run.data_fingerprint
+    assert of_run.run_id == tiny_run.origin.run_id
+    assert of_run.data_fingerprint == tiny_run.origin.data_fingerprint
     assert (of_gan.run_id, of_gan.data_name, of_gan.data_fingerprint) == ("", "", "")
-    assert of_gan.checkpoint_hash == of_run.checkpoint_hash == tiny_run.checkpoint_hash
+    assert of_gan.checkpoint_hash == of_run.checkpoint_hash == tiny_run.origin.checkpoint_hash
     write_origin(tmp_path, of_run)
     assert read_origin(tmp_path) == of_run
 

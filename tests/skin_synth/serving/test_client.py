@@ -41,8 +41,8 @@ def test_pngs_tell_where_they_come_from(client, tiny_run):
         told = {key.removeprefix("skin_synth:"): text for key, text in image.text.items()}
         np.testing.assert_array_equal(np.asarray(image), tiny_run.generate([2], [7])[0])
     assert (told["label"], told["seed"], told["truncation"]) == (label, "7", "1.0")
-    assert told["run_id"] == tiny_run.run_id
-    assert told["checkpoint_hash"] == tiny_run.checkpoint_hash
+    assert told["run_id"] == tiny_run.origin.run_id
+    assert told["checkpoint_hash"] == tiny_run.origin.checkpoint_hash
     assert told["image_id"].startswith(f"served/{MODEL}")
     assert "synthetic" in told["Comment"]
 

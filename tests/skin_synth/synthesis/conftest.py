@@ -19,14 +19,10 @@ class Painter:
     """Stands for a trained run; the last digit of a seed says what it paints."""
 
     class_names: tuple[str, ...]
-    data_fingerprint: str
+    origin: object
     data_dir: Path
     training: object
     tricks: bool = True
-    run_id: str = "0123456789ab"
-    checkpoint_hash: str = "c" * 64
-    images_seen: int = 12_345
-    data_name: str = "phantoms"
 
     def generate(self, label_ids, seeds, *, truncation=1.0):
         pairs = zip(label_ids, seeds, strict=True)
@@ -75,9 +71,9 @@ def held_out(phantom_data):
 
 @pytest.fixture(scope="session")
 def painter(phantom_data, training):
-    from tfrecords_tools.records.reader import fingerprint
+    from tests.origins import make_origin
 
-    return Painter(training.class_names, fingerprint(phantom_data), phantom_data, training)
+    return Painter(training.class_names, make_origin(phantom_data), phantom_data, training)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis import balance
 from skin_synth.synthesis.candidates import CHUNK, PATIENCE, START, WorkDirectory
 from tests.files import contents
+from tests.origins import make_origin
 from tests.skin_synth.synthesis.conftest import (
     EXACT_COPY,
     GOOD,
@@ -29,7 +30,7 @@ from tests.skin_synth.synthesis.conftest import (
     STEPS,
 )
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.records.reader import fingerprint, read_info, read_records
+from tfrecords_tools.records.reader import read_info, read_records
 from tfrecords_tools.records.schema import parse_record
 from tfrecords_tools.records.writer import write_dataset
 
@@ -306,13 +307,13 @@ def test_classes_above_the_target_keep_all_they_have(tiny_run, phantom_data, tmp
 
 
 def test_another_data_set_is_refused(tiny_run, balanced, tmp_path):
-    with pytest.raises(InputError, match="give the one it was trained on"):
+    with pytest.raises(InputError, match="give the data set that it was trained on"):
         balance(tiny_run, balanced, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_balanced_data_set_is_not_balanced_again(painter, balanced, tmp_path):
-    second = dataclasses.replace(painter, data_fingerprint=fingerprint(balanced))
+    second = dataclasses.replace(painter, origin=make_origin(balanced))
     count = read_info(painter.data_dir).splits["train"].num_records
     with pytest.raises(InputError, match=rf"synthetic images already \(training record {count} is"):
         balance(second, balanced, tmp_path / "out")
@@ -362,7 +363,7 @@ def test_limits_need_held_out_images(painter, phantom_data, tmp_path, monkeypatc
         image_shape=info.image_shape,
         splits={"train": read_records(phantom_data, "train")},
     )
-    alone = dataclasses.replace(painter, data_fingerprint=fingerprint(training_only))
+    alone = dataclasses.replace(painter, origin=make_origin(training_only))
     with pytest.raises(InputError, match="neither a validation nor a test split"):
         balance(alone, training_only, tmp_path / "out", target=TARGET)
     assert list(tmp_path.iterdir()) == [training_only]

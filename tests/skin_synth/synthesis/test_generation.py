@@ -46,7 +46,7 @@ def test_an_image_is_made_again_from_its_row(folder, tiny_run):
         with Image.open(folder / f"{row['seed']}.png") as image:
             np.testing.assert_array_equal(np.asarray(image), again)
         assert pixels_sha256(again) == row["pixels_sha256"]
-        assert row["checkpoint_hash"] == tiny_run.checkpoint_hash
+        assert row["checkpoint_hash"] == tiny_run.origin.checkpoint_hash
 
 
 def test_the_nearest_training_image_is_the_nearest(folder, tiny_run, phantom_data):

@@ -39,7 +39,7 @@ except InputError as error:
 except Stopped as stop:
     print(f"stopped: {stop}", file=sys.stderr)
     sys.exit(128 + stop.signal)
-print("done", run.images_seen, run.checkpoint_hash, flush=True)
+print("done", run.origin.images_seen, run.origin.checkpoint_hash, flush=True)
 """
 PATIENCE = 300
 """Seconds in which a process must end that has nothing left to do."""

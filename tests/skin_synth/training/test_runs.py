@@ -78,16 +78,16 @@ def test_weights_hash_sees_values_shapes_and_order():
 
 def test_a_loaded_run_paints_what_the_trained_one_painted(tiny_run):
     again = load_run(tiny_run.directory)
-    assert again.checkpoint_hash == tiny_run.checkpoint_hash
-    assert again.images_seen == tiny_run.images_seen >= 2_000
+    assert again.origin.checkpoint_hash == tiny_run.origin.checkpoint_hash
+    assert again.origin.images_seen == tiny_run.origin.images_seen >= 2_000
     np.testing.assert_array_equal(again.generate([0, 6], [1, 2]), tiny_run.generate([0, 6], [1, 2]))
 
 
 def test_a_run_knows_what_it_was_trained_on(tiny_run, phantom_data):
-    assert tiny_run.data_name == "phantoms"
+    assert tiny_run.origin.data_name == "phantoms"
     assert tiny_run.data_dir == phantom_data
-    assert len(tiny_run.data_fingerprint) == 64
-    assert tiny_run.preset_name == "tiny-32"
+    assert len(tiny_run.origin.data_fingerprint) == 64
+    assert tiny_run.origin.preset_name == "tiny-32"
     assert tiny_run.image_size == 32
     assert len(tiny_run.class_names) == 7
 
@@ -263,7 +263,7 @@ def test_reading_a_run_falls_back_too_and_moves_nothing(tiny_run, tmp_path, caps
     copy = RunDirectory(shutil.copytree(tiny_run.directory, tmp_path / "run"))
     flip(copy.checkpoints()[-1])
     before = sorted(copy.path.rglob("*"))
-    assert load_run(copy.path).images_seen < tiny_run.images_seen
+    assert load_run(copy.path).origin.images_seen < tiny_run.origin.images_seen
     assert "is damaged (its checksum does not fit)" in capsys.readouterr().err
     assert sorted(copy.path.rglob("*")) == before
 

@@ -165,7 +165,7 @@ def test_a_signal_ends_training_with_a_checkpoint_and_a_line(
     assert driver.exit_code() == 128 + number
     said = driver.errors.read_text().strip().splitlines()[-1]
     whole, _ = undisturbed
-    seen = load_run(run).images_seen
+    seen = load_run(run).origin.images_seen
     assert 0 < seen < IMAGES
     assert said == (
         f"skin-synth: stopped by {number.name} at {seen:,} images, checkpoint written; "

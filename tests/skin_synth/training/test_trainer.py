@@ -63,7 +63,7 @@ def test_in_pieces_equals_in_one_go(tiny_run, tiny_preset, phantom_data, tmp_pat
 def test_a_finished_run_is_left_as_it_is(tiny_run, phantom_data):
     before = sorted(path.name for path in (tiny_run.directory / "checkpoints").iterdir())
     again = training.train(phantom_data, tiny_run.directory, images=2_000)
-    assert again.checkpoint_hash == tiny_run.checkpoint_hash
+    assert again.origin.checkpoint_hash == tiny_run.origin.checkpoint_hash
     assert sorted(p.name for p in (tiny_run.directory / "checkpoints").iterdir()) == before
 
 
@@ -71,8 +71,8 @@ def test_minutes_stop_a_run_and_leave_a_checkpoint(tiny_preset, phantom_data, tm
     run = training.train(
         phantom_data, tmp_path / "run", preset=tiny_preset.name, images=10**9, minutes=0.02
     )
-    assert 0 < run.images_seen < 10**6
-    assert load_run(tmp_path / "run").images_seen == run.images_seen
+    assert 0 < run.origin.images_seen < 10**6
+    assert load_run(tmp_path / "run").origin.images_seen == run.origin.images_seen
 
 
 def test_another_data_set_is_refused(tiny_run, phantom_folder, tmp_path):
@@ -90,10 +90,10 @@ def test_another_data_set_is_refused(tiny_run, phantom_folder, tmp_path):
         size=32,
         seed=1,
     )
-    before = tiny_run.checkpoint_hash
+    before = tiny_run.origin.checkpoint_hash
     with pytest.raises(InputError, match=r"trained on data set 'phantoms' with fingerprint"):
         training.train(other, tiny_run.directory, images=10_000)
-    assert load_run(tiny_run.directory).checkpoint_hash == before
+    assert load_run(tiny_run.directory).origin.checkpoint_hash == before
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_a_run_may_have_a_schedule_of_its_own_and_ends_with_it(tiny_preset, phan
     assert run.gan.preset == dataclasses.replace(
         tiny_preset, schedule_images=asked["schedule_images"]
     )
-    assert run.images_seen == asked["schedule_images"]
+    assert run.origin.images_seen == asked["schedule_images"]
     assert float(run.gan.now().learning_rate) == pytest.approx(tiny_preset.learning_rate.end)
     # Whoever goes on need not repeat it.
     again = training.train(phantom_data, tmp_path / "run")
-    assert again.images_seen == asked["schedule_images"]
+    assert again.origin.images_seen == asked["schedule_images"]
 
 
 def test_a_schedule_fits_the_time_and_is_kept(tiny_preset, phantom_data, tmp_path, monkeypatch):
@@ -159,12 +159,12 @@ def test_a_schedule_fits_the_time_and_is_kept(tiny_preset, phantom_data, tmp_pat
     fitting = int(10 * forecast.SHARE_OF_STEPS) * batch
     run = train(images=more)
     assert run.gan.preset == dataclasses.replace(tiny_preset, schedule_images=fitting)
-    assert run.images_seen == fitting
+    assert run.origin.images_seen == fitting
     assert any(f"a schedule of {fitting} images" in line for line in news)
     # The same command on a machine that is faster now goes on with what was chosen.
     monkeypatch.setattr(forecast, "measure_speed", lambda *args: 1e6)
     again = train(images=more)
-    assert (again.gan.preset, again.images_seen) == (run.gan.preset, fitting)
+    assert (again.gan.preset, again.origin.images_seen) == (run.gan.preset, fitting)
 
 
 def test_a_schedule_that_fits_the_time_is_no_longer_than_the_run(
@@ -173,7 +173,7 @@ def test_a_schedule_that_fits_the_time_is_no_longer_than_the_run(
     batch = tiny_preset.batch_size
     asked = {"preset": tiny_preset.name, "schedule_minutes": 60.0, "images": 2 * batch}
     run = training.train(phantom_data, tmp_path / "run", **asked)
-    assert run.gan.preset.schedule_images == run.images_seen == 2 * batch
+    assert run.gan.preset.schedule_images == run.origin.images_seen == 2 * batch
 
 
 def test_a_schedule_has_one_length(phantom_data, tmp_path):

@@ -197,15 +197,15 @@ def test_a_run_tells_where_it_started_and_resumes_without_the_other(
     whole = train(phantom_data, tmp_path / "whole", images=24, **options)
     pieces = train(phantom_data, tmp_path / "pieces", images=8, **options)
     origin = json.loads((tmp_path / "whole" / "config.json").read_text())["init_from"]
-    assert origin["run_id"] == source.run_id
-    assert origin["checkpoint_hash"] == source.checkpoint_hash
+    assert origin["run_id"] == source.origin.run_id
+    assert origin["checkpoint_hash"] == source.origin.checkpoint_hash
     assert whole.config.preset == tiny_preset
     # The other run may be gone by now.
     path = tmp_path / "pieces" / "config.json"
     path.write_text(path.read_text().replace(str(source.directory), "/gone"))
     pieces = train(phantom_data, tmp_path / "pieces", images=24)
-    assert pieces.run_id == whole.run_id
-    assert pieces.checkpoint_hash == whole.checkpoint_hash
+    assert pieces.origin.run_id == whole.origin.run_id
+    assert pieces.origin.checkpoint_hash == whole.origin.checkpoint_hash
     with pytest.raises(InputError, match="was started with --init_from"):
         train(phantom_data, tmp_path / "whole", images=32, init_from=tmp_path)
     with pytest.raises(InputError, match="was started from fresh weights"):
@@ -219,11 +219,11 @@ def test_a_start_that_was_killed_needs_the_same_checkpoint(source, phantom_data,
     for path in directory.checkpoints():
         path.unlink()
     again = train(phantom_data, tmp_path / "run", images=8)
-    assert again.checkpoint_hash == started.checkpoint_hash
+    assert again.origin.checkpoint_hash == started.origin.checkpoint_hash
     for path in directory.checkpoints():
         path.unlink()
     file = directory.path / "config.json"
-    file.write_text(file.read_text().replace(source.checkpoint_hash, "0" * 64))
+    file.write_text(file.read_text().replace(source.origin.checkpoint_hash, "0" * 64))
     with pytest.raises(InputError, match="has gone on from"):
         train(phantom_data, tmp_path / "run", images=8)
 

@@ -20,7 +20,7 @@ def test_run_data_features_and_software(make_run, large_phantom_data, trained):
         "preset": "derm-32",
         "image_size": 32,
     }
-    assert found["data"]["fingerprint"] == run.data_fingerprint
+    assert found["data"]["fingerprint"] == run.origin.data_fingerprint
     assert found["data"]["splits"].keys() == {"train", "validation", "test"}
     assert sum(found["data"]["splits"].values()) == 7 * 60
     assert found["features"]["sha256"] == trained.weights_hash

@@ -12,6 +12,7 @@ from PIL import Image
 
 from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation.report.reader_study import gather_items, write_reader_study
+from tests.origins import make_origin
 from tfrecords_tools.errors import InputError
 
 
@@ -104,8 +105,8 @@ def test_a_class_with_few_real_images_has_as_few_synthetic_ones(make_run, large_
 def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path):
     with pytest.raises(InputError, match="per_class must be 1 or more, got 0"):
         write_reader_study(make_run(), large_phantom_data, tmp_path / "out", per_class=0)
-    run = dataclasses.replace(make_run(), data_fingerprint="f" * 64)
-    with pytest.raises(InputError, match="give the data set that the run was trained on"):
+    run = dataclasses.replace(make_run(), origin=make_origin())
+    with pytest.raises(InputError, match="give the data set that it was trained on"):
         write_reader_study(run, large_phantom_data, tmp_path / "out")
     assert not list(tmp_path.iterdir())
 

@@ -260,7 +260,7 @@ def test_steps_follow_the_size_of_the_data(images, steps):
 
 
 def test_a_run_is_studied_on_its_own_data_set(tiny_run, phantom_data, large_phantom_data):
-    with pytest.raises(InputError, match="was trained on another data set than"):
+    with pytest.raises(InputError, match="give the data set that it was trained on"):
         study(tiny_run, large_phantom_data)
     with pytest.raises(InputError, match="unknown features 'vgg'"):
         study(tiny_run, phantom_data, features="vgg")

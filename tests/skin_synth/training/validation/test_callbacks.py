@@ -81,8 +81,8 @@ def test_the_best_checkpoint_is_that_of_the_lowest_mean(validated):
     assert best.images_seen == min(means, key=means.get)
     assert best.mean_kid == min(means.values())
     loaded = load_run(run.directory, "best")
-    assert loaded.images_seen == best.images_seen
-    assert load_run(run.directory).images_seen == 2_000
+    assert loaded.origin.images_seen == best.images_seen
+    assert load_run(run.directory).origin.images_seen == 2_000
 
 
 def test_picture_classifier_and_features_are_kept(validated):
