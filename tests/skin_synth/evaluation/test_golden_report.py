@@ -1,0 +1,127 @@
+"""A whole report of a faulty generator has the keys, figures and sentences of the golden one.
+
+No network is trained: an extractor and a judge in closed form give the same figures on any CPU.
+"""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skin_synth.evaluation import evaluate, evaluator
+from skin_synth.evaluation.features.classifier import Classifier
+from tests.skin_synth.evaluation.conftest import SIZE, fresh_phantom
+
+GOLDEN = Path(__file__).with_name("golden")
+NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
+
+
+class Profiles:
+    """Stands for a network: features are colours in eight rings, logits a least squares fit."""
+
+    input_shape = (None, SIZE, SIZE, 3)
+    output_shape = (None, 7), (None, 48)
+
+    def __init__(self, train):
+        self.weights = np.linalg.lstsq(self.features(train.images), np.eye(7)[train.labels])[0]
+
+    def features(self, images):
+        y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+        ring = np.minimum(np.hypot(x, y) // 2, 7)
+        inside = [images[:, ring == number].astype(float) for number in range(8)]
+        return np.concatenate(
+            [
+                part
+                for pixels in inside
+                for part in (pixels.mean(axis=1) / 64 - 2, pixels.std(axis=1) / 16)
+            ],
+            axis=1,
+        ).astype(np.float32)
+
+    def predict_on_batch(self, images):
+        features = self.features(images)
+        return features @ self.weights, features
+
+    def get_weights(self):
+        return [self.weights]
+
+
+def faulty(label, seed):
+    """Dark images, three images of one class, and one class that shows another one."""
+    if label == "ring":
+        return fresh_phantom(label, seed % 3)
+    image = fresh_phantom("disc" if label == "star" else label, seed)
+    return (0.75 * image).astype(np.uint8)
+
+
+class Text(html.parser.HTMLParser):
+    """Collects the words of a page, without those of styles and pictures."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.words, self.hidden = [], 0
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.hidden += tag in ("style", "svg")
+
+    def handle_endtag(self, tag):
+        self.hidden -= tag in ("style", "svg")
+
+    def handle_data(self, data):
+        if not self.hidden:
+            self.words += data.split()
+
+
+@pytest.fixture(scope="module")
+def report(make_run, large_phantom_data, tmp_path_factory):
+    def trained(train, *, seed, steps):
+        return Classifier(Profiles(train), train.class_names, seed, steps)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluator, "train_classifier", trained)
+        out = tmp_path_factory.mktemp("golden") / "report"
+        return evaluate(make_run(faulty), large_phantom_data, out, seed=2, seeds=2, steps=5).path
+
+
+def stable(text):
+    """Without versions and hashes."""
+    text = re.sub(r"\b[0-9a-f]{64}\b", "HASH", text)
+    return re.sub(r"(software|python) .* What it is for", r"\1 What it is for", text)
+
+
+def assert_same(found, expected, place="report"):
+    if isinstance(expected, dict):
+        assert list(found) == list(expected), place
+        for name in expected:
+            assert_same(found[name], expected[name], f"{place}.{name}")
+    elif isinstance(expected, list):
+        assert len(found) == len(expected), place
+        for number, value in enumerate(expected):
+            assert_same(found[number], value, f"{place}[{number}]")
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-7), place
+    else:
+        assert (type(found), found) == (type(expected), expected), place
+
+
+def test_the_figures_are_those_of_the_golden_report(report):
+    found = json.loads(stable((report / "report.json").read_text("utf-8")))
+    found["software"] = sorted(found["software"])
+    assert_same(found, json.loads((GOLDEN / "report.json").read_text("utf-8")))
+
+
+def test_the_page_says_what_the_golden_one_says(report):
+    found = stable(" ".join(Text((report / "report.html").read_text("utf-8")).words))
+    expected = (GOLDEN / "report.txt").read_text("utf-8").replace("\n", " ").strip()
+    assert NUMBER.sub("#", found) == NUMBER.sub("#", expected)
+    numbers, golden = (
+        [float(number.replace(",", "")) for number in NUMBER.findall(text)]
+        for text in (found, expected)
+    )
+    assert numbers == pytest.approx(golden, rel=0.02, abs=1e-3)
