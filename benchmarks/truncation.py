@@ -20,7 +20,7 @@ import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.features.extractors import mobilenet
-from skin_synth.evaluation.image_sets import choose_floor
+from skin_synth.evaluation.image_sets import choose_real_baseline
 from skin_synth.evaluation.metrics.fidelity import kernel_distance
 from skin_synth.evaluation.metrics.manifold import compare
 from skin_synth.training.checkpoints import CHOICES, LAST
@@ -45,7 +45,7 @@ def main() -> None:
     rng = np.random.default_rng(options.seed)
     test = part(load_split(options.data, "test"), options.images, rng)
     train, held_out = (load_split(options.data, split) for split in ("train", "validation"))
-    floor, _ = choose_floor(train, held_out, test, rng)
+    floor, _ = choose_real_baseline(train, held_out, test, rng)
     seeds = rng.integers(0, 2**62, len(test))
     real = extractor(test.images)
     print(f"{run.origin.images_seen:,} images seen, N = {len(test):,}, seed {options.seed}")

@@ -35,7 +35,7 @@ from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier, train_classifier
 from skin_synth.evaluation.features.extractors import Extractor, of_classifier
-from skin_synth.evaluation.image_sets import Material
+from skin_synth.evaluation.image_sets import ImageSets
 from skin_synth.evaluation.measurements import Examination
 from skin_synth.evaluation.verdict.verdict import judge_all
 from skin_synth.phantoms import render
@@ -187,8 +187,8 @@ class Trial:
             train = dataclasses.replace(
                 train, groups=(*test.groups[:leaked], *train.groups[leaked:])
             )
-        material = Material(train, test, floor, len(floor), images, LABELS)
-        exam = Examination(material, extractor, judge, [], Cache(None), self.seed)
+        sets = ImageSets(train, test, floor, len(floor), images, LABELS)
+        exam = Examination(sets, extractor, judge, [], Cache(None), self.seed)
         found = judge_all(
             {
                 "data": {"class_names": list(MODES)},

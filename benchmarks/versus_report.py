@@ -34,7 +34,7 @@ from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache, content_hash
 from skin_synth.evaluation.features.classifier import Classifier, default_steps, train_classifier
 from skin_synth.evaluation.features.extractors import Extractor, mobilenet, of_classifier
-from skin_synth.evaluation.image_sets import choose_floor
+from skin_synth.evaluation.image_sets import choose_real_baseline
 from skin_synth.evaluation.metrics import copies
 from skin_synth.evaluation.metrics.manifold import coverage
 from skin_synth.evaluation.metrics.nearest import Gallery, nearest
@@ -101,7 +101,7 @@ def report(
 def _reference(data: str | os.PathLike[str]) -> Reference:
     train, test = load_split(data, "train"), load_split(data, "test")
     held_out = load_split(data, "validation") if "validation" in read_info(data).splits else None
-    floor, _ = choose_floor(train, held_out, test, np.random.default_rng(FLOOR_SEED))
+    floor, _ = choose_real_baseline(train, held_out, test, np.random.default_rng(FLOOR_SEED))
     return Reference(train, test, floor)
 
 

@@ -17,7 +17,7 @@ from skin_synth.evaluation.features.classifier import (
     restored,
     train_classifier,
 )
-from skin_synth.evaluation.image_sets import Material, gather, paint
+from skin_synth.evaluation.image_sets import ImageSets, generate_images, load_image_sets
 from skin_synth.evaluation.measurements import Examination
 from skin_synth.evaluation.report import provenance
 from skin_synth.evaluation.report.plots import appearance_plot, forest_plot
@@ -64,7 +64,7 @@ def evaluate(
         features: what images are compared by: classifier, mobilenet, inception, or the file of a
             saved Keras model.
         weights: weights file of mobilenet or inception.
-        seed: of the synthetic images, the floor and the classifiers, below 2**62.
+        seed: of the synthetic images, the real baseline and the classifiers, below 2**62.
         seeds: sets of synthetic images over which the Fréchet distance is spread, 1 or more.
         steps: training steps of each classifier; None: as many as the training split needs.
         cache: directory of intermediate results; None: `OUT.cache` beside the report.
@@ -101,24 +101,24 @@ def evaluate(
             usefulness.check_request(data_dir, seeds=trainings, ratios=shares)
         given = extractors.given(features, weights)
         with Progress(total=STAGES + utility, unit="stages", description="evaluate") as progress:
-            material = gather(run, data_dir, seed=seed, cache=kept)
-            asked = material.asked[material.matched()]
+            sets = load_image_sets(run, data_dir, seed=seed, cache=kept)
+            requested_labels = sets.requested_labels[sets.matched()]
             others = [
-                paint(run, asked, seed=seed, number=number, cache=kept)
+                generate_images(run, requested_labels, seed=seed, number=number, cache=kept)
                 for number in range(1, seeds)
             ]
             progress.update()
             extractor = given or extractors.of_classifier(
-                cached_classifier(material, 2 * seed, steps, kept)
+                cached_classifier(sets, 2 * seed, steps, kept)
             )
             progress.update()
-            judge = cached_classifier(material, 2 * seed + 1, steps, kept)
+            judge = cached_classifier(sets, 2 * seed + 1, steps, kept)
             progress.update()
-            exam = Examination(material, extractor, judge, others, kept, seed)
+            exam = Examination(sets, extractor, judge, others, kept, seed)
             results: dict[str, Any] = {
                 "schema_version": SCHEMA_VERSION,
                 **provenance.describe(run, data_dir, extractor, seed=seed),
-                "images": _counts(material),
+                "images": _counts(sets),
                 "fidelity": exam.fidelity(),
             }
             progress.update()
@@ -145,10 +145,10 @@ def evaluate(
             results["verdict"] = judge_all(results)
             results["summary"] = summary(results)
             pictures = Pictures(
-                real=material.test,
-                synthetic=material.synthetic,
-                asked=material.asked,
-                train=material.train.images,
+                real=sets.test,
+                synthetic=sets.synthetic,
+                requested_labels=sets.requested_labels,
+                train=sets.train.images,
                 nearest=exam.nearest.index[:, 0],
                 distance=exam.nearest.distance[:, 0],
                 held_out_distance=exam.held_out.distance[:, 0],
@@ -160,16 +160,16 @@ def evaluate(
     return Report(results, Path(out_dir))
 
 
-def cached_classifier(material: Material, seed: int, steps: int | None, cache: Cache) -> Classifier:
+def cached_classifier(sets: ImageSets, seed: int, steps: int | None, cache: Cache) -> Classifier:
     """The classifier of the training images, trained once for each seed.
 
     Args:
-        material: the images.
+        sets: the images.
         seed: of weights and batches.
         steps: of training; None: as many as the images need.
         cache: keeps the weights.
     """
-    train = material.train
+    train = sets.train
     steps = default_steps(len(train)) if steps is None else steps
     fresh: list[Classifier] = []
 
@@ -190,10 +190,10 @@ def cached_classifier(material: Material, seed: int, steps: int | None, cache: C
 def _plots(exam: Examination, results: dict[str, Any]) -> dict[str, bytes]:
     """Plots that lie beside the report, by file name."""
     real, _, synthetic = exam.appearances
-    material = exam.material
+    sets = exam.sets
     found = {
         "appearance.png": appearance_plot(
-            real, material.test.labels, synthetic, material.asked, exam.class_names
+            real, sets.test.labels, synthetic, sets.requested_labels, exam.class_names
         )
     }
     if "utility" in results:
@@ -201,13 +201,15 @@ def _plots(exam: Examination, results: dict[str, Any]) -> dict[str, bytes]:
     return found
 
 
-def _counts(material: Material) -> dict[str, Any]:
-    in_two = set(material.test.groups) & set(material.train.groups)
+def _counts(sets: ImageSets) -> dict[str, Any]:
+    in_two = set(sets.test.groups) & set(sets.train.groups)
     return {
-        "train": material.train.class_counts.tolist(),
-        "test": material.test.class_counts.tolist(),
-        "floor": material.floor.class_counts.tolist(),
-        "floor_held_out": material.floor_held_out,
-        "synthetic": np.bincount(material.asked, minlength=len(material.test.class_names)).tolist(),
+        "train": sets.train.class_counts.tolist(),
+        "test": sets.test.class_counts.tolist(),
+        "floor": sets.real_baseline.class_counts.tolist(),
+        "floor_held_out": sets.real_baseline_held_out,
+        "synthetic": np.bincount(
+            sets.requested_labels, minlength=len(sets.test.class_names)
+        ).tolist(),
         "groups_in_train_and_test": len(in_two),
     }

@@ -1,4 +1,4 @@
-"""All images of a comparison: real ones to learn from, to compare with, and synthetic ones."""
+"""The images of one comparison: real ones to learn from, to compare with, and synthetic ones."""
 
 from __future__ import annotations
 
@@ -14,141 +14,151 @@ from skin_synth.generator import ImageGenerator
 from tfrecords_tools.records.reader import read_info
 
 FEWEST_SYNTHETIC = 20
-"""Synthetic images of a class that class faithfulness is judged by, at least."""
-PAINT, FLOOR = range(2)
-"""What random numbers are for: keeps the streams of one seed apart."""
+"""Least number of synthetic images of a class: class faithfulness is measured on them."""
+GENERATION_STREAM, BASELINE_STREAM = range(2)
+"""Purposes of random numbers: keep the streams of one seed apart."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Material:
-    """All images of a comparison.
+class ImageSets:
+    """The images of one comparison.
 
     Attributes:
-        train: real, what the generator learnt from.
-        test: real, other lesions: the reference.
-        floor: real, other lesions than the reference's, about as many of each class.
-        floor_held_out: how many of `floor` are from the validation split.
+        train: real images that the generator learnt from.
+        test: real images of other lesions: the reference.
+        real_baseline: real images of lesions that the reference does not have, about as many of
+            each class. Their distance from the reference is what a perfect generator reaches.
+        real_baseline_held_out: how many images of `real_baseline` are from the validation split.
         synthetic: uint8[n, side, side, 3], at least as many of each class as the reference has.
-        asked: int64[n], the label that each synthetic image was painted for.
+        requested_labels: int64[n], the label that each synthetic image was generated for.
     """
 
     train: LabelledImages
     test: LabelledImages
-    floor: LabelledImages
-    floor_held_out: int
+    real_baseline: LabelledImages
+    real_baseline_held_out: int
     synthetic: np.ndarray
-    asked: np.ndarray
+    requested_labels: np.ndarray
 
     @property
-    def from_held_out(self) -> np.ndarray:
-        """Which images of the floor are not from the training split: bool[n]."""
-        return ~np.isin(self.floor.image_ids, self.train.image_ids)
+    def held_out_baseline(self) -> np.ndarray:
+        """Which images of the real baseline are not from the training split: bool[n]."""
+        return ~np.isin(self.real_baseline.image_ids, self.train.image_ids)
 
     @property
     def independent(self) -> np.ndarray:
-        """Rows of the reference, one of each lesion: what tests take for independent."""
+        """Rows of the reference, one of each lesion, because tests assume independence."""
         return one_of_each(self.test.groups)
 
     def matched(self, reference: np.ndarray | None = None) -> np.ndarray:
-        """Indices of synthetic images, as many of each class as the reference has.
+        """Returns rows of synthetic images, as many of each class as the reference has.
 
         Args:
             reference: labels of the reference, int[n]; None: those of the test split.
         """
         labels = self.test.labels if reference is None else reference
         counts = np.bincount(labels, minlength=len(self.test.class_names))
-        return np.concatenate(
-            [np.flatnonzero(self.asked == label)[:count] for label, count in enumerate(counts)]
-        )
+        return first_of_each_class(self.requested_labels, counts)
 
 
-def gather(
-    run: ImageGenerator, data_dir: str | os.PathLike[str], *, seed: int, cache: Cache | None = None
-) -> Material:
-    """Reads the real images and paints the synthetic ones.
+def first_of_each_class(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns the first rows of each class: int64[n].
 
     Args:
-        run: what paints.
+        labels: int[m].
+        counts: int[classes], how many rows of each class, if it has as many.
+    """
+    return np.concatenate(
+        [np.flatnonzero(labels == label)[:count] for label, count in enumerate(counts)]
+    )
+
+
+def load_image_sets(
+    run: ImageGenerator, data_dir: str | os.PathLike[str], *, seed: int, cache: Cache | None = None
+) -> ImageSets:
+    """Reads the real images and generates the synthetic ones.
+
+    Args:
+        run: the generator.
         data_dir: the data set that it was trained on.
-        seed: of the synthetic images and of the choice of the floor.
-        cache: keeps the synthetic images; None paints them anew.
+        seed: of the synthetic images and of the choice of the real baseline.
+        cache: keeps the synthetic images; None generates them anew.
     """
     train, test = load_split(data_dir, "train"), load_split(data_dir, "test")
     held_out = None
     if "validation" in read_info(data_dir).splits:
         held_out = load_split(data_dir, "validation")
-    floor, floor_held_out = choose_floor(
-        train, held_out, test, np.random.default_rng([seed, FLOOR])
+    baseline, baseline_held_out = choose_real_baseline(
+        train, held_out, test, np.random.default_rng([seed, BASELINE_STREAM])
     )
     counts = np.maximum(test.class_counts, FEWEST_SYNTHETIC)
-    asked = np.repeat(np.arange(len(counts)), counts)
-    synthetic = paint(run, asked, seed=seed, cache=cache)
-    return Material(train, test, floor, floor_held_out, synthetic, asked)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    synthetic = generate_images(run, labels, seed=seed, cache=cache)
+    return ImageSets(train, test, baseline, baseline_held_out, synthetic, labels)
 
 
-def paint(
+def generate_images(
     run: ImageGenerator,
-    asked: np.ndarray,
+    labels: np.ndarray,
     *,
     seed: int,
     number: int = 0,
     cache: Cache | None = None,
 ) -> np.ndarray:
-    """Synthetic images of given labels.
+    """Generates images of given labels: uint8[n, side, side, 3].
 
     Args:
-        run: what paints.
-        asked: int64[n], labels.
+        run: the generator.
+        labels: int64[n].
         seed: of the evaluation.
-        number: of the set of images, for several sets of one evaluation.
-        cache: keeps the images; None paints them anew.
-
-    Returns:
-        uint8[n, side, side, 3].
+        number: of the set of images, if one evaluation has several.
+        cache: keeps the images; None generates them anew.
     """
-    stream = [seed, PAINT, number] if number else [seed, PAINT]
-    seeds = np.random.default_rng(stream).integers(0, 2**63 - 1, len(asked))
+    stream = [seed, GENERATION_STREAM, number] if number else [seed, GENERATION_STREAM]
+    seeds = np.random.default_rng(stream).integers(0, 2**63 - 1, len(labels))
 
-    def painted() -> dict[str, np.ndarray]:
-        return {"images": run.generate(asked, seeds, truncation=1.0)}
+    def generate() -> dict[str, np.ndarray]:
+        return {"images": run.generate(labels, seeds, truncation=1.0)}
 
     if cache is None:
-        return painted()["images"]
-    parts = (run.origin.run_id, run.origin.checkpoint_hash, content_hash(asked, seeds))
-    return cache.arrays("painted", parts, painted)["images"]
+        return generate()["images"]
+    parts = (run.origin.run_id, run.origin.checkpoint_hash, content_hash(labels, seeds))
+    return cache.arrays("painted", parts, generate)["images"]
 
 
-def choose_floor(
+def choose_real_baseline(
     train: LabelledImages,
     held_out: LabelledImages | None,
     test: LabelledImages,
     rng: np.random.Generator,
 ) -> tuple[LabelledImages, int]:
-    """As many real images of each class as `test` has, held-out ones first, of other groups."""
-    sources = [split for split in (held_out, train) if split is not None]
-    labels = np.concatenate([split.labels for split in sources])
-    image_ids = [name for split in sources for name in split.image_ids]
-    groups = [name for split in sources for name in split.groups]
-    later = np.repeat(np.arange(len(sources)), [len(split) for split in sources])
-    other = ~np.isin(groups, test.groups)
-    order = np.lexsort([rng.permutation(len(labels)), later])
-    chosen = np.concatenate(
-        [
-            [row for row in order if labels[row] == label and other[row]][:count]
-            for label, count in enumerate(test.class_counts)
-        ]
-    ).astype(int)
-    # Of the chosen ones alone: together the splits are as large as all that was read.
+    """Chooses as many real images of each class as `test` has, of groups that `test` lacks.
+
+    Images of `held_out` come first.
+
+    Returns:
+        The images, and how many of them are from `held_out`.
+    """
+    splits = [split for split in (held_out, train) if split is not None]
+    labels = np.concatenate([split.labels for split in splits])
+    image_ids = [name for split in splits for name in split.image_ids]
+    groups = [name for split in splits for name in split.groups]
+    split_of_row = np.repeat(np.arange(len(splits)), [len(split) for split in splits])
+    allowed = ~np.isin(groups, test.groups)
+    order = np.lexsort([rng.permutation(len(labels)), split_of_row])
+    order = order[allowed[order]]
+    chosen = order[first_of_each_class(labels[order], test.class_counts)]
+    # Only the chosen images are copied: the splits together may be as large as the memory.
     images = np.empty((len(chosen), *test.images.shape[1:]), np.uint8)
-    starts = np.cumsum([0, *(len(split) for split in sources)])
-    for number, split in enumerate(sources):
-        mine = later[chosen] == number
-        images[mine] = split.images[chosen[mine] - starts[number]]
-    floor = LabelledImages(
+    starts = np.cumsum([0, *(len(split) for split in splits)])
+    for number, split in enumerate(splits):
+        of_split = split_of_row[chosen] == number
+        images[of_split] = split.images[chosen[of_split] - starts[number]]
+    baseline = LabelledImages(
         images,
         labels[chosen],
         tuple(image_ids[row] for row in chosen),
         tuple(groups[row] for row in chosen),
         test.class_names,
     )
-    return floor, int((later[chosen] == 0).sum()) if held_out is not None else 0
+    return baseline, int((split_of_row[chosen] == 0).sum()) if held_out is not None else 0

@@ -1,4 +1,4 @@
-"""All that is measured on one material, stage by stage; slow stages come from the cache."""
+"""All that is measured on one comparison, stage by stage; slow stages come from the cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from skin_synth.evaluation.cache import Cache, content_hash
 from skin_synth.evaluation.features.classifier import Classifier, confusion, faithfulness
 from skin_synth.evaluation.features.extractors import Extractor
-from skin_synth.evaluation.image_sets import Material
+from skin_synth.evaluation.image_sets import ImageSets
 from skin_synth.evaluation.metrics import copies, manifold
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance, measure
 from skin_synth.evaluation.metrics.comparison import (
@@ -44,10 +44,10 @@ LEFT_OUT, TURNED, VARIETY, DIFFERENCE, PROFILES = range(10, 15)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Examination:
-    """Measures one material.
+    """Measures the images of one comparison.
 
     Attributes:
-        material: the images.
+        sets: the images.
         extractor: what images are compared by.
         judge: a classifier that shares no seed with the extractor.
         others: further sets of synthetic images, uint8[n, side, side, 3] each, as many of each
@@ -56,7 +56,7 @@ class Examination:
         seed: of choices and permutations.
     """
 
-    material: Material
+    sets: ImageSets
     extractor: Extractor
     judge: Classifier
     others: Sequence[np.ndarray]
@@ -75,30 +75,32 @@ class Examination:
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes, in the order of their labels."""
-        return self.material.test.class_names
+        return self.sets.test.class_names
 
     @functools.cached_property
     def real(self) -> Rows:
         """Of held-out real images, the reference."""
-        return Rows(self.features(self.material.test.images), self.material.test.labels)
+        return Rows(self.features(self.sets.test.images), self.sets.test.labels)
 
     @functools.cached_property
-    def floor(self) -> Rows:
-        """Of the other real images."""
-        return Rows(self.features(self.material.floor.images), self.material.floor.labels)
+    def real_baseline(self) -> Rows:
+        """Features of the real baseline."""
+        return Rows(self.features(self.sets.real_baseline.images), self.sets.real_baseline.labels)
 
     @functools.cached_property
     def synthetic(self) -> Rows:
         """Of all synthetic images."""
-        return Rows(self.features(self.material.synthetic), self.material.asked)
+        return Rows(self.features(self.sets.synthetic), self.sets.requested_labels)
 
     def fidelity(self) -> dict[str, Any]:
         """Distances and neighbours, see `comparison.compare_features`."""
-        matched = self.material.matched()
-        asked = self.material.asked[matched]
-        fakes = [Rows(self.synthetic.features[matched], asked)]
-        fakes += [Rows(self.features(images), asked) for images in self.others]
-        return compare_features(self.extractor, self.class_names, self.real, self.floor, fakes)
+        matched = self.sets.matched()
+        requested_labels = self.sets.requested_labels[matched]
+        fakes = [Rows(self.synthetic.features[matched], requested_labels)]
+        fakes += [Rows(self.features(images), requested_labels) for images in self.others]
+        return compare_features(
+            self.extractor, self.class_names, self.real, self.real_baseline, fakes
+        )
 
     def tests(self) -> dict[str, Any]:
         """Variety by two kinds of features, difference and texture, whole and per class."""
@@ -130,45 +132,53 @@ class Examination:
         self, rows: Rows, label: int | None, reference: np.ndarray | None = None
     ) -> np.ndarray:
         """Rows of synthetic images of a class; of the whole set, as many as real ones."""
-        chosen = self.material.matched(reference)
+        chosen = self.sets.matched(reference)
         return rows.features[chosen] if label is None else rows.of(label)
 
     def _variety(self, label: int | None, rng: np.random.Generator) -> Any:
-        held_out = self.material.from_held_out  # the extractor may be fitted to the others
-        floor = Rows(self.floor.features[held_out], self.floor.labels[held_out])
+        held_out = self.sets.held_out_baseline  # the extractor may be fitted to the others
+        real_baseline = Rows(
+            self.real_baseline.features[held_out], self.real_baseline.labels[held_out]
+        )
         fake = self._matched(self.synthetic, label)
-        return variety_test(self.real.of(label), fake, floor.of(label), rng, self._permutations)
+        return variety_test(
+            self.real.of(label), fake, real_baseline.of(label), rng, self._permutations
+        )
 
     def _variety_of_profiles(self, label: int | None, rng: np.random.Generator) -> Any:
-        real, floor, fake = self._profiles
+        real, real_baseline, fake = self._profiles
         return variety_test(
-            real.of(label), self._matched(fake, label), floor.of(label), rng, self._permutations
+            real.of(label),
+            self._matched(fake, label),
+            real_baseline.of(label),
+            rng,
+            self._permutations,
         )
 
     @functools.cached_property
     def _profiles(self) -> tuple[Rows, Rows, Rows]:
-        """Of real, floor and synthetic images, in standard deviations of the real ones."""
-        test, floor = self.material.test, self.material.floor
+        """Of real, baseline and synthetic images, in standard deviations of the real ones."""
+        test, real_baseline = self.sets.test, self.sets.real_baseline
         real = profiles(test.images)
         center, scale = real.mean(axis=0), np.maximum(real.std(axis=0), 1e-6)
-        fake = profiles(self.material.synthetic)
+        fake = profiles(self.sets.synthetic)
         return (
             Rows((real - center) / scale, test.labels),
-            Rows((profiles(floor.images) - center) / scale, floor.labels),
-            Rows((fake - center) / scale, self.material.asked),
+            Rows((profiles(real_baseline.images) - center) / scale, real_baseline.labels),
+            Rows((fake - center) / scale, self.sets.requested_labels),
         )
 
     def _difference(self, label: int | None, rng: np.random.Generator) -> Any:
-        rows = self.material.independent
+        rows = self.sets.independent
         real = Rows(self.real.features[rows], self.real.labels[rows])
         fake = self._matched(self.synthetic, label, real.labels)
         return difference_test(fake, real.of(label), rng, self._permutations)
 
     def _texture(self) -> dict[str, Any]:
-        test, train = self.material.test, self.material.train
-        alone, learnt_alone = self.material.independent, one_of_each(train.groups)
+        test, train = self.sets.test, self.sets.train
+        alone, learnt_alone = self.sets.independent, one_of_each(train.groups)
         detail = {
-            "synthetic": (fine_detail(self.material.synthetic), self.material.asked),
+            "synthetic": (fine_detail(self.sets.synthetic), self.sets.requested_labels),
             "test": (fine_detail(test.images[alone]), test.labels[alone]),
             "train": (fine_detail(train.images[learnt_alone]), train.labels[learnt_alone]),
         }
@@ -179,7 +189,7 @@ class Examination:
                 for value, labels in detail.values()
             )
             if label is None:
-                fake = fake[self.material.matched(test.labels[alone])]
+                fake = fake[self.sets.matched(test.labels[alone])]
             few = len(held_out) < copies.FEW_HELD_OUT and label is not None
             real = np.concatenate([held_out, learnt]) if few else held_out
             if not len(fake) or not len(real):
@@ -200,7 +210,7 @@ class Examination:
 
     @functools.cached_property
     def appearances(self) -> tuple[Appearance, Appearance, Appearance]:
-        """Measures of held-out real, other real and synthetic images."""
+        """Measures of held-out real, baseline and synthetic images."""
 
         def of(images: np.ndarray) -> Appearance:
             def measured() -> dict[str, np.ndarray]:
@@ -209,41 +219,41 @@ class Examination:
             found = self.cache.arrays("appearance", (content_hash(images),), measured)
             return Appearance(*(found[name] for name in MEASURES))
 
-        material = self.material
-        return of(material.test.images), of(material.floor.images), of(material.synthetic)
+        sets = self.sets
+        return of(sets.test.images), of(sets.real_baseline.images), of(sets.synthetic)
 
     def appearance(self) -> dict[str, Any]:
         """Skin tone, brightness, lesions, and their drift, see `drift.appearance_drift`."""
-        real, floor, synthetic = self.appearances
-        material = self.material
+        real, real_baseline, synthetic = self.appearances
+        sets = self.sets
         return appearance_drift(
             real,
-            material.test.labels,
+            sets.test.labels,
             synthetic,
-            material.asked,
-            floor,
-            material.floor.labels,
+            sets.requested_labels,
+            real_baseline,
+            sets.real_baseline.labels,
             self.class_names,
-            groups=material.test.groups,
+            groups=sets.test.groups,
             seed=self.seed,
         )
 
     def faithfulness(self) -> dict[str, Any]:
         """Class faithfulness of the synthetic images beside accuracy on held-out real ones."""
-        return judge_classes(self.judge, self.material)
+        return judge_classes(self.judge, self.sets)
 
     @functools.cached_property
     def nearest(self) -> Neighbours:
         """The nearest training images of each synthetic image, by pixels."""
-        return self._pixels(self.material.synthetic)
+        return self._pixels(self.sets.synthetic)
 
     @functools.cached_property
     def held_out(self) -> Neighbours:
         """The nearest training images of each held-out real image, by pixels."""
-        return self._pixels(self.material.test.images)
+        return self._pixels(self.sets.test.images)
 
     def _pixels(self, images: np.ndarray, groups: Sequence[str] | None = None) -> Neighbours:
-        train = self.material.train
+        train = self.sets.train
         own = None if groups is None else content_hash(np.array([*groups], dtype=np.str_))
         parts = (content_hash(images), self._train_hash, copies.NEIGHBOURS, own)
 
@@ -259,12 +269,12 @@ class Examination:
 
     @functools.cached_property
     def _gallery(self) -> Gallery:
-        return Gallery(self.material.train.images)
+        return Gallery(self.sets.train.images)
 
     @functools.cached_property
     def _train_hash(self) -> str:
-        groups = np.array([*self.material.train.groups], dtype=np.str_)
-        return content_hash(self.material.train.images, groups)
+        groups = np.array([*self.sets.train.groups], dtype=np.str_)
+        return content_hash(self.sets.train.images, groups)
 
     def copies(self) -> dict[str, Any]:
         """Nearness to training images, by pixels and by features, and among synthetic images."""
@@ -280,21 +290,21 @@ class Examination:
         }
 
     def _pixel_copies(self) -> dict[str, Any]:
-        train, test = self.material.train, self.material.test
+        train, test = self.sets.train, self.sets.test
         rows = self._some_left_out(LEFT_OUT_LIMIT)
         left_out = self._pixels(train.images[rows], [train.groups[row] for row in rows])
         held_out = copies.Measured.of(self.held_out, train.groups, test.labels)
-        alone = self.material.independent
+        alone = self.sets.independent
         return copies.compare_classes(
-            copies.Measured.of(self.nearest, train.groups, self.material.asked),
+            copies.Measured.of(self.nearest, train.groups, self.sets.requested_labels),
             held_out.where(alone),
             copies.Measured.of(left_out, train.groups, train.labels[rows]).finite(),
             self.class_names,
-            self.material.matched(test.labels[alone]),
+            self.sets.matched(test.labels[alone]),
         )
 
     def _feature_copies(self) -> dict[str, Any]:
-        train, test = self.material.train, self.material.test
+        train, test = self.sets.train, self.sets.test
         known = self.features(train.images)
 
         def measured(
@@ -311,17 +321,20 @@ class Examination:
             return copies.Measured.of(found, train.groups, labels)
 
         rng = np.random.default_rng([self.seed, TURNED])
-        fake = copies.some_of_each(self.material.asked, TURNED_LIMIT, rng)
-        alone = self.material.independent
+        fake = copies.some_of_each(self.sets.requested_labels, TURNED_LIMIT, rng)
+        alone = self.sets.independent
         real = alone[copies.some_of_each(test.labels[alone], TURNED_LIMIT, rng)]
         rows = self._some_left_out(TURNED_LIMIT)
-        asked = self.material.asked[fake]
+        requested_labels = self.sets.requested_labels[fake]
         counts = np.bincount(test.labels[real], minlength=len(self.class_names))
         matched = np.concatenate(
-            [np.flatnonzero(asked == label)[:count] for label, count in enumerate(counts)]
+            [
+                np.flatnonzero(requested_labels == label)[:count]
+                for label, count in enumerate(counts)
+            ]
         )
         return copies.compare_classes(
-            measured(self.material.synthetic[fake], asked),
+            measured(self.sets.synthetic[fake], requested_labels),
             measured(test.images[real], test.labels[real]),
             measured(
                 train.images[rows], train.labels[rows], [train.groups[row] for row in rows]
@@ -335,7 +348,7 @@ class Examination:
 
         One of each lesion at most.
         """
-        train, held_out = self.material.train, self.material.test.labels[self.material.independent]
+        train, held_out = self.sets.train, self.sets.test.labels[self.sets.independent]
         alone, rng = one_of_each(train.groups), np.random.default_rng([self.seed, LEFT_OUT])
         chosen = alone[copies.some_of_each(train.labels[alone], most, rng)]
         if len(held_out) < copies.FEW_HELD_OUT:
@@ -346,10 +359,10 @@ class Examination:
 
     def _duplicates(self) -> dict[str, Any]:
         """Distances to the nearest other image within the synthetic and within the real set."""
-        test, alone = self.material.test, self.material.independent
+        test, alone = self.sets.test, self.sets.independent
         labels, groups = test.labels[alone], [test.groups[row] for row in alone]
-        matched = self.material.matched(labels)
-        fake, asked = self.material.synthetic[matched], self.material.asked[matched]
+        matched = self.sets.matched(labels)
+        fake, requested_labels = self.sets.synthetic[matched], self.sets.requested_labels[matched]
         names = [str(row) for row in range(len(fake))]
         found = Gallery(fake).neighbours(fake, apart=(names, names))
         within, partner = found.distance[:, 0], found.index[:, 0]
@@ -357,7 +370,7 @@ class Examination:
         among = Gallery(real).neighbours(real, apart=(groups, groups)).distance[:, 0]
 
         def figures(label: int | None) -> dict[str, Any] | None:
-            chosen = np.isfinite(within) & ((asked == label) | (label is None))
+            chosen = np.isfinite(within) & ((requested_labels == label) | (label is None))
             ours = within[chosen]
             theirs = among if label is None else among[labels == label]
             theirs = theirs[np.isfinite(theirs)]
@@ -377,35 +390,35 @@ class Examination:
 
     def realism(self) -> np.ndarray:
         """Realism score of each synthetic image among held-out real ones of its class."""
-        found = np.zeros(len(self.material.asked))
-        for label in np.unique(self.material.asked):
+        found = np.zeros(len(self.sets.requested_labels))
+        for label in np.unique(self.sets.requested_labels):
             real = self.real.of(int(label))
             if len(real) <= manifold.PRECISION_K:
                 real = self.real.features
-            rows = self.material.asked == label
+            rows = self.sets.requested_labels == label
             if len(real) > manifold.PRECISION_K:
                 found[rows] = manifold.realism(real, self.synthetic.features[rows])
         return found
 
 
-def judge_classes(judge: Classifier, material: Material) -> dict[str, Any]:
+def judge_classes(judge: Classifier, sets: ImageSets) -> dict[str, Any]:
     """Class faithfulness of the synthetic images beside accuracy on held-out real ones.
 
     Args:
         judge: trained on the real training images, with another seed than the extractor.
-        material: the images.
+        sets: the images.
     """
-    classes, test = len(judge.class_names), material.test
+    classes, test = len(judge.class_names), sets.test
 
     def assigned(images: np.ndarray) -> np.ndarray:
         return judge.predict(images).argmax(axis=1)
 
-    def judged(asked: np.ndarray, found: np.ndarray) -> dict[str, Any]:
-        matrix = confusion(asked, found, classes)
+    def judged(requested_labels: np.ndarray, found: np.ndarray) -> dict[str, Any]:
+        matrix = confusion(requested_labels, found, classes)
         mean, shares = faithfulness(matrix)
         names = judge.class_names
         return {
-            "n": len(asked),
+            "n": len(requested_labels),
             "mean": mean,
             "classes": dict(zip(names, shares, strict=True)),
             "intervals": {
@@ -415,11 +428,11 @@ def judge_classes(judge: Classifier, material: Material) -> dict[str, Any]:
             "confusion": matrix.tolist(),
         }
 
-    real, independent = assigned(test.images), material.independent
+    real, independent = assigned(test.images), sets.independent
     of_lesions = confusion(test.labels[independent], real[independent], classes)
     return {
         "judge": {"sha256": judge.weights_hash, "seed": judge.seed, "steps": judge.steps},
-        "synthetic": judged(material.asked, assigned(material.synthetic)),
+        "synthetic": judged(sets.requested_labels, assigned(sets.synthetic)),
         "real": {**judged(test.labels, real), "confusion_of_lesions": of_lesions.tolist()},
     }
 

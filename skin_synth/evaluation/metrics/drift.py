@@ -96,7 +96,7 @@ def drift(
     Statist. 22:2031, 1994, with the correction for a finite sample): the interval is the figure
     +- t times the standard deviation of the halves. A plain bootstrap would add the distance of
     each sample to its own resample. A distance is never below 0, so that of equal distributions
-    is above it by chance: read it beside its floor.
+    is above it by chance: read it with that of the real baseline.
 
     Args:
         real: float[n]; NaN: not measured.
@@ -182,9 +182,9 @@ def appearance_drift(
     real: Appearance,
     real_labels: np.ndarray,
     synthetic: Appearance,
-    asked: np.ndarray,
-    floor: Appearance,
-    floor_labels: np.ndarray,
+    requested_labels: np.ndarray,
+    real_baseline: Appearance,
+    baseline_labels: np.ndarray,
     class_names: Sequence[str],
     *,
     groups: Sequence[str] | None = None,
@@ -196,9 +196,9 @@ def appearance_drift(
         real: measures of n held-out real images.
         real_labels: int[n].
         synthetic: measures of m synthetic images.
-        asked: int[m], the label that each was painted for.
-        floor: measures of other real images, about as many of each class as `real` has.
-        floor_labels: int[k].
+        requested_labels: int[m], the label that each was painted for.
+        real_baseline: measures of other real images, about as many of each class as `real` has.
+        baseline_labels: int[k].
         class_names: in the order of the labels.
         groups: n lesions or patients of the real images.
         seed: of the intervals.
@@ -209,23 +209,25 @@ def appearance_drift(
         lesions stand out in fewer synthetic images than in real ones, of those with measured skin,
         by Fisher's exact test with one real image of each group) and `measures.NAME`: `real` and
         `synthetic` (`n`, `unmeasured`, `median`, `quartiles`, `deviation`), `drift` (see `Drift`,
-        or None), `floor`
-        (the drift of `floor` from `real`, a number or None) and `test` (`n_real`, `n_synthetic`,
+        or None), `floor` (the drift of `real_baseline`
+        from `real`, a number or None) and `test` (`n_real`, `n_synthetic`,
         `statistic`, `p_value` of Smirnov's test with one real image of each group, or None). For
-        the whole set, synthetic and floor images are drawn to the class shares of the real ones,
+        the whole set, synthetic and baseline images are drawn to the class shares of the real ones,
         so that a different mix of classes is no drift.
     """
     names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
     counts = np.bincount(real_labels, minlength=len(class_names))
-    matched, other = _matched(asked, counts), _matched(floor_labels, counts)
+    matched, other = _matched(requested_labels, counts), _matched(baseline_labels, counts)
     # The test takes images for independent: one of each group, and as many synthetic ones.
     single = one_of_each(names)
-    tested = _matched(asked, np.bincount(real_labels[single], minlength=len(class_names)))
+    tested = _matched(
+        requested_labels, np.bincount(real_labels[single], minlength=len(class_names))
+    )
 
     def among(
         rows: np.ndarray, painted: np.ndarray, rest: np.ndarray, tried: np.ndarray
     ) -> dict[str, Any]:
-        ours, theirs, known = real[rows], synthetic[painted], floor[rest]
+        ours, theirs, known = real[rows], synthetic[painted], real_baseline[rest]
         alone, against = real[rows[one_of_each(names[rows])]], synthetic[tried]
         return {
             "tones": {
@@ -254,9 +256,9 @@ def appearance_drift(
         "classes": {
             name: among(
                 np.flatnonzero(real_labels == label),
-                np.flatnonzero(asked == label),
-                np.flatnonzero(floor_labels == label),
-                np.flatnonzero(asked == label),
+                np.flatnonzero(requested_labels == label),
+                np.flatnonzero(baseline_labels == label),
+                np.flatnonzero(requested_labels == label),
             )
             for label, name in enumerate(class_names)
         },
@@ -279,7 +281,7 @@ def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def _compared(
     real: np.ndarray,
     synthetic: np.ndarray,
-    floor: np.ndarray,
+    real_baseline: np.ndarray,
     *,
     groups: Sequence[str],
     smallest: float,
@@ -290,7 +292,7 @@ def _compared(
         "real": _described(real),
         "synthetic": _described(synthetic),
         "drift": None if found is None else dataclasses.asdict(found),
-        "floor": scaled_distance(real, floor, smallest),
+        "floor": scaled_distance(real, real_baseline, smallest),
     }
 
 

@@ -79,7 +79,7 @@ def appearance_plot(
     real: Appearance,
     real_labels: np.ndarray,
     synthetic: Appearance,
-    asked: np.ndarray,
+    requested_labels: np.ndarray,
     class_names: Sequence[str],
 ) -> bytes:
     """Distribution of each measure in real and synthetic images of each class.
@@ -90,7 +90,7 @@ def appearance_plot(
         real: measures of n real images.
         real_labels: int[n].
         synthetic: measures of m synthetic images.
-        asked: int[m], the label that each was painted for.
+        requested_labels: int[m], the label that each was painted for.
         class_names: in the order of the labels.
 
     Returns:
@@ -103,7 +103,7 @@ def appearance_plot(
         _style(axes)
         for offset, colour, measures, labels in (
             (-0.19, REAL, real, real_labels),
-            (0.19, SYNTHETIC, synthetic, asked),
+            (0.19, SYNTHETIC, synthetic, requested_labels),
         ):
             values = getattr(measures, name)
             for label in range(len(class_names)):

@@ -50,7 +50,7 @@ class Pictures:
     Attributes:
         real: held-out real images.
         synthetic: uint8[n, side, side, 3].
-        asked: int64[n], label of each synthetic image.
+        requested_labels: int64[n], label of each synthetic image.
         train: uint8[m, side, side, 3].
         nearest: int64[n], index of each synthetic image's nearest training image.
         distance: float32[n], in grey levels.
@@ -61,7 +61,7 @@ class Pictures:
 
     real: LabelledImages
     synthetic: np.ndarray
-    asked: np.ndarray
+    requested_labels: np.ndarray
     train: np.ndarray
     nearest: np.ndarray
     distance: np.ndarray
@@ -72,7 +72,7 @@ class Pictures:
     def rows(self, label: int) -> tuple[np.ndarray, np.ndarray]:
         """Some real and some synthetic images of one class."""
         real = self.real.images[self.real.labels == label]
-        return real[:COLUMNS], self.synthetic[self.asked == label][:COLUMNS]
+        return real[:COLUMNS], self.synthetic[self.requested_labels == label][:COLUMNS]
 
     def closest(self) -> np.ndarray:
         """Indices of the synthetic images that are nearest to a training image."""
@@ -145,7 +145,7 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
         ],
         pairs=[
             {
-                "label": names[pictures.asked[row]],
+                "label": names[pictures.requested_labels[row]],
                 "distance": float(pictures.distance[row]),
                 "image": _strip(
                     np.stack([pictures.synthetic[row], pictures.train[pictures.nearest[row]]])
@@ -156,7 +156,7 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
         extremes=[
             [
                 {
-                    "label": names[pictures.asked[row]],
+                    "label": names[pictures.requested_labels[row]],
                     "realism": float(pictures.realism[row]),
                     "image": _strip(pictures.synthetic[row][None]),
                 }

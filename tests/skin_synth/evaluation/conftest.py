@@ -78,10 +78,10 @@ def trained(large_phantom_data):
 
 @pytest.fixture(scope="session")
 def phantoms(make_run, large_phantom_data):
-    """Material of a perfect generator: it paints fresh phantoms."""
-    from skin_synth.evaluation.image_sets import gather
+    """Image sets of a perfect generator: it paints fresh phantoms."""
+    from skin_synth.evaluation.image_sets import load_image_sets
 
-    return gather(make_run(), large_phantom_data, seed=0)
+    return load_image_sets(make_run(), large_phantom_data, seed=0)
 
 
 @pytest.fixture(scope="session")
@@ -148,29 +148,39 @@ class Trial:
 
     train: object
     test: object
-    floor: object
+    real_baseline: object
     extractor: object
     judge: object
     cache: object
 
-    def material(self, synthetic, asked=None, **changes):
-        from skin_synth.evaluation.image_sets import Material
+    def image_sets(self, synthetic, requested_labels=None, **changes):
+        from skin_synth.evaluation.image_sets import ImageSets
 
-        asked = trial_labels() if asked is None else asked
-        real = {"train": self.train, "test": self.test, "floor": self.floor, **changes}
-        return Material(**real, floor_held_out=len(self.floor), synthetic=synthetic, asked=asked)
+        requested_labels = trial_labels() if requested_labels is None else requested_labels
+        real = {
+            "train": self.train,
+            "test": self.test,
+            "real_baseline": self.real_baseline,
+            **changes,
+        }
+        return ImageSets(
+            **real,
+            real_baseline_held_out=len(self.real_baseline),
+            synthetic=synthetic,
+            requested_labels=requested_labels,
+        )
 
     def examination(self, synthetic, *, cache=None, seed=0, **options):
         from skin_synth.evaluation.measurements import Examination
 
-        material = self.material(synthetic, **options)
+        image_sets = self.image_sets(synthetic, **options)
         cache = self.cache if cache is None else cache
-        return Examination(material, self.extractor, self.judge, [], cache, seed)
+        return Examination(image_sets, self.extractor, self.judge, [], cache, seed)
 
     def results(self, synthetic, **options):
         """What the verdict goes by."""
         exam = self.examination(synthetic, **options)
-        shared = set(exam.material.train.groups) & set(exam.material.test.groups)
+        shared = set(exam.sets.train.groups) & set(exam.sets.test.groups)
         return {
             "data": {"class_names": list(MODES)},
             "images": {"groups_in_train_and_test": len(shared)},
@@ -192,7 +202,9 @@ def trial(tmp_path_factory):
     from skin_synth.evaluation.features import extractors as features
     from skin_synth.evaluation.features.classifier import train_classifier
 
-    train, test, floor = (trial_split(seed) for seed in (1, 2, 3))
+    train, test, real_baseline = (trial_split(seed) for seed in (1, 2, 3))
     extractor = features.of_classifier(train_classifier(train, seed=0, steps=60))
     judge = train_classifier(train, seed=1, steps=60)
-    return Trial(train, test, floor, extractor, judge, Cache(tmp_path_factory.mktemp("trial")))
+    return Trial(
+        train, test, real_baseline, extractor, judge, Cache(tmp_path_factory.mktemp("trial"))
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation import image_sets as module
-from skin_synth.evaluation.image_sets import FEWEST_SYNTHETIC, choose_floor, gather
+from skin_synth.evaluation.image_sets import FEWEST_SYNTHETIC, choose_real_baseline, load_image_sets
 
 
 def split(name, labels, groups):
@@ -21,14 +21,14 @@ TEST = split("test", [0, 0, 1], ["t0", "t1", "t2"])
 
 
 def test_counts_and_labels(make_run, large_phantom_data):
-    found = gather(make_run(), large_phantom_data, seed=3)
+    found = load_image_sets(make_run(), large_phantom_data, seed=3)
     test = load_split(large_phantom_data, "test")
-    painted = np.bincount(found.asked)
+    painted = np.bincount(found.requested_labels)
     np.testing.assert_array_equal(painted, np.maximum(test.class_counts, FEWEST_SYNTHETIC))
-    assert len(found.synthetic) == len(found.asked)
-    matched = found.asked[found.matched()]
+    assert len(found.synthetic) == len(found.requested_labels)
+    matched = found.requested_labels[found.matched()]
     np.testing.assert_array_equal(np.bincount(matched, minlength=7), test.class_counts)
-    assert not set(found.floor.groups) & set(test.groups)
+    assert not set(found.real_baseline.groups) & set(test.groups)
 
 
 def test_images_depend_on_the_seed_and_on_nothing_else(make_run, large_phantom_data):
@@ -40,8 +40,8 @@ def test_images_depend_on_the_seed_and_on_nothing_else(make_run, large_phantom_d
                 drawn.extend(seeds)
                 return np.zeros((len(seeds), 32, 32, 3), np.uint8)
 
-        found = gather(Recorder(), large_phantom_data, seed=seed)
-        return drawn, found.floor.image_ids
+        found = load_image_sets(Recorder(), large_phantom_data, seed=seed)
+        return drawn, found.real_baseline.image_ids
 
     assert seeds_of(0) == seeds_of(0)
     assert seeds_of(0)[0] != seeds_of(1)[0]
@@ -49,28 +49,28 @@ def test_images_depend_on_the_seed_and_on_nothing_else(make_run, large_phantom_d
     assert len(set(seeds_of(0)[0])) == len(seeds_of(0)[0])
 
 
-def test_the_floor_takes_held_out_images_first():
+def test_the_real_baseline_takes_held_out_images_first():
     train = split("train", [0, 0, 0, 1, 1], ["g0", "g1", "g2", "g3", "g4"])
     held_out = split("held", [0], ["v0"])
-    floor, from_held_out = choose_floor(train, held_out, TEST, np.random.default_rng(0))
-    assert floor.image_ids[0] == "held0"
+    baseline, from_held_out = choose_real_baseline(train, held_out, TEST, np.random.default_rng(0))
+    assert baseline.image_ids[0] == "held0"
     assert from_held_out == 1
-    np.testing.assert_array_equal(floor.class_counts, TEST.class_counts)
+    np.testing.assert_array_equal(baseline.class_counts, TEST.class_counts)
 
 
-def test_the_floor_avoids_groups_of_the_reference():
+def test_the_real_baseline_avoids_groups_of_the_reference():
     train = split("train", [0, 0, 0, 1], ["t0", "t0", "g0", "t1"])
-    floor, from_held_out = choose_floor(train, None, TEST, np.random.default_rng(0))
-    assert floor.image_ids == ("train2",)
+    baseline, from_held_out = choose_real_baseline(train, None, TEST, np.random.default_rng(0))
+    assert baseline.image_ids == ("train2",)
     assert from_held_out == 0
-    np.testing.assert_array_equal(floor.class_counts, [1, 0])
+    np.testing.assert_array_equal(baseline.class_counts, [1, 0])
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_floor_is_drawn_anew_for_each_seed(seed):
+def test_the_real_baseline_is_drawn_anew_for_each_seed(seed):
     train = split("train", [0] * 40 + [1], [f"g{row}" for row in range(41)])
     drawn = {
-        choose_floor(train, None, TEST, np.random.default_rng([seed, other]))[0].image_ids
+        choose_real_baseline(train, None, TEST, np.random.default_rng([seed, other]))[0].image_ids
         for other in range(4)
     }
     assert len(drawn) > 1
@@ -80,6 +80,6 @@ def test_a_data_set_without_validation(make_run, large_phantom_data, monkeypatch
     info = module.read_info(large_phantom_data)
     del info.splits["validation"]
     monkeypatch.setattr(module, "read_info", lambda directory: info)
-    found = gather(make_run(), large_phantom_data, seed=0)
-    assert found.floor_held_out == 0
-    assert set(found.floor.image_ids) <= set(found.train.image_ids)
+    found = load_image_sets(make_run(), large_phantom_data, seed=0)
+    assert found.real_baseline_held_out == 0
+    assert set(found.real_baseline.image_ids) <= set(found.train.image_ids)

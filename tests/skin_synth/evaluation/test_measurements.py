@@ -1,4 +1,4 @@
-"""What is measured on one material: the right images beside each other, from the cache."""
+"""What is measured on one comparison: the right images beside each other, from the cache."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def test_another_extractor_does_not_get_the_features_of_this_one(trial, images, 
 
 
 def test_swapped_labels_show_in_faithfulness(trial, images):
-    good = judge_classes(trial.judge, trial.material(images))
+    good = judge_classes(trial.judge, trial.image_sets(images))
     assert good["synthetic"]["mean"] > 0.9
     swapped = np.array([1, 0, 2])[trial_labels()]
-    bad = judge_classes(trial.judge, trial.material(images, asked=swapped))
+    bad = judge_classes(trial.judge, trial.image_sets(images, requested_labels=swapped))
     first, second, third = bad["synthetic"]["classes"].values()
     assert max(first, second) < 0.2
     assert third > 0.7
@@ -121,9 +121,9 @@ def test_the_tests_name_all_classes_and_follow_the_seed(trial, images):
         assert list(part["classes"]) == list(MODES)
 
 
-def test_only_held_out_images_of_the_floor_are_a_yardstick_of_variety(trial, images):
+def test_only_held_out_images_of_the_real_baseline_test_variety(trial, images):
     """The extractor has been fitted to the others."""
-    exam = trial.examination(images, floor=trial.train)
+    exam = trial.examination(images, real_baseline=trial.train)
     found = exam.tests()
     assert found["variety"]["whole"] is None
     assert found["profiles"]["whole"] is not None

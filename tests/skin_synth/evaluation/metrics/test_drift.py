@@ -140,10 +140,10 @@ def test_a_planted_drift_is_found_where_it_was_planted():
 
 def test_another_mix_of_classes_is_no_drift_of_the_whole():
     rng = np.random.default_rng(0)
-    labels, asked = np.repeat([0, 1], [180, 20]), np.repeat([0, 1], 200)
+    labels, requested_labels = np.repeat([0, 1], [180, 20]), np.repeat([0, 1], 200)
     real = appearances(rng, 200, brightness=5.0 * labels)
-    synthetic = appearances(rng, 400, brightness=5.0 * asked)
-    found = appearance_drift(real, labels, synthetic, asked, real, labels, ("a", "b"))
+    synthetic = appearances(rng, 400, brightness=5.0 * requested_labels)
+    found = appearance_drift(real, labels, synthetic, requested_labels, real, labels, ("a", "b"))
     brightness = found["whole"]["measures"]["brightness"]
     assert brightness["synthetic"]["n"] == 222
     assert brightness["drift"]["drift"] < 0.2
@@ -199,7 +199,7 @@ def test_the_test_counts_lesions_not_photographs(monkeypatch):
     monkeypatch.setattr("skin_synth.evaluation.metrics.drift.drift", lambda *args, **options: None)
     monkeypatch.setattr("skin_synth.evaluation.metrics.drift.MEASURES", ("skin_tone",))
     accused = {"lesions": 0, "photographs": 0}
-    labels, asked = np.zeros(400, int), np.zeros(400, int)
+    labels, requested_labels = np.zeros(400, int), np.zeros(400, int)
     for seed in range(40):
         rng = np.random.default_rng(seed)
         values = np.repeat(rng.normal(size=40), 10)
@@ -208,7 +208,8 @@ def test_the_test_counts_lesions_not_photographs(monkeypatch):
         groups = {"lesions": [str(i // 10) for i in range(400)], "photographs": None}
         for name, given in groups.items():
             found = appearance_drift(
-                *(real, labels, synthetic, asked, synthetic, asked, ("a",)), groups=given
+                *(real, labels, synthetic, requested_labels, synthetic, requested_labels, ("a",)),
+                groups=given,
             )
             test = found["whole"]["measures"]["skin_tone"]["test"]
             assert test["n_real"] == (40 if given else 400)

@@ -101,11 +101,11 @@ def test_grids_lie_beside_the_report(written):
 
 
 def pictures_of(phantoms, **changes):
-    n = len(phantoms.asked)
+    n = len(phantoms.requested_labels)
     shown = {
         "real": phantoms.test,
         "synthetic": phantoms.synthetic,
-        "asked": phantoms.asked,
+        "requested_labels": phantoms.requested_labels,
         "train": phantoms.train.images,
         "nearest": np.zeros(n, np.int64),
         "distance": np.arange(n, dtype=np.float32),
@@ -152,7 +152,7 @@ def test_faults_stand_first_with_their_p_values(phantoms, written):
 
 
 def test_the_extremes_are_the_highest_and_the_lowest_realism(phantoms):
-    realism = np.random.default_rng(0).permutation(len(phantoms.asked)) / 7
+    realism = np.random.default_rng(0).permutation(len(phantoms.requested_labels)) / 7
     highest, lowest = pictures_of(phantoms, realism=realism).extremes()
     order = np.argsort(realism)
     np.testing.assert_array_equal(highest, order[::-1][: report.EXTREMES])

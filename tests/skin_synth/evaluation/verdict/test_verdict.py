@@ -196,7 +196,7 @@ def test_few_images_prove_nothing_and_that_is_said(trial):
         image_ids=trial.test.image_ids[::4],
         groups=trial.test.groups[::4],
     )
-    found = trial.verdict(lesions(104, labels), asked=labels, test=small)
+    found = trial.verdict(lesions(104, labels), requested_labels=labels, test=small)
     assert found["faults"] == []
     names = list(MODES)
     assert found["untested"] == {"duplicates": names, "variety": names, "difference": names}
