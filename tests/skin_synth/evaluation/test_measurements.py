@@ -121,7 +121,7 @@ def test_the_tests_name_all_classes_and_follow_the_seed(trial, images):
         assert list(part["classes"]) == list(MODES)
 
 
-def test_only_held_out_images_of_the_real_baseline_test_variety(trial, images):
+def test_only_held_out_images_of_the_real_baseline_judge_variety(trial, images):
     """The extractor has been fitted to the others."""
     exam = trial.examination(images, real_baseline=trial.train)
     found = exam.tests()
