@@ -31,13 +31,14 @@ from benchmarks.jackknife import Comparison, Interval, Sample, deal
 from benchmarks.versus_marks import OURS, Mark, contestants, load_marks
 from benchmarks.versus_tables import SUMMARIES, draw_curves, left_out_line, nearness_table, table
 from skin_synth.data.pipeline import LabelledImages, load_split
-from skin_synth.evaluation.cache import Cache, content_hash
+from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier, default_steps, train_classifier
 from skin_synth.evaluation.features.extractors import Extractor, mobilenet, of_classifier
 from skin_synth.evaluation.image_sets import choose_real_baseline
 from skin_synth.evaluation.metrics import copies
 from skin_synth.evaluation.metrics.manifold import coverage
 from skin_synth.evaluation.metrics.nearest import Gallery, nearest
+from skin_synth.provenance import content_hash
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.records.reader import fingerprint, read_info
 

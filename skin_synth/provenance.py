@@ -9,7 +9,7 @@ import hashlib
 import importlib.metadata
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +63,21 @@ class Provenance:
 
 def pixels_sha256(image: np.ndarray) -> str:
     """Sha256 over the pixels of uint8[height, width, 3], row by row: 64 hexadecimal digits."""
-    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+    return content_hash(image, shapes=False)
 
 
-def weights_hash(weights: Sequence[np.ndarray]) -> str:
-    """Sha256 over shapes, dtypes and bytes of arrays, in order: 64 hexadecimal digits."""
+def content_hash(*arrays: np.ndarray, shapes: bool = True) -> str:
+    """Sha256 over arrays in order: 64 hexadecimal digits.
+
+    Args:
+        arrays: of any shape and dtype.
+        shapes: hash the dtype and shape of each array before its bytes.
+    """
     digest = hashlib.sha256()
-    for array in weights:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+    for array in arrays:
+        if shapes:
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

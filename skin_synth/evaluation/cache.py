@@ -1,18 +1,17 @@
 """Results of slow stages on disk, by the hash of all that they depend on.
 
-An evaluation that was stopped, or is asked for again, goes on from here. Nothing in the cache is
-ever needed: it may be removed at any time.
+An evaluation that stopped resumes from here, and a repeated one reads its results. The cache may
+be removed at any time: everything in it can be computed again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,30 +19,22 @@ from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
 Arrays = Mapping[str, np.ndarray]
-VERSION = "1"
+CACHE_VERSION = "1"
 """Part of every key: raise it when a stage computes something else from the same input."""
-
-
-def content_hash(*arrays: np.ndarray) -> str:
-    """Sha256 over shapes, dtypes and bytes of arrays, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+_LOG = logging.getLogger("skin_synth")
 
 
 def cache_beside(out: str | os.PathLike[str]) -> Path:
-    """Where the cache of a report is by default: `report.cache` beside `report`."""
+    """Returns the default cache of a report: `report.cache` next to `report`."""
     path = Path(out)
     return path.with_name(f"{path.name}.cache")
 
 
 class Cache:
-    """Arrays by stage and key, one file each, which appears whole or not at all."""
+    """One file for each stage and key, complete or not there."""
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
-        """Takes the directory; it is made with the first entry.
+        """Takes the directory; the first entry creates it.
 
         Args:
             directory: None keeps nothing.
@@ -52,42 +43,56 @@ class Cache:
             InputError: the path is a file.
         """
         self.directory = None if directory is None else Path(directory)
-        self.hits = 0
         if self.directory is not None and self.directory.is_file():
             raise InputError(f"{directory} is a file: give a directory by --cache")
 
-    def arrays(
-        self, stage: str, parts: tuple[object, ...], compute: Callable[[], Arrays]
-    ) -> dict[str, np.ndarray]:
-        """What `compute` gives, from disk where it was computed before.
+    def path(self, stage: str, parts: tuple[object, ...], suffix: str = ".npz") -> Path | None:
+        """Returns the file of an entry; None if nothing is kept.
 
         Args:
             stage: a word for what is computed.
             parts: all that the result depends on; their text goes into the key.
-            compute: gives named arrays.
+            suffix: of the file.
         """
         if self.directory is None:
+            return None
+        text = "\n".join([CACHE_VERSION, stage, *map(str, parts)])
+        return self.directory / f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:32]}{suffix}"
+
+    def arrays(
+        self, stage: str, parts: tuple[object, ...], compute: Callable[[], Arrays]
+    ) -> dict[str, np.ndarray]:
+        """Returns what `compute` returns, from disk if it was computed before.
+
+        Args:
+            stage: a word for what is computed.
+            parts: all that the result depends on; their text goes into the key.
+            compute: returns named arrays.
+        """
+        path = self.path(stage, parts)
+        if path is None:
             return dict(compute())
-        text = "\n".join([VERSION, stage, *map(str, parts)])
-        path = self.directory / f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
-        found: dict[str, Any] | None = _read(path)
+        found = _read(path)
         if found is None:
             found = dict(compute())
             with new_file(path) as file:
-                np.savez(file, **found)
-        else:
-            self.hits += 1
+                np.savez(file, allow_pickle=False, **found)
         return found
 
 
+def warn_unreadable(path: Path, error: Exception) -> None:
+    """Logs that an entry cannot be read and is computed again."""
+    _LOG.warning("%s cannot be read (%s); it is computed again", path, error)
+
+
 def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of an entry; None where there is none, or one that cannot be read."""
+    """Returns the arrays of an entry; None if there is none, or if it cannot be read."""
     if not path.exists():
         return None
     try:
-        # NumPy leaves a file that it cannot read open, if it opened it.
+        # If NumPy opens a file that it cannot read, it leaves it open.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as entry:
             return {name: entry[name] for name in entry.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        print(f"{path} cannot be read ({error}); it is computed again", file=sys.stderr)
+        warn_unreadable(path, error)
         return None

@@ -9,14 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from skin_synth.evaluation.cache import Cache, cache_beside, content_hash
+from skin_synth.evaluation.cache import Cache, cache_beside
 from skin_synth.evaluation.features import extractors
-from skin_synth.evaluation.features.classifier import (
-    Classifier,
-    default_steps,
-    restored,
-    train_classifier,
-)
+from skin_synth.evaluation.features.classifier import cached_classifier
 from skin_synth.evaluation.image_sets import ImageSets, generate_images, load_image_sets
 from skin_synth.evaluation.measurements import Examination
 from skin_synth.evaluation.report import provenance
@@ -109,10 +104,10 @@ def evaluate(
             ]
             progress.update()
             extractor = given or extractors.of_classifier(
-                cached_classifier(sets, 2 * seed, steps, kept)
+                cached_classifier(sets.train, seed=2 * seed, steps=steps, cache=kept)
             )
             progress.update()
-            judge = cached_classifier(sets, 2 * seed + 1, steps, kept)
+            judge = cached_classifier(sets.train, seed=2 * seed + 1, steps=steps, cache=kept)
             progress.update()
             exam = Examination(sets, extractor, judge, others, kept, seed)
             results: dict[str, Any] = {
@@ -158,33 +153,6 @@ def evaluate(
             write_report(directory, results, pictures)
             progress.update()
     return Report(results, Path(out_dir))
-
-
-def cached_classifier(sets: ImageSets, seed: int, steps: int | None, cache: Cache) -> Classifier:
-    """The classifier of the training images, trained once for each seed.
-
-    Args:
-        sets: the images.
-        seed: of weights and batches.
-        steps: of training; None: as many as the images need.
-        cache: keeps the weights.
-    """
-    train = sets.train
-    steps = default_steps(len(train)) if steps is None else steps
-    fresh: list[Classifier] = []
-
-    def trained() -> dict[str, np.ndarray]:
-        fresh.append(train_classifier(train, seed=seed, steps=steps))
-        arrays = fresh[0].network.get_weights()
-        return {f"{number:03d}": array for number, array in enumerate(arrays)}
-
-    parts = (content_hash(train.images, train.labels), train.class_names, seed, steps)
-    found = cache.arrays("classifier", parts, trained)
-    if fresh:
-        return fresh[0]
-    arrays = [found[name] for name in sorted(found)]
-    side = train.images.shape[1]
-    return restored(arrays, side, train.class_names, seed=seed, steps=steps)
 
 
 def _plots(exam: Examination, results: dict[str, Any]) -> dict[str, bytes]:

@@ -8,9 +8,10 @@ import os
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages, load_split
-from skin_synth.evaluation.cache import Cache, content_hash
+from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.statistics.significance import one_of_each
 from skin_synth.generator import ImageGenerator
+from skin_synth.provenance import content_hash
 from tfrecords_tools.records.reader import read_info
 
 FEWEST_SYNTHETIC = 20

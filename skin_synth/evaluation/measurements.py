@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skin_synth.evaluation.cache import Cache, content_hash
+from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier, confusion, faithfulness
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.image_sets import ImageSets
@@ -33,6 +33,7 @@ from skin_synth.evaluation.metrics.texture import fine_detail, profiles
 from skin_synth.evaluation.statistics.intervals import share_interval
 from skin_synth.evaluation.statistics.significance import one_of_each, rank_sum
 from skin_synth.evaluation.verdict.verdict import level
+from skin_synth.provenance import content_hash
 
 LEFT_OUT_LIMIT = 500
 """Training images of a class whose distances without their group are measured, at most."""

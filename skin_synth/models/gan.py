@@ -18,7 +18,7 @@ from skin_synth.models.hardware import choose_policy, compiles_step
 from skin_synth.models.networks import Discriminator, Generator
 from skin_synth.models.optimizers import FusedAdam
 from skin_synth.presets import Preset, get_preset
-from skin_synth.provenance import software_versions, weights_hash
+from skin_synth.provenance import content_hash, software_versions
 from skin_synth.random_streams import Stream, key
 from skin_synth.saved_model.export import export
 from skin_synth.saved_model.origin import Origin
@@ -144,7 +144,7 @@ class ConditionalGAN(keras.Model):
             run_id="",
             data_name="",
             data_fingerprint="",
-            checkpoint_hash=weights_hash(self.ema_generator.get_weights()),
+            checkpoint_hash=content_hash(*self.ema_generator.get_weights()),
             images_seen=self.images_seen,
             preset_name=self.preset.name,
             image_size=self.image_size,

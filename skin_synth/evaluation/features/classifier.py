@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.data.pipeline import DrawnImages, batches
+from skin_synth.data.pipeline import DrawnImages, LabelledImages, batches
+from skin_synth.evaluation.cache import Cache, warn_unreadable
+from skin_synth.provenance import content_hash
+from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
 WIDTHS = (16, 32, 64, 96)
@@ -55,10 +56,7 @@ class Classifier:
     @property
     def weights_hash(self) -> str:
         """Sha256 over all weights, 64 hexadecimal digits."""
-        digest = hashlib.sha256()
-        for array in self.network.get_weights():
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        return content_hash(*self.network.get_weights(), shapes=False)
 
     def _forward(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # predict_on_batch, as `predict` takes longer to start than to work on so small a network.
@@ -101,17 +99,23 @@ def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = No
     return Classifier(network, data.class_names, seed, steps)
 
 
+def save_classifier(classifier: Classifier, path: Path) -> None:
+    """Writes the weights, complete or not at all, to a file whose name ends in `.weights.h5`."""
+    with new_file(path) as file:
+        classifier.network.save_weights(file)
+
+
 def load_classifier(
     path: Path, side: int, class_names: tuple[str, ...], *, seed: int, steps: int
 ) -> Classifier:
-    """The classifier whose weights `network.save_weights` wrote.
+    """Reads a classifier that `save_classifier` wrote.
 
     Args:
         path: the weights file.
         side: height and width of its images.
         class_names: its classes.
-        seed: that it was trained with.
-        steps: that it was trained for.
+        seed: it was trained with.
+        steps: it was trained for.
 
     Raises:
         InputError: the file holds no weights of such a classifier.
@@ -128,26 +132,30 @@ def load_classifier(
     return Classifier(network, class_names, seed, steps)
 
 
-def restored(
-    weights: Sequence[np.ndarray],
-    side: int,
-    class_names: tuple[str, ...],
-    *,
-    seed: int,
-    steps: int,
+def cached_classifier(
+    data: LabelledImages, *, seed: int, steps: int | None, cache: Cache
 ) -> Classifier:
-    """The classifier whose network had these weights.
+    """Returns the classifier of some images from the cache, or trains and keeps it.
 
     Args:
-        weights: as `network.get_weights` gave them.
-        side: height and width of its images.
-        class_names: its classes.
-        seed: that it was trained with.
-        steps: that it was trained for.
+        data: the images.
+        seed: of weights and batches.
+        steps: of training; None: see `default_steps`.
+        cache: keeps the weights.
     """
-    network = small_cnn(side, len(class_names), seed)
-    network.set_weights(weights)
-    return Classifier(network, class_names, seed, steps)
+    steps = default_steps(len(data)) if steps is None else steps
+    parts = (content_hash(data.images, data.labels), data.class_names, seed, steps)
+    path = cache.path("classifier", parts, ".weights.h5")
+    if path is not None and path.exists():
+        try:
+            side = data.images.shape[1]
+            return load_classifier(path, side, data.class_names, seed=seed, steps=steps)
+        except InputError as error:
+            warn_unreadable(path, error)
+    classifier = train_classifier(data, seed=seed, steps=steps)
+    if path is not None:
+        save_classifier(classifier, path)
+    return classifier
 
 
 def default_steps(images: int) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth.evaluation.features.classifier import LARGEST_SIDE, Classifier
+from skin_synth.provenance import content_hash
 from tfrecords_tools.errors import InputError
 
 NAMES = ("classifier", "mobilenet", "inception")
@@ -136,7 +137,7 @@ def mobilenet(weights: str | os.PathLike[str] | None) -> Extractor:
         name="mobilenet",
         distance_name="FD (MobileNet)",
         dimension=int(np.prod(pooled.shape[1:])),
-        provenance=_provenance(path.name, path, 224),
+        provenance=_provenance(path.name, _file_sha256(path), 224),
         function=_on_resized(keras.Model(network.input, pooled), 224),
     )
 
@@ -166,13 +167,17 @@ def inception(weights: str | os.PathLike[str] | None) -> Extractor:
             f"the weights of Inception-v3 cannot be downloaded ({error}): give --weights FILE, or "
             "use --features classifier"
         ) from error
-    if path is not None:
+    if path is None:
+        weights_name = "ImageNet, keras.applications"
+        sha256 = content_hash(*network.get_weights(), shapes=False)
+    else:
         _load(network, path)
+        weights_name, sha256 = path.name, _file_sha256(path)
     return Extractor(
         name="inception",
         distance_name="FID",
         dimension=network.output_shape[1],
-        provenance=_provenance("ImageNet, keras.applications", path, 299, network),
+        provenance=_provenance(weights_name, sha256, 299),
         function=_on_resized(network, 299),
     )
 
@@ -205,7 +210,6 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
     if len(output) not in (2, 4) or output[-1] is None:
         raise InputError(f"{file} must give [n, d] or [n, h, w, d], it gives {output}")
     side = shape[1]
-    resized = "none" if side is None else f"bicubic to {side}x{side}, antialiased"
 
     @tf.function(reduce_retracing=True)
     def forward(images: tf.Tensor) -> tf.Tensor:
@@ -217,11 +221,7 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
         name=file.name,
         distance_name=f"FD ({file.stem})",
         dimension=output[-1],
-        provenance={
-            "weights": file.name,
-            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-            "resize": resized,
-        },
+        provenance=_provenance(file.name, _file_sha256(file), side),
         function=lambda images: tf.cast(forward(tf.constant(images)), tf.float32).numpy(),
     )
 
@@ -269,17 +269,10 @@ def _reason(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _provenance(
-    source: str, path: Path | None, side: int, network: keras.Model | None = None
-) -> dict[str, str]:
-    digest = hashlib.sha256()
-    if path is not None:
-        digest.update(path.read_bytes())
-    elif network is not None:
-        for array in network.get_weights():
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return {
-        "weights": source if path is None else path.name,
-        "sha256": digest.hexdigest(),
-        "resize": f"bicubic to {side}x{side}, antialiased",
-    }
+def _file_sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _provenance(weights: str, sha256: str, side: int | None) -> dict[str, str]:
+    resize = "none" if side is None else f"bicubic to {side}x{side}, antialiased"
+    return {"weights": weights, "sha256": sha256, "resize": resize}

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.cache import Cache, content_hash
+from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.utility import classifier_training as training
 from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import Arm
 from skin_synth.evaluation.utility.comparison import PRIMARY, Predictions
+from skin_synth.provenance import content_hash
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 

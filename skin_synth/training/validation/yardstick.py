@@ -13,6 +13,7 @@ from skin_synth.evaluation.features import extractors
 from skin_synth.evaluation.features.classifier import (
     default_steps,
     load_classifier,
+    save_classifier,
     train_classifier,
 )
 from skin_synth.evaluation.features.extractors import Extractor
@@ -69,8 +70,7 @@ class Yardstick:
         else:
             say(f"validation: train the classifier that images are compared by, {steps} steps")
             classifier = train_classifier(train, seed=CLASSIFIER_SEED, steps=steps)
-            with new_file(path) as file:
-                classifier.network.save_weights(file)
+            save_classifier(classifier, path)
         return extractors.of_classifier(classifier)
 
 

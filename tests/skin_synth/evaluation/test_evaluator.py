@@ -10,7 +10,7 @@ import pytest
 
 from skin_synth.evaluation import evaluate
 from skin_synth.evaluation import evaluator as assessment
-from skin_synth.evaluation.cache import Cache, cache_beside
+from skin_synth.evaluation.cache import cache_beside
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import STEPS
 from tfrecords_tools.errors import InputError
@@ -38,18 +38,6 @@ def test_the_same_evaluation_again_comes_from_the_cache(
     )
     assert dict(again) == dict(written)
     assert not (tmp_path / "again.cache").exists()
-
-
-def test_a_classifier_is_trained_once_for_each_seed(phantoms, tmp_path, monkeypatch):
-    first = assessment.cached_classifier(phantoms, 3, 2, Cache(tmp_path))
-    monkeypatch.setattr(assessment, "train_classifier", None)
-    again = assessment.cached_classifier(phantoms, 3, 2, Cache(tmp_path))
-    assert again.weights_hash == first.weights_hash
-    assert (again.seed, again.steps) == (3, 2)
-    images = phantoms.test.images[:5]
-    np.testing.assert_allclose(again.predict(images), first.predict(images), atol=1e-6)
-    with pytest.raises(TypeError):
-        assessment.cached_classifier(phantoms, 4, 2, Cache(tmp_path))
 
 
 def test_a_perfect_generator_is_not_accused(written):

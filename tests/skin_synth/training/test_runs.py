@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from skin_synth.provenance import weights_hash
+from skin_synth.provenance import content_hash
 from skin_synth.training.checkpoints import damage
 from skin_synth.training.run_config import SCHEMA_VERSION
 from skin_synth.training.runs import RunDirectory, load_run
@@ -72,7 +72,7 @@ def test_a_run_without_checkpoint_is_refused(tmp_path):
 
 def test_weights_hash_sees_values_shapes_and_order():
     a, b = np.zeros((2, 3), np.float32), np.ones((2,), np.float32)
-    hashes = {weights_hash(w) for w in ([a, b], [b, a], [a.reshape(3, 2), b], [a, b + 1])}
+    hashes = {content_hash(*w) for w in ([a, b], [b, a], [a.reshape(3, 2), b], [a, b + 1])}
     assert len(hashes) == 4
 
 

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features import classifier
 from skin_synth.evaluation.features.classifier import (
+    cached_classifier,
     confusion,
     faithfulness,
     load_classifier,
+    save_classifier,
     train_classifier,
 )
 from tfrecords_tools.errors import InputError
@@ -53,7 +56,7 @@ def test_the_largest_seed_makes_a_network():
 def test_a_kept_classifier_is_the_trained_one(tmp_path):
     data, path = plain_images(8, 16), tmp_path / "classifier.weights.h5"
     trained = train_classifier(data, seed=-1, steps=3)
-    trained.network.save_weights(path)
+    save_classifier(trained, path)
     loaded = load_classifier(path, 16, data.class_names, seed=-1, steps=3)
     assert loaded.weights_hash == trained.weights_hash
     np.testing.assert_array_equal(loaded.predict(data.images), trained.predict(data.images))
@@ -61,9 +64,28 @@ def test_a_kept_classifier_is_the_trained_one(tmp_path):
 
 def test_weights_of_another_classifier_are_refused(tmp_path):
     path = tmp_path / "classifier.weights.h5"
-    train_classifier(plain_images(8, 16), steps=1).network.save_weights(path)
+    save_classifier(train_classifier(plain_images(8, 16), steps=1), path)
     with pytest.raises(InputError, match="no weights of a classifier of 3 classes"):
         load_classifier(path, 16, ("a", "b", "c"), seed=0, steps=1)
+
+
+def test_a_classifier_is_trained_once_for_each_seed(tmp_path, monkeypatch, caplog):
+    data, cache = plain_images(8, 16), Cache(tmp_path)
+    first = cached_classifier(data, seed=3, steps=2, cache=cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(classifier, "train_classifier", None)
+        again = cached_classifier(data, seed=3, steps=2, cache=cache)
+        with pytest.raises(TypeError):
+            cached_classifier(data, seed=4, steps=2, cache=cache)
+    assert again.weights_hash == first.weights_hash
+    assert (again.seed, again.steps) == (3, 2)
+    np.testing.assert_allclose(again.predict(data.images), first.predict(data.images), atol=1e-6)
+    (entry,) = tmp_path.iterdir()
+    entry.write_bytes(b"rubbish")
+    anew = cached_classifier(data, seed=3, steps=2, cache=cache)
+    assert anew.weights_hash == first.weights_hash
+    assert f"{entry} cannot be read" in caplog.text
+    assert cached_classifier(data, seed=3, steps=2, cache=Cache(None)).steps == 2
 
 
 def test_large_images_are_averaged_down():
