@@ -1,4 +1,4 @@
-"""Does the utility study tell the truth? Three painters whose truth is known, on phantoms.
+"""Does the utility study tell the truth? Three generators whose truth is known, on phantoms.
 
 Six of seven classes are cut to 20 training images, and all images carry strong noise, so that
 there is something to gain. Fresh true phantoms must show a gain; noise images and copies of the
@@ -17,7 +17,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -28,8 +27,9 @@ from skin_synth.evaluation.features import extractors
 from skin_synth.evaluation.features.classifier import train_classifier
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.utility.differences import GAIN
-from skin_synth.evaluation.utility.learners import SEEDS
-from skin_synth.evaluation.utility.study import RATIOS, utility
+from skin_synth.evaluation.utility.options import DEFAULT_RATIOS, DEFAULT_SEEDS, UtilityOptions
+from skin_synth.evaluation.utility.results import UtilityResults
+from skin_synth.evaluation.utility.study import study_splits
 from skin_synth.phantoms import CLASS_NAMES, render
 
 COMMON, RARE, HELD_OUT, TESTED = 200, 20, 20, 100
@@ -43,9 +43,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--noise", type=float, default=90.0, help="grey levels on all images")
-    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--seeds", type=int, default=DEFAULT_SEEDS)
     parser.add_argument("--steps", type=int, default=None)
-    parser.add_argument("--ratios", default=",".join(str(ratio) for ratio in RATIOS))
+    parser.add_argument("--ratios", default=",".join(str(ratio) for ratio in DEFAULT_RATIOS))
     parser.add_argument(
         "--features", choices=("none", "classifier", "mobilenet"), default="classifier"
     )
@@ -63,22 +63,21 @@ def main() -> int:
     )
     extractor = features(options, train)
     wrong = 0
-    for name, paint, gains in painters(train, options):
+    ratios = tuple(float(ratio) for ratio in options.ratios.split(","))
+    for name, generate, gains in generators(train, options):
         start = time.perf_counter()
-        found = utility(
+        found = study_splits(
             train,
             validation,
             test,
-            paint,
-            paint_id=f"{name}, noise {options.noise:g}, size {options.size}",
+            generate,
+            UtilityOptions(options.seeds, ratios, options.steps),
+            generator_id=f"{name}, noise {options.noise:g}, size {options.size}",
             extractor=extractor,
-            seeds=options.seeds,
-            ratios=[float(ratio) for ratio in options.ratios.split(",")],
-            steps=options.steps,
             cache_dir=options.cache,
         )
         show(name, found, time.perf_counter() - start)
-        wrong += (found["verdict"]["words"] == GAIN) != gains
+        wrong += (found.verdict.words == GAIN) != gains
     print("all verdicts are the truth" if not wrong else f"{wrong} verdicts are wrong")
     return min(wrong, 1)
 
@@ -103,10 +102,10 @@ def phantoms(
     return images
 
 
-def painters(
+def generators(
     train: LabelledImages, options: argparse.Namespace
 ) -> list[tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray], bool]]:
-    """Name, painter, and whether its images are a gain in truth."""
+    """Name, generator, and whether its images help in truth."""
 
     def fresh(labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
         return phantoms(labels, seeds % 2**31, FRESH, options)
@@ -135,22 +134,21 @@ def features(options: argparse.Namespace, train: LabelledImages) -> Extractor | 
     return extractors.of_classifier(train_classifier(train))
 
 
-def show(name: str, found: dict[str, Any], seconds: float) -> None:
+def show(name: str, found: UtilityResults, seconds: float) -> None:
     """Prints one study."""
-    print(f"\n{name} ({seconds / 60:.1f} minutes)\n  {found['verdict']['sentence']}")
+    print(f"\n{name} ({seconds / 60:.1f} minutes)\n  {found.verdict.sentence}")
     print(f"  {'arm':36}{'classifier':28}{'macro AUROC':>12}{'sd':>8}{'balanced':>10}")
-    for arm in found["arms"]:
-        area, accuracy = (arm["figures"][key] for key in ("macro_auroc", "balanced_accuracy"))
+    for arm in found.arms:
+        area, accuracy = arm.figures.macro_auroc, arm.figures.balanced_accuracy
         print(
-            f"  {arm['arm']:36}{arm['classifier']:28}{area['mean']:12.4f}{area['sd']:8.4f}"
-            f"{accuracy['mean']:10.3f}"
+            f"  {arm.arm:36}{arm.classifier:28}{area.mean:12.4f}{area.sd:8.4f}{accuracy.mean:10.3f}"
         )
-    for entry in found["differences"]:
-        area = entry["metrics"]["macro_auroc"]
+    for entry in found.differences:
+        difference = entry.metrics.macro_auroc
         print(
-            f"  {entry['arm']:36}{entry['classifier']:28}{area['difference']:+12.4f}  "
-            f"[{area['corrected_low']:+.4f}, {area['corrected_high']:+.4f}]  "
-            f"{entry['verdict'] or 'for information'}"
+            f"  {entry.arm:36}{entry.classifier:28}{difference.difference:+12.4f}  "
+            f"[{difference.corrected_low:+.4f}, {difference.corrected_high:+.4f}]  "
+            f"{entry.verdict or 'for information'}"
         )
     sys.stdout.flush()
 

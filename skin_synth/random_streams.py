@@ -1,4 +1,4 @@
-"""Whose random numbers are whose: a stream for each purpose, by seed and step alone."""
+"""Purposes of random numbers: each purpose has a stream that depends on seed and step only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import tensorflow as tf
 
 @enum.unique
 class Stream(enum.IntEnum):
-    """What the random numbers of a training step are for.
+    """Purposes of random numbers in a training step of the GAN.
 
-    All in one place, as data and networks share seed and step: under one number two of them would
-    draw the same words, and the latent of an image would know its class.
+    They are listed in one place because data and networks share seed and step: two purposes with
+    one number would draw the same words, and the latent of an image would depend on its class.
     """
 
     CLASS = 0
@@ -24,6 +24,35 @@ class Stream(enum.IntEnum):
     AUGMENT_FAKE = 6
 
 
+@enum.unique
+class ClassifierStream(enum.IntEnum):
+    """Purposes of random numbers in a training step of a classifier of the utility study."""
+
+    CELL = 0
+    MEMBER = 1
+    VIEW = 2
+    SYMMETRY = 3
+    COLOUR = 4
+
+
+@enum.unique
+class EvaluationStream(enum.IntEnum):
+    """Purposes of NumPy generators in evaluation: `default_rng([seed, purpose, ...])`."""
+
+    GENERATION = 0
+    REAL_BASELINE = 1
+    LEFT_OUT = 10
+    TURNED = 11
+    VARIETY = 12
+    DIFFERENCE = 13
+    PROFILES = 14
+    READER_CHOICE = 20
+    READER_GENERATION = 21
+    READER_ORDER = 22
+    UTILITY_GENERATION = 0x7574_696C
+    UTILITY_VIEWS = 0x7669_6577
+
+
 def key(seed: int, step: tf.Tensor, stream: Stream) -> tf.Tensor:
     """Seed of the stateless random functions for one stream of one step: int32[2].
 
@@ -32,5 +61,5 @@ def key(seed: int, step: tf.Tensor, stream: Stream) -> tf.Tensor:
         step: int64[], from 0.
         stream: what is drawn.
     """
-    of_step = tf.stack([tf.constant(seed, tf.int64), step])
-    return tf.random.experimental.stateless_fold_in(of_step, int(stream))
+    seed_and_step = tf.stack([tf.constant(seed, tf.int64), step])
+    return tf.random.experimental.stateless_fold_in(seed_and_step, int(stream))

@@ -31,7 +31,6 @@ UNTRACED = (
     "benchmarks/",
     "skin_synth/evaluation/test_evaluator.py",
     "skin_synth/evaluation/metrics/test_drift.py",
-    "skin_synth/evaluation/utility/test_study.py",
     "skin_synth/evaluation/verdict/test_verdict.py",
     "skin_synth/synthesis/test_kills.py",
     "skin_synth/test_conformance.py",

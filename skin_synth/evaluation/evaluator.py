@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from skin_synth.evaluation.report.plots import appearance_plot, forest_plot
 from skin_synth.evaluation.report.summary import summary, warnings
 from skin_synth.evaluation.report.writer import JSON, SCHEMA_VERSION, Pictures, Report, write_report
 from skin_synth.evaluation.utility import study as usefulness
-from skin_synth.evaluation.utility.learners import SEEDS as UTILITY_SEEDS
+from skin_synth.evaluation.utility.options import DEFAULT_RATIOS, DEFAULT_SEEDS, UtilityOptions
 from skin_synth.evaluation.verdict.verdict import judge_all
 from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
@@ -87,13 +88,16 @@ def evaluate(
         raise InputError(f"the seed of an evaluation must be from 0 to 2**62 - 1, got {seed}")
     if not utility and (utility_seeds is not None or ratios is not None):
         raise InputError("--utility_seeds and --ratios are of the utility study: add --utility")
-    trainings = UTILITY_SEEDS if utility_seeds is None else utility_seeds
-    shares = usefulness.RATIOS if ratios is None else tuple(ratios)
+    utility_options = UtilityOptions(
+        DEFAULT_SEEDS if utility_seeds is None else utility_seeds,
+        DEFAULT_RATIOS if ratios is None else tuple(ratios),
+        steps,
+    )
     kept = Cache(cache_beside(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite, marker=JSON) as directory:
         check_same_data(run, data_dir)
         if utility:
-            usefulness.check_request(data_dir, seeds=trainings, ratios=shares)
+            usefulness.load_study_splits(data_dir)  # refuses what the study cannot use
         given = extractors.given(features, weights)
         with Progress(total=STAGES + utility, unit="stages", description="evaluate") as progress:
             sets = load_image_sets(run, data_dir, seed=seed, cache=kept)
@@ -126,15 +130,14 @@ def evaluate(
             results["appearance"] = exam.appearance()
             progress.update()
             if utility:
-                results["utility"] = usefulness.study(
+                studied = usefulness.study_run(
                     run,
                     data_dir,
-                    seeds=trainings,
-                    ratios=shares,
+                    utility_options,
                     features=extractor,
-                    steps=steps,
                     cache_dir=None if kept.directory is None else kept.directory / "utility",
                 )
+                results["utility"] = dataclasses.asdict(studied)
                 progress.update()
             results["warnings"] = warnings(results)
             results["verdict"] = judge_all(results)

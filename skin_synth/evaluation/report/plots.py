@@ -10,8 +10,8 @@ import numpy as np
 
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance
 from skin_synth.evaluation.statistics.intervals import LEVEL
-from skin_synth.evaluation.utility.comparison import PRIMARY
 from skin_synth.evaluation.utility.differences import GAIN, HARM
+from skin_synth.evaluation.utility.results import PRIMARY_METRIC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def forest_plot(results: Mapping[str, Any]) -> bytes:
     colour says the verdict. Synthetic only is shown hollow: the verdict does not look at it.
 
     Args:
-        results: what `skin_synth.evaluation.utility.study.utility` returns.
+        results: `asdict` of `skin_synth.evaluation.utility.results.UtilityResults`.
 
     Returns:
         The PNG file's bytes.
@@ -53,7 +53,7 @@ def forest_plot(results: Mapping[str, Any]) -> bytes:
     figure, axes = _axes(7.5, 1.6 + 0.42 * len(differences))
     axes.axvline(0, color=INK, linewidth=1)
     for row, entry in enumerate(differences):
-        found = entry["metrics"][PRIMARY]
+        found = entry["metrics"][PRIMARY_METRIC]
         judged = entry["verdict"] is not None
         colour = VERDICT_COLOURS.get(entry["verdict"], GREY)
         if judged:

@@ -1,6 +1,6 @@
-"""Training one small classifier after another on real and synthetic images, in one traced loop.
+"""Trains small classifiers on real and synthetic images, one after another, in one traced loop.
 
-Two kinds: a CNN from scratch on images, and a linear head on features of a frozen extractor.
+There are two kinds: a CNN from scratch, and a linear head on features of a frozen extractor.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from skin_synth import augment
 from skin_synth.evaluation.features import classifier
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.utility.arms import Arm
+from skin_synth.random_streams import ClassifierStream
 
 BATCH_SIZE = classifier.BATCH_SIZE
 LEARNING_RATE = {"cnn": classifier.LEARNING_RATE, "linear": 3e-3}
-"""Of Adam at the start; a cosine takes it to 0. Fixed beforehand, the same for all arms."""
-VIEWS = 4
-"""Of each real training image, the first as it is, that a frozen extractor sees."""
-CELL, MEMBER, VIEW, SYMMETRY, COLOUR = range(5)
-"""What a draw is for: keeps the random numbers of one batch apart."""
+"""Initial rate of Adam by kind of classifier; a cosine decreases it to 0. All arms share it."""
+ROWS_AT_ONCE = 256
+"""Rows of one forward pass. The random numbers of augmented views depend on it."""
 AUGMENTATION = (
     "one of the 8 flips and quarter turns; brightness, contrast and saturation within "
     f"{augment.BRIGHTNESS:.0%}, {augment.CONTRAST:.0%} and {augment.SATURATION:.0%}, hue within "
@@ -34,10 +33,10 @@ AUGMENTATION = (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pool:
-    """All that an arm may draw from.
+    """Everything that an arm may draw from.
 
     Attributes:
-        inputs: of the CNN uint8[n, side, side, 3]; of a linear head float32[n, views, d].
+        inputs: uint8[n, side, side, 3] for the CNN, float32[n, views, d] for a linear head.
         labels: int64[n].
         synthetic: bool[n].
     """
@@ -47,8 +46,8 @@ class Pool:
     synthetic: np.ndarray
 
 
-def recoloured(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Images flipped, turned and recoloured, each by its own draw.
+def randomly_augmented(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Flips, turns and recolours each image by its own draw.
 
     Args:
         images: uint8[n, side, side, 3].
@@ -58,8 +57,12 @@ def recoloured(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         uint8[n, side, side, 3].
     """
     count = tf.shape(images)[0]
-    symmetry = tf.cast(augment.SYMMETRIES * _uniform(key, SYMMETRY, [count]), tf.int32)
-    shift, contrast, saturation, hue = tf.unstack(2.0 * _uniform(key, COLOUR, [4, count]) - 1.0)
+    symmetry = tf.cast(
+        augment.SYMMETRIES * _uniform(key, ClassifierStream.SYMMETRY, [count]), tf.int32
+    )
+    shift, contrast, saturation, hue = tf.unstack(
+        2.0 * _uniform(key, ClassifierStream.COLOUR, [4, count]) - 1.0
+    )
     signal = tf.cast(augment.turn(images, symmetry), tf.float32) / 127.5 - 1.0
     coloured = augment.colour(
         signal,
@@ -74,37 +77,37 @@ def recoloured(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 
 
 def feature_views(extractor: Extractor, images: np.ndarray, *, views: int, seed: int) -> np.ndarray:
-    """Features of each image as it is, and of other views of it.
+    """Features of each image and of augmented views of it.
 
     Args:
         extractor: frozen.
         images: uint8[n, side, side, 3].
-        views: of each image, 1 or more.
+        views: views of each image, 1 or more.
         seed: of flips, turns and colours.
 
     Returns:
-        float32[n, views, d]; view 0 is the image as it is.
+        float32[n, views, d]; view 0 is the unchanged image.
     """
-    seen = [extractor(images)]
+    features = [extractor(images)]
     for view in range(1, views):
-        turned = [
-            recoloured(tf.constant(images[start : start + 256]), _key(seed, [view, start])).numpy()
-            for start in range(0, len(images), 256)
+        augmented = [
+            randomly_augmented(tf.constant(images[rows]), _key(seed, [view, rows.start])).numpy()
+            for rows in _slices(len(images))
         ]
-        seen.append(extractor(np.concatenate(turned) if turned else images))
-    return np.stack(seen, axis=1)
+        features.append(extractor(np.concatenate(augmented) if augmented else images))
+    return np.stack(features, axis=1)
 
 
 class Trainer:
-    """Trains networks of one shape: each call starts from fresh weights, nothing is retraced.
+    """Trains networks of one shape. Each call starts from fresh weights and retraces nothing.
 
-    One call at a time: calls share their variables.
+    Calls share their variables, so only one may run at a time.
     """
 
     def __init__(
         self,
         build: Callable[[int], keras.Model],
-        take: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+        make_batch: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
         *,
         classes: int,
         learning_rate: float,
@@ -112,12 +115,13 @@ class Trainer:
         """Builds the network once.
 
         Args:
-            build: seed to a network whose only output are logits float32[n, classes].
-            take: pool inputs, rows int64[batch], key and whether to augment, to a batch.
+            build: makes a network from a seed; its only output is logits float32[n, classes].
+            make_batch: makes a batch from pool inputs, rows int64[batch], a key and whether to
+                augment.
             classes: number of classes.
-            learning_rate: of Adam at the start; a cosine takes it to 0.
+            learning_rate: initial rate of Adam; a cosine decreases it to 0.
         """
-        self._build, self._take, self._classes = build, take, classes
+        self._build, self._make_batch, self._classes = build, make_batch, classes
         self._network = build(0)
         self._learning_rate = learning_rate
         self._optimizer = keras.optimizers.Adam(learning_rate)
@@ -139,17 +143,17 @@ class Trainer:
         seed: int,
         steps: int,
     ) -> list[np.ndarray]:
-        """Trains on an arm and predicts.
+        """Trains on what an arm draws, then predicts.
 
-        The same arguments give the same figures on one machine and thread count.
+        The same arguments give the same figures on one machine with one number of threads.
 
         Args:
-            pool: what is drawn from.
-            arm: how it is drawn from.
+            pool: all images or features.
+            arm: how the pool is drawn from.
             class_counts: int[classes], real training images.
-            tests: inputs of the network to predict for.
+            tests: inputs to predict for.
             seed: of weights and batches.
-            steps: batches of 64.
+            steps: number of batches.
 
         Returns:
             float32[n, classes] for each of `tests`.
@@ -173,11 +177,9 @@ class Trainer:
         return [self._predict(inputs) for inputs in tests]
 
     def _predict(self, inputs: np.ndarray) -> np.ndarray:
-        blocks = [
-            self._forward(tf.constant(inputs[start : start + 256])).numpy()
-            for start in range(0, len(inputs), 256)
-        ]
-        return np.concatenate(blocks)
+        return np.concatenate(
+            [self._forward(tf.constant(inputs[rows])).numpy() for rows in _slices(len(inputs))]
+        )
 
     def _loop(
         self,
@@ -196,11 +198,13 @@ class Trainer:
             rate = self._learning_rate * (1.0 + tf.cos(np.pi * done)) / 2
             self._optimizer.learning_rate.assign(rate)
             key = tf.stack([seed, step])
-            cell = tf.searchsorted(thresholds, _uniform(key, CELL, [BATCH_SIZE]), side="right")
+            cell = tf.searchsorted(
+                thresholds, _uniform(key, ClassifierStream.CELL, [BATCH_SIZE]), side="right"
+            )
             size = tf.gather(sizes, cell)
-            place = tf.cast(size, tf.float32) * _uniform(key, MEMBER, [BATCH_SIZE])
+            place = tf.cast(size, tf.float32) * _uniform(key, ClassifierStream.MEMBER, [BATCH_SIZE])
             member = tf.gather(first, cell) + tf.minimum(tf.cast(place, tf.int64), size - 1)
-            batch = self._take(inputs, tf.gather(order, member), key, augmented)
+            batch = self._make_batch(inputs, tf.gather(order, member), key, augmented)
             labels = cell % self._classes
             with tf.GradientTape() as tape:
                 logits = self._network(batch, training=True)
@@ -212,35 +216,28 @@ class Trainer:
 
 @functools.lru_cache(maxsize=2)
 def cnn_trainer(side: int, classes: int) -> Trainer:
-    """Trainer of the CNN of `evaluation.features.classifier`: images uint8[n, side, side, 3].
-
-    Args:
-        side: height and width of the images.
-        classes: number of classes.
-    """
+    """Trainer of the CNN of `evaluation.features.classifier`: images uint8[n, side, side, 3]."""
 
     def build(seed: int) -> keras.Model:
         network = classifier.small_cnn(side, classes, seed)
         return keras.Model(network.input, network.outputs[0])
 
-    def take(images: tf.Tensor, rows: tf.Tensor, key: tf.Tensor, augmented: tf.Tensor) -> tf.Tensor:
+    def make_batch(
+        images: tf.Tensor, rows: tf.Tensor, key: tf.Tensor, augmented: tf.Tensor
+    ) -> tf.Tensor:
         drawn = tf.gather(images, rows)
-        batch = tf.cond(augmented, lambda: recoloured(drawn, key), lambda: drawn)
+        batch = tf.cond(augmented, lambda: randomly_augmented(drawn, key), lambda: drawn)
         return tf.ensure_shape(batch, [BATCH_SIZE, side, side, 3])
 
     rate = LEARNING_RATE["cnn"]
-    return Trainer(build, take, classes=classes, learning_rate=rate)
+    return Trainer(build, make_batch, classes=classes, learning_rate=rate)
 
 
 @functools.lru_cache(maxsize=2)
 def linear_trainer(dimension: int, classes: int) -> Trainer:
-    """The trainer of a linear head: features float32[n, dimension], its pool [n, views, dimension].
+    """Trainer of a linear head: features float32[n, dimension], its pool [n, views, dimension].
 
-    The head starts at 0, as its loss is convex: seeds differ in their batches and images alone.
-
-    Args:
-        dimension: number of features.
-        classes: number of classes.
+    The head starts at 0 because its loss is convex: seeds differ only in batches and images.
     """
 
     def build(seed: int) -> keras.Model:
@@ -248,28 +245,32 @@ def linear_trainer(dimension: int, classes: int) -> Trainer:
         head = keras.layers.Dense(classes, kernel_initializer="zeros", dtype="float32")
         return keras.Model(features, head(features))
 
-    def take(
+    def make_batch(
         features: tf.Tensor, rows: tf.Tensor, key: tf.Tensor, augmented: tf.Tensor
     ) -> tf.Tensor:
         views = tf.cast(tf.shape(features)[1], tf.float32)
-        view = tf.cast(views * _uniform(key, VIEW, [BATCH_SIZE]), tf.int64)
+        view = tf.cast(views * _uniform(key, ClassifierStream.VIEW, [BATCH_SIZE]), tf.int64)
         view = tf.where(augmented, view, tf.zeros_like(view))
         batch = tf.gather_nd(features, tf.stack([rows, view], axis=1))
         return tf.ensure_shape(batch, [BATCH_SIZE, dimension])
 
     rate = LEARNING_RATE["linear"]
-    return Trainer(build, take, classes=classes, learning_rate=rate)
+    return Trainer(build, make_batch, classes=classes, learning_rate=rate)
 
 
 def _thresholds(shares: np.ndarray) -> np.ndarray:
-    """Where in [0, 1) each cell but the last ends; cells of no share are never hit."""
+    """Ends in [0, 1) of all cells except the last; a cell with share 0 is never hit."""
     ends = np.cumsum(shares).astype(np.float32)
-    ends[np.flatnonzero(shares)[-1] :] = 2.0  # rounding must not leave a gap at the end
+    ends[np.flatnonzero(shares)[-1] :] = 2.0  # so that rounding leaves no gap at the end
     return ends[:-1]
 
 
-def _uniform(key: tf.Tensor, purpose: int, shape: list[int | tf.Tensor]) -> tf.Tensor:
-    folded = tf.random.experimental.stateless_fold_in(key, purpose)
+def _slices(count: int) -> list[slice]:
+    return [slice(start, start + ROWS_AT_ONCE) for start in range(0, count, ROWS_AT_ONCE)]
+
+
+def _uniform(key: tf.Tensor, stream: ClassifierStream, shape: list[int | tf.Tensor]) -> tf.Tensor:
+    folded = tf.random.experimental.stateless_fold_in(key, int(stream))
     return tf.random.stateless_uniform(shape, folded)
 
 

@@ -1,28 +1,32 @@
-"""From predictions of all arms to figures, differences and a verdict: plain values for JSON."""
+"""Compares the predictions of all arms: figures, differences to the best control, verdict."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from skin_synth.evaluation.statistics.intervals import LEVEL
-from skin_synth.evaluation.utility import differences as statistics
 from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import CONTROL, MIXED, Arm
-
-PRIMARY = "macro_auroc"
-"""The metric of the verdict; the others are for information."""
-BOOTSTRAPPED = {
-    "macro_auroc": metrics.macro_auroc,
-    "balanced_accuracy": metrics.balanced_accuracy,
-}
-
-Replicates = dict[str, np.ndarray]
-"""By metric: float64[seeds, replicates + 1], `sensitivity` [seeds, replicates + 1, classes]."""
+from skin_synth.evaluation.utility.differences import (
+    Difference,
+    arm_verdict,
+    paired_difference,
+    resampling_weights,
+    study_verdict,
+)
+from skin_synth.evaluation.utility.results import (
+    ArmDifference,
+    ArmFigures,
+    ArmResult,
+    MetricDifferences,
+    OverSeeds,
+    UtilityVerdict,
+    deciding_difference,
+    finite_or_none,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,7 +46,7 @@ class HeldOut:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """Of one arm and classifier.
+    """Predictions of one arm with one kind of classifier.
 
     Attributes:
         arm: what it was trained on.
@@ -57,6 +61,16 @@ class Predictions:
     test: np.ndarray
 
 
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The part of `UtilityResults` that follows from predictions."""
+
+    arms: tuple[ArmResult, ...]
+    best_control: dict[str, str]
+    differences: tuple[ArmDifference, ...]
+    verdict: UtilityVerdict
+
+
 def compare(
     predictions: Sequence[Predictions],
     validation: HeldOut,
@@ -64,156 +78,149 @@ def compare(
     *,
     replicates: int,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Figures of all arms, differences to the best control of each classifier, and the verdict.
+) -> Comparison:
+    """Compares arms with synthetic images with the best control of each kind of classifier.
 
-    The best control is the one of the highest `PRIMARY` on validation images, so that the choice
-    knows nothing of the test images and the difference on them has no bias.
+    The best control has the highest macro AUROC on validation images. The choice does not depend
+    on the test images, so that the difference on them has no bias.
 
     Args:
-        predictions: of every arm with every classifier.
-        validation: what controls are chosen by.
-        test: what everything else is measured on.
+        predictions: of every arm with every kind of classifier.
+        validation: images by which controls are chosen.
+        test: images for everything else.
         replicates: of the bootstrap.
         seed: of the bootstrap.
-
-    Returns:
-        `arms`, `best_control`, `differences` and `verdict`; `docs/evaluation.md` describes them.
     """
-    weights = statistics.resampling_weights(
-        test.groups, test.labels, replicates=replicates, seed=seed
-    )
-    resampled = [_replicates(entry.test, test.labels, weights) for entry in predictions]
-    scores = [
-        float(np.mean([metrics.macro_auroc(validation.labels, p) for p in entry.validation]))
-        for entry in predictions
-    ]
-    best = _best_controls(predictions, scores)
-    comparisons = sum(entry.arm.kind == MIXED for entry in predictions)
-    groups = len(set(test.groups))
-    differences = []
-    for entry, values in zip(predictions, resampled, strict=True):
+    weights = resampling_weights(test.groups, test.labels, replicates=replicates, seed=seed)
+    entries = [_Resampled.of(each, validation.labels, test.labels, weights) for each in predictions]
+    controls: dict[str, list[_Resampled]] = {}
+    for entry in entries:
         if entry.arm.kind == CONTROL:
-            continue
-        controls = {
-            other.arm.name: other_values
-            for other, other_values in zip(predictions, resampled, strict=True)
-            if other.arm.kind == CONTROL and other.classifier == entry.classifier
-        }
-        control = best[entry.classifier]
-        differences.append(
-            _difference(entry, values, controls, control, groups, comparisons, test.class_names)
+            controls.setdefault(entry.classifier, []).append(entry)
+    best = {
+        classifier: max(several, key=lambda entry: entry.validation_macro_auroc)
+        for classifier, several in controls.items()
+    }
+    comparisons = sum(entry.arm.kind == MIXED for entry in entries)
+    paired = functools.partial(
+        paired_difference, groups=len(set(test.groups)), comparisons=comparisons
+    )
+    differences = tuple(
+        _difference(
+            entry, controls[entry.classifier], best[entry.classifier], paired, test.class_names
         )
-    return {
-        "arms": [
-            _arm(entry, score, test) for entry, score in zip(predictions, scores, strict=True)
-        ],
-        "best_control": best,
-        "differences": differences,
-        "verdict": _verdict(differences, comparisons),
-    }
+        for entry in entries
+        if entry.arm.kind != CONTROL
+    )
+    return Comparison(
+        tuple(
+            _arm_result(each, entry.validation_macro_auroc, test)
+            for each, entry in zip(predictions, entries, strict=True)
+        ),
+        {classifier: control.arm.name for classifier, control in best.items()},
+        differences,
+        _verdict(differences, comparisons),
+    )
 
 
-def _replicates(test: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Replicates:
-    found = {
-        name: np.stack([metric(labels, probabilities, weights) for probabilities in test])
-        for name, metric in BOOTSTRAPPED.items()
-    }
-    found["sensitivity"] = np.stack([metrics.sensitivity(labels, p, weights) for p in test])
-    return found
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Resampled:
+    """Metrics of one arm and classifier on the test images and on every replicate of them.
 
+    Attributes:
+        arm: what it was trained on.
+        classifier: name of the kind of classifier.
+        validation_macro_auroc: mean over seeds.
+        macro_auroc: float64[seeds, replicates + 1].
+        balanced_accuracy: float64[seeds, replicates + 1].
+        sensitivity: float64[seeds, replicates + 1, classes].
+    """
 
-def _best_controls(predictions: Sequence[Predictions], scores: Sequence[float]) -> dict[str, str]:
-    best: dict[str, tuple[float, str]] = {}
-    for entry, score in zip(predictions, scores, strict=True):
-        if entry.arm.kind == CONTROL and score > best.get(entry.classifier, (-math.inf, ""))[0]:
-            best[entry.classifier] = (score, entry.arm.name)
-    return {name: arm for name, (_, arm) in best.items()}
+    arm: Arm
+    classifier: str
+    validation_macro_auroc: float
+    macro_auroc: np.ndarray
+    balanced_accuracy: np.ndarray
+    sensitivity: np.ndarray
+
+    @classmethod
+    def of(
+        cls, given: Predictions, validation: np.ndarray, test: np.ndarray, weights: np.ndarray
+    ) -> _Resampled:
+        def resampled(metric: Callable[..., np.ndarray]) -> np.ndarray:
+            return np.stack([metric(test, probabilities, weights) for probabilities in given.test])
+
+        on_validation = [metrics.macro_auroc(validation, each) for each in given.validation]
+        return cls(
+            given.arm,
+            given.classifier,
+            float(np.mean(on_validation)),
+            resampled(metrics.macro_auroc),
+            resampled(metrics.balanced_accuracy),
+            resampled(metrics.sensitivity),
+        )
 
 
 def _difference(
-    entry: Predictions,
-    values: Replicates,
-    controls: Mapping[str, Replicates],
-    control: str,
-    groups: int,
-    comparisons: int,
+    entry: _Resampled,
+    controls: Sequence[_Resampled],
+    best: _Resampled,
+    paired: Callable[[np.ndarray, np.ndarray], Difference],
     class_names: Sequence[str],
-) -> dict[str, Any]:
-    def to(other: str, metric: str) -> statistics.Difference:
-        return statistics.paired_difference(
-            values[metric], controls[other][metric], groups=groups, comparisons=comparisons
-        )
+) -> ArmDifference:
+    def of_class(label: int) -> Difference | None:
+        pair = entry.sensitivity[..., label], best.sensitivity[..., label]
+        return paired(*pair) if np.isfinite(pair).all() else None
 
-    def of_class(label: int) -> dict[str, Any] | None:
-        ours = values["sensitivity"][..., label]
-        theirs = controls[control]["sensitivity"][..., label]
-        if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
-            return None
-        return dataclasses.asdict(
-            statistics.paired_difference(ours, theirs, groups=groups, comparisons=comparisons)
-        )
-
-    against_all = {other: to(other, PRIMARY) for other in controls}
-    words = statistics.verdict(against_all[control], list(against_all.values()))
-    return {
-        "arm": entry.arm.name,
-        "classifier": entry.classifier,
-        "ratio": _ratio(entry.arm),
-        "control": control,
-        "metrics": {metric: dataclasses.asdict(to(control, metric)) for metric in BOOTSTRAPPED},
-        "sensitivity": {name: of_class(label) for label, name in enumerate(class_names)},
-        "against_every_control": {
-            other: dataclasses.asdict(found) for other, found in against_all.items()
-        },
-        "verdict": words if entry.arm.kind == MIXED else None,
+    against_all = {
+        control.arm.name: paired(entry.macro_auroc, control.macro_auroc) for control in controls
     }
-
-
-def _arm(entry: Predictions, score: float, test: HeldOut) -> dict[str, Any]:
-    """Figures of one arm and classifier: mean, standard deviation and values over seeds."""
-    each = [metrics.figures(test.labels, found, test.class_names) for found in entry.test]
-
-    def over_seeds(values: Sequence[Any]) -> dict[str, Any]:
-        if isinstance(values[0], dict):
-            return {name: over_seeds([value[name] for value in values]) for name in values[0]}
-        if not np.isfinite(values).all():
-            return {"mean": None, "sd": None, "seeds": [_plain(value) for value in values]}
-        sd = float(np.std(values, ddof=1))
-        return {"mean": float(np.mean(values)), "sd": sd, "seeds": list(values)}
-
-    return {
-        "arm": entry.arm.name,
-        "classifier": entry.classifier,
-        "kind": entry.arm.kind,
-        "ratio": _ratio(entry.arm),
-        f"validation_{PRIMARY}": _plain(score),
-        "figures": over_seeds(each),
-    }
-
-
-def _verdict(differences: Sequence[Mapping[str, Any]], comparisons: int) -> dict[str, Any]:
-    judged = [entry for entry in differences if entry["verdict"] is not None]
-    words = statistics.overall([entry["verdict"] for entry in judged])
-    telling = [entry for entry in judged if entry["verdict"] == words]
-    sign = -1 if words == statistics.HARM else 1
-    told = max(telling, key=lambda entry: sign * entry["metrics"][PRIMARY]["difference"])
-    found = told["metrics"][PRIMARY]
-    ends = f"{found['corrected_low']:+.3f} to {found['corrected_high']:+.3f}"
-    return {
-        "words": words,
-        "comparisons": comparisons,
-        "sentence": (
-            f"{words}: {told['arm']} ({told['classifier']}) differs in macro AUROC by "
-            f"{found['difference']:+.3f} from the best classical control, {told['control']} "
-            f"({LEVEL:.0%} interval {ends}, corrected for {comparisons} comparisons)"
+    against_best = against_all[best.arm.name]
+    words = arm_verdict(against_best, list(against_all.values()))
+    return ArmDifference(
+        arm=entry.arm.name,
+        classifier=entry.classifier,
+        ratio=finite_or_none(entry.arm.ratio),
+        control=best.arm.name,
+        metrics=MetricDifferences(
+            against_best, paired(entry.balanced_accuracy, best.balanced_accuracy)
         ),
-    }
+        sensitivity={name: of_class(label) for label, name in enumerate(class_names)},
+        against_every_control=against_all,
+        verdict=words if entry.arm.kind == MIXED else None,
+    )
 
 
-def _ratio(arm: Arm) -> float | None:
-    return arm.ratio if math.isfinite(arm.ratio) else None
+def _arm_result(given: Predictions, validation_macro_auroc: float, test: HeldOut) -> ArmResult:
+    def over_seeds(metric: Callable[[np.ndarray, np.ndarray], float | np.ndarray]) -> OverSeeds:
+        return OverSeeds.of([metric(test.labels, probabilities) for probabilities in given.test])
+
+    def by_class(metric: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> dict[str, OverSeeds]:
+        found = [metric(test.labels, probabilities) for probabilities in given.test]
+        return {
+            name: OverSeeds.of([values[label] for values in found])
+            for label, name in enumerate(test.class_names)
+        }
+
+    return ArmResult(
+        arm=given.arm.name,
+        classifier=given.classifier,
+        kind=given.arm.kind,
+        ratio=finite_or_none(given.arm.ratio),
+        validation_macro_auroc=finite_or_none(validation_macro_auroc),
+        figures=ArmFigures(
+            balanced_accuracy=over_seeds(metrics.balanced_accuracy),
+            macro_auroc=over_seeds(metrics.macro_auroc),
+            calibration_error=over_seeds(metrics.calibration_error),
+            brier_score=over_seeds(metrics.brier_score),
+            sensitivity=by_class(metrics.sensitivity),
+            auroc=by_class(metrics.class_auroc),
+            sensitivity_at_specificity=by_class(metrics.class_sensitivity_at_specificity),
+        ),
+    )
 
 
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _verdict(differences: Sequence[ArmDifference], comparisons: int) -> UtilityVerdict:
+    words = study_verdict([entry.verdict for entry in differences if entry.verdict is not None])
+    finding = deciding_difference(differences, words).finding(comparisons)
+    return UtilityVerdict(words, comparisons, f"{words}: {finding}")

@@ -112,7 +112,7 @@ def paired_difference(
     )
 
 
-def verdict(against_best: Difference, against_all: Sequence[Difference]) -> str:
+def arm_verdict(against_best: Difference, against_all: Sequence[Difference]) -> str:
     """What may be said of an arm, from its corrected intervals.
 
     "gain shown" asks that the arm beats every classical control (an intersection-union test,
@@ -131,7 +131,7 @@ def verdict(against_best: Difference, against_all: Sequence[Difference]) -> str:
     return HARM if against_best.corrected_high < 0 else NEITHER
 
 
-def overall(verdicts: Sequence[str]) -> str:
+def study_verdict(verdicts: Sequence[str]) -> str:
     """The verdict of a study: a gain anywhere, else harm anywhere, else neither.
 
     Args:

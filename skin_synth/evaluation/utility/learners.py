@@ -1,4 +1,4 @@
-"""The utility study at work: each arm, each kind of classifier, each seed, or from the cache."""
+"""Trains each arm of the study, with each kind of classifier, for each seed, or reads the cache."""
 
 from __future__ import annotations
 
@@ -7,130 +7,107 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.extractors import Extractor
-from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.utility import classifier_training as training
-from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import Arm
-from skin_synth.evaluation.utility.comparison import PRIMARY, Predictions
+from skin_synth.evaluation.utility.comparison import Predictions
+from skin_synth.evaluation.utility.results import StudyProtocol
 from skin_synth.provenance import content_hash
+from skin_synth.random_streams import EvaluationStream
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 
-SEEDS = 5
-REPLICATES = 1000
-PAINT, VIEWS = 0x7574_696C, 0x7669_6577
-"""What random numbers are for: keeps the streams of one seed apart from each other's."""
-
-Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
+GenerateImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Labels int64[n] and seeds int64[n] to images uint8[n, side, side, 3]."""
+CacheKey = dict[str, object]
+"""All that an entry of the cache follows from: plain JSON values."""
+
+CNN = "cnn"
 
 
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """What all arms of a study share.
-
-    Attributes:
-        seeds: number of trainings of each arm; each has its own weights, batches and synthetic
-            images.
-        ratios: synthetic images drawn for each real one.
-        steps: batches of every training.
-        pool: synthetic images of each class, painted anew for each seed.
-        views: of each real training image that a frozen extractor sees; of others it sees one.
-        replicates: of the bootstrap.
-    """
-
-    seeds: int
-    ratios: tuple[float, ...]
-    steps: int
-    pool: int
-    views: int = training.VIEWS
-    replicates: int = REPLICATES
-
-    def __post_init__(self) -> None:
-        """Checks the ranges; ratios are checked where arms are made."""
-        if self.seeds < 2:
-            raise InputError(
-                f"needs two seeds or more to tell a gain from luck, got {self.seeds}; "
-                f"{SEEDS} are usual"
-            )
-        for name in ("steps", "pool", "views"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        if self.replicates < 100:
-            raise InputError(f"replicates must be 100 or more, got {self.replicates}")
+def linear_head(extractor: Extractor) -> str:
+    """Name of the second kind of classifier."""
+    return f"linear head on {extractor.name}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Study:
-    """Trains each arm, with each kind of classifier, for each seed."""
+    """Trains each arm, with each kind of classifier, for each seed.
+
+    Attributes:
+        train: real training images.
+        validation: real images by which the best control is chosen.
+        test: real images for everything else.
+        generate: makes synthetic images.
+        generator_id: names `generate` in the cache.
+        extractor: frozen features of the linear head; None trains the CNN only.
+        protocol: what all arms share.
+        arms: what classifiers are trained on.
+        cache: keeps predictions and features.
+    """
 
     train: LabelledImages
     validation: LabelledImages
     test: LabelledImages
-    paint: Paint
-    paint_id: str
+    generate: GenerateImages
+    generator_id: str
     extractor: Extractor | None
-    protocol: Protocol
+    protocol: StudyProtocol
     arms: tuple[Arm, ...]
     cache: Cache
 
     def predictions(self) -> list[Predictions]:
-        """Of every arm with every kind of classifier."""
+        """Predictions of every arm with every kind of classifier."""
         learners: list[_Learner] = [_Cnn(self)]
         if self.extractor is not None:
             learners.append(_LinearHead(self, self.extractor))
-        found: dict[tuple[str, str], list[dict[str, np.ndarray]]] = {
-            (learner.name, arm.name): [] for learner in learners for arm in self.arms
-        }
-        total = len(found) * self.protocol.seeds
+        trained = [(learner, arm) for learner in learners for arm in self.arms]
+        seeds = range(self.protocol.seeds)
+        found: list[list[Mapping[str, np.ndarray]]] = [[] for _ in trained]
+        total = len(trained) * len(seeds)
         with Progress(total=total, unit="classifiers", description="utility") as progress:
-            for seed in range(self.protocol.seeds):
+            for seed in seeds:
                 synthetic = _Synthetic(self, seed)
-                for learner in learners:
-                    for arm in self.arms:
-                        arrays = self.cache.arrays(
+                for (learner, arm), of_arm in zip(trained, found, strict=True):
+                    of_arm.append(
+                        self.cache.arrays(
                             "training",
-                            (key_text({**learner.key, **self.key(arm, seed)}),),
+                            (key_text(learner.key | self.key(arm, seed)),),
                             functools.partial(learner.predict, arm, seed, synthetic),
                         )
-                        found[learner.name, arm.name].append(arrays)
-                        progress.update()
+                    )
+                    progress.update()
         return [
             Predictions(
                 arm,
                 learner.name,
-                np.stack([arrays["validation"] for arrays in found[learner.name, arm.name]]),
-                np.stack([arrays["test"] for arrays in found[learner.name, arm.name]]),
+                *(np.stack([each[split] for each in of_arm]) for split in ("validation", "test")),
             )
-            for learner in learners
-            for arm in self.arms
+            for (learner, arm), of_arm in zip(trained, found, strict=True)
         ]
 
     @functools.cached_property
     def data_hash(self) -> str:
-        """Over all real images and their labels."""
+        """Hash of all real images and their labels."""
         splits = (self.train, self.validation, self.test)
         return content_hash(*(array for split in splits for array in (split.images, split.labels)))
 
-    def painter_key(self, seed: int) -> dict[str, Any]:
+    def generator_key(self, seed: int) -> CacheKey:
         """What the synthetic images of a seed follow from."""
-        classes = len(self.train.class_names)
         return {
-            "paint": self.paint_id,
+            "paint": self.generator_id,
             "pool": self.protocol.pool,
-            "classes": classes,
+            "classes": len(self.train.class_names),
             "seed": seed,
         }
 
-    def key(self, arm: Arm, seed: int) -> dict[str, Any]:
-        """All that an arm of a seed follows from, the classifier aside."""
+    def key(self, arm: Arm, seed: int) -> CacheKey:
+        """What the training of an arm and a seed follows from, except for the classifier."""
         return {
             "arm": dataclasses.asdict(arm),
             "data": self.data_hash,
@@ -138,34 +115,12 @@ class Study:
             "steps": self.protocol.steps,
             "batch_size": training.BATCH_SIZE,
             "augmentation": training.AUGMENTATION,
-            "synthetic": self.painter_key(seed) if arm.ratio else None,
-        }
-
-    def describe(self, comparisons: int) -> dict[str, Any]:
-        """The protocol, for the report."""
-        linear = self.extractor and {
-            "name": f"linear head on {self.extractor.name}",
-            "learning_rate": training.LEARNING_RATE["linear"],
-            "dimension": self.extractor.dimension,
-            **self.extractor.provenance,
-        }
-        cnn = {"name": "cnn", "learning_rate": training.LEARNING_RATE["cnn"]}
-        return {
-            **dataclasses.asdict(self.protocol),
-            "ratios": list(self.protocol.ratios),
-            "batch_size": training.BATCH_SIZE,
-            "augmentation": training.AUGMENTATION,
-            "classifiers": [cnn, linear] if linear else [cnn],
-            "primary_metric": PRIMARY,
-            "level": LEVEL,
-            "correction": f"Bonferroni, {comparisons} comparisons (ratios x classifiers)",
-            "specificity": metrics.SPECIFICITY,
-            "calibration_bins": metrics.CALIBRATION_BINS,
+            "synthetic": self.generator_key(seed) if arm.ratio else None,
         }
 
 
 class _Synthetic:
-    """Synthetic images of one seed, painted when they are asked for."""
+    """Synthetic images of one seed, generated when they are first needed."""
 
     def __init__(self, study: Study, seed: int) -> None:
         self._study, self.seed = study, seed
@@ -173,22 +128,27 @@ class _Synthetic:
 
     @functools.cached_property
     def images(self) -> np.ndarray:
-        rng = np.random.default_rng([PAINT, self.seed])
-        images = self._study.paint(self.labels, rng.integers(0, 2**63 - 1, len(self.labels)))
+        rng = np.random.default_rng([EvaluationStream.UTILITY_GENERATION, self.seed])
+        images = self._study.generate(self.labels, rng.integers(0, 2**63 - 1, len(self.labels)))
         shape = (len(self.labels), *self._study.train.images.shape[1:])
         if images.shape != shape or images.dtype != np.uint8:
             raise InputError(
-                f"paint must give uint8{list(shape)}, as the real images are; got "
+                f"synthetic images must be uint8{list(shape)}, as the real images are; got "
                 f"{images.dtype}{list(images.shape)}"
             )
         return images
 
 
 class _Learner(abc.ABC):
-    """One kind of classifier."""
+    """One kind of classifier.
+
+    Attributes:
+        name: for people.
+        key: what its predictions follow from, besides `Study.key`.
+    """
 
     name: str
-    key: dict[str, Any]
+    key: CacheKey
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -198,7 +158,7 @@ class _Learner(abc.ABC):
         real = self.study.train
         inputs, labels = self.real, real.labels
         if arm.ratio:
-            inputs = np.concatenate([inputs, self.painted(synthetic)])
+            inputs = np.concatenate([inputs, self.synthetic(synthetic)])
             labels = np.concatenate([labels, synthetic.labels])
         pool = training.Pool(inputs, labels, np.arange(len(labels)) >= len(real))
         validation, test = self.trainer.probabilities(
@@ -214,27 +174,27 @@ class _Learner(abc.ABC):
     @property
     @abc.abstractmethod
     def trainer(self) -> training.Trainer:
-        """Of networks that take this kind of inputs."""
+        """Of networks that take this kind of inputs; built when it is first needed."""
 
     @property
     @abc.abstractmethod
     def real(self) -> np.ndarray:
-        """Inputs made of the real training images."""
+        """Inputs from the real training images."""
 
     @property
     @abc.abstractmethod
     def held_out(self) -> list[np.ndarray]:
-        """Inputs made of the validation and of the test images."""
+        """Inputs from the validation images and from the test images."""
 
     @abc.abstractmethod
-    def painted(self, synthetic: _Synthetic) -> np.ndarray:
-        """Inputs made of synthetic images."""
+    def synthetic(self, synthetic: _Synthetic) -> np.ndarray:
+        """Inputs from the synthetic images of a seed."""
 
 
 class _Cnn(_Learner):
     """A CNN from scratch."""
 
-    name = "cnn"
+    name = CNN
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
@@ -242,8 +202,8 @@ class _Cnn(_Learner):
 
     @property
     def trainer(self) -> training.Trainer:
-        side, classes = self.study.train.images.shape[1], len(self.study.train.class_names)
-        return training.cnn_trainer(side, classes)
+        train = self.study.train
+        return training.cnn_trainer(train.images.shape[1], len(train.class_names))
 
     @property
     def real(self) -> np.ndarray:
@@ -253,7 +213,7 @@ class _Cnn(_Learner):
     def held_out(self) -> list[np.ndarray]:
         return [self.study.validation.images, self.study.test.images]
 
-    def painted(self, synthetic: _Synthetic) -> np.ndarray:
+    def synthetic(self, synthetic: _Synthetic) -> np.ndarray:
         return synthetic.images
 
 
@@ -263,8 +223,8 @@ class _LinearHead(_Learner):
     def __init__(self, study: Study, extractor: Extractor) -> None:
         super().__init__(study)
         self._extractor = extractor
-        self._painted: tuple[int, np.ndarray] | None = None
-        self.name = f"linear head on {extractor.name}"
+        self._synthetic: tuple[int, np.ndarray] | None = None
+        self.name = linear_head(extractor)
         self.key = {
             "classifier": self.name,
             "learning_rate": training.LEARNING_RATE["linear"],
@@ -279,62 +239,60 @@ class _LinearHead(_Learner):
 
     @functools.cached_property
     def real(self) -> np.ndarray:
-        return self._standard(self._real)
+        return self._standardised(self._real_views)
 
     @functools.cached_property
     def held_out(self) -> list[np.ndarray]:
-        found = []
-        for split in (self.study.validation, self.study.test):
-            key = {"images": content_hash(split.images)}
-            views = self._views(functools.partial(getattr, split, "images"), key, views=1, seed=0)
-            found.append(self._standard(views)[:, 0])
-        return found
+        return [
+            self._standardised(self._views_of_split(split, views=1))[:, 0]
+            for split in (self.study.validation, self.study.test)
+        ]
 
-    def painted(self, synthetic: _Synthetic) -> np.ndarray:
-        if self._painted is None or self._painted[0] != synthetic.seed:
-            views = self._views(
-                functools.partial(getattr, synthetic, "images"),
-                self.study.painter_key(synthetic.seed),
-                views=1,
-                seed=0,
-            )
-            # As they are, in place of all views: with views of their own, mere copies of training
+    def synthetic(self, synthetic: _Synthetic) -> np.ndarray:
+        if self._synthetic is None or self._synthetic[0] != synthetic.seed:
+            key = self.study.generator_key(synthetic.seed)
+            views = self._views(lambda: synthetic.images, key, views=1)
+            # The unchanged image in place of all views: with other views, mere copies of training
             # images would bring more augmentation than the control has, and look like a gain.
             views = views.repeat(self.study.protocol.views, axis=1)
-            self._painted = (synthetic.seed, self._standard(views))
-        return self._painted[1]
+            self._synthetic = (synthetic.seed, self._standardised(views))
+        return self._synthetic[1]
 
     @functools.cached_property
-    def _real(self) -> np.ndarray:
-        images = self.study.train.images
-        key = {"images": content_hash(images)}
-        return self._views(lambda: images, key, views=self.study.protocol.views, seed=0)
+    def _real_views(self) -> np.ndarray:
+        return self._views_of_split(self.study.train, views=self.study.protocol.views)
 
-    def _standard(self, views: np.ndarray) -> np.ndarray:
-        original = self._real[:, 0].astype(np.float64)
+    def _standardised(self, views: np.ndarray) -> np.ndarray:
+        original = self._real_views[:, 0].astype(np.float64)
         mean, spread = original.mean(axis=0), original.std(axis=0)
         spread = np.where(spread > 1e-6, spread, 1.0)
         return ((views - mean) / spread).astype(np.float32)
 
+    def _views_of_split(self, split: LabelledImages, *, views: int) -> np.ndarray:
+        return self._views(
+            lambda: split.images, {"images": content_hash(split.images)}, views=views
+        )
+
     def _views(
-        self, images: Callable[[], np.ndarray], key: dict[str, Any], *, views: int, seed: int
+        self, images: Callable[[], np.ndarray], images_key: CacheKey, *, views: int
     ) -> np.ndarray:
-        full = {
+        """Features float32[n, views, d], from the cache if they are there."""
+        key = {
             "extractor": self.key["extractor"],
-            "of": key,
+            "of": images_key,
             "views": views,
-            "seed": seed,
+            "seed": 0,
             "augmentation": training.AUGMENTATION,
         }
 
         def compute() -> dict[str, np.ndarray]:
-            key = VIEWS + seed
-            found = training.feature_views(self._extractor, images(), views=views, seed=key)
+            seed = EvaluationStream.UTILITY_VIEWS
+            found = training.feature_views(self._extractor, images(), views=views, seed=seed)
             return {"features": found}
 
-        return self.study.cache.arrays("views", (key_text(full),), compute)["features"]
+        return self.study.cache.arrays("views", (key_text(key),), compute)["features"]
 
 
-def key_text(key: Mapping[str, Any]) -> str:
-    """A key of plain JSON values as text; the order of its entries does not matter."""
+def key_text(key: CacheKey) -> str:
+    """The key as text; the order of its entries does not matter."""
     return json.dumps(key, sort_keys=True)

@@ -6,9 +6,6 @@ axes are replicates, and figures have one value for each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from tfrecords_tools.errors import InputError
@@ -120,6 +117,16 @@ def sensitivity_at_specificity(
     return float((scores[positive] > threshold).mean())
 
 
+def class_sensitivity_at_specificity(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """`sensitivity_at_specificity` of each class against the rest: float64[classes]."""
+    return np.array(
+        [
+            sensitivity_at_specificity(labels == label, probabilities[:, label])
+            for label in range(probabilities.shape[1])
+        ]
+    )
+
+
 def calibration_error(
     labels: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS
 ) -> float:
@@ -154,40 +161,6 @@ def brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
     _weights(labels, probabilities, None)
     truth = labels[:, None] == np.arange(probabilities.shape[1])
     return float(np.square(probabilities.astype(np.float64) - truth).sum(axis=1).mean())
-
-
-def figures(
-    labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
-) -> dict[str, Any]:
-    """All figures of one classifier on one set of images.
-
-    Args:
-        labels: int[n], true classes; n above 0.
-        probabilities: float[n, classes].
-        class_names: in the order of the labels.
-
-    Returns:
-        `balanced_accuracy`, `macro_auroc`, `calibration_error`, `brier_score`: numbers;
-        `sensitivity`, `auroc`, `sensitivity_at_specificity`: a number for each class, NaN where
-        the class has no images.
-    """
-    at_specificity = [
-        sensitivity_at_specificity(labels == label, probabilities[:, label])
-        for label in range(len(class_names))
-    ]
-
-    def by_class(values: Sequence[float] | np.ndarray) -> dict[str, float]:
-        return {name: float(value) for name, value in zip(class_names, values, strict=True)}
-
-    return {
-        "balanced_accuracy": float(balanced_accuracy(labels, probabilities)),
-        "macro_auroc": float(macro_auroc(labels, probabilities)),
-        "calibration_error": calibration_error(labels, probabilities),
-        "brier_score": brier_score(labels, probabilities),
-        "sensitivity": by_class(sensitivity(labels, probabilities)),
-        "auroc": by_class(class_auroc(labels, probabilities)),
-        "sensitivity_at_specificity": by_class(at_specificity),
-    }
 
 
 def _weights(

@@ -1,16 +1,15 @@
-"""`utility`: does training with the synthetic images help a classifier on held-out real ones?
+"""Does training with synthetic images help a classifier on held-out real images?
 
-Classifiers are trained on real images alone (three classical ways), on real and synthetic ones at
-several ratios, and on synthetic ones alone, all for the same steps with the same hyper-parameters;
-they are tested on real images of other lesions. `docs/evaluation.md` holds the protocol.
+Classifiers are trained on real images only (three classical ways), on real and synthetic images at
+several ratios, and on synthetic images only. All have the same steps and hyper-parameters. They are
+tested on real images of other lesions. `docs/evaluation.md` describes the protocol.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -19,159 +18,135 @@ from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features import extractors
 from skin_synth.evaluation.features.classifier import train_classifier
 from skin_synth.evaluation.features.extractors import Extractor
+from skin_synth.evaluation.statistics.intervals import LEVEL
+from skin_synth.evaluation.utility import classifier_training as training
+from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import make_arms
-from skin_synth.evaluation.utility.classifier_training import BATCH_SIZE
 from skin_synth.evaluation.utility.comparison import HeldOut, compare
-from skin_synth.evaluation.utility.learners import REPLICATES, SEEDS, Paint, Protocol, Study
+from skin_synth.evaluation.utility.learners import CNN, GenerateImages, Study, linear_head
+from skin_synth.evaluation.utility.options import (
+    DEFAULT_SEEDS,
+    LARGEST_DEFAULT_POOL,
+    UtilityOptions,
+    default_steps,
+)
+from skin_synth.evaluation.utility.results import (
+    PRIMARY_METRIC,
+    ImageCounts,
+    StudyProtocol,
+    UtilityResults,
+)
 from skin_synth.generator import ImageGenerator, check_same_data
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
 
-SCHEMA_VERSION = 1
-RATIOS = (0.25, 1.0, 4.0)
-PASSES = 15
-FEWEST_STEPS, MOST_STEPS = 300, 2000
-LARGEST_POOL = 1000
-"""Synthetic images of a class that are painted for a seed, at most."""
-FEW_GROUPS = 20
-"""Below so many test groups of a class its part of an interval is itself uncertain."""
+FEWEST_TEST_GROUPS = 20
+"""With fewer test groups of a class, the class's part of an interval is itself uncertain."""
 
 
-def default_steps(images: int) -> int:
-    """Batches in which each of `images` is seen about 15 times, 300 to 2,000."""
-    return min(max(PASSES * images // BATCH_SIZE, FEWEST_STEPS), MOST_STEPS)
-
-
-def utility(
+def study_splits(
     train: LabelledImages,
     validation: LabelledImages,
     test: LabelledImages,
-    paint: Paint,
+    generate: GenerateImages,
+    options: UtilityOptions,
     *,
-    paint_id: str,
+    generator_id: str,
     extractor: Extractor | None = None,
-    seeds: int = SEEDS,
-    ratios: Sequence[float] = RATIOS,
-    steps: int | None = None,
-    pool: int | None = None,
-    replicates: int = REPLICATES,
     cache_dir: str | os.PathLike[str] | None = None,
-) -> dict[str, Any]:
-    """Trains all arms and says whether the synthetic images helped.
+) -> UtilityResults:
+    """Trains all arms and reports whether the synthetic images helped.
 
     Args:
-        train: real images; what the generator learnt from.
+        train: real images; the generator was trained on them.
         validation: real images of other groups, by which the best control is chosen.
         test: real images of other groups, on which everything is measured. Images of groups that
-            `train` or `validation` hold, too, are left out, counted and warned of.
-        paint: paints synthetic images.
-        paint_id: names `paint` in the cache: another painter needs another one.
+            `train` or `validation` also hold are left out, counted and reported in a warning.
+        generate: makes synthetic images.
+        options: of the study.
+        generator_id: names `generate` in the cache; another generator needs another name.
         extractor: frozen features for the second kind of classifier; None leaves it out.
-        seeds: trainings of each arm, 2 or more.
-        ratios: synthetic images drawn for each real one.
-        steps: batches of each training; None: see `default_steps`.
-        pool: synthetic images of each class; None: as many as the largest class has, up to 1,000.
-        replicates: of the bootstrap.
-        cache_dir: keeps each trained arm's predictions, so that a killed study goes on; None
+        cache_dir: keeps the predictions of each trained arm, so that a killed study goes on; None
             keeps nothing.
 
-    Returns:
-        Plain values for JSON, see `docs/evaluation.md`: `schema_version`, `protocol`, `images`,
-        `arms`, `best_control`, `differences`, `verdict`, `warnings`.
-
     Raises:
-        InputError: options out of range, classes or sizes that differ between the splits, a class
-            without training, validation or test images, or images painted that do not fit.
+        InputError: classes or sizes that differ between the splits, a class without training,
+            validation or test images, or synthetic images that do not fit.
     """
-    arms = make_arms(ratios)
-    kept, dropped = _without_known_groups(test, {*train.groups, *validation.groups})
+    kept = _without_known_groups(train, validation, test)
     _check_splits(train, validation, kept)
-    largest = int(train.class_counts.max())
-    protocol = Protocol(
-        seeds=seeds,
-        ratios=tuple(ratios),
-        steps=default_steps(len(train)) if steps is None else steps,
-        pool=min(largest, LARGEST_POOL) if pool is None else pool,
-        replicates=replicates,
-    )
+    protocol = study_protocol(options, train, extractor)
     study = Study(
-        train, validation, kept, paint, paint_id, extractor, protocol, arms, Cache(cache_dir)
+        train,
+        validation,
+        kept,
+        generate,
+        generator_id,
+        extractor,
+        protocol,
+        make_arms(options.ratios),
+        Cache(cache_dir),
     )
     compared = compare(
         study.predictions(),
         HeldOut(validation.labels, validation.groups, validation.class_names),
         HeldOut(kept.labels, kept.groups, kept.class_names),
-        replicates=replicates,
+        replicates=options.replicates,
     )
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "protocol": study.describe(compared["verdict"]["comparisons"]),
-        "images": _counts(train, validation, kept, dropped),
-        **compared,
-        "warnings": _warnings(protocol, kept, dropped),
-    }
+    counts = _counts(train, validation, kept, left_out=len(test) - len(kept))
+    return UtilityResults(
+        protocol=protocol,
+        images=counts,
+        **vars(compared),
+        warnings=tuple(_warnings(options.seeds, counts)),
+    )
 
 
-def study(
+def study_run(
     run: ImageGenerator,
     data_dir: str | os.PathLike[str],
+    options: UtilityOptions | None = None,
     *,
-    seeds: int = SEEDS,
-    ratios: Sequence[float] = RATIOS,
     features: str | Extractor | None = "classifier",
     weights: str | os.PathLike[str] | None = None,
-    steps: int | None = None,
-    pool: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
-) -> dict[str, Any]:
-    """`utility` of a run's images on the splits of the data set that it was trained on.
+) -> UtilityResults:
+    """Calls `study_splits` for a run and the data set that it was trained on.
 
     Args:
-        run: what paints.
+        run: makes the synthetic images.
         data_dir: the data set, with train, validation and test splits.
-        seeds: trainings of each arm, 2 or more.
-        ratios: synthetic images drawn for each real one.
+        options: of the study; None: the defaults.
         features: of the linear head: classifier (trained on the real training images), mobilenet,
-            inception, the file of a saved Keras model, or an extractor; None trains the CNN alone.
+            inception, the file of a saved Keras model, or an extractor; None trains the CNN only.
         weights: weights file of mobilenet or inception.
-        steps: see `utility`.
-        pool: see `utility`.
-        cache_dir: see `utility`.
+        cache_dir: see `study_splits`.
 
     Raises:
-        InputError: as `utility`; another data set, a missing split, features or weights.
+        InputError: as `study_splits`; another data set, a missing split, features or weights.
     """
     check_same_data(run, data_dir)  # only its test images are new to the run
-    splits = check_request(data_dir, seeds=seeds, ratios=ratios)
-    return utility(
-        *splits,
+    train, validation, test = load_study_splits(data_dir)
+    return study_splits(
+        train,
+        validation,
+        test,
         functools.partial(run.generate, truncation=1.0),
-        paint_id=run.origin.checkpoint_hash,
-        extractor=_extractor(features, weights, splits[0]),
-        seeds=seeds,
-        ratios=ratios,
-        steps=steps,
-        pool=pool,
+        options or UtilityOptions(),
+        generator_id=run.origin.checkpoint_hash,
+        extractor=_extractor(features, weights, train),
         cache_dir=cache_dir,
     )
 
 
-def check_request(
-    data_dir: str | os.PathLike[str], *, seeds: int, ratios: Sequence[float]
+def load_study_splits(
+    data_dir: str | os.PathLike[str],
 ) -> tuple[LabelledImages, LabelledImages, LabelledImages]:
-    """Refuses what `study` could not do, before anything is computed.
-
-    Args:
-        data_dir: the data set.
-        seeds: see `study`.
-        ratios: see `study`.
-
-    Returns:
-        The train, validation and test split.
+    """Reads the train, validation and test split, and checks that a study can use them.
 
     Raises:
-        InputError: a missing split, a class without images of its own in one, or seeds or ratios
-            out of range.
+        InputError: a missing split, or one in which a class has no images of groups that no other
+            split holds.
     """
     missing = {"train", "validation", "test"} - set(read_info(data_dir).splits)
     if missing:
@@ -179,27 +154,61 @@ def check_request(
             f"{data_dir} has no split {', '.join(sorted(missing))}: the utility study needs train, "
             "validation (to choose the best control) and test; build the data set with all three"
         )
-    make_arms(ratios)
-    Protocol(seeds=seeds, ratios=tuple(ratios), steps=1, pool=1)
     train, validation, test = (
         load_split(data_dir, split) for split in ("train", "validation", "test")
     )
-    kept, _ = _without_known_groups(test, {*train.groups, *validation.groups})
-    _check_splits(train, validation, kept)
+    _check_splits(train, validation, _without_known_groups(train, validation, test))
     return train, validation, test
 
 
-def _without_known_groups(test: LabelledImages, known: set[str]) -> tuple[LabelledImages, int]:
-    """The test images of groups that took no part in training, and how many were left out."""
-    new = np.array([group not in known for group in test.groups], bool)
-    kept = LabelledImages(
-        test.images[new],
-        test.labels[new],
-        tuple(name for name, keep in zip(test.image_ids, new, strict=True) if keep),
-        tuple(name for name, keep in zip(test.groups, new, strict=True) if keep),
-        test.class_names,
+def study_protocol(
+    options: UtilityOptions, train: LabelledImages, extractor: Extractor | None
+) -> StudyProtocol:
+    """Completes the options by what follows from the training images and the features."""
+    classifiers: list[dict[str, str | float]] = [
+        {"name": CNN, "learning_rate": training.LEARNING_RATE["cnn"]}
+    ]
+    if extractor is not None:
+        classifiers.append(
+            {
+                "name": linear_head(extractor),
+                "learning_rate": training.LEARNING_RATE["linear"],
+                "dimension": extractor.dimension,
+                **extractor.provenance,
+            }
+        )
+    comparisons = len(options.ratios) * len(classifiers)
+    return StudyProtocol(
+        seeds=options.seeds,
+        ratios=options.ratios,
+        steps=options.steps or default_steps(len(train), training.BATCH_SIZE),
+        pool=options.pool or min(int(train.class_counts.max()), LARGEST_DEFAULT_POOL),
+        views=options.views,
+        replicates=options.replicates,
+        batch_size=training.BATCH_SIZE,
+        augmentation=training.AUGMENTATION,
+        classifiers=tuple(classifiers),
+        primary_metric=PRIMARY_METRIC,
+        level=LEVEL,
+        correction=f"Bonferroni, {comparisons} comparisons (ratios x classifiers)",
+        specificity=metrics.SPECIFICITY,
+        calibration_bins=metrics.CALIBRATION_BINS,
     )
-    return kept, int((~new).sum())
+
+
+def _without_known_groups(
+    train: LabelledImages, validation: LabelledImages, test: LabelledImages
+) -> LabelledImages:
+    """The test images of groups that took no part in training."""
+    known = {*train.groups, *validation.groups}
+    rows = [row for row, group in enumerate(test.groups) if group not in known]
+    return dataclasses.replace(
+        test,
+        images=test.images[rows],
+        labels=test.labels[rows],
+        image_ids=tuple(test.image_ids[row] for row in rows),
+        groups=tuple(test.groups[row] for row in rows),
+    )
 
 
 def _check_splits(train: LabelledImages, validation: LabelledImages, test: LabelledImages) -> None:
@@ -224,45 +233,41 @@ def _check_splits(train: LabelledImages, validation: LabelledImages, test: Label
 
 
 def _counts(
-    train: LabelledImages, validation: LabelledImages, test: LabelledImages, dropped: int
-) -> dict[str, Any]:
-    return {
-        "class_names": list(train.class_names),
-        "train": train.class_counts.tolist(),
-        "validation": validation.class_counts.tolist(),
-        "test": test.class_counts.tolist(),
-        "test_groups": list(_groups_by_class(test).values()),
-        "left_out_of_test": dropped,
-    }
+    train: LabelledImages, validation: LabelledImages, test: LabelledImages, *, left_out: int
+) -> ImageCounts:
+    pairs = set(zip(test.labels.tolist(), test.groups, strict=True))
+    groups = np.bincount([label for label, _ in pairs], minlength=len(test.class_names))
+    return ImageCounts(
+        class_names=train.class_names,
+        train=tuple(train.class_counts.tolist()),
+        validation=tuple(validation.class_counts.tolist()),
+        test=tuple(test.class_counts.tolist()),
+        test_groups=tuple(groups.tolist()),
+        left_out_of_test=left_out,
+    )
 
 
-def _groups_by_class(split: LabelledImages) -> dict[str, int]:
-    pairs = {(label, group) for label, group in zip(split.labels, split.groups, strict=True)}
-    return {
-        name: sum(int(label == number) for label, _ in pairs)
-        for number, name in enumerate(split.class_names)
-    }
-
-
-def _warnings(protocol: Protocol, test: LabelledImages, dropped: int) -> list[str]:
+def _warnings(seeds: int, images: ImageCounts) -> list[str]:
     found = []
-    if dropped:
+    if images.left_out_of_test:
         found.append(
-            f"{dropped} test images show lesions that are in the training or validation split, "
-            "too; they were left out. Build the data set with groups"
+            f"{images.left_out_of_test} test images show lesions that are also in the training or "
+            "validation split; they were left out. Build the data set with groups"
         )
-    if protocol.seeds < SEEDS:
-        found.append(f"{protocol.seeds} seeds were trained; {SEEDS} or more are usual")
-    single = [name for name, n in _groups_by_class(test).items() if n == 1]
+    if seeds < DEFAULT_SEEDS:
+        found.append(f"{seeds} seeds were trained; {DEFAULT_SEEDS} or more are usual")
+    groups = dict(zip(images.class_names, images.test_groups, strict=True))
+    single = [name for name, count in groups.items() if count == 1]
     if single:
         found.append(
             f"one test lesion of {', '.join(single)}: how it varies is not in the intervals, which "
             "are too narrow, so that a verdict may be chance"
         )
-    few = {name: n for name, n in _groups_by_class(test).items() if n < FEW_GROUPS}
+    few = [f"{name} {count}" for name, count in groups.items() if count < FEWEST_TEST_GROUPS]
     if few:
-        listed = ", ".join(f"{name} {count}" for name, count in few.items())
-        found.append(f"few test lesions ({listed}): intervals that hang on these classes are rough")
+        found.append(
+            f"few test lesions ({', '.join(few)}): intervals that depend on these classes are rough"
+        )
     return found
 
 

@@ -126,13 +126,12 @@ def test_defaults_of_flags_are_those_of_the_functions():
 
 
 def test_help_tells_the_protocol_of_the_utility_study(capsys):
-    from skin_synth.evaluation.utility.learners import SEEDS
-    from skin_synth.evaluation.utility.study import RATIOS
+    from skin_synth.evaluation.utility.options import DEFAULT_RATIOS, DEFAULT_SEEDS
 
     assert cli.main_with(["evaluate", "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert f"trainings of each arm, 2 or more (default: {SEEDS})" in told
-    ratios = ",".join(f"{ratio:g}" for ratio in RATIOS)
+    assert f"trainings of each arm, 2 or more (default: {DEFAULT_SEEDS})" in told
+    ratios = ",".join(f"{ratio:g}" for ratio in DEFAULT_RATIOS)
     assert f"synthetic images for each real one (default: {ratios})" in told
 
 

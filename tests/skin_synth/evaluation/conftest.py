@@ -88,17 +88,12 @@ def phantoms(make_run, large_phantom_data):
 def studied(make_run, large_phantom_data, trained):
     """A utility study of a perfect generator, as short as it can be."""
     from skin_synth.evaluation.features.extractors import of_classifier
-    from skin_synth.evaluation.utility.study import study
+    from skin_synth.evaluation.utility.options import UtilityOptions
+    from skin_synth.evaluation.utility.study import study_run
 
-    return study(
-        make_run(),
-        large_phantom_data,
-        seeds=2,
-        ratios=(1.0,),
-        features=of_classifier(trained),
-        steps=2,
-        pool=3,
-    )
+    options = UtilityOptions(seeds=2, ratios=(1.0,), steps=2, pool=3)
+    extractor = of_classifier(trained)
+    return study_run(make_run(), large_phantom_data, options, features=extractor)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 from skin_synth.evaluation import evaluate
 from skin_synth.evaluation import evaluator as assessment
 from skin_synth.evaluation.cache import cache_beside
+from skin_synth.evaluation.utility.options import UtilityOptions
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import STEPS
 from tfrecords_tools.errors import InputError
@@ -74,9 +75,12 @@ def test_use_is_measured_where_it_is_asked_for(
 ):
     """With the features of the report, resuming from its cache; figures and plot are there."""
     asked = {}
-    monkeypatch.setattr(
-        assessment.usefulness, "study", lambda *places, **options: asked.update(options) or studied
-    )
+
+    def study_run(run, data_dir, options, **others):
+        asked.update(others, options=options)
+        return studied
+
+    monkeypatch.setattr(assessment.usefulness, "study_run", study_run)
     cache = cache_beside(written.path)
     found = evaluate(
         make_run(),
@@ -90,15 +94,13 @@ def test_use_is_measured_where_it_is_asked_for(
     )
     assert asked.pop("features").provenance["sha256"] == written["features"]["sha256"]
     assert asked == {
-        "seeds": 5,
-        "ratios": (0.5, 2),
-        "steps": STEPS,
+        "options": UtilityOptions(5, (0.5, 2), STEPS),
         "cache_dir": cache / "utility",
     }
-    assert found["utility"] == studied
-    assert found["verdict"]["use"] == studied["verdict"]["words"]
+    assert found["utility"] == dataclasses.asdict(studied)
+    assert found["verdict"]["use"] == studied.verdict.words
     assert written["verdict"]["use"] == "not measured"
-    assert found["summary"][1].lower().startswith(studied["verdict"]["words"])
+    assert found["summary"][1].lower().startswith(studied.verdict.words)
     assert (found.path / "utility.png").read_bytes()[1:4] == b"PNG"
 
 

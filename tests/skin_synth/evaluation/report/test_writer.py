@@ -166,7 +166,7 @@ def test_use_stands_in_the_verdict_and_in_a_part_of_its_own(phantoms, written, s
     said = "Harm shown for a classifier: by the images."
     results = {
         **written,
-        "utility": studied,
+        "utility": dataclasses.asdict(studied),
         "summary": [written["summary"][0], said, *written["summary"][2:]],
         "verdict": {**written["verdict"], "use": "harm shown"},
     }
@@ -177,12 +177,12 @@ def test_use_stands_in_the_verdict_and_in_a_part_of_its_own(phantoms, written, s
     assert 'class="verdict guilty"' in text
     assert "not measured" not in visible.lower()
     assert visible.index(said) < visible.index("Do they help a classifier?")
-    for entry in studied["arms"]:
-        assert entry["arm"] in visible
-        assert f"{entry['classifier']}: sensitivity of each class" in visible
-    sentence = studied["verdict"]["sentence"]
+    for entry in studied.arms:
+        assert entry.arm in visible
+        assert f"{entry.classifier}: sensitivity of each class" in visible
+    sentence = studied.verdict.sentence
     assert sentence[0].upper() + sentence[1:] in visible
-    assert all(warning in visible for warning in studied["warnings"])
+    assert all(warning in visible for warning in studied.warnings)
     assert text.count("<svg") == 4 + 6 + 2
 
 

@@ -26,13 +26,13 @@ def rows_drawn(arm, *, steps=40, synthetic=20):
     """Which row each draw took: features are the row's number, and what is taken is watched."""
     seen = []
     trainer = training.linear_trainer.__wrapped__(1, 2)  # one of its own, to watch
-    take = trainer._take
+    make_batch = trainer._make_batch
 
     def watched(features, rows, key, augmented):
         tf.py_function(lambda r: seen.append(r.numpy()), [rows], [])
-        return take(features, rows, key, augmented)
+        return make_batch(features, rows, key, augmented)
 
-    trainer._take = watched
+    trainer._make_batch = watched
     features = np.zeros((40 + 2 * synthetic, 3, 1), np.float32)
     trainer.probabilities(
         pool_of(features, synthetic), arm, COUNTS, features[:2, 0], seed=0, steps=steps
@@ -65,11 +65,11 @@ def images_of(n, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (n, 16, 16, 3), dtype=np.uint8)
 
 
-def test_recoloured_images_keep_their_content_under_some_symmetry():
+def test_augmented_images_keep_their_content_under_some_symmetry():
     """Colour moves all pixels of an image alike, so a symmetry of the original fits it well."""
     images = images_of(30)
     key = tf.constant([3, 4], tf.int64)
-    found = training.recoloured(tf.constant(images), key).numpy()
+    found = training.randomly_augmented(tf.constant(images), key).numpy()
     assert found.dtype == np.uint8
     best = np.full(30, -1.0)
     number = np.zeros(30, int)
@@ -80,9 +80,9 @@ def test_recoloured_images_keep_their_content_under_some_symmetry():
     assert best.min() > 0.9
     assert len(set(number)) >= 6
     assert len({image.mean() for image in found}) == 30
-    again = training.recoloured(tf.constant(images), key).numpy()
+    again = training.randomly_augmented(tf.constant(images), key).numpy()
     np.testing.assert_array_equal(found, again)
-    other = training.recoloured(tf.constant(images), key + 1).numpy()
+    other = training.randomly_augmented(tf.constant(images), key + 1).numpy()
     assert (found != other).any()
 
 

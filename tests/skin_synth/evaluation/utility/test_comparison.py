@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,6 +12,7 @@ from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import CONTROLS, make_arms
 from skin_synth.evaluation.utility.comparison import HeldOut, Predictions, compare
 from skin_synth.evaluation.utility.differences import GAIN, HARM, NEITHER
+from skin_synth.evaluation.utility.results import OverSeeds
 
 LABELS = np.repeat(np.arange(3), 50)
 HELD_OUT = HeldOut(LABELS, tuple(str(i) for i in range(150)), ("a", "b", "c"))
@@ -51,51 +53,78 @@ def compared(skills, *, validation=None, seed=0, classifiers=("cnn",)):
 )
 def test_verdicts_follow_the_truth(mixed, words):
     found, _ = compared((1.0, 1.2, 1.5, *mixed, 3.0))
-    assert [entry["verdict"] for entry in found["differences"]] == [*words, None]
+    assert [entry.verdict for entry in found.differences] == [*words, None]
     expected = GAIN if GAIN in words else HARM if HARM in words else NEITHER
-    assert found["verdict"]["words"] == expected
-    assert found["verdict"]["comparisons"] == 2
-    assert found["verdict"]["sentence"].startswith(f"{expected}: real + synthetic 1:")
+    assert found.verdict.words == expected
+    assert found.verdict.comparisons == 2
+    assert found.verdict.sentence.startswith(f"{expected}: real + synthetic 1:")
 
 
-def test_the_sentence_tells_of_the_arm_that_the_verdict_stands_on():
+def test_the_sentence_names_the_arm_that_decides():
     found, _ = compared((1.0, 1.2, 1.5, 0.5, 2.4, 1.0))
-    assert "1:4 (cnn) differs in macro AUROC by +0." in found["verdict"]["sentence"]
+    assert "1:4 (cnn) differs in macro AUROC by +0." in found.verdict.sentence
     found, _ = compared((1.0, 1.2, 1.5, 1.5, 0.5, 1.0))
-    assert "1:4 (cnn) differs in macro AUROC by -0." in found["verdict"]["sentence"]
-    assert "corrected for 2 comparisons" in found["verdict"]["sentence"]
+    assert "1:4 (cnn) differs in macro AUROC by -0." in found.verdict.sentence
+    assert "corrected for 2 comparisons" in found.verdict.sentence
 
 
 def test_the_best_control_is_chosen_on_validation_images_alone():
     validation = (2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     found, _ = compared((1.0, 1.2, 2.0, 1.5, 1.5, 1.0), validation=validation)
-    assert found["best_control"] == {"cnn": "real"}
-    assert all(entry["control"] == "real" for entry in found["differences"])
+    assert found.best_control == {"cnn": "real"}
+    assert all(entry.control == "real" for entry in found.differences)
     # It beats the control that validation chose, but not the one that is best on the test.
-    entry = found["differences"][0]
-    assert entry["metrics"]["macro_auroc"]["corrected_low"] > 0
-    assert entry["verdict"] == NEITHER
+    entry = found.differences[0]
+    assert entry.metrics.macro_auroc.corrected_low > 0
+    assert entry.verdict == NEITHER
 
 
 def test_classifiers_are_compared_with_controls_of_their_kind():
     found, _ = compared((1.0, 1.2, 1.5, 1.5, 1.5, 1.0), classifiers=("cnn", "linear"))
-    assert set(found["best_control"]) == {"cnn", "linear"}
-    assert len(found["differences"]) == 6
-    assert found["verdict"]["comparisons"] == 4
+    assert set(found.best_control) == {"cnn", "linear"}
+    assert len(found.differences) == 6
+    assert found.verdict.comparisons == 4
 
 
 def test_figures_are_means_over_seeds_of_the_metrics():
     found, entries = compared((1.0, 1.2, 1.5, 1.5, 1.5, 1.0))
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    for entry, given in zip(found["arms"], entries, strict=True):
+    json.dumps(dataclasses.asdict(found), allow_nan=False)
+    for entry, given in zip(found.arms, entries, strict=True):
         each = [float(metrics.macro_auroc(LABELS, test)) for test in given.test]
-        assert entry["figures"]["macro_auroc"]["seeds"] == each
-        assert entry["figures"]["macro_auroc"]["mean"] == pytest.approx(np.mean(each))
-        assert entry["figures"]["macro_auroc"]["sd"] == pytest.approx(np.std(each, ddof=1))
-    assert [entry["ratio"] for entry in found["arms"]] == [0, 0, 0, 1, 4, None]
-    best = found["arms"][[a.name for a in CONTROLS].index(found["best_control"]["cnn"])]
-    for difference, arm in zip(found["differences"], found["arms"][3:], strict=True):
-        expected = arm["figures"]["macro_auroc"]["mean"] - best["figures"]["macro_auroc"]["mean"]
-        assert difference["metrics"]["macro_auroc"]["difference"] == pytest.approx(expected)
-        ours, theirs = (x["figures"]["sensitivity"]["b"]["mean"] for x in (arm, best))
-        assert difference["sensitivity"]["b"]["difference"] == pytest.approx(ours - theirs)
+        assert entry.figures.macro_auroc.seeds == tuple(each)
+        assert entry.figures.macro_auroc.mean == pytest.approx(np.mean(each))
+        assert entry.figures.macro_auroc.sd == pytest.approx(np.std(each, ddof=1))
+    assert [entry.ratio for entry in found.arms] == [0, 0, 0, 1, 4, None]
+    best = found.arms[[a.name for a in CONTROLS].index(found.best_control["cnn"])]
+    for difference, arm in zip(found.differences, found.arms[3:], strict=True):
+        expected = arm.figures.macro_auroc.mean - best.figures.macro_auroc.mean
+        assert difference.metrics.macro_auroc.difference == pytest.approx(expected)
+        ours, theirs = (x.figures.sensitivity["b"].mean for x in (arm, best))
+        assert difference.sensitivity["b"].difference == pytest.approx(ours - theirs)
+
+
+def test_all_metrics_are_reported_of_each_seed_and_class():
+    found, entries = compared((1.0, 1.2, 1.5, 1.5, 1.5, 1.0))
+    figures, test = found.arms[0].figures, entries[0].test
+    for name in ("balanced_accuracy", "brier_score", "calibration_error"):
+        metric = getattr(metrics, name)
+        assert getattr(figures, name).seeds == tuple(metric(LABELS, each) for each in test)
+    for label, name in enumerate("abc"):
+        pairs = [(label == LABELS, each[:, label]) for each in test]
+        expected = tuple(metrics.sensitivity_at_specificity(*pair) for pair in pairs)
+        assert figures.sensitivity_at_specificity[name].seeds == expected
+        expected = [metrics.auroc(*pair) for pair in pairs]
+        assert figures.auroc[name].seeds == pytest.approx(expected)
+        expected = tuple(metrics.sensitivity(LABELS, each)[label] for each in test)
+        assert figures.sensitivity[name].seeds == expected
+
+
+def test_a_class_without_test_images_has_no_figures():
+    held_out = HeldOut(LABELS, HELD_OUT.groups, ("a", "b", "c", "d"))
+    rng = np.random.default_rng(0)
+    four = rng.dirichlet(np.ones(4), (4, 150)).astype(np.float32)
+    entries = [Predictions(arm, "cnn", four, four) for arm in ARMS]
+    found = compare(entries, held_out, held_out, replicates=200)
+    assert found.arms[0].figures.sensitivity["d"] == OverSeeds(None, None, (None,) * 4)
+    assert found.differences[0].sensitivity["d"] is None
+    json.dumps(dataclasses.asdict(found), allow_nan=False)

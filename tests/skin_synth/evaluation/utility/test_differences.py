@@ -14,10 +14,10 @@ from skin_synth.evaluation.utility.differences import (
     HARM,
     NEITHER,
     Difference,
-    overall,
+    arm_verdict,
     paired_difference,
     resampling_weights,
-    verdict,
+    study_verdict,
 )
 from tfrecords_tools.errors import InputError
 
@@ -137,11 +137,11 @@ def interval(low, high):
     ],
 )
 def test_the_verdict_follows_from_the_corrected_intervals(best, others, words):
-    assert verdict(best, [best, *others]) == words
+    assert arm_verdict(best, [best, *others]) == words
 
 
 def test_the_verdict_knows_only_corrected_intervals():
-    assert verdict(interval(-0.01, 0.05), [interval(-0.01, 0.05)]) == NEITHER
+    assert arm_verdict(interval(-0.01, 0.05), [interval(-0.01, 0.05)]) == NEITHER
     assert interval(-0.01, 0.05).low > 0
 
 
@@ -154,7 +154,7 @@ def test_the_verdict_knows_only_corrected_intervals():
     ],
 )
 def test_a_study_is_as_good_as_its_best_arm(verdicts, words):
-    assert overall(verdicts) == words
+    assert study_verdict(verdicts) == words
 
 
 def test_no_difference_is_called_one_on_at_most_one_study_in_twenty():
@@ -170,7 +170,7 @@ def test_no_difference_is_called_one_on_at_most_one_study_in_twenty():
         for _ in range(6):
             arm = rng.normal(size=(5, 60)) @ weights.T / 60
             found = paired_difference(arm, control, groups=60, comparisons=6)
-            words.append(verdict(found, [found]))
-        wrong += overall(words) != NEITHER
+            words.append(arm_verdict(found, [found]))
+        wrong += study_verdict(words) != NEITHER
     assert wrong <= 0.05 * 300 + 8, wrong
     assert statistics.LEVEL == 0.95

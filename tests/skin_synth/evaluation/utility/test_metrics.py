@@ -123,18 +123,6 @@ def test_brier_score_by_hand():
     assert metrics.brier_score(labels, np.array([[0.8, 0.2], [0.8, 0.2]])) == pytest.approx(0.68)
 
 
-def test_figures_are_all_of_them_by_name():
-    labels, probabilities = some_predictions(1)
-    found = metrics.figures(labels, probabilities, ("a", "b", "c"))
-    assert found["macro_auroc"] == pytest.approx(np.mean(list(found["auroc"].values())))
-    assert found["balanced_accuracy"] == pytest.approx(np.mean(list(found["sensitivity"].values())))
-    assert found["brier_score"] == metrics.brier_score(labels, probabilities)
-    assert found["calibration_error"] == metrics.calibration_error(labels, probabilities)
-    for label, name in enumerate("abc"):
-        expected = metrics.sensitivity_at_specificity(labels == label, probabilities[:, label])
-        assert found["sensitivity_at_specificity"][name] == expected
-
-
 @pytest.mark.parametrize(
     ("labels", "probabilities", "message"),
     [

@@ -1,0 +1,239 @@
+"""Results of the utility study; `dataclasses.asdict` of them is `utility` in report.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from skin_synth.evaluation.statistics.intervals import LEVEL
+from skin_synth.evaluation.utility.differences import HARM, Difference
+
+UTILITY_SCHEMA_VERSION = 1
+PRIMARY_METRIC = "macro_auroc"
+"""The metric of the verdict; the others are for information."""
+
+
+@dataclasses.dataclass(frozen=True)
+class OverSeeds:
+    """A figure of one arm over its trainings.
+
+    Attributes:
+        mean: None if the figure of a training is not finite, as for a class without images.
+        sd: standard deviation, None as `mean`.
+        seeds: the figure of each training; None for what is not finite.
+    """
+
+    mean: float | None
+    sd: float | None
+    seeds: tuple[float | None, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[float | np.ndarray]) -> OverSeeds:
+        """Summarises one value for each seed."""
+        found = np.array(values, np.float64)
+        seeds = tuple(finite_or_none(value) for value in found.tolist())
+        if None in seeds:
+            return cls(None, None, seeds)
+        return cls(float(found.mean()), float(found.std(ddof=1)), seeds)
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmFigures:
+    """Figures of one arm on the test images; those in dictionaries by class name."""
+
+    balanced_accuracy: OverSeeds
+    macro_auroc: OverSeeds
+    calibration_error: OverSeeds
+    brier_score: OverSeeds
+    sensitivity: dict[str, OverSeeds]
+    auroc: dict[str, OverSeeds]
+    sensitivity_at_specificity: dict[str, OverSeeds]
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmResult:
+    """One arm with one kind of classifier.
+
+    Attributes:
+        arm: name of the arm.
+        classifier: name of the kind of classifier.
+        kind: kind of the arm, see `arms`.
+        ratio: synthetic images for each real one; None for synthetic images only.
+        validation_macro_auroc: mean over seeds, by which the best control is chosen.
+        figures: on the test images.
+    """
+
+    arm: str
+    classifier: str
+    kind: str
+    ratio: float | None
+    validation_macro_auroc: float | None
+    figures: ArmFigures
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricDifferences:
+    """Differences to the best control in the metrics of the bootstrap."""
+
+    macro_auroc: Difference
+    balanced_accuracy: Difference
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmDifference:
+    """One arm with synthetic images against the controls of the same kind of classifier.
+
+    Attributes:
+        arm: name of the arm.
+        classifier: name of the kind of classifier.
+        ratio: synthetic images for each real one; None for synthetic images only.
+        control: name of the best control.
+        metrics: differences to the best control.
+        sensitivity: difference to the best control by class; None for a class without figures.
+        against_every_control: difference in macro AUROC by name of the control.
+        verdict: what may be said of this arm; None: the arm is for information only.
+    """
+
+    arm: str
+    classifier: str
+    ratio: float | None
+    control: str
+    metrics: MetricDifferences
+    sensitivity: dict[str, Difference | None]
+    against_every_control: dict[str, Difference]
+    verdict: str | None
+
+    def finding(self, comparisons: int) -> str:
+        """The difference in words, without a verdict and without a full stop."""
+        found = self.metrics.macro_auroc
+        return (
+            f"{self.arm} ({self.classifier}) differs in macro AUROC by {found.difference:+.3f} "
+            f"from the best classical control, {self.control} ({LEVEL:.0%} interval "
+            f"{found.corrected_low:+.3f} to {found.corrected_high:+.3f}, corrected for "
+            f"{comparisons} comparisons)"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class UtilityVerdict:
+    """The answer of the study.
+
+    Attributes:
+        words: `differences.GAIN`, `HARM` or `NEITHER`.
+        comparisons: number of differences that were judged.
+        sentence: the words and the finding of the deciding arm.
+    """
+
+    words: str
+    comparisons: int
+    sentence: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageCounts:
+    """Images of the study; lists are in the order of `class_names`.
+
+    Attributes:
+        class_names: the classes.
+        train: real training images.
+        validation: validation images.
+        test: test images that were used.
+        test_groups: lesions (groups) of the test images that were used.
+        left_out_of_test: test images of groups that train or validation also hold.
+    """
+
+    class_names: tuple[str, ...]
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+    test_groups: tuple[int, ...]
+    left_out_of_test: int
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyProtocol:
+    """What all arms of a study share.
+
+    Attributes:
+        seeds: number of trainings of each arm.
+        ratios: synthetic images drawn for each real one.
+        steps: batches of every training.
+        pool: synthetic images of each class for each seed.
+        views: views of each real training image for a frozen extractor; other images have one.
+        replicates: of the bootstrap.
+        batch_size: images in a batch.
+        augmentation: of arms that augment, in words.
+        classifiers: name, learning rate and provenance of the features of each kind.
+        primary_metric: the metric of the verdict.
+        level: confidence level of the intervals.
+        correction: for the number of comparisons, in words.
+        specificity: at which `sensitivity_at_specificity` is taken.
+        calibration_bins: of the calibration error.
+    """
+
+    seeds: int
+    ratios: tuple[float, ...]
+    steps: int
+    pool: int
+    views: int
+    replicates: int
+    batch_size: int
+    augmentation: str
+    classifiers: tuple[Mapping[str, str | float], ...]
+    primary_metric: str
+    level: float
+    correction: str
+    specificity: float
+    calibration_bins: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UtilityResults:
+    """A whole study.
+
+    Attributes:
+        schema_version: of these fields.
+        protocol: what all arms share.
+        images: numbers of images.
+        arms: every arm with every kind of classifier.
+        best_control: name of the best control by kind of classifier, chosen on validation images.
+        differences: arms with synthetic images against the controls.
+        verdict: the answer.
+        warnings: what a reader must know before believing the figures.
+    """
+
+    schema_version: int = UTILITY_SCHEMA_VERSION
+    protocol: StudyProtocol
+    images: ImageCounts
+    arms: tuple[ArmResult, ...]
+    best_control: dict[str, str]
+    differences: tuple[ArmDifference, ...]
+    verdict: UtilityVerdict
+    warnings: tuple[str, ...]
+
+    @property
+    def deciding(self) -> ArmDifference:
+        """The arm that the verdict follows from."""
+        return deciding_difference(self.differences, self.verdict.words)
+
+    @property
+    def finding(self) -> str:
+        """The deciding arm's difference in words, without the verdict and without a full stop."""
+        return self.deciding.finding(self.verdict.comparisons)
+
+
+def deciding_difference(differences: Sequence[ArmDifference], words: str) -> ArmDifference:
+    """The arm with this verdict that differs most: downwards for `HARM`, else upwards."""
+    sign = -1 if words == HARM else 1
+    return max(
+        (entry for entry in differences if entry.verdict == words),
+        key=lambda entry: sign * entry.metrics.macro_auroc.difference,
+    )
+
+
+def finite_or_none(value: float) -> float | None:
+    """The value, or None for NaN and infinity, which JSON does not have."""
+    return value if math.isfinite(value) else None
