@@ -38,7 +38,7 @@ from skin_synth.commands.shared_flags import (
 )
 from skin_synth.commands.train import train_flags, work_train
 from tfrecords_tools import command_line
-from tfrecords_tools import tensorflow_import as quiet
+from tfrecords_tools.tensorflow_import import load_tensorflow
 
 
 class Command(NamedTuple):
@@ -81,7 +81,7 @@ def main_with(argv: Sequence[str]) -> int:
 def run_command(options: argparse.Namespace) -> None:
     """Runs the sub-command that the command line chose."""
     if options.tensorflow:
-        quiet.load_tensorflow()
+        load_tensorflow()
     options.work(options)
 
 

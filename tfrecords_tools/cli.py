@@ -1,4 +1,4 @@
-"""The command `tfrecords-tools`: build, inspect and verify data set directories.
+"""The command `tfrecords-tools`: builds, inspects and verifies data set directories.
 
 Parsing loads no TensorFlow: each sub-command imports what it runs.
 """
@@ -6,25 +6,26 @@ Parsing loads no TensorFlow: each sub-command imports what it runs.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from absl.flags import argparse_flags
 
 from tfrecords_tools import command_line
-from tfrecords_tools import tensorflow_import as quiet
 from tfrecords_tools.build_steps.splits import DEFAULT_SPLITS
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import parse_columns
 from tfrecords_tools.options import ENCODINGS, ORIGINAL, RESIZE_MODES, RUNNERS, BuildOptions
 from tfrecords_tools.records.schema import NEAR_DUPLICATES, REJECTED
+from tfrecords_tools.tensorflow_import import load_tensorflow
 from tfrecords_tools.text import printable
 
 DEFAULT_SPLITS_TEXT = ",".join(f"{split}={share}" for split, share in DEFAULT_SPLITS.items())
 
 
 def main() -> None:
-    """Entry point of the console script; leaves by `sys.exit` with 0, 1 or 2."""
+    """Runs the console script; exits with 0, 1 or 2."""
     command_line.run(run_command, make_parser)
 
 
@@ -42,12 +43,12 @@ def main_with(argv: Sequence[str]) -> int:
 
 def run_command(options: argparse.Namespace) -> None:
     """Runs the sub-command that the command line chose."""
-    quiet.load_tensorflow()
+    load_tensorflow()
     options.work(options)
 
 
 def make_parser() -> argparse_flags.ArgumentParser:
-    """The parser of all sub-commands."""
+    """Makes the parser of all sub-commands."""
     parser = argparse_flags.ArgumentParser(
         prog="tfrecords-tools",
         description="Turn folders of labelled images into TFRecord data sets that can be trusted.",
@@ -59,7 +60,7 @@ def make_parser() -> argparse_flags.ArgumentParser:
     _add_build(commands)
     for name, work, summary in (
         ("inspect", _inspect, "show classes by split, sizes and provenance"),
-        ("verify", _verify, "check every record, image and promise of a data set"),
+        ("verify", _verify, "check every record, image and number of a data set"),
     ):
         command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         command.add_argument("directory", metavar="DIR", help="data set directory")
@@ -68,25 +69,27 @@ def make_parser() -> argparse_flags.ArgumentParser:
 
 
 def split_shares(text: str) -> dict[str, str]:
-    """Shares by split from train=0.7,validation=0.15,test=0.15, for argparse.
+    """Parses shares by split, such as train=0.7,validation=0.15,test=0.15, for argparse.
 
     Raises:
-        argparse.ArgumentTypeError: it does not read like that.
+        argparse.ArgumentTypeError: the text has another form.
     """
     shares = {}
     for part in text.split(","):
         split, equals, share = (word.strip() for word in part.partition("="))
         if not equals or split in shares:
-            raise argparse.ArgumentTypeError(f"needs {DEFAULT_SPLITS_TEXT} or so, got {text!r}")
+            raise argparse.ArgumentTypeError(
+                f"needs shares such as {DEFAULT_SPLITS_TEXT}, got {text!r}"
+            )
         shares[split] = share
     return shares
 
 
 def image_size(text: str) -> int | str:
-    """A side in pixels, or original, for argparse.
+    """Parses a side in pixels, or original, for argparse.
 
     Raises:
-        argparse.ArgumentTypeError: it is neither.
+        argparse.ArgumentTypeError: the text is neither.
     """
     if text == ORIGINAL:
         return text
@@ -96,10 +99,10 @@ def image_size(text: str) -> int | str:
 
 
 def extra_columns(text: str) -> str:
-    """Checks `age:float,sex`, for argparse.
+    """Checks columns such as age:float,sex, for argparse.
 
     Raises:
-        argparse.ArgumentTypeError: it does not read like that.
+        argparse.ArgumentTypeError: a column cannot be used.
     """
     try:
         parse_columns(text)
@@ -113,12 +116,12 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("build", help=summary, description=summary, allow_abbrev=False)
     add = command.add_argument
     add("images", metavar="IMAGES", help="folder of class folders, or any with --labels")
-    add("--out", required=True, metavar="DIR", help="data set directory to be made")
+    add("--out", required=True, metavar="DIR", help="data set directory to make")
     add("--name", required=True, help="name of the data set: [a-z][a-z0-9_]*")
     add(
         "--overwrite",
         action="store_true",
-        help="replace DIR where it is a data set directory already",
+        help="replace DIR if it is a data set directory",
     )
     _add_tables(command.add_argument_group("tables"))
     _add_images(command.add_argument_group("images"))
@@ -144,7 +147,7 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
         "--extra_columns",
         type=extra_columns,
         metavar="NAME[:KIND],...",
-        help="columns to carry along, of kind text, int or float, such as age:float,sex",
+        help="columns to keep as features, of kind text, int or float, such as age:float,sex",
     )
     add("--label_map", metavar="CSV", help="columns from,to: merges, renames, leaves out classes")
 
@@ -156,7 +159,7 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
     _add_option(group, "jpeg_quality", "1 to 100", type=int)
     _add_option(group, "min_side", "least side in pixels", type=int)
     _add_option(group, "max_pixels", "larger images are rejected", type=int)
-    _add_option(group, "max_rejected", "fail when a larger share is rejected", type=float)
+    _add_option(group, "max_rejected", "fail if a larger share is rejected", type=float)
 
 
 def _add_splits(group: argparse._ArgumentGroup) -> None:
@@ -182,7 +185,7 @@ def _add_work(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_option(group: argparse._ArgumentGroup, name: str, text: str, **details: Any) -> None:
-    """An option whose default stands in `BuildOptions`."""
+    """Adds an option with its default in `BuildOptions`."""
     default = getattr(BuildOptions, name)
     shown = " (default: %(default)s)" if default != "" else ""
     group.add_argument(f"--{name}", default=default, help=text + shown, **details)
@@ -191,13 +194,14 @@ def _add_option(group: argparse._ArgumentGroup, name: str, text: str, **details:
 def _build(options: argparse.Namespace) -> None:
     from tfrecords_tools.builder import build
 
-    fields = {name: value for name, value in vars(options).items() if name != "work"}
-    report = build(fields.pop("images"), fields.pop("out"), **fields)
+    names = (field.name for field in dataclasses.fields(BuildOptions))
+    chosen = BuildOptions(**{name: getattr(options, name) for name in names})
+    report = build(options.images, options.out, chosen, overwrite=options.overwrite)
     counts = ", ".join(f"{n} {files.num_records:,}" for n, files in report.info.splits.items())
     out = printable(options.out)
     print(f"{out}: {counts} images in {len(report.info.class_names)} classes")
     if report.without_group is not None:
-        print(f"images without a group, each a group of its own: {report.without_group:,}")
+        print(f"images without a group, each counted as one group: {report.without_group:,}")
     if report.rejections:
         print(f"{len(report.rejections):,} files rejected: see {out}/{REJECTED}")
     if report.near_duplicates:

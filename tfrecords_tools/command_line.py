@@ -1,4 +1,4 @@
-"""What both command lines share: absl around argparse, exit codes, one clear line per error."""
+"""Shared by both command lines: argparse under absl, exit codes, one clear line per error."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from absl import app, flags
 from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.text import printable
 
-DONE, FAILED, WRONG_USAGE = range(3)
-INTERRUPTED = 130
-SIGNALLED = 128
-"""Added to a signal's number, as shells do."""
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USAGE = range(3)
+EXIT_INTERRUPTED = 130
+EXIT_SIGNAL_BASE = 128
+"""Shells add it to the number of a signal."""
+NO_SPACE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAKE_SPACE = "free some space or choose another place"
 
 Main = Callable[[argparse.Namespace], None]
@@ -30,8 +30,8 @@ def run(main: Main, make_parser: ParserFactory) -> NoReturn:
     """Runs a command line under absl and leaves the process with its exit code.
 
     Args:
-        main: the work; takes the parsed options.
-        make_parser: makes the parser, an `absl.flags.argparse_flags.ArgumentParser`.
+        main: does the work with the parsed options.
+        make_parser: makes an `absl.flags.argparse_flags.ArgumentParser`.
     """
     parser = make_parser()
     _print_any_name()
@@ -43,7 +43,7 @@ def run(main: Main, make_parser: ParserFactory) -> NoReturn:
         return _guarded(main, options, parser.prog)
 
     app.run(guarded, flags_parser=parse)
-    raise SystemExit(DONE)
+    raise SystemExit(EXIT_DONE)
 
 
 def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int:
@@ -52,21 +52,21 @@ def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int
     Args:
         main: as in `run`.
         make_parser: as in `run`.
-        argv: the words after the program's name.
+        argv: the words after the name of the program.
 
     Returns:
-        0 done, 1 work failed, 2 wrong usage, 130 interrupted, 143 ended by SIGTERM.
+        0 done, 1 work failed, 2 wrong usage, 130 interrupted, 143 stopped by SIGTERM.
     """
     parser = make_parser()
     try:
         options = _parsed(parser, argv)
     except SystemExit as leaving:
-        return int(leaving.code or DONE)
+        return int(leaving.code or EXIT_DONE)
     return _guarded(main, options, parser.prog)
 
 
 def _print_any_name() -> None:
-    """Lets a file name that is not UTF-8 be printed: work that is done must not end for it."""
+    """Makes file names that are not UTF-8 printable, so that they do not fail finished work."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -76,7 +76,7 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Na
     try:
         return parser.parse_args(list(argv))
     except (flags.Error, ValueError) as error:
-        # Absl's own flags (--verbosity, --stderrthreshold) would leave with a traceback.
+        # Flags of absl (--verbosity, --stderrthreshold) would end in a traceback.
         parser.error(str(error))
 
 
@@ -85,51 +85,51 @@ def _guarded(main: Main, options: argparse.Namespace, program: str) -> int:
         main(options)
     except Stopped as stopped:
         print(f"{program}: {stopped}", file=sys.stderr, flush=True)
-        return SIGNALLED + stopped.signal
+        return EXIT_SIGNAL_BASE + stopped.signal
     except KeyboardInterrupt:
-        _complain(program, "interrupted; the same command again starts or resumes the work")
-        return INTERRUPTED
+        _print_error(program, "interrupted; the same command again starts or resumes the work")
+        return EXIT_INTERRUPTED
     except Exception as error:
         message = _explain(error)
         if message is None:
             raise
-        _complain(program, message)
-        return FAILED
-    return DONE
+        _print_error(program, message)
+        return EXIT_FAILED
+    return EXIT_DONE
 
 
 def _explain(error: Exception) -> str | None:
-    """One line for errors that a user can mend; None for defects of ours."""
+    """Returns one line for an error that a user can repair; None for a defect of the program."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError):
-        return explain_os(error)
+        return explain_os_error(error)
     if _is_tensorflow_error(error):
         return _explain_tensorflow(error)
     return None
 
 
-def explain_os(error: OSError) -> str:
-    """What failed, and what to do about a full disk: one line."""
+def explain_os_error(error: OSError) -> str:
+    """Returns one line: what failed, and what to do about a full disk."""
     place = f" ({error.filename})" if error.filename else ""
-    if error.errno in NO_SPACE:
+    if error.errno in NO_SPACE_ERRNOS:
         return f"the disk is full{place}: {MAKE_SPACE}"
     return f"{error.strerror or error}{place}"
 
 
 def _explain_tensorflow(error: Exception) -> str:
-    """TensorFlow's writers tell a full disk in words only."""
-    if any(os.strerror(number) in str(error) for number in NO_SPACE):
+    """Returns one line; TensorFlow's writers report a full disk in words only."""
+    if any(os.strerror(number) in str(error) for number in NO_SPACE_ERRNOS):
         return f"the disk is full ({error}): {MAKE_SPACE}"
     return f"TensorFlow could not go on: {error}"
 
 
 def _is_tensorflow_error(error: Exception) -> bool:
-    """Whether TensorFlow raised it; a program that has not loaded TensorFlow does not now."""
+    """Whether TensorFlow raised the error; does not import TensorFlow."""
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(error, tensorflow.errors.OpError)
 
 
-def _complain(program: str, message: str) -> None:
+def _print_error(program: str, message: str) -> None:
     line = printable(" ".join(message.split()))
     print(f"{program}: error: {line}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""CSVs as every reader takes them."""
+"""Writes CSVs that every reader reads alike."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Iterable
 
 
 def csv_bytes(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
-    r"""A CSV in UTF-8, with commas and a head line; lines end with a line feed.
+    r"""Returns a CSV in UTF-8, with commas and a header; lines end with a line feed.
 
     Args:
-        columns: the head.
-        rows: cells of each row; what UTF-8 cannot hold is written as `\udcNN`.
+        columns: the header.
+        rows: cells of each row; what UTF-8 cannot encode is written as `\udcNN`.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
-    # Python 3.11 does not quote a carriage return by itself.
+    # Python 3.11 does not quote a carriage return.
     quoting = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in itertools.chain([columns], rows):
         cells = list(row)

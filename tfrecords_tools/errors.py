@@ -1,4 +1,4 @@
-"""Errors: bad input, an image that is not taken, and the end that a signal asks for."""
+"""Errors: unusable input, a rejected image, and work that a signal stopped."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import signal
 
 
 class InputError(ValueError):
-    """Input that cannot be used; the message says what was received and what to do about it."""
+    """Input that cannot be used; the message says what was received and what to do."""
 
 
 class Rejected(Exception):
-    """An image that is not taken: a reason (slug) and a detail for a person."""
+    """An image that the data set does not take.
+
+    Attributes:
+        reason: a slug, such as truncated.
+        detail: an explanation for a person.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -19,10 +24,10 @@ class Rejected(Exception):
 
 
 class Stopped(KeyboardInterrupt):
-    """Work that a signal has ended in good order; the message says how to go on.
+    """Work that a signal stopped in good order; the message says how to go on.
 
     Attributes:
-        signal: that did.
+        signal: the signal.
     """
 
     def __init__(self, message: str, received: signal.Signals) -> None:

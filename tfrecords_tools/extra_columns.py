@@ -1,21 +1,20 @@
-"""Extra columns: how a cell of a table becomes a typed value."""
+"""Extra columns: turns cells of a table into typed values."""
 
 from __future__ import annotations
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.records.schema import FLOAT, INT, MISSING, RESERVED, TEXT, Column, Value
+from tfrecords_tools.records.schema import FLOAT, INT, MISSING, RESERVED_NAMES, TEXT, Column, Value
 
-GREATEST_FLOAT = (2 - 2**-23) * 2.0**127
-"""That 32 bits hold."""
+MAX_FLOAT32 = (2 - 2**-23) * 2.0**127
 MISSING_CELLS = frozenset(("", "na", "n/a", "nan", "null", "none"))
-"""Cells that say that there is no value, in small letters, as pandas takes them."""
+"""Cells without a value, in small letters; as in pandas."""
 
 
 def parse_columns(text: str) -> tuple[Column, ...]:
-    """Columns from `age:float,sex,localization`; text where no kind is given.
+    """Parses columns such as `age:float,sex,localization`; the default kind is text.
 
     Raises:
-        InputError: it does not read like that, or a name is taken.
+        InputError: a name or a kind cannot be used.
     """
     columns = []
     for part in text.split(","):
@@ -29,14 +28,17 @@ def check_columns(columns: tuple[Column, ...]) -> None:
     """Checks names and kinds.
 
     Raises:
-        InputError: a name that is no identifier, is taken or occurs twice, or an unknown kind.
+        InputError: a name is no identifier, reserved or repeated, or a kind is unknown.
     """
     names = [column.name for column in columns]
     for column in columns:
-        if not (column.name.isascii() and column.name.isidentifier()) or column.name in RESERVED:
+        if (
+            not (column.name.isascii() and column.name.isidentifier())
+            or column.name in RESERVED_NAMES
+        ):
             raise InputError(
                 f"extra column {column.name!r}: the name must be letters, digits and _, no digit "
-                f"first, and none of {', '.join(RESERVED)}: rename it in the table"
+                f"first, and none of {', '.join(RESERVED_NAMES)}: rename it in the table"
             )
         if column.kind not in MISSING:
             raise InputError(
@@ -48,20 +50,20 @@ def check_columns(columns: tuple[Column, ...]) -> None:
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell is blank or says that there is no value."""
+    """Whether a cell has no value."""
     return cell.strip().lower() in MISSING_CELLS
 
 
 def parse_cell(cell: str, column: Column, place: str) -> Value:
-    """The value of a cell; `MISSING` of its kind where it is blank or says so.
+    """Parses a cell; one without a value gives `MISSING` of the column's kind.
 
     Args:
-        cell: as it stands in the table.
-        column: that it stands in.
+        cell: text of the table.
+        column: of the cell.
         place: of the row, for messages.
 
     Raises:
-        InputError: it cannot be read as the column's kind.
+        InputError: the cell cannot be read as the column's kind.
     """
     text = cell.strip()
     if is_missing(text):
@@ -79,12 +81,12 @@ def parse_cell(cell: str, column: Column, place: str) -> Value:
 
 
 def _finite(value: float) -> float:
-    if not abs(value) <= GREATEST_FLOAT:
+    if not abs(value) <= MAX_FLOAT32:
         raise ValueError("a float must be finite and fit 32 bits, or be blank where it is missing")
     return value
 
 
 def _natural(value: int) -> int:
     if not 0 <= value < 2**63:
-        raise ValueError(f"an int must be in [0, 2**63), for {MISSING[INT]} means missing")
+        raise ValueError(f"an int must be in [0, 2**63), because {MISSING[INT]} means missing")
     return value

@@ -1,4 +1,4 @@
-"""A data set as image files with a CSV, for frameworks that read no TFRecords."""
+"""Writes a data set as image files with a CSV, for frameworks that read no TFRecords."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 from tfrecords_tools.atomic import new_directory
-from tfrecords_tools.build_steps.contact_sheets import numbered
+from tfrecords_tools.build_steps.contact_sheets import numbered_name
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.records.reader import read, read_info
 
 IMAGES_CSV = "images.csv"
-COLUMNS = ("file", "split", "label", "image_id", "group", "origin")
-PNG = b"\x89PNG"
+IMAGES_CSV_COLUMNS = ("file", "split", "label", "image_id", "group", "origin")
+PNG_SIGNATURE = b"\x89PNG"
 
 
 def write_image_folder(
@@ -21,33 +21,35 @@ def write_image_folder(
 ) -> Path:
     """Writes SPLIT/NN_CLASS/NUMBER.png (or .jpg), encoded as in the data set, and `IMAGES_CSV`.
 
-    The folders of a split, sorted by name, are in the order of the labels. Names of images, which
-    may be no file names, stand in the CSV.
+    The folders of a split, sorted by name, are in the order of the labels. The CSV holds the image
+    ids, which may be no file names.
 
     Args:
         data: a data set directory.
-        out: folder to be; it appears once it is complete.
-        overwrite: whether to replace a folder that was written so before.
+        out: the folder to make; it appears when it is complete.
+        overwrite: whether to replace a folder that this function wrote.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: no data set there, a damaged record, or a folder that is there already.
+        InputError: `data` is no data set, a record is damaged, or `out` exists.
     """
     info = read_info(data)
     width = max(2, len(str(len(info.class_names) - 1)))
-    folders = [numbered(label, name, digits=width) for label, name in enumerate(info.class_names)]
+    folders = [
+        numbered_name(label, name, digits=width) for label, name in enumerate(info.class_names)
+    ]
     with new_directory(out, overwrite=overwrite, marker=IMAGES_CSV) as root:
         for split, folder in itertools.product(info.splits, folders):
             (root / split / folder).mkdir(parents=True)
         rows = []
         for split in info.splits:
             for number, record in enumerate(read(data, split)):
-                suffix = "png" if record.image.startswith(PNG) else "jpg"
+                suffix = "png" if record.image.startswith(PNG_SIGNATURE) else "jpg"
                 path = f"{split}/{folders[record.label]}/{number:06d}.{suffix}"
                 (root / path).write_bytes(record.image)
                 name = info.class_names[record.label]
                 rows.append((path, split, name, record.image_id, record.group, record.origin))
-        (root / IMAGES_CSV).write_bytes(csv_bytes(COLUMNS, rows))
+        (root / IMAGES_CSV).write_bytes(csv_bytes(IMAGES_CSV_COLUMNS, rows))
     return Path(out)

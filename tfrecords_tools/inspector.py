@@ -1,4 +1,4 @@
-"""`tfrecords-tools inspect`: what a data set directory holds, for a person."""
+"""`tfrecords-tools inspect`: describes the content of a data set directory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tfrecords_tools.records.schema import BUILD_REPORT, MISSING, NEAR_DUPLICATE
 
 
 def inspect(directory: str | os.PathLike[str]) -> list[str]:
-    """Lines that tell classes by split, sizes and provenance.
+    """Returns lines of text with classes by split, sizes and provenance.
 
     Raises:
-        InputError: no data set there, or a damaged record.
+        InputError: `directory` is no data set, or a record is damaged.
     """
     info = read_info(directory)
     counts: Counter[tuple[int, str]] = Counter()
@@ -44,9 +44,10 @@ def _head(info: DatasetInfo, origins: Counter[str]) -> list[str]:
     size = f"{width}x{height} pixels" if height and width else "of several sizes"
     shards = [shard for files in info.splits.values() for shard in files.shards]
     megabytes = sum(shard.stat().st_size for shard in shards if shard.exists()) / 2**20
-    told = ", ".join(f"{count:,} {origin}" for origin, count in sorted(origins.items()))
+    by_origin = ", ".join(f"{count:,} {origin}" for origin, count in sorted(origins.items()))
     return [
-        f"{info.name}: {origins.total():,} images {size} ({told}), {len(info.class_names)} classes",
+        f"{info.name}: {origins.total():,} images {size} ({by_origin}), "
+        f"{len(info.class_names)} classes",
         f"{len(shards)} shards, {megabytes:.1f} MiB",
     ]
 
@@ -76,8 +77,8 @@ def _table(
 
 
 def _missing(record: Record, info: DatasetInfo) -> list[str]:
-    """Names of the extra columns that have no value."""
-    # NaN alone differs from itself.
+    """Returns names of the extra columns without a value."""
+    # NaN differs from itself.
     return [
         column.name
         for column in info.columns
@@ -88,8 +89,8 @@ def _missing(record: Record, info: DatasetInfo) -> list[str]:
 def _extras(info: DatasetInfo, missing: Counter[str]) -> list[str]:
     if not info.columns:
         return []
-    told = (f"{c.name} ({c.kind}, {missing[c.name]:,} missing)" for c in info.columns)
-    return ["", f"extra columns: {', '.join(told)}"]
+    columns = (f"{c.name} ({c.kind}, {missing[c.name]:,} missing)" for c in info.columns)
+    return ["", f"extra columns: {', '.join(columns)}"]
 
 
 def _provenance(directory: Path) -> list[str]:
@@ -99,7 +100,7 @@ def _provenance(directory: Path) -> list[str]:
     try:
         report = json.loads(path.read_text("utf-8"))
         reasons = ", ".join(f"{n} {reason}" for reason, n in report["rejected_by_reason"].items())
-        options = ", ".join(f"{name} {_told(v)}" for name, v in report["options"].items())
+        options = ", ".join(f"{name} {_text(v)}" for name, v in report["options"].items())
         rejected, source = report["rejected"], report["input_fingerprint"]
         alike, cut_short = report["near_duplicates"], report["near_duplicates_cut_short"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -109,13 +110,13 @@ def _provenance(directory: Path) -> list[str]:
         f"rejected files: {rejected}" + (f" ({reasons})" if reasons else ""),
         f"images of different splits that look the same: {alike}"
         + (f" pairs, see {NEAR_DUPLICATES}" if alike else "")
-        + ("; there may be more, for the search was cut short" if cut_short else ""),
+        + ("; there may be more, because the search was cut short" if cut_short else ""),
         f"built with: {options}",
         f"input fingerprint: {source}",
     ]
 
 
-def _told(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, dict):
         return " ".join(f"{name}={item}" for name, item in value.items())
     return str(value)

@@ -15,20 +15,20 @@ ORIGINAL = "original"
 RESIZE_MODES = CROP, PAD, SQUASH = ("crop", "pad", "squash")
 ENCODINGS = PNG, JPEG = ("png", "jpeg")
 RUNNERS = THREADS, BEAM = ("threads", "beam")
-NAME = re.compile("[a-z][a-z0-9_]*")
+DATASET_NAME = re.compile("[a-z][a-z0-9_]*")
 
 Path = str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageOptions:
-    """What is asked of each image.
+    """Size, encoding and limits of each image.
 
     Attributes:
-        size: side of the square that it becomes, in pixels; None keeps it as it is.
+        size: side of the square that the image becomes, in pixels; None keeps the image.
         resize: one of `RESIZE_MODES`.
         encoding: one of `ENCODINGS`.
-        jpeg_quality: of the encoding, 1 to 100.
+        jpeg_quality: 1 to 100.
         min_side: images with a shorter side are rejected, in pixels.
         max_pixels: larger images are rejected before they are decoded.
     """
@@ -43,32 +43,32 @@ class ImageOptions:
 
 @dataclasses.dataclass(frozen=True)
 class BuildOptions:
-    """What shapes a data set, beside the images.
+    """Options of a build.
 
     Attributes:
         name: of the data set: [a-z][a-z0-9_]*.
         labels: CSV with one row per image; None takes labels from class folders.
         id_column: its column that names the image file.
         label_column: its column that names the class.
-        one_hot: whether the labels are columns of 0 and 1, one per class, in place of that column.
+        one_hot: whether the labels are columns of 0 and 1, one per class, instead of that column.
         metadata: second CSV, joined by the id, for columns that `labels` lacks.
-        group_column: the column that names lesion or patient; None where there is none.
-        split_column: the column that gives the split; None assigns splits.
-        extra_columns: columns to be carried along as features: "age:float,sex", or kind by name.
+        group_column: names lesion or patient; None if unknown.
+        split_column: gives the split; None assigns splits.
+        extra_columns: become features: "age:float,sex", or kind by name.
         label_map: CSV with columns from,to that merges, renames and leaves out classes.
         size: side of the square that images become, in pixels, or "original".
-        resize: how they do: "crop", "pad" or "squash".
-        encoding: of resized images: "png" or "jpeg".
+        resize: "crop", "pad" or "squash".
+        encoding: of resized images, "png" or "jpeg".
         jpeg_quality: 1 to 100.
         splits: share of each split, by name; None for `splits.DEFAULT_SPLITS`.
         keep_splits: data set directory whose groups and images keep their splits.
         min_side: images with a shorter side are rejected, in pixels.
         max_pixels: larger images are rejected before they are decoded.
-        max_rejected: the build fails when a larger share of the image files is rejected.
+        max_rejected: the build fails if a larger share of the image files is rejected.
         seed: of the splits.
         workers: threads; None for one per core.
-        runner: what does the work, "threads" or "beam".
-        beam_pipeline_options: "runner=DirectRunner,direct_num_workers=2" or so.
+        runner: "threads" or "beam".
+        beam_pipeline_options: such as "runner=DirectRunner,direct_num_workers=2".
     """
 
     name: str
@@ -99,12 +99,12 @@ class BuildOptions:
         """Checks the values.
 
         Raises:
-            InputError: one of them cannot be used.
+            InputError: a value cannot be used.
         """
-        if not NAME.fullmatch(self.name):
+        if not DATASET_NAME.fullmatch(self.name):
             raise InputError(
-                f"name {self.name!r} does not fit {NAME.pattern}: small letters, digits and _, "
-                "a letter first"
+                f"name {self.name!r} does not fit {DATASET_NAME.pattern}: small letters, digits "
+                "and _, a letter first"
             )
         self._check_images()
         self._check_tables()
@@ -118,12 +118,12 @@ class BuildOptions:
 
     @property
     def side(self) -> int | None:
-        """Side of the images in pixels; None keeps theirs."""
+        """Side of the images in pixels; None keeps their sizes."""
         return self.size if isinstance(self.size, int) else None
 
     @property
     def images(self) -> ImageOptions:
-        """What is asked of each image."""
+        """The options that concern each image."""
         names = {field.name for field in dataclasses.fields(ImageOptions)} - {"size"}
         return ImageOptions(size=self.side, **{name: getattr(self, name) for name in names})
 
@@ -143,8 +143,8 @@ class BuildOptions:
         _check_choice("encoding", self.encoding, ENCODINGS)
         if self.size == ORIGINAL and self.encoding != PNG:
             raise InputError(
-                f"size {ORIGINAL!r} keeps the bytes of the files, and re-encodes as {PNG} where it "
-                f"must: encoding {self.encoding!r} needs a size in pixels"
+                f"size {ORIGINAL!r} keeps the bytes of the files, or re-encodes them as {PNG}: "
+                f"encoding {self.encoding!r} needs a size in pixels"
             )
         if not 1 <= self.jpeg_quality <= 100:
             raise InputError(f"jpeg_quality must be from 1 to 100, got {self.jpeg_quality}")

@@ -12,19 +12,19 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class Progress:
-    """Counts work done, on standard error; use as a context manager.
+    """Shows progress on standard error, within its context.
 
-    On a terminal it is a tqdm bar. Elsewhere it prints a line about every half minute and one at
+    On a terminal it is a tqdm bar. Elsewhere it prints a line about every half minute, and one at
     the end.
     """
 
     def __init__(self, *, total: int, unit: str, description: str) -> None:
-        """Starts the clock.
+        """Describes the work.
 
         Args:
-            total: units of work in all.
-            unit: what is counted, in the plural.
-            description: a word for what is done.
+            total: number of units of work.
+            unit: name of the units, in the plural.
+            description: a word for the work.
         """
         self.total = total
         self.unit = unit
@@ -34,7 +34,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self._start = self._last_line = time.monotonic()
-        self._told = 0
+        self._printed = 0
         if sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -53,11 +53,11 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif self.done > self._told:
+        elif self.done > self._printed:
             self._print()
 
     def _print(self) -> None:
-        self._told = self.done
+        self._printed = self.done
         seconds = max(time.monotonic() - self._start, 1e-9)
         rate = self.done / seconds
         left = max(self.total - self.done, 0) / rate if rate else 0.0
@@ -70,14 +70,7 @@ class Progress:
 
 
 def track(items: Iterable[Item], *, total: int, unit: str, description: str) -> Iterator[Item]:
-    """Passes `items` on and shows how many have been taken.
-
-    Args:
-        items: anything.
-        total: how many there are.
-        unit: what they are, in the plural.
-        description: a word for what is done with them.
-    """
+    """Yields `items` and shows how many have been taken; for the arguments see `Progress`."""
     with Progress(total=total, unit=unit, description=description) as progress:
         for item in items:
             yield item
@@ -85,7 +78,7 @@ def track(items: Iterable[Item], *, total: int, unit: str, description: str) -> 
 
 
 def _pace(rate: float) -> str:
-    """Units a second; where there is not one in each, a minute."""
+    """Formats units per second, or per minute if slower than one per second."""
     return f"{rate:.0f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow without its chatter: the one line that matters on standard error stands out."""
+"""Imports TensorFlow without its output, so that our line on standard error is seen."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from absl import flags, logging
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow, and drops what it prints meanwhile.
+    """Imports TensorFlow and drops what it prints meanwhile.
 
-    TensorFlow tells about its build on standard error before any log level holds. From then on
-    it logs fatal errors only, unless TF_CPP_MIN_LOG_LEVEL says otherwise: what goes wrong comes as
-    an exception anyway.
+    TensorFlow describes its build on standard error before any log level applies. Later it logs
+    fatal errors only, unless TF_CPP_MIN_LOG_LEVEL is set: other errors are exceptions.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" not in sys.modules:
         with stderr_held_back():
             importlib.import_module("tensorflow")
-    # Its Python half tells of every file it saves, unless absl's --verbosity asks for less or more.
+    # Its Python half logs every file that it saves; absl's --verbosity overrides this.
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
 
 
 @contextlib.contextmanager
 def stderr_held_back() -> Iterator[None]:
-    """Drops what the block writes to file descriptor 2, or lets it out if the block fails."""
+    """Drops what the block writes to file descriptor 2; prints it if the block fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import os
 import unicodedata
 
-NAMED_IN_MESSAGES = 5
+MAX_NAMES_IN_MESSAGE = 5
 
 
 def normalise(name: str) -> str:
-    """A label or group as the data set holds it: stripped, in Unicode's composed form (NFC)."""
+    """Returns a label or group as the data set holds it: stripped, in composed form (NFC)."""
     return composed(name.strip())
 
 
 def composed(name: str) -> str:
-    """A name in Unicode's composed form (NFC), in which ids and names of files are compared."""
+    """Returns a name in Unicode's composed form (NFC); ids and file names are compared in it."""
     return unicodedata.normalize("NFC", name)
 
 
 def printable(name: str) -> str:
-    r"""A file name in UTF-8, undecodable bytes as `\xNN`."""
+    r"""Returns a file name in UTF-8, undecodable bytes as `\xNN`."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def few(names: list[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - NAMED_IN_MESSAGES} more" if len(names) > NAMED_IN_MESSAGES else ""
-    return ", ".join(names[:NAMED_IN_MESSAGES]) + more
+def abbreviate(names: list[str]) -> str:
+    """Joins the first names, and says how many more there are."""
+    more = len(names) - MAX_NAMES_IN_MESSAGE
+    return ", ".join(names[:MAX_NAMES_IN_MESSAGE]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Checks a data set directory: every record, every image, every promise of the metadata."""
+"""Checks a data set directory: every record, every image and all metadata."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfrecords_tools.build_steps.prepare import chunks
-from tfrecords_tools.build_steps.threads import ThreadRunner
+from tfrecords_tools.build_steps.runners import ThreadRunner, chunks
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.image_file import (
     RECORD_FORMATS,
     explain_failure,
     is_plain,
-    pillows_limit_lifted,
+    without_pillow_limit,
 )
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.records.reader import DatasetInfo, read_info
@@ -39,18 +38,16 @@ from tfrecords_tools.records.schema import (
 )
 from tfrecords_tools.records.tfrecord import DamagedRecord, read_all
 
-CHUNK = 16
-"""Records checked in one piece."""
-_TYPES = {TEXT: str, INT: int, FLOAT: float}
+VALUE_TYPES = {TEXT: str, INT: int, FLOAT: float}
 
 
 @dataclasses.dataclass(frozen=True)
 class VerifyReport:
-    """What was found.
+    """The result of a check.
 
     Attributes:
-        records: records read.
-        problems: one line each; none where the data set is sound.
+        records: number of records read.
+        problems: one line each; empty if the data set is sound.
     """
 
     records: int
@@ -59,7 +56,7 @@ class VerifyReport:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Checked:
-    """A record without its image: its problems, and what has to fit with others."""
+    """Problems of a record, and the fields that must fit with other records."""
 
     problems: tuple[str, ...]
     label: int = -1
@@ -68,15 +65,15 @@ class _Checked:
 
 
 def verify(directory: str | os.PathLike[str]) -> VerifyReport:
-    """Reads all of a data set directory.
+    """Reads and checks all of a data set directory.
 
-    Checked are the checksum of every record, counts against the metadata, features, labels and
-    origins, that every image decodes to 8-bit RGB of the promised shape, that ids are unique, that
-    no group stands in two splits, that classes are those that the build report tells of, and, where
-    all of this holds, that TFDS reads the first record of each split.
+    It checks the checksum of every record, counts, features, labels and origins, that every image
+    decodes to 8-bit RGB of the promised shape, that ids are unique, that no group is in two splits,
+    and that the classes are those of the build report. If there is no problem, it also checks that
+    TFDS reads the first record of each split.
 
     Raises:
-        InputError: no data set there, or its metadata cannot be read.
+        InputError: `directory` is no data set, or its metadata cannot be read.
     """
     info = read_info(directory)
     total = sum(files.num_records for files in info.splits.values())
@@ -86,7 +83,7 @@ def verify(directory: str | os.PathLike[str]) -> VerifyReport:
         warnings.catch_warnings(),
         Progress(total=total, unit="records", description="verify") as progress,
     ):
-        # Pillow warns of oddities that do not keep anyone from reading the image.
+        # Pillow warns of oddities that do not prevent reading the image.
         warnings.simplefilter("ignore")
         for split, files in info.splits.items():
             for shard, promised in zip(files.shards, files.shard_lengths, strict=True):
@@ -98,7 +95,7 @@ def verify(directory: str | os.PathLike[str]) -> VerifyReport:
 
 
 class _Known:
-    """Ids, groups and counts met so far."""
+    """First place of each id, split of each group, and counts so far."""
 
     def __init__(self) -> None:
         self.places: dict[str, str] = {}
@@ -119,7 +116,7 @@ def _check_shard(
         return
     number = 0
     work = functools.partial(_check_chunk, info=info)
-    for results in ThreadRunner().map(work, chunks(read_all(shard), CHUNK)):
+    for results in ThreadRunner().map(work, chunks(read_all(shard))):
         for checked in results:
             place = f"{shard.name} record {number}"
             for problem in (*checked.problems, *_check_place(checked, split, place, known)):
@@ -135,7 +132,7 @@ def _check_chunk(records: list[bytes | DamagedRecord], *, info: DatasetInfo) -> 
 
 
 def _check_record(serialized: bytes | DamagedRecord, info: DatasetInfo) -> _Checked:
-    """What can be said of a record alone."""
+    """Checks a record without regard to others."""
     if isinstance(serialized, DamagedRecord):
         end = "" if serialized.record is not None else "; what follows cannot be read"
         return _Checked((f"it is damaged: {serialized.why}{end}",))
@@ -151,19 +148,19 @@ def _check_record(serialized: bytes | DamagedRecord, info: DatasetInfo) -> _Chec
     if problem := _check_image(record, info.image_shape):
         problems.append(problem)
     found = {name: type(value) for name, value in record.extras.items()}
-    if found != {column.name: _TYPES[column.kind] for column in info.columns}:
-        told = ", ".join(f"{name} ({kind.__name__})" for name, kind in found.items()) or "none"
-        problems.append(f"its extra columns are not those of the metadata; it has {told}")
+    if found != {column.name: VALUE_TYPES[column.kind] for column in info.columns}:
+        columns = ", ".join(f"{name} ({kind.__name__})" for name, kind in found.items()) or "none"
+        problems.append(f"its extra columns are not those of the metadata; it has {columns}")
     return _Checked(tuple(problems), record.label, record.image_id, record.group)
 
 
 def _check_place(checked: _Checked, split: str, place: str, known: _Known) -> Iterator[str]:
-    """What a record has to do with others."""
+    """Checks a record against the earlier ones."""
     if checked.label < 0:
         return
     known.counts[checked.label, split] += 1
     if (first := known.places.setdefault(checked.image_id, place)) != place:
-        yield f"image_id {checked.image_id!r} stands in {first} too"
+        yield f"image_id {checked.image_id!r} is also in {first}"
     if (other := known.splits.setdefault(checked.group, split)) != split:
         yield f"group {checked.group!r} is in split {split} and in {other}"
 
@@ -171,12 +168,12 @@ def _check_place(checked: _Checked, split: str, place: str, known: _Known) -> It
 def _check_image(record: Record, shape: tuple[int | None, int | None, int]) -> str | None:
     try:
         with (
-            pillows_limit_lifted,
+            without_pillow_limit,
             Image.open(io.BytesIO(record.image), formats=RECORD_FORMATS) as image,
         ):
             if not is_plain(image):
                 return f"image {record.image_id!r} has alpha, 16 bits or inks, which readers drop"
-            # Files that were left as they are may be grey or have a palette; readers expand them.
+            # Files that kept their bytes may be grey or have a palette; readers expand them.
             found = np.asarray(image.convert("RGB"))
     except Exception as error:
         detail = explain_failure(error, record.image).detail
@@ -187,13 +184,13 @@ def _check_image(record: Record, shape: tuple[int | None, int | None, int]) -> s
 
 
 def _check_report(info: DatasetInfo, known: _Known, *, complete: bool) -> Iterator[str]:
-    """Classes, and counts where all is read, against what the build told, if it told anything."""
+    """Checks the classes, and the counts if all was read, against the build report if present."""
     path = info.directory / BUILD_REPORT
     if not path.is_file():
         return
     try:
         classes = json.loads(path.read_text("utf-8"))["classes"]
-        told = {(name, split): n for name, of in classes.items() for split, n in of.items()}
+        counts = {(name, split): n for name, of in classes.items() for split, n in of.items()}
     except (ValueError, KeyError, AttributeError) as error:
         yield f"{BUILD_REPORT} is damaged: {error!r}"
         return
@@ -203,21 +200,21 @@ def _check_report(info: DatasetInfo, known: _Known, *, complete: bool) -> Iterat
             f"{', '.join(classes)}"
         )
         return
-    for (name, split), count in told.items() if complete else ():
+    for (name, split), count in counts.items() if complete else ():
         found = known.counts[info.class_names.index(name), split]
         if found != count:
             yield f"class {name} has {found} records in {split}, {BUILD_REPORT} says {count}"
 
 
 def _check_tfds(info: DatasetInfo) -> Iterator[str]:
-    """What keeps TFDS from reading sound records: its metadata hold more than is read here."""
+    """Checks that TFDS reads the data set: its metadata hold more than this module reads."""
     # Late, because it takes seconds to load.
     import tensorflow_datasets as tfds
 
     try:
         builder = tfds.builder_from_directory(info.directory)
         for split in info.splits:
-            # As tensors: its conversion to NumPy would meet nothing that this does not.
+            # As tensors, because conversion to NumPy would show no other error.
             next(iter(builder.as_dataset(split=split).take(1)))
     except Exception as error:  # of many kinds
         lines = str(error).strip().splitlines() or [type(error).__name__]

@@ -21,7 +21,12 @@ from skin_synth.evaluation.metrics.manifold import nearest_rows
 from skin_synth.provenance import Provenance
 from skin_synth.synthesis.candidates import PATIENCE, START, Drawing
 from skin_synth.synthesis.filters import REASONS, Gauge
-from tfrecords_tools.build_steps.contact_sheets import IMAGES, SIDE, Sheet, contact_sheet
+from tfrecords_tools.build_steps.contact_sheets import (
+    SHEET_IMAGES,
+    THUMBNAIL_SIDE,
+    Sheet,
+    contact_sheet,
+)
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.records.schema import CONTACT_SHEETS
 
@@ -145,10 +150,14 @@ def write_sheets(directory: Path, account: Account) -> None:
     for (name, real), drawing in zip(account.counts.items(), account.drawings, strict=True):
         if not drawing.kept:
             continue
-        images = drawing.images[:IMAGES]
+        images = drawing.images[:SHEET_IMAGES]
         title = f"{name}: the first {len(images)} of {drawing.kept:,} synthetic, {real:,} real"
         thumbnails = [
-            np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+            np.asarray(
+                Image.fromarray(image).resize(
+                    (THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC
+                )
+            )
             for image in images
         ]
         sheet = Sheet(drawing.label, name, title, thumbnails)

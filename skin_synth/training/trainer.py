@@ -29,7 +29,7 @@ from skin_synth.training.stop_signals import SharedStopWish, StopWish, stop_wish
 from skin_synth.training.validation.callbacks import watchers
 from skin_synth.training.validation.yardstick import choose
 from skin_synth.training.warm_start import ancestor, warm_start
-from tfrecords_tools.command_line import explain_os
+from tfrecords_tools.command_line import explain_os_error
 from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.records.reader import fingerprint, read_info
 from tfrecords_tools.records.record_index import index_records
@@ -226,7 +226,7 @@ def safely_ended(directory: RunDirectory) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{explain_os(error)}; the same command again goes on"
+        message = f"{explain_os_error(error)}; the same command again goes on"
         raise InputError(f"{message}: {_kept(directory)}") from error
     except SickError as error:
         kept = _kept(directory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.sources import Source, find
+from tfrecords_tools.sources import Source, list_source
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 
@@ -30,7 +30,7 @@ def summary(source: Source) -> list[tuple[str, str, str, str]]:
 def read(root: Path, labels: Path, **options) -> Source:
     """What a folder and a table of `table` hold."""
     columns = {"label_column": "dx", "group_column": "lesion_id"}
-    return find(root, BuildOptions(name="x", labels=labels, **(columns | options)))
+    return list_source(root, BuildOptions(name="x", labels=labels, **(columns | options)))
 
 
 def reasons(source: Source) -> dict[str, str]:

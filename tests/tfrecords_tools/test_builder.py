@@ -18,7 +18,7 @@ from PIL import Image
 from tests.files import contents
 from tests.tfrecords_tools.conftest import CLASSES, noise
 from tfrecords_tools import builder
-from tfrecords_tools.build_steps import first_pass as spool
+from tfrecords_tools.build_steps import reread
 from tfrecords_tools.build_steps import second_pass as shards
 from tfrecords_tools.builder import BuildReport, build
 from tfrecords_tools.errors import InputError
@@ -26,8 +26,6 @@ from tfrecords_tools.records import writer
 from tfrecords_tools.records.reader import read_info, read_records
 from tfrecords_tools.records.schema import SPLITS, Record, parse_record
 from tfrecords_tools.verifier import verify
-
-rewrite = builder._rewrite
 
 
 def records(directory: Path) -> dict[str, list[Record]]:
@@ -204,7 +202,10 @@ def test_both_passes_give_the_same_shards(spoil, options, folders, tmp_path, mon
     monkeypatch.setattr(writer, "SHARD_BYTES", 5000)
     monkeypatch.setattr(shards, "SHARD_BYTES", 5000)
     passes = []
-    monkeypatch.setattr(builder, "_rewrite", lambda *args: passes.append(1) or rewrite(*args))
+    write_shards = shards.write_shards
+    monkeypatch.setattr(
+        builder, "write_shards", lambda *args: passes.append(1) or write_shards(*args)
+    )
     build(folders, tmp_path / "one", name="small", **options)
     assert not passes
     spoil(folders)
@@ -414,7 +415,7 @@ def test_image_that_goes_while_it_is_read(folders, tmp_path, monkeypatch):
     def gone(files, **options):
         raise FileNotFoundError(2, "No such file", files[0])
 
-    monkeypatch.setattr(spool, "hash_chunk", gone)
+    monkeypatch.setattr(reread, "_hash_chunk", gone)
     with pytest.raises(InputError, match="changed or went while the build ran"):
         build(folders, tmp_path / "out", name="x", size=16)
     assert not (tmp_path / "out").exists()

@@ -47,7 +47,7 @@ WRONG = (
     ("build I --out D --name n --size -64", "'-64'"),
     ("build I --out D --name n --size \u0663", "number of pixels"),
     ("build I --out D --name n --splits 0.7,0.3", "'0.7,0.3'"),
-    ("build I --out D --name n --splits train=0.5,train=0.5", "needs train=0.7"),
+    ("build I --out D --name n --splits train=0.5,train=0.5", "such as train=0.7"),
     ("build I --out D --name n --runner sparks", "sparks"),
     ("build I --out D --name n --resize stretch", "stretch"),
     ("build I --out D --name n --encoding gif", "gif"),
@@ -147,7 +147,7 @@ def test_every_option_arrives(folders, tmp_path, capsys):
     assert cli.main_with(line.split()) == 0
     told = capsys.readouterr().out
     assert "1 files rejected" in told
-    assert "images without a group, each a group of its own: 0\n" in told
+    assert "images without a group, each counted as one group: 0\n" in told
     assert cli.main_with(["inspect", str(tmp_path / "data")]) == 0
     told = capsys.readouterr().out
     for words in ("original", "train=1/2 test=1/2", "min_side 10", "max_rejected 0.05", "seed 3",

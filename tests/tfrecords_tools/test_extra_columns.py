@@ -8,7 +8,7 @@ import pytest
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import check_columns, parse_cell, parse_columns
-from tfrecords_tools.records.schema import MISSING, RESERVED, Column, Record, serialize_record
+from tfrecords_tools.records.schema import MISSING, RESERVED_NAMES, Column, Record, serialize_record
 
 
 def test_text_is_the_kind_where_none_is_given():
@@ -39,7 +39,7 @@ def test_columns_that_cannot_be(text, told):
         parse_columns(text)
 
 
-@pytest.mark.parametrize("name", RESERVED)
+@pytest.mark.parametrize("name", RESERVED_NAMES)
 def test_names_of_records_are_taken(name):
     with pytest.raises(InputError, match=f"'{name}'.* none of image, label"):
         check_columns((Column(name),))
@@ -83,7 +83,7 @@ def test_what_stands_for_no_value():
         ("-Infinity", "float", "must be finite"),
         ("1e999", "float", "must be finite"),
         ("1,5", "float", "'1,5'"),
-        ("-1", "int", r"'-1': an int must be in \[0, 2\*\*63\), for -1 means missing"),
+        ("-1", "int", r"'-1': an int must be in \[0, 2\*\*63\), because -1 means missing"),
         ("-7", "int", "an int must be in"),
         (str(2**63), "int", "an int must be in"),
         ("3.5", "int", r"'3\.5'"),

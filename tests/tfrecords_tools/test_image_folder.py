@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.tfrecords_tools.conftest import noise
+from tfrecords_tools import build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.image_folder import write_image_folder
 from tfrecords_tools.images.image_file import encode_png
@@ -48,23 +51,20 @@ def test_folders_sorted_by_name_are_in_the_order_of_the_labels(small_data, tmp_p
 
 
 def test_original_jpegs_stay_jpegs(tmp_path):
-    import numpy as np
-    from PIL import Image
-
-    from tests.tfrecords_tools.conftest import noise
-    from tfrecords_tools import build
-
     for label in ("a/b", "c"):
         (tmp_path / "images" / label).mkdir(parents=True)
         for number in range(6):
             image = Image.fromarray(np.repeat(noise(number + 9 * len(label)), 2, axis=0))
-            image.save(tmp_path / "images" / label / f"{number}.jpg")
+            image.save(tmp_path / "images" / label / f"{number}\r.jpg")
     (tmp_path / "images" / "a" / "b").rename(tmp_path / "images" / "b b")
     (tmp_path / "images" / "a").rmdir()
     build(tmp_path / "images", tmp_path / "data", name="x")
     out = write_image_folder(tmp_path / "data", tmp_path / "out")
-    assert {row["file"].rsplit(".")[-1] for row in rows_of(out)} == {"jpg"}
-    assert {row["file"].split("/")[1] for row in rows_of(out)} == {"00_b_b", "01_c"}
+    rows = rows_of(out)
+    assert {row["file"].rsplit(".")[-1] for row in rows} == {"jpg"}
+    assert {row["file"].split("/")[1] for row in rows} == {"00_b_b", "01_c"}
+    ids = {f"{label}/{number}\r.jpg" for label in ("b b", "c") for number in range(6)}
+    assert {row["image_id"] for row in rows} == ids
 
 
 def test_a_damaged_data_set_leaves_nothing(damageable, tmp_path):

@@ -95,7 +95,7 @@ def test_search_that_was_cut_short_is_told(found, damageable):
     report |= {"near_duplicates": found, "near_duplicates_cut_short": True}
     path.write_text(json.dumps(report))
     (line,) = (line for line in inspect(damageable) if "look the same" in line)
-    assert line.endswith("; there may be more, for the search was cut short")
+    assert line.endswith("; there may be more, because the search was cut short")
 
 
 def test_extra_columns_and_what_they_lack(tmp_path):

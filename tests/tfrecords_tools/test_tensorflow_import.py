@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tfrecords_tools import tensorflow_import as quiet
+from tfrecords_tools import tensorflow_import
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -24,7 +24,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_tensorflow_loads_and_works_without_a_word():
     done = run(
-        "from tfrecords_tools import quiet; quiet.load_tensorflow()\n"
+        "from tfrecords_tools.tensorflow_import import load_tensorflow; load_tensorflow()\n"
         "import tensorflow as tf; print(int(tf.constant(20) + 22))"
     )
     assert done.stdout == "42\n"
@@ -33,12 +33,12 @@ def test_tensorflow_loads_and_works_without_a_word():
 
 def test_a_log_level_that_is_set_stays(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
-    quiet.load_tensorflow()
+    tensorflow_import.load_tensorflow()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
 
 
 def test_what_is_written_is_dropped_and_the_descriptor_comes_back(capfd):
-    with quiet.stderr_held_back():
+    with tensorflow_import.stderr_held_back():
         os.write(2, b"chatter\n")
         print("more chatter", file=sys.__stderr__)
     os.write(2, b"news\n")
@@ -50,6 +50,6 @@ def test_a_failing_block_tells_what_it_had_to_say(capfd):
         os.write(2, b"libtensorflow.so is missing\n")
         raise ImportError
 
-    with pytest.raises(ImportError), quiet.stderr_held_back():
+    with pytest.raises(ImportError), tensorflow_import.stderr_held_back():
         fail()
     assert capfd.readouterr().err == "libtensorflow.so is missing\n"

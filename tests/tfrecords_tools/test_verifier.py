@@ -69,7 +69,7 @@ def test_sound_data(small_data, tmp_path):
             {"extras": {"age": 3.0}},
             r"extra columns are not those of the metadata; it has age \(flo",
         ),
-        ({"image_id": "i1"}, "image_id 'i1' stands in x-train.* record 0 too"),
+        ({"image_id": "i1"}, "image_id 'i1' is also in x-train.* record 0"),
         ({"group": "g1"}, "group 'g1' is in split test and in train"),
     ],
 )
@@ -239,7 +239,7 @@ def test_image_id_that_stands_in_another_shard_too(many_shards):
             out.write(serialize_record(record))
     (problem,) = verify(many_shards).problems
     assert problem == (
-        f"{second.name} record 1: image_id {known.image_id!r} stands in {first.name} record 0 too"
+        f"{second.name} record 1: image_id {known.image_id!r} is also in {first.name} record 0"
     )
 
 

@@ -1,9 +1,9 @@
 """Runs the steps of a build as Apache Beam pipelines, for data that outgrow one machine.
 
-The one file that imports Beam (extra `[beam]`). Every worker must see the image folder and the data
+Only this file imports Beam (extra `[beam]`). Every worker must see the image folder and the data
 set directory under the same paths. Work and results are files in the directory that becomes the
-data set: a pipeline holds no more than numbers, and a worker that is stopped and does its work
-again writes the same files again.
+data set; a pipeline holds numbers only. A worker that is stopped and does its work again writes the
+same files again.
 """
 
 from __future__ import annotations
@@ -22,28 +22,27 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from tfrecords_tools.build_steps.prepare import Outcome, Prepared, Step, Task
+from tfrecords_tools.build_steps.runners import chunks
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.tfrecord import RecordWriter
 from tfrecords_tools.records.writer import PART, Place
 
-CHUNKS_PER_ITEM = 32
-"""Pieces of work that a worker takes at a time: each costs three small files."""
+CHUNKS_PER_FILE = 32
+"""Pieces of work in a file; a worker takes one file at a time."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class BeamRunner:
-    """A Beam runner; see `preparation.Runner`."""
-
-    stores_in_shards = False
+    """A runner on Apache Beam; see `runners.Runner`."""
 
     def __init__(self, pipeline_options: str, directory: Path) -> None:
         """Reads the options.
 
         Args:
-            pipeline_options: "runner=DirectRunner,direct_num_workers=2" or so, as TFDS takes them.
-            directory: where work, results and spooled records are to lie.
+            pipeline_options: such as "runner=DirectRunner,direct_num_workers=2", as in TFDS.
+            directory: for work, results and spooled records.
 
         Raises:
             InputError: Beam does not know an option.
@@ -55,50 +54,44 @@ class BeamRunner:
         self._directory = directory
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """The results of all pieces of work, in their order."""
+        """Yields the result of each item, in order."""
         exchange = self._directory / f"exchange-{uuid.uuid4().hex}"
         exchange.mkdir()
         try:
-            count = _hand_over(items, exchange)
+            count = _write_items(items, exchange)
             step = functools.partial(_work, work=work, exchange=exchange)
             if count > 1:
                 self._run(step, count)
             elif count:
-                step(0)  # to start a pipeline for one worker would take longer
+                step(0)  # a pipeline for one worker takes longer
             for number in range(count):
                 yield from pickle.loads(_results(exchange, number).read_bytes())
         finally:
             shutil.rmtree(exchange, ignore_errors=True)
 
     def storing(self, step: Step) -> Step:
-        """The step, after which its records lie in a file of their own."""
+        """Returns a step that also writes its records into a file."""
         return functools.partial(_store, step=step, directory=self._directory)
 
     def _run(self, work: Callable[[int], None], count: int) -> None:
         with beam.Pipeline(options=self._options) as pipeline:
             numbers = pipeline | "Numbers" >> beam.Create(range(count))
-            # Without it, the numbers and the work would be one step, done by one worker.
+            # Without this, Beam fuses numbers and work into one step on one worker.
             spread = numbers | "Spread" >> beam.Reshuffle()
             _ = spread | "Work" >> beam.Map(work)
 
 
-def _hand_over(items: Iterable[Any], exchange: Path) -> int:
-    """Writes the work into numbered files; returns how many."""
+def _write_items(items: Iterable[Any], exchange: Path) -> int:
+    """Writes the work into numbered files; returns their number."""
     count = 0
-    bundle: list[Any] = []
-    for item in items:
-        bundle.append(item)
-        if len(bundle) == CHUNKS_PER_ITEM:
-            _items(exchange, count).write_bytes(pickle.dumps(bundle))
-            bundle, count = [], count + 1
-    if bundle:
+    for bundle in chunks(items, CHUNKS_PER_FILE):
         _items(exchange, count).write_bytes(pickle.dumps(bundle))
         count += 1
     return count
 
 
 def _work(number: int, *, work: Callable[[Any], Any], exchange: Path) -> None:
-    """Does one file of work, on a worker."""
+    """Does the work of one file, on a worker."""
     results = [work(item) for item in pickle.loads(_items(exchange, number).read_bytes())]
     temporary = exchange / f"{uuid.uuid4().hex}.part"
     temporary.write_bytes(pickle.dumps(results))
@@ -106,7 +99,7 @@ def _work(number: int, *, work: Callable[[Any], Any], exchange: Path) -> None:
 
 
 def _store(tasks: list[Task], *, step: Step, directory: Path) -> list[Outcome]:
-    """Does a step, on a worker, and writes its records into a file named after the first task."""
+    """Runs a step on a worker; writes its records into a file named after the first task."""
     outcomes = step(tasks)
     file = f"spool-{tasks[0].row:09d}{PART}"
     temporary = directory / f"{uuid.uuid4().hex}{PART}"
@@ -130,7 +123,7 @@ def _results(exchange: Path, number: int) -> Path:
 
 
 def _unknown(flags: list[str]) -> list[str]:
-    """Flags that no class of options of this Beam defines."""
+    """Returns the flags that no options class of Beam defines."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(parser)

@@ -1,39 +1,44 @@
-"""A sheet of thumbnails for each class, so that a person sees what is in a data set."""
+"""A sheet of thumbnails for each class, so that a person sees what a data set holds."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from tfrecords_tools.build_steps.plan import Plan
+from tfrecords_tools.build_steps.runners import Runner
 from tfrecords_tools.images.image_file import encode_png
+from tfrecords_tools.records.schema import CONTACT_SHEETS
+from tfrecords_tools.sources import ImageRecord
 
-COLUMNS, ROWS = 8, 3
-IMAGES = COLUMNS * ROWS
+SHEET_COLUMNS, SHEET_ROWS = 8, 3
+SHEET_IMAGES = SHEET_COLUMNS * SHEET_ROWS
 """Thumbnails on a sheet."""
-SIDE = 96
-"""Of a thumbnail, in pixels."""
-GAP = 4
-TITLE = 24
-"""Height of the title, in pixels."""
-NAME_BYTES = 200
-"""Of a class name in a file name; file systems take 255 for all of it."""
-UNSAFE = re.compile(r"[^\w.-]+")
-PAPER, INK = (255, 255, 255), (40, 40, 40)
+THUMBNAIL_SIDE = 96
+"""In pixels, like the next two."""
+SHEET_GAP = 4
+TITLE_HEIGHT = 24
+MAX_NAME_BYTES = 200
+"""Of a class name in a file name; file systems take 255 for the whole name."""
+UNSAFE_IN_NAMES = re.compile(r"[^\w.-]+")
+PAPER_COLOUR, INK_COLOUR = (255, 255, 255), (40, 40, 40)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """What is on a sheet.
+    """The content of a sheet.
 
     Attributes:
         label: of the class.
         class_name: its name.
         title: headline.
-        thumbnails: uint8[SIDE, SIDE, 3] each, at most `IMAGES`.
+        thumbnails: uint8[THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3] each, at most `SHEET_IMAGES`.
     """
 
     label: int
@@ -44,30 +49,62 @@ class Sheet:
     @property
     def file(self) -> str:
         """Name of the file."""
-        return f"{numbered(self.label, self.class_name)}.png"
+        return f"{numbered_name(self.label, self.class_name)}.png"
 
 
-def numbered(label: int, class_name: str, *, digits: int = 2) -> str:
-    """NN_CLASS, as files and folders are called; what a file name cannot hold becomes _.
+def numbered_name(label: int, class_name: str, *, digits: int = 2) -> str:
+    """Returns NN_CLASS, a name for files; _ replaces what a file name cannot hold.
 
     Args:
         label: of the class.
         class_name: its name, of which the first letters are taken.
         digits: of the number.
     """
-    name = UNSAFE.sub("_", class_name)[:64].encode()[:NAME_BYTES]
+    name = UNSAFE_IN_NAMES.sub("_", class_name)[:64].encode()[:MAX_NAME_BYTES]
     return f"{label:0{digits}d}_{name.decode(errors='ignore')}"
 
 
 def contact_sheet(sheet: Sheet) -> bytes:
-    """The PNG of a sheet: thumbnails row by row below the title."""
-    rows = -(-len(sheet.thumbnails) // COLUMNS)
-    width = COLUMNS * (SIDE + GAP) + GAP
-    paper = Image.new("RGB", (width, TITLE + rows * (SIDE + GAP) + GAP), PAPER)
-    draw = ImageDraw.Draw(paper)
-    draw.text((GAP, GAP), sheet.title, fill=INK, font=ImageFont.load_default(15))
+    """Returns the PNG of a sheet: thumbnails row by row below the title."""
+    rows = -(-len(sheet.thumbnails) // SHEET_COLUMNS)
+    step = THUMBNAIL_SIDE + SHEET_GAP
+    size = (SHEET_COLUMNS * step + SHEET_GAP, TITLE_HEIGHT + rows * step + SHEET_GAP)
+    paper = Image.new("RGB", size, PAPER_COLOUR)
+    font = ImageFont.load_default(15)
+    ImageDraw.Draw(paper).text((SHEET_GAP, SHEET_GAP), sheet.title, fill=INK_COLOUR, font=font)
     for number, thumbnail in enumerate(sheet.thumbnails):
-        row, column = divmod(number, COLUMNS)
-        corner = (GAP + column * (SIDE + GAP), TITLE + row * (SIDE + GAP))
+        row, column = divmod(number, SHEET_COLUMNS)
+        corner = (SHEET_GAP + column * step, TITLE_HEIGHT + row * step)
         paper.paste(Image.fromarray(thumbnail), corner)
     return encode_png(np.asarray(paper))
+
+
+def write_contact_sheets(
+    directory: Path,
+    records: Sequence[ImageRecord],
+    plan: Plan,
+    thumbnails: Mapping[int, np.ndarray],
+    runner: Runner,
+) -> None:
+    """Writes a contact sheet for each class of a data set.
+
+    Args:
+        directory: of the data set.
+        records: all images of the source.
+        plan: says which of them are in the data set.
+        thumbnails: by row.
+        runner: does the work.
+    """
+    rows = [row for of_split in plan.members.values() for row in of_split]
+    counts = Counter(records[row].label for row in rows)
+    shown: dict[str, list[np.ndarray]] = {name: [] for name in plan.class_names}
+    for row in rows:
+        if row in thumbnails:
+            shown[records[row].label].append(thumbnails[row])
+    sheets = [
+        Sheet(label, name, f"{name}: {len(shown[name])} of {counts[name]:,} images", shown[name])
+        for label, name in enumerate(plan.class_names)
+    ]
+    (directory / CONTACT_SHEETS).mkdir()
+    for sheet, png in zip(sheets, runner.map(contact_sheet, sheets), strict=True):
+        (directory / CONTACT_SHEETS / sheet.file).write_bytes(png)

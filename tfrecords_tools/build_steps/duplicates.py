@@ -1,4 +1,4 @@
-"""Images that occur twice, by the content of their pixels."""
+"""Finds images of equal pixels, and keeps each picture once."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from tfrecords_tools.build_steps.splits import LEAK, WEIGHTIEST
+from tfrecords_tools.build_steps.splits import LEAK, SPLIT_PRECEDENCE
 from tfrecords_tools.sources import ImageRecord, Rejection
 
-CLOSE_BITS = 10
-"""Bits in which the perceptual hashes of one picture, decoded in two ways, differ at most."""
-
-MOST_COMPARISONS = 10**9
-"""Beyond so many it takes less time to read all images once more."""
+MAX_SCALE_BITS = 10
+"""Perceptual hashes of one picture, decoded at two scales, differ in at most so many bits."""
+MAX_COMPARISONS = 10**9
+"""Above this number, reading all images again takes less time."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Traces:
-    """What is remembered of each image to find those of equal pixels: one row per image.
+class ImageHashes:
+    """Hashes that find images of equal pixels: one row per image.
 
     Attributes:
-        probe: uint64[n], checksum of a grid of its pixels.
+        probe: uint64[n], checksum of a grid of pixels.
         perceptual: uint64[n], perceptual hash.
-        scale: uint8[n], both are of a decoding at 1/scale of the size.
-        good: bool[n], whether there is an image at all.
+        scale: uint8[n], the image was decoded at 1/scale of its size.
+        good: bool[n], whether the image was taken.
     """
 
     probe: np.ndarray
@@ -36,9 +35,9 @@ class Traces:
     good: np.ndarray
 
     @staticmethod
-    def empty(count: int) -> Traces:
-        """Room for so many images."""
-        return Traces(
+    def empty(count: int) -> ImageHashes:
+        """Makes room for `count` images."""
+        return ImageHashes(
             np.zeros(count, np.uint64),
             np.zeros(count, np.uint64),
             np.zeros(count, np.uint8),
@@ -47,48 +46,50 @@ class Traces:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settled:
-    """What is left once duplicates are settled.
+class ResolvedDuplicates:
+    """What becomes of duplicates.
 
     Attributes:
-        rejections: of images that go, by row.
-        joined: new name of each group that was joined to another under that one's name.
+        rejections: of the images that go, by row.
+        joined: new name of each group that was joined to another.
     """
 
     rejections: Mapping[int, Rejection]
     joined: Mapping[str, str]
 
 
-def copies(
-    traces: Traces, pixels_hashes: Callable[[Sequence[int]], Iterable[bytes]]
+def find_duplicates(
+    hashes: ImageHashes, pixels_hashes: Callable[[Sequence[int]], Iterable[bytes]]
 ) -> list[list[int]]:
-    """Rows of images of equal pixels: lists of two and more, ascending.
+    """Finds images of equal pixels: lists of two or more rows, ascending.
 
-    Only images that may be equal, by their traces, are compared in full.
+    Only images that may be equal, by their hashes, are compared in full.
 
     Args:
-        traces: of all images.
-        pixels_hashes: gives the hash of all pixels of each of some rows.
+        hashes: of all images.
+        pixels_hashes: gives the hash of all pixels for each of some rows.
     """
-    rows = sorted(_suspects(traces))
+    rows = sorted(_candidates(hashes))
     same: dict[bytes, list[int]] = defaultdict(list)
     for row, pixels in zip(rows, pixels_hashes(rows), strict=True):
         same[pixels].append(row)
     return [members for members in same.values() if len(members) > 1]
 
 
-def settle(records: Sequence[ImageRecord], same: Iterable[Sequence[int]]) -> Settled:
+def resolve_duplicates(
+    records: Sequence[ImageRecord], same: Iterable[Sequence[int]]
+) -> ResolvedDuplicates:
     """Keeps each picture once.
 
-    The same pixels under two labels are a conflict, and all of them go. Under one label the first
-    stays; under two groups, the groups become one, so that no picture of one lesion can end up in
-    two splits. Where splits are given, the first of the weightiest split stays (see `splits`).
+    Equal pixels under two labels are a conflict: all of them go. Under one label the first stays;
+    if splits are given, the first of the split of highest precedence. Groups that share a picture
+    become one group, so that one lesion cannot be in two splits.
 
     Args:
         records: all images, sorted by id.
         same: rows of images of equal pixels, ascending.
     """
-    groups = _Joined()
+    groups = _JoinedGroups()
     rejections: dict[int, Rejection] = {}
     for rows in same:
         members = [records[row] for row in rows]
@@ -98,26 +99,26 @@ def settle(records: Sequence[ImageRecord], same: Iterable[Sequence[int]]) -> Set
             rejections.update(_repeated(rows, members))
             for member in members:
                 groups.join(members[0].group, member.group)
-    return Settled(rejections, groups.names())
+    return ResolvedDuplicates(rejections, groups.names())
 
 
-def _suspects(traces: Traces) -> set[int]:
-    """Rows that may have the pixels of another row."""
+def _candidates(hashes: ImageHashes) -> set[int]:
+    """Returns rows that may have the pixels of another row."""
     found: set[int] = set()
     by_scale = [
-        np.flatnonzero(traces.good & (traces.scale == scale)) for scale in np.unique(traces.scale)
+        np.flatnonzero(hashes.good & (hashes.scale == scale)) for scale in np.unique(hashes.scale)
     ]
     for rows in by_scale:
-        _, which, counts = np.unique(traces.probe[rows], return_inverse=True, return_counts=True)
+        _, which, counts = np.unique(hashes.probe[rows], return_inverse=True, return_counts=True)
         found.update(rows[counts[which] > 1].tolist())
-    # Probes of two ways to decode cannot be compared, but perceptual hashes hardly differ.
+    # Probes of two scales cannot be compared, but perceptual hashes hardly differ.
     for some, others in itertools.combinations(by_scale, 2):
-        if len(some) * len(others) > MOST_COMPARISONS:
+        if len(some) * len(others) > MAX_COMPARISONS:
             found.update(some.tolist(), others.tolist())
             continue
         for row in some:
-            bits = np.bitwise_count(traces.perceptual[others] ^ traces.perceptual[row])
-            if len(close := others[bits <= CLOSE_BITS]):
+            bits = np.bitwise_count(hashes.perceptual[others] ^ hashes.perceptual[row])
+            if len(close := others[bits <= MAX_SCALE_BITS]):
                 found.update([int(row), *close.tolist()])
     return found
 
@@ -134,7 +135,7 @@ def _conflict(rows: Sequence[int], members: Sequence[ImageRecord]) -> dict[int, 
 
 def _repeated(rows: Sequence[int], members: Sequence[ImageRecord]) -> dict[int, Rejection]:
     by_row = dict(zip(rows, members, strict=True))
-    kept = min(by_row, key=lambda row: (_weight(by_row[row].split), row))
+    kept = min(by_row, key=lambda row: (_precedence(by_row[row].split), row))
     detail = f"the same pixels as {by_row[kept].file}"
     rejections = {}
     for row, member in by_row.items():
@@ -146,12 +147,12 @@ def _repeated(rows: Sequence[int], members: Sequence[ImageRecord]) -> dict[int, 
     return rejections
 
 
-def _weight(split: str | None) -> int:
-    return 0 if split is None else WEIGHTIEST.index(split)
+def _precedence(split: str | None) -> int:
+    return 0 if split is None else SPLIT_PRECEDENCE.index(split)
 
 
-class _Joined:
-    """Disjoint sets of groups, each named by its first member in the alphabet."""
+class _JoinedGroups:
+    """Disjoint sets of groups; the name of a set is its first member in the alphabet."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}

@@ -12,12 +12,12 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read, read_info
 from tfrecords_tools.records.schema import BUILD_REPORT
 from tfrecords_tools.sources import ImageRecord
-from tfrecords_tools.text import composed, few
+from tfrecords_tools.text import abbreviate, composed
 
 
 @dataclasses.dataclass(frozen=True)
 class KeptSplits:
-    """Splits that are settled already.
+    """The splits of an earlier data set.
 
     Attributes:
         groups: split by group.
@@ -28,14 +28,14 @@ class KeptSplits:
     images: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def pins(self, records: Iterable[ImageRecord], joined: Mapping[str, str]) -> dict[str, str]:
-        """The split of each group of which the group, one joined to it, or an image is known.
+        """Returns the split of each group that is known by name, by a joined group or by an image.
 
         Args:
             records: all images of the source.
             joined: new name of each group that was joined to another.
 
         Raises:
-            InputError: what is one group now stands in two splits.
+            InputError: a group of today was in two splits.
         """
         pins: dict[str, tuple[str, str]] = {}
         for group, split, known_as in self._known(records):
@@ -50,23 +50,23 @@ class KeptSplits:
         return {group: split for group, (split, _) in pins.items()}
 
     def check_met(self, records: Iterable[ImageRecord], old: str) -> None:
-        """Fails where nothing that is known occurs: every split would be drawn anew.
+        """Checks that some image or group is known: otherwise every split would be drawn anew.
 
         Raises:
-            InputError: no group and no id of the data set to keep is among those of the records.
+            InputError: the records share no group and no id with the data set to keep.
         """
         records = list(records)
         if any(r.group in self.groups or self._split_of(r.image_id) for r in records):
             return
         raise InputError(
             f"no image and no group of {old} is in this build, so that no split can be kept: it "
-            f"has {few(sorted(self.images)) or 'none'}, this build has "
-            f"{few([record.image_id for record in records])}: build from the same images, with ids "
-            "and groups written in the same way, or leave keep_splits out"
+            f"has {abbreviate(sorted(self.images)) or 'none'}, this build has "
+            f"{abbreviate([record.image_id for record in records])}: build from the same images, "
+            "with ids and groups written in the same way, or leave keep_splits out"
         )
 
     def _known(self, records: Iterable[ImageRecord]) -> Iterator[tuple[str, str, str]]:
-        """(Group, split, what is known there) of groups first, and then of images."""
+        """Yields (group, split, a name for messages) for groups, then for images."""
         for group, split in self.groups.items():
             yield group, split, f"group {group!r}"
         for record in records:
@@ -74,15 +74,14 @@ class KeptSplits:
                 yield record.group, split, f"image {record.image_id!r}"
 
     def _split_of(self, image_id: str) -> str:
-        """The split of an image; blank where it is not known."""
+        """The split of an image; "" if unknown."""
         return self.images.get(image_id) or self.images.get(composed(image_id), "")
 
 
 def read_kept_splits(directory: str | os.PathLike[str]) -> KeptSplits:
-    """The splits of all groups and images of a data set directory.
+    """Reads the splits of all groups and images of a data set directory.
 
-    Groups that were joined to another when it was built, as their images were the same, are in the
-    split of that one.
+    A group that the build joined to another, because they share an image, is in that one's split.
 
     Raises:
         InputError: no data set there, or a damaged record or build report.
@@ -108,5 +107,5 @@ def _joined_groups(report: Path) -> dict[str, str]:
 
 
 def _with_composed(splits: Mapping[str, str]) -> dict[str, str]:
-    """The splits, by names in Unicode's composed form, too, as tables of today have them."""
+    """Adds names in Unicode's composed form, which tables are read in now."""
     return {composed(name): split for name, split in splits.items()} | dict(splits)

@@ -1,7 +1,7 @@
-"""Images of different splits that look the same: re-encoded, resized, flipped or turned copies.
+"""Finds images of different splits that look the same: re-encoded, resized, flipped or turned.
 
-Groups tell which images belong together; where they are unknown or wrong, near-duplicates are what
-leaks from training into test. They are reported, not removed: only a person knows.
+Groups keep the images of one lesion together. If groups are unknown or wrong, near-duplicates leak
+from training into test. They are reported, not removed: only a person can judge them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,24 @@ import numpy as np
 from PIL import Image
 
 from tfrecords_tools.csv_writing import csv_bytes
-from tfrecords_tools.images.perceptual_hash import SIDE, SYMMETRIES, near_pairs, transformed
+from tfrecords_tools.images.perceptual_hash import (
+    GREY_SIDE,
+    SYMMETRIES,
+    near_pairs,
+    transformed,
+)
 
 MIN_CORRELATION = 0.97
-"""Least correlation of the two pictures in grey. On HAM10000 every pair of one hash above it shows
-one lesion; copies that were re-encoded at quality 30 or shrunk to half have 0.99."""
+"""Of the two pictures in grey. On HAM10000, all pairs of one hash above it show one lesion; copies
+re-encoded at quality 30 or shrunk to half have 0.99."""
 MAX_CANDIDATES = 20_000
-"""Pairs that are looked at: a data set of one picture would have more than anyone can use. Each two
-splits have a fair share of them."""
+"""Pairs to compare, shared by the pairs of splits; a data set of one picture has too many."""
+NEAR_DUPLICATES_COLUMNS = (
+    *("split", "image_id", "other_split", "other_image_id"),
+    *("symmetry", "correlation"),
+)
+
 Item = TypeVar("Item")
-COLUMNS = ("split", "image_id", "other_split", "other_image_id", "symmetry", "correlation")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +40,9 @@ class NearDuplicate:
     """Two images that look alike.
 
     Attributes:
-        row: of the one.
-        other: row of the other.
-        symmetry: what makes the other look like the one; one of `perceptual.SYMMETRIES`.
+        row: of the first image.
+        other: row of the second image.
+        symmetry: what makes the second look like the first; of `perceptual_hash.SYMMETRIES`.
         correlation: of both in grey, at 32x32 pixels.
     """
 
@@ -46,7 +54,7 @@ class NearDuplicate:
 
 @dataclasses.dataclass(frozen=True)
 class NearDuplicates:
-    """All that were found, sorted by correlation, and whether the search was cut short."""
+    """The pairs found, the most alike first, and whether the search was cut short."""
 
     pairs: tuple[NearDuplicate, ...]
     cut_short: bool
@@ -62,7 +70,7 @@ def find_across_splits(
     Args:
         members: rows of each split.
         perceptual: uint64[n], hash of each row.
-        greys: gives `small_grey` of each of some rows.
+        greys: gives `small_grey` for each of some rows.
     """
     of_pairs = [
         _candidates(members[one], members[other], perceptual)
@@ -77,7 +85,7 @@ def find_across_splits(
     for one, other, symmetry in candidates:
         correlation = _correlation(pictures[one], _turned(pictures[other], symmetry))
         known = found.get((one, other))
-        # A symmetric picture is like its flipped copy, too: the best of all symmetries is told.
+        # A symmetric picture also looks like its flipped copy: the best symmetry is reported.
         if correlation >= MIN_CORRELATION and (known is None or correlation > known.correlation):
             found[one, other] = NearDuplicate(one, other, symmetry, correlation)
     pairs = sorted(found.values(), key=lambda pair: (-pair.correlation, pair.row, pair.other))
@@ -85,40 +93,41 @@ def find_across_splits(
 
 
 def small_grey(image: Image.Image) -> np.ndarray:
-    """The picture in grey, shrunk: float32[32, 32]."""
-    return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
+    """Returns the picture in grey, shrunk: float32[32, 32]."""
+    grey = image.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX)
+    return np.asarray(grey, np.float32)
 
 
 def near_duplicates_csv(
     found: NearDuplicates, image_ids: Sequence[str], split_of: Mapping[int, str]
 ) -> bytes:
-    """The pairs as a UTF-8 CSV with the columns `COLUMNS`, the most alike first.
+    """Returns the pairs as a UTF-8 CSV with `NEAR_DUPLICATES_COLUMNS`, the most alike first.
 
     Args:
         found: the pairs.
         image_ids: by row.
-        split_of: by row.
+        split_of: split by row.
     """
     rows = []
     for pair in found.pairs:
         one = (split_of[pair.row], image_ids[pair.row])
         other = (split_of[pair.other], image_ids[pair.other])
         rows.append((*one, *other, pair.symmetry, f"{pair.correlation:.4f}"))
-    return csv_bytes(COLUMNS, rows)
+    return csv_bytes(NEAR_DUPLICATES_COLUMNS, rows)
 
 
 def _candidates(
     some: Sequence[int], others: Sequence[int], perceptual: np.ndarray
 ) -> Iterator[tuple[int, int, str]]:
-    """Rows of two splits that have close hashes, and what brings them together."""
-    ours, theirs = perceptual[list(some)], perceptual[list(others)]
+    """Yields pairs of rows whose hashes are close under a symmetry."""
+    hashes, other_hashes = perceptual[list(some)], perceptual[list(others)]
     for symmetry in SYMMETRIES:
-        for i, j, _ in near_pairs(ours, transformed(theirs, symmetry)):
+        for i, j, _ in near_pairs(hashes, transformed(other_hashes, symmetry)):
             yield int(some[i]), int(others[j]), symmetry
 
 
 def _in_turns(parts: Iterable[Iterator[Item]]) -> Iterator[Item]:
-    """One item of each part, again and again, until all have ended."""
+    """Yields one item of each part in turn, until all have ended."""
     parts = list(parts)
     while parts:
         left = []
@@ -137,7 +146,7 @@ def _turned(picture: np.ndarray, symmetry: str) -> np.ndarray:
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Pearson's; 1 for two flat pictures of one grey, 0 where just one is flat."""
+    """Pearson's correlation; 1 for two flat pictures of one grey, 0 if only one is flat."""
     x, y = one.ravel() - one.mean(), other.ravel() - other.mean()
     scale = float(np.linalg.norm(x) * np.linalg.norm(y))
     if scale == 0:

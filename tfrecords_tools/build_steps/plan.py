@@ -1,6 +1,6 @@
-"""What goes where: class names, and the order of the images in each split.
+"""The plan of a data set: class names, and the images of each split in their order.
 
-All orders follow from names and hashes, so that any machine and any number of workers makes the
+All orders follow from names and hashes, so that any machine with any number of workers makes the
 same plan.
 """
 
@@ -12,16 +12,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import cast
 
-from tfrecords_tools.build_steps.kept_splits import KeptSplits
-from tfrecords_tools.build_steps.splits import LEAK, assign_splits, weightiest
+from tfrecords_tools.build_steps.kept_splits import KeptSplits, read_kept_splits
+from tfrecords_tools.build_steps.splits import (
+    DEFAULT_SPLITS,
+    LEAK,
+    assign_splits,
+    check_shares,
+    home_splits,
+)
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.records.schema import SPLITS
 from tfrecords_tools.sources import ImageRecord, Rejection, Source
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What goes where. Rows are those of the source's records.
+    """What goes where. Rows are those of the source.
 
     Attributes:
         class_names: in the order of the labels.
@@ -40,29 +47,50 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Planner:
-    """Makes plans for one source; what a plan depends on beside the rows that are left.
+    """Makes plans for one source.
 
     Attributes:
         source: lists all images.
-        shares: of each split; None where the source gives the splits.
+        shares: of each split; None if the source gives the splits.
         seed: of splits and orders.
-        known: splits that are settled already.
+        kept: splits of an earlier data set.
     """
 
     source: Source
     shares: Mapping[str, Fraction] | None
     seed: int
-    known: KeptSplits
+    kept: KeptSplits
+
+    @classmethod
+    def from_options(cls, source: Source, options: BuildOptions) -> Planner:
+        """Makes the planner of a build.
+
+        Raises:
+            InputError: the options and the source both give splits, shares cannot be used, or the
+                splits to keep belong to other images.
+        """
+        if source.gives_splits:
+            if options.splits or options.keep_splits:
+                raise InputError(
+                    f"{source.root} gives the split of each image: leave splits and keep_splits out"
+                )
+            return cls(source, None, options.seed, KeptSplits())
+        shares = check_shares(options.splits or DEFAULT_SPLITS)
+        kept = KeptSplits()
+        if options.keep_splits:
+            kept = read_kept_splits(options.keep_splits)
+            kept.check_met(source.records, str(options.keep_splits))
+        return cls(source, shares, options.seed, kept)
 
     def plan(self, rows: Iterable[int], joined: Mapping[str, str]) -> Plan:
-        """The plan of some rows.
+        """Plans a data set of some rows.
 
         Args:
             rows: of the images that are left, ascending.
             joined: new name of each group that was joined to another.
 
         Raises:
-            InputError: fewer than two classes are left, or known splits contradict each other.
+            InputError: fewer than two classes are left, or kept splits contradict each other.
         """
         rows = list(rows)
         names = tuple(sorted({self.source.records[row].label for row in rows}))
@@ -77,11 +105,11 @@ class Planner:
         return Plan(names, {split: tuple(m) for split, m in members.items() if m}, joined)
 
     def leaks(self, rows: Sequence[int], joined: Mapping[str, str]) -> dict[int, Rejection]:
-        """Rejections of images whose group stands in a weightier split, too, by row."""
+        """Rejects images whose group is also in a given split of higher precedence; by row."""
         if self.shares is not None:
             return {}
         groups = {row: self._group(row, joined) for row in rows}
-        home = weightiest((groups[row], self._given(row)) for row in rows)
+        home = home_splits((groups[row], self._given(row)) for row in rows)
         return {
             row: Rejection(
                 self.source.records[row].file,
@@ -93,7 +121,7 @@ class Planner:
         }
 
     def rank(self, row: int) -> bytes:
-        """Orders images by a hash of their ids: no reader meets sorted classes."""
+        """Orders images by a hash of their ids, so that classes are mixed."""
         return hashlib.sha256(f"{self.seed}\0{self.source.records[row].image_id}".encode()).digest()
 
     def _splits(self, rows: Sequence[int], joined: Mapping[str, str]) -> Callable[[int], str]:
@@ -103,7 +131,7 @@ class Planner:
             ((self._group(row, joined), self.source.records[row].label) for row in rows),
             self.shares,
             seed=self.seed,
-            pinned=self.known.pins(self.source.records, joined),
+            pinned=self.kept.pins(self.source.records, joined),
         )
         return lambda row: assigned[self._group(row, joined)]
 

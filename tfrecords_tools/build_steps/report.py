@@ -1,82 +1,127 @@
-"""What a build says of itself: build_report.json and rejected.csv."""
+"""What a build reports of itself: build_report.json, rejected.csv and near_duplicates.csv."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.metadata
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from tfrecords_tools.build_steps.near_duplicates import NearDuplicates
+from tfrecords_tools.build_steps.first_pass import ImageFacts
+from tfrecords_tools.build_steps.near_duplicates import NearDuplicates, near_duplicates_csv
+from tfrecords_tools.build_steps.plan import Plan, Planner
 from tfrecords_tools.csv_writing import csv_bytes
-from tfrecords_tools.records.schema import SPLITS
+from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.records.schema import BUILD_REPORT, NEAR_DUPLICATES, REJECTED, SPLITS
 from tfrecords_tools.sources import Rejection
 
-SCHEMA_VERSION = 2
-COLUMNS = ("file", "reason", "detail")
+BUILD_REPORT_VERSION = 2
+REJECTED_COLUMNS = ("file", "reason", "detail")
+REPORTED_VERSIONS = ("numpy", "pillow", "tensorflow", "tensorflow-datasets")
+UNREPORTED_OPTIONS = ("name", "splits", "workers", "runner", "beam_pipeline_options")
+"""Options that do not shape the data set, or are reported separately."""
+PATH_OPTIONS = ("labels", "metadata", "label_map", "keep_splits")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of the images of a source.
+
+    Attributes:
+        plan: of the data set.
+        rejections: files that are not in it, sorted by name.
+        lost_classes: classes without a good image.
+        near_duplicates: across splits.
+        without_group: number of images without a group; None without a group column.
+    """
+
+    plan: Plan
+    rejections: tuple[Rejection, ...]
+    lost_classes: tuple[str, ...]
+    near_duplicates: NearDuplicates
+    without_group: int | None
+
+
+def write_reports(
+    directory: Path, options: BuildOptions, planner: Planner, facts: ImageFacts, outcome: Outcome
+) -> None:
+    """Writes the three reports of a build into its directory."""
+    image_ids = [record.image_id for record in planner.source.records]
+    split_of = {row: split for split, rows in outcome.plan.members.items() for row in rows}
+    reports = {
+        REJECTED: rejected_csv(outcome.rejections),
+        NEAR_DUPLICATES: near_duplicates_csv(outcome.near_duplicates, image_ids, split_of),
+        BUILD_REPORT: build_report(options, planner, facts, outcome),
+    }
+    for file, content in reports.items():
+        (directory / file).write_bytes(content)
 
 
 def build_report(
-    *,
-    name: str,
-    options: Mapping[str, Any],
-    versions: Mapping[str, str],
-    members: Iterable[tuple[str, str, str]],
-    class_names: Iterable[str],
-    lost_classes: Iterable[str],
-    rejections: Iterable[Rejection],
-    joined_groups: Mapping[str, str],
-    near_duplicates: NearDuplicates,
-    re_encoded: int,
-    profiles_ignored: int,
-    without_group: int | None,
-    input_fingerprint: str,
+    options: BuildOptions, planner: Planner, facts: ImageFacts, outcome: Outcome
 ) -> bytes:
-    """The report as JSON; equal builds give equal bytes, so no time, host or path is in it.
+    """Returns the report as JSON; it has no time, host or path, so equal builds give equal bytes.
 
     Args:
-        name: of the data set.
-        options: that shaped it.
-        versions: of the libraries that did.
-        members: (label, split, group) of each image in it.
-        class_names: in the order of the labels.
-        lost_classes: classes without a single good image.
-        rejections: files that are not in it.
-        joined_groups: new name of each group that was joined to another.
-        near_duplicates: across splits.
-        re_encoded: images whose bytes are not those of the file.
-        profiles_ignored: images with a colour profile other than sRGB, which is not applied.
-        without_group: images that a table with groups gives none; None where there is none such.
-        input_fingerprint: of the files read.
+        options: of the build.
+        planner: of the build.
+        facts: what the first pass noted.
+        outcome: what became of the images.
     """
-    members, rejections = list(members), list(rejections)
-    counts = Counter((label, split) for label, split, _ in members)
-    groups = {split: {g for _, s, g in members if s == split} for split in SPLITS}
+    plan, near, rejections = outcome.plan, outcome.near_duplicates, outcome.rejections
+    counts: Counter[tuple[str, str]] = Counter()
+    groups: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for split, rows in plan.members.items():
+        for record in (planner.source.records[row] for row in rows):
+            counts[record.label, split] += 1
+            groups[split].add(plan.group(record))
     report = {
-        "schema_version": SCHEMA_VERSION,
-        "name": name,
-        "options": dict(options),
-        "versions": dict(versions),
-        "input_fingerprint": input_fingerprint,
-        "images": len(members),
+        "schema_version": BUILD_REPORT_VERSION,
+        "name": options.name,
+        "options": _reported(options) | {"splits": _reported_shares(planner)},
+        "versions": {name: importlib.metadata.version(name) for name in REPORTED_VERSIONS},
+        "input_fingerprint": facts.fingerprint,
+        "images": counts.total(),
         "classes": {
-            label: {split: counts[label, split] for split in SPLITS} for label in class_names
+            label: {split: counts[label, split] for split in SPLITS} for label in plan.class_names
         },
-        "lost_classes": list(lost_classes),
-        "groups": {split: len(groups[split]) for split in SPLITS},
-        "images_without_group": without_group,
+        "lost_classes": list(outcome.lost_classes),
+        "groups": {split: len(members) for split, members in groups.items()},
+        "images_without_group": outcome.without_group,
         "rejected": len(rejections),
         "rejected_by_reason": dict(sorted(Counter(r.reason for r in rejections).items())),
-        "joined_groups": dict(sorted(joined_groups.items())),
-        "near_duplicates": len(near_duplicates.pairs),
-        "near_duplicates_cut_short": near_duplicates.cut_short,
-        "re_encoded": re_encoded,
-        "colour_profiles_ignored": profiles_ignored,
+        "joined_groups": dict(sorted(plan.joined.items())),
+        "near_duplicates": len(near.pairs),
+        "near_duplicates_cut_short": near.cut_short,
+        "re_encoded": facts.re_encoded,
+        "colour_profiles_ignored": facts.with_profile,
     }
     return (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def rejected_csv(rejections: Iterable[Rejection]) -> bytes:
-    """The rejections as a UTF-8 CSV with columns file, reason and detail, sorted by file."""
+    """Returns the rejections as a UTF-8 CSV with `REJECTED_COLUMNS`, sorted by file."""
     ordered = sorted(rejections, key=lambda rejection: rejection.file)
-    return csv_bytes(COLUMNS, ((r.file, r.reason, r.detail) for r in ordered))
+    return csv_bytes(REJECTED_COLUMNS, (dataclasses.astuple(rejection) for rejection in ordered))
+
+
+def _reported(options: BuildOptions) -> dict[str, Any]:
+    """Returns the options that shape the data set; of a path the name only."""
+    reported: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if field.name in UNREPORTED_OPTIONS or value is None:
+            continue
+        if field.name in PATH_OPTIONS:
+            value = Path(value).name
+        reported[field.name] = dict(value) if isinstance(value, dict) else value
+    return reported
+
+
+def _reported_shares(planner: Planner) -> dict[str, str] | str:
+    if planner.shares is None:
+        return "as the source gives them"
+    return {split: str(share) for split, share in planner.shares.items()}

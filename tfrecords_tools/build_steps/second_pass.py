@@ -1,26 +1,29 @@
-"""The second pass: shards of records that lie elsewhere, in another order or with another label."""
+"""The second pass: shards made of spooled records, in another order or with other labels."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tfrecords_tools.records.schema import parse_record, serialize_record
+from tfrecords_tools.build_steps.runners import Runner
+from tfrecords_tools.progress import Progress
+from tfrecords_tools.records.schema import parse_record, serialize_record, shard_name
 from tfrecords_tools.records.tfrecord import RecordWriter, read_at
-from tfrecords_tools.records.writer import PART, SHARD_BYTES, Place
+from tfrecords_tools.records.writer import PART, SHARD_BYTES, Place, ShardedSplit
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Member:
-    """A record of a shard to be.
+    """A record of a shard to write.
 
     Attributes:
-        place: where it lies now.
+        place: where the record is now.
         length: its bytes there.
         label: its class.
         group: its lesion or patient.
-        changed: whether label or group are others than it was stored with.
+        changed: whether label or group differ from the stored ones.
     """
 
     place: Place
@@ -32,15 +35,45 @@ class Member:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A file to be written, and the split that it is of."""
+    """A file to write, and its split."""
 
     split: str
     file: str
     members: tuple[Member, ...]
 
 
+def write_shards(
+    directory: Path, name: str, members: Mapping[str, Iterable[Member]], runner: Runner
+) -> dict[str, ShardedSplit]:
+    """Writes all shards of a data set.
+
+    Args:
+        directory: where the records are, and where the shards go.
+        name: of the data set.
+        members: the records of each split.
+        runner: does the work.
+    """
+    parts = {split: list(divide(of_split)) for split, of_split in members.items()}
+    shards = [
+        Shard(split, shard_name(name, split, index, len(of_split)), part)
+        for split, of_split in parts.items()
+        for index, part in enumerate(of_split)
+    ]
+    num_bytes = dict.fromkeys(parts, 0)
+    total = sum(len(shard.members) for shard in shards)
+    with Progress(total=total, unit="images", description="write") as progress:
+        work = functools.partial(write_shard, directory=directory)
+        for shard, shard_bytes in zip(shards, runner.map(work, shards), strict=True):
+            num_bytes[shard.split] += shard_bytes
+            progress.update(len(shard.members))
+    return {
+        split: ShardedSplit(tuple(map(len, of_split)), num_bytes[split])
+        for split, of_split in parts.items()
+    }
+
+
 def divide(members: Iterable[Member]) -> Iterator[tuple[Member, ...]]:
-    """The members of each shard: one is full once its records hold `SHARD_BYTES`."""
+    """Yields the members of each shard: one is full once its records hold `SHARD_BYTES`."""
     shard: list[Member] = []
     num_bytes = 0
     for member in members:
@@ -56,12 +89,12 @@ def divide(members: Iterable[Member]) -> Iterator[tuple[Member, ...]]:
 def write_shard(shard: Shard, *, directory: Path) -> int:
     """Writes one shard; returns the bytes of its records.
 
-    It appears under its name when it is whole: a worker may be stopped, and its work be given to
-    another.
+    The shard gets its name when it is whole, because a runner may stop a worker and give the work
+    to another one.
 
     Args:
         shard: what to write.
-        directory: where it is to be, and where the records lie.
+        directory: where the records are, and where the shard goes.
     """
     temporary = directory / f"{shard.file}{PART}"
     with RecordWriter(temporary) as writer:

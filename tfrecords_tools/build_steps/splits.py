@@ -1,4 +1,4 @@
-"""Train, validation and test: whole groups, stratified by class, the same on every machine."""
+"""Assigns groups to train, validation and test: stratified by class, equal on every machine."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import SPLITS, TEST, TRAIN, VALIDATION
 
 DEFAULT_SPLITS = {"train": "0.7", "validation": "0.15", "test": "0.15"}
-WEIGHTIEST = (TEST, VALIDATION, TRAIN)
-"""Of a group that stands in several given splits, what stays is what stands in the first of these:
-a test set that others use, too, is left as it is."""
+SPLIT_PRECEDENCE = (TEST, VALIDATION, TRAIN)
+"""A group in several given splits stays in the first of these only: others may use the test set."""
 LEAK = "leak"
-"""Why an image is rejected that shows in training what stands in test."""
+"""Reason to reject an image that would show test images in training."""
 
 
 def check_shares(shares: Mapping[str, str | float]) -> dict[str, Fraction]:
-    """The share of each split, exactly.
+    """Returns the exact share of each split; splits without a share are left out.
 
     Args:
         shares: decimal numbers by split name.
@@ -48,17 +47,17 @@ def assign_splits(
     seed: int,
     pinned: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The split of each group.
+    """Assigns each group to a split.
 
-    Class by class, groups go in the order of a hash of (seed, group) to the split that lacks the
-    most images of that class. A group whose images have several labels counts for the most
-    frequent one. A class with as many groups as there are splits has at least one in each.
+    The groups of a class come in the order of a hash of (seed, group). Each goes to the split that
+    lacks most images of that class. A group with several labels counts for its most frequent one.
+    A class with at least as many groups as splits has a group in each split.
 
     Args:
         members: (group, label) of each image.
         shares: of each split, as `check_shares` gives them.
-        seed: another seed gives other splits.
-        pinned: splits of groups that are settled already.
+        seed: of the order.
+        pinned: groups whose split is fixed.
 
     Returns:
         Split by group.
@@ -83,15 +82,15 @@ def assign_splits(
     return splits
 
 
-def weightiest(given: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The split of each group where splits are given.
+def home_splits(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Returns the given split of highest precedence for each group.
 
     Args:
         given: (group, split) of each image.
     """
     splits: dict[str, str] = {}
     for group, split in given:
-        splits[group] = min(splits.get(group, split), split, key=WEIGHTIEST.index)
+        splits[group] = min(splits.get(group, split), split, key=SPLIT_PRECEDENCE.index)
     return splits
 
 
@@ -102,7 +101,7 @@ def _rank(seed: int, group: str) -> bytes:
 def _fill(
     weights: Mapping[str, int], shares: Mapping[str, Fraction], pinned: Mapping[str, str]
 ) -> dict[str, str]:
-    """Splits of the groups of one class, taken in order."""
+    """Assigns the groups of one class, in order."""
     total = sum(weights.values())
     lacking = {split: share * total for split, share in shares.items()}
     chosen = {group: pinned[group] for group in weights if group in pinned}

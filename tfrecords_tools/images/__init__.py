@@ -1,1 +1,1 @@
-"""One image file: read, verified, made upright 8-bit RGB, hashed."""
+"""Reads an image file, verifies it, makes it upright 8-bit RGB and hashes it."""

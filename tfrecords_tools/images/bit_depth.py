@@ -1,7 +1,7 @@
-"""Images of 16 and 32 bits a channel: what they become in 8 bits, or why nothing.
+"""Converts images of 16 and 32 bits a channel to 8 bits.
 
-No such file says which part of the range it uses. An image of which most lies beyond the documented
-ranges, or that uses a sliver of one alone, is rejected: it would become white or black.
+No such file says which part of the range it uses. An image with most values beyond the documented
+ranges, or within a sliver of one, is rejected: it would become white or black.
 """
 
 from __future__ import annotations
@@ -12,31 +12,29 @@ from PIL import Image
 from tfrecords_tools.errors import Rejected
 
 RANGE_UNCLEAR = "range_unclear"
-"""Why an image is rejected whose values do not tell what is black and what is white."""
-GREATEST = 65535
-"""Of 16 bits."""
-OVERSHOOT = 0.05
-"""Of a range: so far beyond its ends lies what interpolation adds. It is clipped."""
-MOST_BEYOND = 0.5
-"""Share of values above a range up to which they are clipped, too, as glare is."""
-BRIGHT = 2**12
-"""Of 16 bits: an image without a value so great holds 8, 10 or 12 bits, or would have 16 grey
-levels at the most."""
-BRIGHT_FLOAT = 2**-6
-"""Of floats in [0, 1]: an image without a value so great would have four grey levels."""
+"""Reason to reject an image whose values do not show what is black and what is white."""
+MAX_UINT16 = 65535
+MAX_OVERSHOOT = 0.05
+"""Share of a range: values so far beyond its ends come from interpolation and are clipped."""
+MAX_SHARE_ABOVE = 0.5
+"""At most this share of values may be above a range, as glare is; they are clipped."""
+MIN_BRIGHT_UINT16 = 2**12
+"""An image with smaller values only holds 8, 10 or 12 bits, or at most 16 grey levels."""
+MIN_BRIGHT_FLOAT = 2**-6
+"""An image with smaller values only, of [0, 1], would have four grey levels."""
 
 
-def deep_png(content: bytes, *, transparent_colour: bool) -> Image.Image:
-    """A 16-bit PNG in 8-bit RGB: values divided by 257 and rounded, alpha composited on white.
+def decode_16_bit_png(content: bytes, *, transparent_colour: bool) -> Image.Image:
+    """Decodes to 8-bit RGB: values are divided by 257 and rounded, alpha is composited on white.
 
     Pillow would keep the upper bytes only.
 
     Args:
         content: the file.
-        transparent_colour: whether the file names one, which becomes white.
+        transparent_colour: whether the file names such a colour, which becomes white.
 
     Raises:
-        Rejected: the range of its values is unclear.
+        Rejected: the range of the values is unclear.
     """
     import tensorflow as tf
 
@@ -47,20 +45,20 @@ def deep_png(content: bytes, *, transparent_colour: bool) -> Image.Image:
     _scale(colour, floats=False)
     colour = colour.astype(np.float64) / 257
     if channels % 2 == 0:
-        alpha = values[..., -1:].astype(np.float64) / GREATEST
+        alpha = values[..., -1:].astype(np.float64) / MAX_UINT16
         colour = colour * alpha + 255 * (1 - alpha)
     rounded = np.rint(colour).astype(np.uint8)
     return Image.fromarray(np.broadcast_to(rounded, (*rounded.shape[:2], 3)))
 
 
-def deep_grey(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits in 8: 16-bit values scaled by 1/257, floats in [0, 1] by 255.
+def grey_to_8_bits(image: Image.Image) -> Image.Image:
+    """Scales grey of 16 or 32 bits to 8: 16-bit values by 1/257, floats in [0, 1] by 255.
 
     Args:
-        image: of mode F, I, or one of the modes I;16. What is no number counts as 0.
+        image: of mode F, I, or one of the modes I;16. NaN counts as 0.
 
     Raises:
-        Rejected: the range of its values is unclear.
+        Rejected: the range of the values is unclear.
     """
     values = np.nan_to_num(np.asarray(image, np.float64))
     scale = _scale(values, floats=image.mode == "F")
@@ -68,27 +66,27 @@ def deep_grey(image: Image.Image) -> Image.Image:
 
 
 def check_upper_bytes(image: Image.Image) -> None:
-    """Checks an image of 16 bits a channel, of which the decoder has kept the upper bytes.
+    """Checks an image of 16 bits a channel whose upper bytes alone the decoder kept.
 
     Args:
-        image: RGB, with alpha or without; others are not looked at.
+        image: RGB or RGBA; other modes pass.
 
     Raises:
-        Rejected: the range of its values is unclear.
+        Rejected: the range of the values is unclear.
     """
     if image.mode in ("RGB", "RGBA"):
         colour = np.asarray(image)[..., :3]
-        # The lower bytes are not known: the greatest that they can be.
+        # The lower bytes are unknown: their maximum is assumed.
         _scale(256.0 * colour + 255, floats=False)
 
 
 def _scale(values: np.ndarray, *, floats: bool) -> float:
-    """What makes 8 bits of values of this range."""
+    """Returns the factor that scales values of this range to 8 bits."""
     least, greatest = float(values.min()), float(values.max())
-    is_unit = floats and greatest <= 1 + OVERSHOOT
-    full, bright = (1, BRIGHT_FLOAT) if is_unit else (GREATEST, BRIGHT)
-    beyond = float((values > (1 + OVERSHOOT) * full).mean())
-    if least < -OVERSHOOT * full or beyond > MOST_BEYOND or 0 < greatest < bright:
+    is_unit = floats and greatest <= 1 + MAX_OVERSHOOT
+    full, bright = (1, MIN_BRIGHT_FLOAT) if is_unit else (MAX_UINT16, MIN_BRIGHT_UINT16)
+    above = float((values > (1 + MAX_OVERSHOOT) * full).mean())
+    if least < -MAX_OVERSHOOT * full or above > MAX_SHARE_ABOVE or 0 < greatest < bright:
         raise Rejected(
             RANGE_UNCLEAR,
             f"its values go from {least:g} to {greatest:g}, where 0 is black and {full} is white: "

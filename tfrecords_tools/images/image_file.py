@@ -1,4 +1,4 @@
-"""One image file, read whole and verified: upright, 8-bit RGB, resized, encoded."""
+"""Reads and verifies an image file, makes it upright 8-bit RGB, resizes and encodes it."""
 
 from __future__ import annotations
 
@@ -15,49 +15,52 @@ from google_crc32c import value as crc32c
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from tfrecords_tools.errors import InputError, Rejected
-from tfrecords_tools.images.bit_depth import check_upper_bytes, deep_grey, deep_png
+from tfrecords_tools.images.bit_depth import (
+    check_upper_bytes,
+    decode_16_bit_png,
+    grey_to_8_bits,
+)
 from tfrecords_tools.images.perceptual_hash import perceptual_hash
 from tfrecords_tools.options import CROP, PAD, PNG, SQUASH, ImageOptions
 
 Image.init()  # all plugins, once: threads would race for it
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000")
-"""Formats that are opened: others that Pillow knows run programs (EPS) or fetch files."""
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
-"""First bytes that tell an image whose header is broken from a file that is none."""
+READABLE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000")
+"""For other formats Pillow may run programs (EPS) or fetch files."""
+IMAGE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
+"""First bytes of images: a file that begins so is an image with a broken header."""
 JPEG_FORMATS = ("JPEG", "MPO")
-"""What Pillow calls a JPEG; MPO is one that further pictures follow, as telephones write it."""
+"""Pillow's names of a JPEG; an MPO, as telephones write it, holds further pictures."""
 RECORD_FORMATS = ("JPEG", "PNG")
 """Formats that a record may hold."""
 PLAIN_MODES = ("RGB", "L", "P", "1")
 """Modes that every reader turns into the same 8-bit RGB."""
 JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-"""A marker among the data of a JPEG: neither a byte of ones in them nor one to restart at."""
+"""A marker among the data of a JPEG; neither a stuffed byte nor a restart marker."""
 JPEG_END = b"\xff\xd9"
 JPEG_FILLER = bytes(range(64))
-"""Bytes that mean something to a JPEG decoder that still waits for data, and no marker."""
-MID_GREY = (127, 129)
-"""Range of luma where a JPEG decoder has no data; colours may reach in from other blocks."""
-BLOCK = 8
-"""Side of the blocks of a JPEG, in pixels."""
+"""Bytes without a marker that change the image if a JPEG decoder still waits for data."""
+MID_GREY_RANGE = (127, 129)
+"""Luma where a JPEG decoder has no data; colours may reach in from other blocks."""
+JPEG_BLOCK_SIDE = 8
 JPEG_SCALES = (8, 4, 2)
-"""Parts of its size at which a JPEG can be decoded: all data are read, and arithmetic is saved."""
-SCALING_GAP = 3.0
-"""Where an image is wanted, this much of the shrinking is left to do: what the decoder drops is not
-what an antialiasing filter would drop."""
-LEAST_SIDE = 48
-"""Where none is wanted, the shorter side keeps so many pixels, for duplicates to be found by."""
+"""A JPEG can be decoded at 1/8, 1/4 and 1/2 of its size: all data are read, with less work."""
+MIN_SHRINKING = 3.0
+"""A reduced decoding leaves at least so much to shrink, because it drops other details than an
+antialiasing filter does."""
+MIN_HASHED_SIDE = 48
+"""Shorter side, in pixels, of an image that is decoded only to find duplicates."""
 SCALABLE_MODES = ("RGB", "L")
 PROBE_SIDE = 64
-"""Pixels of a grid over the image that stand for it when duplicates are looked for."""
+"""Side of the grid of pixels whose checksum finds duplicates."""
 REDUCING_GAP = 1.75
-"""Shrinking by more than this begins with averages over whole pixels: half the time, and within
-one grey level of Lanczos alone, in the mean, even for noise."""
-SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
-"""What a profile calls itself, in both ways to write it."""
-WHITE = (255, 255, 255, 255)
-ORIENTATION = 0x0112
-UPRIGHT = 1
-TURNS = {
+"""Shrinking by more than this begins with averages over whole pixels. It takes half the time and
+differs from Lanczos alone by less than one grey level in the mean, even for noise."""
+SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
+"""Name of the sRGB profile in a file, in both encodings."""
+OPAQUE_WHITE = (255, 255, 255, 255)
+EXIF_ORIENTATION = 0x0112
+UPRIGHT_ORIENTATION = 1
+UPRIGHT_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -66,32 +69,31 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes an image upright, by its EXIF orientation."""
+"""Makes an image upright, by its EXIF orientation."""
 
 
-class _LimitLifted(contextlib.ContextDecorator):
-    """While any thread is within, Pillow has no limit of pixels of its own: ours is checked."""
+class _WithoutPillowLimit(contextlib.ContextDecorator):
+    """Lifts Pillow's limit of pixels while a thread is inside; `max_pixels` is checked instead."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._within = 0
+        self._inside = 0
         self._limit: int | None = None
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._within == 0:
+            if self._inside == 0:
                 self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            self._within += 1
+            self._inside += 1
 
     def __exit__(self, *exception: object) -> None:
         with self._lock:
-            self._within -= 1
-            if self._within == 0:
+            self._inside -= 1
+            if self._inside == 0:
                 Image.MAX_IMAGE_PIXELS = self._limit
 
 
-pillows_limit_lifted = _LimitLifted()
-"""A context in which the images may be larger than Pillow takes by itself."""
+without_pillow_limit = _WithoutPillowLimit()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,15 +101,15 @@ class PreparedImage:
     """An image as it goes into the data set.
 
     Attributes:
-        encoded: PNG or JPEG, or the untouched bytes of the file.
-        untouched: whether they are the file's.
+        encoded: PNG or JPEG.
+        untouched: whether `encoded` is the file itself.
         has_profile: whether the file has a colour profile other than sRGB; it is not applied.
-        scale: the image was decoded at 1/scale of its size; 1 for all but JPEGs.
-        probe: checksum of a grid of pixels: equal images decoded at one scale have equal ones.
-        perceptual: see `perceptual.perceptual_hash`.
+        scale: the image was decoded at 1/scale of its size; 1 except for JPEGs.
+        probe: checksum of a grid of pixels; equal for equal images decoded at one scale.
+        perceptual: see `perceptual_hash.perceptual_hash`.
         num_bytes: of the file.
         checksum: CRC-32C of the file.
-        thumbnail: the image cropped to a small square, uint8[side, side, 3]; None where not asked.
+        thumbnail: the image cropped to a square, uint8[side, side, 3]; None if not requested.
     """
 
     encoded: bytes
@@ -121,15 +123,15 @@ class PreparedImage:
     thumbnail: np.ndarray | None
 
 
-@pillows_limit_lifted
+@without_pillow_limit
 def prepare(content: bytes, options: ImageOptions, *, thumbnail: int = 0) -> PreparedImage:
     """Checks and encodes one image.
 
-    A JPEG of which a smaller image is wanted, or none at all, is decoded at a part of its size.
+    A JPEG is decoded at a part of its size if it gets smaller or keeps its bytes.
 
     Args:
         content: the file.
-        options: what is asked of the image.
+        options: size, encoding and limits of the image.
         thumbnail: side of a thumbnail in pixels; 0 for none.
 
     Raises:
@@ -154,9 +156,9 @@ def prepare(content: bytes, options: ImageOptions, *, thumbnail: int = 0) -> Pre
     )
 
 
-@pillows_limit_lifted
+@without_pillow_limit
 def decode(content: bytes, options: ImageOptions) -> Image.Image:
-    """The upright 8-bit RGB image of a file, in full size.
+    """Decodes a file to an upright 8-bit RGB image, in full size.
 
     Raises:
         Rejected: as `prepare`.
@@ -165,32 +167,34 @@ def decode(content: bytes, options: ImageOptions) -> Image.Image:
 
 
 def pixels_hash(image: Image.Image) -> bytes:
-    """Sha256 over size and pixels of an RGB image."""
+    """Computes the SHA-256 of size and pixels of an RGB image."""
     return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB: 16 bits scaled, alpha composited on white, palettes and CMYK converted.
+    """Converts to 8-bit RGB: scales 16 bits, composites alpha on white, expands palettes and CMYK.
 
     Raises:
         Rejected: the range of 16 or 32 bits is unclear.
     """
     if image.mode.startswith("I") or image.mode == "F":
-        return deep_grey(image).convert("RGB")
+        return grey_to_8_bits(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba).convert("RGB")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, OPAQUE_WHITE), rgba).convert(
+            "RGB"
+        )
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def resize(image: Image.Image, size: int, mode: str) -> Image.Image:
-    """A square of `size` pixels a side, by Lanczos interpolation with antialiasing.
+    """Resizes to a square by Lanczos interpolation with antialiasing.
 
     Args:
         image: 8-bit RGB.
-        size: in pixels.
-        mode: `CROP` for the largest square about the centre, `PAD` for all of the image between
-            black bars, `SQUASH` for all of it without regard to its proportions.
+        size: side of the square, in pixels.
+        mode: `CROP` takes the largest central square, `PAD` the whole image between black bars,
+            `SQUASH` the whole image with other proportions.
     """
     width, height = image.size
     if mode == PAD:
@@ -204,12 +208,12 @@ def resize(image: Image.Image, size: int, mode: str) -> Image.Image:
         return _scaled(image, (size, size))
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    # Cropped first: the filter would look beyond the border of a region.
+    # Cropped first, because the filter would look beyond the border of a region.
     return _scaled(image.crop((left, top, left + side, top + side)), (size, size))
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """The PNG of an image: uint8[height, width, 3]; equal images give equal bytes.
+    """Encodes an image, uint8[height, width, 3], as PNG; equal images give equal bytes.
 
     Raises:
         InputError: the array is of another type or shape.
@@ -219,34 +223,31 @@ def encode_png(image: np.ndarray) -> bytes:
             f"an image must be uint8[height, width, 3], got {image.dtype}{list(image.shape)}"
         )
     buffer = io.BytesIO()
-    # Photographs hardly repeat themselves: looking for runs only is five times as fast as looking
-    # for all repetitions, and the files grow by a twentieth.
+    # Photographs have few repetitions: searching for runs only is five times as fast, and the files
+    # grow by 5 %.
     Image.fromarray(image).save(buffer, "PNG", compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 
 def is_plain(image: Image.Image) -> bool:
-    """Whether every reader makes the same 8-bit RGB of a file: no alpha, no CMYK, not 16 bits.
+    """Whether every reader decodes a file to the same 8-bit RGB: no alpha, CMYK or 16 bits.
 
     Args:
-        image: just opened; loading it loses what is asked here.
+        image: just opened; loading it changes the answer.
     """
-    return image.mode in PLAIN_MODES and "transparency" not in image.info and not is_deep(image)
+    return image.mode in PLAIN_MODES and "transparency" not in image.info and not is_16_bit(image)
 
 
-def is_deep(image: Image.Image) -> bool:
-    """Whether a file, just opened, has 16 bits a channel, which Pillow narrows while it loads."""
+def is_16_bit(image: Image.Image) -> bool:
+    """Whether a file, just opened, has 16 bits a channel; Pillow drops eight while it loads."""
     return ";16" in str(getattr(image, "tile", ""))
 
 
 def explain_failure(error: Exception, content: bytes) -> Rejected:
-    """What is wrong with a file, from what a decoder said of it.
-
-    Decoders fail in their own ways (struct.error, SyntaxError, ...) on damaged files.
-    """
+    """Returns the rejection for the error of a decoder, which may be of any type."""
     detail = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, UnidentifiedImageError):
-        if content.startswith(SIGNATURES):
+        if content.startswith(IMAGE_SIGNATURES):
             return Rejected("damaged", "it begins like an image, but its header cannot be read")
         return Rejected("not_an_image", "no known image format")
     if isinstance(error, Image.DecompressionBombError):
@@ -260,11 +261,10 @@ def _thumbnail(content: bytes, options: ImageOptions, side: int) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Read:
-    """The upright image of a file, and what is known of the file (see `PreparedImage`).
+class _DecodedFile:
+    """The upright image of a file, with fields of `PreparedImage`.
 
-    It is RGB. Only one that is decoded at a part of its size, and of which no image is wanted, is
-    grey.
+    The image is RGB; grey if it was decoded at a part of its size and the file keeps its bytes.
     """
 
     upright: Image.Image
@@ -273,52 +273,52 @@ class _Read:
     scale: int
 
 
-def _read(content: bytes, options: ImageOptions, *, whole: bool) -> _Read:
+def _read(content: bytes, options: ImageOptions, *, whole: bool) -> _DecodedFile:
     if not content:
         raise Rejected("empty", "the file has no byte")
     try:
-        return _decoded(content, options, whole=whole)
+        return _decode_file(content, options, whole=whole)
     except Rejected:
         raise
     except Exception as error:
         raise explain_failure(error, content) from error
 
 
-def _decoded(content: bytes, options: ImageOptions, *, whole: bool) -> _Read:
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+def _decode_file(content: bytes, options: ImageOptions, *, whole: bool) -> _DecodedFile:
+    with Image.open(io.BytesIO(content), formats=READABLE_FORMATS) as image:
         _check(image, options)
-        deep, plain = is_deep(image), is_plain(image)
+        deep, plain = is_16_bit(image), is_plain(image)
         is_jpeg = image.format in JPEG_FORMATS
         untouched = plain and _turn(image) is None and (is_jpeg or image.format in RECORD_FORMATS)
         scale, grey = 1, False
         if is_jpeg and image.mode in SCALABLE_MODES and not whole and (options.size or untouched):
             scale = _scale(image, options)
         if scale > 1:
-            grey = options.size is None  # where no image is wanted, it will do
+            grey = options.size is None  # enough for hashes
             image.draft("L" if grey else image.mode, (image.width // scale, image.height // scale))
-        image.decodermaxblock = len(content)  # one piece, for it is in memory already
+        image.decodermaxblock = len(content)  # one piece: it is in memory
         image.load()
         if is_jpeg:
             _check_end(image, content, scale)
         if image.format == "PNG":
             _check_chunks(content)
             if untouched and options.size is None and not whole:
-                _check_for_others(content)
-        as_wanted = image if grey else _as_rgb(image, content, deep=deep)
-        turn = _turn(image)  # once more, for a TIFF has been turned by loading it
-        upright = as_wanted if turn is None else as_wanted.transpose(turn)
-        return _Read(upright, untouched, _has_profile(image), scale)
+                _check_by_tensorflow(content)
+        converted = image if grey else _as_rgb(image, content, deep=deep)
+        turn = _turn(image)  # again, because loading turns a TIFF
+        upright = converted if turn is None else converted.transpose(turn)
+        return _DecodedFile(upright, untouched, _has_profile(image), scale)
 
 
 def _has_profile(image: Image.Image) -> bool:
     """Whether the file has a colour profile that does not call itself sRGB."""
-    profile = image.info.get("icc_profile") or SRGB[0]
-    return not any(name in profile for name in SRGB)
+    profile = image.info.get("icc_profile") or SRGB_NAMES[0]
+    return not any(name in profile for name in SRGB_NAMES)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What makes an image upright; None where it is."""
-    return TURNS.get(image.getexif().get(ORIENTATION, UPRIGHT))
+    """Returns what makes an image upright; None if it is upright."""
+    return UPRIGHT_TRANSPOSES.get(image.getexif().get(EXIF_ORIENTATION, UPRIGHT_ORIENTATION))
 
 
 def _check(image: Image.Image, options: ImageOptions) -> None:
@@ -336,30 +336,29 @@ def _check(image: Image.Image, options: ImageOptions) -> None:
 
 
 def _scale(image: Image.Image, options: ImageOptions) -> int:
-    """At which part of its size a JPEG is decoded; 1 for all of it."""
+    """Returns n to decode a JPEG at 1/n of its size."""
     short, long = sorted(image.size)
     if image.info.get("progressive"):
-        return 1  # smaller ones would be made of its first scans
+        return 1  # a reduced decoding would use its first scans only
     if options.size is None:
-        return next((scale for scale in JPEG_SCALES if short / scale >= LEAST_SIDE), 1)
+        return next((scale for scale in JPEG_SCALES if short / scale >= MIN_HASHED_SIDE), 1)
     shrinking = (long if options.resize == PAD else short) / options.size
-    return 2 if shrinking / 2 >= SCALING_GAP else 1
+    return 2 if shrinking / 2 >= MIN_SHRINKING else 1
 
 
 def _check_end(image: Image.Image, content: bytes, scale: int) -> None:
-    """Finds a JPEG whose data break off although it has an end.
+    """Rejects a JPEG whose data break off before its end marker.
 
-    The decoder leaves what is missing mid-grey and says nothing. Images that are grey there by
-    themselves are told apart by bytes put before the end: a decoder that has all its blocks takes
-    no notice of them.
+    The decoder silently makes missing blocks mid-grey. Bytes inserted before the end show whether
+    blocks are missing or grey: a decoder that has all blocks ignores the bytes.
     """
     width, height = image.size
     if not content.endswith(JPEG_END):
         _end_of_jpeg(content)
-    # The last row alone: of the last row of blocks there may be no more.
-    corner = image.crop((max(width - BLOCK // scale, 0), height - 1, width, height))
+    # One row, because the last row of blocks may have no more.
+    corner = image.crop((max(width - JPEG_BLOCK_SIDE // scale, 0), height - 1, width, height))
     luma = corner.convert("L").tobytes()
-    missing = MID_GREY[0] <= min(luma) and max(luma) <= MID_GREY[1]
+    missing = MID_GREY_RANGE[0] <= min(luma) and max(luma) <= MID_GREY_RANGE[1]
     if not (missing or image.info.get("progressive")):
         return
     end = _end_of_jpeg(content)
@@ -372,7 +371,7 @@ def _check_end(image: Image.Image, content: bytes, scale: int) -> None:
 
 
 def _end_of_jpeg(content: bytes) -> int:
-    """Where the end marker of a JPEG stands; other decoders than Pillow's insist on it."""
+    """Returns the position of the end marker of a JPEG, which other decoders require."""
     position = 2
     while found := JPEG_MARKER.search(content, position):
         marker, position = found[0], found.end()
@@ -384,13 +383,13 @@ def _end_of_jpeg(content: bytes) -> int:
 
 
 def _check_chunks(content: bytes) -> None:
-    """Reads a PNG to its end: decoding stops with the last pixel."""
+    """Reads a PNG to its end, because decoding stops at the last pixel."""
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         image.verify()
 
 
-def _check_for_others(content: bytes) -> None:
-    """Finds a PNG that Pillow reads and others do not, where they are to get its bytes."""
+def _check_by_tensorflow(content: bytes) -> None:
+    """Rejects a PNG that Pillow reads and TensorFlow does not; its bytes go into the record."""
     import tensorflow as tf
 
     try:
@@ -401,10 +400,10 @@ def _check_for_others(content: bytes) -> None:
 
 def _as_rgb(image: Image.Image, content: bytes, *, deep: bool) -> Image.Image:
     if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
-        # Pillow takes all CMYK JPEGs for inverted, but only Adobe's are.
+        # Pillow inverts all CMYK JPEGs, but only those of Adobe are stored inverted.
         return to_rgb(ImageChops.invert(image))
     if deep and image.format == "PNG":
-        return deep_png(content, transparent_colour="transparency" in image.info)
+        return decode_16_bit_png(content, transparent_colour="transparency" in image.info)
     if deep:
         check_upper_bytes(image)
     return to_rgb(image)
@@ -418,6 +417,6 @@ def _encode(image: Image.Image, options: ImageOptions) -> bytes:
     if options.encoding == PNG:
         return encode_png(np.asarray(image))
     buffer = io.BytesIO()
-    # Colours at full resolution: in skin they are diagnostic.
+    # Colours at full resolution, because they are diagnostic in skin.
     image.save(buffer, "JPEG", quality=options.jpeg_quality, subsampling=0)
     return buffer.getvalue()

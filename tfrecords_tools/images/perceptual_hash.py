@@ -1,10 +1,9 @@
-"""Perceptual hashes: pictures that look alike have hashes that differ in few bits.
+"""Perceptual hashes: the hashes of pictures that look alike differ in few bits.
 
-The hash holds the signs of the 63 lowest frequencies of the discrete cosine transform of the
-picture, shrunk to 32x32 in grey (after Zauner 2010, "Implementation and Benchmarking of Perceptual
-Image Hash Functions", with signs in place of a comparison with the median). Signs have a property
-that the median spoils: a flip or a quarter turn of the picture changes the hash in a known way, so
-that one hash a picture finds its flipped and turned copies as well.
+The picture is shrunk to 32x32 in grey. The hash holds the signs of the 63 lowest frequencies of its
+discrete cosine transform (after Zauner 2010, "Implementation and Benchmarking of Perceptual Image
+Hash Functions", which compares with the median instead). A flip or a quarter turn changes the signs
+in a known way, so that one hash also finds flipped and turned copies.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from PIL import Image
 
-SIDE = 32
-"""Of the shrunken picture, in pixels."""
-FREQUENCIES = 8
-"""Frequencies kept along each side: 64 bits, of which that of the mean is always 0."""
-MAX_DISTANCE = 3
+GREY_SIDE = 32
+"""Side of the shrunken picture, in pixels."""
+HASH_FREQUENCIES = 8
+"""Frequencies kept along each side: 64 bits; the bit of the mean is always 0."""
+MAX_HASH_DISTANCE = 3
 """Bits in which hashes of near-duplicates may differ."""
-BANDS = MAX_DISTANCE + 1
-"""Hashes that differ in at most `MAX_DISTANCE` bits agree in one of so many parts at least."""
-BAND_BITS = 64 // BANDS
+HASH_BANDS = MAX_HASH_DISTANCE + 1
+"""Hashes that differ in at most `MAX_HASH_DISTANCE` bits agree in at least one of so many parts."""
+BAND_BITS = 64 // HASH_BANDS
 PAIRS_AT_ONCE = 2**20
-"""Pairs that are compared at a time: bounds the memory."""
+"""Pairs compared at a time: bounds the memory."""
 SYMMETRIES: Mapping[str, tuple[bool, bool, bool]] = {
     "none": (False, False, False),
     "flip_left_right": (False, False, True),
@@ -35,13 +34,13 @@ SYMMETRIES: Mapping[str, tuple[bool, bool, bool]] = {
     "quarter_turn_right": (True, False, True),
     "transverse": (True, True, True),
 }
-"""Each as: transpose first, then flip top to bottom, then left to right."""
+"""Each as: transpose, then flip top to bottom, then flip left to right."""
 
 
 def _cosines() -> np.ndarray:
-    """float32[FREQUENCIES, SIDE], rows of the DCT-II."""
-    k, x = np.mgrid[0:FREQUENCIES, 0:SIDE]
-    return np.cos(np.pi * k * (2 * x + 1) / (2 * SIDE)).astype(np.float32)
+    """Returns rows of the DCT-II: float32[HASH_FREQUENCIES, GREY_SIDE]."""
+    k, x = np.mgrid[0:HASH_FREQUENCIES, 0:GREY_SIDE]
+    return np.cos(np.pi * k * (2 * x + 1) / (2 * GREY_SIDE)).astype(np.float32)
 
 
 _COSINES = _cosines()
@@ -49,51 +48,51 @@ _WEIGHTS = np.uint64(1) << np.arange(64, dtype=np.uint64)
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """The hash of a picture, 64 bits.
+    """Computes the hash of a picture, 64 bits.
 
     Args:
         image: of any mode and size.
     """
-    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    small = image.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX)
     spectrum = _COSINES @ np.asarray(small, np.float32) @ _COSINES.T
     return int(_WEIGHTS[spectrum.ravel() < 0].sum(dtype=np.uint64))
 
 
 def transformed(hashes: np.ndarray, symmetry: str) -> np.ndarray:
-    """Hashes of the flipped or turned pictures: uint64[n] -> uint64[n].
+    """Computes the hashes of flipped or turned pictures: uint64[n] -> uint64[n].
 
     A flip changes the signs of the odd frequencies along its axis, a transposition swaps the axes.
 
     Args:
-        hashes: of the pictures as they are.
+        hashes: of the original pictures.
         symmetry: one of `SYMMETRIES`.
     """
     transpose, top_bottom, left_right = SYMMETRIES[symmetry]
-    bits = (hashes[:, None] & _WEIGHTS != 0).reshape(-1, FREQUENCIES, FREQUENCIES)
+    bits = (hashes[:, None] & _WEIGHTS != 0).reshape(-1, HASH_FREQUENCIES, HASH_FREQUENCIES)
     if transpose:
         bits = bits.transpose(0, 2, 1)
-    odd = np.arange(FREQUENCIES) % 2 == 1
+    odd = np.arange(HASH_FREQUENCIES) % 2 == 1
     bits = bits ^ (top_bottom & odd[:, None]) ^ (left_right & odd[None, :])
     return (bits.reshape(-1, 64) * _WEIGHTS).sum(axis=1, dtype=np.uint64)
 
 
 def near_pairs(
-    first: np.ndarray, second: np.ndarray, *, limit: int = MAX_DISTANCE
+    first: np.ndarray, second: np.ndarray, *, limit: int = MAX_HASH_DISTANCE
 ) -> Iterator[tuple[int, int, int]]:
-    """Pairs of hashes that differ in few bits: (index in first, index in second, bits).
+    """Yields pairs of hashes that differ in few bits: (index in first, index in second, bits).
 
-    Exact, and not quadratic: hashes are joined on parts of theirs, one of which must be equal.
+    The search is exact but not quadratic: one of the parts of two such hashes must be equal.
 
     Args:
         first: uint64[n].
         second: uint64[m].
-        limit: bits that may differ, at most `MAX_DISTANCE`.
+        limit: bits that may differ, at most `MAX_HASH_DISTANCE`.
     """
-    for band in range(BANDS):
+    for band in range(HASH_BANDS):
         for i, j in _equal_band(first, second, band):
             differing = first[i] ^ second[j]
             distance = np.bitwise_count(differing)
-            # A pair that agrees in several bands is told of once, in the first of them.
+            # A pair that agrees in several bands is yielded once, in the first of them.
             earlier = [_band(differing, other) == 0 for other in range(band)]
             new = ~np.logical_or.reduce(earlier) if earlier else np.ones(len(i), bool)
             kept = new & (distance <= limit)
@@ -107,7 +106,7 @@ def _band(hashes: np.ndarray, band: int) -> np.ndarray:
 def _equal_band(
     first: np.ndarray, second: np.ndarray, band: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Indices of all pairs whose hashes agree in a band, in blocks that bound the memory."""
+    """Yields indices of all pairs whose hashes agree in a band, in blocks that bound the memory."""
     order = np.argsort(_band(second, band), kind="stable")
     keys = _band(second, band)[order]
     wanted = _band(first, band)

@@ -1,4 +1,4 @@
-"""Reads a data set directory: what it holds, its records, its fingerprint."""
+"""Reads a data set directory: its metadata, its records, its fingerprint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tfrecords_tools.records.schema import (
     FLOAT,
     INT,
     LABELS,
-    RESERVED,
+    RESERVED_NAMES,
     SPLITS,
     TEXT,
     Column,
@@ -26,7 +26,7 @@ from tfrecords_tools.records.schema import (
 )
 from tfrecords_tools.records.tfrecord import DamagedRecord, read_file
 
-_KINDS = {"string": TEXT, "int64": INT, "float32": FLOAT}
+KIND_OF_DTYPE = {"string": TEXT, "int64": INT, "float32": FLOAT}
 """Kind of column by TFDS's name of its type."""
 
 
@@ -35,9 +35,9 @@ class SplitFiles:
     """One split on disk.
 
     Attributes:
-        num_records: records in all shards.
+        num_records: number of records in all shards.
         shards: the files, in order.
-        shard_lengths: records in each.
+        shard_lengths: number of records in each.
     """
 
     num_records: int
@@ -47,16 +47,16 @@ class SplitFiles:
 
 @dataclasses.dataclass(frozen=True)
 class DatasetInfo:
-    """What a data set directory says of itself.
+    """The metadata of a data set directory.
 
     Attributes:
-        directory: where it lies.
+        directory: of the data set.
         name: of the data set.
         class_names: in the order of their labels.
-        image_shape: (height, width, 3), the first two None where sizes differ.
+        image_shape: (height, width, 3); height and width are None if they vary.
         splits: by name, in the order train, validation, test.
         columns: the extra features of its records, sorted by name.
-        image_format: png, jpeg, or None where both may occur.
+        image_format: png, jpeg, or None if both may occur.
     """
 
     directory: Path
@@ -72,7 +72,7 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
     """Reads the metadata of a data set directory; opens no shard.
 
     Raises:
-        InputError: no such directory, or it is no data set directory.
+        InputError: there is no such directory, or it is no data set directory.
     """
     path = Path(directory)
     if not path.is_dir():
@@ -108,7 +108,7 @@ def read(directory: str | os.PathLike[str], split: str) -> Iterator[Record]:
     """Yields the records of a split, in shard order, their checksums checked.
 
     Raises:
-        InputError: as `read_records`, or a record without one of its features.
+        InputError: as `read_records`, or a record lacks a feature.
     """
     return map(parse_record, read_records(directory, split))
 
@@ -117,7 +117,8 @@ def read_records(directory: str | os.PathLike[str], split: str) -> Iterator[byte
     """Yields the serialized records of a split, in shard order, their checksums checked.
 
     Raises:
-        InputError: no data set there, no such split, a missing or cut shard, or a damaged record.
+        InputError: there is no such data set or split, a shard is missing or cut, or a record is
+            damaged.
     """
     info = read_info(directory)
     if split not in info.splits:
@@ -127,7 +128,7 @@ def read_records(directory: str | os.PathLike[str], split: str) -> Iterator[byte
         found = 0
         for record in read_shard(shard):
             found += 1
-            # Who made room for what was promised gets no more than that.
+            # Callers make room for the promised number: never yield more.
             if found <= promised:
                 yield record
         if found != promised:
@@ -141,7 +142,7 @@ def read_shard(shard: Path) -> Iterator[bytes]:
     """Yields the serialized records of one shard.
 
     Raises:
-        InputError: the file is missing, or a record in it is damaged; the message says which.
+        InputError: the file is missing, or a record is damaged; the message says which.
     """
     if not shard.is_file():
         raise InputError(f"shard {shard} is missing: build the data set again")
@@ -152,10 +153,10 @@ def read_shard(shard: Path) -> Iterator[bytes]:
 
 
 def fingerprint(directory: str | os.PathLike[str]) -> str:
-    """Sha256 over class names and every shard's bytes: 64 hexadecimal digits.
+    """Computes the SHA-256 of class names and bytes of all shards: 64 hex digits.
 
     Raises:
-        InputError: no data set there, or a missing shard.
+        InputError: `directory` is no data set, or a shard is missing.
     """
     info = read_info(directory)
     digest = hashlib.sha256("\n".join(info.class_names).encode())
@@ -189,12 +190,12 @@ def _columns(features: dict) -> tuple[Column, ...]:
     return tuple(
         Column(name, _kind(feature))
         for name, feature in sorted(found.items())
-        if name not in RESERVED
+        if name not in RESERVED_NAMES
     )
 
 
 def _kind(feature: dict) -> str:
-    """Kind of an extra feature; TFDS names its type within its connector's description."""
+    """Returns the kind of an extra feature from TFDS's description of it."""
     if "text" in feature:
         return TEXT
-    return _KINDS[feature["tensor"]["dtype"]]
+    return KIND_OF_DTYPE[feature["tensor"]["dtype"]]

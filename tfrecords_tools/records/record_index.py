@@ -1,4 +1,4 @@
-"""Where each record of a split begins, and its label: what reading in any order needs."""
+"""The position and label of each record of a split, to read records in any order."""
 
 from __future__ import annotations
 
@@ -16,18 +16,15 @@ from tfrecords_tools.records.reader import read_info, read_records
 from tfrecords_tools.records.schema import parse_record
 from tfrecords_tools.records.tfrecord import DamagedRecord, framed_length, read_at
 
-SHARD, OFFSET, LABEL, FINGERPRINT = "shard", "offset", "label", "fingerprint"
-"""Arrays in the file of an index, as `save_index` names them."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RecordIndex:
-    """The records of one split, in shard order, 20 bytes each.
+    """The positions of the records of one split, in shard order, 20 bytes each.
 
     Attributes:
         shards: the files, in order.
         shard: int32[n], the file of each record, an index into `shards`.
-        offset: int64[n], where in its file it begins.
+        offset: int64[n], its first byte in the file.
         label: int64[n], its class.
     """
 
@@ -40,14 +37,14 @@ class RecordIndex:
         return len(self.label)
 
     def class_counts(self, classes: int) -> list[int]:
-        """Records of each of so many classes."""
+        """Returns the number of records of each of `classes` classes."""
         return np.bincount(self.label, minlength=classes).tolist()
 
     def read(self, row: int) -> bytes:
-        """The serialized record of a row, its checksums checked.
+        """Reads the serialized record of a row, its checksums checked.
 
         Raises:
-            InputError: its shard is gone, or the record is damaged.
+            InputError: the shard is missing, or the record is damaged.
         """
         try:
             return read_at(self.shards[self.shard[row]], int(self.offset[row]))
@@ -55,11 +52,11 @@ class RecordIndex:
             raise self.damaged(row, f"cannot be read ({error})") from error
 
     def damaged(self, row: int, what: str) -> InputError:
-        """The error to raise of a record.
+        """Returns the error for a damaged record.
 
         Args:
             row: of the record.
-            what: is wrong with it, as the rest of a sentence.
+            what: what is wrong, as the rest of a sentence.
         """
         shard, offset = self.shards[self.shard[row]], int(self.offset[row])
         return InputError(
@@ -68,14 +65,14 @@ class RecordIndex:
 
 
 def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:
-    """Reads a split once and notes where its records are.
+    """Reads a split once and notes the positions of its records.
 
     Args:
         directory: data set directory.
         split: one of its splits.
 
     Raises:
-        InputError: as `reader.read_records`, or a record without a label.
+        InputError: as `reader.read_records`, or a record has no label.
     """
     info = read_info(directory)
     label, length = [], []
@@ -87,7 +84,7 @@ def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:
     ends = np.cumsum(np.array(length, np.int64))
     starts = ends - length
     first = np.cumsum(files.shard_lengths) - files.shard_lengths
-    # A shard without records begins where the next one does, and no row asks for it.
+    # An empty shard begins where the next one does; no row is in it.
     base = np.append(starts, 0)[first]
     return RecordIndex(files.shards, shard, starts - base[shard], np.array(label, np.int64))
 
@@ -95,25 +92,25 @@ def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:
 def load_index(
     file: Path, directory: str | os.PathLike[str], split: str, fingerprint: str
 ) -> RecordIndex | None:
-    """The index that `save_index` wrote; None where there is none of this very data set.
+    """Reads an index that `save_index` wrote for the same data set; otherwise returns None.
 
     Args:
-        file: that may hold it. A damaged one counts as none: an index is quickly made anew.
+        file: of the index; may be missing or damaged, because an index is quickly made again.
         directory: data set directory.
         split: one of its splits.
-        fingerprint: of the data set as it is now.
+        fingerprint: of the data set now.
 
     Raises:
-        InputError: no data set there.
+        InputError: `directory` is no data set.
     """
     files = read_info(directory).splits[split]
     with (
         contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile),
-        file.open("rb") as opened,  # NumPy leaves a damaged file open that it opened itself
+        file.open("rb") as opened,  # NumPy would leave a damaged file open
         np.load(opened, allow_pickle=False) as found,
     ):
-        if str(found[FINGERPRINT]) == fingerprint and len(found[LABEL]) == files.num_records:
-            return RecordIndex(files.shards, found[SHARD], found[OFFSET], found[LABEL])
+        if str(found["fingerprint"]) == fingerprint and len(found["label"]) == files.num_records:
+            return RecordIndex(files.shards, found["shard"], found["offset"], found["label"])
     return None
 
 
@@ -122,7 +119,7 @@ def save_index(index: RecordIndex, file: Path, fingerprint: str) -> None:
 
     Args:
         index: of a split.
-        file: to write; `.npz`.
+        file: `.npz` to write.
         fingerprint: of the data set.
     """
     with new_file(file) as temporary:

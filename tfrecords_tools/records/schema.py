@@ -1,7 +1,6 @@
-"""The data set directory: names, features, and one record's bytes.
+"""The data set directory: its names and features, and the bytes of a record.
 
-Names are needed where nothing of TensorFlow is (help texts, checks of flags): it is imported by
-the functions that turn records into bytes and back.
+Help texts and checks of flags need the names only, so the functions below import TensorFlow.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ NEAR_DUPLICATES = "near_duplicates.csv"
 CONTACT_SHEETS = "contact_sheets"
 
 LENGTH_DELIMITED = 2
-"""Wire type of protocol buffers for texts, bytes and messages."""
+"""Wire type of protocol buffers for strings, bytes and messages."""
 
 Value = str | int | float
 TEXT, INT, FLOAT = "text", "int", "float"
 MISSING: Mapping[str, Value] = {TEXT: "", INT: -1, FLOAT: math.nan}
-"""What stands for no value, by kind of column; synthetic records have no other."""
+"""Value that means "no value", by kind of column; synthetic records always have it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Record:
         image: encoded image (PNG or JPEG), 8-bit RGB.
         label: index into the class names.
         image_id: name of the image, unique in the data set.
-        group: lesion or patient; the image's own id where none is known.
+        group: lesion or patient; the image id if unknown.
         origin: `ORIGIN_REAL` or `ORIGIN_SYNTHETIC`.
         extras: values of the data set's extra columns, by name.
     """
@@ -69,29 +68,29 @@ class Record:
     extras: Mapping[str, Value] = dataclasses.field(default_factory=dict)
 
 
-RESERVED = tuple(field.name for field in dataclasses.fields(Record))
+RESERVED_NAMES = tuple(field.name for field in dataclasses.fields(Record))
 """Names that no extra column may have."""
 
 
 def serialize_record(record: Record) -> bytes:
-    """The record as a serialized tf.train.Example, features by name; equal ones give equal bytes.
+    """Returns the serialized tf.train.Example of a record; equal records give equal bytes.
 
     Raises:
-        InputError: an extra column has a name that is taken.
+        InputError: an extra column has a reserved name.
     """
     return b"".join(record_pieces(record))
 
 
 def record_pieces(record: Record) -> list[bytes]:
-    """What `serialize_record` joins; the image is among the pieces, and nothing of it is copied.
+    """Returns the pieces that `serialize_record` joins; the image is one piece and is not copied.
 
-    Made by hand: to fill an Example would copy a photograph several times while no other thread can
-    run, and the order in which it serializes its map depends on the version of protobuf.
+    They are made by hand, because filling an Example copies a photograph several times while no
+    other thread runs, and because the order of its map depends on the version of protobuf.
 
     Raises:
-        InputError: an extra column has a name that is taken.
+        InputError: an extra column has a reserved name.
     """
-    if taken := set(record.extras) & set(RESERVED):
+    if taken := set(record.extras) & set(RESERVED_NAMES):
         raise InputError(f"extra columns must not be called {', '.join(sorted(taken))}")
     values: dict[str, Value | bytes] = {
         "image": record.image,
@@ -110,10 +109,10 @@ def record_pieces(record: Record) -> list[bytes]:
 
 
 def parse_record(serialized: bytes) -> Record:
-    """The record whose `serialize_record` gave these bytes.
+    """Parses the bytes of `serialize_record`.
 
     Raises:
-        InputError: they are no tf.train.Example, or a feature is missing.
+        InputError: the bytes are no tf.train.Example, or a feature is missing.
     """
     import tensorflow as tf
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -131,7 +130,9 @@ def parse_record(serialized: bytes) -> Record:
             image_id=feature["image_id"].bytes_list.value[0].decode(),
             group=feature["group"].bytes_list.value[0].decode(),
             origin=feature["origin"].bytes_list.value[0].decode(),
-            extras={name: _value(feature[name]) for name in sorted(set(feature) - set(RESERVED))},
+            extras={
+                name: _value(feature[name]) for name in sorted(set(feature) - set(RESERVED_NAMES))
+            },
         )
     except IndexError as error:
         found = ", ".join(sorted(feature)) or "none"
@@ -141,12 +142,12 @@ def parse_record(serialized: bytes) -> Record:
 
 
 def shard_name(name: str, split: str, index: int, count: int) -> str:
-    """File name of a shard, as TFDS expects it."""
+    """Returns the file name of a shard, as TFDS expects it."""
     return f"{name}-{split}.tfrecord-{index:05d}-of-{count:05d}"
 
 
 def _feature(value: Value | bytes) -> list[bytes]:
-    """A tf.train.Feature with one value, as pieces of its bytes."""
+    """Returns the pieces of a tf.train.Feature with one value."""
     if isinstance(value, int):
         return _field(3, _field(1, [_varint(value % 2**64)]))  # Int64List, packed
     if isinstance(value, float):
@@ -155,13 +156,13 @@ def _feature(value: Value | bytes) -> list[bytes]:
 
 
 def _field(number: int, pieces: list[bytes]) -> list[bytes]:
-    """A field of a message that holds a length and so many bytes, as protocol buffers have it."""
+    """Returns the pieces of a length-delimited field of a protocol buffer."""
     length = sum(map(len, pieces))
     return [bytes([number << 3 | LENGTH_DELIMITED]), _varint(length), *pieces]
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; the eighth says that more follow."""
+    """Encodes an integer in seven bits a byte, lowest first; the eighth bit: more follow."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)
@@ -170,7 +171,7 @@ def _varint(value: int) -> bytes:
 
 
 def _value(feature: Any) -> Value:
-    """The first value of a feature, whatever its kind."""
+    """Returns the first value of a feature of any kind."""
     kind = feature.WhichOneof("kind") or "bytes_list"
     value = getattr(feature, kind).value[0]
     return value.decode() if isinstance(value, bytes) else value

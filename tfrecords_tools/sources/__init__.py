@@ -1,4 +1,4 @@
-"""Where images and their labels come from: class folders, or tables beside a folder of images."""
+"""Lists images and their labels from class folders, or from a folder of images and tables."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pathlib import Path
 
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.sources.folders import from_class_folders
-from tfrecords_tools.sources.label_map import mapped, read_label_map
+from tfrecords_tools.sources.label_map import apply_label_map, read_label_map
 from tfrecords_tools.sources.listing import ImageRecord, Rejection, Source
 from tfrecords_tools.sources.tables import from_tables
 
-__all__ = ["ImageRecord", "Rejection", "Source", "find"]
+__all__ = ["ImageRecord", "Rejection", "Source", "list_source"]
 
 
-def find(images: Path, options: BuildOptions) -> Source:
-    """Lists all that the options speak of: each file met is an image to read or a rejection.
+def list_source(images: Path, options: BuildOptions) -> Source:
+    """Lists every file of an image folder, as an image to read or as a rejection.
 
     Raises:
-        InputError: folder or tables cannot be used; the message says why.
+        InputError: the folder or a table cannot be used.
     """
     if options.labels is None:
         source = from_class_folders(images)
@@ -25,4 +25,4 @@ def find(images: Path, options: BuildOptions) -> Source:
         source = from_tables(images, Path(options.labels), options)
     if options.label_map is None:
         return source
-    return mapped(source, read_label_map(Path(options.label_map)))
+    return apply_label_map(source, read_label_map(Path(options.label_map)))

@@ -1,4 +1,4 @@
-"""The files of an image folder: those that may be images, and a reason for every other one."""
+"""Lists the files of an image folder: possible images, and a reason for every other file."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".jp2")
 )
 HIDDEN_FOLDER = "hidden_folder"
-"""Why a file is not taken that lies in a folder such as .ipynb_checkpoints: programs make these."""
-APPLE_DOUBLE = "._"
-"""What names of macOS metadata files begin with; their suffix is that of the image."""
+"""Reason to reject a file in a folder such as .ipynb_checkpoints, which programs make."""
+APPLE_DOUBLE_PREFIX = "._"
+"""Names of macOS metadata files begin with it and have the suffix of the image."""
 
 
-def walk(images: Path) -> tuple[list[str], list[Rejection]]:
-    """Paths below `images` of files that may be images, sorted, and rejections of all others.
+def list_files(images: Path) -> tuple[list[str], list[Rejection]]:
+    """Returns paths below `images` of possible images, sorted, and rejections of other files.
 
     Raises:
-        InputError: no such folder, or nothing in it.
+        InputError: there is no such folder, or it is empty.
         OSError: a folder cannot be read.
     """
     if not images.is_dir():
@@ -32,7 +32,7 @@ def walk(images: Path) -> tuple[list[str], list[Rejection]]:
     found, rejections = [], []
     root = images.resolve()
     for file in _files(images):
-        if reason := _unfit(images / file, file, root):
+        if reason := _why_rejected(images / file, file, root):
             rejections.append(Rejection(printable(file), *reason))
         else:
             found.append(file)
@@ -42,13 +42,13 @@ def walk(images: Path) -> tuple[list[str], list[Rejection]]:
 
 
 def has_image_suffix(file: str) -> bool:
-    """Whether a file is meant as an image, by its name."""
+    """Whether the name of a file is that of an image."""
     name = file.rpartition("/")[2]
-    return not name.startswith(APPLE_DOUBLE) and _suffix(name) in IMAGE_SUFFIXES
+    return not name.startswith(APPLE_DOUBLE_PREFIX) and _suffix(name) in IMAGE_SUFFIXES
 
 
 def without_suffix(file: str) -> str:
-    """A path or name without the last suffix."""
+    """Returns a path or name without its last suffix."""
     return file.removesuffix(PurePosixPath(file).suffix)
 
 
@@ -57,21 +57,21 @@ def _suffix(name: str) -> str:
 
 
 def _files(images: Path) -> Iterator[str]:
-    """Paths below `images` of all files, and of links to folders, which are not entered."""
+    """Yields paths below `images` of all files, and of links to folders, which are not entered."""
 
     def fail(error: OSError) -> NoReturn:
         raise error
 
     for folder, folders, files in os.walk(images, onerror=fail):
-        # A linked folder is not entered by os.walk: name it, so that it is not lost in silence.
+        # os.walk does not enter a linked folder: it is listed, so that the report shows it.
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         below = Path(folder).relative_to(images).as_posix()
         for name in (*files, *links):
             yield name if below == "." else f"{below}/{name}"
 
 
-def _unfit(path: Path, file: str, root: Path) -> tuple[str, str] | None:
-    """Reason and detail why a file is not even opened."""
+def _why_rejected(path: Path, file: str, root: Path) -> tuple[str, str] | None:
+    """Returns the reason and the detail for a file that is not even opened."""
     try:
         file.encode("utf-8")
     except UnicodeEncodeError:
@@ -85,7 +85,7 @@ def _unfit(path: Path, file: str, root: Path) -> tuple[str, str] | None:
             return "outside_folder", "the link leaves the image folder"
     if not path.is_file():
         return "not_a_file", "a link to a folder, or a device"
-    if path.name.startswith(APPLE_DOUBLE):
+    if path.name.startswith(APPLE_DOUBLE_PREFIX):
         return "not_an_image", "macOS metadata (AppleDouble)"
     if not has_image_suffix(file):
         return "not_an_image", f"suffix {path.suffix!r} is none of an image"

@@ -1,4 +1,4 @@
-"""Class folders, alone or within folders for train, validation and test."""
+"""Reads labels from class folders, which may be in folders for train, validation and test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import TEST, TRAIN, VALIDATION
-from tfrecords_tools.sources.files import HIDDEN_FOLDER, walk
+from tfrecords_tools.sources.files import HIDDEN_FOLDER, list_files
 from tfrecords_tools.sources.listing import (
     ImageRecord,
     Rejection,
@@ -16,7 +16,7 @@ from tfrecords_tools.sources.listing import (
     check_collisions,
     make_source,
 )
-from tfrecords_tools.text import few, normalise
+from tfrecords_tools.text import abbreviate, normalise
 
 SPLIT_NAMES = {
     "train": TRAIN,
@@ -27,20 +27,20 @@ SPLIT_NAMES = {
     "test": TEST,
     "testing": TEST,
 }
-"""What people call the splits, in small letters."""
+"""Usual names of the splits, in small letters."""
 
 
 def from_class_folders(images: Path) -> Source:
     """Takes the first folder below `images` as the label; folders may nest below it.
 
-    Where the first folders are called train, validation and test, or some of them, these are the
-    splits, and the folders in them the labels.
+    First folders with names of splits (train, validation, test, or some of them) are the splits;
+    the folders in them are the labels.
 
     Raises:
-        InputError: no such folder, no image in it, two folders whose names are one label, or
-            folders for splits beside folders that are none.
+        InputError: there is no such folder, it holds no image, two folders are one label, or only
+            some of the first folders have names of splits.
     """
-    found, rejections = walk(images)
+    found, rejections = list_files(images)
     split_of = _split_folders(found, images)
     records = []
     raw_labels: dict[str, set[str]] = defaultdict(set)
@@ -60,15 +60,15 @@ def from_class_folders(images: Path) -> Source:
     return make_source(images, records, rejections, labels=labels)
 
 
-def as_split(name: str) -> str | None:
-    """The split that a name means, or None."""
+def split_from_name(name: str) -> str | None:
+    """Returns the split that a name means, or None."""
     return SPLIT_NAMES.get(name.strip().lower())
 
 
 def _labels_of_rejected(
     rejections: Iterable[Rejection], images: Path, split_of: Mapping[str, str]
 ) -> set[str]:
-    """Labels of class folders with files that are not read: a class may have no others."""
+    """Returns labels of folders with rejected files: a class may have no other files."""
     labels = set()
     for rejection in rejections:
         *folders, name = rejection.file.split("/")
@@ -84,15 +84,15 @@ def _labels_of_rejected(
 
 
 def _split_folders(found: Iterable[str], images: Path) -> dict[str, str]:
-    """The split of each first folder; empty where the folders are classes."""
+    """Returns the split of each first folder; nothing if these are class folders."""
     tops = sorted({file.partition("/")[0] for file in found if "/" in file})
-    split_of = {top: split for top in tops if (split := as_split(top))}
+    split_of = {top: split for top in tops if (split := split_from_name(top))}
     if not split_of:
         return {}
     if others := [top for top in tops if top not in split_of]:
         raise InputError(
-            f"{images} has folders {few(list(split_of))}, which are named like splits, beside "
-            f"{few(others)}: put class folders into each split, or rename what is no split"
+            f"{images} has folders {abbreviate(list(split_of))}, which are named like splits, and "
+            f"{abbreviate(others)}: put class folders into each split, or rename what is no split"
         )
     if len(set(split_of.values())) < len(split_of):
         raise InputError(
@@ -100,7 +100,7 @@ def _split_folders(found: Iterable[str], images: Path) -> dict[str, str]:
         )
     if not any(file.count("/") > 1 for file in found):
         raise InputError(
-            f"{images} has folders {few(list(split_of))}, which are named like splits, but "
+            f"{images} has folders {abbreviate(list(split_of))}, which are named like splits, but "
             "no class folder in them: make class folders there, or give a CSV by --labels"
         )
     return split_of

@@ -1,67 +1,63 @@
-"""A table that merges, renames and leaves out classes."""
+"""Merges, renames and leaves out classes by a table."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.sources.csv_reading import open_csv
 from tfrecords_tools.sources.listing import Rejection, Source, make_source
-from tfrecords_tools.text import few, normalise
+from tfrecords_tools.text import abbreviate, normalise
 
-COLUMNS = ("from", "to")
-EXCLUDED = "label_excluded"
-"""Why an image of a class that is left out is rejected."""
+LABEL_MAP_COLUMNS = ("from", "to")
+LABEL_EXCLUDED = "label_excluded"
+"""Reason to reject an image of a class that is left out."""
 
 
 def read_label_map(path: Path) -> dict[str, str]:
     """Reads a CSV with columns `from` and `to`; a blank `to` leaves the class out.
 
     Returns:
-        New label by old one, "" for those to leave out; both normalised.
+        New label by old label, "" to leave the class out; both normalised.
 
     Raises:
-        InputError: no such file, other columns, a blank `from`, or one that occurs twice.
+        InputError: there is no such file, its columns differ, or a `from` is blank or repeated.
     """
     if not path.is_file():
         raise InputError(f"{path} is not a file: give a CSV with columns from and to")
     label_map: dict[str, str] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
+    with open_csv(path) as reader:
+        if tuple(reader.fieldnames or ()) != LABEL_MAP_COLUMNS:
+            raise InputError(
+                f"{path} must have the columns from,to; it has {reader.fieldnames or 'none'}"
+            )
+        for row in reader:
+            if len(row) != len(LABEL_MAP_COLUMNS) or None in row.values():
                 raise InputError(
-                    f"{path} must have the columns from,to; it has {reader.fieldnames or 'none'}"
+                    f"{path}, line {reader.line_num} has not two cells, or more cells than the "
+                    "header: a comma in a name needs quotes around the name"
                 )
-            for row in reader:
-                if len(row) != len(COLUMNS) or None in row.values():
-                    raise InputError(
-                        f"{path}, line {reader.line_num} has not two cells, or more cells than the "
-                        "header: a comma in a name needs quotes around the name"
-                    )
-                old, new = normalise(row["from"] or ""), normalise(row["to"] or "")
-                if not old or old in label_map:
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: from is {old!r}, which is blank or "
-                        "stands above already"
-                    )
-                label_map[old] = new
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a UTF-8 CSV: {error}") from error
+            old, new = normalise(row["from"]), normalise(row["to"])
+            if not old or old in label_map:
+                raise InputError(
+                    f"{path}, line {reader.line_num}: from is {old!r}, which is blank or "
+                    "repeated: give each class one row"
+                )
+            label_map[old] = new
     return label_map
 
 
-def mapped(source: Source, label_map: Mapping[str, str]) -> Source:
-    """The source with new labels; classes that the map does not name keep theirs.
+def apply_label_map(source: Source, label_map: Mapping[str, str]) -> Source:
+    """Returns the source with new labels; classes that the map does not name keep theirs.
 
     Raises:
-        InputError: the map names a class that the source does not know, or leaves no image.
+        InputError: the map names an unknown class, or leaves no image.
     """
     if unknown := sorted(set(label_map) - source.labels):
         raise InputError(
-            f"the label map names {few(unknown)}, which no image has; there are "
+            f"the label map names {abbreviate(unknown)}, which no image has; there are "
             f"{', '.join(sorted(source.labels))}"
         )
     records, excluded = [], []
@@ -71,7 +67,7 @@ def mapped(source: Source, label_map: Mapping[str, str]) -> Source:
             records.append(dataclasses.replace(record, label=label))
         else:
             detail = f"the label map leaves {record.label} out"
-            excluded.append(Rejection(record.file, EXCLUDED, detail))
+            excluded.append(Rejection(record.file, LABEL_EXCLUDED, detail))
     return make_source(
         source.root,
         records,

@@ -1,4 +1,4 @@
-"""What a source lists: images to read, and files that are not read."""
+"""What a source lists: images to read, and rejected files."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import Column, Value
-from tfrecords_tools.text import few
+from tfrecords_tools.text import abbreviate
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """An image that is to be read.
+    """An image to read.
 
     Attributes:
         file: its path below the image folder, with forward slashes.
         image_id: its name in the data set.
         label: name of its class.
-        group: its lesion or patient; the image's own id where none is known.
-        split: the one that the source gives it; None where it gives none.
-        extras: values of the source's columns, in their order.
+        group: its lesion or patient; the image id if unknown.
+        split: given by the source, or None.
+        extras: values of the extra columns, in their order.
         has_group: whether the source gives the group.
     """
 
@@ -41,7 +41,7 @@ class Rejection:
     Attributes:
         file: its path below the image folder, undecodable bytes as `\xNN`.
         reason: a slug, such as truncated or duplicate.
-        detail: what a person needs to mend it.
+        detail: what a person needs to repair it.
     """
 
     file: str
@@ -51,14 +51,14 @@ class Rejection:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """All that a folder and its tables hold.
+    """The content of an image folder and its tables.
 
     Attributes:
         root: the image folder.
         records: images to read, sorted by `image_id`.
-        rejections: all other files met, sorted by name.
-        labels: names of all classes that the source speaks of, also of those without an image.
-        columns: of the records' extras.
+        rejections: all other files, sorted by name.
+        labels: names of all classes, also of those without an image.
+        columns: of the extras.
     """
 
     root: Path
@@ -69,7 +69,7 @@ class Source:
 
     @property
     def gives_splits(self) -> bool:
-        """Whether each image comes with its split."""
+        """Whether the source gives the split of each image."""
         return self.records[0].split is not None
 
 
@@ -81,15 +81,15 @@ def make_source(
     labels: Collection[str] = (),
     columns: tuple[Column, ...] = (),
 ) -> Source:
-    """Sorts what was found.
+    """Makes a source, sorted.
 
     Raises:
-        InputError: no labelled image, or a label that is no line of text.
+        InputError: no image has a label, or a label has a line break.
     """
     records = tuple(sorted(records, key=lambda record: record.image_id))
     rejections = tuple(sorted(rejections, key=lambda rejection: rejection.file))
     if not records:
-        why = few([f"{rejection.file}: {rejection.reason}" for rejection in rejections])
+        why = abbreviate([f"{rejection.file}: {rejection.reason}" for rejection in rejections])
         raise InputError(
             f"{root} holds no labelled image ({why}): expected class folders of images, or a "
             "folder of images with --labels"
@@ -102,10 +102,10 @@ def make_source(
 
 
 def check_collisions(raw_labels: Mapping[str, Collection[str]]) -> None:
-    """Fails where several names become one label.
+    """Checks that no two names become one label.
 
     Args:
-        raw_labels: the names met, by the label that each becomes.
+        raw_labels: names, by the label that they become.
 
     Raises:
         InputError: several names are one label.

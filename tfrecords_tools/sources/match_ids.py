@@ -1,4 +1,4 @@
-"""Which file of the image folder the id of a row means."""
+"""Finds the file of an image folder that the id of a row names."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.sources.files import without_suffix
-from tfrecords_tools.text import composed, few
+from tfrecords_tools.text import abbreviate, composed
 
 
-def match(
+def match_ids(
     ids: Iterable[str], images: Iterable[str], others: Iterable[str], labels: Path
 ) -> dict[str, str]:
-    """The file of each id; one that is no image only where no image fits.
+    """Returns the file of each id; another file than an image only if no image fits.
 
     Args:
         ids: as the table has them.
-        images: files that may be images.
+        images: possible images.
         others: all other files.
         labels: the table, for messages.
 
     Raises:
-        InputError: an id that no file or several files fit, two ids of one file, or two files
-            whose names are one.
+        InputError: no file or several files fit an id, two ids fit one file, or two files have
+            the same name in composed form.
     """
     ids, images = list(ids), list(images)
     _check_names(images)
-    # Others come second, so that a sidecar such as x.json beside x.jpg does not compete.
+    # Others come second, so that a sidecar such as x.json does not compete with x.jpg.
     by_image, by_other = _by_name(images, set(ids)), _by_name(others, set(ids))
     if missing := [id_ for id_ in ids if id_ not in by_image and id_ not in by_other]:
         raise InputError(
             f"{len(missing)} rows of {labels} name no file in the image folder: "
-            f"{few(missing)}: add the files or drop the rows"
+            f"{abbreviate(missing)}: add the files or drop the rows"
         )
     files: dict[str, str] = {}
     id_of: dict[str, str] = {}
@@ -41,7 +41,7 @@ def match(
         fitting = _closest(id_, by_image.get(id_) or by_other[id_])
         if len(fitting) > 1:
             raise InputError(
-                f"id {id_!r} of {labels} fits several files: {few(sorted(fitting))}: give "
+                f"id {id_!r} of {labels} fits several files: {abbreviate(sorted(fitting))}: give "
                 "the path below the image folder as id"
             )
         files[id_] = fitting[0]
@@ -51,7 +51,7 @@ def match(
 
 
 def _closest(id_: str, files: tuple[str, ...]) -> tuple[str, ...]:
-    """Of files that an id fits those that it fits best: by the whole path, then without suffix."""
+    """Returns the files that fit an id best: by the whole path, then by it without suffix."""
     paths = {file: composed(file) for file in files}
     whole = tuple(file for file, path in paths.items() if path == id_)
     bare = tuple(file for file, path in paths.items() if without_suffix(path) == id_)
@@ -59,7 +59,7 @@ def _closest(id_: str, files: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_names(files: Iterable[str]) -> None:
-    """Fails where two files differ in the form of their Unicode alone: no id could tell them."""
+    """Checks that no two files differ only in the Unicode form of their names."""
     known: dict[str, str] = {}
     for file in files:
         if (other := known.setdefault(composed(file), file)) != file:
@@ -70,7 +70,7 @@ def _check_names(files: Iterable[str]) -> None:
 
 
 def _by_name(files: Iterable[str], ids: set[str]) -> dict[str, tuple[str, ...]]:
-    """Files by those ids that may mean them."""
+    """Returns the files that fit each id, by path or name, with or without suffix."""
     fitting: dict[str, tuple[str, ...]] = {}
     for file in files:
         path = composed(file)

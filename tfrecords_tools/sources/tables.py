@@ -1,12 +1,11 @@
-"""Tables beside a folder of images: one row per image, labels as names or one-hot.
+"""Reads labels from tables with one row per image; labels are names or one-hot columns.
 
-The table of labels may leave groups, splits and other columns to a second one, the metadata, as
-the ISIC 2019 challenge does. Rows of the two are joined by the id.
+Groups, splits and other columns may be in a second table, the metadata, as in the ISIC 2019
+challenge. Rows of the two tables are joined by the id.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,8 +15,9 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import is_missing, parse_cell
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.records.schema import SPLITS, Value
-from tfrecords_tools.sources.files import walk
-from tfrecords_tools.sources.folders import as_split
+from tfrecords_tools.sources.csv_reading import open_csv
+from tfrecords_tools.sources.files import list_files
+from tfrecords_tools.sources.folders import split_from_name
 from tfrecords_tools.sources.listing import (
     ImageRecord,
     Rejection,
@@ -25,15 +25,20 @@ from tfrecords_tools.sources.listing import (
     check_collisions,
     make_source,
 )
-from tfrecords_tools.sources.match_ids import match
+from tfrecords_tools.sources.match_ids import match_ids
 from tfrecords_tools.text import normalise
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Row:
-    """What the tables say of one image; label and its problem exclude each other.
+    """What the tables say of one image.
 
-    A blank group is none.
+    Attributes:
+        label: "" if there is a problem.
+        problem: reason and detail of a rejection.
+        group: "" if unknown.
+        split: None without a split column.
+        extras: values of the extra columns.
     """
 
     label: str
@@ -50,25 +55,26 @@ class _Row:
 
 
 def from_tables(images: Path, labels: Path, options: BuildOptions) -> Source:
-    """Takes label, group, split and extra columns of each image from one or two CSVs.
+    """Reads label, group, split and extra columns of each image from one or two CSVs.
 
-    An id names a file by its path below `images` or by its name, with or without the suffix; both
+    An id names a file by its path below `images` or by its name, with or without the suffix. Both
     are compared in Unicode's composed form (NFC).
 
     Raises:
-        InputError: no such file or folder, a missing column, a row without a file or with a file
-            that several images could be, two rows of one image that differ, a cell that cannot
-            be read, two names that are one label, or two files whose names are one.
+        InputError: a file, folder or column is missing, an id fits no file or several, two rows of
+            one image differ, a cell cannot be read, or two labels or file names become one.
     """
-    found, rejections = walk(images)
+    found, rejections = list_files(images)
     tables = _Tables(labels, options)
-    files = match(tables.rows, found, [rejection.file for rejection in rejections], tables.labels)
+    files = match_ids(
+        tables.rows, found, [rejection.file for rejection in rejections], tables.labels
+    )
     known = set(found)
     records = []
     for image_id, row in tables.rows.items():
         file = files[image_id]
         if file not in known:
-            continue  # it was rejected above, for a reason of its own
+            continue  # already rejected
         if row.problem:
             rejections.append(Rejection(file, *row.problem))
         else:
@@ -89,7 +95,7 @@ class _Tables:
     Attributes:
         labels: path of the table of labels.
         rows: by image id, in the order of that table.
-        class_names: of all classes that it knows.
+        class_names: of all classes in it.
     """
 
     def __init__(self, labels: Path, options: BuildOptions) -> None:
@@ -116,12 +122,12 @@ class _Tables:
             if (known := rows.setdefault(image_id, row)) != row:
                 raise InputError(
                     f"{self.labels} has two rows of {image_id!r} that differ: "
-                    f"{_told(known)} and {_told(row)}"
+                    f"{_cells(known)} and {_cells(row)}"
                 )
         return rows
 
     def _check_joined(self) -> None:
-        """Fails where no row of the metadata is of any image: the ids are written in two ways."""
+        """Checks that the tables share an id: otherwise their ids are written in two ways."""
         if self._metadata_path is not None and not self._metadata.keys() & self.rows.keys():
             known, other = next(iter(self.rows), "none"), next(iter(self._metadata), "none")
             raise InputError(
@@ -130,17 +136,17 @@ class _Tables:
             )
 
     def _check_groups(self) -> None:
-        """Fails where an image without a group has the name of a group as its id."""
+        """Checks that the id of an image without a group is not the name of a group."""
         groups = {row.group for row in self.rows.values() if row.group}
         for image_id, row in self.rows.items():
             if not row.group and image_id in groups:
                 raise InputError(
-                    f"{self.labels}: image {image_id!r} has no group, and its id, which stands in "
-                    "for one, is the group of other images: give it a group"
+                    f"{self.labels}: image {image_id!r} has no group, and its id, which replaces "
+                    "the group, is the group of other images: give it a group"
                 )
 
     def _row(self, place: str, image_id: str, cells: Mapping[str, str]) -> _Row:
-        # The table of labels comes first where both have a column.
+        # The table of labels wins if both have a column.
         joined = {**self._metadata.get(image_id, {}), **cells}
         label, problem = self._label(place, cells)
         group_column, split_column = self._options.group_column, self._options.split_column
@@ -156,7 +162,7 @@ class _Tables:
         )
 
     def _label(self, place: str, cells: Mapping[str, str]) -> tuple[str, tuple[str, str] | None]:
-        """The label of a row, or why it has none."""
+        """Returns the label of a row, or reason and detail why it has none."""
         if self._one_hot:
             marked = [column for column in self._one_hot if _marked(place, column, cells[column])]
             if len(marked) > 1:
@@ -165,8 +171,8 @@ class _Tables:
             missing = f"its row of {self.labels.name} marks no class"
         else:
             raw = cells[self._options.label_column]
-            told = repr(raw) if raw.strip() else "empty"
-            missing = f"{self._options.label_column} is {told}"
+            found = repr(raw) if raw.strip() else "empty"
+            missing = f"{self._options.label_column} is {found}"
         label = normalise(raw)
         if not label or (is_missing(label) and not self._one_hot):
             return "", ("label_missing", missing)
@@ -174,10 +180,10 @@ class _Tables:
         return label, None
 
     def _read_metadata(self) -> dict[str, dict[str, str]]:
-        """The cells that are asked for, by image id."""
+        """Returns the requested cells, by image id."""
         if self._metadata_path is None:
             return {}
-        wanted = set(self._asked()) & set(_header(self._metadata_path))
+        wanted = set(self._optional_columns()) & set(_header(self._metadata_path))
         rows: dict[str, dict[str, str]] = {}
         for _, image_id, cells in _read_rows(self._metadata_path, self._options.id_column):
             row = {column: cells[column] for column in wanted}
@@ -185,8 +191,8 @@ class _Tables:
                 raise InputError(f"{self._metadata_path} has two rows of {image_id!r} that differ")
         return rows
 
-    def _asked(self) -> list[str]:
-        """Columns that either table may have."""
+    def _optional_columns(self) -> list[str]:
+        """Returns the requested columns that either table may have."""
         options = self._options
         names = (options.group_column, options.split_column)
         return [*filter(None, names), *(column.name for column in options.columns)]
@@ -194,11 +200,11 @@ class _Tables:
     def _one_hot_columns(self) -> list[str]:
         if not self._options.one_hot:
             return []
-        others = {self._options.id_column, *self._asked()}
-        # A column without a name is the row number, as pandas writes it.
+        others = {self._options.id_column, *self._optional_columns()}
+        # pandas writes the row number as a column without a name.
         columns = [column for column in self._header if column and column not in others]
         if len(columns) < 2:
-            raise InputError(f"{self.labels} has no one-hot columns beside {', '.join(others)}")
+            raise InputError(f"{self.labels} has no one-hot columns besides {', '.join(others)}")
         return columns
 
     def _check_columns(self) -> None:
@@ -211,7 +217,7 @@ class _Tables:
             more = _header(self._metadata_path)
             _check_header(self._metadata_path, [self._options.id_column], more)
             header, where = [*header, *more], f"{where} and {self._metadata_path}"
-        for column in self._asked():
+        for column in self._optional_columns():
             if column not in header:
                 raise InputError(f"no column {column!r} in {where}; there are {', '.join(header)}")
 
@@ -219,8 +225,8 @@ class _Tables:
 def _header(path: Path) -> list[str]:
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the CSV that holds the labels")
-    with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
-        header = list(csv.DictReader(file).fieldnames or ())
+    with open_csv(path) as reader:
+        header = list(reader.fieldnames or ())
     if twice := sorted({column for column in header if header.count(column) > 1}):
         raise InputError(f"{path} has two columns called {', '.join(twice)}: rename one")
     return header
@@ -235,10 +241,11 @@ def _check_header(path: Path, columns: Iterable[str], header: Collection[str]) -
 
 
 def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str, str]]]:
-    """Line number, id and cells of each row; cells that a short row lacks are blank."""
+    """Yields line number, id and cells of each row; cells that a short row lacks are blank."""
     _check_header(path, [id_column], _header(path))
-    with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
-        for row in (reader := csv.DictReader(file, restval="")):
+    with open_csv(path) as reader:
+        reader.restval = ""
+        for row in reader:
             if any(row.pop(None, ())):
                 raise InputError(
                     f"{path}, line {reader.line_num} has more cells than the header: a comma in a "
@@ -252,27 +259,13 @@ def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str,
             yield reader.line_num, image_id, row
 
 
-class _reading:
-    """Turns what a CSV reader says of a file into one clear error."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, UnicodeDecodeError | csv.Error):
-            raise InputError(f"{self.path} cannot be read as a UTF-8 CSV: {error}") from error
-
-
 def _group(cell: str) -> str:
-    """The group that a cell names; blank where it names none."""
+    """Returns the group that a cell names, or ""."""
     return "" if is_missing(cell) else normalise(cell)
 
 
 def _split(place: str, cell: str) -> str:
-    split = as_split(cell)
+    split = split_from_name(cell)
     if split is None:
         raise InputError(f"{place}: split is {cell!r}, it must be one of {', '.join(SPLITS)}")
     return split
@@ -288,6 +281,6 @@ def _marked(place: str, column: str, cell: str) -> bool:
     return value == 1.0
 
 
-def _told(row: _Row) -> str:
+def _cells(row: _Row) -> str:
     cells = (row.label, row.group, row.split, *row.extras)
     return repr(tuple(cell for cell in cells if cell is not None))

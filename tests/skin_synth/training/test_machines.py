@@ -25,8 +25,8 @@ SMALL = TINY | {
 """Few steps to the first checkpoint, for each waits for the other machine many times."""
 WORKER = """
 import dataclasses, sys
-from tfrecords_tools import quiet
-quiet.load_tensorflow()
+from tfrecords_tools.tensorflow_import import load_tensorflow
+load_tensorflow()
 from skin_synth.presets import PRESETS, get_preset
 from skin_synth.training.trainer import train
 from tfrecords_tools.errors import InputError, Stopped

@@ -14,7 +14,7 @@ pytest.importorskip("apache_beam", reason="needs the extra [beam]: make test-bea
 from tests.tfrecords_tools.conftest import noise, write_class_folders
 from tfrecords_tools import build, verify
 from tfrecords_tools.build_steps import beam
-from tfrecords_tools.build_steps.prepare import CHUNK
+from tfrecords_tools.build_steps.runners import CHUNK_ITEMS
 from tfrecords_tools.cli import main_with
 from tfrecords_tools.errors import InputError
 
@@ -46,7 +46,7 @@ def differing(first: Path, second: Path) -> list[str]:
 
 
 def test_same_data_set_as_by_threads(photographs, tmp_path, monkeypatch):
-    monkeypatch.setattr(beam, "CHUNKS_PER_ITEM", 1)  # so that there is work for all workers
+    monkeypatch.setattr(beam, "CHUNKS_PER_FILE", 1)  # so that there is work for all workers
     options = {"name": "x", "size": 16, "max_rejected": 0.3}
     by_threads = build(photographs, tmp_path / "threads", **options)
     by_beam = build(
@@ -68,7 +68,7 @@ def test_a_chunk_without_a_good_image_leaves_nothing(tmp_path):
     for number, label in enumerate("ab"):
         (folder / label).mkdir(parents=True)
         Image.fromarray(noise(number)).save(folder / label / "good.png")
-        for index in range(CHUNK + 1):
+        for index in range(CHUNK_ITEMS + 1):
             (folder / label / f"{index}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     options = {"name": "x", "size": 16, "max_rejected": 1.0}
     build(folder, tmp_path / "threads", **options)
@@ -86,11 +86,11 @@ def test_one_process_and_clean_data(tmp_path):
 
 def test_work_is_done_by_several_processes(tmp_path):
     runner = beam.BeamRunner(IN_PROCESSES, tmp_path)
-    beam.CHUNKS_PER_ITEM, kept = 1, beam.CHUNKS_PER_ITEM
+    beam.CHUNKS_PER_FILE, kept = 1, beam.CHUNKS_PER_FILE
     try:
         results = list(runner.map(_who, range(40)))
     finally:
-        beam.CHUNKS_PER_ITEM = kept
+        beam.CHUNKS_PER_FILE = kept
     assert [number for number, _ in results] == list(range(40))
     assert len({process for _, process in results}) > 1
     assert list(tmp_path.iterdir()) == []

@@ -10,18 +10,18 @@ import pytest
 from PIL import Image
 
 from tfrecords_tools.build_steps.contact_sheets import (
-    COLUMNS,
-    GAP,
-    IMAGES,
-    SIDE,
-    TITLE,
+    SHEET_COLUMNS,
+    SHEET_GAP,
+    SHEET_IMAGES,
+    THUMBNAIL_SIDE,
+    TITLE_HEIGHT,
     Sheet,
     contact_sheet,
 )
 
 
 def tile(value: int) -> np.ndarray:
-    return np.full((SIDE, SIDE, 3), value, np.uint8)
+    return np.full((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), value, np.uint8)
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -29,22 +29,28 @@ def pixels(png: bytes) -> np.ndarray:
         return np.asarray(image)
 
 
-@pytest.mark.parametrize("count", [1, COLUMNS, COLUMNS + 1, IMAGES])
+@pytest.mark.parametrize("count", [1, SHEET_COLUMNS, SHEET_COLUMNS + 1, SHEET_IMAGES])
 def test_thumbnails_stand_row_by_row(count):
     sheet = pixels(contact_sheet(Sheet(0, "a", "a class", [tile(n) for n in range(count)])))
     for number in range(count):
-        row, column = divmod(number, COLUMNS)
-        top, left = TITLE + row * (SIDE + GAP), GAP + column * (SIDE + GAP)
-        assert (sheet[top : top + SIDE, left : left + SIDE] == number).all()
-    assert sheet.shape[0] == TITLE + -(-count // COLUMNS) * (SIDE + GAP) + GAP
+        row, column = divmod(number, SHEET_COLUMNS)
+        top, left = (
+            TITLE_HEIGHT + row * (THUMBNAIL_SIDE + SHEET_GAP),
+            SHEET_GAP + column * (THUMBNAIL_SIDE + SHEET_GAP),
+        )
+        assert (sheet[top : top + THUMBNAIL_SIDE, left : left + THUMBNAIL_SIDE] == number).all()
+    assert (
+        sheet.shape[0]
+        == TITLE_HEIGHT + -(-count // SHEET_COLUMNS) * (THUMBNAIL_SIDE + SHEET_GAP) + SHEET_GAP
+    )
 
 
 def test_title_is_written():
     titled, bare = (
         pixels(contact_sheet(Sheet(0, "a", text, [tile(255)]))) for text in ("melanoma", "")
     )
-    assert (titled[:TITLE] != bare[:TITLE]).any()
-    assert (titled[TITLE:] == bare[TITLE:]).all()
+    assert (titled[:TITLE_HEIGHT] != bare[:TITLE_HEIGHT]).any()
+    assert (titled[TITLE_HEIGHT:] == bare[TITLE_HEIGHT:]).all()
 
 
 @pytest.mark.parametrize(
@@ -78,10 +84,12 @@ def test_names_that_become_one_make_two_files():
 
 def test_paper_is_white_where_nothing_stands():
     sheet = pixels(contact_sheet(Sheet(0, "a", "", [tile(0)])))
-    assert sheet.shape[1] == COLUMNS * (SIDE + GAP) + GAP
-    assert (sheet == 0).sum() == SIDE * SIDE * 3
+    assert sheet.shape[1] == SHEET_COLUMNS * (THUMBNAIL_SIDE + SHEET_GAP) + SHEET_GAP
+    assert (sheet == 0).sum() == THUMBNAIL_SIDE * THUMBNAIL_SIDE * 3
     assert (sheet[sheet != 0] == 255).all()
 
 
 def test_title_in_any_script():
-    assert pixels(contact_sheet(Sheet(0, "a", "痣 — nævus " * 40, [tile(0)]))).shape[0] > TITLE
+    assert (
+        pixels(contact_sheet(Sheet(0, "a", "痣 — nævus " * 40, [tile(0)]))).shape[0] > TITLE_HEIGHT
+    )

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.tfrecords_tools.images.test_perceptual_hash import picture
 from tfrecords_tools.build_steps import duplicates
-from tfrecords_tools.build_steps.duplicates import Traces, copies, settle
+from tfrecords_tools.build_steps.duplicates import ImageHashes, find_duplicates, resolve_duplicates
 from tfrecords_tools.images.image_file import decode, pixels_hash, prepare
 from tfrecords_tools.options import ImageOptions
 from tfrecords_tools.sources import ImageRecord
@@ -22,20 +22,20 @@ def image(
     return ImageRecord(f"{name}.png", name, label, group or name, split)
 
 
-def reasons(settled) -> dict[str, str]:
-    return {rejection.file: rejection.reason for rejection in settled.rejections.values()}
+def reasons(resolved) -> dict[str, str]:
+    return {rejection.file: rejection.reason for rejection in resolved.rejections.values()}
 
 
-def traces(*images: tuple[int, int, int]) -> Traces:
-    """Traces of images of these probes, perceptual hashes and scales."""
-    found = Traces.empty(len(images))
+def hashes(*images: tuple[int, int, int]) -> ImageHashes:
+    """Hashes of images of these probes, perceptual hashes and scales."""
+    found = ImageHashes.empty(len(images))
     found.good[:] = True
     for row, (probe, perceptual, scale) in enumerate(images):
         found.probe[row], found.perceptual[row], found.scale[row] = probe, perceptual, scale
     return found
 
 
-def compared(found: Traces, pixels: str) -> tuple[list[list[int]], list[int]]:
+def compared(found: ImageHashes, pixels: str) -> tuple[list[list[int]], list[int]]:
     """Copies where row i has pixels[i], and the rows that were compared in full."""
     asked = []
 
@@ -43,29 +43,29 @@ def compared(found: Traces, pixels: str) -> tuple[list[list[int]], list[int]]:
         asked.extend(rows)
         return [pixels[row].encode() for row in rows]
 
-    return copies(found, pixels_hashes), asked
+    return find_duplicates(found, pixels_hashes), asked
 
 
 def test_no_image_is_compared_that_no_other_is_like():
-    assert compared(traces((1, 0, 1), (2, 2**30 - 1, 1), (3, 2**60 - 1, 1)), "xxx") == ([], [])
+    assert compared(hashes((1, 0, 1), (2, 2**30 - 1, 1), (3, 2**60 - 1, 1)), "xxx") == ([], [])
 
 
 def test_equal_probes_alone_make_no_copies():
-    assert compared(traces((7, 0, 1), (7, 0, 1), (7, 0, 1), (8, 0, 1)), "abax") == (
+    assert compared(hashes((7, 0, 1), (7, 0, 1), (7, 0, 1), (8, 0, 1)), "abax") == (
         [[0, 2]],
         [0, 1, 2],
     )
 
 
 def test_image_that_was_no_good_is_no_copy():
-    found = traces((7, 0, 1), (7, 0, 1))
+    found = hashes((7, 0, 1), (7, 0, 1))
     found.good[1] = False
     assert compared(found, "xx") == ([], [])
 
 
 @pytest.mark.parametrize(("bits", "alike"), [(0, True), (10, True), (11, False)])
 def test_images_decoded_at_two_scales_are_compared_by_their_looks(bits, alike):
-    found = traces((7, 0, 1), (8, 2**bits - 1, 8), (9, 2**64 - 1, 8))
+    found = hashes((7, 0, 1), (8, 2**bits - 1, 8), (9, 2**64 - 1, 8))
     assert compared(found, "xxy") == ([[0, 1]] if alike else [], [0, 1] if alike else [])
 
 
@@ -83,8 +83,8 @@ def test_one_picture_in_two_formats_is_found(size):
     files = [*jpegs, *again, saved(Image.open(io.BytesIO(jpegs[0])), "BMP")]
     prepared = [prepare(content, options) for content in files]
     assert {image.scale for image in prepared[:4]} != {image.scale for image in prepared[4:]}
-    found = copies(
-        traces(*((image.probe, image.perceptual, image.scale) for image in prepared)),
+    found = find_duplicates(
+        hashes(*((image.probe, image.perceptual, image.scale) for image in prepared)),
         lambda rows: [pixels_hash(decode(files[row], options)) for row in rows],
     )
     assert sorted(found) == [[0, 5, 6], [2, 4]]
@@ -95,50 +95,50 @@ def test_one_pixel_makes_another_picture():
     pixels[50, 50, 0] ^= 1
     files = [saved(image, "PNG") for image in (picture(0), Image.fromarray(pixels))]
     prepared = [prepare(content, ImageOptions()) for content in files]
-    found = copies(
-        traces(*((image.probe, image.perceptual, image.scale) for image in prepared)),
+    found = find_duplicates(
+        hashes(*((image.probe, image.perceptual, image.scale) for image in prepared)),
         lambda rows: [pixels_hash(decode(files[row], ImageOptions())) for row in rows],
     )
     assert found == []
 
 
 def test_images_of_two_scales_are_all_compared_where_they_are_too_many(monkeypatch):
-    monkeypatch.setattr(duplicates, "MOST_COMPARISONS", 3)
-    found = traces((7, 0, 1), (8, 2**60 - 1, 1), (9, 2**63 - 1, 8), (1, 2**40 - 1, 8))
+    monkeypatch.setattr(duplicates, "MAX_COMPARISONS", 3)
+    found = hashes((7, 0, 1), (8, 2**60 - 1, 1), (9, 2**63 - 1, 8), (1, 2**40 - 1, 8))
     assert compared(found, "xyzx") == ([[0, 3]], [0, 1, 2, 3])
 
 
 def test_different_pictures_stay():
-    settled = settle((image("a"), image("b", group="lesion")), [])
-    assert settled.rejections == settled.joined == {}
+    resolved = resolve_duplicates((image("a"), image("b", group="lesion")), [])
+    assert resolved.rejections == resolved.joined == {}
 
 
 def test_copies_within_a_group_are_kept_once():
     records = [image(name, group="lesion") for name in "abc"]
-    settled = settle(records, [[0, 1, 2]])
-    assert reasons(settled) == {"b.png": "duplicate", "c.png": "duplicate"}
-    assert list(settled.rejections) == [1, 2]
-    assert settled.rejections[1].detail == "the same pixels as a.png"
-    assert settled.joined == {}
+    resolved = resolve_duplicates(records, [[0, 1, 2]])
+    assert reasons(resolved) == {"b.png": "duplicate", "c.png": "duplicate"}
+    assert list(resolved.rejections) == [1, 2]
+    assert resolved.rejections[1].detail == "the same pixels as a.png"
+    assert resolved.joined == {}
 
 
 def test_one_picture_with_two_labels_goes():
-    settled = settle([image("a"), image("b", label="mel"), image("c")], [[0, 1]])
-    assert reasons(settled) == {"a.png": "label_conflict", "b.png": "label_conflict"}
-    assert "labels mel, nv: a.png, b.png" in settled.rejections[0].detail
+    resolved = resolve_duplicates([image("a"), image("b", label="mel"), image("c")], [[0, 1]])
+    assert reasons(resolved) == {"a.png": "label_conflict", "b.png": "label_conflict"}
+    assert "labels mel, nv: a.png, b.png" in resolved.rejections[0].detail
 
 
 def test_conflict_joins_no_groups():
     records = [image("a", "nv", "one"), image("b", "mel", "two"), image("c", "nv", "two")]
-    assert settle(records, [[0, 1]]).joined == {}
+    assert resolve_duplicates(records, [[0, 1]]).joined == {}
 
 
 def test_shared_picture_joins_groups_and_chains_of_groups():
     groups = ("g3", "g2", "g2", "g1", "g3", "g4")
     records = [image(name, group=group) for name, group in zip("abcdef", groups, strict=True)]
-    settled = settle(records, [[0, 1], [2, 3]])
-    assert list(settled.rejections) == [1, 3]
-    assert settled.joined == {"g2": "g1", "g3": "g1"}
+    resolved = resolve_duplicates(records, [[0, 1], [2, 3]])
+    assert list(resolved.rejections) == [1, 3]
+    assert resolved.joined == {"g2": "g1", "g3": "g1"}
 
 
 def test_long_chain_of_groups():
@@ -148,9 +148,9 @@ def test_long_chain_of_groups():
         for i in range(count)
         for side in "ab"
     ]
-    settled = settle(records, [[2 * i, 2 * i + 1] for i in range(count)])
-    assert set(settled.joined.values()) == {"g0000"}
-    assert len(settled.joined) == count
+    resolved = resolve_duplicates(records, [[2 * i, 2 * i + 1] for i in range(count)])
+    assert set(resolved.joined.values()) == {"g0000"}
+    assert len(resolved.joined) == count
 
 
 def test_copy_in_the_weightiest_split_stays():
@@ -160,23 +160,23 @@ def test_copy_in_the_weightiest_split_stays():
         image("c", split="test"),
         image("d", split="test"),
     ]
-    settled = settle(records, [[0, 1, 2, 3]])
-    assert reasons(settled) == {"a.png": "leak", "b.png": "leak", "d.png": "duplicate"}
-    assert settled.rejections[0].detail == "the same pixels as c.png, which is in split test"
+    resolved = resolve_duplicates(records, [[0, 1, 2, 3]])
+    assert reasons(resolved) == {"a.png": "leak", "b.png": "leak", "d.png": "duplicate"}
+    assert resolved.rejections[0].detail == "the same pixels as c.png, which is in split test"
 
 
 def test_copies_within_a_given_split_are_no_leak():
     records = [image("a", split="test"), image("b", split="test"), image("c", split="train")]
-    assert reasons(settle(records, [[0, 1]])) == {"b.png": "duplicate"}
+    assert reasons(resolve_duplicates(records, [[0, 1]])) == {"b.png": "duplicate"}
 
 
 def test_leak_joins_the_groups():
     records = [image("a", group="g1", split="train"), image("b", group="g2", split="test")]
-    settled = settle(records, [[0, 1]])
-    assert reasons(settled) == {"a.png": "leak"}
-    assert settled.joined == {"g2": "g1"}
+    resolved = resolve_duplicates(records, [[0, 1]])
+    assert reasons(resolved) == {"a.png": "leak"}
+    assert resolved.joined == {"g2": "g1"}
 
 
 def test_conflict_across_given_splits_goes_from_both():
     records = [image("a", "nv", split="train"), image("b", "mel", split="test")]
-    assert set(reasons(settle(records, [[0, 1]])).values()) == {"label_conflict"}
+    assert set(reasons(resolve_duplicates(records, [[0, 1]])).values()) == {"label_conflict"}

@@ -118,10 +118,10 @@ def test_search_is_cut_short(monkeypatch):
 
 def test_csv():
     found = NearDuplicates((NearDuplicate(0, 2, "half_turn", 0.98765),), cut_short=False)
-    text = near_duplicates_csv(found, ['a,"b"', "-", "c"], {0: "train", 2: "test"}).decode()
-    assert list(csv.reader(io.StringIO(text))) == [
+    text = near_duplicates_csv(found, ['a,"b"\r', "-", "c"], {0: "train", 2: "test"}).decode()
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [
         ["split", "image_id", "other_split", "other_image_id", "symmetry", "correlation"],
-        ["train", 'a,"b"', "test", "c", "half_turn", "0.9877"],
+        ["train", 'a,"b"\r', "test", "c", "half_turn", "0.9877"],
     ]
 
 

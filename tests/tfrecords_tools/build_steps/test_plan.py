@@ -24,14 +24,14 @@ def planner(
     images: list[tuple[str, str, str | None]],
     *,
     shares: dict[str, Fraction] | None = SHARES,
-    known: dict[str, str] | None = None,
+    kept: dict[str, str] | None = None,
 ) -> Planner:
     """For images of (label, group, split), called 000, 001, ..."""
     records = [
         ImageRecord(f"{i:03d}.png", f"{i:03d}", label, group, split)
         for i, (label, group, split) in enumerate(images)
     ]
-    return Planner(make_source(Path("images"), records, []), shares, 0, KeptSplits(known or {}))
+    return Planner(make_source(Path("images"), records, []), shares, 0, KeptSplits(kept or {}))
 
 
 @settings(deadline=None, derandomize=True)  # the same on a busy machine
@@ -141,17 +141,17 @@ def test_assigned_splits_do_not_leak():
 
 def test_known_groups_keep_their_splits():
     images = [("mel" if i % 2 else "nv", f"g{i}", None) for i in range(20)]
-    known = {"g3": "test", "g4": "validation", "gone": "train"}
-    plan = planner(images, known=known).plan(range(20), {})
+    kept = {"g3": "test", "g4": "validation", "gone": "train"}
+    plan = planner(images, kept=kept).plan(range(20), {})
     assert 3 in plan.members["test"]
     assert 4 in plan.members["validation"]
-    joined = planner(images, known=known).plan(range(20), {"g5": "g3"})
+    joined = planner(images, kept=kept).plan(range(20), {"g5": "g3"})
     assert {3, 5} <= set(joined.members["test"])
 
 
 def test_known_groups_of_two_splits_cannot_be_joined():
     images = [("mel", "a", None), ("nv", "b", None)]
-    made = planner(images, known={"a": "train", "b": "test"})
+    made = planner(images, kept={"a": "train", "b": "test"})
     with pytest.raises(InputError, match=r"group 'a' .* are one group now"):
         made.plan(range(2), {"b": "a"})
 
@@ -168,6 +168,6 @@ def test_seed_does_not_move_given_splits():
 
 def test_known_groups_of_a_split_without_share():
     images = [("mel", "a", None), ("nv", "b", None)]
-    made = planner(images, shares=check_shares({"train": 1}), known={"a": "test"})
+    made = planner(images, shares=check_shares({"train": 1}), kept={"a": "test"})
     with pytest.raises(InputError, match=r"\['test'\], which have no share"):
         made.plan(range(2), {})

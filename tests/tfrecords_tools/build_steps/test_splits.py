@@ -13,7 +13,7 @@ from tfrecords_tools.build_steps.splits import (
     DEFAULT_SPLITS,
     assign_splits,
     check_shares,
-    weightiest,
+    home_splits,
 )
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import SPLITS
@@ -140,11 +140,11 @@ def test_known_group_of_a_split_without_share():
 )
 def test_weightiest_of_given_splits(given, split):
     others = [("other", "train")]
-    assert weightiest(others + [("group", name) for name in given] + others) == {
+    assert home_splits(others + [("group", name) for name in given] + others) == {
         "group": split,
         "other": "train",
     }
 
 
 def test_no_given_splits():
-    assert weightiest([]) == {}
+    assert home_splits([]) == {}

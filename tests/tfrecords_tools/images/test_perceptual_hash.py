@@ -10,7 +10,7 @@ from PIL import Image
 
 from tfrecords_tools.images import perceptual_hash as perceptual
 from tfrecords_tools.images.perceptual_hash import (
-    MAX_DISTANCE,
+    MAX_HASH_DISTANCE,
     SYMMETRIES,
     near_pairs,
     perceptual_hash,
@@ -91,7 +91,7 @@ def test_names_of_turns_are_those_of_the_eye():
 
 def test_different_pictures_are_far_apart():
     hashes = [perceptual_hash(picture(seed)) for seed in range(40)]
-    assert min(bits(a, b) for i, a in enumerate(hashes) for b in hashes[:i]) > 4 * MAX_DISTANCE
+    assert min(bits(a, b) for i, a in enumerate(hashes) for b in hashes[:i]) > 4 * MAX_HASH_DISTANCE
 
 
 @pytest.mark.parametrize("change", ["re-encoded", "half the size", "brighter", "grey"])
@@ -110,7 +110,7 @@ def test_small_changes_change_few_bits(change):
         else:
             other = image.convert("L")
         distances.append(bits(perceptual_hash(image), perceptual_hash(other)))
-    assert np.mean(np.array(distances) <= MAX_DISTANCE) >= 0.95
+    assert np.mean(np.array(distances) <= MAX_HASH_DISTANCE) >= 0.95
 
 
 def planted(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +118,7 @@ def planted(seed: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     first, second = (random.integers(0, 2**64, n, np.uint64) for n in (300, 200))
     for row in range(60):
-        flipped = random.choice(64, random.integers(0, MAX_DISTANCE + 3), replace=False)
+        flipped = random.choice(64, random.integers(0, MAX_HASH_DISTANCE + 3), replace=False)
         second[row] = first[random.integers(300)] ^ np.uint64(sum(1 << int(b) for b in flipped))
     return first, second
 
@@ -129,7 +129,7 @@ def test_near_pairs_are_all_and_each_once(seed, block, monkeypatch):
     monkeypatch.setattr(perceptual, "PAIRS_AT_ONCE", block)
     first, second = planted(seed)
     distance = np.bitwise_count(first[:, None] ^ second[None])
-    expected = {(i, j): int(distance[i, j]) for i, j in np.argwhere(distance <= MAX_DISTANCE)}
+    expected = {(i, j): int(distance[i, j]) for i, j in np.argwhere(distance <= MAX_HASH_DISTANCE)}
     found = list(near_pairs(first, second))
     assert len(expected) > 20
     assert len(found) == len(expected)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import (
     ORIGIN_SYNTHETIC,
-    RESERVED,
+    RESERVED_NAMES,
     Record,
     parse_record,
     serialize_record,
@@ -68,7 +68,7 @@ def test_missing_values():
     assert (found["n"], found["sex"]) == (-1, "")
 
 
-@pytest.mark.parametrize("name", RESERVED)
+@pytest.mark.parametrize("name", RESERVED_NAMES)
 def test_extra_column_whose_name_is_taken(name):
     with pytest.raises(InputError, match=f"must not be called {name}"):
         serialize_record(dataclasses.replace(RECORD, extras={name: "x"}))

@@ -9,10 +9,10 @@ import pytest
 from tests.tfrecords_tools.listings import COMPOSED, DECOMPOSED, reasons, summary, touch
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.sources import find
+from tfrecords_tools.sources import list_source
 from tfrecords_tools.sources.files import has_image_suffix, without_suffix
-from tfrecords_tools.sources.folders import SPLIT_NAMES, as_split, from_class_folders
-from tfrecords_tools.text import few, normalise, printable
+from tfrecords_tools.sources.folders import SPLIT_NAMES, from_class_folders, split_from_name
+from tfrecords_tools.text import abbreviate, normalise, printable
 
 
 def test_class_folders(tmp_path):
@@ -26,7 +26,7 @@ def test_class_folders(tmp_path):
     assert source.labels == {"mel", "nv"}
     assert source.rejections == source.columns == ()
     assert not source.gives_splits
-    assert find(tmp_path, BuildOptions(name="x")) == source
+    assert list_source(tmp_path, BuildOptions(name="x")) == source
 
 
 def test_what_lies_in_no_class_folder(tmp_path):
@@ -103,8 +103,8 @@ def test_what_lies_in_a_split_but_in_no_class_folder(tmp_path):
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        (("train/nv/a.png", "nv/b.png"), r"folders train, .* beside nv: put class folders"),
-        (("train/a.png", "nv/b.png"), "beside nv"),
+        (("train/nv/a.png", "nv/b.png"), r"folders train, .* and nv: put class folders"),
+        (("train/a.png", "nv/b.png"), "and nv: put"),
         (("val/nv/a.png", "Validation/nv/b.png"), "two folders for one split among Validation"),
         (("train/a.png", "test/b.png"), "no class folder in them: make class folders there"),
     ],
@@ -120,12 +120,12 @@ def test_class_called_like_a_split_below_its_class_folder(tmp_path):
 
 
 def test_what_means_a_split():
-    assert {as_split(f" {name.upper()}\t") for name in SPLIT_NAMES} == {
+    assert {split_from_name(f" {name.upper()}\t") for name in SPLIT_NAMES} == {
         "train",
         "validation",
         "test",
     }
-    assert as_split("trains") is as_split("") is None
+    assert split_from_name("trains") is split_from_name("") is None
 
 
 def test_missing_folder(tmp_path):
@@ -242,8 +242,8 @@ def test_printable_keeps_what_can_be_printed():
 
 
 def test_messages_name_a_few():
-    assert few(list("abcde")) == "a, b, c, d, e"
-    assert few(list("abcdefg")) == "a, b, c, d, e and 2 more"
+    assert abbreviate(list("abcde")) == "a, b, c, d, e"
+    assert abbreviate(list("abcdefg")) == "a, b, c, d, e and 2 more"
 
 
 def test_hidden_folders_are_no_classes(tmp_path):

@@ -14,9 +14,9 @@ from tests.tfrecords_tools.listings import (
 )
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.sources import Source, find
+from tfrecords_tools.sources import Source, list_source
 from tfrecords_tools.sources.folders import from_class_folders
-from tfrecords_tools.sources.label_map import mapped, read_label_map
+from tfrecords_tools.sources.label_map import apply_label_map, read_label_map
 
 
 def label_map(path, *rows: str):
@@ -30,7 +30,7 @@ def folders(path) -> Source:
 def test_merge_rename_leave_out_and_keep(tmp_path):
     path = label_map(tmp_path, "mel,malignant", "bcc, malignant", "df,")
     folders(tmp_path)
-    source = find(tmp_path / "i", BuildOptions(name="x", label_map=path))
+    source = list_source(tmp_path / "i", BuildOptions(name="x", label_map=path))
     assert summary(source) == [
         ("bcc/c.png", "bcc/c.png", "malignant", "bcc/c.png"),
         ("mel/b.png", "mel/b.png", "malignant", "mel/b.png"),
@@ -42,7 +42,7 @@ def test_merge_rename_leave_out_and_keep(tmp_path):
 
 
 def test_classes_that_trade_names(tmp_path):
-    source = mapped(folders(tmp_path), {"nv": "mel", "mel": "nv"})
+    source = apply_label_map(folders(tmp_path), {"nv": "mel", "mel": "nv"})
     assert {r.file: r.label for r in source.records} == {
         "nv/a.png": "mel",
         "mel/b.png": "nv",
@@ -59,8 +59,8 @@ def test_all_else_is_kept(tmp_path):
     options = BuildOptions(
         name="x", labels=labels, group_column="g", split_column="fold", extra_columns="age:int"
     )
-    before = find(images, options)
-    after = mapped(before, {"nv": "naevus"})
+    before = list_source(images, options)
+    after = apply_label_map(before, {"nv": "naevus"})
     assert after.columns == before.columns
     assert after.rejections == before.rejections
     assert [(r.label, r.group, r.split, r.extras) for r in after.records] == [
@@ -73,7 +73,9 @@ def test_class_without_an_image_may_be_named(tmp_path):
     images = touch(tmp_path / "i", "a.jpg", "b.jpg")
     labels = table(tmp_path / "l.csv", "a,1,0,0", "b,0,1,0", head="image_id,MEL,NV,UNK")
     path = label_map(tmp_path, "UNK,", "NV,MEL")
-    source = find(images, BuildOptions(name="x", labels=labels, one_hot=True, label_map=path))
+    source = list_source(
+        images, BuildOptions(name="x", labels=labels, one_hot=True, label_map=path)
+    )
     assert [record.label for record in source.records] == ["MEL", "MEL"]
     assert source.labels == {"MEL"}
 
@@ -81,12 +83,12 @@ def test_class_without_an_image_may_be_named(tmp_path):
 def test_unknown_class(tmp_path):
     told = "names NV, scc, which no image has; there are bcc, df, mel, nv"
     with pytest.raises(InputError, match=told):
-        mapped(folders(tmp_path), {"scc": "x", "NV": "x", "nv": "y"})
+        apply_label_map(folders(tmp_path), {"scc": "x", "NV": "x", "nv": "y"})
 
 
 def test_no_class_is_left(tmp_path):
     with pytest.raises(InputError, match=r"holds no labelled image \(.*label_excluded"):
-        mapped(folders(tmp_path), dict.fromkeys(("nv", "mel", "bcc", "df"), ""))
+        apply_label_map(folders(tmp_path), dict.fromkeys(("nv", "mel", "bcc", "df"), ""))
 
 
 def test_names_are_normalised(tmp_path):
@@ -109,7 +111,7 @@ def test_missing_file(tmp_path):
     [
         (b"", "must have the columns from,to; it has none"),
         (b"old,new\nnv,x\n", r"must have the columns from,to; it has \['old', 'new'\]"),
-        (b"from,to\nnv,x\nnv,x\n", "line 3: from is 'nv', which is blank or stands above"),
+        (b"from,to\nnv,x\nnv,x\n", "line 3: from is 'nv', which is blank or repeated"),
         (b"from,to\nnv,x\nmel,x\n nv,y\n", "line 4: from is 'nv'"),
         (b"from,to\n ,x\n", "line 2: from is ''"),
         (b"from,to\n\xe9,x\n", "cannot be read as a UTF-8 CSV"),

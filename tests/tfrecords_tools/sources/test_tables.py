@@ -19,7 +19,7 @@ from tests.tfrecords_tools.listings import (
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.records.schema import Column
-from tfrecords_tools.sources import Rejection, Source, find
+from tfrecords_tools.sources import Rejection, Source, list_source
 
 ISIC = "image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK"
 ISIC_METADATA = "image,age_approx,anatom_site_general,lesion_id,sex"
@@ -27,7 +27,7 @@ ISIC_METADATA = "image,age_approx,anatom_site_general,lesion_id,sex"
 
 def read_isic(root: Path, labels: Path, metadata: Path | None = None, **options) -> Source:
     fields = {"id_column": "image", "one_hot": True, "metadata": metadata}
-    return find(root, BuildOptions(name="x", labels=labels, **(fields | options)))
+    return list_source(root, BuildOptions(name="x", labels=labels, **(fields | options)))
 
 
 def marks(image_id: str, *classes: str, mark: str = "1.0") -> str:
@@ -338,14 +338,14 @@ def test_metadata_whose_ids_are_written_in_another_way(tmp_path):
 def test_column_that_occurs_twice(tmp_path):
     labels = table(tmp_path / "l.csv", "a,nv,bcc", head="image_id,label,label")
     with pytest.raises(InputError, match="two columns called label: rename one"):
-        find(touch(tmp_path / "i", "a.jpg"), BuildOptions(name="x", labels=labels))
+        list_source(touch(tmp_path / "i", "a.jpg"), BuildOptions(name="x", labels=labels))
 
 
 def test_id_of_an_image_without_a_group_that_is_a_group(tmp_path):
     labels = table(tmp_path / "l.csv", "a,nv,b", "b,mel,", head="image_id,label,lesion")
     options = BuildOptions(name="x", labels=labels, group_column="lesion")
-    with pytest.raises(InputError, match="image 'b' has no group, and its id, which stands in"):
-        find(touch(tmp_path / "i", "a.jpg", "b.jpg"), options)
+    with pytest.raises(InputError, match="image 'b' has no group, and its id, which replaces"):
+        list_source(touch(tmp_path / "i", "a.jpg", "b.jpg"), options)
 
 
 @pytest.mark.parametrize("cell", ["", " ", "NA", "nan", "null", "None", " n/a "])

@@ -1,0 +1,62 @@
+"""Reads image files again, where the few numbers of the first pass do not settle a question."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from tfrecords_tools.build_steps.near_duplicates import small_grey
+from tfrecords_tools.build_steps.runners import Runner, chunks
+from tfrecords_tools.errors import InputError, Rejected
+from tfrecords_tools.images.image_file import decode, pixels_hash
+from tfrecords_tools.options import ImageOptions
+from tfrecords_tools.sources import Source
+
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFiles:
+    """The image files of a source, which were good when they were read first.
+
+    Attributes:
+        source: lists the images.
+        options: limits of each image.
+        runner: does the work.
+    """
+
+    source: Source
+    options: ImageOptions
+    runner: Runner
+
+    def pixels_hashes(self, rows: Sequence[int]) -> Iterator[bytes]:
+        """Yields `image_file.pixels_hash` of each row."""
+        return self._read(_hash_chunk, rows)
+
+    def greys(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        """Yields `near_duplicates.small_grey` of each row."""
+        return self._read(_grey_chunk, rows)
+
+    def _read(self, step: Callable[..., list[Result]], rows: Sequence[int]) -> Iterator[Result]:
+        files = [self.source.records[row].file for row in rows]
+        work = functools.partial(step, root=self.source.root, options=self.options)
+        try:
+            for results in self.runner.map(work, chunks(files)):
+                yield from results
+        except (OSError, Rejected) as error:
+            raise InputError(
+                f"an image changed or went while the build ran ({error}): start it again"
+            ) from error
+
+
+def _hash_chunk(files: Sequence[str], *, root: Path, options: ImageOptions) -> list[bytes]:
+    return [pixels_hash(decode((root / file).read_bytes(), options)) for file in files]
+
+
+def _grey_chunk(files: Sequence[str], *, root: Path, options: ImageOptions) -> list[np.ndarray]:
+    return [small_grey(decode((root / file).read_bytes(), options)) for file in files]

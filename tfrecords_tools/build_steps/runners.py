@@ -1,0 +1,92 @@
+"""What does the work of a build: threads here, or Apache Beam (see `beam`)."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from tfrecords_tools.build_steps.prepare import Step
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.options import BEAM, BuildOptions
+
+CHUNK_ITEMS = 16
+"""Images or records in one piece of work: enough to pay for handing it over."""
+IN_FLIGHT_PER_WORKER = 2
+"""Pieces of work read ahead for each worker: bounds the memory."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Runner(Protocol):
+    """Applies work to items."""
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yields the result of each item, in order."""
+
+    def storing(self, step: Step) -> Step:
+        """Returns the step in a form that keeps its records where the runner finds them again."""
+
+
+class ThreadRunner:
+    """Threads: decoders, hashes and files release Python's lock."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        """Sets the number of threads; None for one per core."""
+        self.workers = workers or os.cpu_count() or 1
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yields the result of each item, in order; reads a bounded number of items ahead."""
+        waiting: deque[Future[Result]] = deque()
+        with ThreadPoolExecutor(self.workers) as pool:
+            try:
+                for item in items:
+                    waiting.append(pool.submit(work, item))
+                    if len(waiting) > IN_FLIGHT_PER_WORKER * self.workers:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def storing(self, step: Step) -> Step:
+        """Returns the step itself: its records go from memory into the shards."""
+        return step
+
+
+def make_runner(options: BuildOptions, directory: Path) -> Runner:
+    """Makes the runner that the options name.
+
+    Args:
+        options: of the build.
+        directory: where a runner may keep its files.
+
+    Raises:
+        InputError: Beam is not installed, or does not know one of its options.
+    """
+    if options.runner != BEAM:
+        return ThreadRunner(options.workers)
+    try:
+        from tfrecords_tools.build_steps.beam import BeamRunner
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"runner {BEAM!r} needs Apache Beam ({error}): pip install 'skin-synth[beam]'"
+        ) from error
+    return BeamRunner(options.beam_pipeline_options, directory)
+
+
+def chunks(items: Iterable[Item], size: int = CHUNK_ITEMS) -> Iterator[list[Item]]:
+    """Yields the items in lists of `size`; the last one may be shorter."""
+    chunk: list[Item] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
