@@ -25,11 +25,11 @@ from tfrecords_tools.build_steps.near_duplicates import find_across_splits
 from tfrecords_tools.build_steps.plan import Plan, Planner
 from tfrecords_tools.build_steps.report import Outcome, write_reports
 from tfrecords_tools.build_steps.reread import ImageFiles
-from tfrecords_tools.build_steps.runners import make_runner
+from tfrecords_tools.build_steps.runners import Runner, ThreadRunner
 from tfrecords_tools.build_steps.second_pass import write_shards
 from tfrecords_tools.build_steps.spool import Spool
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.options import BEAM, BuildOptions
 from tfrecords_tools.records.reader import DatasetInfo, read_info
 from tfrecords_tools.records.schema import DATASET_INFO
 from tfrecords_tools.records.writer import write_metadata
@@ -125,7 +125,7 @@ class Build:
         self._options = options
         self._source = list_source(images, options)
         self._planner = Planner.from_options(self._source, options)
-        self._runner = make_runner(options, directory)
+        self._runner = _make_runner(options, directory)
 
     def run(self) -> Outcome:
         """Runs the steps of the build in order."""
@@ -186,6 +186,18 @@ def _frozen_objects() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
+
+
+def _make_runner(options: BuildOptions, directory: Path) -> Runner:
+    if options.runner != BEAM:
+        return ThreadRunner(options.workers)
+    try:
+        from tfrecords_tools.build_steps.beam import BeamRunner
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"runner {BEAM!r} needs Apache Beam ({error}): pip install 'skin-synth[beam]'"
+        ) from error
+    return BeamRunner(options.beam_pipeline_options, directory)
 
 
 def _check_share(rejections: Iterable[Rejection], kept: int, max_rejected: float) -> None:

@@ -6,12 +6,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from tfrecords_tools.build_steps.prepare import Step
-from tfrecords_tools.errors import InputError
-from tfrecords_tools.options import BEAM, BuildOptions
 
 CHUNK_ITEMS = 16
 """Images or records in one piece of work: enough to pay for handing it over."""
@@ -57,27 +54,6 @@ class ThreadRunner:
     def storing(self, step: Step) -> Step:
         """Returns the step itself: its records go from memory into the shards."""
         return step
-
-
-def make_runner(options: BuildOptions, directory: Path) -> Runner:
-    """Makes the runner that the options name.
-
-    Args:
-        options: of the build.
-        directory: where a runner may keep its files.
-
-    Raises:
-        InputError: Beam is not installed, or does not know one of its options.
-    """
-    if options.runner != BEAM:
-        return ThreadRunner(options.workers)
-    try:
-        from tfrecords_tools.build_steps.beam import BeamRunner
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"runner {BEAM!r} needs Apache Beam ({error}): pip install 'skin-synth[beam]'"
-        ) from error
-    return BeamRunner(options.beam_pipeline_options, directory)
 
 
 def chunks(items: Iterable[Item], size: int = CHUNK_ITEMS) -> Iterator[list[Item]]:
