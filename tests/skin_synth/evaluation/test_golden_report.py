@@ -80,11 +80,11 @@ class Text(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def report(make_run, large_phantom_data, tmp_path_factory):
-    def trained(train, *, seed, steps):
+    def trained(train, *, seed, steps, cache):
         return Classifier(Profiles(train), train.class_names, seed, steps)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluator, "train_classifier", trained)
+        patch.setattr(evaluator, "cached_classifier", trained)
         out = tmp_path_factory.mktemp("golden") / "report"
         return evaluate(make_run(faulty), large_phantom_data, out, seed=2, seeds=2, steps=5).path
 
