@@ -142,7 +142,7 @@ def judge(
     comparison = Comparison(real, samples, len(counts))
     rows = (*SUMMARIES, *test.class_names)
     return {
-        "features": extractor.distance_name.replace("FD", "KID"),
+        "features": extractor.kernel_name,
         "provenance": dict(extractor.provenance),
         "minutes": minutes,
         "seeds": seeds,

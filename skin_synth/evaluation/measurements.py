@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier, confusion, faithfulness
 from skin_synth.evaluation.features.extractors import Extractor
@@ -21,6 +23,7 @@ from skin_synth.evaluation.metrics.comparison import (
     difference_test,
     variety_test,
 )
+from skin_synth.evaluation.metrics.copies import CopyFigures
 from skin_synth.evaluation.metrics.drift import appearance_drift
 from skin_synth.evaluation.metrics.nearest import (
     METRIC,
@@ -99,8 +102,8 @@ class Examination:
         requested_labels = self.sets.requested_labels[matched]
         fakes = [Rows(self.synthetic.features[matched], requested_labels)]
         fakes += [Rows(self.features(images), requested_labels) for images in self.others]
-        return compare_features(
-            self.extractor, self.class_names, self.real, self.real_baseline, fakes
+        return _plain(
+            compare_features(self.extractor, self.class_names, self.real, self.real_baseline, fakes)
         )
 
     def tests(self) -> dict[str, Any]:
@@ -119,10 +122,7 @@ class Examination:
             number = 0 if label is None else label + 1
             return test(label, np.random.default_rng([self.seed, stream, number]))
 
-        return {
-            "whole": run(None),
-            "classes": {name: run(label) for label, name in enumerate(self.class_names)},
-        }
+        return _plain(ByClass.of(self.class_names, run))
 
     @property
     def _permutations(self) -> int:
@@ -227,16 +227,18 @@ class Examination:
         """Skin tone, brightness, lesions, and their drift, see `drift.appearance_drift`."""
         real, real_baseline, synthetic = self.appearances
         sets = self.sets
-        return appearance_drift(
-            real,
-            sets.test.labels,
-            synthetic,
-            sets.requested_labels,
-            real_baseline,
-            sets.real_baseline.labels,
-            self.class_names,
-            groups=sets.test.groups,
-            seed=self.seed,
+        return _plain(
+            appearance_drift(
+                real,
+                sets.test.labels,
+                synthetic,
+                sets.requested_labels,
+                real_baseline,
+                sets.real_baseline.labels,
+                self.class_names,
+                groups=sets.test.groups,
+                seed=self.seed,
+            )
         )
 
     def faithfulness(self) -> dict[str, Any]:
@@ -278,19 +280,19 @@ class Examination:
         return content_hash(self.sets.train.images, groups)
 
     def copies(self) -> dict[str, Any]:
-        """Nearness to training images, by pixels and by features, and among synthetic images."""
+        """Nearness to training images by pixels and features, and among synthetic images."""
         return {
             "few_held_out": copies.FEW_HELD_OUT,
-            "pixels": {"metric": METRIC, **self._pixel_copies()},
+            "pixels": {"metric": METRIC, **_plain(self._pixel_copies())},
             "features": {
                 "metric": f"distance of features ({self.extractor.name}), smallest over flips and "
                 "quarter turns",
-                **self._feature_copies(),
+                **_plain(self._feature_copies()),
             },
             "duplicates": {"metric": METRIC, **self._duplicates()},
         }
 
-    def _pixel_copies(self) -> dict[str, Any]:
+    def _pixel_copies(self) -> ByClass[CopyFigures | None]:
         train, test = self.sets.train, self.sets.test
         rows = self._some_left_out(LEFT_OUT_LIMIT)
         left_out = self._pixels(train.images[rows], [train.groups[row] for row in rows])
@@ -304,7 +306,7 @@ class Examination:
             self.sets.matched(test.labels[alone]),
         )
 
-    def _feature_copies(self) -> dict[str, Any]:
+    def _feature_copies(self) -> ByClass[CopyFigures | None]:
         train, test = self.sets.train, self.sets.test
         known = self.features(train.images)
 
@@ -402,6 +404,10 @@ class Examination:
         return found
 
 
+def _plain(result: Any) -> Any:
+    return json.loads(json.dumps(dataclasses.asdict(result)))
+
+
 def judge_classes(judge: Classifier, sets: ImageSets) -> dict[str, Any]:
     """Class faithfulness of the synthetic images beside accuracy on held-out real ones.
 
@@ -439,7 +445,5 @@ def judge_classes(judge: Classifier, sets: ImageSets) -> dict[str, Any]:
 
 
 def _share(hits: int, count: int) -> list[float] | None:
-    if not count:
-        return None
-    found = share_interval(hits, count)
-    return [found.low, found.high]
+    found = share_interval(hits, count) if count else None
+    return None if found is None else [found.low, found.high]

@@ -28,14 +28,14 @@ class Extractor:
 
     Attributes:
         name: one of `NAMES`, or the file name of a saved model.
-        distance_name: what a Fréchet distance of these features may be called.
+        title: names the features in the names of distances; empty for those of FID.
         dimension: number of features.
         provenance: where the weights come from, their hash, how images are resized.
         function: uint8[n, side, side, 3] to float32[n, dimension], for one batch.
     """
 
     name: str
-    distance_name: str
+    title: str
     dimension: int
     provenance: Mapping[str, str]
     function: Callable[[np.ndarray], np.ndarray]
@@ -54,6 +54,16 @@ class Extractor:
             rows = slice(start, start + BATCH_SIZE)
             found[rows] = self.function(images[rows])
         return found
+
+    @property
+    def frechet_name(self) -> str:
+        """Name of the Fréchet distance of these features."""
+        return f"FD ({self.title})" if self.title else "FID"
+
+    @property
+    def kernel_name(self) -> str:
+        """Name of the kernel distance of these features."""
+        return f"KID ({self.title})" if self.title else "KID"
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -105,7 +115,7 @@ def of_classifier(classifier: Classifier) -> Extractor:
     resized = side >= 2 * LARGEST_SIDE
     return Extractor(
         name="classifier",
-        distance_name="FD (classifier)",
+        title="classifier",
         dimension=classifier.network.output_shape[1][1],
         provenance={
             "weights": f"trained on the real training images, seed {classifier.seed}, "
@@ -135,7 +145,7 @@ def mobilenet(weights: str | os.PathLike[str] | None) -> Extractor:
     pooled = next(layer.output for layer in network.layers if isinstance(layer, pool))
     return Extractor(
         name="mobilenet",
-        distance_name="FD (MobileNet)",
+        title="MobileNet",
         dimension=int(np.prod(pooled.shape[1:])),
         provenance=_provenance(path.name, _file_sha256(path), 224),
         function=_on_resized(keras.Model(network.input, pooled), 224),
@@ -175,7 +185,7 @@ def inception(weights: str | os.PathLike[str] | None) -> Extractor:
         weights_name, sha256 = path.name, _file_sha256(path)
     return Extractor(
         name="inception",
-        distance_name="FID",
+        title="",
         dimension=network.output_shape[1],
         provenance=_provenance(weights_name, sha256, 299),
         function=_on_resized(network, 299),
@@ -219,7 +229,7 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
 
     return Extractor(
         name=file.name,
-        distance_name=f"FD ({file.stem})",
+        title=file.stem,
         dimension=output[-1],
         provenance=_provenance(file.name, _file_sha256(file), side),
         function=lambda images: tf.cast(forward(tf.constant(images)), tf.float32).numpy(),

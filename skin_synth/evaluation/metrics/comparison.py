@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.metrics import fidelity, manifold
 from skin_synth.evaluation.metrics.kernel_interval import kernel_interval
-from skin_synth.evaluation.statistics.intervals import spread
+from skin_synth.evaluation.statistics.intervals import Spread, spread
 from skin_synth.evaluation.statistics.significance import PERMUTATIONS, permuted
 
 FEWEST = 20
@@ -37,14 +37,89 @@ class Rows:
         return self.features if label is None else self.features[self.labels == label]
 
 
+@dataclasses.dataclass(frozen=True)
+class NeighbourCounts:
+    """Neighbours that figures take into account.
+
+    Attributes:
+        precision_recall: k of precision and recall.
+        density_coverage: k of density and coverage.
+    """
+
+    precision_recall: int = manifold.PRECISION_K
+    density_coverage: int = manifold.COVERAGE_K
+
+
+@dataclasses.dataclass(frozen=True)
+class FidelityFigures:
+    """Synthetic images against real ones; None if there are too few images.
+
+    Attributes:
+        n: real images, and synthetic ones.
+        n_floor: images of the real baseline, whose figures end in `_floor`.
+        frechet: Fréchet distance.
+        frechet_over_seeds: the same over several sets of synthetic images.
+        kernel: kernel distance.
+        kernel_interval: ends of its 95 % interval.
+        frechet_floor: of the real baseline.
+        kernel_floor: of the real baseline.
+        kernel_interval_floor: of the real baseline.
+        precision: see `manifold.Manifold`.
+        recall: see `manifold.Manifold`.
+        density: see `manifold.Manifold`.
+        coverage: see `manifold.Manifold`.
+        precision_floor: of the real baseline, at its own number of images.
+        recall_floor: likewise.
+        density_floor: likewise.
+        coverage_floor: likewise.
+    """
+
+    n: int
+    n_floor: int
+    frechet: float | None
+    frechet_over_seeds: Spread | None
+    kernel: float | None
+    kernel_interval: tuple[float, float] | None
+    frechet_floor: float | None
+    kernel_floor: float | None
+    kernel_interval_floor: tuple[float, float] | None
+    precision: float | None
+    recall: float | None
+    density: float | None
+    coverage: float | None
+    precision_floor: float | None
+    recall_floor: float | None
+    density_floor: float | None
+    coverage_floor: float | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fidelity(ByClass[FidelityFigures]):
+    """Distances and neighbours of the whole set and of each class.
+
+    Attributes:
+        frechet_name: name of the Fréchet distance of these features.
+        kernel_name: name of the kernel distance of these features.
+        kernel: formula of the kernel.
+        seeds: sets of synthetic images.
+        k: neighbours.
+    """
+
+    frechet_name: str
+    kernel_name: str
+    kernel: str = fidelity.KERNEL
+    seeds: int
+    k: NeighbourCounts = NeighbourCounts()
+
+
 def compare_features(
     extractor: Extractor,
     class_names: Sequence[str],
     real: Rows,
     floor: Rows,
     fakes: Sequence[Rows],
-) -> dict[str, Any]:
-    """All figures, with as many synthetic images as real ones.
+) -> Fidelity:
+    """Computes all figures, with as many synthetic images as real ones.
 
     Args:
         extractor: what the features come from.
@@ -54,45 +129,30 @@ def compare_features(
         fakes: of synthetic images, one set for each seed; the first is the one judged.
     """
 
-    def figures(label: int | None) -> dict[str, Any]:
+    def figures(label: int | None) -> FidelityFigures:
         x, y, other = real.of(label), fakes[0].of(label), floor.of(label)
-        return {
-            "n": len(x),
-            "n_floor": len(other),
-            **_distances(x, y, [fake.of(label) for fake in fakes]),
-            **{f"{name}_floor": value for name, value in _floor(x, other).items()},
-            **_neighbours(x, y, other),
-        }
+        frechet = [_distance(fidelity.frechet_distance, x, fake.of(label)) for fake in fakes]
+        measured = [distance for distance in frechet if distance is not None]
+        return FidelityFigures(
+            n=len(x),
+            n_floor=len(other),
+            frechet=frechet[0],
+            frechet_over_seeds=spread(measured) if len(measured) == len(frechet) else None,
+            kernel=_distance(fidelity.kernel_distance, x, y),
+            kernel_interval=_interval(x, y),
+            frechet_floor=_distance(fidelity.frechet_distance, x, other),
+            kernel_floor=_distance(fidelity.kernel_distance, x, other),
+            kernel_interval_floor=_interval(x, other),
+            **_neighbours(x, y),
+            **_neighbours(x, other, "_floor"),
+        )
 
-    return {
-        "frechet_name": extractor.distance_name,
-        "kernel_name": extractor.distance_name.replace("FID", "KID").replace("FD", "KID"),
-        "kernel": fidelity.KERNEL,
-        "seeds": len(fakes),
-        "k": {"precision_recall": manifold.PRECISION_K, "density_coverage": manifold.COVERAGE_K},
-        "whole": figures(None),
-        "classes": {name: figures(label) for label, name in enumerate(class_names)},
-    }
-
-
-def _distances(x: np.ndarray, y: np.ndarray, fakes: Sequence[np.ndarray]) -> dict[str, Any]:
-    frechet = [_distance(fidelity.frechet_distance, x, fake) for fake in fakes]
-    measured = [distance for distance in frechet if distance is not None]
-    complete = len(measured) == len(frechet)
-    return {
-        "frechet": frechet[0],
-        "frechet_over_seeds": dataclasses.asdict(spread(measured)) if complete else None,
-        "kernel": _distance(fidelity.kernel_distance, x, y),
-        "kernel_interval": _interval(x, y),
-    }
-
-
-def _floor(x: np.ndarray, other: np.ndarray) -> dict[str, Any]:
-    return {
-        "frechet": _distance(fidelity.frechet_distance, x, other),
-        "kernel": _distance(fidelity.kernel_distance, x, other),
-        "kernel_interval": _interval(x, other),
-    }
+    return Fidelity(
+        **vars(ByClass.of(class_names, figures)),
+        frechet_name=extractor.frechet_name,
+        kernel_name=extractor.kernel_name,
+        seeds=len(fakes),
+    )
 
 
 def _distance(
@@ -101,22 +161,52 @@ def _distance(
     return function(x, y) if min(len(x), len(y)) >= 2 else None
 
 
-def _interval(x: np.ndarray, y: np.ndarray) -> list[float] | None:
+def _interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
     if min(len(x), len(y)) < 4:
         return None
     found = kernel_interval(x, y)
-    return [found.low, found.high]
+    return found.low, found.high
 
 
-def _neighbours(x: np.ndarray, y: np.ndarray, other: np.ndarray) -> dict[str, Any]:
-    """Precision, recall, density and coverage; those of the floor at the floor's own N."""
+def _neighbours(x: np.ndarray, y: np.ndarray, suffix: str = "") -> dict[str, float | None]:
+    """Returns precision, recall, density and coverage by name; None with too few images."""
+    names = [field.name for field in dataclasses.fields(manifold.Manifold)]
+    if len(x) <= manifold.COVERAGE_K or len(y) <= manifold.PRECISION_K:
+        return {f"{name}{suffix}": None for name in names}
+    found = manifold.compare(x, y)
+    return {f"{name}{suffix}": getattr(found, name) for name in names}
 
-    def of(fake: np.ndarray) -> dict[str, float | None]:
-        if len(x) <= manifold.COVERAGE_K or len(fake) <= manifold.PRECISION_K:
-            return dict.fromkeys(field.name for field in dataclasses.fields(manifold.Manifold))
-        return dataclasses.asdict(manifold.compare(x, fake))
 
-    return {**of(y), **{f"{name}_floor": value for name, value in of(other).items()}}
+@dataclasses.dataclass(frozen=True)
+class VarietyTest:
+    """Do synthetic images cover the real ones as well as other real images do?
+
+    Attributes:
+        n: images of each of the three sets.
+        coverage: by synthetic images, averaged over k in `manifold.VARIETY_K`.
+        coverage_floor: by other real images, likewise.
+        p_value: of a permutation test, one-sided.
+    """
+
+    n: int
+    coverage: float
+    coverage_floor: float
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class DifferenceTest:
+    """Can synthetic images be told from real ones?
+
+    Attributes:
+        n: images of each of the two sets.
+        kernel: kernel distance of scaled features.
+        p_value: of a permutation test, one-sided.
+    """
+
+    n: int
+    kernel: float
+    p_value: float
 
 
 def variety_test(
@@ -125,8 +215,8 @@ def variety_test(
     floor: np.ndarray,
     rng: np.random.Generator,
     permutations: int = PERMUTATIONS,
-) -> dict[str, Any] | None:
-    """Do synthetic images cover the real ones as well as other real images do?
+) -> VarietyTest | None:
+    """Tests whether synthetic images cover the real ones as well as other real images do.
 
     A permutation test of coverage, averaged over k in `manifold.VARIETY_K`: synthetic and floor
     images are dealt anew into two sets. The p-value holds where both are from one distribution,
@@ -141,8 +231,7 @@ def variety_test(
         permutations: how many at most.
 
     Returns:
-        n, coverage and coverage_floor (averaged over k), and p_value; None where there are too few
-        images.
+        None below `FEWEST` images on a side.
     """
     size = min(len(real), len(fake), len(floor), MOST)
     if size < FEWEST:
@@ -157,12 +246,7 @@ def variety_test(
 
     own, p_value = permuted(coverage, size, 2 * size, rng, permutations)
     others = np.arange(2 * size)[None] >= size
-    return {
-        "n": size,
-        "coverage": own,
-        "coverage_floor": float(coverage(others)[0]),
-        "p_value": p_value,
-    }
+    return VarietyTest(size, own, float(coverage(others)[0]), p_value)
 
 
 def difference_test(
@@ -170,8 +254,8 @@ def difference_test(
     real: np.ndarray,
     rng: np.random.Generator,
     permutations: int = PERMUTATIONS,
-) -> dict[str, Any] | None:
-    """Can synthetic and real images be told apart by the kernel distance?
+) -> DifferenceTest | None:
+    """Tests whether the kernel distance tells synthetic from real images.
 
     A permutation test (Gretton et al., "A kernel two-sample test", JMLR 2012).
 
@@ -182,7 +266,7 @@ def difference_test(
         permutations: how many at most.
 
     Returns:
-        n, kernel and p_value; None where there are too few images.
+        None below `FEWEST` images on a side.
     """
     size = min(len(fake), len(real), MOST)
     if size < FEWEST:
@@ -204,7 +288,7 @@ def difference_test(
         return -((within + others) / (size * (size - 1)) - 2 * (touched - within) / size**2)
 
     own, p_value = permuted(similarity, size, 2 * size, rng, permutations)
-    return {"n": size, "kernel": -own, "p_value": p_value}
+    return DifferenceTest(size, -own, p_value)
 
 
 def _pool(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.nearest import Neighbours
 from skin_synth.evaluation.statistics.significance import precedence
 from tfrecords_tools.errors import InputError
@@ -243,14 +243,46 @@ class Measured:
         return self.where(np.isfinite(self.absolute))
 
 
+@dataclasses.dataclass(frozen=True)
+class NearInBoth:
+    """Images that are near, and much nearer to one lesion than to others: what a copy is.
+
+    Attributes:
+        near: synthetic images below the threshold of both distances.
+        distinct: training images that these are nearest to.
+        p_value: the larger one of the two tests.
+    """
+
+    near: int
+    distinct: int
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class CopyFigures:
+    """Nearness of synthetic images to training images.
+
+    Attributes:
+        yardstick: `HELD_OUT` or `LEFT_OUT`, what the distances are compared with.
+        absolute: by the distance to the nearest image.
+        relative: by that distance over the one to the nearest image of another group.
+        both: images near in both ways, by which the verdict goes.
+    """
+
+    yardstick: str
+    absolute: Nearness
+    relative: Nearness
+    both: NearInBoth
+
+
 def compare_classes(
     synthetic: Measured,
     held_out: Measured,
     left_out: Measured,
     class_names: Sequence[str],
     matched: np.ndarray,
-) -> dict[str, Any]:
-    """Nearness of the whole set and of each class.
+) -> ByClass[CopyFigures | None]:
+    """Compares the distances of the whole set and of each class.
 
     Args:
         synthetic: of all synthetic images.
@@ -260,35 +292,33 @@ def compare_classes(
         matched: indices of as many synthetic images of each class as there are held-out ones.
     """
 
-    def figures(fake: Measured, real: Measured, other: Measured) -> dict[str, Any] | None:
+    def figures(label: int | None) -> CopyFigures | None:
+        fake, real, other = (
+            each if label is None else each.where(each.labels == label)
+            for each in (synthetic, held_out, left_out)
+        )
+        if label is None:
+            fake = fake.where(matched)
         name, yardstick = HELD_OUT, real
         if len(real.labels) < FEW_HELD_OUT and len(other.labels) > len(real.labels):
             name, yardstick = LEFT_OUT, other
         if not len(fake.labels) or not len(yardstick.labels):
             return None
-        return {
-            "yardstick": name,
-            "absolute": dataclasses.asdict(compare(fake.absolute, yardstick.absolute, fake.target)),
-            "relative": dataclasses.asdict(compare(fake.relative, yardstick.relative, fake.target)),
-            "both": _in_both(fake, yardstick),
-        }
+        return CopyFigures(
+            name,
+            compare(fake.absolute, yardstick.absolute, fake.target),
+            compare(fake.relative, yardstick.relative, fake.target),
+            _near_in_both(fake, yardstick),
+        )
 
-    return {
-        "whole": figures(synthetic.where(matched), held_out, left_out),
-        "classes": {
-            name: figures(
-                *(each.where(each.labels == i) for each in (synthetic, held_out, left_out))
-            )
-            for i, name in enumerate(class_names)
-        },
-    }
+    return ByClass.of(class_names, figures)
 
 
-def _in_both(fake: Measured, yardstick: Measured) -> dict[str, Any]:
-    """Images that are near, and much nearer to one lesion than to others: what a copy is.
+def _near_in_both(fake: Measured, yardstick: Measured) -> NearInBoth:
+    """Counts images near in both ways, and takes the larger p-value of the two tests.
 
-    Of images as new as the real ones there are no more than are near in either way: each of the two
-    tests holds for them.
+    Under the null, the count near in both ways never exceeds the count near in one, so either
+    p-value is valid.
     """
     near, chosen = np.ones(len(fake.labels), bool), []
     for ours, theirs in (
@@ -298,11 +328,8 @@ def _in_both(fake: Measured, yardstick: Measured) -> dict[str, Any]:
         chosen.append(Threshold.of(theirs))
         near &= ours < chosen[-1].value
     distinct = len(np.unique(fake.target[near]))
-    return {
-        "near": int(near.sum()),
-        "distinct": distinct,
-        "p_value": max(threshold.p_value(distinct, len(near)) for threshold in chosen),
-    }
+    p_value = max(threshold.p_value(distinct, len(near)) for threshold in chosen)
+    return NearInBoth(int(near.sum()), distinct, p_value)
 
 
 def some_of_each(labels: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.appearance import (
     MEASURES,
     SMALLEST_SPREAD,
@@ -178,6 +178,123 @@ def _of_halves(
     return np.concatenate(blocks)
 
 
+@dataclasses.dataclass(frozen=True)
+class MeasureSummary:
+    """One measure of one set of images.
+
+    Attributes:
+        n: images that could be measured.
+        unmeasured: the others.
+        median: None if no image could be measured, as are the next two.
+        quartiles: the first and the third.
+        deviation: standard deviation.
+    """
+
+    n: int
+    unmeasured: int
+    median: float | None
+    quartiles: tuple[float, float] | None
+    deviation: float | None
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> MeasureSummary:
+        """Summarises float[n]; NaN: not measured."""
+        measured = values[np.isfinite(values)]
+        if not len(measured):
+            return cls(0, len(values), None, None, None)
+        low, median, high = (float(q) for q in np.quantile(measured, [0.25, 0.5, 0.75]))
+        unmeasured = len(values) - len(measured)
+        return cls(len(measured), unmeasured, median, (low, high), float(measured.std()))
+
+
+@dataclasses.dataclass(frozen=True)
+class SmirnovTest:
+    """Smirnov's two-sample test of one measure.
+
+    Attributes:
+        n_real: real images with a value, one of each group.
+        n_synthetic: synthetic images with a value.
+        statistic: largest distance of the two distribution functions.
+        p_value: two-sided.
+    """
+
+    n_real: int
+    n_synthetic: int
+    statistic: float
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasureDrift:
+    """One measure in real and in synthetic images.
+
+    Attributes:
+        real: the measure in real images.
+        synthetic: the measure in synthetic images.
+        drift: between the two; None with too few images.
+        floor: drift of the real baseline; None with too few images.
+        test: whether the two differ; None with too few images.
+    """
+
+    real: MeasureSummary
+    synthetic: MeasureSummary
+    drift: Drift | None
+    floor: float | None
+    test: SmirnovTest | None
+
+
+@dataclasses.dataclass(frozen=True)
+class LesionCounts:
+    """Images in which a lesion stands out, among those with measured skin.
+
+    Attributes:
+        n_real: real images with measured skin, one of each group.
+        n_synthetic: synthetic images with measured skin.
+        found_real: of these real images, those with a lesion.
+        found_synthetic: of these synthetic images, those with a lesion.
+        p_value: that there are so few synthetic ones by chance (Fisher's exact test, one-sided).
+    """
+
+    n_real: int
+    n_synthetic: int
+    found_real: int
+    found_synthetic: int
+    p_value: float
+
+    @property
+    def share_real(self) -> float:
+        """Share of real images with a lesion; 0 without images."""
+        return self.found_real / max(self.n_real, 1)
+
+    @property
+    def share_synthetic(self) -> float:
+        """Share of synthetic images with a lesion; 0 without images."""
+        return self.found_synthetic / max(self.n_synthetic, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ToneShares:
+    """Shares of skin tones by name, see `appearance.tone_shares`."""
+
+    real: dict[str, float | None]
+    synthetic: dict[str, float | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class AppearanceFigures:
+    """What real and synthetic images show.
+
+    Attributes:
+        tones: shares of skin tones.
+        lesions: whether lesions stand out.
+        measures: every measure by its name.
+    """
+
+    tones: ToneShares
+    lesions: LesionCounts
+    measures: dict[str, MeasureDrift]
+
+
 def appearance_drift(
     real: Appearance,
     real_labels: np.ndarray,
@@ -189,8 +306,8 @@ def appearance_drift(
     *,
     groups: Sequence[str] | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Every measure in real and synthetic images, for the whole set and for each class.
+) -> ByClass[AppearanceFigures]:
+    """Compares every measure in real and synthetic images, of the whole set and of each class.
 
     Args:
         real: measures of n held-out real images.
@@ -204,16 +321,9 @@ def appearance_drift(
         seed: of the intervals.
 
     Returns:
-        `whole` and `classes.NAME`, each with `tones` (shares of skin tones: `real`, `synthetic`),
-        `lesions` (`n_real`, `n_synthetic`, `found_real`, `found_synthetic` and `p_value`: whether
-        lesions stand out in fewer synthetic images than in real ones, of those with measured skin,
-        by Fisher's exact test with one real image of each group) and `measures.NAME`: `real` and
-        `synthetic` (`n`, `unmeasured`, `median`, `quartiles`, `deviation`), `drift` (see `Drift`,
-        or None), `floor` (the drift of `real_baseline`
-        from `real`, a number or None) and `test` (`n_real`, `n_synthetic`,
-        `statistic`, `p_value` of Smirnov's test with one real image of each group, or None). For
-        the whole set, synthetic and baseline images are drawn to the class shares of the real ones,
-        so that a different mix of classes is no drift.
+        Figures of the whole set and of each class. For the whole set, synthetic and baseline images
+        are drawn to the class shares of the real ones, so that a different mix of classes is no
+        drift.
     """
     names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
     counts = np.bincount(real_labels, minlength=len(class_names))
@@ -224,45 +334,37 @@ def appearance_drift(
         requested_labels, np.bincount(real_labels[single], minlength=len(class_names))
     )
 
-    def among(
-        rows: np.ndarray, painted: np.ndarray, rest: np.ndarray, tried: np.ndarray
-    ) -> dict[str, Any]:
+    def figures(label: int | None) -> AppearanceFigures:
+        if label is None:
+            rows, painted, rest, tried = np.arange(len(real_labels)), matched, other, tested
+        else:
+            rows, painted, rest = (
+                np.flatnonzero(labels == label)
+                for labels in (real_labels, requested_labels, baseline_labels)
+            )
+            tried = painted
         ours, theirs, known = real[rows], synthetic[painted], real_baseline[rest]
         alone, against = real[rows[one_of_each(names[rows])]], synthetic[tried]
-        return {
-            "tones": {
-                "real": tone_shares(ours.skin_tone),
-                "synthetic": tone_shares(theirs.skin_tone),
-            },
-            "lesions": _lesions(alone, against),
-            "measures": {
-                name: {
-                    **_compared(
-                        getattr(ours, name),
-                        getattr(theirs, name),
-                        getattr(known, name),
-                        groups=names[rows].tolist(),
-                        smallest=SMALLEST_SPREAD[name],
-                        seed=seed,
-                    ),
-                    "test": _tested(getattr(alone, name), getattr(against, name)),
-                }
-                for name in MEASURES
-            },
-        }
 
-    return {
-        "whole": among(np.arange(len(real_labels)), matched, other, tested),
-        "classes": {
-            name: among(
-                np.flatnonzero(real_labels == label),
-                np.flatnonzero(requested_labels == label),
-                np.flatnonzero(baseline_labels == label),
-                np.flatnonzero(requested_labels == label),
+        def moved(name: str) -> MeasureDrift:
+            first, second = getattr(ours, name), getattr(theirs, name)
+            smallest = SMALLEST_SPREAD[name]
+            groups = names[rows].tolist()
+            return MeasureDrift(
+                MeasureSummary.of(first),
+                MeasureSummary.of(second),
+                drift(first, second, groups=groups, smallest=smallest, seed=seed),
+                scaled_distance(first, getattr(known, name), smallest),
+                _tested(getattr(alone, name), getattr(against, name)),
             )
-            for label, name in enumerate(class_names)
-        },
-    }
+
+        return AppearanceFigures(
+            ToneShares(tone_shares(ours.skin_tone), tone_shares(theirs.skin_tone)),
+            _lesions(alone, against),
+            {name: moved(name) for name in MEASURES},
+        )
+
+    return ByClass.of(class_names, figures)
 
 
 def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -278,67 +380,18 @@ def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
     )
 
 
-def _compared(
-    real: np.ndarray,
-    synthetic: np.ndarray,
-    real_baseline: np.ndarray,
-    *,
-    groups: Sequence[str],
-    smallest: float,
-    seed: int,
-) -> dict[str, Any]:
-    found = drift(real, synthetic, groups=groups, smallest=smallest, seed=seed)
-    return {
-        "real": _described(real),
-        "synthetic": _described(synthetic),
-        "drift": None if found is None else dataclasses.asdict(found),
-        "floor": scaled_distance(real, real_baseline, smallest),
-    }
-
-
-def _lesions(real: Appearance, synthetic: Appearance) -> dict[str, Any]:
-    """In how many images with measured skin a lesion stands out: is it fewer synthetic ones?"""
+def _lesions(real: Appearance, synthetic: Appearance) -> LesionCounts:
+    """Counts the images with measured skin in which a lesion stands out."""
     ours, theirs = (
         np.isfinite(found.lesion_size[np.isfinite(found.skin_tone)]) for found in (synthetic, real)
     )
-    return {
-        "n_real": len(theirs),
-        "n_synthetic": len(ours),
-        "found_real": int(theirs.sum()),
-        "found_synthetic": int(ours.sum()),
-        "p_value": fisher(int(ours.sum()), len(ours), int(theirs.sum()), len(theirs)),
-    }
+    found = int(ours.sum()), len(ours), int(theirs.sum()), len(theirs)
+    return LesionCounts(len(theirs), len(ours), found[2], found[0], fisher(*found))
 
 
-def _tested(real: np.ndarray, synthetic: np.ndarray) -> dict[str, Any] | None:
-    """Smirnov's test of what was measured; None below `FEWEST` values on a side."""
+def _tested(real: np.ndarray, synthetic: np.ndarray) -> SmirnovTest | None:
+    """Tests what was measured; None below `FEWEST` values on a side."""
     real, synthetic = real[np.isfinite(real)], synthetic[np.isfinite(synthetic)]
     if min(len(real), len(synthetic)) < FEWEST:
         return None
-    statistic, p_value = kolmogorov_smirnov(real, synthetic)
-    return {
-        "n_real": len(real),
-        "n_synthetic": len(synthetic),
-        "statistic": statistic,
-        "p_value": p_value,
-    }
-
-
-def _described(values: np.ndarray) -> dict[str, Any]:
-    measured = values[np.isfinite(values)]
-    if not len(measured):
-        return {
-            "n": 0,
-            "unmeasured": len(values),
-            "median": None,
-            "quartiles": None,
-            "deviation": None,
-        }
-    low, median, high = (float(q) for q in np.quantile(measured, [0.25, 0.5, 0.75]))
-    return {
-        "n": len(measured),
-        "unmeasured": len(values) - len(measured),
-        "median": median,
-        "quartiles": [low, high],
-        "deviation": float(measured.std()),
-    }
+    return SmirnovTest(len(real), len(synthetic), *kolmogorov_smirnov(real, synthetic))

@@ -97,7 +97,7 @@ def stable(text):
 
 def assert_same(found, expected, place="report"):
     if isinstance(expected, dict):
-        assert list(found) == list(expected), place
+        assert sorted(found) == sorted(expected), place
         for name in expected:
             assert_same(found[name], expected[name], f"{place}.{name}")
     elif isinstance(expected, list):

@@ -31,7 +31,7 @@ def test_features_of_a_classifier(trained):
     found = extractor(images)
     assert found.shape == (len(images), extractor.dimension)
     np.testing.assert_allclose(found, trained.features(images), atol=1e-5)
-    assert extractor.distance_name == "FD (classifier)"
+    assert extractor.frechet_name == "FD (classifier)"
     assert extractor.provenance["sha256"] == trained.weights_hash
     assert extractor.provenance["resize"] == "none"
     assert "80 steps" in extractor.provenance["weights"]
@@ -74,7 +74,7 @@ def test_inception_from_a_file(tmp_path, monkeypatch):
     file = tmp_path / "good.weights.h5"
     small_network(input_shape=(299, 299, 3)).save_weights(file)
     extractor = features.inception(file)
-    assert extractor.distance_name == "FID"
+    assert extractor.frechet_name == "FID"
     assert extractor.provenance == {
         "weights": "good.weights.h5",
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
@@ -108,7 +108,7 @@ def test_mobilenet_with_imagenet_weights():
     images = random_images(3, 64)
     found = extractor(images)
     assert found.shape == (3, 768)
-    assert extractor.distance_name == "FD (MobileNet)"
+    assert extractor.frechet_name == "FD (MobileNet)"
     np.testing.assert_allclose(found[:1], extractor(images[:1]), atol=1e-4)
     assert found.std() > 0.1
 
@@ -125,7 +125,7 @@ def test_any_saved_model(tmp_path, side):
     path = saved(tmp_path, keras.Model(images, pooled))
     extractor = features.given(str(path), None)
     assert extractor.name == "lesions.keras"
-    assert extractor.distance_name == "FD (lesions)"
+    assert extractor.frechet_name == "FD (lesions)"
     assert extractor.dimension == 3
     assert extractor.provenance == {
         "weights": "lesions.keras",

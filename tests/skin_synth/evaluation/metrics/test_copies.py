@@ -10,6 +10,7 @@ from skin_synth.evaluation.metrics.copies import (
     LEFT_OUT,
     NEIGHBOURS,
     Measured,
+    NearInBoth,
     compare,
     compare_classes,
     of_two_groups,
@@ -79,20 +80,20 @@ def test_few_held_out_images_give_way_to_training_images_without_their_group():
     found = compare_classes(
         measured(20, 1.0), measured(120, 5.0), measured(200, 9.0), ("a", "b"), np.arange(10)
     )
-    assert found["whole"]["yardstick"] == HELD_OUT
-    assert found["whole"]["absolute"]["n"] == 10
-    assert found["whole"]["absolute"]["n_yardstick"] == 120
+    assert found.whole.yardstick == HELD_OUT
+    assert found.whole.absolute.n == 10
+    assert found.whole.absolute.n_yardstick == 120
     for name in ("a", "b"):
-        assert found["classes"][name]["yardstick"] == LEFT_OUT
-        assert found["classes"][name]["absolute"]["n"] == 10
-        assert found["classes"][name]["absolute"]["n_yardstick"] == 100
-    assert found["whole"]["absolute"]["share_below"] == 1
+        assert found.classes[name].yardstick == LEFT_OUT
+        assert found.classes[name].absolute.n == 10
+        assert found.classes[name].absolute.n_yardstick == 100
+    assert found.whole.absolute.share_below == 1
 
 
 def test_a_class_without_images_has_no_figures():
     empty = Measured(np.zeros(0), np.zeros(0), np.zeros(0, int), np.zeros(0, int))
     found = compare_classes(empty, empty, empty, ("a",), np.zeros(0, int))
-    assert found == {"whole": None, "classes": {"a": None}}
+    assert (found.whole, found.classes) == (None, {"a": None})
     with pytest.raises(InputError, match="got 0 and 3"):
         compare(np.zeros(0), np.ones(3), np.zeros(0, int))
 
@@ -166,10 +167,10 @@ def test_near_in_both_ways_are_the_same_images():
         np.linspace(5, 15, 120), np.linspace(0.5, 1, 120), np.arange(120), np.zeros(120)
     )
     apart = compare_classes(Measured(absolute, ratio, target, labels), real, real, ("a",), target)
-    assert apart["whole"]["absolute"]["p_value"] < 1e-4
-    assert apart["whole"]["relative"]["p_value"] < 1e-4
-    assert apart["whole"]["both"] == {"near": 0, "distinct": 0, "p_value": 1.0}
+    assert apart.whole.absolute.p_value < 1e-4
+    assert apart.whole.relative.p_value < 1e-4
+    assert apart.whole.both == NearInBoth(0, 0, 1.0)
     ratio[:10] = 0.1
     both = compare_classes(Measured(absolute, ratio, target, labels), real, real, ("a",), target)
-    assert both["whole"]["both"]["near"] == 10
-    assert both["whole"]["both"]["p_value"] == precedence(10, 40, 1, 120)
+    assert both.whole.both.near == 10
+    assert both.whole.both.p_value == precedence(10, 40, 1, 120)

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance
-from skin_synth.evaluation.metrics.drift import FEWEST, appearance_drift, drift, wasserstein
+from skin_synth.evaluation.metrics.drift import (
+    FEWEST,
+    LesionCounts,
+    MeasureDrift,
+    MeasureSummary,
+    appearance_drift,
+    drift,
+    wasserstein,
+)
 from tfrecords_tools.errors import InputError
 
 
@@ -109,9 +117,9 @@ def test_a_spread_of_rounding_is_no_scale():
     grey = dataclasses.replace(real, lesion_redness=1e-6 * rng.normal(size=40))
     tinted = dataclasses.replace(real, lesion_redness=np.full(40, 0.4))
     found = appearance_drift(grey, labels, tinted, labels, grey, labels, ("a",))
-    measures = found["whole"]["measures"]["lesion_redness"]
-    assert measures["drift"]["drift"] == pytest.approx(0.4, abs=0.01)
-    assert measures["floor"] == 0
+    measures = found.whole.measures["lesion_redness"]
+    assert measures.drift.drift == pytest.approx(0.4, abs=0.01)
+    assert measures.floor == 0
 
 
 def appearances(rng, n, **shifts):
@@ -124,18 +132,18 @@ def test_a_planted_drift_is_found_where_it_was_planted():
     real, floor = appearances(rng, 300), appearances(rng, 300)
     synthetic = appearances(rng, 300, skin_tone=np.where(labels == 1, 2.0, 0.0))
     found = appearance_drift(real, labels, synthetic, labels, floor, labels, ("a", "b"))
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    planted = found["classes"]["b"]["measures"]["skin_tone"]
-    assert planted["test"]["p_value"] < 1e-15
-    assert planted["test"]["n_real"] == planted["test"]["n_synthetic"] == 150
-    assert planted["drift"]["drift"] == pytest.approx(2, abs=0.4)
-    assert planted["drift"]["low"] > 2 * planted["floor"]
+    assert json.dumps(dataclasses.asdict(found), allow_nan=False)
+    planted = found.classes["b"].measures["skin_tone"]
+    assert planted.test.p_value < 1e-15
+    assert planted.test.n_real == planted.test.n_synthetic == 150
+    assert planted.drift.drift == pytest.approx(2, abs=0.4)
+    assert planted.drift.low > 2 * planted.floor
     for label, name in [("a", "skin_tone"), ("b", "brightness"), ("a", "lesion_size")]:
-        clean = found["classes"][label]["measures"][name]
-        assert clean["drift"]["low"] < 0.15
-        assert clean["floor"] < 0.3
-        assert clean["test"]["p_value"] > 1e-3
-    assert found["whole"]["measures"]["skin_tone"]["drift"]["drift"] > 0.7
+        clean = found.classes[label].measures[name]
+        assert clean.drift.low < 0.15
+        assert clean.floor < 0.3
+        assert clean.test.p_value > 1e-3
+    assert found.whole.measures["skin_tone"].drift.drift > 0.7
 
 
 def test_another_mix_of_classes_is_no_drift_of_the_whole():
@@ -144,10 +152,10 @@ def test_another_mix_of_classes_is_no_drift_of_the_whole():
     real = appearances(rng, 200, brightness=5.0 * labels)
     synthetic = appearances(rng, 400, brightness=5.0 * requested_labels)
     found = appearance_drift(real, labels, synthetic, requested_labels, real, labels, ("a", "b"))
-    brightness = found["whole"]["measures"]["brightness"]
-    assert brightness["synthetic"]["n"] == 222
-    assert brightness["drift"]["drift"] < 0.2
-    assert brightness["floor"] == 0
+    brightness = found.whole.measures["brightness"]
+    assert brightness.synthetic.n == 222
+    assert brightness.drift.drift < 0.2
+    assert brightness.floor == 0
 
 
 def test_classes_without_images_and_measures_have_none():
@@ -155,18 +163,12 @@ def test_classes_without_images_and_measures_have_none():
     labels = np.zeros(30, int)
     real = appearances(rng, 30, lesion_size=np.nan)
     found = appearance_drift(real, labels, real, labels, real, labels, ("a", "b"))
-    empty = found["classes"]["b"]["measures"]["brightness"]
-    nothing = {"n": 0, "unmeasured": 0, "median": None, "quartiles": None, "deviation": None}
-    assert empty == {
-        "real": nothing,
-        "synthetic": nothing,
-        "drift": None,
-        "floor": None,
-        "test": None,
-    }
-    size = found["whole"]["measures"]["lesion_size"]
-    assert size["real"]["unmeasured"] == 30
-    assert size["drift"] is None
+    empty = found.classes["b"].measures["brightness"]
+    nothing = MeasureSummary(0, 0, None, None, None)
+    assert empty == MeasureDrift(nothing, nothing, None, None, None)
+    size = found.whole.measures["lesion_size"]
+    assert size.real.unmeasured == 30
+    assert size.drift is None
 
 
 def test_lesions_that_stand_out_are_counted():
@@ -182,16 +184,19 @@ def test_lesions_that_stand_out_are_counted():
     found = appearance_drift(
         *(real, labels, synthetic, labels, real, labels, ("a", "b", "c")), groups=groups
     )
-    assert found["classes"]["a"]["lesions"] == {
-        **{"n_real": 10, "found_real": 10, "n_synthetic": 18, "found_synthetic": 13},
-        "p_value": pytest.approx(math.comb(18, 5) / math.comb(28, 5)),
-    }
-    assert found["classes"]["b"]["lesions"]["found_real"] == 0
-    assert found["classes"]["b"]["lesions"]["p_value"] == pytest.approx(1)
-    assert found["classes"]["c"]["lesions"]["p_value"] == pytest.approx(1)
-    whole = found["whole"]["lesions"]
-    assert (whole["n_real"], whole["found_real"]) == (20, 10)
-    assert (whole["n_synthetic"], whole["found_synthetic"]) == (38, 33)
+    assert found.classes["a"].lesions == LesionCounts(
+        n_real=10,
+        n_synthetic=18,
+        found_real=10,
+        found_synthetic=13,
+        p_value=pytest.approx(math.comb(18, 5) / math.comb(28, 5)),
+    )
+    assert found.classes["b"].lesions.found_real == 0
+    assert found.classes["b"].lesions.p_value == pytest.approx(1)
+    assert found.classes["c"].lesions.p_value == pytest.approx(1)
+    whole = found.whole.lesions
+    assert (whole.n_real, whole.found_real) == (20, 10)
+    assert (whole.n_synthetic, whole.found_synthetic) == (38, 33)
 
 
 def test_the_test_counts_lesions_not_photographs(monkeypatch):
@@ -211,8 +216,8 @@ def test_the_test_counts_lesions_not_photographs(monkeypatch):
                 *(real, labels, synthetic, requested_labels, synthetic, requested_labels, ("a",)),
                 groups=given,
             )
-            test = found["whole"]["measures"]["skin_tone"]["test"]
-            assert test["n_real"] == (40 if given else 400)
-            accused[name] += test["p_value"] < 0.05
+            test = found.whole.measures["skin_tone"].test
+            assert test.n_real == (40 if given else 400)
+            accused[name] += test.p_value < 0.05
     assert accused["lesions"] <= 5
     assert accused["photographs"] > 15
