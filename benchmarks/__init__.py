@@ -1,3 +1,7 @@
 """Measurements of speed and quality; run each as `python -m benchmarks.NAME`. Not installed."""
 
-import skin_synth  # noqa: F401 - before a benchmark imports TensorFlow: it switches oneDNN on
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import skin_synth  # noqa: F401 - switches oneDNN on, so it comes before TensorFlow

@@ -12,9 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf

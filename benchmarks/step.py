@@ -8,12 +8,9 @@ Takes two to three minutes on two cores. Prints one table; nothing is written.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 from tensorflow.python.profiler.model_analyzer import profile

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -22,8 +21,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from skin_synth.presets import PRESETS, get_preset
 from tfrecords_tools.images.image_file import encode_png

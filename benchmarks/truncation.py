@@ -12,9 +12,6 @@ HAM10000 at 64x64; `--images N` takes a random part of the test split.
 from __future__ import annotations
 
 import argparse
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 

@@ -13,12 +13,9 @@ trainings. The second line, 60 short ones, took four minutes on two busy cores. 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 

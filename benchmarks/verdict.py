@@ -20,12 +20,9 @@ import functools
 import hashlib
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from PIL import Image
@@ -129,7 +126,7 @@ def protocol() -> dict[str, int | str]:
     """What verdicts of one state share: sizes, and the code that judges and paints."""
     rules = hashlib.sha256()
     for package in (evaluation, phantoms):
-        for file in sorted(Path(package.__path__[0]).glob("*.py")):
+        for file in sorted(Path(package.__path__[0]).rglob("*.py")):
             rules.update(file.read_bytes())
     rules.update(Path(__file__).read_bytes())
     return {"count": COUNT, "size": SIZE, "steps": STEPS, "rules": rules.hexdigest()[:16]}

@@ -1,25 +1,25 @@
-"""Ours against the baselines, or against variants of itself: the same data and CPU time, one judge.
+"""Our GAN against the baselines, or against its variants: same data, same CPU time, one judge.
 
-Trains each contestant with each seed for the same CPU time of this process and stores the images
-that its average paints at each mark. The clock is the process's CPU time, all threads, and runs
-only over training steps: tracing the first step of a process, painting and saving are not counted.
-A killed call goes on from its last saved state when it is repeated. `--report` judges the stored
-images (see `benchmarks.versus_report`); features are kept, so that a second report takes seconds.
-Where hours of CPU time cannot be had, `--rate` trains on a GPU as many images as a CPU would see:
-the clock then runs by images, at the images per CPU second that the contestant reached there.
+Trains each contestant with each seed for the same CPU time and stores the images that its averaged
+generator paints at each mark. The clock is the CPU time of all threads of this process during
+training steps; tracing, painting and saving do not count. Repeat a killed call, and it goes on from
+its last saved state. `--report` judges the stored images (see `versus_report`) and keeps features,
+so that a second report takes seconds. `--rate` trains on a GPU as many images as a CPU would see:
+the clock then counts images, at the contestant's images per CPU second.
 
-    python -m benchmarks.versus --data runs/data/ham32 --out runs/versus32 --preset derm-32 \
+    python -m benchmarks.study.versus --data runs/data/ham32 --out runs/versus32 --preset derm-32 \
         --minutes 60 --marks 15 30 60 --seeds 0 1 --threads 2
-    python -m benchmarks.versus --data runs/data/ham32 --out runs/versus32 --report \
+    python -m benchmarks.study.versus --data runs/data/ham32 --out runs/versus32 --report \
         --weights mobilenet_v1_0.75_224.weights.h5
-    python -m benchmarks.versus --data runs/data/ham32 --out runs/long32 --contestant ours \
+    python -m benchmarks.study.versus --data runs/data/ham32 --out runs/long32 --contestant ours \
         --minutes 240 --marks 60 --policy float32 --rate 50.5 --xla
 
-The first takes (contestants x seeds x minutes) of CPU time. A choice of a preset is measured in the
-same way: `--variant` adds contestants that differ from ours in the named fields.
+The first takes (contestants x seeds x minutes) of CPU time. `--variant` adds contestants that
+differ from ours in the named fields of the preset:
 
-    python -m benchmarks.versus --data runs/data/ham32 --out runs/choices32 --contestant ours \
-        --variant gamma=1.0 --variant learning_rate=8e-4:1e-4,beta_1=0.5 --minutes 6 --threads 1
+    python -m benchmarks.study.versus --data runs/data/ham32 --out runs/choices32 \
+        --contestant ours --variant gamma=1.0 --variant learning_rate=8e-4:1e-4,beta_1=0.5 \
+        --minutes 6 --threads 1
 """
 
 from __future__ import annotations
@@ -27,21 +27,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.baselines import BASELINES
-from benchmarks.versus_marks import OURS, SHARED_FIELDS
-from benchmarks.versus_report import MOST_FOR_COVERAGE, report
+from benchmarks.study.baselines import BASELINES
+from benchmarks.study.versus_marks import OURS, SHARED_FIELDS
+from benchmarks.study.versus_report import MOST_FOR_COVERAGE, report
 from skin_synth.data.pipeline import LabelledImages, batches, load_split
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.models.hardware import choose_policy

@@ -1,4 +1,4 @@
-"""The images that `benchmarks.versus` has stored: what was painted, by whom, after how long."""
+"""The images that `benchmarks.study.versus` has stored: contestant, seed and CPU minutes."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.baseline_networks import (
+from benchmarks.study.baseline_networks import (
     LATENT_DIM,
     DCDiscriminator,
     DCGenerator,

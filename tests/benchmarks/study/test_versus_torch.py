@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from benchmarks.versus_torch import Worker, check_twin, without_torch
+from benchmarks.study.versus_torch import Worker, check_twin, without_torch
 from tfrecords_tools.errors import InputError
+
+pytestmark = pytest.mark.slow
 
 ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
 

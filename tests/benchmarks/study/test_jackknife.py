@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.jackknife import (
+from benchmarks.study.jackknife import (
     GROUPS,
     Cells,
     Comparison,
@@ -14,6 +14,8 @@ from benchmarks.jackknife import (
     deal,
 )
 from skin_synth.evaluation.metrics.fidelity import kernel_distance
+
+pytestmark = pytest.mark.slow
 
 
 def sample(rng, n, *, shift=0.0, classes=2, whole=None, lesions=None):

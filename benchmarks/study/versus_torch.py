@@ -1,20 +1,19 @@
 """Our training step against the same networks and step in PyTorch, and the input pipeline alone.
 
 Takes about three minutes on two free cores; other work on the machine spoils it. Each framework
-runs in a process and an environment of its own, for neither needs the other's packages, and they
-take turns: while one measures, the other waits for its next line. PyTorch runs eager on the CPU in
-float32 and under bfloat16 autocast; the better of the two medians is quoted. Its batch lies ready
-in memory, ours comes from the input pipeline. Where there is no PyTorch, the reason is printed.
+runs in a separate process and environment. They take turns: while one measures, the other waits for
+its next line. PyTorch runs eager on the CPU in float32 and under bfloat16 autocast; the better of
+the two medians is quoted. Its batch lies ready in memory, ours comes from the input pipeline.
+Without PyTorch the reason is printed.
 
     python3.11 -m venv .venv-torch && .venv-torch/bin/pip install torch==2.13.0 numpy
-    python -m benchmarks.versus_torch --data runs/data/ham32 --preset derm-32 --threads 2
+    python -m benchmarks.study.versus_torch --data runs/data/ham32 --preset derm-32 --threads 2
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -22,13 +21,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from skin_synth.presets import get_preset
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DTYPES = ("float32", "bfloat16")
 WARM_UP, PIPELINE_BATCHES = 5, 1_000
 
@@ -115,8 +112,8 @@ def compare(options: argparse.Namespace) -> str:
         "threads": options.threads,
         "data": options.data,
     }
-    theirs = Worker([options.torch_python, str(ROOT / "benchmarks" / "step_torch.py")], first)
-    ours = Worker([sys.executable, "-m", "benchmarks.versus_torch", "--serve"], first)
+    theirs = Worker([options.torch_python, str(Path(__file__).with_name("step_torch.py"))], first)
+    ours = Worker([sys.executable, "-m", "benchmarks.study.versus_torch", "--serve"], first)
     try:
         check_twin(ours.about, theirs.about)
         return _table(ours, theirs, options, preset.batch_size)
@@ -134,8 +131,8 @@ def check_twin(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     for network in ("generator", "discriminator"):
         if ours[network] != theirs[network]:
             raise InputError(
-                f"the {network} of benchmarks/step_torch.py has {theirs[network]:,} parameters, "
-                f"ours {ours[network]:,}: bring the twin up to date"
+                f"the {network} of step_torch.py has {theirs[network]:,} parameters, ours "
+                f"{ours[network]:,}: bring the twin up to date"
             )
 
 

@@ -8,11 +8,13 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import baselines, versus
+from benchmarks.study import baselines, versus
 from skin_synth.data.pipeline import load_split
 from skin_synth.presets import override
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Our networks and step in PyTorch (eager, CPU): the other side of `benchmarks.versus_torch`.
+"""Our networks and step in PyTorch (eager, CPU): the other side of `benchmarks.study.versus_torch`.
 
 Runs in an environment that has torch and numpy, and needs nothing else. Reads one JSON line with
 the preset's fields (`Preset.to_json`), `num_classes` and `threads`, answers with the parameter

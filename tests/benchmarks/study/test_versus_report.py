@@ -7,12 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import versus_report
-from benchmarks.versus_marks import load_marks
-from benchmarks.versus_tables import left_out_line
+from benchmarks.study import versus_report
+from benchmarks.study.versus_marks import load_marks
+from benchmarks.study.versus_tables import left_out_line
 from skin_synth.data.pipeline import load_split
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint
+
+pytestmark = pytest.mark.slow
 
 
 def plant(out, data, contestant, noise, *, seed=0, threads=1, marks=(1.0, 2.0), **preset):

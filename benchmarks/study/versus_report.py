@@ -1,4 +1,4 @@
-"""The figures of `benchmarks.versus`, from the stored images alone.
+"""The figures of `benchmarks.study.versus`, from the stored images alone.
 
 One path for all contestants. Two kinds of features: those of a classifier trained on the training
 split with a fixed seed, and MobileNet's (antialiased bicubic to 224). The reference is the
@@ -27,9 +27,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.jackknife import Comparison, Interval, Sample, deal
-from benchmarks.versus_marks import OURS, Mark, contestants, load_marks
-from benchmarks.versus_tables import SUMMARIES, draw_curves, left_out_line, nearness_table, table
+from benchmarks.study.jackknife import Comparison, Interval, Sample, deal
+from benchmarks.study.versus_marks import OURS, Mark, contestants, load_marks
+from benchmarks.study.versus_tables import (
+    SUMMARIES,
+    draw_curves,
+    left_out_line,
+    nearness_table,
+    table,
+)
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier, default_steps, train_classifier
@@ -65,7 +71,7 @@ def report(
 
     Args:
         data: the data set that the contestants were trained on.
-        out: directory of `benchmarks.versus`.
+        out: directory of `benchmarks.study.versus`.
         weights: MobileNet's weights file; None leaves these features out.
 
     Returns:

@@ -1,12 +1,12 @@
-"""What a report of `benchmarks.versus` shows of its figures: tables, Markdown, and curves."""
+"""What a report of `benchmarks.study.versus` shows of its figures: tables, Markdown, and curves."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from benchmarks.jackknife import GROUPS
-from benchmarks.versus_marks import OURS, Mark
+from benchmarks.study.jackknife import GROUPS
+from benchmarks.study.versus_marks import OURS, Mark
 from skin_synth.evaluation.metrics.nearest import METRIC
 from tfrecords_tools.atomic import new_file
 

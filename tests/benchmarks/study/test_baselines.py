@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import baselines
-from benchmarks.baseline_networks import ConditionalNorm, SpectralKernel
+from benchmarks.study import baselines
+from benchmarks.study.baseline_networks import ConditionalNorm, SpectralKernel
 from tfrecords_tools.errors import InputError
+
+pytestmark = pytest.mark.slow
 
 CLASSES = ("a", "b", "c")
 

@@ -1,4 +1,4 @@
-"""The networks of the two baselines; see `benchmarks.baselines` for their sources.
+"""The networks of the two baselines; see `benchmarks.study.baselines` for their sources.
 
 A generator is called with (latents: float32[n, 64], label_ids: int[n]) and returns float32
 [n, size, size, 3] in [-1, 1]; a discriminator with (images of that kind, label_ids: int[n]) and

@@ -1,0 +1,1 @@
+"""The finished comparison with two baseline GANs and with PyTorch (docs/study)."""
