@@ -1,7 +1,6 @@
 """TFRecord data sets that can be trusted, from folders of labelled images.
 
-The names below are the public surface. They are loaded on first use, so that importing the package
-answers at once and pulls in no TensorFlow.
+The names below are public. They load on first use, so that the import needs no TensorFlow.
 """
 
 from __future__ import annotations
@@ -43,29 +42,21 @@ __all__ = [
     "write_dataset",
 ]
 
-_HOMES = {
-    "BuildReport": "builder",
-    "Column": "records.schema",
-    "DatasetInfo": "records.reader",
-    "InputError": "errors",
-    "Record": "records.schema",
-    "VerifyReport": "verifier",
-    "build": "builder",
-    "fingerprint": "records.reader",
-    "inspect": "inspector",
-    "parse_record": "records.schema",
-    "read": "records.reader",
-    "read_info": "records.reader",
-    "read_records": "records.reader",
-    "serialize_record": "records.schema",
-    "verify": "verifier",
-    "write_dataset": "records.writer",
+_NAMES = {
+    "builder": ("BuildReport", "build"),
+    "errors": ("InputError",),
+    "inspector": ("inspect",),
+    "records.reader": ("DatasetInfo", "fingerprint", "read", "read_info", "read_records"),
+    "records.schema": ("Column", "Record", "parse_record", "serialize_record"),
+    "records.writer": ("write_dataset",),
+    "verifier": ("VerifyReport", "verify"),
 }
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"tfrecords_tools.{_HOMES[name]}"), name)
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"tfrecords_tools.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'tfrecords_tools' has no attribute {name!r}; it has {__all__}")
 
 

@@ -114,13 +114,7 @@ class Build:
     """One build into an empty directory."""
 
     def __init__(self, images: Path, directory: Path, options: BuildOptions) -> None:
-        """Lists the images and reads the tables.
-
-        Args:
-            images: the image folder.
-            directory: where all files of the data set go.
-            options: of the build.
-        """
+        """Lists `images`; all files of the data set go to `directory`."""
         self._directory = directory
         self._options = options
         self._source = list_source(images, options)

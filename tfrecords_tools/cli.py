@@ -30,14 +30,7 @@ def main() -> None:
 
 
 def main_with(argv: Sequence[str]) -> int:
-    """Runs one command line in this process.
-
-    Args:
-        argv: the words after `tfrecords-tools`.
-
-    Returns:
-        0 done, 1 work failed, 2 wrong usage.
-    """
+    """Runs the words after `tfrecords-tools` in this process; returns the exit code."""
     return command_line.run_with(run_command, make_parser, argv)
 
 
@@ -52,8 +45,7 @@ def make_parser() -> argparse_flags.ArgumentParser:
     parser = argparse_flags.ArgumentParser(
         prog="tfrecords-tools",
         description="Turn folders of labelled images into TFRecord data sets that can be trusted.",
-        epilog="example: tfrecords-tools build photos --out runs/photos/data --name photos "
-        "--size 64",
+        epilog="example: tfrecords-tools build photos --out runs/photos --name photos --size 64",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -69,11 +61,7 @@ def make_parser() -> argparse_flags.ArgumentParser:
 
 
 def split_shares(text: str) -> dict[str, str]:
-    """Parses shares by split, such as train=0.7,validation=0.15,test=0.15, for argparse.
-
-    Raises:
-        argparse.ArgumentTypeError: the text has another form.
-    """
+    """Parses shares by split, such as train=0.7,validation=0.15,test=0.15, for argparse."""
     shares = {}
     for part in text.split(","):
         split, equals, share = (word.strip() for word in part.partition("="))
@@ -86,11 +74,7 @@ def split_shares(text: str) -> dict[str, str]:
 
 
 def image_size(text: str) -> int | str:
-    """Parses a side in pixels, or original, for argparse.
-
-    Raises:
-        argparse.ArgumentTypeError: the text is neither.
-    """
+    """Parses a side in pixels, or original, for argparse."""
     if text == ORIGINAL:
         return text
     if not text.isascii() or not text.isdigit() or int(text) == 0:
@@ -99,11 +83,7 @@ def image_size(text: str) -> int | str:
 
 
 def extra_columns(text: str) -> str:
-    """Checks columns such as age:float,sex, for argparse.
-
-    Raises:
-        argparse.ArgumentTypeError: a column cannot be used.
-    """
+    """Checks columns such as age:float,sex, for argparse."""
     try:
         parse_columns(text)
     except InputError as error:
@@ -118,11 +98,7 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
     add("images", metavar="IMAGES", help="folder of class folders, or any with --labels")
     add("--out", required=True, metavar="DIR", help="data set directory to make")
     add("--name", required=True, help="name of the data set: [a-z][a-z0-9_]*")
-    add(
-        "--overwrite",
-        action="store_true",
-        help="replace DIR if it is a data set directory",
-    )
+    add("--overwrite", action="store_true", help="replace DIR if it is a data set directory")
     _add_tables(command.add_argument_group("tables"))
     _add_images(command.add_argument_group("images"))
     _add_splits(command.add_argument_group("splits"))
@@ -135,11 +111,7 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
     add("--labels", metavar="CSV", help="one row per image; without it, labels are class folders")
     _add_option(group, "id_column", "names the image file")
     _add_option(group, "label_column", "names the class")
-    add(
-        "--one_hot",
-        action="store_true",
-        help="labels are columns of 0 and 1, one per class, as in ISIC 2019",
-    )
+    add("--one_hot", action="store_true", help="labels are columns of 0 and 1, as in ISIC 2019")
     add("--metadata", metavar="CSV", help="second table, joined by the id")
     add("--group_column", help="names lesion or patient: kept within one split")
     add("--split_column", help="gives the split of each image")
@@ -169,11 +141,8 @@ def _add_splits(group: argparse._ArgumentGroup) -> None:
         type=split_shares,
         help=f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or as the images lie)",
     )
-    add(
-        "--keep_splits",
-        metavar="OLD_DIR",
-        help="data set whose groups and images keep their splits",
-    )
+    text = "data set whose groups and images keep their splits"
+    add("--keep_splits", metavar="OLD_DIR", help=text)
     _add_option(group, "seed", "of the splits", type=int)
 
 

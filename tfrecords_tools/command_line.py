@@ -29,9 +29,7 @@ ParserFactory = Callable[[], argparse.ArgumentParser]
 def run(main: Main, make_parser: ParserFactory) -> NoReturn:
     """Runs a command line under absl and leaves the process with its exit code.
 
-    Args:
-        main: does the work with the parsed options.
-        make_parser: makes an `absl.flags.argparse_flags.ArgumentParser`.
+    `make_parser` makes an `absl.flags.argparse_flags.ArgumentParser`; `main` takes its options.
     """
     parser = make_parser()
     _print_any_name()
@@ -47,12 +45,7 @@ def run(main: Main, make_parser: ParserFactory) -> NoReturn:
 
 
 def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int:
-    """Runs a command line in this process.
-
-    Args:
-        main: as in `run`.
-        make_parser: as in `run`.
-        argv: the words after the name of the program.
+    """Runs a command line in this process; `argv` are the words after the name of the program.
 
     Returns:
         0 done, 1 work failed, 2 wrong usage, 130 interrupted, 143 stopped by SIGTERM.

@@ -55,12 +55,7 @@ def is_missing(cell: str) -> bool:
 
 
 def parse_cell(cell: str, column: Column, place: str) -> Value:
-    """Parses a cell; one without a value gives `MISSING` of the column's kind.
-
-    Args:
-        cell: text of the table.
-        column: of the cell.
-        place: of the row, for messages.
+    """Parses a cell of the row at `place`; one without a value gives `MISSING` of its kind.
 
     Raises:
         InputError: the cell cannot be read as the column's kind.

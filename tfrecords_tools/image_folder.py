@@ -24,13 +24,7 @@ def write_image_folder(
     The folders of a split, sorted by name, are in the order of the labels. The CSV holds the image
     ids, which may be no file names.
 
-    Args:
-        data: a data set directory.
-        out: the folder to make; it appears when it is complete.
-        overwrite: whether to replace a folder that this function wrote.
-
-    Returns:
-        The folder.
+    `out` appears when it is complete; `overwrite` replaces a folder that this function wrote.
 
     Raises:
         InputError: `data` is no data set, a record is damaged, or `out` exists.

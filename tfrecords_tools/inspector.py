@@ -56,24 +56,17 @@ def _table(
     info: DatasetInfo, counts: Counter[tuple[int, str]], groups: dict[str, int]
 ) -> list[str]:
     splits = list(info.splits)
+    by_class = [
+        [counts[label, split] for split in splits] for label in range(len(info.class_names))
+    ]
+    totals = [sum(column) for column in zip(*by_class, strict=True)]
+    names = (*info.class_names, "all", "groups")
+    numbers = (*by_class, totals, [groups[split] for split in splits])
     rows = [["class", *splits, "all"]]
-    for label, name in enumerate(info.class_names):
-        numbers = [counts[label, split] for split in splits]
-        rows.append([name, *(f"{number:,}" for number in (*numbers, sum(numbers)))])
-    totals = [
-        sum(counts[label, split] for label in range(len(info.class_names))) for split in splits
-    ]
-    rows.append(["all", *(f"{number:,}" for number in (*totals, sum(totals)))])
-    numbers = [groups[split] for split in splits]
-    rows.append(["groups", *(f"{number:,}" for number in (*numbers, sum(numbers)))])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    for name, row in zip(names, numbers, strict=True):
+        rows.append([name, *(f"{number:,}" for number in (*row, sum(row)))])
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return ["  ".join([name.ljust(first), *map(str.rjust, cells, others)]) for name, *cells in rows]
 
 
 def _missing(record: Record, info: DatasetInfo) -> list[str]:

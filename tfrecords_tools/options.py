@@ -26,11 +26,7 @@ class ImageOptions:
 
     Attributes:
         size: side of the square that the image becomes, in pixels; None keeps the image.
-        resize: one of `RESIZE_MODES`.
-        encoding: one of `ENCODINGS`.
-        jpeg_quality: 1 to 100.
-        min_side: images with a shorter side are rejected, in pixels.
-        max_pixels: larger images are rejected before they are decoded.
+        resize, encoding, jpeg_quality, min_side, max_pixels: as in `BuildOptions`.
     """
 
     size: int | None = None

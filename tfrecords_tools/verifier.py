@@ -24,21 +24,12 @@ from tfrecords_tools.images.image_file import (
     without_pillow_limit,
 )
 from tfrecords_tools.progress import Progress
+from tfrecords_tools.records import schema
 from tfrecords_tools.records.reader import DatasetInfo, read_info
-from tfrecords_tools.records.schema import (
-    BUILD_REPORT,
-    FLOAT,
-    INT,
-    LABELS,
-    ORIGIN_REAL,
-    ORIGIN_SYNTHETIC,
-    TEXT,
-    Record,
-    parse_record,
-)
 from tfrecords_tools.records.tfrecord import DamagedRecord, read_all
 
-VALUE_TYPES = {TEXT: str, INT: int, FLOAT: float}
+ORIGINS = (schema.ORIGIN_REAL, schema.ORIGIN_SYNTHETIC)
+VALUE_TYPES = {schema.TEXT: str, schema.INT: int, schema.FLOAT: float}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,56 +66,84 @@ def verify(directory: str | os.PathLike[str]) -> VerifyReport:
     Raises:
         InputError: `directory` is no data set, or its metadata cannot be read.
     """
-    info = read_info(directory)
-    total = sum(files.num_records for files in info.splits.values())
-    known = _Known()
-    problems: list[str] = []
-    with (
-        warnings.catch_warnings(),
-        Progress(total=total, unit="records", description="verify") as progress,
-    ):
-        # Pillow warns of oddities that do not prevent reading the image.
-        warnings.simplefilter("ignore")
-        for split, files in info.splits.items():
-            for shard, promised in zip(files.shards, files.shard_lengths, strict=True):
-                problems.extend(_check_shard(info, split, shard, promised, known, progress))
-    problems.extend(_check_report(info, known, complete=not problems))
-    if not problems:
-        problems.extend(_check_tfds(info))
-    return VerifyReport(progress.done, tuple(problems))
+    return _Verification(read_info(directory)).run()
 
 
-class _Known:
-    """First place of each id, split of each group, and counts so far."""
+class _Verification:
+    """The check of one data set directory, with what its records must not repeat."""
 
-    def __init__(self) -> None:
-        self.places: dict[str, str] = {}
-        self.splits: dict[str, str] = {}
-        self.counts: Counter[tuple[int, str]] = Counter()
+    def __init__(self, info: DatasetInfo) -> None:
+        self._info = info
+        self._place_of: dict[str, str] = {}  # by image id
+        self._split_of: dict[str, str] = {}  # by group
+        self._counts: Counter[tuple[int, str]] = Counter()
 
+    def run(self) -> VerifyReport:
+        total = sum(files.num_records for files in self._info.splits.values())
+        problems: list[str] = []
+        with (
+            warnings.catch_warnings(),
+            Progress(total=total, unit="records", description="verify") as progress,
+        ):
+            # Pillow warns of oddities that do not prevent reading the image.
+            warnings.simplefilter("ignore")
+            for split, files in self._info.splits.items():
+                for shard, promised in zip(files.shards, files.shard_lengths, strict=True):
+                    problems.extend(self._check_shard(split, shard, promised, progress))
+        problems.extend(self._check_report(complete=not problems))
+        if not problems:
+            problems.extend(_check_tfds(self._info))
+        return VerifyReport(progress.done, tuple(problems))
 
-def _check_shard(
-    info: DatasetInfo,
-    split: str,
-    shard: Path,
-    promised: int,
-    known: _Known,
-    progress: Progress,
-) -> Iterator[str]:
-    if not shard.is_file():
-        yield f"{shard.name}: the shard is missing"
-        return
-    number = 0
-    work = functools.partial(_check_chunk, info=info)
-    for results in ThreadRunner().map(work, chunks(read_all(shard))):
-        for checked in results:
-            place = f"{shard.name} record {number}"
-            for problem in (*checked.problems, *_check_place(checked, split, place, known)):
-                yield f"{place}: {problem}"
-            number += 1
-        progress.update(len(results))
-    if number != promised:
-        yield f"{shard.name}: {number} records, the metadata promise {promised}"
+    def _check_shard(
+        self, split: str, shard: Path, promised: int, progress: Progress
+    ) -> Iterator[str]:
+        if not shard.is_file():
+            yield f"{shard.name}: the shard is missing"
+            return
+        number = 0
+        work = functools.partial(_check_chunk, info=self._info)
+        for results in ThreadRunner().map(work, chunks(read_all(shard))):
+            for checked in results:
+                place = f"{shard.name} record {number}"
+                for problem in (*checked.problems, *self._check_others(checked, split, place)):
+                    yield f"{place}: {problem}"
+                number += 1
+            progress.update(len(results))
+        if number != promised:
+            yield f"{shard.name}: {number} records, the metadata promise {promised}"
+
+    def _check_others(self, checked: _Checked, split: str, place: str) -> Iterator[str]:
+        """Checks a record against the earlier ones."""
+        if checked.label < 0:
+            return
+        self._counts[checked.label, split] += 1
+        if (first := self._place_of.setdefault(checked.image_id, place)) != place:
+            yield f"image_id {checked.image_id!r} is also in {first}"
+        if (other := self._split_of.setdefault(checked.group, split)) != split:
+            yield f"group {checked.group!r} is in split {split} and in {other}"
+
+    def _check_report(self, *, complete: bool) -> Iterator[str]:
+        """Checks the classes, and the counts if complete, against the build report if present."""
+        path, class_names = self._info.directory / schema.BUILD_REPORT, self._info.class_names
+        if not path.is_file():
+            return
+        try:
+            classes = json.loads(path.read_text("utf-8"))["classes"]
+            counts = {(name, split): n for name, of in classes.items() for split, n in of.items()}
+        except (ValueError, KeyError, AttributeError) as error:
+            yield f"{path.name} is damaged: {error!r}"
+            return
+        if list(classes) != list(class_names):
+            yield (
+                f"{schema.LABELS}: the classes are {', '.join(class_names)}, but {path.name} says "
+                f"{', '.join(classes)}"
+            )
+            return
+        for (name, split), count in counts.items() if complete else ():
+            found = self._counts[class_names.index(name), split]
+            if found != count:
+                yield f"class {name} has {found} records in {split}, {path.name} says {count}"
 
 
 def _check_chunk(records: list[bytes | DamagedRecord], *, info: DatasetInfo) -> list[_Checked]:
@@ -137,14 +156,14 @@ def _check_record(serialized: bytes | DamagedRecord, info: DatasetInfo) -> _Chec
         end = "" if serialized.record is not None else "; what follows cannot be read"
         return _Checked((f"it is damaged: {serialized.why}{end}",))
     try:
-        record = parse_record(serialized)
+        record = schema.parse_record(serialized)
     except InputError as error:
         return _Checked((str(error),))
     problems = []
     if not 0 <= record.label < len(info.class_names):
         problems.append(f"label {record.label} is none of the {len(info.class_names)} classes")
-    if record.origin not in (ORIGIN_REAL, ORIGIN_SYNTHETIC):
-        problems.append(f"origin {record.origin!r} is neither {ORIGIN_REAL} nor {ORIGIN_SYNTHETIC}")
+    if record.origin not in ORIGINS:
+        problems.append(f"origin {record.origin!r} is neither {' nor '.join(ORIGINS)}")
     if problem := _check_image(record, info.image_shape):
         problems.append(problem)
     found = {name: type(value) for name, value in record.extras.items()}
@@ -154,18 +173,7 @@ def _check_record(serialized: bytes | DamagedRecord, info: DatasetInfo) -> _Chec
     return _Checked(tuple(problems), record.label, record.image_id, record.group)
 
 
-def _check_place(checked: _Checked, split: str, place: str, known: _Known) -> Iterator[str]:
-    """Checks a record against the earlier ones."""
-    if checked.label < 0:
-        return
-    known.counts[checked.label, split] += 1
-    if (first := known.places.setdefault(checked.image_id, place)) != place:
-        yield f"image_id {checked.image_id!r} is also in {first}"
-    if (other := known.splits.setdefault(checked.group, split)) != split:
-        yield f"group {checked.group!r} is in split {split} and in {other}"
-
-
-def _check_image(record: Record, shape: tuple[int | None, int | None, int]) -> str | None:
+def _check_image(record: schema.Record, shape: tuple[int | None, int | None, int]) -> str | None:
     try:
         with (
             without_pillow_limit,
@@ -181,29 +189,6 @@ def _check_image(record: Record, shape: tuple[int | None, int | None, int]) -> s
     if any(side not in (None, met) for side, met in zip(shape, found.shape, strict=True)):
         return f"image {record.image_id!r} has shape {list(found.shape)}, promised is {shape}"
     return None
-
-
-def _check_report(info: DatasetInfo, known: _Known, *, complete: bool) -> Iterator[str]:
-    """Checks the classes, and the counts if all was read, against the build report if present."""
-    path = info.directory / BUILD_REPORT
-    if not path.is_file():
-        return
-    try:
-        classes = json.loads(path.read_text("utf-8"))["classes"]
-        counts = {(name, split): n for name, of in classes.items() for split, n in of.items()}
-    except (ValueError, KeyError, AttributeError) as error:
-        yield f"{BUILD_REPORT} is damaged: {error!r}"
-        return
-    if list(classes) != list(info.class_names):
-        yield (
-            f"{LABELS}: the classes are {', '.join(info.class_names)}, but {BUILD_REPORT} says "
-            f"{', '.join(classes)}"
-        )
-        return
-    for (name, split), count in counts.items() if complete else ():
-        found = known.counts[info.class_names.index(name), split]
-        if found != count:
-            yield f"class {name} has {found} records in {split}, {BUILD_REPORT} says {count}"
 
 
 def _check_tfds(info: DatasetInfo) -> Iterator[str]:

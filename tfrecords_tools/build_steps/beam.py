@@ -38,11 +38,7 @@ class BeamRunner:
     """A runner on Apache Beam; see `runners.Runner`."""
 
     def __init__(self, pipeline_options: str, directory: Path) -> None:
-        """Reads the options.
-
-        Args:
-            pipeline_options: such as "runner=DirectRunner,direct_num_workers=2", as in TFDS.
-            directory: for work, results and spooled records.
+        """Reads options such as "runner=DirectRunner,direct_num_workers=2".
 
         Raises:
             InputError: Beam does not know an option.

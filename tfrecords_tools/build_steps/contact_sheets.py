@@ -53,13 +53,7 @@ class Sheet:
 
 
 def numbered_name(label: int, class_name: str, *, digits: int = 2) -> str:
-    """Returns NN_CLASS, a name for files; _ replaces what a file name cannot hold.
-
-    Args:
-        label: of the class.
-        class_name: its name, of which the first letters are taken.
-        digits: of the number.
-    """
+    """Returns NN_CLASS, the start of a file name; _ replaces what a file name cannot hold."""
     name = UNSAFE_IN_NAMES.sub("_", class_name)[:64].encode()[:MAX_NAME_BYTES]
     return f"{label:0{digits}d}_{name.decode(errors='ignore')}"
 
@@ -86,15 +80,7 @@ def write_contact_sheets(
     thumbnails: Mapping[int, np.ndarray],
     runner: Runner,
 ) -> None:
-    """Writes a contact sheet for each class of a data set.
-
-    Args:
-        directory: of the data set.
-        records: all images of the source.
-        plan: says which of them are in the data set.
-        thumbnails: by row.
-        runner: does the work.
-    """
+    """Writes a contact sheet for each class of a data set; `thumbnails` are by row."""
     rows = [row for of_split in plan.members.values() for row in of_split]
     counts = Counter(records[row].label for row in rows)
     shown: dict[str, list[np.ndarray]] = {name: [] for name in plan.class_names}

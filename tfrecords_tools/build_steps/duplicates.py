@@ -63,11 +63,7 @@ def find_duplicates(
 ) -> list[list[int]]:
     """Finds images of equal pixels: lists of two or more rows, ascending.
 
-    Only images that may be equal, by their hashes, are compared in full.
-
-    Args:
-        hashes: of all images.
-        pixels_hashes: gives the hash of all pixels for each of some rows.
+    Only images that may be equal, by their hashes, are compared in full, by the hash of all pixels.
     """
     rows = sorted(_candidates(hashes))
     same: dict[bytes, list[int]] = defaultdict(list)
@@ -83,11 +79,7 @@ def resolve_duplicates(
 
     Equal pixels under two labels are a conflict: all of them go. Under one label the first stays;
     if splits are given, the first of the split of highest precedence. Groups that share a picture
-    become one group, so that one lesion cannot be in two splits.
-
-    Args:
-        records: all images, sorted by id.
-        same: rows of images of equal pixels, ascending.
+    become one group, so that one lesion cannot be in two splits. `same` holds rows of equal pixels.
     """
     groups = _JoinedGroups()
     rejections: dict[int, Rejection] = {}

@@ -72,15 +72,7 @@ class ImageFacts:
 def read_images(
     source: Source, options: ImageOptions, runner: Runner, spool: Spool, expected: Plan
 ) -> ImageFacts:
-    """Reads every image, in the order of the expected plan, and spools its record.
-
-    Args:
-        source: lists the images.
-        options: size, encoding and limits of each image.
-        runner: does the work.
-        spool: takes the records; it is open.
-        expected: the plan that holds if all images are good and no two are equal.
-    """
+    """Reads every image, in the order of the expected plan, and writes its record to the spool."""
     facts = ImageFacts(len(source.records))
     step = functools.partial(
         prepare_chunk, root=source.root, options=options, columns=source.columns

@@ -30,10 +30,6 @@ class KeptSplits:
     def pins(self, records: Iterable[ImageRecord], joined: Mapping[str, str]) -> dict[str, str]:
         """Returns the split of each group that is known by name, by a joined group or by an image.
 
-        Args:
-            records: all images of the source.
-            joined: new name of each group that was joined to another.
-
         Raises:
             InputError: a group of today was in two splits.
         """

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -31,8 +30,6 @@ NEAR_DUPLICATES_COLUMNS = (
     *("split", "image_id", "other_split", "other_image_id"),
     *("symmetry", "correlation"),
 )
-
-Item = TypeVar("Item")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +67,15 @@ def find_across_splits(
     Args:
         members: rows of each split.
         perceptual: uint64[n], hash of each row.
-        greys: gives `small_grey` for each of some rows.
+        greys: returns `small_grey` for each of some rows.
     """
     of_pairs = [
         _candidates(members[one], members[other], perceptual)
         for one, other in itertools.combinations(members, 2)
     ]
-    candidates = list(itertools.islice(_in_turns(of_pairs), MAX_CANDIDATES + 1))
+    # In turns, so that a crowded pair of splits leaves room for the others.
+    in_turns = itertools.chain.from_iterable(itertools.zip_longest(*of_pairs))
+    candidates = list(itertools.islice(filter(None, in_turns), MAX_CANDIDATES + 1))
     cut_short = len(candidates) > MAX_CANDIDATES
     del candidates[MAX_CANDIDATES:]
     rows = sorted({row for one, other, _ in candidates for row in (one, other)})
@@ -101,13 +100,7 @@ def small_grey(image: Image.Image) -> np.ndarray:
 def near_duplicates_csv(
     found: NearDuplicates, image_ids: Sequence[str], split_of: Mapping[int, str]
 ) -> bytes:
-    """Returns the pairs as a UTF-8 CSV with `NEAR_DUPLICATES_COLUMNS`, the most alike first.
-
-    Args:
-        found: the pairs.
-        image_ids: by row.
-        split_of: split by row.
-    """
+    """Returns the pairs as a UTF-8 CSV with `NEAR_DUPLICATES_COLUMNS`, the most alike first."""
     rows = []
     for pair in found.pairs:
         one = (split_of[pair.row], image_ids[pair.row])
@@ -124,19 +117,6 @@ def _candidates(
     for symmetry in SYMMETRIES:
         for i, j, _ in near_pairs(hashes, transformed(other_hashes, symmetry)):
             yield int(some[i]), int(others[j]), symmetry
-
-
-def _in_turns(parts: Iterable[Iterator[Item]]) -> Iterator[Item]:
-    """Yields one item of each part in turn, until all have ended."""
-    parts = list(parts)
-    while parts:
-        left = []
-        for part in parts:
-            for item in part:
-                yield item
-                left.append(part)
-                break
-        parts = left
 
 
 def _turned(picture: np.ndarray, symmetry: str) -> np.ndarray:

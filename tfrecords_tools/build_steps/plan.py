@@ -66,8 +66,7 @@ class Planner:
         """Makes the planner of a build.
 
         Raises:
-            InputError: the options and the source both give splits, shares cannot be used, or the
-                splits to keep belong to other images.
+            InputError: the options do not fit the source, or shares cannot be used.
         """
         if source.gives_splits:
             if options.splits or options.keep_splits:
@@ -83,11 +82,7 @@ class Planner:
         return cls(source, shares, options.seed, kept)
 
     def plan(self, rows: Iterable[int], joined: Mapping[str, str]) -> Plan:
-        """Plans a data set of some rows.
-
-        Args:
-            rows: of the images that are left, ascending.
-            joined: new name of each group that was joined to another.
+        """Plans a data set of some rows, ascending; `joined` gives new names of joined groups.
 
         Raises:
             InputError: fewer than two classes are left, or kept splits contradict each other.

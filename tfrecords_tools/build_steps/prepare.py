@@ -56,14 +56,7 @@ Step = Callable[[list[Task]], list[Outcome]]
 def prepare_chunk(
     tasks: Sequence[Task], *, root: Path, options: ImageOptions, columns: Sequence[Column]
 ) -> list[Outcome]:
-    """Reads images and makes them records.
-
-    Args:
-        tasks: the images.
-        root: the image folder.
-        options: size, encoding and limits of each image.
-        columns: of the extras.
-    """
+    """Reads images of the folder `root` and makes them records."""
     return [_prepare_one(task, root, options, columns) for task in tasks]
 
 

@@ -63,14 +63,7 @@ def write_reports(
 def build_report(
     options: BuildOptions, planner: Planner, facts: ImageFacts, outcome: Outcome
 ) -> bytes:
-    """Returns the report as JSON; it has no time, host or path, so equal builds give equal bytes.
-
-    Args:
-        options: of the build.
-        planner: of the build.
-        facts: what the first pass noted.
-        outcome: what became of the images.
-    """
+    """Returns the JSON report: no time, host or path, so that equal builds give equal bytes."""
     plan, near, rejections = outcome.plan, outcome.near_duplicates, outcome.rejections
     counts: Counter[tuple[str, str]] = Counter()
     groups: dict[str, set[str]] = {split: set() for split in SPLITS}

@@ -22,13 +22,7 @@ Result = TypeVar("Result")
 
 @dataclasses.dataclass(frozen=True)
 class ImageFiles:
-    """The image files of a source, which were good when they were read first.
-
-    Attributes:
-        source: lists the images.
-        options: limits of each image.
-        runner: does the work.
-    """
+    """The image files of a source, which were good when they were read first."""
 
     source: Source
     options: ImageOptions

@@ -45,14 +45,7 @@ class Shard:
 def write_shards(
     directory: Path, name: str, members: Mapping[str, Iterable[Member]], runner: Runner
 ) -> dict[str, ShardedSplit]:
-    """Writes all shards of a data set.
-
-    Args:
-        directory: where the records are, and where the shards go.
-        name: of the data set.
-        members: the records of each split.
-        runner: does the work.
-    """
+    """Writes all shards of the data set `name`; `directory` also holds the records."""
     parts = {split: list(divide(of_split)) for split, of_split in members.items()}
     shards = [
         Shard(split, shard_name(name, split, index, len(of_split)), part)
@@ -91,10 +84,6 @@ def write_shard(shard: Shard, *, directory: Path) -> int:
 
     The shard gets its name when it is whole, because a runner may stop a worker and give the work
     to another one.
-
-    Args:
-        shard: what to write.
-        directory: where the records are, and where the shard goes.
     """
     temporary = directory / f"{shard.file}{PART}"
     with RecordWriter(temporary) as writer:

@@ -83,11 +83,7 @@ def assign_splits(
 
 
 def home_splits(given: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Returns the given split of highest precedence for each group.
-
-    Args:
-        given: (group, split) of each image.
-    """
+    """Returns the first split of each group by precedence, from (group, split) of each image."""
     splits: dict[str, str] = {}
     for group, split in given:
         splits[group] = min(splits.get(group, split), split, key=SPLIT_PRECEDENCE.index)

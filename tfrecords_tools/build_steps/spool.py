@@ -19,17 +19,12 @@ from tfrecords_tools.sources import ImageRecord
 class Spool:
     """The records of all good images, in the shards of the expected plan.
 
-    Records are written within its context and used after it. Rows are those of the source.
+    The expected plan holds if all images are good and no two are equal. Records are written within
+    the context of the spool and used after it. Rows are those of the source.
     """
 
     def __init__(self, directory: Path, records: Sequence[ImageRecord], expected: Plan) -> None:
-        """Makes room for the place of each record.
-
-        Args:
-            directory: where the records go.
-            records: all images of the source.
-            expected: the plan that holds if all images are good and no two are equal.
-        """
+        """Makes room for the places of all records of the source."""
         self._directory = directory
         self._records = records
         self._expected = expected

@@ -48,11 +48,7 @@ _WEIGHTS = np.uint64(1) << np.arange(64, dtype=np.uint64)
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """Computes the hash of a picture, 64 bits.
-
-    Args:
-        image: of any mode and size.
-    """
+    """Computes the hash of a picture of any mode and size, 64 bits."""
     small = image.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX)
     spectrum = _COSINES @ np.asarray(small, np.float32) @ _COSINES.T
     return int(_WEIGHTS[spectrum.ravel() < 0].sum(dtype=np.uint64))
@@ -62,10 +58,6 @@ def transformed(hashes: np.ndarray, symmetry: str) -> np.ndarray:
     """Computes the hashes of flipped or turned pictures: uint64[n] -> uint64[n].
 
     A flip changes the signs of the odd frequencies along its axis, a transposition swaps the axes.
-
-    Args:
-        hashes: of the original pictures.
-        symmetry: one of `SYMMETRIES`.
     """
     transpose, top_bottom, left_right = SYMMETRIES[symmetry]
     bits = (hashes[:, None] & _WEIGHTS != 0).reshape(-1, HASH_FREQUENCIES, HASH_FREQUENCIES)

@@ -10,23 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.records.schema import (
-    DATASET_INFO,
-    FEATURES,
-    FLOAT,
-    INT,
-    LABELS,
-    RESERVED_NAMES,
-    SPLITS,
-    TEXT,
-    Column,
-    Record,
-    parse_record,
-    shard_name,
-)
+from tfrecords_tools.records import schema
+from tfrecords_tools.records.schema import SPLITS, Column, Record, parse_record
 from tfrecords_tools.records.tfrecord import DamagedRecord, read_file
 
-KIND_OF_DTYPE = {"string": TEXT, "int64": INT, "float32": FLOAT}
+KIND_OF_DTYPE = {"string": schema.TEXT, "int64": schema.INT, "float32": schema.FLOAT}
 """Kind of column by TFDS's name of its type."""
 
 
@@ -77,15 +65,15 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
     path = Path(directory)
     if not path.is_dir():
         raise InputError(f"{directory} is not there: give a data set directory")
-    for file in (DATASET_INFO, FEATURES, LABELS):
+    for file in (schema.DATASET_INFO, schema.FEATURES, schema.LABELS):
         if not (path / file).is_file():
             raise InputError(
                 f"{directory} is not a data set directory, it has no {file}: make one with "
                 "`tfrecords-tools build`"
             )
     try:
-        info = json.loads((path / DATASET_INFO).read_text("utf-8"))
-        features = json.loads((path / FEATURES).read_text("utf-8"))
+        info = json.loads((path / schema.DATASET_INFO).read_text("utf-8"))
+        features = json.loads((path / schema.FEATURES).read_text("utf-8"))
         name = info["name"]
         lengths = {
             split["name"]: tuple(int(length) for length in split["shardLengths"])
@@ -94,7 +82,7 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
         shape = _image_shape(features)
         columns = _columns(features)
         image_format = _image(features).get("encodingFormat") or None
-        class_names = tuple((path / LABELS).read_text("utf-8").splitlines())
+        class_names = tuple((path / schema.LABELS).read_text("utf-8").splitlines())
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{directory}: the metadata are damaged or not ours ({error!r}); build it again"
@@ -171,7 +159,7 @@ def fingerprint(directory: str | os.PathLike[str]) -> str:
 
 
 def _split_files(path: Path, name: str, split: str, lengths: tuple[int, ...]) -> SplitFiles:
-    shards = [path / shard_name(name, split, i, len(lengths)) for i in range(len(lengths))]
+    shards = [path / schema.shard_name(name, split, i, len(lengths)) for i in range(len(lengths))]
     return SplitFiles(sum(lengths), tuple(shards), lengths)
 
 
@@ -190,12 +178,12 @@ def _columns(features: dict) -> tuple[Column, ...]:
     return tuple(
         Column(name, _kind(feature))
         for name, feature in sorted(found.items())
-        if name not in RESERVED_NAMES
+        if name not in schema.RESERVED_NAMES
     )
 
 
 def _kind(feature: dict) -> str:
     """Returns the kind of an extra feature from TFDS's description of it."""
     if "text" in feature:
-        return TEXT
+        return schema.TEXT
     return KIND_OF_DTYPE[feature["tensor"]["dtype"]]

@@ -52,12 +52,7 @@ class RecordIndex:
             raise self.damaged(row, f"cannot be read ({error})") from error
 
     def damaged(self, row: int, what: str) -> InputError:
-        """Returns the error for a damaged record.
-
-        Args:
-            row: of the record.
-            what: what is wrong, as the rest of a sentence.
-        """
+        """Returns the error for a damaged record; `what` is the rest of its sentence."""
         shard, offset = self.shards[self.shard[row]], int(self.offset[row])
         return InputError(
             f"shard {shard}: the record at byte {offset:,} {what}: build the data set again"
@@ -65,11 +60,7 @@ class RecordIndex:
 
 
 def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:
-    """Reads a split once and notes the positions of its records.
-
-    Args:
-        directory: data set directory.
-        split: one of its splits.
+    """Reads a split of a data set directory once and notes the positions of its records.
 
     Raises:
         InputError: as `reader.read_records`, or a record has no label.
@@ -94,11 +85,7 @@ def load_index(
 ) -> RecordIndex | None:
     """Reads an index that `save_index` wrote for the same data set; otherwise returns None.
 
-    Args:
-        file: of the index; may be missing or damaged, because an index is quickly made again.
-        directory: data set directory.
-        split: one of its splits.
-        fingerprint: of the data set now.
+    The file may be missing or damaged, because an index is quickly made again.
 
     Raises:
         InputError: `directory` is no data set.
@@ -115,13 +102,7 @@ def load_index(
 
 
 def save_index(index: RecordIndex, file: Path, fingerprint: str) -> None:
-    """Writes an index, whole or not at all.
-
-    Args:
-        index: of a split.
-        file: `.npz` to write.
-        fingerprint: of the data set.
-    """
+    """Writes an index with the fingerprint of its data set to an `.npz`, whole or not at all."""
     with new_file(file) as temporary:
         np.savez(
             temporary,

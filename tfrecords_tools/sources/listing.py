@@ -102,10 +102,7 @@ def make_source(
 
 
 def check_collisions(raw_labels: Mapping[str, Collection[str]]) -> None:
-    """Checks that no two names become one label.
-
-    Args:
-        raw_labels: names, by the label that they become.
+    """Checks that no two names become one label; `raw_labels` are the names of each label.
 
     Raises:
         InputError: several names are one label.

@@ -14,13 +14,7 @@ from tfrecords_tools.text import abbreviate, composed
 def match_ids(
     ids: Iterable[str], images: Iterable[str], others: Iterable[str], labels: Path
 ) -> dict[str, str]:
-    """Returns the file of each id; another file than an image only if no image fits.
-
-    Args:
-        ids: as the table has them.
-        images: possible images.
-        others: all other files.
-        labels: the table, for messages.
+    """Returns the file of each id of a table; another file than an image only if no image fits.
 
     Raises:
         InputError: no file or several files fit an id, two ids fit one file, or two files have
