@@ -12,12 +12,11 @@ from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.statistics.significance import one_of_each
 from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import content_hash
+from skin_synth.random_streams import EvaluationStream
 from tfrecords_tools.records.reader import read_info
 
 FEWEST_SYNTHETIC = 20
 """Least number of synthetic images of a class: class faithfulness is measured on them."""
-GENERATION_STREAM, BASELINE_STREAM = range(2)
-"""Purposes of random numbers: keep the streams of one seed apart."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,7 +89,7 @@ def load_image_sets(
     if "validation" in read_info(data_dir).splits:
         held_out = load_split(data_dir, "validation")
     baseline, baseline_held_out = choose_real_baseline(
-        train, held_out, test, np.random.default_rng([seed, BASELINE_STREAM])
+        train, held_out, test, np.random.default_rng([seed, EvaluationStream.REAL_BASELINE])
     )
     counts = np.maximum(test.class_counts, FEWEST_SYNTHETIC)
     labels = np.repeat(np.arange(len(counts)), counts)
@@ -115,7 +114,7 @@ def generate_images(
         number: of the set of images, if one evaluation has several.
         cache: keeps the images; None generates them anew.
     """
-    stream = [seed, GENERATION_STREAM, number] if number else [seed, GENERATION_STREAM]
+    stream = [seed, EvaluationStream.GENERATION, *([number] if number else [])]
     seeds = np.random.default_rng(stream).integers(0, 2**63 - 1, len(labels))
 
     def generate() -> dict[str, np.ndarray]:

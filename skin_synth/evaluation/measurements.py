@@ -37,13 +37,12 @@ from skin_synth.evaluation.statistics.intervals import share_interval
 from skin_synth.evaluation.statistics.significance import one_of_each, rank_sum
 from skin_synth.evaluation.verdict.verdict import level
 from skin_synth.provenance import content_hash
+from skin_synth.random_streams import EvaluationStream
 
 LEFT_OUT_LIMIT = 500
 """Training images of a class whose distances without their group are measured, at most."""
 TURNED_LIMIT = 128
 """Images of a class whose features under all eight symmetries are measured, at most."""
-LEFT_OUT, TURNED, VARIETY, DIFFERENCE, PROFILES = range(10, 15)
-"""What random numbers are for: keeps the streams of one seed apart."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -108,15 +107,16 @@ class Examination:
 
     def tests(self) -> dict[str, Any]:
         """Variety by two kinds of features, difference and texture, whole and per class."""
+        run = self._whole_and_classes
         return {
-            "variety": self._whole_and_classes(self._variety, VARIETY),
-            "profiles": self._whole_and_classes(self._variety_of_profiles, PROFILES),
-            "difference": self._whole_and_classes(self._difference, DIFFERENCE),
+            "variety": run(self._variety, EvaluationStream.VARIETY),
+            "profiles": run(self._variety_of_profiles, EvaluationStream.PROFILES),
+            "difference": run(self._difference, EvaluationStream.DIFFERENCE),
             "texture": self._texture(),
         }
 
     def _whole_and_classes(
-        self, test: Callable[[int | None, np.random.Generator], Any], stream: int
+        self, test: Callable[[int | None, np.random.Generator], Any], stream: EvaluationStream
     ) -> dict[str, Any]:
         def run(label: int | None) -> Any:
             number = 0 if label is None else label + 1
@@ -323,7 +323,7 @@ class Examination:
             found = copies.of_two_groups(search, len(images), train.groups)
             return copies.Measured.of(found, train.groups, labels)
 
-        rng = np.random.default_rng([self.seed, TURNED])
+        rng = np.random.default_rng([self.seed, EvaluationStream.TURNED])
         fake = copies.some_of_each(self.sets.requested_labels, TURNED_LIMIT, rng)
         alone = self.sets.independent
         real = alone[copies.some_of_each(test.labels[alone], TURNED_LIMIT, rng)]
@@ -352,7 +352,8 @@ class Examination:
         One of each lesion at most.
         """
         train, held_out = self.sets.train, self.sets.test.labels[self.sets.independent]
-        alone, rng = one_of_each(train.groups), np.random.default_rng([self.seed, LEFT_OUT])
+        alone = one_of_each(train.groups)
+        rng = np.random.default_rng([self.seed, EvaluationStream.LEFT_OUT])
         chosen = alone[copies.some_of_each(train.labels[alone], most, rng)]
         if len(held_out) < copies.FEW_HELD_OUT:
             return chosen

@@ -8,7 +8,7 @@ import tensorflow as tf
 from skin_synth import random_streams as streams
 from skin_synth.data.pipeline import batches, load_split
 from skin_synth.models.gan import ConditionalGAN
-from skin_synth.random_streams import Stream
+from skin_synth.random_streams import ClassifierStream, EvaluationStream, Stream
 
 
 def words(seed, step, stream):
@@ -36,7 +36,7 @@ def test_data_and_networks_of_a_step_take_a_stream_of_their_own(
         taken.append(stream)
         return streams.key(seed, step, stream)
 
-    for module in ("data", "gan"):
+    for module in ("data.pipeline", "models.gan"):
         monkeypatch.setattr(f"skin_synth.{module}.key", watched)
     split = load_split(phantom_data, "train")
     batch = next(iter(batches(split, batch_size=8, seed=1, exponent=0.5)))
@@ -56,3 +56,10 @@ def test_a_latent_does_not_tell_the_class_of_its_batch(phantom_data, tiny_preset
     for stream in (Stream.DISCRIMINATOR_LATENT, Stream.GENERATOR_LATENT):
         correlation = np.corrcoef(same_words.ravel(), gan._latents(ids, stream).numpy().ravel())
         assert abs(correlation[0, 1]) < 0.3
+
+
+def test_the_numbers_of_streams_never_change():
+    """Else the same seed would give other images and other figures than before."""
+    assert [*Stream] == [*range(7)]
+    assert [*ClassifierStream] == [*range(5)]
+    assert [*EvaluationStream] == [0, 1, *range(10, 15), *range(20, 23), 0x7574696C, 0x76696577]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.metrics.appearance import MEASURES
 from skin_synth.evaluation.report import charts
 from skin_synth.evaluation.report.formatting import figure, percent, probability, thousandth
+from skin_synth.evaluation.report.page import image_uri, render_page
 from skin_synth.evaluation.report.plots import TITLES
-from skin_synth.image_grid import image_grid, png_bytes
+from skin_synth.image_grid import image_grid
 
 SCHEMA_VERSION = 6
 JSON, HTML = "report.json", "report.html"
@@ -117,14 +116,7 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
         pictures: what is shown.
     """
     names = pictures.real.class_names
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("skin_synth.evaluation.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters = {
         "figure": figure,
         "signed": "{:+.3f}".format,
         "thousandth": thousandth,
@@ -132,7 +124,9 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
         "probability": probability,
         "count": "{:,}".format,
     }
-    return environment.get_template(HTML).render(
+    return render_page(
+        HTML,
+        filters=filters,
         **{"utility": None, **results},
         measures=TITLES,
         columns=COLUMNS,
@@ -275,5 +269,4 @@ def _strip(images: np.ndarray) -> dict[str, Any] | None:
     if not len(images):
         return None
     wide = np.concatenate(list(images), axis=1)
-    encoded = base64.b64encode(png_bytes(wide)).decode("ascii")
-    return {"source": f"data:image/png;base64,{encoded}", "count": len(images)}
+    return {"source": image_uri(wide), "count": len(images)}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools.atomic import new_file
+from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError
 
 WHOLE = ""
@@ -73,11 +74,9 @@ class Curve:
 
     def save(self, path: Path) -> None:
         """Writes the table anew, complete or not at all; numbers keep all their digits."""
-        with new_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for point in self.points:
-                writer.writerow(getattr(point, name) for name in COLUMNS.values())
+        rows = ([getattr(point, name) for name in COLUMNS.values()] for point in self.points)
+        with new_file(path) as temporary:
+            temporary.write_bytes(csv_bytes(COLUMNS, rows))
 
     @classmethod
     def load(cls, path: Path) -> Curve:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from skin_synth.data.pipeline import load_split
-from skin_synth.evaluation.report.reader_study import gather_items, write_reader_study
+from skin_synth.evaluation.report.reader_study import choose_items, write_reader_study
 from tests.origins import make_origin
 from tfrecords_tools.errors import InputError
 
@@ -32,7 +32,7 @@ def test_real_and_synthetic_images_of_each_class(study, large_phantom_data):
     test = load_split(large_phantom_data, "test")
     assert [item.number for item in items] == list(range(1, len(items) + 1))
     for name in test.class_names:
-        origins = [item.origin for item in items if item.label == name]
+        origins = [item.origin for item in items if item.class_name == name]
         assert origins.count("real") == origins.count("synthetic") == 4
     real = [item for item in items if item.origin == "real"]
     groups = [test.groups[test.image_ids.index(item.source)] for item in real]
@@ -46,9 +46,9 @@ def test_the_order_is_shuffled_and_follows_the_seed(study, make_run, large_phant
     test = load_split(large_phantom_data, "test")
     origins = [item.origin for item in items]
     assert origins[:4] != ["real"] * 4 or origins[8:12] != ["real"] * 4
-    again = gather_items(make_run(), test, per_class=4, seed=5)
+    again = choose_items(make_run(), test, per_class=4, seed=5)
     assert [item.source for item in again] == [item.source for item in items]
-    other = gather_items(make_run(), test, per_class=4, seed=6)
+    other = choose_items(make_run(), test, per_class=4, seed=6)
     assert [item.origin for item in other] != origins
 
 
@@ -94,9 +94,10 @@ def test_a_class_with_few_real_images_has_as_few_synthetic_ones(make_run, large_
         image_ids=tuple(test.image_ids[row] for row in few),
         groups=tuple(test.groups[row] for row in few),
     )
-    items = gather_items(make_run(), small, per_class=3, seed=0)
-    of_class = {name: [item for item in items if item.label == name] for name in test.class_names}
-    first, second, *others = of_class.values()
+    items = choose_items(make_run(), small, per_class=3, seed=0)
+    first, second, *others = (
+        [item for item in items if item.class_name == name] for name in test.class_names
+    )
     assert sorted(item.origin for item in first) == ["real", "synthetic"]
     assert second == []
     assert all(len(each) == 6 for each in others)
