@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.killing import process
 from tfrecords_tools import atomic
 from tfrecords_tools.atomic import check_apart, new_directory, new_file
 from tfrecords_tools.errors import InputError
@@ -195,10 +193,9 @@ def test_a_link_to_a_directory_stays_a_link(tmp_path):
 
 def killed(code: str) -> None:
     """Runs code that prints a line and then sleeps, and kills it amid that."""
-    script = f"import time\nfrom pathlib import Path\nfrom tfrecords_tools import atomic\n{code}"
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"ready\n"
-        process.send_signal(signal.SIGKILL)
+    start = "import time\nfrom pathlib import Path\nfrom tfrecords_tools import atomic\n"
+    with process(start + code):
+        pass
 
 
 def test_debris_of_a_killed_process_goes_with_the_next_call(tmp_path):
@@ -259,9 +256,8 @@ def test_kill_after_the_renames_leaves_the_new_one(tmp_path):
 
 
 def test_what_belongs_to_others_stays(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    try:
-        (tmp_path / f".tmp-{process.pid}.new.out").mkdir()
+    with process("print('ready', flush=True); input()") as other:
+        (tmp_path / f".tmp-{other.pid}.new.out").mkdir()
         (tmp_path / f".tmp-{2**22 + 1}.new.other").mkdir()
         (tmp_path / ".tmp-1.new.out").mkdir()  # init runs always
         (tmp_path / ".tmp-x.new.out").mkdir()
@@ -269,8 +265,6 @@ def test_what_belongs_to_others_stays(tmp_path):
         with new_directory(tmp_path / "out"):
             pass
         assert names(tmp_path) == sorted([*before, "out"])
-    finally:
-        process.communicate(b"\n")
 
 
 @pytest.fixture
@@ -283,12 +277,8 @@ def stranger(tmp_path):
         "    (temporary / 'half').write_text('half')\n"
         "    print('ready', flush=True); input()\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout.readline() == b"ready\n"
-        yield process
-        process.kill()
+    with process(script) as started:
+        yield started
 
 
 def test_a_live_process_of_another_container_keeps_its_work(stranger, tmp_path):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
+from tests.killing import process
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked, locked_directory
 
@@ -26,24 +24,15 @@ import sys, time
 from pathlib import Path
 from tfrecords_tools.locks import locked, locked_directory
 with locked(Path(sys.argv[1]), "it"), locked_directory(Path(sys.argv[1]).parent):
-    print("held", flush=True)
+    print("ready", flush=True)
     time.sleep(600)
 """
 
 
-@contextlib.contextmanager
-def holding(file, before=""):
-    command = [sys.executable, "-c", before + HOLD, str(file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"held\n"
-        yield process
-        process.kill()
-
-
 @pytest.fixture
 def holder(tmp_path):
-    with holding(tmp_path / "lock") as process:
-        yield process
+    with process(HOLD, tmp_path / "lock") as started:
+        yield started
 
 
 def without_flock(monkeypatch, number):
@@ -124,14 +113,12 @@ def test_without_flock_a_file_of_its_holder_locks(number, tmp_path, monkeypatch,
 
 def test_without_flock_a_killed_process_of_this_machine_locks_nothing(tmp_path, monkeypatch):
     without_flock(monkeypatch, errno.ENOLCK)
-    with holding(tmp_path / "lock", NO_FLOCK) as process:
-        with (
-            pytest.raises(InputError, match=rf"in use by process {process.pid}\b"),
-            locked(tmp_path / "lock", "it"),
-        ):
-            pass
-        process.kill()
-        process.wait()
+    with (
+        process(NO_FLOCK + HOLD, tmp_path / "lock") as holder,
+        pytest.raises(InputError, match=rf"in use by process {holder.pid}\b"),
+        locked(tmp_path / "lock", "it"),
+    ):
+        pass
     with locked(tmp_path / "lock", "it"):
         pass
 

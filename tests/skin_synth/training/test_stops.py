@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -16,80 +12,33 @@ import pytest
 from skin_synth.training.runs import RunDirectory, load_run
 from skin_synth.training.trainer import train
 from tests.conftest import TINY
+from tests.killing import PATIENCE, Driver
 from tests.skin_synth.training.test_trainer import assert_same_state
 from tfrecords_tools.errors import InputError
 
-KILLS = int(os.environ.get("SKIN_SYNTH_KILLS", "4"))
-"""20 and more by the environment, for they take their time."""
 IMAGES = 400
 PRESET = TINY | {"name": "stops-32", "checkpoint_images": 100, "validation_images": 0}
-PATIENCE = 300
-DRIVER = """
-import dataclasses, os, sys
+WORK = """
+import dataclasses, sys
 import tensorflow, tensorflow_datasets
-from skin_synth import cli, training
+from skin_synth import cli
 from skin_synth.presets import PRESETS, get_preset
+from skin_synth.training import trainer
 
 preset = dataclasses.replace(get_preset("derm-32"), **eval(sys.argv[1]))
 PRESETS[preset.name] = preset
-training.EPOCH_IMAGES = 100
-print("ready")
-for line in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        os._exit(cli.main_with(line.split()))
-    print("child", child)
-    print("exit", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+trainer.EPOCH_IMAGES = 100
+
+def work(words):
+    return cli.main_with(["train", *words])
 """
-"""Imports once. The children run the first operations, so that no thread is lost by the fork."""
-
-
-class Driver:
-    """Starts training in children, and ends them."""
-
-    def __init__(self, errors):
-        self.errors = errors
-        with errors.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-u", "-c", DRIVER, repr(PRESET)],
-                env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=file,
-                bufsize=0,
-                start_new_session=True,
-            )
-        self.until("ready")
-
-    def until(self, word):
-        """The next line that holds the word, its last word alone."""
-        while True:
-            assert select.select([self.process.stdout], [], [], PATIENCE)[0], "training hangs"
-            line = self.process.stdout.readline().decode().strip()
-            assert line or self.process.poll() is None, self.errors.read_text()
-            if word in line.split():
-                return line.split()[-1]
-            if line.startswith("exit"):
-                raise AssertionError(f"ended before {word!r}: {self.errors.read_text()}")
-
-    def start(self, words):
-        """Number of a child, once it trains."""
-        self.process.stdin.write(f"train {words}\n".encode())
-        return int(self.until("child"))
-
-    def exit_code(self):
-        return int(self.until("exit"))
-
-    def over(self):
-        return bool(select.select([self.process.stdout], [], [], 0)[0])
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    started = Driver(tmp_path_factory.mktemp("driver") / "stderr")
-    yield started
-    os.killpg(started.process.pid, signal.SIGKILL)  # a child of a failed test among them
-    started.process.communicate()
+    errors = tmp_path_factory.mktemp("driver") / "stderr"
+    with Driver(WORK, repr(PRESET), errors=errors) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +60,7 @@ def wait_for_checkpoint(driver, run, count=1):
     """Until a checkpoint is being written."""
     folder, deadline = run / "checkpoints", time.monotonic() + PATIENCE
     seen: set[str] = set()
-    while time.monotonic() < deadline and not driver.over():
+    while time.monotonic() < deadline and not driver.has_line():
         if folder.is_dir():
             seen |= {path.name for path in folder.iterdir() if path.name.startswith(".tmp-")}
         if len(seen) >= count:
@@ -119,14 +68,15 @@ def wait_for_checkpoint(driver, run, count=1):
         time.sleep(0.0005)
 
 
+@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_a_run_ends_with_the_same_weights(
-    driver, words, undisturbed, tmp_path
+    kills, driver, words, undisturbed, tmp_path
 ):
     whole, seconds = undisturbed
     run = tmp_path / "run"
     random = np.random.default_rng(0)
     killed, number = 0, 0
-    while killed < KILLS:
+    while killed < kills:
         if RunDirectory(run).exists() and load_images(run) >= IMAGES:
             assert_same_state(load_run(run), whole)
             run = tmp_path / f"run-{number}"
@@ -138,9 +88,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_weights(
             time.sleep(random.uniform(0, 0.02))
         else:
             time.sleep(random.uniform(0, seconds))
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        code = driver.exit_code()
+        code = driver.kill(child)
         assert code in (0, -signal.SIGKILL), driver.errors.read_text()
         killed += code != 0
     driver.start(f"{words} {run}")
@@ -187,6 +135,5 @@ def test_while_one_process_trains_another_may_read_and_not_train(
         train(phantom_data, run, images=IMAGES)
     images = load_run(run).generate([0], [1])
     assert images.shape == (1, 32, 32, 3)
-    os.kill(child, signal.SIGKILL)
-    assert driver.exit_code() == -signal.SIGKILL
+    assert driver.kill(child) == -signal.SIGKILL
     train(phantom_data, run, images=8)
