@@ -132,18 +132,16 @@ def _generate_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _generate(options: argparse.Namespace) -> None:
-    from skin_synth.synthesis import generate_images
+    from skin_synth.synthesis import GenerationOptions, generate_images
 
-    generate_images(
-        chosen_source(options),
+    which = GenerationOptions(
         label=options.label,
         count=options.count,
         seed=options.seed,
-        out=options.out,
         truncation=options.truncation,
-        data=options.data,
-        overwrite=options.overwrite,
     )
+    source = chosen_source(options)
+    generate_images(source, options.out, which, data=options.data, overwrite=options.overwrite)
     print(f"{options.out}: {options.count:,} images of {options.label}, provenance in manifest.csv")
 
 
@@ -188,21 +186,19 @@ def _balance_flags(parser: argparse.ArgumentParser) -> None:
 
 def _balance(options: argparse.Namespace) -> None:
     from skin_synth.evaluation.features.extractors import mobilenet
-    from skin_synth.synthesis import balance
+    from skin_synth.synthesis import BalanceOptions, balance
     from skin_synth.synthesis.report import read_warnings
 
-    balance(
-        chosen_source(options),
-        options.data,
-        options.out,
+    balance_options = BalanceOptions(
         target=options.target,
         ratio=options.ratio,
         filters=options.filters,
         seed=options.seed,
         image_folder=options.image_folder,
         audit_features=mobilenet(options.weights) if options.weights else None,
-        overwrite=options.overwrite,
     )
+    source = chosen_source(options)
+    balance(source, options.data, options.out, balance_options, overwrite=options.overwrite)
     for warning in read_warnings(options.out):
         print(f"note: {warning}")
     print(f"{options.out}: balanced data set; look with: tfrecords-tools inspect {options.out}")

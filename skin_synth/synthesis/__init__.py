@@ -1,7 +1,14 @@
-"""New images: of one class into a folder, or to balance a data set; and the proof of both."""
+"""New images: of one class in a folder, or to balance a data set; and the check of both."""
 
 from skin_synth.synthesis.balancing import balance
 from skin_synth.synthesis.generation import generate_images
+from skin_synth.synthesis.options import BalanceOptions, GenerationOptions
 from skin_synth.synthesis.verification import verify_manifest
 
-__all__ = ["balance", "generate_images", "verify_manifest"]
+__all__ = [
+    "BalanceOptions",
+    "GenerationOptions",
+    "balance",
+    "generate_images",
+    "verify_manifest",
+]

@@ -1,4 +1,4 @@
-"""Draws candidates class by class until enough of them are fit, and remembers each of them."""
+"""Generates candidates of each class until enough pass the filter, and keeps them on the disk."""
 
 from __future__ import annotations
 
@@ -23,63 +23,58 @@ from skin_synth.synthesis.filters import (
     EXACT_COPY,
     KEPT,
     NEAR_DUPLICATE,
-    Gauge,
+    CandidateFilter,
     Scores,
     distinct,
 )
+from skin_synth.synthesis.generation import SyntheticImage, with_provenance
+from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.locks import locked
 
-CHUNK = 128
-"""Candidates drawn and judged at a time, at the most."""
-FEWEST = 16
-"""And at least; between them, twice as many as are missing."""
-PATIENCE = 10
-"""Draws for each image kept, at the most ..."""
-SEEDS_OF_A_CLASS = 1_000_000
-"""From the first seed of a class to that of the next: one seed gives pictures of one layout in all
-classes, which would stand side by side in the data set as if each had been found several times."""
-KEY = "key.json"
-"""What the work in a work directory is for."""
-START = 256
-"""... and so many more: a class is given up after `START` + `PATIENCE` times those kept."""
+CHUNK_SIZE = 128
+"""Largest number of candidates that are generated and tested together."""
+SMALLEST_CHUNK = 16
+"""Smallest number; between the two it is twice the number of missing images."""
+FREE_DRAWS = 256
+DRAWS_PER_KEPT_IMAGE = 10
+"""A class is given up after `FREE_DRAWS` + `DRAWS_PER_KEPT_IMAGE` x kept images draws."""
+SEEDS_PER_CLASS = 1_000_000
+"""Distance from the first seed of a class to that of the next. One seed gives images of one layout
+in all classes: with shared seeds the data set would seem to hold each layout several times."""
+KEY_FILE = "key.json"
+"""Says what the work in a work directory is for."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Chunk:
-    """Some candidates of one class, in the order of their seeds.
+class Chunk(Scores):
+    """Candidates of one class, in the order of their seeds, with their scores.
+
+    Without a filter, `assigned` is -1, and `probability` and `realism` are NaN.
 
     Attributes:
         seeds: int64[n].
-        outcome: n times `KEPT` or why it was dropped.
-        nearest: int64[n], index of the nearest training image.
-        distance: float32[n], of it, in grey levels.
-        probability: float32[n], of the class asked for; NaN where no classifier was asked.
-        realism: float64[n]; NaN where it was not measured.
-        images: uint8[kept, side, side, 3], those kept.
+        outcome: for each candidate `KEPT` or why it was dropped.
+        images: uint8[kept, side, side, 3], the kept ones.
     """
 
     seeds: np.ndarray
     outcome: tuple[str, ...]
-    nearest: np.ndarray
-    distance: np.ndarray
-    probability: np.ndarray
-    realism: np.ndarray
     images: np.ndarray
 
     @property
     def kept(self) -> np.ndarray:
-        """Rows of those kept: int64[kept]."""
+        """Rows of the kept candidates: int64[kept]."""
         return np.flatnonzero([outcome == KEPT for outcome in self.outcome])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Drawing:
+class Candidates:
     """All candidates of one class.
 
     Attributes:
         label: of the class.
-        wanted: images asked for.
+        wanted: requested number of images.
         chunks: the candidates.
     """
 
@@ -89,33 +84,38 @@ class Drawing:
 
     @property
     def outcomes(self) -> Counter[str]:
-        """How many candidates came to which end."""
+        """Number of candidates by outcome."""
         return Counter(outcome for chunk in self.chunks for outcome in chunk.outcome)
 
     @property
     def kept(self) -> int:
-        """Images that were found fit."""
+        """Number of kept candidates."""
         return self.outcomes[KEPT]
 
     @property
+    def short(self) -> int:
+        """Number of missing images."""
+        return self.wanted - self.kept
+
+    @property
     def images(self) -> np.ndarray:
-        """Those kept: uint8[kept, side, side, 3]."""
+        """The kept candidates: uint8[kept, side, side, 3]."""
         return np.concatenate([chunk.images for chunk in self.chunks])
 
 
 class WorkDirectory:
-    """Where a balance keeps what it has done, so that one that was stopped goes on.
+    """Where a balance keeps its work, so that a stopped one goes on from there.
 
-    A hidden sibling of the data set to be; the same key finds it again, another one clears it.
+    It is a hidden sibling of the data set. The same key finds its work, another one removes it.
 
     Attributes:
         path: the directory.
-        key_sha256: of the key that it was opened with, 64 hexadecimal digits; each chunk has it.
+        key_sha256: of the key that it was opened with, 64 hexadecimal digits; each chunk holds it.
     """
 
     def __init__(self, out: str | os.PathLike[str]) -> None:
-        target = Path(out).resolve()
-        self.path = target.with_name(f".balance-{target.name}")
+        self._target = Path(out).resolve()
+        self.path = self._target.with_name(f".balance-{self._target.name}")
         self.key_sha256 = ""
 
     @contextlib.contextmanager
@@ -126,16 +126,16 @@ class WorkDirectory:
             InputError: another process works on it.
         """
         lock = self.path.with_name(f"{self.path.name}.lock")
-        what = str(self.path.with_name(self.path.name.removeprefix(".balance-")))
-        with locked(lock, what, work="balances it", flag="--out"):
+        with locked(lock, str(self._target), work="balances it", flag="--out"):
             try:
                 yield
             finally:
+                self._remove_if_empty()
                 lock.unlink(missing_ok=True)
 
-    def open(self, key: Mapping[str, Any]) -> None:
-        """Keeps what was done for the same work, and drops what was done for another."""
-        file = self.path / KEY
+    def open(self, key: Mapping[str, object]) -> None:
+        """Keeps earlier work with the same key, and removes other work."""
+        file = self.path / KEY_FILE
         text = json.dumps(key, indent=2, sort_keys=True)
         self.key_sha256 = hashlib.sha256(text.encode()).hexdigest()
         if not file.is_file() or file.read_text("utf-8") != text:
@@ -144,108 +144,109 @@ class WorkDirectory:
                 temporary.write_text(text, "utf-8")
 
     def remove(self) -> None:
-        """Clears it away."""
+        """Removes all work."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def remove_if_empty(self) -> None:
-        """Clears it away where nothing was done yet that another start could use."""
-        if self.path.is_dir() and {path.name for path in self.path.iterdir()} <= {KEY}:
-            self.remove()
+    def filter_file(self) -> Path:
+        """Returns the file of the candidate filter."""
+        return self.path / "filter.npz"
 
-    def gauge(self) -> Path:
-        """File of the gauge."""
-        return self.path / "gauge.npz"
-
-    def chunk(self, label: int, number: int) -> Path:
-        """File of a chunk of candidates."""
+    def chunk_file(self, label: int, number: int) -> Path:
+        """Returns the file of a chunk of candidates."""
         return self.path / f"candidates-{label:04d}-{number:06d}.npz"
 
+    def _remove_if_empty(self) -> None:
+        if self.path.is_dir() and {path.name for path in self.path.iterdir()} <= {KEY_FILE}:
+            self.remove()
 
-class Drawer:
-    """Draws and judges candidates; remembers them in a work directory."""
+
+class CandidateGenerator:
+    """Generates and tests candidates, and keeps them in a work directory."""
 
     def __init__(
         self,
-        source: ImageGenerator,
+        generator: ImageGenerator,
         training: LabelledImages,
-        gauge: Gauge | None,
+        candidate_filter: CandidateFilter | None,
         work: WorkDirectory,
-        *,
-        seed: int,
-        truncation: float,
+        options: BalanceOptions,
     ) -> None:
-        """Remembers the training images.
+        """Prepares the search for copies.
 
         Args:
-            source: what paints.
+            generator: a trained run or a pretrained generator.
             training: the images that it was trained on.
-            gauge: judges the candidates; None drops exact copies only.
+            candidate_filter: tests the candidates; None drops exact copies only.
             work: where chunks are kept.
-            seed: the first of the first class; see `SEEDS_OF_A_CLASS`.
-            truncation: factor of the latents.
+            options: their seed is the first one of the first class; see `SEEDS_PER_CLASS`.
         """
-        self.source = source
+        self.generator = generator
         self.training = training
-        self.gauge = gauge
+        self.candidate_filter = candidate_filter
         self.work = work
-        self.seed = seed
-        self.truncation = truncation
+        self.options = options
         self._gallery = Gallery(training.images)
         self._known = {pixels_sha256(image) for image in training.images}
 
-    def draw(self, label: int, wanted: int) -> Drawing:
-        """Draws candidates of a class until enough are kept or too many were in vain."""
+    def generate(self, label: int, wanted: int) -> Candidates:
+        """Generates candidates of a class until enough are kept, or too many were dropped."""
         chunks: list[Chunk] = []
         kept = np.empty((0, *self.training.images.shape[1:]), np.uint8)
-        first, drawn = self.seed + label * SEEDS_OF_A_CLASS, 0
-        while len(kept) < wanted and drawn < START + PATIENCE * len(kept):
+        first, drawn = self.options.seed + label * SEEDS_PER_CLASS, 0
+        while len(kept) < wanted and drawn < FREE_DRAWS + DRAWS_PER_KEPT_IMAGE * len(kept):
             chunk = self._chunk(label, len(chunks), first + drawn, wanted, kept)
             self._known.update(pixels_sha256(image) for image in chunk.images)
             chunks.append(chunk)
             drawn += len(chunk.seeds)
             kept = np.concatenate([kept, chunk.images])
-        return Drawing(label, wanted, tuple(chunks))
+        return Candidates(label, wanted, tuple(chunks))
+
+    def images(self, candidates: Candidates) -> Iterator[SyntheticImage]:
+        """Yields the kept candidates with their provenance."""
+        for chunk in candidates.chunks:
+            for row, pixels in zip(chunk.kept, chunk.images, strict=True):
+                yield with_provenance(
+                    pixels,
+                    self.generator,
+                    label=self.training.class_names[candidates.label],
+                    seed=int(chunk.seeds[row]),
+                    truncation=self.options.truncation,
+                    nearest_image_id=self.training.image_ids[chunk.nearest[row]],
+                    nearest_distance=float(chunk.distance[row]),
+                )
 
     def _chunk(self, label: int, number: int, first: int, wanted: int, kept: np.ndarray) -> Chunk:
-        """A chunk from the work directory, or a new one."""
-        path = self.work.chunk(label, number)
+        """Reads a chunk from the work directory, or makes a new one."""
+        path = self.work.chunk_file(label, number)
         if path.is_file() and (done := _load(path, self.work.key_sha256)) is not None:
             return done
-        count = min(CHUNK, max(FEWEST, 2 * (wanted - len(kept))))
-        chunk = self._judged(label, np.arange(first, first + count, dtype=np.int64), kept)
-        chunk = _first(chunk, wanted - len(kept))
+        count = min(CHUNK_SIZE, max(SMALLEST_CHUNK, 2 * (wanted - len(kept))))
+        chunk = self._tested(label, np.arange(first, first + count, dtype=np.int64), kept)
+        chunk = _shortened(chunk, wanted - len(kept))
         _save(chunk, path, self.work.key_sha256)
         return chunk
 
-    def _judged(self, label: int, seeds: np.ndarray, kept: np.ndarray) -> Chunk:
+    def _tested(self, label: int, seeds: np.ndarray, kept: np.ndarray) -> Chunk:
         labels = np.full(len(seeds), label)
-        images = self.source.generate(labels, seeds, truncation=self.truncation)
+        images = self.generator.generate(labels, seeds, truncation=self.options.truncation)
         scores = self._scores(images, labels)
         outcome = [KEPT] * len(seeds)
-        if self.gauge is not None:
-            outcome = self.gauge.reasons(scores, labels)
-        self._tell_copies(images, outcome)
-        if self.gauge is not None:
-            _tell_duplicates(images, outcome, kept, self.gauge.distance)
-        rows = [row for row, end in enumerate(outcome) if end == KEPT]
-        return Chunk(
-            seeds,
-            tuple(outcome),
-            scores.nearest,
-            scores.distance,
-            scores.probability,
-            scores.realism,
-            images[rows],
-        )
+        if self.candidate_filter is not None:
+            outcome = self.candidate_filter.reasons(scores, labels)
+        self._mark_copies(images, outcome)
+        if self.candidate_filter is not None:
+            _mark_duplicates(images, outcome, kept, self.candidate_filter.distance)
+        kept_images = images[[end == KEPT for end in outcome]]
+        return Chunk(**vars(scores), seeds=seeds, outcome=tuple(outcome), images=kept_images)
 
     def _scores(self, images: np.ndarray, labels: np.ndarray) -> Scores:
-        if self.gauge is not None:
-            return self.gauge.scores(images, labels, self._gallery)
+        if self.candidate_filter is not None:
+            return self.candidate_filter.scores(images, labels, self._gallery)
         index, distance = nearest(images, self._gallery)
         unknown = np.full(len(images), np.nan)
         return Scores(np.full(len(images), -1), unknown, index, distance, unknown)
 
-    def _tell_copies(self, images: np.ndarray, outcome: list[str]) -> None:
+    def _mark_copies(self, images: np.ndarray, outcome: list[str]) -> None:
         """Marks images that equal a training image or an earlier one, pixel for pixel."""
         here: set[str] = set()
         for row, image in enumerate(images):
@@ -255,10 +256,10 @@ class Drawer:
             here.add(pixels)
 
 
-def _tell_duplicates(
+def _mark_duplicates(
     images: np.ndarray, outcome: list[str], kept: np.ndarray, limit: float
 ) -> None:
-    """Marks images that are too near to one that is kept already, of earlier chunks or of this."""
+    """Marks images that are too near to a kept one, of earlier chunks or of this one."""
     rows = np.flatnonzero([end == KEPT for end in outcome])
     free = np.ones(len(rows), bool)
     if len(kept) and len(rows):
@@ -268,33 +269,24 @@ def _tell_duplicates(
         outcome[row] = NEAR_DUPLICATE
 
 
-def _first(chunk: Chunk, wanted: int) -> Chunk:
-    """The chunk up to the last image that is wanted; what comes after it was never asked for."""
+def _shortened(chunk: Chunk, wanted: int) -> Chunk:
+    """Ends the chunk with its last wanted image; later candidates do not count."""
     kept = chunk.kept
     if len(kept) <= wanted:
         return chunk
     end = int(kept[wanted - 1]) + 1
-    return Chunk(
-        chunk.seeds[:end],
-        chunk.outcome[:end],
-        chunk.nearest[:end],
-        chunk.distance[:end],
-        chunk.probability[:end],
-        chunk.realism[:end],
-        chunk.images[:wanted],
-    )
+    fields = {name: values[:end] for name, values in vars(chunk).items()}
+    return Chunk(**fields | {"images": chunk.images[:wanted]})
 
 
 def _save(chunk: Chunk, path: Path, key_sha256: str) -> None:
-    arrays: dict[str, Any] = {
-        field.name: np.asarray(getattr(chunk, field.name)) for field in dataclasses.fields(chunk)
-    }
+    arrays: dict[str, Any] = {name: np.asarray(values) for name, values in vars(chunk).items()}
     with new_file(path) as file, file.open("wb") as stream:
         np.savez(stream, key=np.array(key_sha256), **arrays)
 
 
 def _load(path: Path, key_sha256: str) -> Chunk | None:
-    """A chunk that was kept; None where it is of other work."""
+    """Reads a chunk; None if it belongs to other work."""
     with np.load(path) as arrays:
         if "key" not in arrays or str(arrays["key"]) != key_sha256:
             return None

@@ -1,4 +1,4 @@
-"""Which candidates may join a data set: limits taken from held-out real images."""
+"""Which candidates may join a data set: the limits come from held-out real images."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.features.classifier import Classifier, train_classifier
+from skin_synth.evaluation.features.classifier import (
+    Classifier,
+    load_classifier,
+    save_classifier,
+    train_classifier,
+)
 from skin_synth.evaluation.metrics.copies import PERCENTILE
 from skin_synth.evaluation.metrics.manifold import realism
 from skin_synth.evaluation.metrics.nearest import Gallery, nearest
@@ -21,25 +25,25 @@ KEPT = "kept"
 EXACT_COPY, NEAR_TRAINING = "exact_copy", "near_training_image"
 OTHER_CLASS, UNREALISTIC, NEAR_DUPLICATE = "other_class", "unrealistic", "near_duplicate"
 REASONS = (EXACT_COPY, NEAR_TRAINING, OTHER_CLASS, UNREALISTIC, NEAR_DUPLICATE)
-"""Why a candidate is dropped, in the order in which it is asked."""
+"""Why a candidate is dropped, in the order of the tests."""
 REALISM_PERCENTILE = 5.0
-"""So many of a hundred held-out real images score lower than the limit."""
-ALL_PAIRS = 128
-"""Images that are compared all with all at once, at the most."""
-LARGEST_CLASS = 400
-"""Training images of a class that span its part of the manifold, at the most."""
+"""Percentage of held-out real images that score below the limit."""
+PAIRWISE_IMAGES = 128
+"""At most so many images are compared all with all at once."""
+MANIFOLD_IMAGES_PER_CLASS = 400
+"""At most so many training images of a class span its part of the manifold."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scores:
-    """What is measured of some images.
+    """Measurements of n images.
 
     Attributes:
         assigned: int64[n], the classifier's first choice.
-        probability: float32[n], of the class asked for.
+        probability: float32[n], of the requested class.
         nearest: int64[n], index of the nearest training image.
-        distance: float32[n], of it, in grey levels.
-        realism: float64[n], see `evaluation.manifold.realism`.
+        distance: float32[n], to that image, in grey levels.
+        realism: float64[n], see `evaluation.metrics.manifold.realism`.
     """
 
     assigned: np.ndarray
@@ -50,16 +54,17 @@ class Scores:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Gauge:
-    """Measures candidates, and holds the limits that they must keep.
+class CandidateFilter:
+    """Measures candidates and compares them with its limits.
 
     Attributes:
         classifier: trained on the real training images.
         manifold: float32[n, d], features of real training images.
-        distance: to the nearest training image and between synthetic ones, at least; grey levels.
-        realism: at least.
-        real: share of held-out real images that would pass each test, and the classifier's share
-            of right answers for each class.
+        distance: smallest distance to the nearest training image and between synthetic images, in
+            grey levels.
+        realism: smallest realism.
+        real: how many held-out real images there are, their share that passes each test, and the
+            classifier's share of right answers for each class.
     """
 
     classifier: Classifier
@@ -75,13 +80,21 @@ class Gauge:
 
         Args:
             images: uint8[n, side, side, 3].
-            labels: int[n], the class asked for.
+            labels: int[n], the requested classes.
             training: uint8[m, side, side, 3], or a gallery of them.
         """
-        return _scores(self.classifier, self.manifold, images, labels, training)
+        probabilities = self.classifier.predict(images)
+        index, distance = nearest(images, training)
+        return Scores(
+            probabilities.argmax(axis=1),
+            probabilities[np.arange(len(labels)), labels],
+            index,
+            distance,
+            realism(self.manifold, self.classifier.features(images)),
+        )
 
     def reasons(self, scores: Scores, labels: np.ndarray) -> list[str]:
-        """For each image `KEPT`, or the first test that it fails; copies are told elsewhere."""
+        """Returns for each image `KEPT` or the first of three tests that it fails."""
         failed = {
             NEAR_TRAINING: scores.distance < self.distance,
             OTHER_CLASS: scores.assigned != labels,
@@ -93,10 +106,10 @@ class Gauge:
         ]
 
     def save(self, path: Path) -> None:
-        """Writes all of it into one file, which appears whole."""
-        weights = self.classifier.network.get_weights()
+        """Writes the weights of the classifier next to this file, then the file itself."""
+        save_classifier(self.classifier, _weights_file(path))
         state = {
-            "network": self.classifier.network.to_json(),
+            "side": self.classifier.network.input_shape[1],
             "class_names": self.classifier.class_names,
             "seed": self.classifier.seed,
             "steps": self.classifier.steps,
@@ -105,77 +118,70 @@ class Gauge:
             "real": self.real,
         }
         with new_file(path) as file, file.open("wb") as stream:
-            np.savez(
-                stream,
-                state=np.array(json.dumps(state)),
-                manifold=self.manifold,
-                **{f"weights_{number}": array for number, array in enumerate(weights)},
-            )
+            np.savez(stream, state=np.array(json.dumps(state)), manifold=self.manifold)
 
     @classmethod
-    def load(cls, path: Path) -> Gauge:
-        """What `save` wrote."""
+    def load(cls, path: Path) -> CandidateFilter:
+        """Reads what `save` wrote."""
         with np.load(path) as arrays:
-            state = json.loads(str(arrays["state"]))
-            network = keras.models.model_from_json(state["network"])
-            network.set_weights([arrays[f"weights_{n}"] for n in range(len(network.weights))])
-            manifold = arrays["manifold"]
-        classifier = Classifier(network, tuple(state["class_names"]), state["seed"], state["steps"])
+            state, manifold = json.loads(str(arrays["state"])), arrays["manifold"]
+        classifier = load_classifier(
+            _weights_file(path),
+            state["side"],
+            tuple(state["class_names"]),
+            seed=state["seed"],
+            steps=state["steps"],
+        )
         return cls(classifier, manifold, state["distance"], state["realism"], state["real"])
 
 
-def make_gauge(
+def make_filter(
     training: LabelledImages, held_out: LabelledImages, *, seed: int, steps: int | None = None
-) -> Gauge:
+) -> CandidateFilter:
     """Trains the classifier and takes the limits from held-out real images.
 
     Args:
-        training: real; the candidates must be no copies of these.
-        held_out: real, of other lesions.
-        seed: of the classifier and of the images that span the manifold.
+        training: real images, of which the candidates must be no copies.
+        held_out: real images of other lesions.
+        seed: of the classifier, and of the choice of images that span the manifold.
         steps: training steps of the classifier; None: as many as the training split needs.
     """
     classifier = train_classifier(training, seed=seed, steps=steps)
     rng = np.random.default_rng(seed)
     rows = [
-        rng.permutation(np.flatnonzero(training.labels == label))[:LARGEST_CLASS]
+        rng.permutation(np.flatnonzero(training.labels == label))[:MANIFOLD_IMAGES_PER_CLASS]
         for label in range(len(training.class_names))
     ]
     manifold = classifier.features(training.images[np.sort(np.concatenate(rows))])
-    found = _scores(classifier, manifold, held_out.images, held_out.labels, training.images)
+    unlimited = CandidateFilter(classifier, manifold, 0.0, 0.0, {})
+    found = unlimited.scores(held_out.images, held_out.labels, training.images)
     distance = float(np.quantile(found.distance, PERCENTILE))
     limit = float(np.percentile(found.realism, REALISM_PERCENTILE))
     right = found.assigned == held_out.labels
-    return Gauge(
-        classifier,
-        manifold,
-        distance,
-        limit,
-        {
-            "images": len(held_out),
-            "pass": {
-                NEAR_TRAINING: float(np.mean(found.distance >= distance)),
-                OTHER_CLASS: float(np.mean(right)),
-                UNREALISTIC: float(np.mean(found.realism >= limit)),
-            },
-            "right_by_class": {
-                name: float(np.mean(right[held_out.labels == label]))
-                if (held_out.labels == label).any()
-                else None
-                for label, name in enumerate(held_out.class_names)
-            },
+    by_class = [right[held_out.labels == label] for label in range(len(held_out.class_names))]
+    real = {
+        "images": len(held_out),
+        "pass": {
+            NEAR_TRAINING: float(np.mean(found.distance >= distance)),
+            OTHER_CLASS: float(np.mean(right)),
+            UNREALISTIC: float(np.mean(found.realism >= limit)),
         },
-    )
+        "right_by_class": {
+            name: float(np.mean(answers)) if len(answers) else None
+            for name, answers in zip(held_out.class_names, by_class, strict=True)
+        },
+    }
+    return CandidateFilter(classifier, manifold, distance, limit, real)
 
 
 def distinct(images: np.ndarray, limit: float) -> np.ndarray:
-    """Which images stay if each must be as far from all earlier ones that stay: bool[n].
+    """Chooses images that are far from all earlier chosen ones: bool[n].
 
     Args:
         images: uint8[n, side, side, 3].
         limit: smallest distance, in grey levels.
     """
-    if len(images) <= ALL_PAIRS:
+    if len(images) <= PAIRWISE_IMAGES:
         return _distinct(images, limit)
     half = len(images) // 2
     stays = np.zeros(len(images), bool)
@@ -186,7 +192,7 @@ def distinct(images: np.ndarray, limit: float) -> np.ndarray:
 
 
 def _distinct(images: np.ndarray, limit: float) -> np.ndarray:
-    """See `distinct`; by the distances of all pairs, as many small searches take far longer."""
+    """Does the work of `distinct` with all pairs at once: many small searches take longer."""
     stays = np.zeros(len(images), bool)
     if not len(images):
         return stays
@@ -196,19 +202,5 @@ def _distinct(images: np.ndarray, limit: float) -> np.ndarray:
     return stays
 
 
-def _scores(
-    classifier: Classifier,
-    manifold: np.ndarray,
-    images: np.ndarray,
-    labels: np.ndarray,
-    training: np.ndarray | Gallery,
-) -> Scores:
-    probabilities = classifier.predict(images)
-    index, distance = nearest(images, training)
-    return Scores(
-        probabilities.argmax(axis=1),
-        probabilities[np.arange(len(labels)), labels],
-        index,
-        distance,
-        realism(manifold, classifier.features(images)),
-    )
+def _weights_file(path: Path) -> Path:
+    return path.with_suffix(".weights.h5")

@@ -1,4 +1,4 @@
-"""What a balance tells of its candidates: report, list, contact sheets, and a second opinion."""
+"""The report of a balance: classes, limits, candidates, contact sheets, and an audit for copies."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from PIL import Image
 
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.features.classifier import train_classifier
-from skin_synth.evaluation.features.extractors import Extractor, of_classifier
+from skin_synth.evaluation.features.extractors import of_classifier
 from skin_synth.evaluation.metrics import copies
 from skin_synth.evaluation.metrics import nearest as memorization
 from skin_synth.evaluation.metrics.manifold import nearest_rows
-from skin_synth.provenance import Provenance
-from skin_synth.synthesis.candidates import PATIENCE, START, Drawing
-from skin_synth.synthesis.filters import REASONS, Gauge
+from skin_synth.synthesis.candidates import DRAWS_PER_KEPT_IMAGE, FREE_DRAWS, Candidates
+from skin_synth.synthesis.filters import REASONS, CandidateFilter
+from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.build_steps.contact_sheets import (
     SHEET_IMAGES,
     THUMBNAIL_SIDE,
@@ -31,192 +31,205 @@ from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.records.schema import CONTACT_SHEETS
 
 BALANCE_REPORT = "balance_report.json"
-CANDIDATES = "candidates.csv"
-SCHEMA_VERSION = 2
+CANDIDATES_FILE = "candidates.csv"
+CANDIDATE_COLUMNS = (
+    "label",
+    "seed",
+    "outcome",
+    "nearest_image_id",
+    "nearest_distance",
+    "class_probability",
+    "realism",
+)
+BALANCE_SCHEMA_VERSION = 2
 COPIED_SHARE = 0.05
-"""Share of images nearer than one in a hundred held-out ones from which the report warns."""
+"""The report warns of a larger share of images nearer than one in a hundred held-out ones."""
 
 
-@dataclasses.dataclass(eq=False)
-class Account:
-    """What a balance has done so far.
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """Distances to the nearest training image in features that no filter has used.
 
     Attributes:
-        settings: what it was asked, by what.
-        counts: real training images of each class.
-        wanted: synthetic images of each class that were asked for.
-        gauge: the tests of the candidates; None where exact copies alone are dropped.
-        drawings: of each class.
-        rows: of the manifest.
-        audit: the second opinion.
+        features: name of the features.
+        provenance: where they come from.
+        images: synthetic images.
+        held_out_images: held-out real images that they are compared with.
+        nearness: the comparison.
+        share_below_by_class: `nearness.share_below` of each class with images.
     """
 
-    settings: Mapping[str, Any]
-    counts: Mapping[str, int]
-    wanted: Mapping[str, int]
-    gauge: Gauge | None = None
-    drawings: list[Drawing] = dataclasses.field(default_factory=list)
-    rows: list[Provenance] = dataclasses.field(default_factory=list)
-    audit: Mapping[str, Any] | None = None
+    features: str
+    provenance: Mapping[str, object]
+    images: int
+    held_out_images: int
+    nearness: copies.Nearness
+    share_below_by_class: Mapping[str, float]
+
+    def as_json(self) -> dict[str, object]:
+        """Returns the fields, with those of `nearness` among them."""
+        fields = dataclasses.asdict(self)
+        nearness = {name: round(value, 4) for name, value in fields.pop("nearness").items()}
+        by_class = fields.pop("share_below_by_class")
+        return {**fields, **nearness, "share_below_by_class": by_class}
+
+    def warning(self) -> str:
+        """Says how many images may be copies."""
+        return (
+            f"by {self.features} features, {self.nearness.share_below:.0%} of the synthetic images "
+            "are nearer to a training image than all but one in a hundred held-out real ones: they "
+            "may be copies, or merely typical. Look at the contact sheets before you train on them"
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BalanceReport:
+    """What a balance did.
+
+    Attributes:
+        settings: the run and the options.
+        training: the real training images.
+        candidate_filter: tested the candidates; None if exact copies only were dropped.
+        candidates: of each class.
+        audit: the search for copies; None without filter or without synthetic images.
+    """
+
+    settings: Mapping[str, object]
+    training: LabelledImages
+    candidate_filter: CandidateFilter | None
+    candidates: Sequence[Candidates]
+    audit: Audit | None
+
+    def warnings(self) -> list[str]:
+        """Says which classes are short, and whether images may be copies."""
+        names = self.training.class_names
+        found = [_short(names[each.label], each) for each in self.candidates if each.short]
+        if self.audit is not None and self.audit.nearness.share_below > COPIED_SHARE:
+            found.append(self.audit.warning())
+        return found
+
+    def write(self, directory: Path) -> None:
+        """Writes the report, the list of candidates and a contact sheet for each class."""
+        (directory / BALANCE_REPORT).write_bytes(self.json())
+        rows = (row for each in self.candidates for row in _rows(each, self.training))
+        (directory / CANDIDATES_FILE).write_bytes(csv_bytes(CANDIDATE_COLUMNS, rows))
+        for each in self.candidates:
+            if each.kept:
+                _write_sheet(directory / CONTACT_SHEETS, each, self.training)
+
+    def json(self) -> bytes:
+        """Encodes the report."""
+        report = {
+            "schema_version": BALANCE_SCHEMA_VERSION,
+            **self.settings,
+            "limits": _limits(self.candidate_filter),
+            "classes": {
+                self.training.class_names[each.label]: {
+                    "real": int(self.training.class_counts[each.label]),
+                    "wanted": each.wanted,
+                    "synthetic": each.kept,
+                    "short": each.short,
+                    "drawn": each.outcomes.total(),
+                    "dropped": {reason: each.outcomes[reason] for reason in REASONS},
+                }
+                for each in self.candidates
+            },
+            "audit": None if self.audit is None else self.audit.as_json(),
+            "warnings": self.warnings(),
+        }
+        return (json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def audit(
-    drawings: Sequence[Drawing],
+    candidates: Sequence[Candidates],
     training: LabelledImages,
-    held_out: LabelledImages,
-    *,
-    extractor: Extractor | None,
-    seed: int,
-    steps: int | None,
-) -> dict[str, Any] | None:
-    """Distances to the nearest training image in features that no filter has used.
+    held_out: LabelledImages | None,
+    options: BalanceOptions,
+) -> Audit | None:
+    """Measures distances to the nearest training image in features that no filter has used.
 
     Args:
-        drawings: with the images that were kept.
-        training: real.
-        held_out: real, of other lesions.
-        extractor: the features; None: those of a classifier trained for it.
-        seed: of that classifier.
-        steps: of its training.
+        candidates: of each class.
+        training: real images.
+        held_out: real images of other lesions; None without filter.
+        options: say which features; by default, those of a classifier with another seed.
 
     Returns:
-        Figures for the report; None where no image was kept.
+        None without filter, or if no image was kept.
     """
-    kept = [drawing for drawing in drawings if drawing.kept]
-    if not kept:
+    kept = [each for each in candidates if each.kept]
+    if held_out is None or not kept:
         return None
+    extractor = options.audit_features
     if extractor is None:
-        extractor = of_classifier(train_classifier(training, seed=seed, steps=steps))
+        seed = 2 * options.seed + 1
+        extractor = of_classifier(train_classifier(training, seed=seed, steps=options.steps))
     known = extractor(training.images)
     expected = nearest_rows(extractor(held_out.images), known)[1][:, 0]
-    found = [nearest_rows(extractor(drawing.images), known) for drawing in kept]
-    target, distance = (np.concatenate(each)[:, 0] for each in zip(*found, strict=True))
-    return {
-        "features": extractor.name,
-        "provenance": dict(extractor.provenance),
-        "images": len(distance),
-        "held_out_images": len(expected),
-        **_rounded(copies.compare(distance, expected, target)),
-        "share_below_by_class": {
-            training.class_names[drawing.label]: round(
+    found = [nearest_rows(extractor(each.images), known) for each in kept]
+    target, distance = (np.concatenate(part)[:, 0] for part in zip(*found, strict=True))
+    return Audit(
+        features=extractor.name,
+        provenance=dict(extractor.provenance),
+        images=len(distance),
+        held_out_images=len(expected),
+        nearness=copies.compare(distance, expected, target),
+        share_below_by_class={
+            training.class_names[each.label]: round(
                 copies.compare(of_class[:, 0], expected, index[:, 0]).share_below, 4
             )
-            for drawing, (index, of_class) in zip(kept, found, strict=True)
+            for each, (index, of_class) in zip(kept, found, strict=True)
         },
-    }
-
-
-def report_json(account: Account) -> bytes:
-    """The report: limits, what was drawn, kept and dropped, and why a class is short."""
-    classes = {
-        label: _of_class(label, account, drawing)
-        for label, drawing in zip(account.counts, account.drawings, strict=True)
-    }
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        **account.settings,
-        "limits": _limits(account.gauge),
-        "classes": classes,
-        "audit": account.audit,
-        "warnings": [*_short(classes), *_copied(account.audit)],
-    }
-    return (json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    )
 
 
 def read_warnings(directory: str | os.PathLike[str]) -> list[str]:
-    """What the report of a balanced data set warns of."""
+    """Reads the warnings in the report of a balanced data set."""
     report = json.loads((Path(directory) / BALANCE_REPORT).read_text("utf-8"))
     return list(report["warnings"])
 
 
-def candidates_csv(drawings: Sequence[Drawing], training: LabelledImages) -> bytes:
-    """Every candidate with what was measured of it, and what became of it."""
-    columns = (
-        "label",
-        "seed",
-        "outcome",
-        "nearest_image_id",
-        "nearest_distance",
-        "class_probability",
-        "realism",
+def _short(name: str, candidates: Candidates) -> str:
+    outcomes = candidates.outcomes
+    reasons = sorted(filter(outcomes.get, REASONS), key=lambda reason: -outcomes[reason])
+    why = ", ".join(f"{outcomes[reason]:,} {reason}" for reason in reasons)
+    return (
+        f"class {name} is {candidates.short:,} short of the {candidates.wanted:,} wanted: "
+        f"of {outcomes.total():,} candidates {candidates.kept:,} were fit ({why}); "
+        f"a class is given up after {FREE_DRAWS} draws and {DRAWS_PER_KEPT_IMAGE} for each image "
+        "kept. Train longer, or ask for fewer"
     )
-    rows = (row for drawing in drawings for row in _candidates(drawing, training))
-    return csv_bytes(columns, rows)
 
 
-def write_sheets(directory: Path, account: Account) -> None:
-    """Writes a sheet of the first synthetic images of each class that has some."""
-    folder = directory / CONTACT_SHEETS
-    for (name, real), drawing in zip(account.counts.items(), account.drawings, strict=True):
-        if not drawing.kept:
-            continue
-        images = drawing.images[:SHEET_IMAGES]
-        title = f"{name}: the first {len(images)} of {drawing.kept:,} synthetic, {real:,} real"
-        thumbnails = [
-            np.asarray(
-                Image.fromarray(image).resize(
-                    (THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC
-                )
-            )
-            for image in images
-        ]
-        sheet = Sheet(drawing.label, name, title, thumbnails)
-        folder.mkdir(exist_ok=True)
-        (folder / sheet.file).write_bytes(contact_sheet(sheet))
+def _write_sheet(folder: Path, candidates: Candidates, training: LabelledImages) -> None:
+    name, real = training.class_names[candidates.label], training.class_counts[candidates.label]
+    images = candidates.images[:SHEET_IMAGES]
+    title = f"{name}: the first {len(images)} of {candidates.kept:,} synthetic, {real:,} real"
+    size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    thumbnails = [
+        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+        for image in images
+    ]
+    sheet = Sheet(candidates.label, name, title, thumbnails)
+    folder.mkdir(exist_ok=True)
+    (folder / sheet.file).write_bytes(contact_sheet(sheet))
 
 
-def _of_class(label: str, account: Account, drawing: Drawing) -> dict[str, Any]:
-    outcomes = drawing.outcomes
-    return {
-        "real": account.counts[label],
-        "wanted": drawing.wanted,
-        "synthetic": drawing.kept,
-        "short": drawing.wanted - drawing.kept,
-        "drawn": outcomes.total(),
-        "dropped": {reason: outcomes[reason] for reason in REASONS},
-    }
-
-
-def _limits(gauge: Gauge | None) -> dict[str, Any] | None:
-    if gauge is None:
+def _limits(candidate_filter: CandidateFilter | None) -> dict[str, Any] | None:
+    if candidate_filter is None:
         return None
     return {
-        "distance": round(gauge.distance, 4),
+        "distance": round(candidate_filter.distance, 4),
         "distance_metric": memorization.METRIC,
-        "realism": round(gauge.realism, 4),
-        "classifier": gauge.classifier.weights_hash,
-        "held_out_real": gauge.real,
+        "realism": round(candidate_filter.realism, 4),
+        "classifier": candidate_filter.classifier.weights_hash,
+        "held_out_real": candidate_filter.real,
     }
 
 
-def _short(classes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    told = []
-    for label, counts in classes.items():
-        if counts["short"]:
-            dropped = sorted(counts["dropped"].items(), key=lambda item: -item[1])
-            why = ", ".join(f"{count:,} {reason}" for reason, count in dropped if count)
-            told.append(
-                f"class {label} is {counts['short']:,} short of the {counts['wanted']:,} wanted: "
-                f"of {counts['drawn']:,} candidates {counts['synthetic']:,} were fit ({why}); "
-                f"a class is given up after {START} draws and {PATIENCE} for each image kept. "
-                "Train longer, or ask for fewer"
-            )
-    return told
-
-
-def _copied(audit: Mapping[str, Any] | None) -> list[str]:
-    if audit is None or audit["share_below"] <= COPIED_SHARE:
-        return []
-    return [
-        f"by {audit['features']} features, {audit['share_below']:.0%} of the synthetic images are "
-        "nearer to a training image than all but one in a hundred held-out real ones: they may be "
-        "copies, or merely typical. Look at the contact sheets before you train on them"
-    ]
-
-
-def _candidates(drawing: Drawing, training: LabelledImages) -> Iterator[tuple[object, ...]]:
-    name = training.class_names[drawing.label]
-    for chunk in drawing.chunks:
+def _rows(candidates: Candidates, training: LabelledImages) -> Iterator[tuple[object, ...]]:
+    name = training.class_names[candidates.label]
+    for chunk in candidates.chunks:
         for row, seed in enumerate(chunk.seeds):
             yield (
                 name,
@@ -230,9 +243,5 @@ def _candidates(drawing: Drawing, training: LabelledImages) -> Iterator[tuple[ob
 
 
 def _number(value: float) -> str:
-    """Four digits; nothing where it was not measured."""
+    """Formats a number with four digits; empty if it was not measured."""
     return "" if np.isnan(value) else f"{value:.4f}"
-
-
-def _rounded(nearness: copies.Nearness) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in dataclasses.asdict(nearness).items()}

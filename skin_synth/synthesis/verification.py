@@ -1,6 +1,6 @@
-"""Proof of a manifest: images made again from their rows, and compared with what lies there.
+"""Check of a manifest: images are made again from their rows and compared with the files.
 
-And of the rest of a balanced data set: its real records are those that were there before.
+In a balanced data set, real records are compared with those of the original.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from PIL import Image
 
 from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import MANIFEST, Provenance, pixels_sha256, read_manifest
-from skin_synth.synthesis.generation import CHUNK
+from skin_synth.synthesis.generation import IMAGES_AT_A_TIME
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.records.reader import read, read_info, read_records
 from tfrecords_tools.records.schema import DATASET_INFO, ORIGIN_SYNTHETIC, TRAIN, parse_record
 
 TOLERANCE = 1
-"""Grey levels by which an image may differ that another machine or TensorFlow made."""
-SHOWN = 5
-"""Problems that an error tells."""
+"""Grey levels by which an image of another machine or TensorFlow may differ."""
+SHOWN_PROBLEMS = 5
+"""Problems in the message of an error."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What came of it.
+    """What `verify_manifest` found.
 
     Attributes:
         rows: rows of the manifest.
-        equal: images made again, pixel for pixel.
-        near: images made again that differ by one grey level at most.
+        equal: images that were made again, pixel for pixel.
+        near: images that were made again and differ by at most one grey level.
         problems: a sentence for each row, file or split that does not fit.
-        real: real records that equal their originals byte for byte; None where none were compared.
+        real: real records that equal their originals byte for byte; None without comparison.
     """
 
     rows: int
@@ -48,7 +48,7 @@ class Verification:
     real: int | None = None
 
     def describe(self, directory: str | os.PathLike[str]) -> str:
-        """One line for a person."""
+        """Sums up in one line."""
         real = "" if self.real is None else f"{self.real:,} real records as they were; "
         return (
             f"{directory}: {self.rows:,} rows; made again {self.equal + self.near:,} images, "
@@ -57,20 +57,20 @@ class Verification:
         )
 
     def check(self) -> None:
-        """Passes where all fits.
+        """Checks that there is no problem.
 
         Raises:
-            InputError: it does not; the first problems are in the message.
+            InputError: there is one; the message holds the first problems.
         """
         if self.problems:
-            more = len(self.problems) - SHOWN
-            text = "; ".join(self.problems[:SHOWN])
+            more = len(self.problems) - SHOWN_PROBLEMS
+            text = "; ".join(self.problems[:SHOWN_PROBLEMS])
             raise InputError(f"{text}{f' and {more:,} more' if more > 0 else ''}")
 
 
 def verify_manifest(
     directory: str | os.PathLike[str],
-    source: ImageGenerator,
+    generator: ImageGenerator,
     *,
     count: int | None = None,
     seed: int = 0,
@@ -78,23 +78,23 @@ def verify_manifest(
 ) -> Verification:
     """Makes the images of a manifest again and compares them with the files.
 
-    Every file is checked against its row; so many of them are made again.
+    Every file is checked against its row; `count` of them are made again.
 
     Args:
-        directory: what `skin-synth generate` or `skin-synth balance` wrote.
-        source: the run or pretrained generator that painted it.
+        directory: result of `skin-synth generate` or `skin-synth balance`.
+        generator: the run or pretrained generator that made it.
         count: images to make again, chosen at random; None for all.
         seed: of the choice.
-        data: the data set that was balanced, to compare the real records of every split with; None
-            compares none.
+        data: the original of a balanced data set, to compare the real records of every split with;
+            None compares none.
 
     Raises:
-        InputError: no manifest or data set there, or another run or checkpoint painted it.
+        InputError: there is no manifest or data set, or another run or checkpoint made it.
     """
     place = Path(directory)
     real, unlike = (None, []) if data is None else _compared(place, data)
     rows = read_manifest(place / MANIFEST)
-    _check_source(place, rows, source)
+    _check_source(place, rows, generator)
     stored, problems = _stored(place, rows)
     problems += _misplaced(place, rows)
     found = [row for row in rows if row.image_id in stored]
@@ -103,7 +103,7 @@ def verify_manifest(
         found = [found[index] for index in sorted(chosen)]
     equal = near = 0
     with Progress(total=len(found), unit="images", description="make again") as progress:
-        for row, again in _again(found, source):
+        for row, again in _again(found, generator):
             difference = np.abs(again.astype(int) - stored[row.image_id].astype(int)).max()
             equal += difference == 0
             near += 0 < difference <= TOLERANCE
@@ -116,7 +116,7 @@ def verify_manifest(
 
 
 def _compared(place: Path, data: str | os.PathLike[str]) -> tuple[int, list[str]]:
-    """How many real records equal those of a data set, in order, and which splits differ."""
+    """Counts real records that equal those of a data set, in order; names splits that differ."""
     splits, balanced = read_info(data).splits, read_info(place).splits
     problems = [
         f"split {split}: is in one of the two only"
@@ -139,26 +139,24 @@ def _real_records(place: Path, split: str) -> Iterator[bytes]:
             yield serialized
 
 
-def _check_source(place: Path, rows: Sequence[Provenance], source: ImageGenerator) -> None:
+def _check_source(place: Path, rows: Sequence[Provenance], generator: ImageGenerator) -> None:
+    origin = generator.origin
     for row in rows:
-        if (
-            row.checkpoint_hash != source.origin.checkpoint_hash
-            or row.run_id != source.origin.run_id
-        ):
+        if (row.checkpoint_hash, row.run_id) != (origin.checkpoint_hash, origin.run_id):
             raise InputError(
                 f"{place / MANIFEST}: {row.image_id} was painted by run {row.run_id}, checkpoint "
-                f"{row.checkpoint_hash[:12]}; given was run {source.origin.run_id}, checkpoint "
-                f"{source.origin.checkpoint_hash[:12]}"
+                f"{row.checkpoint_hash[:12]}; given was run {origin.run_id}, checkpoint "
+                f"{origin.checkpoint_hash[:12]}"
             )
-        if row.label not in source.class_names:
+        if row.label not in generator.class_names:
             raise InputError(
                 f"{place / MANIFEST}: {row.image_id} has the unknown label {row.label!r}; known "
-                f"are {', '.join(source.class_names)}"
+                f"are {', '.join(generator.class_names)}"
             )
 
 
 def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The images that fit their rows, by id, and what does not fit."""
+    """Reads the images that fit their rows, by id, and says what does not fit."""
     files = _encoded(place)
     by_id = {row.image_id: row for row in rows}
     problems = [f"{name}: has no row in {MANIFEST}" for name in files if name not in by_id]
@@ -181,7 +179,7 @@ def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarr
 
 
 def _misplaced(place: Path, rows: Sequence[Provenance]) -> list[str]:
-    """Synthetic records of another class than their row says, or outside the training split."""
+    """Finds synthetic records outside the training split or with another class than their row."""
     if not (place / DATASET_INFO).is_file():
         return []
     info = read_info(place)
@@ -194,7 +192,7 @@ def _misplaced(place: Path, rows: Sequence[Provenance]) -> list[str]:
                 continue
             label = names.get(record.label, str(record.label))
             if split != TRAIN:
-                problems.append(f"{record.image_id}: is synthetic, but stands in split {split}")
+                problems.append(f"{record.image_id}: is synthetic, but in split {split}")
             elif label != label_of.get(record.image_id, label):
                 row = label_of[record.image_id]
                 problems.append(f"{record.image_id}: has label {label}, its row says {row}")
@@ -202,7 +200,7 @@ def _misplaced(place: Path, rows: Sequence[Provenance]) -> list[str]:
 
 
 def _encoded(place: Path) -> Mapping[str, bytes]:
-    """The synthetic images of a data set, or of a folder of SEED.png, by id."""
+    """Reads the synthetic images of a data set, or of a folder of SEED.png, by id."""
     if (place / DATASET_INFO).is_file():
         return {
             record.image_id: record.image
@@ -216,12 +214,14 @@ def _encoded(place: Path) -> Mapping[str, bytes]:
 
 
 def _again(
-    rows: Sequence[Provenance], source: ImageGenerator
+    rows: Sequence[Provenance], generator: ImageGenerator
 ) -> Iterator[tuple[Provenance, np.ndarray]]:
     for truncation in sorted({row.truncation for row in rows}):
         same = [row for row in rows if row.truncation == truncation]
-        for start in range(0, len(same), CHUNK):
-            chunk = same[start : start + CHUNK]
-            ids = [source.class_names.index(row.label) for row in chunk]
+        for start in range(0, len(same), IMAGES_AT_A_TIME):
+            chunk = same[start : start + IMAGES_AT_A_TIME]
+            ids = [generator.class_names.index(row.label) for row in chunk]
             seeds = [row.seed for row in chunk]
-            yield from zip(chunk, source.generate(ids, seeds, truncation=truncation), strict=True)
+            yield from zip(
+                chunk, generator.generate(ids, seeds, truncation=truncation), strict=True
+            )

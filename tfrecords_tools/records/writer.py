@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,16 +26,16 @@ from tfrecords_tools.records.schema import (
 from tfrecords_tools.records.tfrecord import RecordWriter
 
 PART = ".part"
-"""What names of files end with that are still written, or stand for no longer than a build."""
+"""Suffix of files that are still written, or that a build removes at its end."""
 SHARD_BYTES = 128 * 2**20
 """A shard is closed once it holds so many bytes of records."""
 FLUSH_BYTES = 32 * 2**20
-"""After so many bytes the disk begins to take what was written, beside the work that goes on."""
+"""After so many bytes a thread begins to flush them to the disk, while the work goes on."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardedSplit:
-    """A split as it was written.
+    """The shards of a split.
 
     Attributes:
         shard_lengths: records in each shard.
@@ -48,7 +48,7 @@ class ShardedSplit:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record lies: the file's name in its directory, and the offset in it."""
+    """Position of a record: the name of its file, and the offset in bytes."""
 
     file: str
     offset: int
@@ -57,15 +57,15 @@ class Place:
 class SplitWriter:
     """Writes the records of one split into numbered files; use as a context manager.
 
-    The files get their names at the end, for the names tell how many shards there are.
+    The files get their names at the end, because a name holds the number of shards.
     """
 
     def __init__(self, directory: Path, split: str) -> None:
-        """Opens nothing yet.
+        """Prepares the writer; the first record opens a file.
 
         Args:
-            directory: where the shards are to be.
-            split: whose records come.
+            directory: of the shards.
+            split: name of the split.
         """
         self.directory = directory
         self.split = split
@@ -87,7 +87,7 @@ class SplitWriter:
                 flush.result()
 
     def write(self, *pieces: bytes) -> Place:
-        """Appends a record, whole or in pieces; returns where it lies until `name_shards`."""
+        """Appends a record, whole or in pieces; returns its position before `name_shards`."""
         shard = self._open
         if shard is None:
             path = self.directory / f"{self.split}.{len(self._closed)}.part"
@@ -102,7 +102,7 @@ class SplitWriter:
         return place
 
     def name_shards(self, name: str) -> ShardedSplit:
-        """Gives the shards their final names; to be called after the block."""
+        """Gives the shards their final names; call it after the block."""
         for index, shard in enumerate(self._closed):
             target = shard_name(name, self.split, index, len(self._closed))
             shard.path.rename(self.directory / target)
@@ -131,50 +131,80 @@ def write_dataset(
     image_format: str | None = "png",
     columns: Sequence[Column] = (),
     splits: Mapping[str, Iterable[bytes]],
-    finish: Callable[[Path], None] | None = None,
     overwrite: bool = False,
 ) -> DatasetInfo:
-    """Writes records as a data set directory that `tfds.builder_from_directory` reads.
-
-    The same input gives the same bytes. The directory appears once it is complete.
+    """Writes records as a data set directory that appears once it is complete.
 
     Args:
-        directory: where.
-        name: of the data set.
+        directory: the data set directory to write.
+        name: as in `write_records`, like the next five.
         class_names: in the order of the labels.
-        image_shape: (height, width, 3), the first two None where sizes differ.
-        image_format: png, jpeg, or None where both occur.
-        columns: the extra features, which all records have.
-        splits: serialized records (see `schema.serialize_record`) of each split; taken one by
-            one, so that a generator may make them. A split without records is left out.
-        finish: writes further files into the directory that it is given; called once all records
-            and metadata are there, so that they may tell of the records.
-        overwrite: whether to replace a data set directory that is there already.
+        image_shape: of the images.
+        image_format: of the images.
+        columns: the extra features.
+        splits: the records.
+        overwrite: whether to replace an existing data set directory.
 
     Raises:
-        InputError: the directory is there already, or is none of a data set, a split has another
-            name than `SPLITS`, or there is no record at all.
+        InputError: the directory exists, or `overwrite` is set and it holds no data set; see
+            `write_records` for the rest.
     """
-    if unknown := set(splits) - set(SPLITS):
-        raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
     with new_directory(directory, overwrite=overwrite, marker=DATASET_INFO) as temporary:
-        written = {
-            split: _write_split(temporary, name, split, splits[split])
-            for split in SPLITS
-            if split in splits
-        }
-        write_metadata(
+        write_records(
             temporary,
             name=name,
             class_names=class_names,
             image_shape=image_shape,
             image_format=image_format,
             columns=columns,
-            written=written,
+            splits=splits,
         )
-        if finish is not None:
-            finish(temporary)
     return read_info(directory)
+
+
+def write_records(
+    directory: Path,
+    *,
+    name: str,
+    class_names: Iterable[str],
+    image_shape: tuple[int | None, int | None, int],
+    image_format: str | None,
+    columns: Sequence[Column],
+    splits: Mapping[str, Iterable[bytes]],
+) -> None:
+    """Writes shards and metadata that `tfds.builder_from_directory` reads.
+
+    The same input gives the same bytes.
+
+    Args:
+        directory: an existing directory.
+        name: of the data set.
+        class_names: in the order of the labels.
+        image_shape: (height, width, 3), the first two None if sizes differ.
+        image_format: png, jpeg, or None for both.
+        columns: the extra features, which all records have.
+        splits: serialized records (see `schema.serialize_record`) of each split, taken one by one.
+            A split without records is left out.
+
+    Raises:
+        InputError: a split has another name than `SPLITS`, or there is no record at all.
+    """
+    if unknown := set(splits) - set(SPLITS):
+        raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
+    written = {
+        split: _write_split(directory, name, split, splits[split])
+        for split in SPLITS
+        if split in splits
+    }
+    write_metadata(
+        directory,
+        name=name,
+        class_names=class_names,
+        image_shape=image_shape,
+        image_format=image_format,
+        columns=columns,
+        written=written,
+    )
 
 
 def write_metadata(
@@ -187,21 +217,21 @@ def write_metadata(
     columns: Sequence[Column] = (),
     written: Mapping[str, ShardedSplit],
 ) -> None:
-    """Writes the metadata of TFDS beside shards that have their final names.
+    """Writes the metadata of TFDS for shards that have their final names.
 
     Args:
-        directory: where.
-        name: as in `write_dataset`, like the next four.
+        directory: that of the shards.
+        name: as in `write_records`, like the next four.
         class_names: in the order of the labels.
         image_shape: of the images.
         image_format: of the images.
         columns: the extra features.
-        written: the shards of each split; those without records are left out.
+        written: the shards of each split; splits without records are left out.
 
     Raises:
         InputError: there is no record at all.
     """
-    # Late, because it takes seconds to load and reading needs none of it.
+    # Imported here, because it loads for seconds and reading does not need it.
     import tensorflow_datasets as tfds
 
     written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
@@ -256,7 +286,7 @@ def _feature(column: Column) -> Any:
 def _flush_and_close(handle: int) -> None:
     try:
         os.fdatasync(handle)
-        # What lies on the disk need not stay in memory: the next records take its place there.
+        # Written pages need not stay in memory: this makes room for the next records.
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(handle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import inspect
 
 import pytest
@@ -245,6 +246,9 @@ def test_flags_arrive_at_the_function(home, line, received, monkeypatch):
     monkeypatch.setattr("skin_synth.synthesis.report.read_warnings", lambda place: [])
     assert cli.main_with(line.split()) == 0
     [(arguments, options)] = calls
+    for made in filter(dataclasses.is_dataclass, arguments):
+        options |= vars(made)
+    arguments = tuple(each for each in arguments if not dataclasses.is_dataclass(each))
     assert received.items() <= options.items()
     places = {"train": ("D", "R"), "demo": ("O",), "export": ("last of R", "O")}
     assert arguments == places.get(line.split()[0], ("last of R", "D", "O"))
@@ -263,7 +267,7 @@ def test_a_pretrained_generator_takes_the_place_of_a_run(home, line, monkeypatch
     monkeypatch.setattr(f"skin_synth.{home}", lambda *args, **options: calls.append(args))
     monkeypatch.setattr("skin_synth.synthesis.report.read_warnings", lambda place: [])
     assert cli.main_with([*line.split(), "--pretrained", "derm-64-ham10000"]) == 0
-    [(source, data, out)] = calls
+    [(source, data, out, *_)] = calls
     assert (source.name, data, out) == ("derm-64-ham10000", "D", "O")
     fails([*line.split(), "--pretrained", "derm-65"], "derm-64-ham10000", capsys)
     best = ["--pretrained", "derm-64-ham10000", "--checkpoint", "best"]

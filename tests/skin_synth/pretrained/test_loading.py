@@ -12,7 +12,7 @@ import skin_synth
 from skin_synth import cli
 from skin_synth.pretrained import known_names, load_pretrained, loading
 from skin_synth.provenance import read_manifest
-from skin_synth.synthesis import generate_images, verify_manifest
+from skin_synth.synthesis import GenerationOptions, generate_images, verify_manifest
 from tests.skin_synth.pretrained.conftest import CARD
 from tfrecords_tools.errors import InputError
 
@@ -82,9 +82,9 @@ def test_generate_on_the_command_line_needs_no_training_data(packed, tmp_path, m
 
 
 def test_with_the_training_data_the_nearest_image_is_told(tiny, phantom_data, tiny_run, tmp_path):
-    options = {"label": "star", "count": 2, "seed": 9}
-    generate_images(tiny, out=tmp_path / "a", data=phantom_data, **options)
-    generate_images(tiny_run, out=tmp_path / "b", **options)
+    options = GenerationOptions(label="star", count=2, seed=9)
+    generate_images(tiny, tmp_path / "a", options, data=phantom_data)
+    generate_images(tiny_run, tmp_path / "b", options)
     assert read_manifest(tmp_path / "a" / "manifest.csv") == read_manifest(
         tmp_path / "b" / "manifest.csv"
     )

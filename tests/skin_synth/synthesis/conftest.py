@@ -77,7 +77,7 @@ def painter(phantom_data, training):
 
 
 @pytest.fixture(scope="session")
-def gauge(training, held_out):
-    from skin_synth.synthesis.filters import make_gauge
+def candidate_filter(training, held_out):
+    from skin_synth.synthesis.filters import make_filter
 
-    return make_gauge(training, held_out, seed=0, steps=STEPS)
+    return make_filter(training, held_out, seed=0, steps=STEPS)

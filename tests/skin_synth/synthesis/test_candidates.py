@@ -10,35 +10,42 @@ import pytest
 
 from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis.candidates import (
-    CHUNK,
-    PATIENCE,
-    SEEDS_OF_A_CLASS,
-    START,
-    Drawer,
+    CHUNK_SIZE,
+    DRAWS_PER_KEPT_IMAGE,
+    FREE_DRAWS,
+    SEEDS_PER_CLASS,
+    CandidateGenerator,
     WorkDirectory,
 )
+from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.errors import InputError
 
 
-def drawer(painter, training, tmp_path, *, seed=0):
+def generator(painter, training, tmp_path, *, seed=0):
     work = WorkDirectory(tmp_path / "out")
     work.open({"seed": seed})
-    return Drawer(painter, training, None, work, seed=seed, truncation=1.0)
+    return CandidateGenerator(painter, training, None, work, BalanceOptions(seed=seed))
 
 
 def test_no_image_that_nobody_wants_is_counted(painter, training, tmp_path):
     honest = dataclasses.replace(painter, tricks=False)
-    drawing = drawer(honest, training, tmp_path, seed=7).draw(2, 5)
-    assert drawing.kept == 5
-    assert drawing.outcomes.total() == 5
-    first = 7 + 2 * SEEDS_OF_A_CLASS
-    assert drawing.chunks[0].seeds.tolist() == [first, first + 1, first + 2, first + 3, first + 4]
-    np.testing.assert_array_equal(drawing.images[3], honest.paint(2, first + 3))
+    candidates = generator(honest, training, tmp_path, seed=7).generate(2, 5)
+    assert candidates.kept == 5
+    assert candidates.outcomes.total() == 5
+    first = 7 + 2 * SEEDS_PER_CLASS
+    assert candidates.chunks[0].seeds.tolist() == [
+        first,
+        first + 1,
+        first + 2,
+        first + 3,
+        first + 4,
+    ]
+    np.testing.assert_array_equal(candidates.images[3], honest.paint(2, first + 3))
 
 
 def test_nothing_wanted_draws_nothing(painter, training, tmp_path):
-    drawing = drawer(painter, training, tmp_path).draw(0, 0)
-    assert (drawing.chunks, drawing.kept) == ((), 0)
+    candidates = generator(painter, training, tmp_path).generate(0, 0)
+    assert (candidates.chunks, candidates.kept) == ((), 0)
 
 
 def test_a_painter_that_repeats_itself_is_given_up(training, painter, tmp_path, monkeypatch):
@@ -46,17 +53,17 @@ def test_a_painter_that_repeats_itself_is_given_up(training, painter, tmp_path, 
     monkeypatch.setattr(
         type(painter), "generate", lambda self, ids, seeds, **_: images[np.asarray(seeds) % 9]
     )
-    drawing = drawer(painter, training, tmp_path).draw(1, 1000)
-    assert drawing.kept == 9
-    limit = START + 9 * PATIENCE
-    assert limit <= drawing.outcomes.total() < limit + CHUNK
-    assert len({pixels_sha256(image) for image in drawing.images}) == 9
+    candidates = generator(painter, training, tmp_path).generate(1, 1000)
+    assert candidates.kept == 9
+    limit = FREE_DRAWS + 9 * DRAWS_PER_KEPT_IMAGE
+    assert limit <= candidates.outcomes.total() < limit + CHUNK_SIZE
+    assert len({pixels_sha256(image) for image in candidates.images}) == 9
 
 
 def test_what_was_drawn_is_read_back(painter, training, tmp_path, monkeypatch):
-    first = drawer(painter, training, tmp_path).draw(3, 4)
+    first = generator(painter, training, tmp_path).generate(3, 4)
     monkeypatch.delattr(type(painter), "generate")
-    again = drawer(painter, training, tmp_path).draw(3, 4)
+    again = generator(painter, training, tmp_path).generate(3, 4)
     for before, after in zip(first.chunks, again.chunks, strict=True):
         assert before.outcome == after.outcome
         for name in ("seeds", "nearest", "distance", "probability", "realism", "images"):
@@ -66,11 +73,11 @@ def test_what_was_drawn_is_read_back(painter, training, tmp_path, monkeypatch):
 def test_another_key_clears_the_work(tmp_path):
     work = WorkDirectory(tmp_path / "out")
     work.open({"seed": 1})
-    work.chunk(0, 0).write_bytes(b"old")
+    work.chunk_file(0, 0).write_bytes(b"old")
     work.open({"seed": 1})
-    assert work.chunk(0, 0).exists()
+    assert work.chunk_file(0, 0).exists()
     work.open({"seed": 2})
-    assert not work.chunk(0, 0).exists()
+    assert not work.chunk_file(0, 0).exists()
     assert work.path.name.startswith("."), "half-done work is hidden"
     work.remove()
     assert list(tmp_path.iterdir()) == []
@@ -78,13 +85,13 @@ def test_another_key_clears_the_work(tmp_path):
 
 def test_a_chunk_of_other_work_is_drawn_anew(painter, training, tmp_path):
     honest = dataclasses.replace(painter, tricks=False)
-    ours = drawer(honest, training, tmp_path)
-    other = drawer(honest, training, tmp_path / "elsewhere", seed=1)
-    other.draw(0, 4)
-    ours.work.chunk(0, 0).write_bytes(other.work.chunk(0, 0).read_bytes())
-    drawing = ours.draw(0, 4)
-    assert drawing.chunks[0].seeds.tolist() == [0, 1, 2, 3]
-    np.testing.assert_array_equal(drawing.images[0], honest.paint(0, 0))
+    ours = generator(honest, training, tmp_path)
+    other = generator(honest, training, tmp_path / "elsewhere", seed=1)
+    other.generate(0, 4)
+    ours.work.chunk_file(0, 0).write_bytes(other.work.chunk_file(0, 0).read_bytes())
+    candidates = ours.generate(0, 4)
+    assert candidates.chunks[0].seeds.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(candidates.images[0], honest.paint(0, 0))
 
 
 def test_work_is_held_by_one_and_leaves_no_lock(tmp_path):
@@ -97,10 +104,10 @@ def test_work_is_held_by_one_and_leaves_no_lock(tmp_path):
 
 def test_work_that_has_begun_is_not_empty(tmp_path):
     work = WorkDirectory(tmp_path / "out")
-    work.open({"seed": 1})
-    work.chunk(0, 0).write_bytes(b"done")
-    work.remove_if_empty()
-    assert work.chunk(0, 0).exists()
-    work.chunk(0, 0).unlink()
-    work.remove_if_empty()
+    with work.held():
+        work.open({"seed": 1})
+        work.chunk_file(0, 0).write_bytes(b"done")
+    assert work.chunk_file(0, 0).exists()
+    with work.held():
+        work.chunk_file(0, 0).unlink()
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from skin_synth.synthesis.filters import (
     NEAR_TRAINING,
     OTHER_CLASS,
     UNREALISTIC,
-    Gauge,
+    CandidateFilter,
     Scores,
     distinct,
 )
@@ -39,25 +39,25 @@ def test_distinct_is_the_greedy_choice(count):
         assert np.flatnonzero(distinct(images, limit)).tolist() == greedy(images, limit)
 
 
-def test_real_images_pass_at_the_rates_that_make_the_limits(gauge, training, held_out):
-    rates = gauge.real["pass"]
+def test_real_images_pass_at_the_rates_that_make_the_limits(candidate_filter, training, held_out):
+    rates = candidate_filter.real["pass"]
     # Percentiles of few images lie between two of them.
     assert 1 > rates[NEAR_TRAINING] >= 0.99 - 1 / len(held_out)
     assert 1 > rates[UNREALISTIC] >= 0.95 - 1 / len(held_out)
-    scores = gauge.scores(held_out.images, held_out.labels, training.images)
-    reasons = gauge.reasons(scores, held_out.labels)
+    scores = candidate_filter.scores(held_out.images, held_out.labels, training.images)
+    reasons = candidate_filter.reasons(scores, held_out.labels)
     assert reasons.count(OTHER_CLASS) <= (1 - rates[OTHER_CLASS]) * len(held_out) + 1e-9
     assert reasons.count(KEPT) > 0.4 * len(held_out)
 
 
-def test_training_images_are_near_themselves(gauge, training):
-    scores = gauge.scores(training.images[:9], training.labels[:9], training.images)
+def test_training_images_are_near_themselves(candidate_filter, training):
+    scores = candidate_filter.scores(training.images[:9], training.labels[:9], training.images)
     np.testing.assert_array_equal(scores.nearest, np.arange(9))
-    assert set(gauge.reasons(scores, training.labels[:9])) == {NEAR_TRAINING}
+    assert set(candidate_filter.reasons(scores, training.labels[:9])) == {NEAR_TRAINING}
 
 
-def test_the_first_reason_counts(gauge):
-    far, deep = gauge.distance + 1, gauge.realism + 1
+def test_the_first_reason_counts(candidate_filter):
+    far, deep = candidate_filter.distance + 1, candidate_filter.realism + 1
     scores = Scores(
         assigned=np.array([0, 1, 0, 1]),
         probability=np.ones(4),
@@ -66,21 +66,21 @@ def test_the_first_reason_counts(gauge):
         realism=np.array([0.0, 0.0, 0.0, deep]),
     )
     expected = [NEAR_TRAINING, OTHER_CLASS, UNREALISTIC, NEAR_TRAINING]
-    assert gauge.reasons(scores, np.zeros(4, int)) == expected
+    assert candidate_filter.reasons(scores, np.zeros(4, int)) == expected
     good = Scores(np.zeros(1, int), np.ones(1), np.zeros(1, int), np.array([far]), np.array([deep]))
-    assert gauge.reasons(good, np.zeros(1, int)) == [KEPT]
+    assert candidate_filter.reasons(good, np.zeros(1, int)) == [KEPT]
 
 
-def test_a_gauge_that_was_saved_measures_the_same(gauge, held_out, training, tmp_path):
-    gauge.save(tmp_path / "gauge.npz")
-    again = Gauge.load(tmp_path / "gauge.npz")
+def test_a_filter_that_was_saved_measures_the_same(candidate_filter, held_out, training, tmp_path):
+    candidate_filter.save(tmp_path / "filter.npz")
+    again = CandidateFilter.load(tmp_path / "filter.npz")
     assert (again.distance, again.realism, again.real) == (
-        gauge.distance,
-        gauge.realism,
-        gauge.real,
+        candidate_filter.distance,
+        candidate_filter.realism,
+        candidate_filter.real,
     )
-    assert again.classifier.weights_hash == gauge.classifier.weights_hash
+    assert again.classifier.weights_hash == candidate_filter.classifier.weights_hash
     arguments = (held_out.images[:8], held_out.labels[:8], training.images)
-    before, after = gauge.scores(*arguments), again.scores(*arguments)
+    before, after = candidate_filter.scores(*arguments), again.scores(*arguments)
     np.testing.assert_array_equal(before.probability, after.probability)
     np.testing.assert_array_equal(before.realism, after.realism)

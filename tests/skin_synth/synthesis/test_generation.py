@@ -12,8 +12,8 @@ from PIL import Image
 from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation.metrics.nearest import nearest
 from skin_synth.provenance import pixels_sha256
-from skin_synth.synthesis import generate_images
-from skin_synth.synthesis.generation import paint
+from skin_synth.synthesis import GenerationOptions, generate_images
+from skin_synth.synthesis.generation import generate
 from tfrecords_tools.errors import InputError
 
 LABEL = "star"
@@ -27,7 +27,7 @@ def manifest(directory):
 @pytest.fixture(scope="module")
 def folder(tiny_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("generated") / "star"
-    return generate_images(tiny_run, label=LABEL, count=70, seed=5, out=out)
+    return generate_images(tiny_run, out, GenerationOptions(label=LABEL, count=70, seed=5))
 
 
 def test_every_png_has_its_row_and_every_row_its_png(folder):
@@ -60,32 +60,32 @@ def test_the_nearest_training_image_is_the_nearest(folder, tiny_run, phantom_dat
 
 def test_an_unknown_label_lists_the_known_and_leaves_nothing(tiny_run, tmp_path):
     with pytest.raises(InputError, match="unknown label 'nevus'; known are blotch"):
-        generate_images(tiny_run, label="nevus", count=1, out=tmp_path / "out")
+        generate_images(tiny_run, tmp_path / "out", GenerationOptions(label="nevus", count=1))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_folder_is_left_alone(tiny_run, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="exists already"):
-        generate_images(tiny_run, label=LABEL, count=1, out=tmp_path)
+        generate_images(tiny_run, tmp_path, GenerationOptions(label=LABEL, count=1))
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_overwriting_spares_what_was_not_painted_and_what_is_read(tiny_run, phantom_data, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"something else without manifest\.csv"):
-        generate_images(tiny_run, label=LABEL, count=1, out=tmp_path, overwrite=True)
+        generate_images(tiny_run, tmp_path, GenerationOptions(label=LABEL, count=1), overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
     for out in (tiny_run.directory, tiny_run.directory.parent, phantom_data):
         with pytest.raises(InputError, match="which would be replaced"):
-            generate_images(tiny_run, label=LABEL, count=1, out=out, overwrite=True)
+            generate_images(tiny_run, out, GenerationOptions(label=LABEL, count=1), overwrite=True)
     with pytest.raises(InputError, match="lies in the data set"):
-        generate_images(tiny_run, label=LABEL, count=1, out=phantom_data / "star")
+        generate_images(tiny_run, phantom_data / "star", GenerationOptions(label=LABEL, count=1))
 
 
-def test_a_count_below_one_is_refused(tiny_run, tmp_path):
+def test_a_count_below_one_is_refused():
     with pytest.raises(InputError, match="at least 1, got 0"):
-        generate_images(tiny_run, label=LABEL, count=0, out=tmp_path / "out")
+        GenerationOptions(label=LABEL, count=0)
 
 
 def test_data_that_moved_are_asked_for(tiny_run, tmp_path):
@@ -94,7 +94,7 @@ def test_data_that_moved_are_asked_for(tiny_run, tmp_path):
         tiny_run, config=dataclasses.replace(tiny_run.config, data=identity)
     )
     with pytest.raises(InputError, match="by --data"):
-        generate_images(moved, label=LABEL, count=1, out=tmp_path / "out")
+        generate_images(moved, tmp_path / "out", GenerationOptions(label=LABEL, count=1))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -107,7 +107,7 @@ def test_a_collapsed_class_ends_with_its_name_and_leaves_nothing(
         type(tiny_run), "generate", lambda self, ids, seeds, **_: np.repeat(one, len(ids), axis=0)
     )
     with pytest.raises(InputError, match=r"class 'star': only 1 of 30 images in \d+ draws"):
-        generate_images(collapsed, label=LABEL, count=30, out=tmp_path / "out")
+        generate_images(collapsed, tmp_path / "out", GenerationOptions(label=LABEL, count=30))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -121,7 +121,11 @@ def test_copies_of_training_images_are_dropped(tiny_run, phantom_data, tmp_path,
         return images
 
     monkeypatch.setattr(type(tiny_run), "generate", copying)
-    painted = list(paint(tiny_run, load_split(phantom_data, "train"), LABEL, 10, 0))
+    painted = list(
+        generate(
+            tiny_run, load_split(phantom_data, "train"), GenerationOptions(label=LABEL, count=10)
+        )
+    )
     assert len(painted) == 10
     assert [p.provenance.seed for p in painted] == [0, 1, 3, 4, 6, 7, 8, 9, 10, 11]
     hashes = {pixels_sha256(image) for image in training}
@@ -129,6 +133,6 @@ def test_copies_of_training_images_are_dropped(tiny_run, phantom_data, tmp_path,
 
 
 def test_without_training_images_the_nearest_is_left_open(tiny_run):
-    [painted] = paint(tiny_run, None, LABEL, 1, 3)
+    [painted] = generate(tiny_run, None, GenerationOptions(label=LABEL, count=1, seed=3))
     assert painted.provenance.nearest_image_id == ""
     assert np.isnan(painted.provenance.nearest_distance)

@@ -19,7 +19,7 @@ WORK = """
 import sys
 import tensorflow, tensorflow_datasets
 from skin_synth.saved_model.export import export
-from skin_synth.synthesis import balance
+from skin_synth.synthesis import BalanceOptions, balance
 from skin_synth.training.runs import load_run
 
 def work(words):
@@ -28,7 +28,8 @@ def work(words):
     if words == ["export"]:
         export(run, sys.argv[4])
     else:
-        balance(run, sys.argv[2], sys.argv[3], target=18, steps=int(sys.argv[5]), seed=3)
+        options = BalanceOptions(target=18, steps=int(sys.argv[5]), seed=3)
+        balance(run, sys.argv[2], sys.argv[3], options)
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from skin_synth.synthesis.options import BalanceOptions
 from skin_synth.synthesis.targets import goals, missing
 from tfrecords_tools.errors import InputError
 
@@ -37,7 +38,7 @@ def test_the_ratio_counts_exactly(ratio, expected):
 @pytest.mark.parametrize("target", [0, -1, 2.5, True, "min", None, {"df": 0}, {"df": "many"}])
 def test_other_targets_are_refused_with_what_was_received(target):
     with pytest.raises(InputError, match="target must be"):
-        goals(target, COUNTS)
+        BalanceOptions(target=target)
 
 
 def test_an_unknown_class_is_named():
@@ -48,4 +49,11 @@ def test_an_unknown_class_is_named():
 @pytest.mark.parametrize("ratio", [0, -1.0, float("inf"), float("nan")])
 def test_a_ratio_that_is_none_is_refused(ratio):
     with pytest.raises(InputError, match="ratio must be"):
-        missing("max", COUNTS, ratio)
+        BalanceOptions(ratio=ratio)
+
+
+def test_other_options_that_do_not_exist_are_refused():
+    with pytest.raises(InputError, match="filters must be one of all, copies, got 'none'"):
+        BalanceOptions(filters="none")
+    with pytest.raises(InputError, match="leaves room"):
+        BalanceOptions(seed=2**63 - 1)

@@ -17,7 +17,13 @@ from skin_synth.provenance import (
     pixels_sha256,
     read_manifest,
 )
-from skin_synth.synthesis import balance, generate_images, verify_manifest
+from skin_synth.synthesis import (
+    BalanceOptions,
+    GenerationOptions,
+    balance,
+    generate_images,
+    verify_manifest,
+)
 from tests.skin_synth.rewriting import rewritten
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_records
@@ -33,7 +39,7 @@ def honest(painter):
 
 @pytest.fixture
 def folder(honest, tmp_path):
-    return generate_images(honest, label="star", count=COUNT, out=tmp_path / "star")
+    return generate_images(honest, tmp_path / "star", GenerationOptions(label="star", count=COUNT))
 
 
 def test_all_images_are_made_again(folder, honest):
@@ -42,26 +48,30 @@ def test_all_images_are_made_again(folder, honest):
     found.check()
 
 
-def test_a_sample_is_made_again_from_a_data_set(honest, phantom_data, tmp_path):
-    balance(honest, phantom_data, tmp_path / "out", target=20, filters="copies")
-    found = verify_manifest(tmp_path / "out", honest, count=10, seed=3)
+@pytest.fixture(scope="module")
+def balanced(honest, phantom_data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("balanced") / "out"
+    balance(honest, phantom_data, out, BalanceOptions(target=20, filters="copies"))
+    return out
+
+
+def test_a_sample_is_made_again_from_a_data_set(balanced, honest):
+    found = verify_manifest(balanced, honest, count=10, seed=3)
     assert (found.equal, found.problems) == (10, ())
     assert found.rows > 10
 
 
-def test_real_records_are_compared_with_the_originals(honest, phantom_data, tmp_path):
-    out = tmp_path / "out"
-    balance(honest, phantom_data, out, target=20, filters="copies")
+def test_real_records_are_compared_with_the_originals(balanced, honest, phantom_data, tmp_path):
     splits = {split: list(read_records(phantom_data, split)) for split in SPLITS}
-    found = verify_manifest(out, honest, count=1, data=phantom_data)
+    found = verify_manifest(balanced, honest, count=1, data=phantom_data)
     assert (found.real, found.problems) == (sum(map(len, splits.values())), ())
-    assert f"{found.real:,} real records as they were; 0 problems" in found.describe(out)
+    assert f"{found.real:,} real records as they were; 0 problems" in found.describe(balanced)
     # A file that was saved anew, a record that is gone, and one that is too many.
     splits["train"][3] = with_image(splits["train"][3])
     splits["validation"].pop()
     splits["test"].append(splits["test"][0])
     rewritten(phantom_data, splits, tmp_path / "other")
-    problems = verify_manifest(out, honest, count=1, data=tmp_path / "other").problems
+    problems = verify_manifest(balanced, honest, count=1, data=tmp_path / "other").problems
     assert [problem.split(" is not")[0] for problem in problems] == [
         f"split test: real record {len(splits['test']) - 1}",
         "split train: real record 3",
@@ -69,22 +79,22 @@ def test_real_records_are_compared_with_the_originals(honest, phantom_data, tmp_
     ]
 
 
-def test_labels_and_splits_of_synthetic_records_are_looked_at(honest, phantom_data, tmp_path):
-    out = tmp_path / "out"
-    balance(honest, phantom_data, out, target=20, filters="copies")
-    splits = {split: list(read_records(out, split)) for split in SPLITS}
+def test_labels_and_splits_of_synthetic_records_are_looked_at(
+    balanced, honest, phantom_data, tmp_path
+):
+    splits = {split: list(read_records(balanced, split)) for split in SPLITS}
     record = parse_record(splits["train"][-1])
     other = dataclasses.replace(record, label=(record.label + 1) % len(honest.class_names))
     splits["train"][-1] = serialize_record(other)
     moved = splits["train"].pop(-2)
     splits["test"].append(moved)
-    shutil.copy(out / MANIFEST, rewritten(out, splits, tmp_path / "other"))
+    shutil.copy(balanced / MANIFEST, rewritten(balanced, splits, tmp_path / "other"))
     problems = verify_manifest(tmp_path / "other", honest, count=1, data=phantom_data).problems
     names = honest.class_names
     assert sorted(problems) == sorted(
         [
             f"{parse_record(moved).image_id}: is in {MANIFEST} only, its image is missing",
-            f"{parse_record(moved).image_id}: is synthetic, but stands in split test",
+            f"{parse_record(moved).image_id}: is synthetic, but in split test",
             f"{record.image_id}: has label {names[other.label]}, its row says "
             f"{names[record.label]}",
         ]
@@ -155,7 +165,8 @@ def test_a_row_with_a_forged_seed_is_found(folder, honest):
 
 @pytest.mark.parametrize("field", ["run_id", "checkpoint_hash"])
 def test_another_painter_is_refused(folder, honest, field):
-    other = dataclasses.replace(honest, **{field: "d" * 12})
+    origin = dataclasses.replace(honest.origin, **{field: "d" * 12})
+    other = dataclasses.replace(honest, origin=origin)
     with pytest.raises(InputError, match="was painted by run 0123456789ab, checkpoint cccc"):
         verify_manifest(folder, other)
 

@@ -16,7 +16,7 @@ from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records import writer
-from tfrecords_tools.records.reader import read, read_info, read_records
+from tfrecords_tools.records.reader import read, read_records
 from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC, Column, Record, serialize_record
 from tfrecords_tools.records.tfrecord import read_at
 from tfrecords_tools.records.writer import ShardedSplit, SplitWriter, write_dataset
@@ -154,25 +154,6 @@ def test_nothing_to_write(splits, told, tmp_path):
     with pytest.raises(InputError, match=told):
         write(tmp_path / "out", splits=splits)
     assert not list(tmp_path.iterdir())
-
-
-def test_finish_comes_after_the_records(tmp_path):
-    count = 0
-
-    def counted():
-        nonlocal count
-        for record in records(0, 3):
-            count += 1
-            yield record
-
-    write(
-        tmp_path / "out",
-        splits={"train": counted()},
-        finish=lambda place: (place / "notes.txt").write_text(
-            f"{count} {read_info(place).splits['train'].num_records}"
-        ),
-    )
-    assert (tmp_path / "out" / "notes.txt").read_text() == "3 3"
 
 
 def test_existing_directory(tmp_path):

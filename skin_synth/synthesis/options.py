@@ -1,0 +1,79 @@
+"""The options of a balance and of generated images, with their defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from skin_synth.evaluation.features.extractors import Extractor
+from skin_synth.synthesis.targets import MAX, Target, check_target
+from tfrecords_tools.errors import InputError
+
+ALL_FILTERS, COPIES_FILTER = FILTERS = ("all", "copies")
+"""All tests of `filters`, or the test for exact copies only."""
+LARGEST_SEED = 2**62 - 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BalanceOptions:
+    """How to balance a data set.
+
+    Attributes:
+        target: images of every class: "max" for those of the largest class, "median", a number, or
+            numbers by class name.
+        ratio: synthetic images for each real one of a class, at most; None for no limit.
+        filters: one of `FILTERS`.
+        seed: the first seed of the first class (other classes have other seeds), and the seed of
+            the classifiers.
+        truncation: factor of the latents.
+        image_folder: whether to write all images as files also, with a CSV.
+        audit_features: features of the audit, which measures the distance to training images a
+            second time; None trains a second classifier for it.
+        steps: training steps of each classifier; None: as many as the training split needs.
+
+    Raises:
+        InputError: a target, ratio, filter or seed is not one of these.
+    """
+
+    target: Target = MAX
+    ratio: float | None = None
+    filters: str = ALL_FILTERS
+    seed: int = 0
+    truncation: float = 1.0
+    image_folder: bool = False
+    audit_features: Extractor | None = None
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        check_target(self.target)
+        if self.ratio is not None and not 0 < self.ratio < float("inf"):
+            raise InputError(f"ratio must be a number above 0, got {self.ratio}")
+        if self.filters not in FILTERS:
+            raise InputError(f"filters must be one of {', '.join(FILTERS)}, got {self.filters!r}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(
+                f"seed must be from 0 to 2**62 - 1, which leaves room for more, got {self.seed}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GenerationOptions:
+    """Which images to generate.
+
+    Attributes:
+        label: name of their class.
+        count: number of images.
+        seed: the images have the seeds `seed`, `seed` + 1, ..., except for dropped copies.
+        truncation: factor of the latents.
+
+    Raises:
+        InputError: the count is below 1.
+    """
+
+    label: str
+    count: int
+    seed: int = 0
+    truncation: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise InputError(f"count must be at least 1, got {self.count}")
