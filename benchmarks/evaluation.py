@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from skin_synth.evaluation.features.extractors import mobilenet
-from skin_synth.evaluation.metrics import fidelity, manifold
-from skin_synth.evaluation.metrics.kernel_interval import kernel_interval
+from skin_synth.evaluation.metrics import manifold
+from skin_synth.evaluation.metrics.frechet import frechet_distance
+from skin_synth.evaluation.metrics.kernel_distance import kernel_distance, kernel_interval
 from skin_synth.evaluation.metrics.nearest import nearest
 
 
@@ -48,8 +49,8 @@ def main() -> int:
         y = timed("features of the second side", lambda: extractor(fake))
     else:
         x, y = rng.standard_normal((2, options.images, options.dimension), np.float32)
-    timed("Fréchet distance", lambda: fidelity.frechet_distance(x, y))
-    timed("kernel distance", lambda: fidelity.kernel_distance(x, y))
+    timed("Fréchet distance", lambda: frechet_distance(x, y))
+    timed("kernel distance", lambda: kernel_distance(x, y))
     timed("kernel interval", lambda: kernel_interval(x, y))
     timed("precision, recall, density, coverage", lambda: manifold.compare(x, y))
     timed("realism", lambda: manifold.realism(x, y))

@@ -18,7 +18,7 @@ import numpy as np
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.features.extractors import mobilenet
 from skin_synth.evaluation.image_sets import choose_real_baseline
-from skin_synth.evaluation.metrics.fidelity import kernel_distance
+from skin_synth.evaluation.metrics.kernel_distance import kernel_distance
 from skin_synth.evaluation.metrics.manifold import compare
 from skin_synth.training.checkpoints import CHOICES, LAST
 from skin_synth.training.runs import load_run

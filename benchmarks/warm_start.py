@@ -29,7 +29,7 @@ import tfrecords_tools
 from skin_synth.data.pipeline import LabelledImages, batches, load_split
 from skin_synth.evaluation.features.classifier import train_classifier
 from skin_synth.evaluation.features.extractors import Extractor, of_classifier
-from skin_synth.evaluation.metrics.fidelity import kernel_distance
+from skin_synth.evaluation.metrics.kernel_distance import kernel_distance
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.phantoms import write_folder
 from skin_synth.presets import Preset, get_preset

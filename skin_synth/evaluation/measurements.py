@@ -14,15 +14,11 @@ from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier, confusion, faithfulness
 from skin_synth.evaluation.features.extractors import Extractor
+from skin_synth.evaluation.features.labelled_features import LabelledFeatures
 from skin_synth.evaluation.image_sets import ImageSets
 from skin_synth.evaluation.metrics import copies, manifold
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance, measure
-from skin_synth.evaluation.metrics.comparison import (
-    Rows,
-    compare_features,
-    difference_test,
-    variety_test,
-)
+from skin_synth.evaluation.metrics.comparison import compare_features
 from skin_synth.evaluation.metrics.copies import CopyFigures
 from skin_synth.evaluation.metrics.drift import appearance_drift
 from skin_synth.evaluation.metrics.nearest import (
@@ -32,6 +28,7 @@ from skin_synth.evaluation.metrics.nearest import (
     feature_neighbours,
     symmetries,
 )
+from skin_synth.evaluation.metrics.permutation_tests import difference_test, variety_test
 from skin_synth.evaluation.metrics.texture import fine_detail, profiles
 from skin_synth.evaluation.statistics.intervals import share_interval
 from skin_synth.evaluation.statistics.significance import one_of_each, rank_sum
@@ -81,26 +78,30 @@ class Examination:
         return self.sets.test.class_names
 
     @functools.cached_property
-    def real(self) -> Rows:
+    def real(self) -> LabelledFeatures:
         """Of held-out real images, the reference."""
-        return Rows(self.features(self.sets.test.images), self.sets.test.labels)
+        return LabelledFeatures(self.features(self.sets.test.images), self.sets.test.labels)
 
     @functools.cached_property
-    def real_baseline(self) -> Rows:
+    def real_baseline(self) -> LabelledFeatures:
         """Features of the real baseline."""
-        return Rows(self.features(self.sets.real_baseline.images), self.sets.real_baseline.labels)
+        return LabelledFeatures(
+            self.features(self.sets.real_baseline.images), self.sets.real_baseline.labels
+        )
 
     @functools.cached_property
-    def synthetic(self) -> Rows:
+    def synthetic(self) -> LabelledFeatures:
         """Of all synthetic images."""
-        return Rows(self.features(self.sets.synthetic), self.sets.requested_labels)
+        return LabelledFeatures(self.features(self.sets.synthetic), self.sets.requested_labels)
 
     def fidelity(self) -> dict[str, Any]:
         """Distances and neighbours, see `comparison.compare_features`."""
         matched = self.sets.matched()
         requested_labels = self.sets.requested_labels[matched]
-        fakes = [Rows(self.synthetic.features[matched], requested_labels)]
-        fakes += [Rows(self.features(images), requested_labels) for images in self.others]
+        fakes = [LabelledFeatures(self.synthetic.features[matched], requested_labels)]
+        fakes += [
+            LabelledFeatures(self.features(images), requested_labels) for images in self.others
+        ]
         return _plain(
             compare_features(self.extractor, self.class_names, self.real, self.real_baseline, fakes)
         )
@@ -130,7 +131,7 @@ class Examination:
         return round(2 / level(len(self.class_names)))
 
     def _matched(
-        self, rows: Rows, label: int | None, reference: np.ndarray | None = None
+        self, rows: LabelledFeatures, label: int | None, reference: np.ndarray | None = None
     ) -> np.ndarray:
         """Rows of synthetic images of a class; of the whole set, as many as real ones."""
         chosen = self.sets.matched(reference)
@@ -138,7 +139,7 @@ class Examination:
 
     def _variety(self, label: int | None, rng: np.random.Generator) -> Any:
         held_out = self.sets.held_out_baseline  # the extractor may be fitted to the others
-        real_baseline = Rows(
+        real_baseline = LabelledFeatures(
             self.real_baseline.features[held_out], self.real_baseline.labels[held_out]
         )
         fake = self._matched(self.synthetic, label)
@@ -157,21 +158,23 @@ class Examination:
         )
 
     @functools.cached_property
-    def _profiles(self) -> tuple[Rows, Rows, Rows]:
+    def _profiles(self) -> tuple[LabelledFeatures, LabelledFeatures, LabelledFeatures]:
         """Of real, baseline and synthetic images, in standard deviations of the real ones."""
         test, real_baseline = self.sets.test, self.sets.real_baseline
         real = profiles(test.images)
         center, scale = real.mean(axis=0), np.maximum(real.std(axis=0), 1e-6)
         fake = profiles(self.sets.synthetic)
         return (
-            Rows((real - center) / scale, test.labels),
-            Rows((profiles(real_baseline.images) - center) / scale, real_baseline.labels),
-            Rows((fake - center) / scale, self.sets.requested_labels),
+            LabelledFeatures((real - center) / scale, test.labels),
+            LabelledFeatures(
+                (profiles(real_baseline.images) - center) / scale, real_baseline.labels
+            ),
+            LabelledFeatures((fake - center) / scale, self.sets.requested_labels),
         )
 
     def _difference(self, label: int | None, rng: np.random.Generator) -> Any:
         rows = self.sets.independent
-        real = Rows(self.real.features[rows], self.real.labels[rows])
+        real = self.real[rows]
         fake = self._matched(self.synthetic, label, real.labels)
         return difference_test(fake, real.of(label), rng, self._permutations)
 

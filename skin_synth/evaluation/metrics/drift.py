@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 
 from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.appearance import (
@@ -14,8 +15,8 @@ from skin_synth.evaluation.metrics.appearance import (
     Appearance,
     tone_shares,
 )
-from skin_synth.evaluation.statistics.intervals import LEVEL, student_quantile
-from skin_synth.evaluation.statistics.significance import fisher, kolmogorov_smirnov, one_of_each
+from skin_synth.evaluation.statistics.intervals import LEVEL
+from skin_synth.evaluation.statistics.significance import fisher, one_of_each, smirnov
 from tfrecords_tools.errors import InputError
 
 REPLICATES = 400
@@ -23,25 +24,6 @@ BLOCK = 2**17
 """Values of half samples at a time: arrays of 1 MiB, which the cache of a core holds."""
 FEWEST = 10
 """Images on each side, real ones of so many lesions, below which no drift is given."""
-
-
-def wasserstein(first: np.ndarray, second: np.ndarray) -> float:
-    """1-Wasserstein distance of two samples: the area between their distribution functions.
-
-    Args:
-        first: float[n], n above 0.
-        second: float[m], m above 0.
-
-    Returns:
-        In units of the values; 0 for equal samples.
-    """
-    values = np.sort(np.concatenate([first, second]))
-    steps = np.diff(values)
-    below = [
-        np.searchsorted(np.sort(sample), values[:-1], side="right") / len(sample)
-        for sample in (first, second)
-    ]
-    return float(np.abs(below[0] - below[1]) @ steps)
 
 
 def scaled_distance(real: np.ndarray, other: np.ndarray, smallest: float = 0.0) -> float | None:
@@ -58,7 +40,7 @@ def scaled_distance(real: np.ndarray, other: np.ndarray, smallest: float = 0.0) 
     real, other = real[np.isfinite(real)], other[np.isfinite(other)]
     if min(len(real), len(other)) < FEWEST or not max(np.ptp(real), smallest) > 0:
         return None
-    return float(wasserstein(real, other) / max(real.std(ddof=1), smallest))
+    return float(stats.wasserstein_distance(real, other) / max(real.std(ddof=1), smallest))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +110,7 @@ def drift(
     if len(halves) <= replicates / 2:
         return None
     degrees = min(int(code.max()) + 1, len(synthetic)) - 1
-    margin = student_quantile((1 + LEVEL) / 2, degrees) * float(halves.std(ddof=1))
+    margin = float(stats.t.ppf(0.5 + LEVEL / 2, degrees)) * float(halves.std(ddof=1))
     low, high = max(0.0, whole - margin), whole + margin
     return Drift(whole, float(low), float(high), len(real), len(synthetic))
 
@@ -394,4 +376,4 @@ def _tested(real: np.ndarray, synthetic: np.ndarray) -> SmirnovTest | None:
     real, synthetic = real[np.isfinite(real)], synthetic[np.isfinite(synthetic)]
     if min(len(real), len(synthetic)) < FEWEST:
         return None
-    return SmirnovTest(len(real), len(synthetic), *kolmogorov_smirnov(real, synthetic))
+    return SmirnovTest(len(real), len(synthetic), *smirnov(real, synthetic))

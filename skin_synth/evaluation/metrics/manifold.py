@@ -1,9 +1,9 @@
 """Fidelity and variety by nearest neighbours: precision, recall, density, coverage, realism.
 
-A set of features stands for its manifold: the union of closed balls around its rows, each of which
-reaches to the k-th nearest other row. All figures depend on the sizes of both sets: compare them
-at the same sizes only. Rows are compared in blocks, so that memory grows with the number of rows
-and not with its square, and around their mean in float64, so that digits last far from the origin.
+The manifold of a set of features is the union of closed balls around its rows; the k-th nearest
+other row bounds each ball. All figures depend on the sizes of both sets: compare them only at the
+same sizes. Rows are compared in blocks, so that memory grows with the number of rows and not with
+its square, and around their mean in float64, so that digits are kept far from the origin.
 """
 
 from __future__ import annotations
@@ -13,27 +13,35 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from skin_synth.evaluation.features.labelled_features import check_features
 from tfrecords_tools.errors import InputError
 
 PRECISION_K, COVERAGE_K = 3, 5
 """Neighbours that the papers use: for precision and recall, for density and coverage."""
 VARIETY_K = (1, 2, 3, 5, 8)
-"""From narrow to wide: where the verdict's test of variety looks for coverage."""
-BLOCK = 1024
+"""Neighbours at which the verdict tests variety, from narrow to wide neighbourhoods."""
+MANIFOLD_BLOCK = 1024
 """Rows compared at a time."""
-ROUNDING = 1e-12
+SQUARED_ROUNDING = 1e-12
 """Squared distances below this share of the rows' squared norms are rounding: the rows are equal"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifold:
-    """Four figures of two sets; see the functions of the same names.
+    """Four figures of two sets.
+
+    Precision and recall: Kynkäänniemi et al., "Improved precision and recall metric for assessing
+    generative models", NeurIPS 2019, equations 1 and 2. Density and coverage: Naeem et al.,
+    "Reliable fidelity and diversity metrics for generative models", ICML 2020, equations 5 and 6.
 
     Attributes:
-        precision: 0 to 1.
-        recall: 0 to 1.
-        density: 0 and above; about 1 for equal distributions.
-        coverage: 0 to 1.
+        precision: share of synthetic images on the manifold of the real ones, 0 to 1: fidelity.
+        recall: share of real images on the manifold of the synthetic ones, 0 to 1: variety.
+            Outliers among the synthetic images raise it; coverage does not have this fault.
+        density: in how many balls of real images a synthetic one lies on average, over k:
+            fidelity. 0 and above; about 1 for equal distributions, more if the synthetic images
+            crowd. Real outliers with their large balls count less than in precision.
+        coverage: see `coverage`.
     """
 
     precision: float
@@ -43,7 +51,7 @@ class Manifold:
 
 
 def compare(real: np.ndarray, fake: np.ndarray) -> Manifold:
-    """All four figures in one pass, with k = 3 for the first two and k = 5 for the others.
+    """Computes all four figures in one pass, the first two with k = 3, the others with k = 5.
 
     Args:
         real: float[n, d], n above 5.
@@ -72,79 +80,8 @@ def compare(real: np.ndarray, fake: np.ndarray) -> Manifold:
     )
 
 
-def precision(real: np.ndarray, fake: np.ndarray, k: int = PRECISION_K) -> float:
-    """Share of synthetic images on the manifold of the real ones: fidelity.
-
-    Kynkäänniemi et al., "Improved precision and recall metric for assessing generative models",
-    NeurIPS 2019, equations 1 and 2.
-
-    Args:
-        real: float[n, d], n above k.
-        fake: float[m, d], m of 1 or more.
-        k: the neighbour that bounds a ball, 1 or more.
-
-    Returns:
-        0 to 1.
-
-    Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
-    """
-    _check(real, fake, real_above=k, k=k)
-    real, fake = _centred(real, fake)
-    radius = _squared_radii(real, (k,))[0]
-    inside = np.zeros(len(fake), bool)
-    for rows, squared in _blocks(real, fake):
-        inside |= (squared <= radius[rows, None]).any(axis=0)
-    return float(inside.mean())
-
-
-def recall(real: np.ndarray, fake: np.ndarray, k: int = PRECISION_K) -> float:
-    """Share of real images on the manifold of the synthetic ones: variety.
-
-    Kynkäänniemi et al., NeurIPS 2019, equations 1 and 2. Outliers among the synthetic images
-    swell it; `coverage` does not have this fault.
-
-    Args:
-        real: float[n, d], n of 1 or more.
-        fake: float[m, d], m above k.
-        k: the neighbour that bounds a ball, 1 or more.
-
-    Returns:
-        0 to 1.
-
-    Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
-    """
-    _check(real, fake, fake_above=k, k=k)
-    return precision(fake, real, k)
-
-
-def density(real: np.ndarray, fake: np.ndarray, k: int = COVERAGE_K) -> float:
-    """In how many balls of real images a synthetic one lies on average, over k: fidelity.
-
-    Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020,
-    equation 5. Real outliers with their large balls count less than in `precision`.
-
-    Args:
-        real: float[n, d], n above k.
-        fake: float[m, d], m of 1 or more.
-        k: the neighbour that bounds a ball, 1 or more.
-
-    Returns:
-        0 and above; about 1 for equal distributions, more where the synthetic images crowd.
-
-    Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
-    """
-    _check(real, fake, real_above=k, k=k)
-    real, fake = _centred(real, fake)
-    radius = _squared_radii(real, (k,))[0]
-    balls = sum(int((squared <= radius[rows, None]).sum()) for rows, squared in _blocks(real, fake))
-    return balls / (k * len(fake))
-
-
 def coverage(real: np.ndarray, fake: np.ndarray, k: int = COVERAGE_K) -> float:
-    """Share of real images that have a synthetic one in their ball: variety.
+    """Computes the share of real images that have a synthetic one in their ball: variety.
 
     Naeem et al., ICML 2020, equation 6. Expected for equal distributions and sizes is
     1 - (n - 1) ... (n - k) / ((2 n - 1) ... (2 n - k)), about 0.97 at k = 5.
@@ -155,7 +92,7 @@ def coverage(real: np.ndarray, fake: np.ndarray, k: int = COVERAGE_K) -> float:
         k: the neighbour that bounds a ball, 1 or more.
 
     Returns:
-        0 (no real image is reached) to 1 (every one is).
+        0 to 1.
 
     Raises:
         InputError: too few rows, other widths, or a number that is not finite.
@@ -170,10 +107,11 @@ def coverage(real: np.ndarray, fake: np.ndarray, k: int = COVERAGE_K) -> float:
 
 
 def realism(real: np.ndarray, fake: np.ndarray, k: int = PRECISION_K) -> np.ndarray:
-    """How deep each synthetic image lies in the manifold of the real ones.
+    """Computes how deep each synthetic image lies in the manifold of the real ones.
 
-    The largest ratio of a real image's ball to its distance from the synthetic image, over the
-    half of the real images with the smaller balls, which leaves out thinly sampled regions
+    The largest ratio of the radius of a real image's ball to its distance from the synthetic
+    image, over the half of the real images with the smaller balls: thinly sampled regions are left
+    out
     (Kynkäänniemi et al., NeurIPS 2019, equation 3 and section 4).
 
     Args:
@@ -200,17 +138,8 @@ def realism(real: np.ndarray, fake: np.ndarray, k: int = PRECISION_K) -> np.ndar
     return np.sqrt(best)
 
 
-def radii(x: np.ndarray, k: int = 1) -> np.ndarray:
-    """Distance of each row to its k-th nearest other row: float[n, d], n above k, to float64[n].
-
-    Raises:
-        InputError: too few rows, or a number that is not finite.
-    """
-    return np.sqrt(squared_radii(x, (k,))[0])
-
-
 def squared_radii(x: np.ndarray, ks: Sequence[int]) -> np.ndarray:
-    """Squared distances to the k-th nearest other row: float[n, d] to float64[len(ks), n].
+    """Computes squared distances to the k-th nearest other row: float[n, d] to float64[len(ks), n].
 
     Raises:
         InputError: too few rows for the largest k, or a number that is not finite.
@@ -220,13 +149,13 @@ def squared_radii(x: np.ndarray, ks: Sequence[int]) -> np.ndarray:
 
 
 def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Between all rows, for sets that are small: float[n, d] and float[m, d] to float64[n, m]."""
+    """Computes all squared distances of small sets: float[n, d], float[m, d] to float64[n, m]."""
     _check(x, y)
     return np.concatenate([squared for _, squared in _blocks(*_centred(x, y))])
 
 
 def nearest_rows(x: np.ndarray, y: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest rows of y of each row of x.
+    """Finds the k nearest rows of y of each row of x.
 
     Args:
         x: float[n, d].
@@ -264,16 +193,16 @@ def _squared_radii(x: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
 def _blocks(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Rows of x and their squared distances to all of y: slice and float64[rows, m]."""
     norms = np.einsum("ij,ij->i", y, y)
-    for start in range(0, len(x), BLOCK):
-        block = x[start : start + BLOCK]
+    for start in range(0, len(x), MANIFOLD_BLOCK):
+        block = x[start : start + MANIFOLD_BLOCK]
         scale = np.einsum("ij,ij->i", block, block)[:, None] + norms
         squared = scale - 2 * (block @ y.T)
-        squared[squared <= ROUNDING * scale] = 0.0
-        yield slice(start, start + BLOCK), squared
+        squared[squared <= SQUARED_ROUNDING * scale] = 0.0
+        yield slice(start, start + MANIFOLD_BLOCK), squared
 
 
 def _centred(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both around the mean of the real ones: small norms keep the digits of the distances."""
+    """Centres both on the mean of the real ones: small norms keep the digits of distances."""
     center = real.mean(axis=0, dtype=np.float64)
     return real - center, fake - center
 
@@ -281,10 +210,7 @@ def _centred(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _check(
     real: np.ndarray, fake: np.ndarray, *, real_above: int = 0, fake_above: int = 0, k: int = 1
 ) -> None:
-    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
-        raise InputError(
-            f"features must be [n, d] and [m, d], got {list(real.shape)} and {list(fake.shape)}"
-        )
+    check_features(real, fake)
     if k < 1:
         raise InputError(f"k must be 1 or more, got k = {k}")
     if len(real) <= real_above or len(fake) <= fake_above:
@@ -292,5 +218,3 @@ def _check(
             f"needs more than {max(real_above, 0)} and {max(fake_above, 0)} rows (k = {k}), got "
             f"{len(real)} and {len(fake)}"
         )
-    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
-        raise InputError("features hold numbers that are not finite")

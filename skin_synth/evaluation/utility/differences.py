@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 
-from skin_synth.evaluation.statistics.intervals import LEVEL, student_quantile
+from skin_synth.evaluation.statistics.intervals import LEVEL
 from tfrecords_tools.errors import InputError
 
 GAIN, HARM, NEITHER = "gain shown", "harm shown", "no gain shown"
@@ -105,8 +106,8 @@ def paired_difference(
     variance = of_groups + max(0.0, of_seeds - of_both)
     degrees = _degrees(variance, of_groups, groups - 1, of_seeds, seeds - 1)
     error, mean = float(np.sqrt(variance)), float(per_seed.mean())
-    half = error * student_quantile(1 - (1 - LEVEL) / 2, degrees)
-    corrected = error * student_quantile(1 - (1 - LEVEL) / comparisons / 2, degrees)
+    half = error * float(stats.t.ppf(1 - (1 - LEVEL) / 2, degrees))
+    corrected = error * float(stats.t.ppf(1 - (1 - LEVEL) / comparisons / 2, degrees))
     return Difference(
         mean, error, degrees, mean - half, mean + half, mean - corrected, mean + corrected
     )

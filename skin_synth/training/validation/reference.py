@@ -8,7 +8,8 @@ import numpy as np
 
 from skin_synth.data.pipeline import DrawnImages, LabelledImages
 from skin_synth.evaluation.features.extractors import Extractor
-from skin_synth.evaluation.metrics.fidelity import kernel_distance
+from skin_synth.evaluation.features.labelled_features import LabelledFeatures
+from skin_synth.evaluation.metrics.kernel_distance import kernel_distance
 from skin_synth.evaluation.metrics.manifold import coverage
 from skin_synth.training.validation.alarms import mean_distance
 from skin_synth.training.validation.curve import WHOLE, Point
@@ -20,23 +21,6 @@ FEWEST = 2
 FLOOR_SEED = 0
 SPREAD_IMAGES = 256
 """Real training images of a class whose variety is measured."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Labelled:
-    """Features with their labels.
-
-    Attributes:
-        features: float32[n, d].
-        labels: int64[n].
-    """
-
-    features: np.ndarray
-    labels: np.ndarray
-
-    def of(self, label: int) -> np.ndarray:
-        """The features of one class: float32[m, d]."""
-        return self.features[self.labels == label]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +37,7 @@ class Reference:
 
     extractor: Extractor
     class_names: tuple[str, ...]
-    real: Labelled | None
+    real: LabelledFeatures | None
     floor: tuple[Point, ...]
     spread: dict[str, float]
 
@@ -71,7 +55,7 @@ class Reference:
         """
         if self.real is None:
             return []
-        fake = Labelled(self.extractor(images), labels)
+        fake = LabelledFeatures(self.extractor(images), labels)
         return compare(self.real, fake, self.class_names, images_seen)
 
     def variety(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -81,7 +65,7 @@ class Reference:
             images: uint8[n, side, side, 3].
             labels: int64[n].
         """
-        found = Labelled(self.extractor(images), labels)
+        found = LabelledFeatures(self.extractor(images), labels)
         return {
             name: mean_distance(found.of(label))
             for label, name in enumerate(self.class_names)
@@ -101,12 +85,12 @@ def make_reference(
     """
     classes = range(len(train.class_names))
     spread_rows = _chosen(train.labels, [SPREAD_IMAGES] * len(classes))
-    spread = Labelled(extractor(train.images[spread_rows]), train.labels[spread_rows])
+    spread = LabelledFeatures(extractor(train.images[spread_rows]), train.labels[spread_rows])
     real, floor = None, []
     if held_out is not None and len(held_out) >= FEWEST:
-        real = Labelled(extractor(held_out.images), held_out.labels)
+        real = LabelledFeatures(extractor(held_out.images), held_out.labels)
         rows = _chosen(train.labels, held_out.class_counts)
-        other = Labelled(extractor(train.images[rows]), train.labels[rows])
+        other = LabelledFeatures(extractor(train.images[rows]), train.labels[rows])
         floor = compare(real, other, train.class_names, 0)
     return Reference(
         extractor,
@@ -122,7 +106,7 @@ def make_reference(
 
 
 def compare(
-    real: Labelled, fake: Labelled, class_names: tuple[str, ...], images_seen: int
+    real: LabelledFeatures, fake: LabelledFeatures, class_names: tuple[str, ...], images_seen: int
 ) -> list[Point]:
     """Kernel distance and coverage of all classes together, then of each that has enough images.
 

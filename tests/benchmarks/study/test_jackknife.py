@@ -13,7 +13,7 @@ from benchmarks.study.jackknife import (
     Sample,
     deal,
 )
-from skin_synth.evaluation.metrics.fidelity import kernel_distance
+from skin_synth.evaluation.metrics.kernel_distance import kernel_distance
 
 pytestmark = pytest.mark.slow
 

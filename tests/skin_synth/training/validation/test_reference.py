@@ -8,7 +8,7 @@ import pytest
 from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation.features.classifier import train_classifier
 from skin_synth.evaluation.features.extractors import of_classifier
-from skin_synth.evaluation.metrics.fidelity import kernel_distance
+from skin_synth.evaluation.metrics.kernel_distance import kernel_distance
 from skin_synth.evaluation.metrics.manifold import coverage
 from skin_synth.phantoms import render
 from skin_synth.training.validation.alarms import collapsed, mean_distance
