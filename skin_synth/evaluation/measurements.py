@@ -15,7 +15,7 @@ from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier, confusion, faithfulness
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.features.labelled_features import LabelledFeatures
-from skin_synth.evaluation.image_sets import ImageSets
+from skin_synth.evaluation.image_sets import ImageSets, first_of_each_class
 from skin_synth.evaluation.metrics import copies, manifold
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance, measure
 from skin_synth.evaluation.metrics.comparison import compare_features
@@ -139,9 +139,7 @@ class Examination:
 
     def _variety(self, label: int | None, rng: np.random.Generator) -> Any:
         held_out = self.sets.held_out_baseline  # the extractor may be fitted to the others
-        real_baseline = LabelledFeatures(
-            self.real_baseline.features[held_out], self.real_baseline.labels[held_out]
-        )
+        real_baseline = self.real_baseline[held_out]
         fake = self._matched(self.synthetic, label)
         return variety_test(
             self.real.of(label), fake, real_baseline.of(label), rng, self._permutations
@@ -333,12 +331,7 @@ class Examination:
         rows = self._some_left_out(TURNED_LIMIT)
         requested_labels = self.sets.requested_labels[fake]
         counts = np.bincount(test.labels[real], minlength=len(self.class_names))
-        matched = np.concatenate(
-            [
-                np.flatnonzero(requested_labels == label)[:count]
-                for label, count in enumerate(counts)
-            ]
-        )
+        matched = first_of_each_class(requested_labels, counts)
         return copies.compare_classes(
             measured(self.sets.synthetic[fake], requested_labels),
             measured(test.images[real], test.labels[real]),
