@@ -17,6 +17,13 @@ def contents(directory: Path) -> dict[str, bytes]:
     }
 
 
+def flip_bit(path: Path, position: int, bit: int = 0) -> None:
+    """Damages a file in one bit of the byte at a position."""
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1 << bit
+    path.write_bytes(content)
+
+
 @contextlib.contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
     """Writes of this process fail half-way through a longer file, as on a full disk."""

@@ -13,7 +13,8 @@ from PIL import Image
 
 import tfrecords_tools
 from skin_synth.phantoms import CLASS_NAMES
-from tests.tfrecords_tools.conftest import noise, write_class_folders
+from tests.data_sets import write_class_folders
+from tests.images import noise
 from tfrecords_tools.image_folder import write_image_folder
 from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records.schema import Record, serialize_record

@@ -1,29 +1,13 @@
-"""Small folders of images, and a data set that is built from one."""
+"""Class folders of noise, and a data set that is built from them."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-CLASSES = {"melanoma": 8, "naevus": 24}
-
-
-def noise(seed: int, height: int = 24, width: int = 32) -> np.ndarray:
-    """uint8[height, width, 3], another for each seed."""
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def write_class_folders(root: Path) -> Path:
-    """PNGs of noise in the folders of `CLASSES`; no two are equal."""
-    for number, (label, count) in enumerate(CLASSES.items()):
-        (root / label).mkdir(parents=True)
-        for index in range(count):
-            Image.fromarray(noise(1000 * number + index)).save(root / label / f"{index:02d}.png")
-    return root
+from tests.data_sets import write_class_folders
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, PngImagePlugin
 
-from tests.tfrecords_tools.conftest import noise
-from tests.tfrecords_tools.encoding import (
+from tests.encoding import (
     as_ycck,
     chunk,
     encoded,
@@ -27,6 +26,7 @@ from tests.tfrecords_tools.encoding import (
     with_size,
     without_adobe,
 )
+from tests.images import noise
 
 HEIGHT, WIDTH = 24, 32
 """Of the sound pictures."""

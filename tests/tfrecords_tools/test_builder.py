@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import shutil
@@ -15,38 +14,27 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests.data_sets import (
+    CLASSES,
+    LESION_COLUMNS,
+    everything,
+    lesions,
+    records,
+    rejected,
+    save,
+    write_class_folders,
+)
 from tests.files import contents
-from tests.tfrecords_tools.conftest import CLASSES, noise
+from tests.images import noise
 from tfrecords_tools import builder
 from tfrecords_tools.build_steps import reread
 from tfrecords_tools.build_steps import second_pass as shards
 from tfrecords_tools.builder import BuildReport, build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records import writer
-from tfrecords_tools.records.reader import read_info, read_records
-from tfrecords_tools.records.schema import SPLITS, Record, parse_record
+from tfrecords_tools.records.reader import read_info
+from tfrecords_tools.records.schema import SPLITS
 from tfrecords_tools.verifier import verify
-
-
-def records(directory: Path) -> dict[str, list[Record]]:
-    return {
-        split: [parse_record(record) for record in read_records(directory, split)]
-        for split in read_info(directory).splits
-    }
-
-
-def everything(directory: Path) -> list[Record]:
-    return [record for members in records(directory).values() for record in members]
-
-
-def rejected(directory: Path) -> dict[str, str]:
-    text = (directory / "rejected.csv").read_text("utf-8")
-    return {row["file"]: row["reason"] for row in csv.DictReader(io.StringIO(text, newline=""))}
-
-
-def save(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)
 
 
 def test_class_folders(folders, tmp_path):
@@ -127,23 +115,9 @@ def test_labels_are_mixed_within_a_split(small_data):
     assert labels != sorted(labels, reverse=True)
 
 
-def lesions(root: Path) -> tuple[Path, Path]:
-    """60 images of 20 lesions in two folders, and their table."""
-    rows = ["image_id,lesion_id,dx,age"]
-    for number in range(60):
-        name = f"part{number % 2 + 1}/ISIC_{number:03d}.jpg"
-        save(root / "images" / name, noise(number, 20, 20))
-        rows.append(f"ISIC_{number:03d},HAM_{number // 3},{'mel' if number < 15 else 'nv'},50")
-    (root / "metadata.csv").write_text("\n".join(rows) + "\n")
-    return root / "images", root / "metadata.csv"
-
-
-COLUMNS = {"label_column": "dx", "group_column": "lesion_id"}
-
-
 def test_report_counts_what_is_there(tmp_path):
     images, labels = lesions(tmp_path)
-    build(images, tmp_path / "out", name="x", labels=labels, size=8, seed=4, **COLUMNS)
+    build(images, tmp_path / "out", name="x", labels=labels, size=8, seed=4, **LESION_COLUMNS)
     report = json.loads((tmp_path / "out" / "build_report.json").read_text())
     found = records(tmp_path / "out")
     for index, label in enumerate(("mel", "nv")):
@@ -237,7 +211,7 @@ def test_input_fingerprint_is_of_the_input(folders, tmp_path):
 def test_image_without_a_row(tmp_path):
     images, labels = lesions(tmp_path)
     save(images / "extra.png", noise(99))
-    build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
+    build(images, tmp_path / "out", name="x", labels=labels, size=8, **LESION_COLUMNS)
     assert rejected(tmp_path / "out") == {"extra.png": "label_missing"}
 
 
@@ -278,22 +252,6 @@ def test_one_class_only(folders, tmp_path):
     shutil.rmtree(folders / "melanoma")
     with pytest.raises(InputError, match="one class only, 'naevus': two or more are needed"):
         build(folders, tmp_path / "out", name="x")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        ({"name": "No"}, "name 'No' does not fit"),
-        ({"size": 0}, "got 0"),
-        ({"splits": {"train": "0.5"}}, "must sum to 1"),
-        ({"keep_splits": "nowhere"}, "nowhere is not there"),
-        ({"labels": "nowhere.csv"}, "nowhere.csv is not a file"),
-    ],
-)
-def test_options_that_cannot_be(options, told, folders, tmp_path):
-    with pytest.raises(InputError, match=told):
-        build(folders, tmp_path / "deep" / "out", **({"name": "x"} | options))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
 
 
@@ -340,7 +298,7 @@ def test_some_of_ham10000(tmp_path):
         table = csv.DictWriter(file, rows[0])
         table.writeheader()
         table.writerows(rows)
-    options = {"name": "ham", "labels": tmp_path / "metadata.csv", **COLUMNS}
+    options = {"name": "ham", "labels": tmp_path / "metadata.csv", **LESION_COLUMNS}
     build(tmp_path / "images", tmp_path / "out", size=64, **options)
     found = records(tmp_path / "out")
     assert {record.image_id for members in found.values() for record in members} == {
@@ -368,7 +326,7 @@ def test_extra_columns_through_tfds(tmp_path):
     rows = labels.read_text().splitlines()
     told = [f"{row},{'' if i % 3 else i},{'NA' if i % 2 else 'back'}" for i, row in enumerate(rows)]
     labels.write_text("\n".join([f"{rows[0]},n,site", *told[1:]]))
-    options = {"extra_columns": {"age": "float", "n": "int", "site": "text"}, **COLUMNS}
+    options = {"extra_columns": {"age": "float", "n": "int", "site": "text"}, **LESION_COLUMNS}
     build(images, tmp_path / "out", name="x", labels=labels, size=8, **options)
     dataset = tfds.builder_from_directory(tmp_path / "out").as_dataset()
     found = {
@@ -424,3 +382,49 @@ def test_image_that_goes_while_it_is_read(folders, tmp_path, monkeypatch):
 def test_unknown_option(folders, tmp_path):
     with pytest.raises(TypeError, match="colour"):
         build(folders, tmp_path / "out", name="x", colour="red")
+
+
+def test_class_that_loses_all_its_images_is_told(folders, tmp_path):
+    (folders / "df").mkdir()
+    (folders / "df" / "x.png").write_bytes(b"")
+    report = build(folders, tmp_path / "out", name="x", size=16)
+    assert report.lost_classes == ("df",)
+    assert report.info.class_names == tuple(CLASSES)
+    assert json.loads((tmp_path / "out" / "build_report.json").read_text())["lost_classes"] == [
+        "df"
+    ]
+
+
+def test_class_none_of_whose_files_can_be_read_is_told(folders, tmp_path):
+    """Photographs of a telephone, a link to another disk, and what is no class."""
+    (folders / "bcc").mkdir()
+    (folders / "bcc" / "x.heic").write_bytes(b"ftypheic")
+    (tmp_path / "elsewhere").mkdir()
+    (folders / "df").symlink_to(tmp_path / "elsewhere")
+    for junk in (".cache/x.png", "__MACOSX/._x.png", "README.txt"):
+        (folders / junk).parent.mkdir(exist_ok=True)
+        (folders / junk).write_bytes(b"")
+    report = build(folders, tmp_path / "out", name="x", size=16)
+    assert report.lost_classes == ("bcc", "df")
+    assert report.info.class_names == tuple(CLASSES)
+
+
+def test_class_none_of_whose_files_can_be_read_is_told_of_folders_of_splits(tmp_path):
+    images = tmp_path / "images"
+    for split in ("train", "test"):
+        write_class_folders(images / split)
+        (images / split / "bcc").mkdir()
+        (images / split / "bcc" / "x.heic").write_bytes(split.encode())
+    for number, file in enumerate(sorted((images / "test").rglob("*.png"))):
+        Image.fromarray(noise(50_000 + number)).save(file)
+    assert build(images, tmp_path / "out", name="x", size=16).lost_classes == ("bcc",)
+
+
+def test_class_of_a_table_none_of_whose_files_can_be_read_is_told(folders, tmp_path):
+    (folders / "x.heic").write_bytes(b"ftypheic")
+    rows = [f"{path.relative_to(folders)},{path.parent.name}" for path in folders.rglob("*.png")]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["id,label", *rows, "x,df"]))
+    options = {"labels": labels, "id_column": "id", "label_column": "label"}
+    report = build(folders, tmp_path / "out", name="x", size=16, **options)
+    assert report.lost_classes == ("df",)

@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools.conftest import noise
-from tests.tfrecords_tools.images.test_perceptual_hash import picture
-from tests.tfrecords_tools.test_builder import COLUMNS, everything, lesions, records, rejected, save
+from tests.data_sets import (
+    LESION_COLUMNS,
+    everything,
+    lesions,
+    records,
+    rejected,
+    save,
+    split_by,
+)
+from tests.images import noise, picture
 from tfrecords_tools.builder import build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.verifier import verify
@@ -20,7 +27,7 @@ from tfrecords_tools.verifier import verify
 
 def test_csv_keeps_lesions_together(tmp_path):
     images, labels = lesions(tmp_path)
-    report = build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
+    report = build(images, tmp_path / "out", name="x", labels=labels, size=8, **LESION_COLUMNS)
     splits_of = defaultdict(set)
     for split, members in records(tmp_path / "out").items():
         for record in members:
@@ -43,7 +50,7 @@ def test_a_shared_picture_joins_lesions(tmp_path):
     save(images / "bridge2.png", noise(500))
     with labels.open("a") as table:
         table.write("bridge1,HAM_7,nv,1\nbridge2,HAM_19,nv,1\n")
-    build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
+    build(images, tmp_path / "out", name="x", labels=labels, size=8, **LESION_COLUMNS)
     assert rejected(tmp_path / "out") == {"bridge2.png": "duplicate"}
     groups = {record.image_id: record.group for record in everything(tmp_path / "out")}
     joined = {groups[f"ISIC_{number:03d}"] for number in (21, 22, 23, 57, 58, 59)}
@@ -60,26 +67,26 @@ def test_given_shares(folders, tmp_path):
 
 def test_known_groups_keep_their_splits(tmp_path):
     images, labels = lesions(tmp_path)
-    build(images, tmp_path / "old", name="x", labels=labels, size=8, **COLUMNS)
-    before = {r.group: split for split, rs in records(tmp_path / "old").items() for r in rs}
+    build(images, tmp_path / "old", name="x", labels=labels, size=8, **LESION_COLUMNS)
+    before = split_by("group", tmp_path / "old")
     with labels.open("a") as table:
         for number in range(100, 130):
             save(images / f"ISIC_{number}.jpg", noise(number, 20, 20))
             table.write(f"ISIC_{number},HAM_{number},nv,60\n")
-    options = {"name": "x", "labels": labels, "size": 8, **COLUMNS}
+    options = {"name": "x", "labels": labels, "size": 8, **LESION_COLUMNS}
     build(images, tmp_path / "new", keep_splits=tmp_path / "old", seed=5, **options)
-    after = {r.group: split for split, rs in records(tmp_path / "new").items() for r in rs}
+    after = split_by("group", tmp_path / "new")
     assert {group: after[group] for group in before} == before
     assert len(after) == 50
     build(images, tmp_path / "free", seed=5, **options)
-    free = {r.group: split for split, rs in records(tmp_path / "free").items() for r in rs}
+    free = split_by("group", tmp_path / "free")
     assert {group: free[group] for group in before} != before
 
 
 def bridge(tmp_path: Path, one: str, other: str) -> dict:
     """Options of a build in which a new picture joins two lesions."""
     images, labels = lesions(tmp_path)
-    options = {"name": "x", "labels": labels, "size": 8, **COLUMNS}
+    options = {"name": "x", "labels": labels, "size": 8, **LESION_COLUMNS}
     build(images, tmp_path / "old", **options)
     save(images / "new1.png", noise(500))
     save(images / "new2.png", noise(500))
@@ -91,16 +98,13 @@ def bridge(tmp_path: Path, one: str, other: str) -> dict:
 def test_known_group_stays_though_it_is_joined(tmp_path):
     # The joined group is called AAA, a name that the old data set does not know.
     build(**bridge(tmp_path, "AAA", "HAM_9"))
-    before = next(
-        s for s, rs in records(tmp_path / "old").items() if rs and "HAM_9" in {r.group for r in rs}
-    )
-    after = {s for s, rs in records(tmp_path / "new").items() if "AAA" in {r.group for r in rs}}
-    assert after == {before}
+    before, after = split_by("group", tmp_path / "old"), split_by("group", tmp_path / "new")
+    assert after["AAA"] == before["HAM_9"]
 
 
 def test_known_groups_of_two_splits_cannot_be_joined(tmp_path):
     first = bridge(tmp_path, "HAM_9", "HAM_9")  # only to learn the splits
-    split_of = {r.group: s for s, rs in records(tmp_path / "old").items() for r in rs}
+    split_of = split_by("group", tmp_path / "old")
     one, other = (
         next(group for group, split in sorted(split_of.items()) if split == wanted)
         for wanted in ("train", "test")
@@ -118,10 +122,10 @@ def test_known_groups_of_two_splits_cannot_be_joined(tmp_path):
 
 def test_keeping_the_splits_of_what_is_replaced(folders, tmp_path):
     build(folders, tmp_path / "out", name="x", size=16)
-    before = {r.image_id: s for s, rs in records(tmp_path / "out").items() for r in rs}
+    before = split_by("image_id", tmp_path / "out")
     options = {"keep_splits": tmp_path / "out", "overwrite": True, "seed": 8}
     build(folders, tmp_path / "out", name="x", size=16, **options)
-    assert {r.image_id: s for s, rs in records(tmp_path / "out").items() for r in rs} == before
+    assert split_by("image_id", tmp_path / "out") == before
 
 
 def test_given_splits_are_respected_and_checked_for_leaks(tmp_path):
@@ -169,7 +173,7 @@ def test_lesion_in_two_given_splits_leaks(tmp_path):
         labels=labels,
         split_column="split",
         max_rejected=0.3,
-        **COLUMNS,
+        **LESION_COLUMNS,
     )
     reasons = rejected(tmp_path / "out")
     assert set(reasons.values()) == {"leak"}
@@ -206,7 +210,7 @@ def test_report_tells_of_joined_groups_and_profiles(tmp_path):
     save(images / "bridge2.png", noise(500))
     with labels.open("a") as table:
         table.write("bridge1,HAM_7,nv,1\nbridge2,HAM_19,nv,1\nother,HAM_8,nv,1\n")
-    build(images, tmp_path / "out", name="x", labels=labels, **COLUMNS)
+    build(images, tmp_path / "out", name="x", labels=labels, **LESION_COLUMNS)
     report = json.loads((tmp_path / "out" / "build_report.json").read_text())
     assert report["schema_version"] == 2
     assert report["joined_groups"] == {"HAM_7": "HAM_19"}
@@ -220,7 +224,7 @@ def test_report_tells_of_joined_groups_and_profiles(tmp_path):
 def test_images_without_a_group_are_counted(tmp_path):
     images, labels = lesions(tmp_path)
     labels.write_text(labels.read_text().replace("HAM_7,", "NA,").replace("HAM_9,", ","))
-    report = build(images, tmp_path / "out", name="x", labels=labels, size=8, **COLUMNS)
+    report = build(images, tmp_path / "out", name="x", labels=labels, size=8, **LESION_COLUMNS)
     told = json.loads((tmp_path / "out" / "build_report.json").read_text())
     assert report.without_group == told["images_without_group"] == 6
     assert sum(told["groups"].values()) == 24

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.files import files_of_at_most
-from tests.tfrecords_tools.conftest import noise
+from tests.files import files_of_at_most, flip_bit
+from tests.images import noise
 from tfrecords_tools import cli
 from tfrecords_tools.records.reader import read_info
 
@@ -253,9 +253,7 @@ def test_no_data_set(command, tmp_path, capsys):
 @pytest.mark.parametrize("command", ["inspect", "verify"])
 def test_damage_fails_and_names_shard_and_record(command, damageable, capsys):
     path = read_info(damageable).splits["train"].shards[0]
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
+    flip_bit(path, -1)
     assert cli.main_with([command, str(damageable)]) == 1
     captured = capsys.readouterr()
     assert re.search(f"{path.name}:? record 22:? (it )?is damaged", captured.out + captured.err)

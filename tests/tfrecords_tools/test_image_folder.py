@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools.conftest import noise
+from tests.data_sets import write_records
+from tests.files import flip_bit
+from tests.images import noise
 from tfrecords_tools import build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.image_folder import write_image_folder
 from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records.reader import read, read_info
-from tfrecords_tools.records.schema import Record, serialize_record
-from tfrecords_tools.records.writer import write_dataset
+from tfrecords_tools.records.schema import Record
 
 
 def rows_of(folder):
@@ -68,10 +69,7 @@ def test_original_jpegs_stay_jpegs(tmp_path):
 
 
 def test_a_damaged_data_set_leaves_nothing(damageable, tmp_path):
-    shard = next(damageable.glob("*.tfrecord-*"))
-    content = bytearray(shard.read_bytes())
-    content[40] ^= 255
-    shard.write_bytes(content)
+    flip_bit(next(damageable.glob("*.tfrecord-*")), 40)
     with pytest.raises(InputError, match="build the data set again"):
         write_image_folder(damageable, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -90,10 +88,9 @@ def test_an_existing_folder_is_left_alone(small_data, tmp_path):
 
 def test_class_name_of_long_letters(tmp_path):
     names = ("\U00020000" * 64, "b" * 300)
-    record = serialize_record(Record(encode_png(noise(0, 8, 8)), 0, "a", "a"))
-    fields = {"class_names": names, "image_shape": (8, 8, 3), "splits": {"train": [record]}}
-    write_dataset(tmp_path / "data", name="x", **fields)
-    out = write_image_folder(tmp_path / "data", tmp_path / "out")
+    record = Record(encode_png(noise(0, 16, 16)), 0, "a", "a")
+    data = write_records(tmp_path / "data", {"train": [record]}, class_names=names)
+    out = write_image_folder(data, tmp_path / "out")
     assert sorted(path.name for path in (out / "train").iterdir()) == [
         "00_" + "\U00020000" * 50,
         "01_" + "b" * 64,

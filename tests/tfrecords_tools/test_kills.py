@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tests.files import contents
+from tests.images import picture
 from tests.killing import Driver
-from tests.tfrecords_tools.images.test_perceptual_hash import picture
 from tfrecords_tools import build, read_info, verify
 from tfrecords_tools.errors import InputError
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools import encoding
-from tests.tfrecords_tools.conftest import noise
+from tests import encoding
+from tests.data_sets import write_records
+from tests.files import flip_bit
+from tests.images import noise
 from tfrecords_tools import build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.image_file import encode_png
@@ -20,7 +22,6 @@ from tfrecords_tools.records import writer
 from tfrecords_tools.records.reader import read, read_info
 from tfrecords_tools.records.schema import Record, parse_record, serialize_record
 from tfrecords_tools.records.tfrecord import RecordWriter, read_file
-from tfrecords_tools.records.writer import write_dataset
 from tfrecords_tools.verifier import verify
 
 GOOD = Record(image=encode_png(noise(0, 16, 16)), label=1, image_id="odd", group="odd")
@@ -28,19 +29,10 @@ GOOD = Record(image=encode_png(noise(0, 16, 16)), label=1, image_id="odd", group
 
 def with_record(directory: Path, odd: Record | bytes, split: str = "test") -> Path:
     """A data set of sound records, and one odd one at the end of a split."""
-    sound = [
-        Record(image=encode_png(noise(n, 16, 16)), label=n % 2, image_id=f"i{n}", group=f"g{n}")
-        for n in range(1, 5)
-    ]
-    splits = {
-        "train": [serialize_record(record) for record in sound[:2]],
-        "test": [serialize_record(record) for record in sound[2:]],
-    }
-    splits[split].append(odd if isinstance(odd, bytes) else serialize_record(odd))
-    write_dataset(
-        directory, name="x", class_names=("a", "b"), image_shape=(16, 16, 3), splits=splits
-    )
-    return directory
+    sound = [Record(encode_png(noise(n, 16, 16)), n % 2, f"i{n}", f"g{n}") for n in range(1, 5)]
+    splits = {"train": sound[:2], "test": sound[2:]}
+    splits[split].append(odd)
+    return write_records(directory, splits)
 
 
 def test_sound_data(small_data, tmp_path):
@@ -92,22 +84,15 @@ def test_record_that_is_no_example(tmp_path):
 
 
 def test_image_of_any_size_where_that_is_promised(tmp_path):
-    records = [
-        serialize_record(Record(encode_png(noise(n, 16 + n, 20)), n, f"i{n}", f"g{n}"))
-        for n in range(2)
-    ]
     grey = encoding.encoded(Image.fromarray(noise(3)).convert("L"), "PNG")
-    records.append(serialize_record(Record(grey, 0, "grey", "grey")))
-    records.append(serialize_record(Record(grey[: len(grey) // 2], 0, "cut", "cut")))
-    write_dataset(
-        tmp_path / "data",
-        name="x",
-        class_names=("a", "b"),
-        image_shape=(None, None, 3),
-        image_format=None,
-        splits={"train": records},
-    )
-    (problem,) = verify(tmp_path / "data").problems
+    records = [
+        *(Record(encode_png(noise(n, 16 + n, 20)), n, f"i{n}", f"g{n}") for n in range(2)),
+        Record(grey, 0, "grey", "grey"),
+        Record(grey[: len(grey) // 2], 0, "cut", "cut"),
+    ]
+    fields = {"image_shape": (None, None, 3), "image_format": None}
+    data = write_records(tmp_path / "data", {"train": records}, **fields)
+    (problem,) = verify(data).problems
     assert "record 3: image 'cut'" in problem
 
 
@@ -118,9 +103,7 @@ def shard(directory: Path, split: str) -> Path:
 def test_flipped_byte_does_not_hide_the_other_shards(damageable):
     for split in ("train", "test"):
         path = shard(damageable, split)
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
+        flip_bit(path, path.stat().st_size // 2)
     problems = verify(damageable).problems
     assert len(problems) == 2
     assert all("is damaged" in problem for problem in problems)
@@ -170,22 +153,19 @@ def read_sound(content: bytes) -> Iterator[bytes]:
 def test_every_byte_of_a_shard_counts(split, damageable):
     path = shard(damageable, split)
     content = path.read_bytes()
+    ends = np.cumsum([16 + len(record) for record in read_sound(content)])
     for position in np.random.default_rng(0).integers(0, len(content), 40):
-        damaged = bytearray(content)
-        damaged[position] ^= 1 << position % 8
-        path.write_bytes(damaged)
-        ends = np.cumsum([16 + len(record) for record in read_sound(content)])
+        flip_bit(path, position, position % 8)
         number = np.searchsorted(ends, position, "right")
         problems = verify(damageable).problems
         assert problems, position
         assert problems[0].startswith(f"{path.name} record {number}: it is damaged"), position
+        flip_bit(path, position, position % 8)
 
 
 def test_record_with_a_wrong_checksum_does_not_hide_what_follows(damageable):
     path = shard(damageable, "train")
-    content = bytearray(path.read_bytes())
-    content[100] ^= 1
-    path.write_bytes(content)
+    flip_bit(path, 100)
     report = verify(damageable)
     assert report.problems == (f"{path.name} record 0: it is damaged: its checksum is wrong",)
     assert report.records == 32
@@ -212,14 +192,11 @@ def test_damage_is_told_of_the_shard_where_it_is(many_shards):
     lengths = [n for files in read_info(many_shards).splits.values() for n in files.shard_lengths]
     first, last = files[0], files[-1]
     for path, length in zip(files, lengths, strict=True):
-        content = bytearray(path.read_bytes())
-        content[-1] ^= 1  # the checksum of the last record
-        path.write_bytes(content)
+        flip_bit(path, -1)  # the checksum of the last record
         assert verify(many_shards).problems == (
             f"{path.name} record {length - 1}: it is damaged: its checksum is wrong",
         )
-        content[-1] ^= 1
-        path.write_bytes(content)
+        flip_bit(path, -1)
     assert verify(many_shards).problems == ()
     first.unlink()
     last.write_bytes(b"")
@@ -229,14 +206,18 @@ def test_damage_is_told_of_the_shard_where_it_is(many_shards):
     )
 
 
+def rewrite(path: Path, records: list[Record]) -> None:
+    with RecordWriter(path) as out:
+        for record in records:
+            out.write(serialize_record(record))
+
+
 def test_image_id_that_stands_in_another_shard_too(many_shards):
     first, second = read_info(many_shards).splits["train"].shards[:2]
     known = parse_record(next(read_file(first)))
     records = [parse_record(serialized) for serialized in read_file(second)]
     records[1] = dataclasses.replace(records[1], image_id=known.image_id)
-    with RecordWriter(second) as out:
-        for record in records:
-            out.write(serialize_record(record))
+    rewrite(second, records)
     (problem,) = verify(many_shards).problems
     assert problem == (
         f"{second.name} record 1: image_id {known.image_id!r} is also in {first.name} record 0"
@@ -255,17 +236,15 @@ def is_found(directory: Path) -> bool:
 def test_metadata_with_a_flipped_bit(file, damageable):
     """It is found, or nothing that anyone reads has changed."""
     path, sound = damageable / file, read_info(damageable)
-    content = path.read_bytes()
-    positions = np.random.default_rng(0).permutation(len(content))[:60]
+    positions = np.random.default_rng(0).permutation(path.stat().st_size)[:60]
     found = 0
     for position in positions:
-        damaged = bytearray(content)
-        damaged[position] ^= 1 << position % 8
-        path.write_bytes(damaged)
+        flip_bit(path, position, position % 8)
         if is_found(damageable):
             found += 1
         else:
             assert read_info(damageable) == sound, position
+        flip_bit(path, position, position % 8)
     assert found > len(positions) / 2
 
 
@@ -312,9 +291,7 @@ def test_record_that_moved_to_another_class(damageable):
     path = shard(damageable, "test")
     records = list(read(damageable, "test"))
     records[0] = dataclasses.replace(records[0], label=1 - records[0].label)
-    with RecordWriter(path) as out:
-        for record in records:
-            out.write(serialize_record(record))
+    rewrite(path, records)
     problems = verify(damageable).problems
     assert len(problems) == 2
     assert all("records in test, build_report.json says" in problem for problem in problems)
@@ -325,9 +302,7 @@ def test_group_in_two_splits_of_a_build(damageable):
     known = next(read(damageable, "train")).group
     records = list(read(damageable, "test"))
     records[-1] = dataclasses.replace(records[-1], group=known)
-    with RecordWriter(path) as out:
-        for record in records:
-            out.write(serialize_record(record))
+    rewrite(path, records)
     (problem,) = verify(damageable).problems
     assert problem == (
         f"{path.name} record {len(records) - 1}: group {known!r} is in split test and in train"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools.conftest import noise
+from tests.images import noise
 from tfrecords_tools.build_steps.first_pass import ImageFacts, read_images
 from tfrecords_tools.build_steps.kept_splits import KeptSplits
 from tfrecords_tools.build_steps.plan import Plan, Planner

@@ -11,7 +11,8 @@ from PIL import Image
 
 pytest.importorskip("apache_beam", reason="needs the extra [beam]: make test-beam")
 
-from tests.tfrecords_tools.conftest import noise, write_class_folders
+from tests.data_sets import write_class_folders
+from tests.images import noise
 from tfrecords_tools import build, verify
 from tfrecords_tools.build_steps import beam
 from tfrecords_tools.build_steps.runners import CHUNK_ITEMS

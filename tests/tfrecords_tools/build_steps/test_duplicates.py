@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools.images.test_perceptual_hash import picture
+from tests.images import picture
 from tfrecords_tools.build_steps import duplicates
 from tfrecords_tools.build_steps.duplicates import ImageHashes, find_duplicates, resolve_duplicates
 from tfrecords_tools.images.image_file import decode, pixels_hash, prepare

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from tests.images import noise
 from tests.tfrecords_tools.build_steps.conftest import COUNT, first_pass
-from tests.tfrecords_tools.conftest import noise
 from tfrecords_tools.build_steps.contact_sheets import SHEET_IMAGES, THUMBNAIL_SIDE
 
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 
-from tests.tfrecords_tools.conftest import noise
-from tests.tfrecords_tools.listings import COMPOSED, DECOMPOSED
-from tests.tfrecords_tools.test_builder import COLUMNS, lesions, records, save
+from tests.data_sets import LESION_COLUMNS, lesions, save, split_by
+from tests.images import noise
+from tests.listings import COMPOSED, DECOMPOSED
 from tfrecords_tools.build_steps.kept_splits import KeptSplits, read_kept_splits
 from tfrecords_tools.builder import build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.sources import ImageRecord
-
-
-def splits_by(name: str, directory: Path) -> dict[str, str]:
-    """The split of each image id, or group."""
-    return {getattr(r, name): split for split, rs in records(directory).items() for r in rs}
 
 
 def image(image_id: str, group: str | None = None) -> ImageRecord:
@@ -69,7 +63,7 @@ def test_forms_of_unicode(old, new, tmp_path):
     build(tmp_path / "images", tmp_path / "old", name="x", size=8)
     kept = read_kept_splits(tmp_path / "old")
     pins = kept.pins([image(f"nv/{new}.png", "g")], {})
-    assert pins["g"] == splits_by("image_id", tmp_path / "old")[f"nv/{old}.png"]
+    assert pins["g"] == split_by("image_id", tmp_path / "old")[f"nv/{old}.png"]
 
 
 def test_group_that_was_joined_stays_when_the_copy_is_gone(tmp_path):
@@ -78,9 +72,9 @@ def test_group_that_was_joined_stays_when_the_copy_is_gone(tmp_path):
     save(images / "bridge2.png", noise(500))
     text = labels.read_text()
     labels.write_text(text + "bridge1,HAM_7,nv,1\nbridge2,HAM_19,nv,1\n")
-    options = {"name": "x", "labels": labels, "size": 8, **COLUMNS}
+    options = {"name": "x", "labels": labels, "size": 8, **LESION_COLUMNS}
     build(images, tmp_path / "old", **options)
-    before = splits_by("image_id", tmp_path / "old")
+    before = split_by("image_id", tmp_path / "old")
     (images / "bridge1.png").unlink()
     (images / "bridge2.png").unlink()
     save(images / "later.png", noise(501))
@@ -88,11 +82,11 @@ def test_group_that_was_joined_stays_when_the_copy_is_gone(tmp_path):
     for seed in range(3):
         out = tmp_path / f"new{seed}"
         build(images, out, keep_splits=tmp_path / "old", seed=seed, **options)
-        after = splits_by("image_id", out)
+        after = split_by("image_id", out)
         assert {i: after[i] for i in before if i in after} == {
             i: s for i, s in before.items() if i in after
         }
-        assert splits_by("group", out)["HAM_7"] == before["ISIC_021"]
+        assert split_by("group", out)["HAM_7"] == before["ISIC_021"]
         assert after["later"] == before["ISIC_021"]
     # A data set of which only the report knows the joined group.
     kept = read_kept_splits(tmp_path / "old")
@@ -109,7 +103,7 @@ def test_old_data_without_groups(tmp_path):
     assert not (tmp_path / "new").exists()
     # Groups that the old splits happen to keep whole, under new names.
     whole = defaultdict(list)
-    for image_id, split in splits_by("image_id", tmp_path / "old").items():
+    for image_id, split in split_by("image_id", tmp_path / "old").items():
         whole[split].append(image_id)
     group_of = {i: f"{s}{n // 3}" for s, ids in whole.items() for n, i in enumerate(ids)}
     rows = labels.read_text().splitlines()
@@ -118,7 +112,7 @@ def test_old_data_without_groups(tmp_path):
         "\n".join([rows[0], *(",".join((c[0], group_of[c[0]], *c[2:])) for c in cells)])
     )
     build(images, tmp_path / "new", group_column="lesion_id", seed=3, **plain, **kept)
-    assert splits_by("image_id", tmp_path / "new") == splits_by("image_id", tmp_path / "old")
+    assert split_by("image_id", tmp_path / "new") == split_by("image_id", tmp_path / "old")
 
 
 def test_build_of_other_images(folders, small_data, tmp_path):

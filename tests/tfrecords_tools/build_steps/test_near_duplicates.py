@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools.images.test_perceptual_hash import moved, picture
+from tests.images import moved, picture
 from tfrecords_tools.build_steps import near_duplicates
 from tfrecords_tools.build_steps.near_duplicates import (
     NearDuplicate,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools import encoding
-from tests.tfrecords_tools.images.test_image_file import pixels, prepared
+from tests import encoding
+from tests.images import prepared, seen
 from tfrecords_tools.errors import Rejected
 from tfrecords_tools.images.image_file import decode
 from tfrecords_tools.options import ImageOptions
@@ -87,7 +87,7 @@ def test_clear_ranges(values, expected):
 def test_16_bits_are_scaled_to_8(channels):
     values = np.random.default_rng(0).integers(0, 2**16, (12, 12, channels), np.uint16)
     values[0, 0], values[0, 1] = 0, 65535
-    found = pixels(prepared(encoding.png16(values)).encoded)
+    found = seen(prepared(encoding.png16(values)).encoded)
     np.testing.assert_array_equal(found, np.rint(values / 257).repeat(3 // channels, -1))
     assert (found[0, 0] == 0).all()
     assert (found[0, 1] == 255).all()
@@ -96,7 +96,7 @@ def test_16_bits_are_scaled_to_8(channels):
 @pytest.mark.xfail(reason="Pillow keeps the upper byte")
 def test_16_bits_of_other_files_are_scaled_to_8():
     values = np.random.default_rng(0).integers(0, 2**16, (12, 12, 3), np.uint16)
-    found = pixels(prepared(tiff16(values)).encoded)
+    found = seen(prepared(tiff16(values)).encoded)
     np.testing.assert_allclose(found, values / 257, atol=0.51)
 
 
@@ -108,7 +108,7 @@ def test_transparent_colour_of_16_bits_becomes_white(channels, size):
     colour = values[0, 0].astype(">u2").tobytes()
     content = encoding.with_chunk(encoding.png16(values), b"tRNS", colour)
     expected = np.where((values == values[0, 0]).all(-1, keepdims=True), 255, values / 257)
-    found = pixels(prepared(content, size=size).encoded)
+    found = seen(prepared(content, size=size).encoded)
     np.testing.assert_allclose(found, expected.repeat(3 // channels, -1), atol=0.51)
     assert (found[5, 5] == 255).all()
 
@@ -136,5 +136,5 @@ def tiff16(values: np.ndarray) -> bytes:
 )
 def test_floats(values, expected):
     image = np.repeat(np.array(values, np.float32)[:, None], 8, 0).reshape(32, 1).repeat(9, 1)
-    found = pixels(prepared(encoding.encoded(Image.fromarray(image), "TIFF")).encoded)
+    found = seen(prepared(encoding.encoded(Image.fromarray(image), "TIFF")).encoded)
     np.testing.assert_allclose(found[::8, 0, 0], expected, atol=0.5)

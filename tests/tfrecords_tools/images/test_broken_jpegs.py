@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tfrecords_tools import encoding
-from tests.tfrecords_tools.images.test_image_file import photograph, prepared, whole_hash
+from tests import encoding
+from tests.images import photograph, prepared, whole_hash
 from tfrecords_tools.images.image_file import Rejected, decode
 from tfrecords_tools.options import ImageOptions
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.images import moved, picture
 from tfrecords_tools.images import perceptual_hash as perceptual
 from tfrecords_tools.images.perceptual_hash import (
     MAX_HASH_DISTANCE,
@@ -15,19 +16,6 @@ from tfrecords_tools.images.perceptual_hash import (
     near_pairs,
     perceptual_hash,
 )
-
-
-def picture(seed: int, size: tuple[int, int] = (96, 96)) -> Image.Image:
-    """A smooth picture in colour, other for each seed."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
-    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
-
-
-def moved(image: Image.Image, symmetry: str) -> Image.Image:
-    transpose, top_bottom, left_right = SYMMETRIES[symmetry]
-    pixels = np.asarray(image)
-    pixels = pixels.transpose(1, 0, 2) if transpose else pixels
-    return Image.fromarray(pixels[:: -1 if top_bottom else 1, :: -1 if left_right else 1].copy())
 
 
 def bits(first: int, second: int) -> int:

@@ -7,10 +7,11 @@ import shutil
 
 import pytest
 
+from tests.data_sets import write_records
+from tests.files import flip_bit
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint, read, read_info, read_records
-from tfrecords_tools.records.schema import Column, Record, parse_record, serialize_record
-from tfrecords_tools.records.writer import write_dataset
+from tfrecords_tools.records.schema import Column, Record, parse_record
 
 
 def shard(directory, split="train"):
@@ -93,9 +94,7 @@ def test_missing_shard(damageable):
 @pytest.mark.parametrize("position", [0, 9, 40, -1])
 def test_flipped_byte(position, damageable):
     path = shard(damageable)
-    content = bytearray(path.read_bytes())
-    content[position] ^= 1
-    path.write_bytes(content)
+    flip_bit(path, position)
     number = 0 if position >= 0 else read_info(damageable).splits["train"].num_records - 1
     with pytest.raises(InputError, match=rf"shard .*small-train.*: record {number} is damaged"):
         list(read_records(damageable, "train"))
@@ -131,26 +130,16 @@ def test_fingerprint_is_of_the_content(small_data, tmp_path):
 
 def test_fingerprint_sees_every_byte(damageable):
     known = fingerprint(damageable)
-    path = shard(damageable, "test")
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
+    flip_bit(shard(damageable, "test"), -1)
     assert fingerprint(damageable) != known
 
 
 @pytest.fixture
 def with_columns(tmp_path):
     """A data set of one record with columns, whose images may be JPEGs or PNGs."""
-    write_dataset(
-        tmp_path / "out",
-        name="x",
-        class_names=["mel", "nv"],
-        image_shape=(None, None, 3),
-        image_format=None,
-        columns=[Column("site"), Column("n", "int"), Column("age", "float")],
-        splits={"test": [serialize_record(RECORD)]},
-    )
-    return tmp_path / "out"
+    columns = [Column("site"), Column("n", "int"), Column("age", "float")]
+    fields = {"columns": columns, "image_shape": (None, None, 3), "image_format": None}
+    return write_records(tmp_path / "out", {"test": [RECORD]}, **fields)
 
 
 RECORD = Record(b"image", 1, "i", "g", extras={"age": 45.5, "n": 3, "site": "arm"})

@@ -7,11 +7,13 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.data_sets import write_records
+from tests.files import flip_bit
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records import writer
 from tfrecords_tools.records.reader import read_info, read_records
 from tfrecords_tools.records.record_index import index_records, load_index, save_index
-from tfrecords_tools.records.schema import Record, parse_record, serialize_record
+from tfrecords_tools.records.schema import Record, parse_record
 
 
 @pytest.fixture(scope="module")
@@ -19,19 +21,11 @@ def sharded(tmp_path_factory):
     """A data set of 23 records of different lengths in several shards."""
     directory = tmp_path_factory.mktemp("index") / "data"
     records = [
-        serialize_record(Record(b"x" * (7 * number), number % 2, f"i{number}", f"g{number}"))
-        for number in range(23)
+        Record(b"x" * (7 * number), number % 2, f"i{number}", f"g{number}") for number in range(23)
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "SHARD_BYTES", 700)
-        writer.write_dataset(
-            directory,
-            name="index",
-            class_names=("a", "b"),
-            image_shape=(8, 8, 3),
-            splits={"train": records, "test": records[:2]},
-        )
-    return directory
+        return write_records(directory, {"train": records, "test": records[:2]})
 
 
 def test_every_row_is_the_record_of_its_place(sharded):
@@ -68,9 +62,7 @@ def test_a_damaged_record_is_named(sharded, tmp_path):
     index = index_records(copy, "train")
     last = len(index) - 1
     shard = index.shards[index.shard[last]]
-    content = bytearray(shard.read_bytes())
-    content[index.offset[last] + 20] ^= 1
-    shard.write_bytes(content)
+    flip_bit(shard, index.offset[last] + 20)
     with pytest.raises(InputError, match=r"the record at byte [\d,]+ cannot be read.*checksum"):
         index.read(last)
     shard.unlink()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from tests.files import flip_bit
 from tfrecords_tools.records.schema import Record, parse_record, record_pieces
 from tfrecords_tools.records.tfrecord import (
     DamagedRecord,
@@ -17,7 +18,7 @@ from tfrecords_tools.records.tfrecord import (
     read_file,
 )
 
-RECORDS = [b"first", b"", b"\0" * 1000, bytes(range(256)) * 4]
+RECORDS = [b"first", b"", b"\0" * 100, bytes(range(256))]
 
 
 @pytest.fixture
@@ -110,9 +111,7 @@ def test_every_cut_within_a_record_is_found(file):
 
 def test_wrong_checksum_of_one_record_does_not_hide_the_next(file):
     path, offsets = file
-    content = bytearray(path.read_bytes())
-    content[offsets[2] + 20] ^= 4
-    path.write_bytes(content)
+    flip_bit(path, offsets[2] + 20, 2)
     found = list(read_all(path))
     assert found[:2] + found[3:] == RECORDS[:2] + RECORDS[3:]
     assert found[2].number == 2
@@ -123,9 +122,7 @@ def test_wrong_checksum_of_one_record_does_not_hide_the_next(file):
 
 def test_wrong_length_ends_the_reading(file):
     path, offsets = file
-    content = bytearray(path.read_bytes())
-    content[offsets[1]] ^= 1
-    path.write_bytes(content)
+    flip_bit(path, offsets[1])
     first, damaged = read_all(path)
     assert first == RECORDS[0]
     assert damaged.number == 1

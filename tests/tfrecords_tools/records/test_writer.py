@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.files import contents
-from tests.tfrecords_tools.conftest import noise
+from tests.images import noise
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records import writer

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.tfrecords_tools.listings import COMPOSED, DECOMPOSED, reasons, summary, touch
+from tests.listings import COMPOSED, DECOMPOSED, reasons, summary, touch
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.sources import list_source

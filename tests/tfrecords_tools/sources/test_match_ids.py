@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tfrecords_tools.listings import (
+from tests.listings import (
     COMPOSED,
     DECOMPOSED,
     read,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tfrecords_tools.listings import (
+from tests.listings import (
     COMPOSED,
     DECOMPOSED,
     read,

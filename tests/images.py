@@ -1,0 +1,54 @@
+"""Images that tests make, and what a decoder other than Pillow sees in a file."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tfrecords_tools.images.image_file import PreparedImage, decode, pixels_hash, prepare
+from tfrecords_tools.images.perceptual_hash import SYMMETRIES
+from tfrecords_tools.options import ImageOptions
+
+
+def noise(seed: int, height: int = 24, width: int = 32) -> np.ndarray:
+    """uint8[height, width, 3], another for each seed."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def photograph(seed: int, height: int = 450, width: int = 600) -> np.ndarray:
+    """uint8[height, width, 3]: blotches of colour with grain."""
+    random = np.random.default_rng(seed)
+    coarse = Image.fromarray(random.integers(60, 200, (6, 8, 3), np.uint8))
+    blotches = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), float)
+    return (blotches + random.normal(0, 14, (height, width, 1))).clip(0, 255).astype(np.uint8)
+
+
+def picture(seed: int, size: tuple[int, int] = (96, 96)) -> Image.Image:
+    """A smooth picture in colour, another for each seed."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+def moved(image: Image.Image, symmetry: str) -> Image.Image:
+    transpose, top_bottom, left_right = SYMMETRIES[symmetry]
+    pixels = np.asarray(image)
+    pixels = pixels.transpose(1, 0, 2) if transpose else pixels
+    return Image.fromarray(pixels[:: -1 if top_bottom else 1, :: -1 if left_right else 1].copy())
+
+
+def prepared(content: bytes, size: int | None = None, **options) -> PreparedImage:
+    return prepare(content, ImageOptions(size=size, **options))
+
+
+def whole_hash(content: bytes) -> bytes:
+    return pixels_hash(decode(content, ImageOptions()))
+
+
+def seen(encoded: bytes) -> np.ndarray:
+    """int[height, width, 3], decoded by TensorFlow."""
+    if encoded.startswith(b"RIFF"):
+        return tf.io.decode_webp(encoded)[0].numpy().astype(int)
+    if tf.io.is_jpeg(encoded):
+        return tf.io.decode_jpeg(encoded, 3, dct_method="INTEGER_ACCURATE").numpy().astype(int)
+    return tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy().astype(int)
