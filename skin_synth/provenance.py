@@ -45,7 +45,7 @@ class Provenance:
         checkpoint_hash: sha256 over the weights that painted it.
         pixels_sha256: sha256 over the uint8[height, width, 3] pixels, row by row.
         nearest_image_id: the nearest training image; empty where the training data were not there.
-        nearest_distance: its distance, in grey levels (see `evaluation.memorization`); NaN then.
+        nearest_distance: its distance, in grey levels (see `evaluation.metrics.nearest`); NaN then.
         software: versions of the libraries that painted it.
     """
 

@@ -43,7 +43,7 @@ from skin_synth.evaluation.features.extractors import Extractor, mobilenet, of_c
 from skin_synth.evaluation.image_sets import choose_real_baseline
 from skin_synth.evaluation.metrics import copies
 from skin_synth.evaluation.metrics.manifold import coverage
-from skin_synth.evaluation.metrics.nearest import Gallery, nearest
+from skin_synth.evaluation.metrics.nearest import NearestImages, nearest
 from skin_synth.provenance import content_hash
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.records.reader import fingerprint, read_info
@@ -260,7 +260,7 @@ def nearness(
         Of held-out images and of each mark: `copies.Nearness` of the whole set, medians of classes.
     """
     train, test = reference.train, reference.test
-    gallery, known = Gallery(train.images), content_hash(train.images)
+    gallery, known = NearestImages(train.images), content_hash(train.images)
 
     def neighbours(images: np.ndarray) -> dict[str, np.ndarray]:
         def search() -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.study.jackknife import GROUPS
 from benchmarks.study.versus_marks import OURS, Mark
-from skin_synth.evaluation.metrics.nearest import METRIC
+from skin_synth.evaluation.metrics.nearest import PIXEL_METRIC
 from tfrecords_tools.atomic import new_file
 
 SUMMARIES = ("whole", "mean over classes")
@@ -71,8 +71,9 @@ def nearness_table(rows: list[dict[str, Any]], class_names: tuple[str, ...]) -> 
     lines = [
         "## Nearness to training images",
         "",
-        f"{METRIC}, to the nearest training image: share of images below {rows[0]['threshold']:.1f}"
-        f", the first percentile of held-out images, and medians of the classes.",
+        f"{PIXEL_METRIC}, to the nearest training image: share of images below "
+        f"{rows[0]['threshold']:.1f}, the first percentile of held-out images, and "
+        "medians of the classes.",
         "",
         f"| CPU minutes, who | below | {' | '.join(class_names)} |",
         "|---" * (len(class_names) + 2) + "|",

@@ -22,8 +22,8 @@ from skin_synth.evaluation.metrics.comparison import compare_features
 from skin_synth.evaluation.metrics.copies import CopyFigures
 from skin_synth.evaluation.metrics.drift import appearance_drift
 from skin_synth.evaluation.metrics.nearest import (
-    METRIC,
-    Gallery,
+    PIXEL_METRIC,
+    NearestImages,
     Neighbours,
     feature_neighbours,
     symmetries,
@@ -259,21 +259,21 @@ class Examination:
     def _pixels(self, images: np.ndarray, groups: Sequence[str] | None = None) -> Neighbours:
         train = self.sets.train
         own = None if groups is None else content_hash(np.array([*groups], dtype=np.str_))
-        parts = (content_hash(images), self._train_hash, copies.NEIGHBOURS, own)
+        parts = (content_hash(images), self._train_hash, copies.COPY_NEIGHBOURS, own)
 
         def search(rows: np.ndarray, k: int) -> Neighbours:
             apart = None if groups is None else ([groups[row] for row in rows], train.groups)
             return self._gallery.neighbours(images[rows], k, apart=apart)
 
         def of_all() -> dict[str, np.ndarray]:
-            return vars(copies.of_two_groups(search, len(images), train.groups))
+            return vars(copies.neighbours_of_two_groups(search, len(images), train.groups))
 
         found = self.cache.arrays("neighbours_of_two_groups", parts, of_all)
         return Neighbours(found["index"], found["distance"])
 
     @functools.cached_property
-    def _gallery(self) -> Gallery:
-        return Gallery(self.sets.train.images)
+    def _gallery(self) -> NearestImages:
+        return NearestImages(self.sets.train.images)
 
     @functools.cached_property
     def _train_hash(self) -> str:
@@ -284,25 +284,25 @@ class Examination:
         """Nearness to training images by pixels and features, and among synthetic images."""
         return {
             "few_held_out": copies.FEW_HELD_OUT,
-            "pixels": {"metric": METRIC, **_plain(self._pixel_copies())},
+            "pixels": {"metric": PIXEL_METRIC, **_plain(self._pixel_copies())},
             "features": {
                 "metric": f"distance of features ({self.extractor.name}), smallest over flips and "
                 "quarter turns",
                 **_plain(self._feature_copies()),
             },
-            "duplicates": {"metric": METRIC, **self._duplicates()},
+            "duplicates": {"metric": PIXEL_METRIC, **self._duplicates()},
         }
 
     def _pixel_copies(self) -> ByClass[CopyFigures | None]:
         train, test = self.sets.train, self.sets.test
         rows = self._some_left_out(LEFT_OUT_LIMIT)
         left_out = self._pixels(train.images[rows], [train.groups[row] for row in rows])
-        held_out = copies.Measured.of(self.held_out, train.groups, test.labels)
+        held_out = copies.NeighbourDistances.of(self.held_out, train.groups, test.labels)
         alone = self.sets.independent
-        return copies.compare_classes(
-            copies.Measured.of(self.nearest, train.groups, self.sets.requested_labels),
+        return copies.compare_copies(
+            copies.NeighbourDistances.of(self.nearest, train.groups, self.sets.requested_labels),
             held_out.where(alone),
-            copies.Measured.of(left_out, train.groups, train.labels[rows]).finite(),
+            copies.NeighbourDistances.of(left_out, train.groups, train.labels[rows]).finite(),
             self.class_names,
             self.sets.matched(test.labels[alone]),
         )
@@ -313,7 +313,7 @@ class Examination:
 
         def measured(
             images: np.ndarray, labels: np.ndarray, groups: Sequence[str] | None = None
-        ) -> copies.Measured:
+        ) -> copies.NeighbourDistances:
             # One symmetry at a time: all eight of large images would fill the memory.
             turned = np.stack([self.features(each) for each in symmetries(images)])
 
@@ -321,18 +321,18 @@ class Examination:
                 apart = None if groups is None else ([groups[row] for row in rows], train.groups)
                 return feature_neighbours(turned[:, rows], known, k, apart=apart)
 
-            found = copies.of_two_groups(search, len(images), train.groups)
-            return copies.Measured.of(found, train.groups, labels)
+            found = copies.neighbours_of_two_groups(search, len(images), train.groups)
+            return copies.NeighbourDistances.of(found, train.groups, labels)
 
         rng = np.random.default_rng([self.seed, EvaluationStream.TURNED])
-        fake = copies.some_of_each(self.sets.requested_labels, TURNED_LIMIT, rng)
+        fake = copies.sample_each_class(self.sets.requested_labels, TURNED_LIMIT, rng)
         alone = self.sets.independent
-        real = alone[copies.some_of_each(test.labels[alone], TURNED_LIMIT, rng)]
+        real = alone[copies.sample_each_class(test.labels[alone], TURNED_LIMIT, rng)]
         rows = self._some_left_out(TURNED_LIMIT)
         requested_labels = self.sets.requested_labels[fake]
         counts = np.bincount(test.labels[real], minlength=len(self.class_names))
         matched = first_of_each_class(requested_labels, counts)
-        return copies.compare_classes(
+        return copies.compare_copies(
             measured(self.sets.synthetic[fake], requested_labels),
             measured(test.images[real], test.labels[real]),
             measured(
@@ -350,7 +350,7 @@ class Examination:
         train, held_out = self.sets.train, self.sets.test.labels[self.sets.independent]
         alone = one_of_each(train.groups)
         rng = np.random.default_rng([self.seed, EvaluationStream.LEFT_OUT])
-        chosen = alone[copies.some_of_each(train.labels[alone], most, rng)]
+        chosen = alone[copies.sample_each_class(train.labels[alone], most, rng)]
         if len(held_out) < copies.FEW_HELD_OUT:
             return chosen
         counts = np.bincount(held_out, minlength=len(self.class_names))
@@ -364,10 +364,10 @@ class Examination:
         matched = self.sets.matched(labels)
         fake, requested_labels = self.sets.synthetic[matched], self.sets.requested_labels[matched]
         names = [str(row) for row in range(len(fake))]
-        found = Gallery(fake).neighbours(fake, apart=(names, names))
+        found = NearestImages(fake).neighbours(fake, apart=(names, names))
         within, partner = found.distance[:, 0], found.index[:, 0]
         real = test.images[alone]
-        among = Gallery(real).neighbours(real, apart=(groups, groups)).distance[:, 0]
+        among = NearestImages(real).neighbours(real, apart=(groups, groups)).distance[:, 0]
 
         def figures(label: int | None) -> dict[str, Any] | None:
             chosen = np.isfinite(within) & ((requested_labels == label) | (label is None))
@@ -380,7 +380,7 @@ class Examination:
                 **dataclasses.asdict(
                     copies.compare(ours, theirs, partner[chosen], paired=True, mutual=True)
                 ),
-                "same": int((ours < copies.DUPLICATE).sum()),
+                "same": int((ours < copies.DUPLICATE_DISTANCE).sum()),
             }
 
         return {

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.metrics.nearest import Gallery, nearest
+from skin_synth.evaluation.metrics.nearest import NearestImages, nearest
 from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import pixels_sha256
 from skin_synth.synthesis.filters import (
@@ -185,7 +185,7 @@ class CandidateGenerator:
         self.candidate_filter = candidate_filter
         self.work = work
         self.options = options
-        self._gallery = Gallery(training.images)
+        self._gallery = NearestImages(training.images)
         self._known = {pixels_sha256(image) for image in training.images}
 
     def generate(self, label: int, wanted: int) -> Candidates:

@@ -16,9 +16,9 @@ from skin_synth.evaluation.features.classifier import (
     save_classifier,
     train_classifier,
 )
-from skin_synth.evaluation.metrics.copies import PERCENTILE
+from skin_synth.evaluation.metrics.copies import COPY_PERCENTILE
 from skin_synth.evaluation.metrics.manifold import realism
-from skin_synth.evaluation.metrics.nearest import Gallery, nearest
+from skin_synth.evaluation.metrics.nearest import NearestImages, nearest
 from tfrecords_tools.atomic import new_file
 
 KEPT = "kept"
@@ -74,7 +74,7 @@ class CandidateFilter:
     real: dict[str, Any]
 
     def scores(
-        self, images: np.ndarray, labels: np.ndarray, training: np.ndarray | Gallery
+        self, images: np.ndarray, labels: np.ndarray, training: np.ndarray | NearestImages
     ) -> Scores:
         """Measures images.
 
@@ -155,7 +155,7 @@ def make_filter(
     manifold = classifier.features(training.images[np.sort(np.concatenate(rows))])
     unlimited = CandidateFilter(classifier, manifold, 0.0, 0.0, {})
     found = unlimited.scores(held_out.images, held_out.labels, training.images)
-    distance = float(np.quantile(found.distance, PERCENTILE))
+    distance = float(np.quantile(found.distance, COPY_PERCENTILE))
     limit = float(np.percentile(found.realism, REALISM_PERCENTILE))
     right = found.assigned == held_out.labels
     by_class = [right[held_out.labels == label] for label in range(len(held_out.class_names))]
@@ -196,7 +196,7 @@ def _distinct(images: np.ndarray, limit: float) -> np.ndarray:
     stays = np.zeros(len(images), bool)
     if not len(images):
         return stays
-    near = Gallery(images).distances(images) < limit
+    near = NearestImages(images).distances(images) < limit
     for row in range(len(images)):
         stays[row] = not near[row, stays].any()
     return stays

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages, load_split
-from skin_synth.evaluation.metrics.nearest import Gallery, nearest
+from skin_synth.evaluation.metrics.nearest import NearestImages, nearest
 from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from skin_synth.provenance import (
     MANIFEST,
@@ -115,7 +115,7 @@ def generate(
     label, count = options.label, options.count
     label_id = generator.class_names.index(label)
     known = set() if training is None else {pixels_sha256(image) for image in training.images}
-    gallery = None if training is None else Gallery(training.images)
+    gallery = None if training is None else NearestImages(training.images)
     made, drawn, limit = 0, 0, DRAWS_PER_IMAGE * count + IMAGES_AT_A_TIME
     while made < count:
         if drawn >= limit:
@@ -191,7 +191,7 @@ def training_data(generator: ImageGenerator, data: str | os.PathLike[str] | None
     return directory
 
 
-def _nearest(images: np.ndarray, gallery: Gallery | None) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(images: np.ndarray, gallery: NearestImages | None) -> tuple[np.ndarray, np.ndarray]:
     if gallery is None:
         return np.zeros(len(images), np.int64), np.full(len(images), math.nan, np.float32)
     return nearest(images, gallery)

@@ -15,8 +15,7 @@ from PIL import Image
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.features.classifier import train_classifier
 from skin_synth.evaluation.features.extractors import of_classifier
-from skin_synth.evaluation.metrics import copies
-from skin_synth.evaluation.metrics import nearest as memorization
+from skin_synth.evaluation.metrics import copies, nearest
 from skin_synth.evaluation.metrics.manifold import nearest_rows
 from skin_synth.synthesis.candidates import DRAWS_PER_KEPT_IMAGE, FREE_DRAWS, Candidates
 from skin_synth.synthesis.filters import REASONS, CandidateFilter
@@ -220,7 +219,7 @@ def _limits(candidate_filter: CandidateFilter | None) -> dict[str, Any] | None:
         return None
     return {
         "distance": round(candidate_filter.distance, 4),
-        "distance_metric": memorization.METRIC,
+        "distance_metric": nearest.PIXEL_METRIC,
         "realism": round(candidate_filter.realism, 4),
         "classifier": candidate_filter.classifier.weights_hash,
         "held_out_real": candidate_filter.real,

@@ -1,7 +1,7 @@
-"""Who is in the pictures: skin tone, brightness, size and colour of lesions, one number per image.
+"""Appearance: skin tone, brightness, size and colour of lesions, one number for each image.
 
-The measures are simple on purpose: each can be checked by eye, and none is a diagnosis. What they
-cannot see stands in `docs/evaluation.md`.
+The measures are simple on purpose: each can be checked by eye, and none is a diagnosis.
+`docs/evaluation.md` says what they cannot see.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import numpy as np
 from skin_synth.evaluation.metrics.cielab import srgb_to_lab, typology_angle
 from tfrecords_tools.errors import InputError
 
-RING = (0.75, 1.0)
-"""Where the skin around a lesion is looked for: radii in half image sides."""
-BLACK = 20.0
-"""L* of the dark surround of a dermoscope's picture, at most."""
-SHADE = 10.0
-"""L* by which a pixel of the ring may lie below its brighter quarter: hair, ink and the edge of a
+SKIN_RING = (0.75, 1.0)
+"""Ring in which the skin around a lesion is measured: radii in half image sides."""
+BLACK_LIGHTNESS = 20.0
+"""Largest L* of the dark surround of a dermoscope's picture."""
+SKIN_SHADE = 10.0
+"""L* by which skin may lie below the brighter quarter of the ring. Hair, ink and the edge of a
 vignette lie lower."""
-FEWEST_SKIN = 0.1
-"""Share of the ring that must be skin."""
+LEAST_SKIN_SHARE = 0.1
+"""Least share of the ring that must be skin."""
 LEAST_CONTRAST = 8.0
-"""Distance in L*a*b* between the means of lesion and skin; less is no lesion."""
-BINS = 128
-"""Of the histogram that the threshold is found in."""
-BLOCK = 2**20
+"""Least distance in L*a*b* between the means of lesion and skin."""
+OTSU_BINS = 128
+"""Bins of the histogram in which Otsu's threshold is found."""
+LAB_BLOCK = 2**20
 """Pixels whose colours are converted at a time."""
 
 TONES = (
@@ -37,12 +37,12 @@ TONES = (
     ("brown", -30.0),
     ("dark", -np.inf),
 )
-"""Skin tones by the angle that they lie above, in degrees (Chardon et al. 1991)."""
+"""Skin tones, and the angle that each lies above, in degrees (Chardon et al. 1991)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Appearance:
-    """Measures of each image: float64[n] each, NaN where they cannot be taken.
+    """Measures of each image: float64[n] each, NaN if they cannot be taken.
 
     Attributes:
         skin_tone: individual typology angle of the skin around the lesion, degrees; dark is low.
@@ -67,8 +67,8 @@ class Appearance:
 
 MEASURES = tuple(field.name for field in dataclasses.fields(Appearance))
 SMALLEST_SPREAD = {name: 0.01 if name == "lesion_size" else 1.0 for name in MEASURES}
-"""Standard deviation of each measure (a share, degrees, L*a*b* units) that is nothing to the eye:
-in images without any, such as grey ones, rounding would pass for drift."""
+"""Standard deviation of each measure (a share, degrees, L*a*b* units) that no eye sees. Without it,
+rounding would look like drift in images without any deviation, such as grey ones."""
 
 
 def measure(images: np.ndarray) -> Appearance:
@@ -85,7 +85,7 @@ def measure(images: np.ndarray) -> Appearance:
             f"images must be uint8[n, side, side, 3], got {images.dtype}{list(images.shape)}"
         )
     rows = [np.empty((0, len(MEASURES)))]
-    step = max(1, BLOCK // max(images.shape[1] * images.shape[2], 1))
+    step = max(1, LAB_BLOCK // max(images.shape[1] * images.shape[2], 1))
     for start in range(0, len(images), step):
         block = srgb_to_lab(images[start : start + step])
         rows.append(np.array([_measures(lab) for lab in block]))
@@ -93,7 +93,7 @@ def measure(images: np.ndarray) -> Appearance:
 
 
 def picture(lab: np.ndarray) -> np.ndarray:
-    """The inscribed circle without a dark surround: what is black outside the ring's inner edge.
+    """Finds the picture: the inscribed circle without what is black outside the ring's inner edge.
 
     Args:
         lab: float[side, side, 3], L*a*b*.
@@ -102,45 +102,45 @@ def picture(lab: np.ndarray) -> np.ndarray:
         bool[side, side]; never all False. A black lesion in the middle is part of the picture.
     """
     radius = _radius(lab.shape[0], lab.shape[1])
-    return (radius <= RING[1]) & ((radius < RING[0]) | (lab[..., 0] > BLACK))
+    return (radius <= SKIN_RING[1]) & ((radius < SKIN_RING[0]) | (lab[..., 0] > BLACK_LIGHTNESS))
 
 
 def skin_colour(lab: np.ndarray) -> np.ndarray:
-    """Colour of the skin around a lesion: the median over a ring, without what is dark.
+    """Measures the colour of the skin around a lesion: the median over the bright part of a ring.
 
-    The ring lies inside the inscribed circle, so that a round vignette's corners stay out. Of its
-    pixels the black ones are left out, then those more than `SHADE` darker than its brighter
-    quarter: hairs, ink, the edge of a vignette, and a lesion that reaches the ring.
+    The ring lies inside the inscribed circle, so that it avoids the corners of a round vignette.
+    Black pixels are left out, then those more than `SKIN_SHADE` darker than the brighter quarter of
+    the ring: hairs, ink, the edge of a vignette, and a lesion that reaches the ring.
 
     Args:
         lab: float[side, side, 3], L*a*b*.
 
     Returns:
-        float[3]; NaN where less than a tenth of the ring is left.
+        float[3]; NaN if less than a tenth of the ring is left.
     """
     radius = _radius(lab.shape[0], lab.shape[1])
-    ring = lab[(radius >= RING[0]) & (radius <= RING[1])]
-    lit = ring[ring[:, 0] > BLACK]
+    ring = lab[(radius >= SKIN_RING[0]) & (radius <= SKIN_RING[1])]
+    lit = ring[ring[:, 0] > BLACK_LIGHTNESS]
     if len(lit):
-        lit = lit[lit[:, 0] >= np.percentile(lit[:, 0], 75) - SHADE]
-    if not len(lit) or len(lit) < FEWEST_SKIN * len(ring):
+        lit = lit[lit[:, 0] >= np.percentile(lit[:, 0], 75) - SKIN_SHADE]
+    if not len(lit) or len(lit) < LEAST_SKIN_SHARE * len(ring):
         return np.full(3, np.nan, lab.dtype)
     return np.median(lit, axis=0)
 
 
 def lesion_mask(lab: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """What differs from the skin around: a threshold on the colour distance, and a majority vote.
+    """Finds what differs from the skin: a threshold on the colour distance, and a majority vote.
 
     The threshold is Otsu's (IEEE Trans. SMC 9:62, 1979) on the Euclidean distance in L*a*b* to the
-    skin, over `picture`. A pixel then goes with most of its
-    3x3 neighbours, which takes out hairs of one pixel.
+    skin, over `picture`. Each pixel then takes the value of most of its 3x3 neighbours, which
+    removes hairs of one pixel.
 
     Args:
         lab: float[side, side, 3], L*a*b*.
         skin: float[3], see `skin_colour`.
 
     Returns:
-        bool[side, side]; all False where nothing stands out.
+        bool[side, side]; all False if there is no lesion.
     """
     inside = picture(lab)
     distance = np.linalg.norm(lab - skin, axis=-1)
@@ -153,7 +153,7 @@ def lesion_mask(lab: np.ndarray, skin: np.ndarray) -> np.ndarray:
 
 
 def otsu_threshold(values: np.ndarray) -> float:
-    """The threshold that splits values into two classes of the largest variance between them.
+    """Finds the threshold that splits values into two classes of the largest variance between them.
 
     Args:
         values: float[n], n above 0.
@@ -161,26 +161,26 @@ def otsu_threshold(values: np.ndarray) -> float:
     Returns:
         A threshold; values above it are the upper class.
     """
-    counts, edges = np.histogram(values, bins=BINS)
+    counts, edges = np.histogram(values, bins=OTSU_BINS)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above = len(values) - below
     sums = np.cumsum(counts * centres)
     means = sums[:-1] / np.maximum(below, 1), (sums[-1] - sums[:-1]) / np.maximum(above, 1)
     between = below * above * (means[0] - means[1]) ** 2
-    # Between two heaps the variance is flat: take the middle of the flat.
+    # Between two peaks the variance is flat: take the middle of the flat.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     return float(edges[1:-1][best].mean())
 
 
 def tone_shares(skin_tone: np.ndarray) -> dict[str, float | None]:
-    """Share of images of each skin tone, of those that could be measured.
+    """Computes the share of each skin tone among the images that could be measured.
 
     Args:
-        skin_tone: float[n], degrees, NaN where not measured.
+        skin_tone: float[n], degrees, NaN if not measured.
 
     Returns:
-        By name of tone, light ones first; None where nothing was measured.
+        By name of tone, light ones first; None if no image was measured.
     """
     angles = skin_tone[np.isfinite(skin_tone)]
     upper = np.inf
@@ -213,7 +213,7 @@ def _radius(height: int, width: int) -> np.ndarray:
 
 
 def _majority(mask: np.ndarray) -> np.ndarray:
-    """Each pixel as most of its 3x3 neighbourhood, itself included."""
+    """Gives each pixel the value of most of its 3x3 neighbourhood, itself included."""
     padded = np.pad(mask, 1).astype(np.int8)
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= 5

@@ -1,21 +1,21 @@
-"""From sRGB to CIE L*a*b*, the colours in which skin is measured."""
+"""sRGB to CIE L*a*b*, in which skin is measured."""
 
 from __future__ import annotations
 
 import numpy as np
 
-WHITE = np.array([0.95047, 1.0, 1.08883])
+D65_WHITE = np.array([0.95047, 1.0, 1.08883])
 """XYZ of CIE illuminant D65, 2 degree observer (ASTM E308), Y = 1."""
-TO_XYZ = np.array(
+SRGB_TO_XYZ = np.array(
     [
         [0.4124564, 0.3575761, 0.1804375],
         [0.2126729, 0.7151522, 0.0721750],
         [0.0193339, 0.1191920, 0.9503041],
     ]
 )
-"""Linear sRGB to XYZ under D65; the sums of its rows are `WHITE`."""
-EPSILON, KAPPA = 216 / 24389, 24389 / 27
-"""Where the cube root ends and its slope below, exact as in CIE 15:2004."""
+"""Linear sRGB to XYZ under D65; the sums of its rows are `D65_WHITE`."""
+LAB_EPSILON, LAB_KAPPA = 216 / 24389, 24389 / 27
+"""Where the cube root ends, and the slope below; exact as in CIE 15:2004."""
 
 
 def _linear(levels: np.ndarray) -> np.ndarray:
@@ -23,12 +23,12 @@ def _linear(levels: np.ndarray) -> np.ndarray:
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
 
 
-LINEAR = _linear(np.arange(256) / 255).astype(np.float32)
+LINEAR_LIGHT = _linear(np.arange(256) / 255).astype(np.float32)
 """Linear light of each grey level."""
 
 
 def srgb_to_lab(images: np.ndarray) -> np.ndarray:
-    """CIE 1976 L*a*b* under D65 of sRGB pixels.
+    """Converts sRGB pixels to CIE 1976 L*a*b* under D65.
 
     Args:
         images: uint8[..., 3].
@@ -37,18 +37,18 @@ def srgb_to_lab(images: np.ndarray) -> np.ndarray:
         float32[..., 3]: L* from 0 (black) to 100 (white); a* from green to red and b* from blue
         to yellow, 0 for greys.
     """
-    xyz = LINEAR[images] @ (TO_XYZ / WHITE[:, None]).T.astype(np.float32)
-    root = np.where(xyz > EPSILON, np.cbrt(xyz), (KAPPA * xyz + 16) / 116)
+    xyz = LINEAR_LIGHT[images] @ (SRGB_TO_XYZ / D65_WHITE[:, None]).T.astype(np.float32)
+    root = np.where(xyz > LAB_EPSILON, np.cbrt(xyz), (LAB_KAPPA * xyz + 16) / 116)
     x, y, z = np.moveaxis(root, -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)
 
 
 def typology_angle(lightness: np.ndarray, yellowness: np.ndarray) -> np.ndarray:
-    """Individual typology angle, the lightness of skin as an angle.
+    """Computes the individual typology angle, the lightness of skin as an angle.
 
     ITA = arctan((L* - 50) / b*) in degrees (Chardon, Cretois & Hourseau, Int. J. Cosmetic Science
-    13:191, 1991). The angle is taken over all four quadrants, so that it stays defined, and beyond
-    +-90, where b* is 0 or below, as under blue light.
+    13:191, 1991). The angle is taken over all four quadrants, so that it is defined, and beyond
+    +-90, if b* is 0 or below, as under blue light.
 
     Args:
         lightness: L*, float[...].

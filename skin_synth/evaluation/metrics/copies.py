@@ -1,4 +1,4 @@
-"""The figures on copies: how near synthetic images come to training images and to each other."""
+"""Copies: how near synthetic images are to training images and to each other."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from skin_synth.evaluation.metrics.nearest import Neighbours
 from skin_synth.evaluation.statistics.significance import precedence
 from tfrecords_tools.errors import InputError
 
-NEIGHBOURS = 3
-"""Nearest training images that an image's relative distance is taken from."""
+COPY_NEIGHBOURS = 3
+"""Nearest training images that the relative distance of an image depends on."""
 FEW_HELD_OUT = 100
-"""Below so many held-out images, training images without their group are the yardstick."""
+"""With fewer held-out images, training images without their group are the yardstick."""
 HELD_OUT, LEFT_OUT = "held-out images", "training images of other groups"
-"""What the distances of synthetic images are compared with."""
-PERCENTILE = 0.01
-DUPLICATE = 0.5
-"""Images nearer than so many grey levels are the same."""
-SAME = 0.005
+"""The two yardsticks of the distances of synthetic images."""
+COPY_PERCENTILE = 0.01
+"""Share of real images that are nearer than the threshold of copies."""
+DUPLICATE_DISTANCE = 0.5
+"""Synthetic images nearer to each other than so many grey levels are the same."""
+EQUAL_SHARE = 0.005
 """Distances up to this share of the median distance of real images are those of equal images."""
-PAIRS = 1 << 21
-"""Distances held at a time where many neighbours are asked for."""
+MOST_DISTANCES = 1 << 21
+"""Distances held at a time when many neighbours of each image are searched."""
 
 Search = Callable[[np.ndarray, int], Neighbours]
-"""Of the neighbours of some images: int[n], their rows, and how many neighbours of each."""
+"""Finds neighbours: from int[n], rows of images, and the number of neighbours of each."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
-    """The first percentile of the distances of real images, which is one of them.
+    """The first percentile of the distances of real images: one of these distances.
 
-    Images that are in the reference themselves, under another name, say nothing of how near new
-    images come, and are left out.
+    Real images that equal a reference image do not show how near new images come. They are left
+    out.
 
     Attributes:
         value: the distance.
-        rank: which it is, from the smallest on.
-        others: distances among which it is.
+        rank: its rank, from the smallest on.
+        others: number of distances in that order.
         same: real images that are equal to a reference image.
     """
 
@@ -51,24 +52,24 @@ class Threshold:
 
     @classmethod
     def of(cls, yardstick: np.ndarray) -> Threshold:
-        """From float[m], m of 1 or more."""
-        new = yardstick[yardstick > SAME * np.median(yardstick)]
+        """Takes the percentile of float[m], m of 1 or more."""
+        new = yardstick[yardstick > EQUAL_SHARE * np.median(yardstick)]
         new = new if len(new) else yardstick
-        rank = max(1, int(PERCENTILE * len(new)))
+        rank = max(1, int(COPY_PERCENTILE * len(new)))
         value = float(np.partition(new, rank - 1)[rank - 1])
         return cls(value, rank, len(new), len(yardstick) - len(new))
 
     def p_value(
         self, below: int, count: int, *, paired: bool = False, mutual: bool = False
     ) -> float:
-        """Of so many of `count` distances below, see `significance.precedence`.
+        """Computes the p-value of so many distances below, see `significance.precedence`.
 
         Args:
-            below: how many.
-            count: of how many.
-            paired: these distances are within one set, where two near images make two small
-                distances: they count half.
-            mutual: the same of the real distances.
+            below: distances below.
+            count: all distances.
+            paired: these distances are within one set. Two near images make two small distances,
+                so that they count half.
+            mutual: the same for the real distances.
         """
         half, real_half = 1 + paired, 1 + mutual
         rank, others = -(-self.rank // real_half), max(self.others // real_half, 1)
@@ -77,7 +78,7 @@ class Threshold:
 
 @dataclasses.dataclass(frozen=True)
 class Nearness:
-    """Distances of synthetic images beside those of real images, and a test.
+    """Distances of synthetic and of real images, and a test.
 
     Attributes:
         n: synthetic images.
@@ -93,9 +94,9 @@ class Nearness:
         yardstick_same: real images equal to one; they are not part of the percentile.
         share_below: near ones, of all synthetic images.
         share_expected: of images that are as new as the real ones.
-        p_value: that so many or more are below by chance, see `significance.precedence`; images
-            that are near to the same reference image count once, as they are not independent,
-            and distances within one set half.
+        p_value: that so many or more are below by chance, see `significance.precedence`. Images
+            near to the same reference image are not independent and count once; distances within
+            one set count half.
     """
 
     n: int
@@ -122,14 +123,14 @@ def compare(
     paired: bool = False,
     mutual: bool = False,
 ) -> Nearness:
-    """Are synthetic images nearer to something than real images are?
+    """Tests whether synthetic images are nearer to something than real images are.
 
     Args:
         synthetic: float[n], distances of synthetic images.
         yardstick: float[m], the same distances of real images, m of 1 or more.
         target: int[n], the reference image that each synthetic image is nearest to.
         paired: the synthetic distances are within one set, see `Threshold.p_value`.
-        mutual: the same of the real distances.
+        mutual: the same for the real distances.
 
     Raises:
         InputError: no distance on one side.
@@ -152,7 +153,7 @@ def compare(
         rank=threshold.rank,
         near=int(near.sum()),
         distinct=distinct,
-        same=int((synthetic <= SAME * np.median(yardstick)).sum()),
+        same=int((synthetic <= EQUAL_SHARE * np.median(yardstick)).sum()),
         yardstick_same=threshold.same,
         share_below=float(near.mean()),
         share_expected=threshold.rank / (threshold.others + 1),
@@ -160,12 +161,12 @@ def compare(
     )
 
 
-def of_two_groups(search: Search, count: int, groups: Sequence[str]) -> Neighbours:
-    """The nearest reference images of each image, one of them of another group than the nearest.
+def neighbours_of_two_groups(search: Search, count: int, groups: Sequence[str]) -> Neighbours:
+    """Finds the nearest reference images, at least one from another group than the nearest.
 
-    Where all of the nearest are photographs of one lesion, the last is replaced by the nearest one
-    of another lesion: without it, a copy of a lesion photographed often would pass for an image
-    that is near to many.
+    If all of the nearest are photographs of one lesion, the nearest of another lesion replaces the
+    last. Without it, a copy of a lesion with many photographs would look like an image that is
+    near to many lesions.
 
     Args:
         search: finds neighbours.
@@ -173,14 +174,14 @@ def of_two_groups(search: Search, count: int, groups: Sequence[str]) -> Neighbou
         groups: of the reference images.
 
     Returns:
-        `NEIGHBOURS` of each; the last is infinitely far where there is no other group.
+        `COPY_NEIGHBOURS` of each; the last is infinitely far if there is no other group.
     """
-    found = search(np.arange(count), NEIGHBOURS)
+    found = search(np.arange(count), COPY_NEIGHBOURS)
     codes = np.unique(groups, return_inverse=True)[1]
     full = np.isfinite(found.distance[:, -1])
     alone = np.flatnonzero(full & (codes[found.index] == codes[found.index[:, :1]]).all(axis=1))
     enough = int(np.bincount(codes).max()) + 1
-    step = max(1, PAIRS // enough)
+    step = max(1, MOST_DISTANCES // enough)
     for rows in (alone[start : start + step] for start in range(0, len(alone), step)):
         wide = search(rows, enough)
         other = codes[wide.index] != codes[wide.index[:, :1]]
@@ -192,18 +193,18 @@ def of_two_groups(search: Search, count: int, groups: Sequence[str]) -> Neighbou
 
 
 def relative(found: Neighbours, groups: Sequence[str]) -> np.ndarray:
-    """Distance to the nearest image over that to the nearest image of another group.
+    """Divides the distance to the nearest image by that to the nearest one of another group.
 
     A copy is much nearer to one lesion than to all others; a blurred or typical image is near to
     many (the idea of Carlini et al., "Extracting training data from diffusion models", USENIX
     Security 2023, equation 1).
 
     Args:
-        found: the neighbours of each image, see `of_two_groups`.
+        found: the neighbours of each image, see `neighbours_of_two_groups`.
         groups: of the reference images.
 
     Returns:
-        float64[n], 0 to 1: 0 for a copy, 1 where there is no other group.
+        float64[n], 0 to 1: 0 for a copy, 1 if there is no other group.
     """
     codes = np.unique(groups, return_inverse=True)[1][found.index]
     next_one = np.where(codes != codes[:, :1], found.distance, np.inf).min(axis=1).astype(float)
@@ -213,8 +214,8 @@ def relative(found: Neighbours, groups: Sequence[str]) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Measured:
-    """Distances to the nearest training images, of one kind.
+class NeighbourDistances:
+    """Distances of some images to their nearest training images.
 
     Attributes:
         absolute: float[n], to the nearest one.
@@ -229,17 +230,17 @@ class Measured:
     labels: np.ndarray
 
     @classmethod
-    def of(cls, found: Neighbours, groups: Sequence[str], labels: np.ndarray) -> Measured:
-        """From neighbours among training images of these groups."""
+    def of(cls, found: Neighbours, groups: Sequence[str], labels: np.ndarray) -> NeighbourDistances:
+        """Takes the distances from neighbours among training images of these groups."""
         return cls(found.distance[:, 0], relative(found, groups), found.index[:, 0], labels)
 
-    def where(self, chosen: np.ndarray) -> Measured:
-        """Some of the images: bool[n] or int[m]."""
+    def where(self, chosen: np.ndarray) -> NeighbourDistances:
+        """Returns some of the images: bool[n] or int[m]."""
         parts = (self.absolute, self.relative, self.target, self.labels)
-        return Measured(*(part[chosen] for part in parts))
+        return NeighbourDistances(*(part[chosen] for part in parts))
 
-    def finite(self) -> Measured:
-        """Without images that had nothing to be compared with."""
+    def finite(self) -> NeighbourDistances:
+        """Drops images without any neighbour."""
         return self.where(np.isfinite(self.absolute))
 
 
@@ -275,10 +276,10 @@ class CopyFigures:
     both: NearInBoth
 
 
-def compare_classes(
-    synthetic: Measured,
-    held_out: Measured,
-    left_out: Measured,
+def compare_copies(
+    synthetic: NeighbourDistances,
+    held_out: NeighbourDistances,
+    left_out: NeighbourDistances,
     class_names: Sequence[str],
     matched: np.ndarray,
 ) -> ByClass[CopyFigures | None]:
@@ -314,7 +315,7 @@ def compare_classes(
     return ByClass.of(class_names, figures)
 
 
-def _near_in_both(fake: Measured, yardstick: Measured) -> NearInBoth:
+def _near_in_both(fake: NeighbourDistances, yardstick: NeighbourDistances) -> NearInBoth:
     """Counts images near in both ways, and takes the larger p-value of the two tests.
 
     Under the null, the count near in both ways never exceeds the count near in one, so either
@@ -332,8 +333,8 @@ def _near_in_both(fake: Measured, yardstick: Measured) -> NearInBoth:
     return NearInBoth(int(near.sum()), distinct, p_value)
 
 
-def some_of_each(labels: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of at most so many rows of each class, in order: int64[m]."""
+def sample_each_class(labels: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws at most so many rows of each class; returns them in order: int64[m]."""
     order = rng.permutation(len(labels))
     rank = np.empty(len(labels), np.int64)
     for label in np.unique(labels):

@@ -1,4 +1,4 @@
-"""How far the appearance of synthetic images has drifted from that of real ones."""
+"""Drift: how far the appearance of synthetic images is from that of real ones."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.statistics.significance import fisher, one_of_each, smirnov
 from tfrecords_tools.errors import InputError
 
-REPLICATES = 400
-BLOCK = 2**17
-"""Values of half samples at a time: arrays of 1 MiB, which the cache of a core holds."""
-FEWEST = 10
-"""Images on each side, real ones of so many lesions, below which no drift is given."""
+HALF_SAMPLES = 400
+HALF_SAMPLE_BLOCK = 2**17
+"""Values of half samples at a time: arrays of 1 MiB fit into the cache of a core."""
+FEWEST_FOR_DRIFT = 10
+"""Least number of images on each side, and of lesions of the real ones, for a drift."""
 
 
 def scaled_distance(real: np.ndarray, other: np.ndarray, smallest: float = 0.0) -> float | None:
-    """1-Wasserstein distance over the standard deviation of the real values.
+    """Divides the 1-Wasserstein distance by the standard deviation of the real values.
 
     Args:
         real: float[n]; NaN: not measured.
         other: float[m]; NaN: not measured.
-        smallest: what it is divided by where that deviation is less.
+        smallest: the divisor, if that deviation is smaller.
 
     Returns:
-        None below `FEWEST` values on a side or where there is nothing to divide by.
+        None below `FEWEST_FOR_DRIFT` values on a side, or if the divisor is 0.
     """
     real, other = real[np.isfinite(real)], other[np.isfinite(other)]
-    if min(len(real), len(other)) < FEWEST or not max(np.ptp(real), smallest) > 0:
+    if min(len(real), len(other)) < FEWEST_FOR_DRIFT or not max(np.ptp(real), smallest) > 0:
         return None
     return float(stats.wasserstein_distance(real, other) / max(real.std(ddof=1), smallest))
 
@@ -69,28 +69,28 @@ def drift(
     groups: Sequence[str] | None = None,
     smallest: float = 0.0,
     seed: int = 0,
-    replicates: int = REPLICATES,
+    replicates: int = HALF_SAMPLES,
 ) -> Drift | None:
-    """Drift of one measure, with an interval from half samples.
+    """Measures the drift of one measure, with an interval from half samples.
 
-    Halves of both samples are drawn without replacement. At one half, their spread about the
-    figure of the whole samples is that of this figure about the truth (Politis & Romano, Ann.
-    Statist. 22:2031, 1994, with the correction for a finite sample): the interval is the figure
-    +- t times the standard deviation of the halves. A plain bootstrap would add the distance of
-    each sample to its own resample. A distance is never below 0, so that of equal distributions
-    is above it by chance: read it with that of the real baseline.
+    Halves of both samples are drawn without replacement. Their spread about the figure of the
+    whole samples is that of this figure about the truth (Politis & Romano, Ann. Statist. 22:2031,
+    1994, with the correction for a finite sample): the interval is the figure +- t times the
+    standard deviation of the halves. A plain bootstrap would add the distance of each sample to
+    its resample. A distance is never below 0, so that equal distributions have one above 0 by
+    chance: read it with that of the real baseline.
 
     Args:
         real: float[n]; NaN: not measured.
         synthetic: float[m]; NaN: not measured.
-        groups: n lesions or patients, drawn as a whole; None: each image is its own.
+        groups: n lesions or patients, drawn as a whole; None: each image is a group.
         smallest: see `scaled_distance`.
         seed: of the halves.
         replicates: number of halves.
 
     Returns:
-        None below `FEWEST` values or groups on a side, or where there is nothing to divide by: the
-        real values, or those of most halves, are all the same.
+        None below `FEWEST_FOR_DRIFT` values or groups on a side, or if the real values, or those of
+        most halves, are all the same.
 
     Raises:
         InputError: another number of groups than of real values.
@@ -101,7 +101,7 @@ def drift(
     measured = np.isfinite(real)
     whole = scaled_distance(real, synthetic, smallest)
     real, names = real[measured], names[measured]
-    if whole is None or len(np.unique(names)) < FEWEST:
+    if whole is None or len(np.unique(names)) < FEWEST_FOR_DRIFT:
         return None
     synthetic = synthetic[np.isfinite(synthetic)]
     _, code = np.unique(names, return_inverse=True)
@@ -123,9 +123,9 @@ def _of_halves(
     rng: np.random.Generator,
     replicates: int,
 ) -> np.ndarray:
-    """Scaled distances of half samples, float64[replicates], all values sorted only once.
+    """Computes scaled distances of half samples, float64[replicates]; sorts all values once.
 
-    Those of halves without spread are infinite or NaN.
+    Distances of halves without spread are infinite or NaN.
 
     Args:
         real: float[n].
@@ -139,7 +139,7 @@ def _of_halves(
     values = np.concatenate([real, synthetic])
     order = np.argsort(values, kind="stable")
     steps, centred = np.diff(values[order]), real - real.mean()
-    rows = max(1, BLOCK // len(values))
+    rows = max(1, HALF_SAMPLE_BLOCK // len(values))
     blocks = []
     for start in range(0, replicates, rows):
         drawn = [
@@ -150,7 +150,7 @@ def _of_halves(
         theirs = np.zeros((len(drawn), len(synthetic)), bool)
         np.put_along_axis(theirs, np.array([chosen for _, chosen in drawn]), True, axis=1)
         n = ours.sum(axis=1)
-        # The two distribution functions, one less the other, at all values but the last.
+        # Difference of the two distribution functions at all values but the last.
         signed = np.concatenate([ours / n[:, None], theirs / -half], axis=1)[:, order[:-1]]
         distance = np.abs(np.cumsum(signed, axis=1)) @ steps
         sums, squares = ours @ centred, ours @ centred**2
@@ -310,7 +310,7 @@ def appearance_drift(
     names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
     counts = np.bincount(real_labels, minlength=len(class_names))
     matched, other = _matched(requested_labels, counts), _matched(baseline_labels, counts)
-    # The test takes images for independent: one of each group, and as many synthetic ones.
+    # The test assumes independent images: one of each group, and as many synthetic ones.
     single = one_of_each(names)
     tested = _matched(
         requested_labels, np.bincount(real_labels[single], minlength=len(class_names))
@@ -350,9 +350,9 @@ def appearance_drift(
 
 
 def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Rows of `labels` in the class shares of `counts`, as many as there are.
+    """Chooses as many rows of `labels` as possible in the class shares of `counts`.
 
-    Of a class with no rows at all nothing is taken, and its share falls to the others.
+    A class without rows gives its share to the others.
     """
     rows = [np.flatnonzero(labels == label) for label in range(len(counts))]
     factors = [len(r) / c for r, c in zip(rows, counts, strict=True) if c and len(r)]
@@ -372,8 +372,8 @@ def _lesions(real: Appearance, synthetic: Appearance) -> LesionCounts:
 
 
 def _tested(real: np.ndarray, synthetic: np.ndarray) -> SmirnovTest | None:
-    """Tests what was measured; None below `FEWEST` values on a side."""
+    """Tests what was measured; None below `FEWEST_FOR_DRIFT` values on a side."""
     real, synthetic = real[np.isfinite(real)], synthetic[np.isfinite(synthetic)]
-    if min(len(real), len(synthetic)) < FEWEST:
+    if min(len(real), len(synthetic)) < FEWEST_FOR_DRIFT:
         return None
     return SmirnovTest(len(real), len(synthetic), *smirnov(real, synthetic))

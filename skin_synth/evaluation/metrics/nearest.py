@@ -1,8 +1,8 @@
-"""Are synthetic images copies? Their nearest training images, by pixels and by features.
+"""The nearest training images of each image, by pixels and by features.
 
-The distance of two images in pixels is the root mean square difference of their pixels on the
-scale 0 to 255, after both were averaged down to 32x32, the smallest over the eight flips and
-quarter turns. Averaging keeps what a person would recognise and forgives noise and compression.
+The pixel distance of two images is the root mean square difference of their pixels (0 to 255)
+after both are averaged down to 32x32: the smallest over the eight flips and quarter turns.
+Averaging keeps what a person recognises, and ignores noise and compression.
 
 The search is exact and prunes: images are split into means of 2x2 pixels and the rest, and by
 Cauchy and Schwarz |x - y|^2 >= |x|^2 + |y|^2 - 2 (mx.my + |rest x| |rest y|), which takes a quarter
@@ -18,19 +18,19 @@ import numpy as np
 
 from tfrecords_tools.errors import InputError
 
-SIDE = 32
-COARSE = 16
-"""Side of the means that the bound goes by."""
-CELLS = 1 << 21
-"""Pairs whose bounds are held at a time, for each of the eight symmetries."""
-PAIRS = 2048
+THUMBNAIL_SIDE = 32
+COARSE_SIDE = 16
+"""Side of the means in the bound."""
+MOST_BOUNDS = 1 << 21
+"""Bounds of pairs held at a time, for each of the eight symmetries."""
+MOST_PAIRS = 2048
 """Pairs compared in full at a time."""
-CROWDED = 6
-"""Where the bound leaves more than one pair in so many, plain products are quicker."""
-SLACK = 1e-5
-"""Rounding of the bound, as a share of the squared norms; it is taken off."""
-SYMMETRIES = 8
-METRIC = "RMS pixel difference (0-255) at 32x32, smallest over flips and quarter turns"
+CROWDED_SHARE = 6
+"""If the bound leaves more than one pair in so many, plain products are quicker."""
+BOUND_SLACK = 1e-5
+"""Rounding of the bound, as a share of the squared norms; the bound is lowered by it."""
+SYMMETRY_COUNT = 8
+PIXEL_METRIC = "RMS pixel difference (0-255) at 32x32, smallest over flips and quarter turns"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,20 +39,22 @@ class Neighbours:
 
     Attributes:
         index: int64[n, k], into the reference; of equally near ones the first.
-        distance: float32[n, k]; infinite where there are fewer than k to choose from.
+        distance: float32[n, k]; infinite if there are fewer than k images.
     """
 
     index: np.ndarray
     distance: np.ndarray
 
 
-def nearest(images: np.ndarray, reference: np.ndarray | Gallery) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest reference image of each image.
+def nearest(
+    images: np.ndarray, reference: np.ndarray | NearestImages
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the nearest reference image of each image.
 
     Args:
         images: uint8[n, side, side, 3].
-        reference: uint8[m, side, side, 3], m of 1 or more, or a `Gallery` of them, for those who
-            ask again and again.
+        reference: uint8[m, side, side, 3], m of 1 or more; or a `NearestImages` of them, for many
+            searches.
 
     Returns:
         Its index, int64[n], and its distance in grey levels, float32[n]: 0 for a copy.
@@ -61,16 +63,16 @@ def nearest(images: np.ndarray, reference: np.ndarray | Gallery) -> tuple[np.nda
         InputError: no reference, or images that are not square or of another size.
     """
     _check(images, reference.shape)
-    gallery = reference if isinstance(reference, Gallery) else Gallery(reference)
-    found = gallery.neighbours(images)
+    search = reference if isinstance(reference, NearestImages) else NearestImages(reference)
+    found = search.neighbours(images)
     return found.index[:, 0], found.distance[:, 0]
 
 
-class Gallery:
-    """Reference images, averaged once for many searches."""
+class NearestImages:
+    """Searches reference images, which are averaged once for many searches."""
 
     def __init__(self, reference: np.ndarray) -> None:
-        """Prepares the search.
+        """Averages the reference images.
 
         Args:
             reference: uint8[m, side, side, 3], m of 1 or more.
@@ -92,7 +94,7 @@ class Gallery:
         *,
         apart: tuple[Sequence[str], Sequence[str]] | None = None,
     ) -> Neighbours:
-        """The k nearest reference images of each image.
+        """Finds the k nearest reference images of each image.
 
         Args:
             images: uint8[n, side, side, 3].
@@ -107,7 +109,7 @@ class Gallery:
         index = np.zeros((len(images), k), np.int64)
         distance = np.full((len(images), k), np.inf, np.float32)
         own, others = _codes(*apart) if apart else (None, None)
-        step = max(1, CELLS // len(self.known))
+        step = max(1, MOST_BOUNDS // len(self.known))
         for start in range(0, len(images), step):
             rows = slice(start, start + step)
             same = None if own is None else own[rows, None] == others
@@ -116,7 +118,7 @@ class Gallery:
         return Neighbours(index, distance)
 
     def distances(self, images: np.ndarray) -> np.ndarray:
-        """The distances of all pairs in grey levels: float64[n, m], for few images.
+        """Computes the distances of all pairs of few images, in grey levels: float64[n, m].
 
         Args:
             images: uint8[n, side, side, 3].
@@ -136,7 +138,7 @@ class Gallery:
         if same is not None:
             bound[:, same] = np.inf
         limit = self._limits(turned, bound, k)
-        crowded = (bound <= limit[:, None]).sum(axis=(0, 2)) * CROWDED > m
+        crowded = (bound <= limit[:, None]).sum(axis=(0, 2)) * CROWDED_SHARE > m
         limit[crowded] = -np.inf
         numbers = np.nonzero((bound <= limit[:, None]) & np.isfinite(bound))
         squared = self._compare(turned, *numbers)
@@ -159,9 +161,9 @@ class Gallery:
             [np.hstack([each, rest]) for each in _coarse_symmetries(small)], axis=0
         )
         bound = (-2 * coarse) @ self.coarse.T
-        bound = bound.reshape(SYMMETRIES, len(small), len(self.known))
-        bound += ((1 - SLACK) * norms)[:, None]
-        bound += (1 - SLACK) * self.norms
+        bound = bound.reshape(SYMMETRY_COUNT, len(small), len(self.known))
+        bound += ((1 - BOUND_SLACK) * norms)[:, None]
+        bound += (1 - BOUND_SLACK) * self.norms
         return bound
 
     def _limits(self, turned: np.ndarray, bound: np.ndarray, k: int) -> np.ndarray:
@@ -177,15 +179,15 @@ class Gallery:
         if few < k:
             return np.full(n, np.inf, np.float32)
         limit = np.partition(squared.reshape(n, few), k - 1, axis=1)[:, k - 1]
-        return limit * np.float32(1 + SLACK)
+        return limit * np.float32(1 + BOUND_SLACK)
 
     def _compare(
         self, turned: np.ndarray, symmetry: np.ndarray, row: np.ndarray, column: np.ndarray
     ) -> np.ndarray:
         """Squared distances of pairs, in full: float32[pairs]."""
         squared = np.empty(len(row), np.float32)
-        for start in range(0, len(row), PAIRS):
-            pairs = slice(start, start + PAIRS)
+        for start in range(0, len(row), MOST_PAIRS):
+            pairs = slice(start, start + MOST_PAIRS)
             difference = turned[symmetry[pairs], row[pairs]]
             difference -= self.known[column[pairs]]
             squared[pairs] = np.einsum("ij,ij->i", difference, difference)
@@ -197,15 +199,15 @@ class Gallery:
         queries = turned.astype(np.float64)
         norms = np.einsum("ij,ij->i", queries[0], queries[0])[:, None]
         squared = np.empty((rows, m))
-        for start in range(0, m, PAIRS):
-            known = self.known[start : start + PAIRS].astype(np.float64)
+        for start in range(0, m, MOST_PAIRS):
+            known = self.known[start : start + MOST_PAIRS].astype(np.float64)
             closest = np.full((rows, len(known)), -np.inf)
             for query in queries:
                 np.maximum(closest, query @ known.T, out=closest)
             scale = norms + np.einsum("ij,ij->i", known, known)
             found = scale - 2 * closest
             found[found < 1e-12 * scale] = 0.0
-            squared[:, start : start + PAIRS] = found
+            squared[:, start : start + MOST_PAIRS] = found
         return squared
 
 
@@ -216,7 +218,7 @@ def feature_neighbours(
     *,
     apart: tuple[Sequence[str], Sequence[str]] | None = None,
 ) -> Neighbours:
-    """The k nearest reference images by features, the nearest over the symmetries of each image.
+    """Finds the k nearest reference images by features, over the symmetries of each image.
 
     Args:
         turned: float[symmetries, n, d], features of each image under each symmetry.
@@ -241,7 +243,7 @@ def feature_neighbours(
     n, m = turned.shape[1], len(reference)
     index, distance = np.zeros((n, k), np.int64), np.full((n, k), np.inf, np.float32)
     own, others = _codes(*apart) if apart else (None, None)
-    step, few = max(1, CELLS // m), min(k, m)
+    step, few = max(1, MOST_BOUNDS // m), min(k, m)
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
         squared = np.full((rows.stop - start, m), np.inf)
@@ -260,7 +262,7 @@ def feature_neighbours(
 
 
 def symmetries(images: np.ndarray) -> Iterator[np.ndarray]:
-    """The eight flips and quarter turns of square images: [n, side, side, c] each."""
+    """Yields the eight flips and quarter turns of square images: [n, side, side, c] each."""
     for turned in (images, images.swapaxes(1, 2)):
         yield turned
         yield turned[:, ::-1]
@@ -269,12 +271,12 @@ def symmetries(images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def averaged(images: np.ndarray) -> np.ndarray:
-    """Area-averaged to 32x32 where larger, around 0: float32[n, side, side, 3]."""
+    """Averages images larger than 32x32 down to it, centred on 0: float32[n, side, side, 3]."""
     side = images.shape[1]
-    if side <= SIDE:
+    if side <= THUMBNAIL_SIDE:
         return images.astype(np.float32) - 127.5
-    small = np.empty((len(images), SIDE, SIDE, 3), np.float32)
-    factor, rest = divmod(side, SIDE)
+    small = np.empty((len(images), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.float32)
+    factor, rest = divmod(side, THUMBNAIL_SIDE)
     weights = _area_weights(side)
     for start in range(0, len(images), 256):
         block = images[start : start + 256]
@@ -290,17 +292,17 @@ def averaged(images: np.ndarray) -> np.ndarray:
 
 def _area_weights(side: int) -> np.ndarray:
     """Share of each of `side` pixels in each of 32: float32[32, side], rows sum to 1."""
-    edges = np.arange(SIDE + 1) * (side / SIDE)
+    edges = np.arange(THUMBNAIL_SIDE + 1) * (side / THUMBNAIL_SIDE)
     pixel = np.arange(side)
     upper = np.minimum(edges[1:, None], pixel + 1)
     lower = np.maximum(edges[:-1, None], pixel)
-    return (np.clip(upper - lower, 0, None) * (SIDE / side)).astype(np.float32)
+    return (np.clip(upper - lower, 0, None) * (THUMBNAIL_SIDE / side)).astype(np.float32)
 
 
 def _means(small: np.ndarray) -> tuple[np.ndarray, int]:
-    """Means of square blocks, 16 along a side or fewer, and the side of a block in pixels."""
+    """Means of square blocks, at most 16 along a side, and the side of a block in pixels."""
     side = small.shape[1]
-    cells = next(cells for cells in range(min(COARSE, side), 0, -1) if side % cells == 0)
+    cells = next(cells for cells in range(min(COARSE_SIDE, side), 0, -1) if side % cells == 0)
     block = side // cells
     shape = (len(small), cells, block, cells, block, small.shape[3])
     return small.reshape(shape).mean(axis=(2, 4)), block
@@ -328,10 +330,10 @@ def _flat(images: np.ndarray) -> np.ndarray:
 def _nearest_pairs(
     squared: np.ndarray, row: np.ndarray, column: np.ndarray, n: int, m: int, k: int
 ) -> Neighbours:
-    """The k smallest of each row, each column once; distances as they are, not averaged."""
+    """The k smallest of each row, each column once; distances are sums, not means."""
     order = np.lexsort([column, squared, row])
     squared, row, column = squared[order], row[order], column[order]
-    # Of a pair under several symmetries the first is the nearest.
+    # If a pair is there under several symmetries, the first is the nearest.
     _, first = np.unique(row * m + column, return_index=True)
     first.sort()
     squared, row, column = squared[first], row[first], column[first]
@@ -344,7 +346,7 @@ def _nearest_pairs(
 
 
 def _codes(own: Sequence[str], others: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Names of groups as numbers, which compare quickly."""
+    """Turns names of groups into numbers, which compare quickly."""
     _, codes = np.unique([*own, *others], return_inverse=True)
     return codes[: len(own)], codes[len(own) :]
 

@@ -1,7 +1,7 @@
 """The part of tensorflow-gan that still works: its distances between activations.
 
 `import tensorflow_gan` fails since TensorFlow 2.16, which dropped `tf.estimator`. The module with
-the metrics does not need it, so it alone is imported, below stand-ins for its parent packages.
+the metrics does not need it: only that module is imported, below empty parent packages.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-PACKAGE = "tensorflow_gan"
-PARENTS = (PACKAGE, f"{PACKAGE}.python", f"{PACKAGE}.python.eval")
-METRICS = f"{PACKAGE}.python.eval.classifier_metrics"
+TFGAN_PACKAGE = "tensorflow_gan"
+TFGAN_PARENTS = (TFGAN_PACKAGE, f"{TFGAN_PACKAGE}.python", f"{TFGAN_PACKAGE}.python.eval")
+TFGAN_METRICS = f"{TFGAN_PACKAGE}.python.eval.classifier_metrics"
 
 
 @functools.cache
 def classifier_metrics() -> types.ModuleType:
-    """The module `tensorflow_gan.python.eval.classifier_metrics`, in no one's way.
+    """Imports `tensorflow_gan.python.eval.classifier_metrics`.
 
-    `sys.modules` is left as it was found, as far as tensorflow-gan is concerned.
+    All entries of tensorflow-gan in `sys.modules` are left as they were.
 
     Raises:
         ImportError: tensorflow-gan is not installed.
@@ -35,38 +35,38 @@ def classifier_metrics() -> types.ModuleType:
     before = _take_out()
     try:
         root = _root()
-        for name in PARENTS:
+        for name in TFGAN_PARENTS:
             parent = types.ModuleType(name)
             parent.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
             sys.modules[name] = parent
-        return importlib.import_module(METRICS)
+        return importlib.import_module(TFGAN_METRICS)
     finally:
         _take_out()
         sys.modules.update(before)
 
 
 def _root() -> Path:
-    """The directory of tensorflow-gan, found without importing it."""
-    spec = importlib.util.find_spec(PACKAGE)
+    """Finds the directory of tensorflow-gan without importing it."""
+    spec = importlib.util.find_spec(TFGAN_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise ImportError(f"{PACKAGE} is not installed: pip install tensorflow-gan")
+        raise ImportError(f"{TFGAN_PACKAGE} is not installed: pip install tensorflow-gan")
     return Path(spec.submodule_search_locations[0])
 
 
 def _take_out() -> dict[str, types.ModuleType]:
     """Removes tensorflow-gan from `sys.modules` and returns what was there."""
-    names = [name for name in sys.modules if name.split(".")[0] == PACKAGE]
+    names = [name for name in sys.modules if name.split(".")[0] == TFGAN_PACKAGE]
     return {name: sys.modules.pop(name) for name in names}
 
 
 def frechet(real: np.ndarray, fake: np.ndarray) -> float:
-    """tensorflow-gan's Fréchet distance, in float64: float[n, d], float[m, d] to a number."""
+    """Computes the Fréchet distance in float64: float[n, d], float[m, d] to a number."""
     distance = classifier_metrics().frechet_classifier_distance_from_activations
     return float(distance(tf.constant(real, tf.float64), tf.constant(fake, tf.float64)))
 
 
 def kernel(real: np.ndarray, fake: np.ndarray) -> float:
-    """tensorflow-gan's kernel distance in one block, in float64: float[n, d], float[m, d]."""
+    """Computes the kernel distance in one block, in float64: float[n, d], float[m, d]."""
     distance = classifier_metrics().kernel_classifier_distance_from_activations
     block = max(len(real), len(fake))
     with _quiet():
@@ -79,7 +79,7 @@ def kernel(real: np.ndarray, fake: np.ndarray) -> float:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps TensorFlow's advice about its own old calls from users, who cannot follow it."""
+    """Hides TensorFlow's advice about deprecated calls: users cannot follow it."""
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("ERROR")

@@ -10,7 +10,7 @@ import pytest
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.measurements import judge_classes
 from skin_synth.evaluation.metrics import manifold
-from skin_synth.evaluation.metrics.nearest import METRIC, nearest
+from skin_synth.evaluation.metrics.nearest import PIXEL_METRIC, nearest
 from tests.skin_synth.evaluation.conftest import MODES, TRIED, lesions, trial_labels
 
 
@@ -63,7 +63,7 @@ def test_few_held_out_images_are_backed_by_training_images(trial, images):
     assert found["pixels"]["whole"]["yardstick"] == "held-out images"
     assert found["pixels"]["whole"]["absolute"]["n_yardstick"] == 3 * TRIED
     assert found["pixels"]["classes"]["ring"]["absolute"]["n_yardstick"] == TRIED
-    assert found["pixels"]["metric"] == METRIC
+    assert found["pixels"]["metric"] == PIXEL_METRIC
     test = dataclasses.replace(
         trial.test,
         images=trial.test.images[::2],

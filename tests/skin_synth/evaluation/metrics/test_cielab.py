@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skin_synth.evaluation.metrics.cielab import TO_XYZ, WHITE, srgb_to_lab, typology_angle
+from skin_synth.evaluation.metrics.cielab import D65_WHITE, SRGB_TO_XYZ, srgb_to_lab, typology_angle
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_known_colours(colour, expected):
 
 
 def test_white_is_the_sum_of_the_primaries():
-    np.testing.assert_allclose(TO_XYZ.sum(axis=1), WHITE, atol=1e-5)
+    np.testing.assert_allclose(SRGB_TO_XYZ.sum(axis=1), D65_WHITE, atol=1e-5)
 
 
 def test_greys_have_no_colour_and_grow_lighter():
@@ -51,7 +51,7 @@ def test_a_slow_reference_agrees():
         ]
         x, y, z = (
             f(sum(m * c for m, c in zip(row, linear, strict=True)) / white)
-            for row, white in zip(TO_XYZ, WHITE, strict=True)
+            for row, white in zip(SRGB_TO_XYZ, D65_WHITE, strict=True)
         )
         np.testing.assert_allclose(found, [116 * y - 16, 500 * (x - y), 200 * (y - z)], atol=1e-3)
 

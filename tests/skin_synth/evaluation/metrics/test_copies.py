@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from skin_synth.evaluation.metrics.copies import (
+    COPY_NEIGHBOURS,
     HELD_OUT,
     LEFT_OUT,
-    NEIGHBOURS,
-    Measured,
     NearInBoth,
+    NeighbourDistances,
     compare,
-    compare_classes,
-    of_two_groups,
+    compare_copies,
+    neighbours_of_two_groups,
     relative,
-    some_of_each,
+    sample_each_class,
 )
 from skin_synth.evaluation.metrics.nearest import Neighbours, feature_neighbours
 from skin_synth.evaluation.statistics.significance import precedence
@@ -73,11 +73,13 @@ def test_too_few_neighbours_are_no_copy():
 
 def measured(n, value):
     labels = np.arange(n) % 2
-    return Measured(np.full(n, value) + np.arange(n) / 1000, np.ones(n), np.arange(n), labels)
+    return NeighbourDistances(
+        np.full(n, value) + np.arange(n) / 1000, np.ones(n), np.arange(n), labels
+    )
 
 
 def test_few_held_out_images_give_way_to_training_images_without_their_group():
-    found = compare_classes(
+    found = compare_copies(
         measured(20, 1.0), measured(120, 5.0), measured(200, 9.0), ("a", "b"), np.arange(10)
     )
     assert found.whole.yardstick == HELD_OUT
@@ -91,8 +93,8 @@ def test_few_held_out_images_give_way_to_training_images_without_their_group():
 
 
 def test_a_class_without_images_has_no_figures():
-    empty = Measured(np.zeros(0), np.zeros(0), np.zeros(0, int), np.zeros(0, int))
-    found = compare_classes(empty, empty, empty, ("a",), np.zeros(0, int))
+    empty = NeighbourDistances(np.zeros(0), np.zeros(0), np.zeros(0, int), np.zeros(0, int))
+    found = compare_copies(empty, empty, empty, ("a",), np.zeros(0, int))
     assert (found.whole, found.classes) == (None, {"a": None})
     with pytest.raises(InputError, match="got 0 and 3"):
         compare(np.zeros(0), np.ones(3), np.zeros(0, int))
@@ -100,11 +102,11 @@ def test_a_class_without_images_has_no_figures():
 
 def test_some_of_each_class_follow_the_seed():
     labels = np.repeat([0, 1, 2], [50, 3, 0])
-    chosen = some_of_each(labels, 10, np.random.default_rng(0))
+    chosen = sample_each_class(labels, 10, np.random.default_rng(0))
     np.testing.assert_array_equal(np.bincount(labels[chosen]), [10, 3])
     assert (np.diff(chosen) > 0).all()
-    np.testing.assert_array_equal(chosen, some_of_each(labels, 10, np.random.default_rng(0)))
-    assert set(chosen) != set(some_of_each(labels, 10, np.random.default_rng(1)))
+    np.testing.assert_array_equal(chosen, sample_each_class(labels, 10, np.random.default_rng(0)))
+    assert set(chosen) != set(sample_each_class(labels, 10, np.random.default_rng(1)))
 
 
 def test_real_images_that_are_in_the_reference_are_no_yardstick():
@@ -139,20 +141,20 @@ def test_a_copy_of_a_lesion_with_many_photographs_is_far_from_all_others(photogr
         asked.append((len(rows), k))
         return feature_neighbours(new[None, rows], known, k)
 
-    found = of_two_groups(search, len(new), groups)
-    assert found.index.shape == (40, NEIGHBOURS)
+    found = neighbours_of_two_groups(search, len(new), groups)
+    assert found.index.shape == (40, COPY_NEIGHBOURS)
     assert (relative(found, groups) < 0.2).all()
     others = np.linalg.norm(new[:, None] - known[None], axis=-1)
     others[np.arange(40)[:, None] == np.arange(len(known)) // photographs] = np.inf
     nearest_other = relative(found, groups) ** -1 * found.distance[:, 0]
     np.testing.assert_allclose(nearest_other, others.min(axis=1), rtol=1e-4)
-    wide = [] if photographs < NEIGHBOURS else [(40, photographs + 1)]
-    assert asked == [(40, NEIGHBOURS), *wide]
+    wide = [] if photographs < COPY_NEIGHBOURS else [(40, photographs + 1)]
+    assert asked == [(40, COPY_NEIGHBOURS), *wide]
 
 
 def test_one_lesion_alone_is_relatively_near_to_nothing():
     known = np.random.default_rng(0).normal(size=(5, 3))
-    found = of_two_groups(
+    found = neighbours_of_two_groups(
         lambda rows, k: feature_neighbours(known[None, rows], known, k), 5, ["a"] * 5
     )
     np.testing.assert_array_equal(relative(found, ["a"] * 5), 1.0)
@@ -163,14 +165,18 @@ def test_near_in_both_ways_are_the_same_images():
     labels, target = np.zeros(40, int), np.arange(40)
     absolute, ratio = np.full(40, 9.0), np.full(40, 0.9)
     absolute[:10], ratio[10:20] = 1.0, 0.1
-    real = Measured(
+    real = NeighbourDistances(
         np.linspace(5, 15, 120), np.linspace(0.5, 1, 120), np.arange(120), np.zeros(120)
     )
-    apart = compare_classes(Measured(absolute, ratio, target, labels), real, real, ("a",), target)
+    apart = compare_copies(
+        NeighbourDistances(absolute, ratio, target, labels), real, real, ("a",), target
+    )
     assert apart.whole.absolute.p_value < 1e-4
     assert apart.whole.relative.p_value < 1e-4
     assert apart.whole.both == NearInBoth(0, 0, 1.0)
     ratio[:10] = 0.1
-    both = compare_classes(Measured(absolute, ratio, target, labels), real, real, ("a",), target)
+    both = compare_copies(
+        NeighbourDistances(absolute, ratio, target, labels), real, real, ("a",), target
+    )
     assert both.whole.both.near == 10
     assert both.whole.both.p_value == precedence(10, 40, 1, 120)

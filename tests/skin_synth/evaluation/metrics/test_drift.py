@@ -11,7 +11,7 @@ import pytest
 
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance
 from skin_synth.evaluation.metrics.drift import (
-    FEWEST,
+    FEWEST_FOR_DRIFT,
     LesionCounts,
     MeasureDrift,
     MeasureSummary,
@@ -77,7 +77,7 @@ def test_groups_are_drawn_as_a_whole():
 
 
 def test_too_few_or_constant_values_give_no_drift():
-    values = np.arange(FEWEST, dtype=float)
+    values = np.arange(FEWEST_FOR_DRIFT, dtype=float)
     assert drift(values, values) is not None
     assert drift(values[1:], values) is None
     assert drift(values, values[1:]) is None
@@ -85,7 +85,7 @@ def test_too_few_or_constant_values_give_no_drift():
     assert drift(np.full(12, 0.1), values) is None, "of which the deviation is not quite 0"
 
 
-@pytest.mark.parametrize("sizes", [(12,), (11, 1), (10, 1, 1), (20,) * (FEWEST - 1)])
+@pytest.mark.parametrize("sizes", [(12,), (11, 1), (10, 1, 1), (20,) * (FEWEST_FOR_DRIFT - 1)])
 def test_too_few_lesions_give_no_drift(sizes):
     rng = np.random.default_rng(0)
     groups = [str(lesion) for lesion, size in enumerate(sizes) for _ in range(size)]

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skin_synth.evaluation.metrics import nearest as memorization
-from skin_synth.evaluation.metrics.nearest import Gallery, feature_neighbours, nearest, symmetries
+from skin_synth.evaluation.metrics import nearest as module
+from skin_synth.evaluation.metrics.nearest import (
+    NearestImages,
+    feature_neighbours,
+    nearest,
+    symmetries,
+)
 from tfrecords_tools.errors import InputError
 
 
@@ -56,7 +61,7 @@ def test_all_distances_are_those_of_the_neighbours(side):
     rng = np.random.default_rng(side)
     known = rng.integers(0, 256, (9, side, side, 3)).astype(np.uint8)
     images = np.concatenate([known[3:5, ::-1], known[:4] // 2 + 40])
-    gallery = Gallery(known)
+    gallery = NearestImages(known)
     found = gallery.neighbours(images, k=len(known))
     distances = gallery.distances(images)
     assert distances[0, 3] == distances[1, 4] == 0
@@ -90,8 +95,8 @@ def test_a_known_distance():
 def test_blocks_do_not_show(monkeypatch):
     images, reference = smooth_images(11, 16, seed=3), smooth_images(13, 16, seed=4)
     whole = nearest(images, reference)
-    monkeypatch.setattr(memorization, "CELLS", 40)
-    monkeypatch.setattr(memorization, "PAIRS", 7)
+    monkeypatch.setattr(module, "MOST_BOUNDS", 40)
+    monkeypatch.setattr(module, "MOST_PAIRS", 7)
     in_blocks = nearest(images, reference)
     np.testing.assert_array_equal(whole[0], in_blocks[0])
     np.testing.assert_allclose(whole[1], in_blocks[1], rtol=1e-6)
@@ -127,11 +132,11 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_pruning_leaves_out_no_neighbour(kind, crowded, monkeypatch):
     """Whatever the images, and whether the bound or plain products decide."""
-    monkeypatch.setattr(memorization, "CROWDED", crowded)
+    monkeypatch.setattr(module, "CROWDED_SHARE", crowded)
     rng = np.random.default_rng(0)
     reference, images = KINDS[kind](rng, 40), KINDS[kind](rng, 12)
     images[:3] = reference[:3].swapaxes(1, 2)
-    found = Gallery(reference).neighbours(images, 3)
+    found = NearestImages(reference).neighbours(images, 3)
     expected = np.sort(full_distances(images, reference), axis=1)[:, :3]
     np.testing.assert_allclose(found.distance, expected, rtol=1e-4, atol=1e-2)
     chosen = np.take_along_axis(full_distances(images, reference), found.index, axis=1)
@@ -142,7 +147,7 @@ def test_pruning_leaves_out_no_neighbour(kind, crowded, monkeypatch):
 def test_images_of_one_group_are_kept_apart():
     reference = smooth_images(6, 16, seed=1)
     own, others = ["a", "b"], ["a", "a", "b", "c", "c", "c"]
-    found = Gallery(reference).neighbours(reference[[0, 2]], 3, apart=(own, others))
+    found = NearestImages(reference).neighbours(reference[[0, 2]], 3, apart=(own, others))
     apart = full_distances(reference[[0, 2]], reference)
     apart[0, :2] = apart[1, 2] = np.inf
     np.testing.assert_array_equal(found.index, np.argsort(apart, axis=1)[:, :3])
@@ -151,7 +156,7 @@ def test_images_of_one_group_are_kept_apart():
 
 def test_fewer_references_than_asked_for():
     reference = smooth_images(2, 16, seed=1)
-    found = Gallery(reference).neighbours(reference, 3, apart=(["a", "b"], ["a", "b"]))
+    found = NearestImages(reference).neighbours(reference, 3, apart=(["a", "b"], ["a", "b"]))
     np.testing.assert_array_equal(found.index[:, 0], [1, 0])
     assert np.isfinite(found.distance[:, 0]).all()
     assert np.isinf(found.distance[:, 1:]).all()
@@ -159,7 +164,7 @@ def test_fewer_references_than_asked_for():
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_neighbours_by_features(k, monkeypatch):
-    monkeypatch.setattr(memorization, "CELLS", 60)
+    monkeypatch.setattr(module, "MOST_BOUNDS", 60)
     rng = np.random.default_rng(0)
     turned, known = rng.normal(5, 1, (8, 7, 4)), rng.normal(5, 1, (20, 4))
     turned[3, 2] = known[11]

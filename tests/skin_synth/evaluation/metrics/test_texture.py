@@ -7,7 +7,7 @@ import pytest
 
 from skin_synth.evaluation.metrics import texture
 from skin_synth.evaluation.metrics.nearest import symmetries
-from skin_synth.evaluation.metrics.texture import RINGS, fine_detail, profiles
+from skin_synth.evaluation.metrics.texture import PROFILE_RINGS, fine_detail, profiles
 
 
 def test_a_plain_image_has_none_and_a_slope_neither():
@@ -37,7 +37,7 @@ def test_blur_takes_it_away_and_blocks_do_not_show(monkeypatch):
     )
     sharp = fine_detail(images)
     assert (fine_detail(blurred) < sharp).all()
-    monkeypatch.setattr(texture, "BLOCK", 4)
+    monkeypatch.setattr(texture, "TEXTURE_BLOCK", 4)
     np.testing.assert_allclose(fine_detail(images), sharp)
 
 
@@ -53,7 +53,7 @@ def test_profiles_of_a_disc():
     place = np.abs(np.arange(32) - 15.5)
     radius = np.hypot(place[:, None], place)
     images = np.where(radius[None, :, :, None] < 9, [10, 20, 30], [200, 200, 200])
-    found = profiles(images.astype(np.uint8)).reshape(1, 2, RINGS, 3)[0]
+    found = profiles(images.astype(np.uint8)).reshape(1, 2, PROFILE_RINGS, 3)[0]
     np.testing.assert_allclose(found[0, 0], [10, 20, 30], rtol=1e-4)
     np.testing.assert_allclose(found[0, -1], 200, rtol=1e-4)
     np.testing.assert_allclose(found[1, [0, -1]], 0, atol=0.5)
