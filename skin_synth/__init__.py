@@ -1,7 +1,6 @@
 """Skin Synth: conditional GANs that paint skin images, and honest answers about them.
 
-The names below are the public surface. They are loaded on first use, so that `import skin_synth`
-answers at once and pulls in no TensorFlow.
+The public names are loaded on first use, so `import skin_synth` is fast and loads no TensorFlow.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from skin_synth.pretrained import load_pretrained
     from skin_synth.training.runs import load_run
 
-# On x86 CPUs without AVX512-VNNI TensorFlow leaves oneDNN off unless told: a training step of
-# derm-32 then takes 1.4 times as long (docs/study/speed.md). It looks once, when it is imported.
+# On x86 CPUs without AVX512-VNNI TensorFlow leaves oneDNN off by default: a training step of
+# derm-32 then takes 1.4 times as long (docs/study/speed.md). It reads this variable at its import.
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
@@ -33,7 +32,7 @@ __all__ = [
     "load_run",
 ]
 
-_HOMES = {
+_MODULES = {
     "ConditionalGAN": "skin_synth.models.gan",
     "PRESETS": "skin_synth.presets",
     "Preset": "skin_synth.presets",
@@ -46,8 +45,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.metadata.version("skin-synth")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'skin_synth' has no attribute {name!r}; it has {__all__}")
 
 

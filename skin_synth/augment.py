@@ -1,11 +1,11 @@
-"""Differentiable augmentation of what the discriminator sees (Zhao et al., Karras et al. 2020).
+"""Differentiable augmentation of the discriminator's images (Zhao et al., Karras et al. 2020).
 
 Every operation is a pure function of its parameters, acts on float32[n, height, width, 3] images
-in [-1, 1], and has exact first and second derivatives: warps are written as a gather and four
-bilinear weights, because TensorFlow's own resize and projective transform have no second
-derivative or a wrong first one. Whatever moves pixels is one map of coordinates, whatever changes
-colours one 3x3 matrix an image, so that an image is touched as seldom as can be. Colour is
-diagnostic in skin: hue turns by a few degrees at most, saturation and contrast move little.
+in [-1, 1], and has exact first and second derivatives. Warps are a gather and four bilinear
+weights, because TensorFlow's resize and projective transform have no second derivative or a wrong
+first one. One map of coordinates moves pixels, and one 3x3 matrix per image changes colours, so
+that an image is read as few times as possible. Colour is diagnostic in skin: hue turns by a few
+degrees at most, saturation and contrast change little.
 """
 
 from __future__ import annotations
@@ -29,18 +29,17 @@ SYMMETRIES = 8
 
 Parameters = Mapping[str, tf.Tensor]
 Corners = list[tuple[tf.Tensor, tf.Tensor]]
-"""Pixels that points see: place among the pixels of all images, int32[count], and share,
+"""The four pixels around points: index among the pixels of all images, int32[count], and weight,
 float32[count, 1]."""
 
 
 def draw(seed: tf.Tensor, count: int | tf.Tensor, probability: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Parameters of one augmentation per image, neutral where the coin says no.
+    """Draws the parameters of one augmentation per image; neutral if it is not applied.
 
     Args:
         seed: int[2], of a stateless generator; the same seed gives the same parameters.
         count: number of images, n.
-        probability: float32[], with which each of symmetry, shift, warp, colour and cutout is
-            applied.
+        probability: float32[], of each of symmetry, shift, warp, colour and cutout.
 
     Returns:
         `symmetry`: int32[n], see `turn`. All others float32[n]: `shift_y`, `shift_x` (share of the
@@ -71,11 +70,11 @@ def draw(seed: tf.Tensor, count: int | tf.Tensor, probability: tf.Tensor) -> dic
 
 
 def apply(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-    """Turns, warps, recolours and cuts each image by its parameters; see `draw` for their meaning.
+    """Turns, warps, recolours and cuts each image by its parameters.
 
     Args:
         images: float32[n, side, side, 3] in [-1, 1].
-        parameters: as `draw` gives them.
+        parameters: from `draw`.
 
     Returns:
         float32[n, side, side, 3]; colour shifts may leave [-1, 1].
@@ -84,14 +83,14 @@ def apply(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
 
 
 def turn(images: tf.Tensor, symmetry: tf.Tensor) -> tf.Tensor:
-    """Each image under one of the eight symmetries of the square.
+    """Applies one of the eight symmetries of the square to each image.
 
     Args:
         images: [n, side, side, channels].
         symmetry: int32[n] in [0, 8): bit 0 mirrors rows, bit 1 columns, bit 2 transposes.
 
     Returns:
-        As `images`.
+        The shape and dtype of `images`.
     """
 
     def where(bit: int, changed: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
@@ -104,11 +103,11 @@ def turn(images: tf.Tensor, symmetry: tf.Tensor) -> tf.Tensor:
 
 
 def colour(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-    """Hue and saturation about each pixel's grey, contrast about the mean, brightness added.
+    """Changes hue and saturation about each pixel's grey, contrast about the mean, and brightness.
 
-    Hue turns the three channels about the axis of greys (Rodrigues' formula): what stands
-    perpendicular to that axis keeps its length. The mean is that of the greys, so that hue and
-    saturation leave it alone. GPUs that multiply matrices as TF32 round to a tenth of a grey level.
+    Hue turns the three channels about the axis of greys (Rodrigues' formula): the part
+    perpendicular to that axis keeps its length. The mean is over all channels, so hue and
+    saturation do not change it. GPUs that multiply in TF32 round to a tenth of a grey level.
     """
     _, height, width, _ = images.shape
     same, grey = tf.eye(3), tf.fill([3, 3], 1 / 3)
@@ -126,7 +125,7 @@ def colour(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
 
 
 def cutout(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-    """Mid-grey square of side `cutout` about (`cutout_y`, `cutout_x`)."""
+    """Paints a mid-grey square of side `cutout` around (`cutout_y`, `cutout_x`)."""
     _, height, width, _ = images.shape
     half = parameters["cutout"][:, None] / 2
     y = (tf.range(height, dtype=tf.float32) + 0.5) / height
@@ -142,8 +141,7 @@ def warp(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
 
     Args:
         images: float32[n, side, side, 3].
-        parameters: `symmetry`, `scale`, `anisotropy`, `angle`, `shift_y` and `shift_x`, as `draw`
-            gives them.
+        parameters: `symmetry`, `scale`, `anisotropy`, `angle`, `shift_y`, `shift_x` from `draw`.
 
     Returns:
         float32[n, side, side, 3], bilinear.
@@ -160,9 +158,9 @@ def warp(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
 
 
 def _source_of(parameters: Parameters) -> tuple[tuple[tf.Tensor, tf.Tensor], ...]:
-    """Rows of the matrices that take output to source coordinates, (y, x) about the centre.
+    """Returns rows of the matrices from output to source coordinates, (y, x) about the centre.
 
-    A symmetry swaps the rows, where it transposes, and turns their signs, where it mirrors.
+    A symmetry swaps the rows if it transposes, and changes their signs if it mirrors.
     """
     cos, sin = tf.cos(parameters["angle"]), tf.sin(parameters["angle"])
     scale_y = parameters["scale"]
@@ -182,50 +180,50 @@ def _source_of(parameters: Parameters) -> tuple[tuple[tf.Tensor, tf.Tensor], ...
 
 
 def _sample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Bilinear values of the images at (y, x), float32[n, side, side] in pixels."""
+    """Returns bilinear values of the images at (y, x), float32[n, side, side] in pixels."""
     side, channels = images.shape[2:]
     flat = tf.reshape(images, [-1, channels])
     return tf.reshape(_gathered(flat, _corners(y, x, side)), [-1, side, side, channels])
 
 
 def _corners(y: tf.Tensor, x: tf.Tensor, side: int) -> Corners:
-    """The four pixels about each point, with n * side * side points and as many pixels."""
+    """Returns the four pixels around each of n * side * side points, and as many pixels."""
     top, left = tf.floor(y), tf.floor(x)
     below, right = y - top, x - left
     first = tf.reshape(tf.range(tf.shape(y)[0]) * side * side, [-1, 1, 1])
     starts = [first + row * side for row in _mirrored_pair(top, side)]
     columns = _mirrored_pair(left, side)
-    places = itertools.product(starts, columns)
-    shares = itertools.product((1.0 - below, below), (1.0 - right, right))
+    indices = itertools.product(starts, columns)
+    weights = itertools.product((1.0 - below, below), (1.0 - right, right))
     return [
-        (tf.reshape(start + column, [-1]), tf.reshape(down * along, [-1, 1]))
-        for (start, column), (down, along) in zip(places, shares, strict=True)
+        (tf.reshape(start + column, [-1]), tf.reshape(weight_y * weight_x, [-1, 1]))
+        for (start, column), (weight_y, weight_x) in zip(indices, weights, strict=True)
     ]
 
 
 def _gathered(pixels: tf.Tensor, corners: Corners) -> tf.Tensor:
-    """What each point sees, float32[count, channels] as the pixels are.
+    """Returns the value at each point, float32[count, channels], as are the pixels.
 
-    Linear in the pixels, with `_scattered` for its adjoint: each is the other's derivative, in a
-    third of the operations that TensorFlow would derive.
+    It is linear in the pixels, and `_scattered` is its adjoint: each is the other's derivative,
+    with a third of the operations that TensorFlow derives.
     """
 
     @tf.custom_gradient
     def gathered(pixels: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        seen = tf.add_n([tf.gather(pixels, place) * share for place, share in corners])
-        return seen, lambda upstream: _scattered(upstream, corners)
+        values = tf.add_n([tf.gather(pixels, index) * weight for index, weight in corners])
+        return values, lambda upstream: _scattered(upstream, corners)
 
     return gathered(pixels)
 
 
 def _scattered(values: tf.Tensor, corners: Corners) -> tf.Tensor:
-    """The adjoint of `_gathered`."""
+    """Applies the adjoint of `_gathered`."""
 
     @tf.custom_gradient
     def scattered(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         count = tf.shape(values)[0]
         sums = [
-            tf.math.unsorted_segment_sum(values * share, place, count) for place, share in corners
+            tf.math.unsorted_segment_sum(values * weight, index, count) for index, weight in corners
         ]
         return tf.add_n(sums), lambda upstream: _gathered(upstream, corners)
 
@@ -233,11 +231,11 @@ def _scattered(values: tf.Tensor, corners: Corners) -> tf.Tensor:
 
 
 def _mirrored_pair(position: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Whole positions of any size and those after them, folded into [0, size): int32.
+    """Folds whole positions, and those after them, into [0, size): int32.
 
     The edge pixel is not repeated.
     """
     period = max(2 * (size - 1), 1)
     folded = tf.math.floormod(tf.cast(position, tf.int32), period)
-    after = folded + 1  # up to the period itself, which is mirrored to 0
+    after = folded + 1  # at most the period, which is mirrored to 0
     return tf.minimum(folded, period - folded), tf.minimum(after, period - after)

@@ -1,4 +1,4 @@
-"""Where a synthetic image comes from: text chunks in its PNG, and its row in manifest.csv."""
+"""The provenance of a synthetic image: text chunks in its PNG, and its row in manifest.csv."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ DISTRIBUTIONS = ("skin-synth", "tensorflow", "keras", "numpy")
 
 @functools.cache
 def software_versions() -> str:
-    """Names and versions of the libraries on which pixels depend."""
+    """Returns names and versions of the libraries on which pixels depend."""
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in DISTRIBUTIONS)
 
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """All that it takes to make an image again, and to judge whether it is a copy.
+    """All that is needed to paint an image again, and to judge whether it is a copy.
 
     The fields are the columns of manifest.csv, in this order.
 
     Attributes:
         image_id: name of the image, unique in its folder or data set.
-        label: class asked for.
+        label: requested class.
         seed: of the latent.
         truncation: factor of the latent.
         run_id: of the run that painted it.
-        checkpoint_hash: sha256 over the weights that painted it.
-        pixels_sha256: sha256 over the uint8[height, width, 3] pixels, row by row.
-        nearest_image_id: the nearest training image; empty where the training data were not there.
-        nearest_distance: its distance, in grey levels (see `evaluation.metrics.nearest`); NaN then.
+        checkpoint_hash: sha256 of the weights that painted it.
+        pixels_sha256: sha256 of the uint8[height, width, 3] pixels, row by row.
+        nearest_image_id: the nearest training image; empty without the training data.
+        nearest_distance: its distance in grey levels (see `evaluation.metrics.nearest`), or NaN.
         software: versions of the libraries that painted it.
     """
 
@@ -62,16 +62,16 @@ class Provenance:
 
 
 def pixels_sha256(image: np.ndarray) -> str:
-    """Sha256 over the pixels of uint8[height, width, 3], row by row: 64 hexadecimal digits."""
+    """Returns the sha256 of uint8[height, width, 3] pixels, row by row: 64 hexadecimal digits."""
     return content_hash(image, shapes=False)
 
 
 def content_hash(*arrays: np.ndarray, shapes: bool = True) -> str:
-    """Sha256 over arrays in order: 64 hexadecimal digits.
+    """Returns the sha256 of arrays in order: 64 hexadecimal digits.
 
     Args:
         arrays: of any shape and dtype.
-        shapes: hash the dtype and shape of each array before its bytes.
+        shapes: whether to hash the dtype and shape of each array before its bytes.
     """
     digest = hashlib.sha256()
     for array in arrays:
@@ -82,7 +82,7 @@ def content_hash(*arrays: np.ndarray, shapes: bool = True) -> str:
 
 
 def encode_synthetic(image: np.ndarray, provenance: Provenance) -> bytes:
-    """PNG of uint8[height, width, 3] whose text chunks tell its provenance."""
+    """Returns uint8[height, width, 3] as a PNG with its provenance in text chunks."""
     chunks = PngInfo()
     chunks.add_text("Software", f"skin-synth {importlib.metadata.version('skin-synth')}")
     chunks.add_text("Comment", "synthetic image, painted by a generative model; not a photograph")
@@ -94,13 +94,13 @@ def encode_synthetic(image: np.ndarray, provenance: Provenance) -> bytes:
 
 
 def manifest_csv(rows: Iterable[Provenance]) -> bytes:
-    """The manifest as a UTF-8 CSV with one row per image."""
+    """Returns the manifest as a UTF-8 CSV with one row per image."""
     columns = [field.name for field in dataclasses.fields(Provenance)]
     return csv_bytes(columns, map(dataclasses.astuple, rows))
 
 
 def read_manifest(path: Path) -> list[Provenance]:
-    """The rows of a manifest.
+    """Reads the rows of a manifest.
 
     Raises:
         InputError: no such file, or not a manifest.
@@ -114,24 +114,23 @@ def read_manifest(path: Path) -> list[Provenance]:
         with path.open(newline="", encoding="utf-8") as file:
             return [_row(fields) for fields in csv.DictReader(file)]
     except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise InputError(f"{path} is no manifest of synthetic images ({error!r})") from error
+        raise InputError(f"{path} is not a manifest of synthetic images ({error!r})") from error
 
 
 def read_chunks(path: Path) -> dict[str, str]:
-    """What the text chunks of a PNG tell of its provenance, by the names of `Provenance`.
+    """Reads the provenance in the text chunks of a PNG, by the names of `Provenance`.
 
     Returns:
-        Empty for an image without such chunks, and for one that is no PNG.
+        Empty for an image without such chunks, and for an image that is not a PNG.
 
     Raises:
-        InputError: no such file, or no image.
+        InputError: no such file, or not an image.
     """
     if not path.is_file():
         raise InputError(f"{path} is not there")
     try:
         with Image.open(path) as image:
-            # Chunks may stand behind the pixels.
-            image.load()
+            image.load()  # chunks may follow the pixels
             texts = getattr(image, "text", {})
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(f"{path} cannot be read as an image ({error})") from error
@@ -143,24 +142,23 @@ def read_chunks(path: Path) -> dict[str, str]:
 
 
 def describe_file(path: str | os.PathLike[str]) -> str:
-    """One line that says whether an image file tells of itself that it is synthetic.
+    """Returns a line that says whether the text chunks of an image file call it synthetic.
 
     Raises:
-        InputError: no such file, or no image.
+        InputError: no such file, or not an image.
     """
     chunks = read_chunks(Path(path))
     if not chunks:
         return "says nothing (a copy without its text chunks says nothing either)"
     names = ("label", "seed", "truncation", "run_id", "checkpoint_hash")
-    told = ", ".join(f"{name} {chunks[name]}" for name in names if name in chunks)
-    return f"synthetic: {told}"
+    return "synthetic: " + ", ".join(f"{name} {chunks[name]}" for name in names if name in chunks)
 
 
 def _row(fields: dict[str, str]) -> Provenance:
-    """One row; `software` came last and is missing in older manifests."""
-    read = {"seed": int, "truncation": float, "nearest_distance": float}
+    """Reads one row; older manifests lack `software`."""
+    types = {"seed": int, "truncation": float, "nearest_distance": float}
     values = {
-        field.name: read.get(field.name, str)(fields[field.name])
+        field.name: types.get(field.name, str)(fields[field.name])
         for field in dataclasses.fields(Provenance)
         if field.name != "software"
     }

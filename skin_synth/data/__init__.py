@@ -1,4 +1,4 @@
-"""From a data set directory to batches of images, each a pure function of (seed, step)."""
+"""Batches of images from a data set directory, each a pure function of (seed, step)."""
 
 from skin_synth.data.pipeline import LabelledImages, batches, load_split, mix
 

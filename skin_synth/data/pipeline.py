@@ -1,4 +1,4 @@
-"""From a data set directory to batches of uint8 images, each a pure function of (seed, step)."""
+"""Batches of uint8 images from a data set directory, each a pure function of (seed, step)."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from tfrecords_tools.records.reader import DatasetInfo, read_info, read_records
 from tfrecords_tools.records.schema import parse_record
 
 LARGEST_DENOMINATOR = 2**62
-"""Of a share that is counted in int64: twice as much still fits."""
+"""Of the share of synthetic elements, which is counted in int64: twice as much still fits."""
 
 
 class ImageArray(Protocol):
-    """Images in memory or on disk: what of an array training needs."""
+    """Images in memory or on disk: the part of an array that training needs."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, height, width, 3)."""
 
     def __getitem__(self, rows: Any, /) -> np.ndarray:
-        """Rows of it: int[k] to uint8[k, height, width, 3]."""
+        """Returns rows: int[k] to uint8[k, height, width, 3]."""
 
 
 class DrawnImages(abc.ABC):
-    """What batches are drawn from; `LabelledImages` lie in memory, `StreamedImages` on disk.
+    """Images to draw batches from: `LabelledImages` in memory or `StreamedImages` on disk.
 
     Attributes:
         images: uint8[n, height, width, 3].
@@ -56,7 +56,7 @@ class DrawnImages(abc.ABC):
 
     @abc.abstractmethod
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """What gives rows of `images` in a graph: int64[k] to uint8[k, height, width, 3]."""
+        """Returns a graph function that reads rows: int64[k] to uint8[k, height, width, 3]."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class LabelledImages(DrawnImages):
     class_names: tuple[str, ...]
 
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """See `DrawnImages.gatherer`."""
+        """Returns a graph function that reads rows: int64[k] to uint8[k, height, width, 3]."""
         images = tf.constant(self.images)
         return lambda rows: tf.gather(images, rows)
 
@@ -87,12 +87,12 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
     """Reads and decodes one split of a data set directory.
 
     Args:
-        data_dir: what `tfrecords-tools build --size N` wrote.
+        data_dir: data set directory that `tfrecords-tools build --size N` wrote.
         split: train, validation or test.
 
     Raises:
         InputError: no data set there, no such split, images of several sizes, or a record that
-            does not fit what the metadata say.
+            does not fit the metadata.
     """
     info = read_info(data_dir)
     side = check_square(info, split)
@@ -104,7 +104,7 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
         record = parse_record(serialized)
         try:
             images[row] = decode(record.image, images.shape[1:])
-        except Misfit as error:
+        except ImageMismatch as error:
             raise _damaged(info, split, row, str(error)) from error
         labels[row] = record.label
         image_ids.append(record.image_id)
@@ -113,34 +113,34 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
     return LabelledImages(images, labels, tuple(image_ids), tuple(groups), info.class_names)
 
 
-class Misfit(ValueError):
-    """An image that is not what the metadata promise; says in which way."""
+class ImageMismatch(ValueError):
+    """An image that differs from the metadata; the message says how."""
 
 
 def decode(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """The image of a record.
+    """Decodes the image of a record.
 
     Args:
-        encoded: as a PNG or JPEG.
-        shape: that it must have.
+        encoded: a PNG or JPEG file.
+        shape: expected shape, (height, width, 3).
 
     Returns:
         uint8[height, width, 3].
 
     Raises:
-        Misfit: it cannot be decoded, or has another shape.
+        ImageMismatch: it cannot be decoded, or has another shape.
     """
     try:
         decoded = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     except tf.errors.InvalidArgumentError as error:
-        raise Misfit("its image cannot be decoded") from error
+        raise ImageMismatch("its image cannot be decoded") from error
     if decoded.shape != shape:
-        raise Misfit(f"its image is of shape {tuple(decoded.shape)}, not {shape}")
+        raise ImageMismatch(f"its image is of shape {tuple(decoded.shape)}, not {shape}")
     return decoded.numpy()
 
 
 def check_labels(labels: np.ndarray, info: DatasetInfo, split: str) -> None:
-    """Sees that there is a class for each label.
+    """Checks that each label has a class.
 
     Args:
         labels: int64[n], of a split, in the order of its records.
@@ -148,25 +148,25 @@ def check_labels(labels: np.ndarray, info: DatasetInfo, split: str) -> None:
         split: train, validation or test.
 
     Raises:
-        InputError: there is none for one of them.
+        InputError: a label has no class.
     """
     classes = len(info.class_names)
     for row in np.flatnonzero((labels < 0) | (labels >= classes)).tolist():
         raise _damaged(info, split, row, f"its label is {labels[row]}, of {classes} classes")
 
 
-def _damaged(info: DatasetInfo, split: str, row: int, what: str) -> InputError:
+def _damaged(info: DatasetInfo, split: str, row: int, damage: str) -> InputError:
     files = info.splits[split]
     ends = np.cumsum(files.shard_lengths)
     shard = int(np.searchsorted(ends, row, side="right"))
     number = row - int(ends[shard]) + files.shard_lengths[shard]
     return InputError(
-        f"shard {files.shards[shard]}: record {number}: {what}: build the data set again"
+        f"shard {files.shards[shard]}: record {number}: {damage}: build the data set again"
     )
 
 
 def check_square(info: DatasetInfo, split: str) -> int:
-    """Height and width of a split's images, in pixels.
+    """Returns height and width of a split's images, in pixels.
 
     Raises:
         InputError: no such split, or images that are not square or of several sizes.
@@ -185,7 +185,7 @@ def check_square(info: DatasetInfo, split: str) -> int:
 
 
 def class_probabilities(class_counts: np.ndarray, exponent: float) -> np.ndarray:
-    """Share of each class in the batches: counts ** exponent, normalised.
+    """Returns the share of each class in the batches: counts ** exponent, normalised.
 
     Args:
         class_counts: int[classes], images in each class.
@@ -217,10 +217,10 @@ def batches(
     replicas: range = range(1),
     of_replicas: int = 1,
 ) -> tf.data.Dataset:
-    """Endless batches; batch t depends on (seed, t) alone, so that resuming needs only t.
+    """Draws batches without end; batch t depends only on (seed, t), so resuming needs only t.
 
-    The class of each row is drawn by `class_probabilities`, then one of its images, then one of
-    the eight flips and quarter turns, which keep the label of a dermoscopic image.
+    Each row draws a class by `class_probabilities`, then one of its images, then one of the eight
+    flips and quarter turns, which keep the label of a dermoscopic image.
 
     Args:
         split: the training images.
@@ -228,12 +228,12 @@ def batches(
         seed: of all draws.
         exponent: between uniform (0) and natural (1) class shares.
         first_step: t of the first batch.
-        replicas: numbers of those that this process feeds, where several share a batch.
-        of_replicas: how many share it, R; replica r has rows r, r + R, r + 2 R, ... of the batch.
+        replicas: numbers of the replicas that this process feeds, if several share a batch.
+        of_replicas: R, how many share it; replica r has rows r, r + R, r + 2 R, ... of the batch.
 
     Returns:
-        Data set of (uint8[batch, height, width, 3], int32[batch]); where replicas share a batch,
-        of the rows of each in turn, batch/R at a time.
+        Data set of (uint8[batch, height, width, 3], int32[batch]). If replicas share a batch, it
+        gives the rows of each replica in turn, batch/R at a time.
 
     Raises:
         InputError: a class has no image.
@@ -246,19 +246,20 @@ def batches(
     images_at = split.gatherer()
     rows = np.arange(batch_size).reshape(-1, of_replicas).T[list(replicas)].ravel()
 
-    def own(drawn: tf.Tensor) -> tf.Tensor:
+    def own_rows(drawn: tf.Tensor) -> tf.Tensor:
         return drawn if of_replicas == 1 else tf.gather(drawn, rows)
 
     def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         def uniform(stream: Stream) -> tf.Tensor:
             return tf.random.stateless_uniform([batch_size], key(seed, step, stream))
 
-        labels = own(tf.searchsorted(cumulative[:-1], uniform(Stream.CLASS), side="right"))
+        labels = own_rows(tf.searchsorted(cumulative[:-1], uniform(Stream.CLASS), side="right"))
         size = tf.gather(size_of_class, labels)
-        member = tf.cast(tf.cast(size, tf.float32) * own(uniform(Stream.MEMBER)), tf.int64)
+        member = tf.cast(tf.cast(size, tf.float32) * own_rows(uniform(Stream.MEMBER)), tf.int64)
         position = tf.gather(first_of_class, labels) + tf.minimum(member, size - 1)
-        drawn = images_at(tf.gather(by_class, position))
-        return turn(drawn, tf.cast(SYMMETRIES * own(uniform(Stream.SYMMETRY)), tf.int32)), labels
+        images = images_at(tf.gather(by_class, position))
+        symmetry = tf.cast(SYMMETRIES * own_rows(uniform(Stream.SYMMETRY)), tf.int32)
+        return turn(images, symmetry), labels
 
     steps = tf.data.Dataset.counter(np.int64(first_step))
     drawn = steps.map(batch_at, num_parallel_calls=2, deterministic=True)
@@ -268,19 +269,19 @@ def batches(
 
 
 def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.data.Dataset:
-    """Real and synthetic elements in a fixed ratio, spread evenly; no randomness is involved.
+    """Mixes real and synthetic elements in a fixed ratio, evenly and without randomness.
 
-    Of the first n elements, n * ratio / (1 + ratio), rounded down, are synthetic, for every n. It
-    ends where the data set ends from which the next element is to come: repeat what shall not
-    end, and shuffle both beforehand.
+    For every n, the first n elements contain n * ratio / (1 + ratio) synthetic ones, rounded down.
+    The result ends when the next element would come from a data set that has ended. Shuffle both
+    before, and repeat a data set that should not end.
 
     Args:
         real: elements such as (image, label).
         synthetic: elements of the same structure.
-        ratio: synthetic elements for each real one; 0 gives the real ones alone.
+        ratio: synthetic elements for each real one; 0 gives only the real ones.
 
     Raises:
-        InputError: a ratio that is none, or elements of another structure.
+        InputError: an invalid ratio, or elements of different structures.
     """
     if not 0 <= ratio < float("inf"):
         raise InputError(f"ratio must be a number of at least 0, got {ratio}")
@@ -289,14 +290,15 @@ def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.d
             f"real and synthetic elements must be alike, got {real.element_spec} and "
             f"{synthetic.element_spec}"
         )
-    # By whole numbers, as the ratio is written: 0.6 of binary digits is a little less.
+    # Exact as the ratio is written in decimal digits: the binary 0.6 is slightly less.
     exact = Fraction(str(ratio))
     share = (exact / (1 + exact)).limit_denominator(LARGEST_DENOMINATOR)
 
     def choice(rest: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rest += share.numerator
-        taken = rest >= share.denominator
-        return tf.where(taken, rest - share.denominator, rest), tf.cast(taken, tf.int64)
+        is_synthetic = rest >= share.denominator
+        next_rest = tf.where(is_synthetic, rest - share.denominator, rest)
+        return next_rest, tf.cast(is_synthetic, tf.int64)
 
     choices = tf.data.Dataset.counter(np.int64(0)).scan(np.int64(0), choice)
     return tf.data.Dataset.choose_from_datasets([real, synthetic], choices)

@@ -1,4 +1,4 @@
-"""Training images that stay on disk: any row of a split, read and decoded when it is drawn."""
+"""Training images that stay on disk: a row of a split is read and decoded when it is drawn."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from skin_synth.data.pipeline import (
     DrawnImages,
+    ImageMismatch,
     LabelledImages,
-    Misfit,
     check_labels,
     check_square,
     decode,
@@ -27,21 +27,21 @@ from tfrecords_tools.records.reader import read_info
 from tfrecords_tools.records.record_index import RecordIndex, index_records, load_index, save_index
 from tfrecords_tools.records.schema import parse_record
 
-MEMORY_SHARE = 4
-"""By default, decoded images may take one part in so many of the machine's memory: they are held
-twice, by NumPy and by TensorFlow, and the networks need the rest."""
+CACHE_MEMORY_DIVISOR = 4
+"""By default decoded images may take a quarter of the machine's memory: NumPy and TensorFlow each
+hold them once, and the networks need the rest."""
 MIB = 2**20
-READ_AHEAD = 64
-"""Batches of which one may hold what the graph stumbled over."""
+BATCHES_READ_AHEAD = 64
+"""If decoding fails in the graph, the damaged record is in one of the last so many batches."""
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-"""Where a container says how much memory it may take: versions two and one."""
+"""Memory limits of a container, cgroup versions two and one."""
 
 
 class ImagesOnDisk:
-    """The images of a split as an array that lies in its shards.
+    """The images of a split as an array that is read from its shards.
 
     Attributes:
         index: of the split.
@@ -52,7 +52,7 @@ class ImagesOnDisk:
         self.index = index
         self.shape = (len(index), side, side, 3)
         self.failure: InputError | None = None
-        self._latest: collections.deque[np.ndarray] = collections.deque(maxlen=READ_AHEAD)
+        self._latest: collections.deque[np.ndarray] = collections.deque(maxlen=BATCHES_READ_AHEAD)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """Reads and decodes rows: int[k] to uint8[k, height, width, 3].
@@ -64,7 +64,7 @@ class ImagesOnDisk:
             return self.gather(tf.constant(rows, tf.int64)).numpy()
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """The same in a graph: int64[k] to uint8[k, height, width, 3]."""
+        """Does the same in a graph: int64[k] to uint8[k, height, width, 3]."""
         records = tf.numpy_function(self._read, [rows], tf.string, stateful=False)
         encoded = tf.io.parse_example(
             tf.ensure_shape(records, rows.shape), {"image": tf.io.FixedLenFeature([], tf.string)}
@@ -82,12 +82,12 @@ class ImagesOnDisk:
         try:
             return np.array([self.index.read(row) for row in rows], object)
         except InputError as error:
-            self.failure = error  # TensorFlow hands on no more than its text
+            self.failure = error  # TensorFlow keeps only its text
             raise
 
     @contextlib.contextmanager
     def plain_errors(self) -> Iterator[None]:
-        """Raises what reading met as it was, where TensorFlow wraps it or names no record.
+        """Raises the error of the record, which TensorFlow wraps or does not name.
 
         Raises:
             InputError: a record is damaged or gone, or its image has another size.
@@ -102,23 +102,23 @@ class ImagesOnDisk:
             raise
 
     def _check_latest(self) -> None:
-        """Raises of the first of the latest records whose image is not what it should be."""
+        """Raises for the first of the latest records whose image differs from the metadata."""
         for row in itertools.chain.from_iterable(rows.tolist() for rows in [*self._latest]):
             try:
                 decode(parse_record(self.index.read(row)).image, self.shape[1:])
-            except Misfit as error:
+            except ImageMismatch as error:
                 raise self.index.damaged(row, f"does not fit: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StreamedImages(DrawnImages):
-    """One split on disk, which training draws from as from `LabelledImages`.
+    """One split on disk; training draws from it as from `LabelledImages`.
 
     Attributes:
-        images: uint8[n, height, width, 3], read when they are asked for.
+        images: uint8[n, height, width, 3], read when they are used.
         labels: int64[n], indices into `class_names`.
         class_names: the classes of the data set, in the order of their labels.
-        index_is_kept: whether the index was read from its file, and need not be kept again.
+        index_is_kept: whether the index was read from its file, so that it need not be written.
     """
 
     images: ImagesOnDisk
@@ -127,7 +127,7 @@ class StreamedImages(DrawnImages):
     index_is_kept: bool = False
 
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """See `DrawnImages.gatherer`."""
+        """Returns a graph function that reads rows: int64[k] to uint8[k, height, width, 3]."""
         return self.images.gather
 
 
@@ -140,17 +140,17 @@ def open_split(
     fingerprint: str,
     say: Callable[[str], None],
 ) -> LabelledImages | StreamedImages:
-    """Reads a split into memory, or streams it where it would take too much; says which.
+    """Reads a split into memory, or streams it if it is too large; reports which.
 
-    Either way gives the same batches, bit for bit.
+    Both give the same batches, bit for bit.
 
     Args:
         data_dir: data set directory.
         split: train, validation or test.
         cache_limit: bytes that the decoded images may take; None: see `default_cache_limit`.
-        index_file: an index of the split that was kept, or where one may be.
+        index_file: file for an index of the split, which may exist.
         fingerprint: of the data set.
-        say: takes a line of news.
+        say: receives one line of text.
 
     Raises:
         InputError: as `load_split`.
@@ -174,13 +174,13 @@ def open_split(
 
 
 def keep_index(split: DrawnImages, index_file: Path, fingerprint: str) -> None:
-    """Keeps the index of a streamed split for the next start, where it is not kept yet.
+    """Writes the index of a streamed split for the next start, unless it was read from there.
 
-    A damaged index, or one of another data set, is replaced.
+    It replaces a damaged index and one of another data set.
 
     Args:
-        split: that training draws from; nothing is kept of one in memory.
-        index_file: where.
+        split: training images; images in memory have no index.
+        index_file: the file.
         fingerprint: of the data set.
     """
     if isinstance(split, StreamedImages) and not split.index_is_kept:
@@ -189,7 +189,7 @@ def keep_index(split: DrawnImages, index_file: Path, fingerprint: str) -> None:
 
 @contextlib.contextmanager
 def reading_errors(split: DrawnImages) -> Iterator[None]:
-    """Raises what reading a streamed split met as it was, where TensorFlow wraps it.
+    """Raises the errors of a streamed split's records, which TensorFlow wraps.
 
     Raises:
         InputError: a record is damaged or gone, or its image has another size.
@@ -202,12 +202,11 @@ def reading_errors(split: DrawnImages) -> Iterator[None]:
 
 
 def default_cache_limit() -> int:
-    """Bytes that decoded images may take by default: a quarter of the memory there is."""
-    return _memory() // MEMORY_SHARE
+    """Returns the bytes that decoded images may take by default: a quarter of the memory.
 
-
-def _memory() -> int:
-    """Bytes of memory of this machine, or of its container where that may take less."""
+    The memory is that of the machine, or of its container if that may take less.
+    """
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    found = [path.read_text().strip() for path in CGROUP_LIMITS if path.exists()]
-    return min([machine, *(int(text) for text in found if text.isdigit())])
+    limits = [path.read_text().strip() for path in CGROUP_LIMITS if path.exists()]
+    memory = min([machine, *(int(limit) for limit in limits if limit.isdigit())])
+    return memory // CACHE_MEMORY_DIVISOR

@@ -1,10 +1,10 @@
-"""The conditional GAN: two networks, their game, and the averaged generator that paints."""
+"""The conditional GAN: two networks, their training step, and the averaged generator."""
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,8 +28,8 @@ from tfrecords_tools.errors import InputError
 METRICS = ("discriminator_loss", "generator_loss", "penalty", "real_logit", "fake_logit")
 
 
-class Now(NamedTuple):
-    """The scheduled figures of one step, float32[] each."""
+class ScheduledValues(NamedTuple):
+    """What the schedules give for one step, float32[] each."""
 
     learning_rate: tf.Tensor
     gamma: tf.Tensor
@@ -40,21 +40,21 @@ class Now(NamedTuple):
 class ConditionalGAN(keras.Model):
     """A class-conditional GAN with an explicit float32 average of its generator.
 
-    `compile` and `fit` as any Keras model; `fit` takes batches of (uint8[batch, size, size, 3],
-    int[batch]) images and labels, as `skin_synth.data.batches` gives them. What happens in step t
-    depends on the weights, the batch and (seed, t) alone.
+    `compile` and `fit` work as in any Keras model; `fit` takes batches of images and labels,
+    (uint8[batch, size, size, 3], int[batch]), from `skin_synth.data.batches`. Step t depends only
+    on the weights, the batch and (seed, t).
 
     Attributes:
         preset: all choices of networks, loss and schedules.
         class_names: the classes, in the order of their labels.
         seed: of weights, latents and augmentation.
         generator: the network in training.
-        ema_generator: its exponential moving average in float32, the one that paints.
-        discriminator: the opponent in training.
+        ema_generator: its exponential moving average in float32, which paints.
+        discriminator: the network that judges the images in training.
         steps: int64[], steps done.
     """
 
-    train_function: Any  # of Keras, which does not say
+    train_function: Any  # of Keras, which declares no type
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class ConditionalGAN(keras.Model):
             preset: a preset or the name of one.
             class_names: at least two classes.
             seed: of weights, latents and augmentation.
-            policy: Keras dtype policy of the networks in training; by default the fast one of
+            policy: Keras dtype policy of the networks in training; by default the fastest on
                 this machine (see `skin_synth.models.hardware.choose_policy`).
             **options: of `keras.Model`.
 
@@ -135,11 +135,11 @@ class ConditionalGAN(keras.Model):
 
     @property
     def class_counts(self) -> None:
-        """Not known: a GAN alone does not know its data set."""
+        """None: a GAN without a run does not know its data set."""
 
     @property
     def origin(self) -> Origin:
-        """Where the generator comes from; it names neither run nor data set."""
+        """Where the generator comes from, without a run or a data set."""
         return Origin(
             run_id="",
             data_name="",
@@ -153,7 +153,7 @@ class ConditionalGAN(keras.Model):
 
     @property
     def state(self) -> list[keras.Variable]:
-        """All that a step depends on and changes, optimizers included; once compiled."""
+        """All variables that a step reads and changes, with the optimizers; needs `compile`."""
         return [
             *self.variables,
             *self.optimizer.variables,
@@ -163,12 +163,13 @@ class ConditionalGAN(keras.Model):
     def compile(self, **options: Any) -> None:
         """Makes the two Adam optimizers of the preset.
 
-        Both are built here: an optimizer that is not has no moments to restore, and would start
-        afresh without a word. Under `mixed_float16` both scale their loss.
+        Both are built here, because an optimizer that is not built has no moments to restore: a
+        resumed training would silently start with new ones. Under `mixed_float16` both scale their
+        loss.
 
         Args:
-            **options: of `keras.Model.compile`, except for optimizer and loss, which are ours.
-                `jit_compile` is True by default where XLA makes the step faster (see
+            **options: of `keras.Model.compile`, without optimizer and loss. `jit_compile` is True
+                by default if XLA makes the step faster (see
                 `skin_synth.models.hardware.compiles_step`).
         """
         self.discriminator_optimizer = self._make_optimizer(self.discriminator)
@@ -191,7 +192,7 @@ class ConditionalGAN(keras.Model):
         return optimizer
 
     def make_train_function(self, force: bool = False) -> None:
-        """Keras' own, but a batch is drawn before the step and not in a graph around it.
+        """Makes Keras' function, but draws the batch before the step, not in a graph around it.
 
         On a GPU that graph takes as long as the compiled step itself (docs/study/speed.md).
         """
@@ -206,52 +207,55 @@ class ConditionalGAN(keras.Model):
         """The running means of `METRICS`."""
         return list(self.means.values())
 
-    # No loop or branch on a tensor in it: AutoGraph would take half of the time of its tracing.
+    # It has no loop or branch on a tensor, and AutoGraph would take half of the tracing time.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of the discriminator, then one of the generator, then of the average."""
+        """Trains the discriminator for one step, then the generator, then moves the average."""
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
         real = tf.cast(images, tf.float32) / 127.5 - 1.0
-        now = self.now()
-        play = losses.BY_NAME[self.preset.loss]
+        scheduled = self.scheduled_values()
+        loss = losses.BY_NAME[self.preset.loss]
 
-        def view(images: tf.Tensor, stream: Stream) -> tf.Tensor:
-            return self._augmented(images, stream, now.augment_probability)
+        def augmented(images: tf.Tensor, stream: Stream) -> tf.Tensor:
+            return self._augmented(images, stream, scheduled.augment_probability)
 
-        def judge(views: tf.Tensor) -> tf.Tensor:
-            asked = tf.concat([labels, labels], axis=0)[: tf.shape(views)[0]]
-            return self.discriminator((views, asked), training=True)
+        def discriminate(images: tf.Tensor) -> tf.Tensor:
+            labels_of_rows = tf.concat([labels, labels], axis=0)[: tf.shape(images)[0]]
+            return self.discriminator((images, labels_of_rows), training=True)
 
-        real_view = view(real, Stream.AUGMENT_REAL)
-        fake = self.generator(
-            (self._latents(labels, Stream.DISCRIMINATOR_LATENT), labels), training=True
-        )
+        augmented_real = augmented(real, Stream.AUGMENT_REAL)
+        latents = self._latents(labels, Stream.DISCRIMINATOR_LATENT)
+        fake = self.generator((latents, labels), training=True)
         with tf.GradientTape() as tape:
-            both = judge(tf.concat([real_view, view(fake, Stream.AUGMENT_FAKE)], axis=0))
-            real_logits, fake_logits = tf.split(both, 2)
-            penalty = self._penalty(lambda *seen: judge(view(*seen)), real, fake)
-            loss = play.discriminator(real_logits, fake_logits) + now.gamma / 2 * penalty
-            scaled = self.discriminator_optimizer.scale_loss(loss / replicas.count())
-        self._descend(self.discriminator_optimizer, self.discriminator, tape, scaled, now)
+            augmented_fake = augmented(fake, Stream.AUGMENT_FAKE)
+            logits = discriminate(tf.concat([augmented_real, augmented_fake], axis=0))
+            real_logits, fake_logits = tf.split(logits, 2)
+            penalty = self._penalty(lambda *drawn: discriminate(augmented(*drawn)), real, fake)
+            discriminator_loss = (
+                loss.discriminator(real_logits, fake_logits) + scheduled.gamma / 2 * penalty
+            )
+            scaled = self.discriminator_optimizer.scale_loss(discriminator_loss / replicas.count())
+        self._descend(self.discriminator_optimizer, self.discriminator, tape, scaled, scheduled)
 
         with tf.GradientTape() as tape:
             latents = self._latents(labels, Stream.GENERATOR_LATENT)
             fake = self.generator((latents, labels), training=True)
-            generator_loss = play.generator(
-                judge(real_view), judge(view(fake, Stream.AUGMENT_FAKE))
+            augmented_fake = augmented(fake, Stream.AUGMENT_FAKE)
+            generator_loss = loss.generator(
+                discriminate(augmented_real), discriminate(augmented_fake)
             )
             scaled = self.optimizer.scale_loss(generator_loss / replicas.count())
-        self._descend(self.optimizer, self.generator, tape, scaled, now)
+        self._descend(self.optimizer, self.generator, tape, scaled, scheduled)
 
-        self._average(now.ema_decay)
+        self._average(scheduled.ema_decay)
         self.steps.assign_add(1)
-        return self._report(loss, generator_loss, penalty, real_logits, fake_logits)
+        return self._report(discriminator_loss, generator_loss, penalty, real_logits, fake_logits)
 
-    def now(self) -> Now:
-        """The figures that the schedules give for the step to come."""
+    def scheduled_values(self) -> ScheduledValues:
+        """Returns what the schedules give for the next step."""
         preset = self.preset
         seen = tf.cast(self.steps.value, tf.float32) * preset.batch_size
-        return Now(
+        return ScheduledValues(
             schedules.ramp(preset.learning_rate, seen, preset.schedule_images),
             schedules.ramp(preset.gamma, seen, preset.schedule_images),
             schedules.ramp(preset.augment_probability, seen, preset.schedule_images),
@@ -274,12 +278,16 @@ class ConditionalGAN(keras.Model):
         own = {name: replicas.own_rows(values) for name, values in drawn.items()}
         return augment.apply(images, own)
 
-    def _penalty(self, judge: Any, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """R1 (and R2, where the preset asks) on the first rows, an unbiased estimate."""
+    def _penalty(
+        self, logits_of: Callable[[tf.Tensor, Stream], tf.Tensor], real: tf.Tensor, fake: tf.Tensor
+    ) -> tf.Tensor:
+        """R1, and R2 if the preset asks for it, on the first rows: an unbiased estimate."""
         rows = self.preset.penalty_rows // replicas.count()
-        penalty = losses.gradient_penalty(lambda x: judge(x, Stream.AUGMENT_REAL), real[:rows])
+        penalty = losses.gradient_penalty(lambda x: logits_of(x, Stream.AUGMENT_REAL), real[:rows])
         if self.preset.penalty_fake:
-            penalty += losses.gradient_penalty(lambda x: judge(x, Stream.AUGMENT_FAKE), fake[:rows])
+            penalty += losses.gradient_penalty(
+                lambda x: logits_of(x, Stream.AUGMENT_FAKE), fake[:rows]
+            )
         return penalty
 
     def _descend(
@@ -288,17 +296,17 @@ class ConditionalGAN(keras.Model):
         network: keras.Model,
         tape: tf.GradientTape,
         scaled_loss: tf.Tensor,
-        now: Now,
+        scheduled: ScheduledValues,
     ) -> None:
-        optimizer.learning_rate.assign(now.learning_rate)
+        optimizer.learning_rate.assign(scheduled.learning_rate)
         variables = network.trainable_variables
         gradients = tape.gradient(scaled_loss, variables)
         if self.policy == "mixed_float16":
             gradients = replicas.all_or_none_finite(gradients)
-        optimizer.apply(gradients, variables)  # summed over the replicas there
+        optimizer.apply(gradients, variables)  # sums them over the replicas
 
     def _average(self, decay: tf.Tensor) -> None:
-        """Moves the averaged generator, moving statistics of its norms included."""
+        """Moves the averaged generator, with the moving statistics of its norms."""
         for average, current in zip(
             self.ema_generator.variables, self.generator.variables, strict=True
         ):
@@ -311,11 +319,11 @@ class ConditionalGAN(keras.Model):
         return {name: mean.result() for name, mean in self.means.items()}
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Images of the averaged generator: float32[n, size, size, 3], nominally in [-1, 1].
+        """Paints with the averaged generator: float32[n, size, size, 3] in [-1, 1].
 
         Args:
             inputs: float32[n, latent_dim] latents and int[n] label ids.
-            training: ignored; the averaged generator always paints in inference mode.
+            training: ignored, because the averaged generator always paints in inference mode.
         """
         del training
         return self.ema_generator(inputs, training=False)
@@ -328,11 +336,11 @@ class ConditionalGAN(keras.Model):
         truncation: float = 1.0,
         batch_size: int = 64,
     ) -> np.ndarray:
-        """Paints one image per (label, seed); a row depends on its own values only.
+        """Paints one image per (label, seed); each row depends only on its label and seed.
 
         Args:
             label_ids: int[n], indices into `class_names`.
-            seeds: int[n]; a seed fixes the latent, shared across labels.
+            seeds: int[n]; a seed fixes the latent, the same for all labels.
             truncation: factor of the latent, at least 0; below 1 trades variety for typicality.
             batch_size: images painted at a time.
 
@@ -346,14 +354,14 @@ class ConditionalGAN(keras.Model):
 
     @functools.cached_property
     def sampler(self) -> Sampler:
-        """The averaged generator as it is served; made once, for tracing it takes seconds."""
+        """The averaged generator as it is served; made once, because tracing takes seconds."""
         return Sampler(self.ema_generator, self.class_names)
 
     def export(self, model_dir: str | os.PathLike[str]) -> Path:
         """Writes the next version of the SavedModel below `model_dir`.
 
         Args:
-            model_dir: directory of numbered versions, as TF Serving watches it.
+            model_dir: directory of numbered versions, which TF Serving watches.
 
         Returns:
             The new version's directory.

@@ -1,4 +1,4 @@
-"""What is fast on this machine: the dtype policy, and whether XLA compiles the training step."""
+"""Chooses what is fast on this machine: the dtype policy, and XLA for the training step."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ FLOAT16_COMPUTE_CAPABILITY = (7, 0)
 
 
 def choose_policy(name: str | None = None) -> str:
-    """The name of the Keras dtype policy to train with.
-
-    Without a name: on a GPU, `mixed_bfloat16` from compute capability 8.0 on, `mixed_float16`
-    from 7.0 on; on a CPU, `mixed_bfloat16` where it multiplies bfloat16 in hardware; else
-    `float32`.
+    """Returns the name of the Keras dtype policy to train with.
 
     Args:
-        name: one of `POLICIES`, or None to choose by the device.
+        name: one of `POLICIES`. None chooses by the device: on a GPU `mixed_bfloat16` from compute
+            capability 8.0 on, `mixed_float16` from 7.0 on; on a CPU `mixed_bfloat16` if it
+            multiplies bfloat16 in hardware; else `float32`.
 
     Raises:
         InputError: an unknown name.
@@ -54,11 +52,11 @@ def _cpu_multiplies_bfloat16() -> bool:
 
 
 def compiles_step() -> bool:
-    """Whether the training step shall be compiled with XLA: on one GPU, where XLA works.
+    """Returns whether XLA should compile the training step: on one GPU, if XLA works there.
 
-    There it made the step 6.5 to 6.9 times as fast (docs/study/speed.md): a small network is a few
-    thousand kernels, and starting them takes longer than computing them. On a CPU it halves the
-    speed, and the sums of several devices do not pass through it.
+    There the step was 6.5 to 6.9 times as fast (docs/study/speed.md): a small network is a few
+    thousand kernels, and starting them takes longer than computing them. On a CPU XLA halves the
+    speed, and it cannot compile sums over several devices.
     """
     if tf.distribute.has_strategy() or not tf.config.list_physical_devices("GPU"):
         return False
@@ -67,13 +65,13 @@ def compiles_step() -> bool:
 
 @functools.cache
 def _xla_works() -> bool:
-    """Whether XLA compiles for the GPU: it needs files of CUDA that TensorFlow itself does not."""
+    """Returns whether XLA compiles for the GPU; it needs CUDA files that TensorFlow does not."""
     try:
         _compiled(tf.ones(2)).numpy()
     except tf.errors.OpError as error:
         warnings.warn(
-            f"training without XLA, several times slower, for it failed on this GPU: "
-            f"{error.message.splitlines()[0]}. Is libdevice there? pip install "
+            f"training without XLA, several times slower, because XLA failed on this GPU: "
+            f"{error.message.splitlines()[0]}. If libdevice is missing, pip install "
             "'tensorflow[and-cuda]', or name the directory of CUDA: "
             "export XLA_FLAGS=--xla_gpu_cuda_data_dir=/usr/local/cuda",
             stacklevel=2,
@@ -84,4 +82,4 @@ def _xla_works() -> bool:
 
 @tf.function(jit_compile=True)
 def _compiled(x: tf.Tensor) -> tf.Tensor:
-    return tf.tanh(tf.exp(x))  # from libdevice, both
+    return tf.tanh(tf.exp(x))  # both come from libdevice

@@ -1,7 +1,7 @@
 """Adversarial losses and gradient penalties, as pure functions of logits and images.
 
-In every function `real` and `fake` are the discriminator's logits, float32[batch], the i-th fake
-made for the label of the i-th real image; what comes back is a scalar, float32.
+In every loss `real` and `fake` are the discriminator's logits, float32[batch]; the i-th fake image
+has the label of the i-th real one. The result is a scalar, float32.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class AdversarialLoss(NamedTuple):
-    """The two sides of a game, each a function of (real, fake) logits to be minimised."""
+    """The losses of the two networks: functions of (real, fake) logits to minimise."""
 
     discriminator: Loss
     generator: Loss
@@ -61,15 +61,15 @@ BY_NAME: dict[str, AdversarialLoss] = {
 
 
 def gradient_penalty(logits_of: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-    """Mean squared norm of the gradient of the logits with respect to the images.
+    """Returns the mean squared norm of the gradient of the logits by the images.
 
     On real images this is R1, on fake ones R2, both without their weight gamma/2 (Mescheder et
     al. 2018, eq. 9 and 10). The norm is summed over pixels and channels. The derivative of this
-    value is of second order: `logits_of` must consist of operations that have one.
+    value is of second order, so all operations of `logits_of` need second derivatives.
 
     Args:
-        logits_of: float32[n, height, width, 3] images to float32[n] logits; row i of the logits
-            depends on row i of the images alone.
+        logits_of: maps float32[n, height, width, 3] images to float32[n] logits; row i of the
+            logits depends only on row i of the images.
         images: float32[n, height, width, 3], before augmentation.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Generator and discriminator: plain stacks of convolutions, one a resolution."""
+"""Generator and discriminator: plain stacks of convolutions, one per resolution."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skin_synth.models.layers import DownsamplingConv, ModulatedNorm, Upsampling
 
 
 def _seeds(seed: int) -> Iterator[int]:
-    """Endless seeds of initial weights, one a layer, from the seed of the network."""
+    """Yields seeds of initial weights without end, one per layer, from the seed of the network."""
     source = np.random.default_rng(seed)
     while True:
         yield int(source.integers(2**31))
@@ -25,9 +25,9 @@ def _seeds(seed: int) -> Iterator[int]:
 class Generator(keras.Model):
     """Paints an image of a class from a latent vector.
 
-    The condition (latent and class embedding) makes the first 4x4 features and modulates the norm
-    of every stage. A stage doubles the resolution and convolves (see `UpsamplingConv`). The image
-    is made in float32 under every policy.
+    The condition (latent and class embedding) gives the first 4x4 features and modulates the norm
+    of every stage. A stage doubles the resolution and convolves (see `UpsamplingConv`). The last
+    layer is float32 under every policy.
 
     Call with (latents: float32[n, latent_dim], label_ids: int[n]); returns
     float32[n, image_size, image_size, 3] in [-1, 1].
@@ -74,9 +74,9 @@ class Generator(keras.Model):
         def glorot() -> keras.initializers.Initializer:
             return keras.initializers.GlorotUniform(seed=next(seeds))
 
-        # Names of their own: Keras counts its own up through the process, and TensorFlow adds up
-        # gradients in an order that depends on them. The last bit would, too.
-        # Unit normal, for Keras' default leaves the class unheard for tens of thousands of images.
+        # All layers have fixed names: Keras counts its default names through the process, and the
+        # order in which TensorFlow adds gradients, so also their last bit, depends on the names.
+        # Unit normal: with Keras' default the class has no effect for tens of thousands of images.
         self.embedding = layers.Embedding(
             self.num_classes,
             self.embedding_dim,
@@ -108,7 +108,7 @@ class Generator(keras.Model):
         )
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """See the class."""
+        """Paints images; `training` uses the moments of the batch and faster gradients."""
         latents, label_ids = inputs
         condition = ops.concatenate([latents, self.embedding(label_ids)], axis=-1)
         x = ops.reshape(self.first(condition), (-1, 4, 4, self.widths[0]))
@@ -119,14 +119,14 @@ class Generator(keras.Model):
 
     @contextlib.contextmanager
     def kernels_spread_once(self) -> Iterator[None]:
-        """Spreads the kernels of all stages here, for a loop of calls with the same weights."""
+        """Spreads the kernels of all stages once, for a loop of calls with the same weights."""
         with contextlib.ExitStack() as all_stages:
             for up in self.ups:
                 all_stages.enter_context(up.spread_once())
             yield
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Returns the constructor arguments."""
         own = ("widths", "latent_dim", "embedding_dim", "num_classes", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
@@ -139,7 +139,7 @@ class Discriminator(keras.Model):
     (Miyato and Koyama 2018, eq. 3) in float32: w.h + e(class).h / sqrt(features).
 
     Call with (images: float32[n, image_size, image_size, 3], label_ids: int[n]); returns
-    float32[n]. Row i depends on row i alone; all operations have second derivatives.
+    float32[n]. Row i depends only on row i; all operations have second derivatives.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class Discriminator(keras.Model):
             widths: channels at image_size/2, ... down to 4x4.
             image_size: height and width of the images, in pixels.
             num_classes: number of classes.
-            features: length of the features h that the head sees.
+            features: length of the features h that the head reads.
             seed: of the initial weights.
             **options: of `keras.Model`; `dtype` is the policy of the convolutions.
         """
@@ -200,7 +200,7 @@ class Discriminator(keras.Model):
         )
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """See the class; `training` gives the same faster derivatives (see `layers.leaky`)."""
+        """Returns logits; `training` computes the gradients faster (see `layers.leaky`)."""
         x, label_ids = inputs
         for down in self.downs:
             x = leaky(down(x), training)
@@ -209,6 +209,6 @@ class Discriminator(keras.Model):
         return self.unconditional(h)[:, 0] + projection
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Returns the constructor arguments."""
         own = ("widths", "image_size", "num_classes", "features", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}

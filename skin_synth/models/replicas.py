@@ -1,9 +1,9 @@
-"""What one replica takes of a step whose batch several devices share.
+"""The part of one replica in a step whose batch several devices share.
 
-Replica r of R has the rows r, r + R, r + 2 R, ... of the global batch. Random numbers are drawn
-for the whole batch on each replica, which then takes its rows, and statistics of the batch are
-means over the replicas: so that a step is the same on any number of devices, except for the order
-in which numbers are added. Without a strategy R is 1, and every function here gives what it takes.
+Replica r of R has the rows r, r + R, r + 2 R, ... of the global batch. Each replica draws random
+numbers for the whole batch and takes its rows; statistics of the batch are means over the replicas.
+So a step is the same on any number of devices, except for the order of additions. Without a
+strategy R is 1, and every function here returns its input.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ import tensorflow as tf
 
 
 def count() -> int:
-    """Replicas that share a step: R."""
+    """Returns R, the number of replicas that share a step."""
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def own_rows(values: tf.Tensor) -> tf.Tensor:
-    """The rows of this replica, of values that stand for the global batch: [n, ...] to [n/R, ...].
+    """Returns the rows of this replica from a global batch: [n, ...] to [n/R, ...].
 
-    To be called where one replica computes, with n a multiple of R.
+    Call it inside the step of a replica; n must be a multiple of R.
     """
     if count() == 1:
         return values
-    return values[_number() :: count()]
+    return values[tf.distribute.get_replica_context().replica_id_in_sync_group :: count()]
 
 
 def mean(*values: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """The mean over all replicas of values that each of them has; gradients pass through.
+    """Returns the means of values over all replicas; gradients pass through.
 
     Args:
-        *values: float32 of one shape, made into one message.
+        *values: float32 of one shape, sent as one message.
     """
     if count() == 1:
         return values
@@ -41,10 +41,10 @@ def mean(*values: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def all_or_none_finite(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Gradients of this replica, one of them NaN wherever any replica has one that is not finite.
+    """Returns the gradients of this replica, one of them NaN if any replica has one not finite.
 
-    Keras' loss scaling looks at the first replica alone to decide for all whether to skip a step:
-    an overflow on another one would reach the weights.
+    Keras' loss scaling decides by the first replica whether all skip a step: an overflow on another
+    replica would reach the weights.
     """
     if count() == 1:
         return list(gradients)
@@ -55,7 +55,7 @@ def all_or_none_finite(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
 
 
 def update(variable: tf.Variable, value: tf.Tensor) -> None:
-    """Assigns a value that is the same on all replicas to the copy that each of them has."""
+    """Assigns a value that is the same on all replicas to the copy of each replica."""
     if count() == 1:
         variable.assign(value)
         return
@@ -63,9 +63,5 @@ def update(variable: tf.Variable, value: tf.Tensor) -> None:
     def assign(strategy: tf.distribute.Strategy, value: tf.Tensor) -> None:
         strategy.extended.update(variable, lambda copy, new: copy.assign(new), args=(value,))
 
+    # Private in TensorFlow; the optimizers of Keras update variables by the same call.
     tf.__internal__.distribute.interim.maybe_merge_call(assign, tf.distribute.get_strategy(), value)
-
-
-def _number() -> int | tf.Tensor:
-    """Number of this replica: r."""
-    return tf.distribute.get_replica_context().replica_id_in_sync_group

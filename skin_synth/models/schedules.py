@@ -10,7 +10,7 @@ from skin_synth.presets import Ramp
 
 
 def ramp(value: Ramp, images_seen: tf.Tensor, schedule_images: float) -> tf.Tensor:
-    """Half a cosine from `value.start` to `value.end`, constant afterwards.
+    """Follows half a cosine from `value.start` to `value.end`, then stays constant.
 
     Args:
         value: the two ends.
@@ -28,10 +28,10 @@ def ramp(value: Ramp, images_seen: tf.Tensor, schedule_images: float) -> tf.Tens
 def ema_decay(
     images_seen: tf.Tensor, *, batch_size: int, half_life: float, warm_up: float
 ) -> tf.Tensor:
-    """Factor by which the averaged weights keep their old value in one step.
+    """Returns the share of their old value that the averaged weights keep in one step.
 
-    The half-life grows with the images seen, so that the average does not drag the untrained
-    start along (Karras et al. 2020, StyleGAN2-ADA, `ema_rampup`).
+    The half-life grows with the images seen, so that the average forgets the untrained start
+    (Karras et al. 2020, StyleGAN2-ADA, `ema_rampup`).
 
     Args:
         images_seen: float32[], images seen before this step.

@@ -1,7 +1,6 @@
 """Procedural dermoscopy-like images: the embedded data set of demo and tests.
 
-Seven classes that differ in form, not in colour: `docs/phantoms.md` tells them apart. No phantom is
-a picture of a disease, and none may be taken for one.
+The seven classes differ in form, not in colour (`docs/phantoms.md`). No phantom shows a disease.
 """
 
 from skin_synth.phantoms.folder import Photograph, plan, write_folder

@@ -1,6 +1,6 @@
-"""What phantoms are painted with: coordinates, smooth noise, soft edges, lines, optics.
+"""The tools that paint phantoms: coordinates, smooth noise, soft edges, lines, optics.
 
-Everything is defined on the square [-1, 1] x [-1, 1], so that an image looks the same at any size.
+All coordinates are in the square [-1, 1] x [-1, 1], so an image looks the same at any size.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import functools
 
 import numpy as np
 
-MELANIN = np.array([0.42, 0.80, 1.16], np.float32)
-"""Absorption of red, green and blue by melanin, relative: what makes brown."""
-BLOOD = np.array([0.22, 1.02, 0.80], np.float32)
-"""The same for haemoglobin: what makes red."""
-WHITE = np.array([0.93, 0.86, 0.80], np.float32)
-"""Scar, keratin: reflectance of red, green and blue."""
-VEIL = np.array([0.42, 0.47, 0.60], np.float32)
-"""Blue-white veil: melanin deep in the skin under thick keratin."""
+MELANIN_ABSORPTION = np.array([0.42, 0.80, 1.16], np.float32)
+"""Relative absorption of red, green and blue by melanin, which is brown."""
+BLOOD_ABSORPTION = np.array([0.22, 1.02, 0.80], np.float32)
+"""The same for haemoglobin, which is red."""
+WHITE_REFLECTANCE = np.array([0.93, 0.86, 0.80], np.float32)
+"""Reflectance of scar and keratin: red, green and blue."""
+VEIL_REFLECTANCE = np.array([0.42, 0.47, 0.60], np.float32)
+"""Of a blue-white veil: melanin deep in the skin under thick keratin."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Plane:
-    """Pixel centres in the frame of a lesion: its centre is 0, its radius about 1.
+    """Pixel centres relative to a lesion: its centre is 0, its radius about 1.
 
     Attributes:
         x: float32[side, side].
@@ -47,7 +47,7 @@ class Plane:
 
 @dataclasses.dataclass(frozen=True)
 class Layers:
-    """What a lesion is made of; each is float32[side, side] or a number.
+    """The materials of a lesion; each is float32[side, side] or a number.
 
     Attributes:
         melanin: optical density, 0 and above.
@@ -62,7 +62,7 @@ class Layers:
     veil: np.ndarray | float = 0.0
 
     def over(self, skin: np.ndarray) -> np.ndarray:
-        """Light that comes back: Beer-Lambert for pigments, blending for veil and keratin.
+        """Computes the reflected light: Beer-Lambert for pigments, blending for veil and keratin.
 
         Args:
             skin: float32[side, side, 3], reflectance.
@@ -70,9 +70,9 @@ class Layers:
         Returns:
             float32[side, side, 3].
         """
-        pigment = _channels(self.melanin) * MELANIN + _channels(self.blood) * BLOOD
-        image = skin * np.exp(-pigment)
-        for cover, colour in ((self.veil, VEIL), (self.white, WHITE)):
+        melanin, blood = _channels(self.melanin), _channels(self.blood)
+        image = skin * np.exp(-(melanin * MELANIN_ABSORPTION + blood * BLOOD_ABSORPTION))
+        for cover, colour in ((self.veil, VEIL_REFLECTANCE), (self.white, WHITE_REFLECTANCE)):
             if np.ndim(cover):
                 image = image + _channels(cover) * (colour - image)
         return image
@@ -84,18 +84,18 @@ def _channels(layer: np.ndarray | float) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def axis(side: int) -> np.ndarray:
-    """Pixel centres along one side: float32[side] in (-1, 1)."""
+    """Returns pixel centres along one side: float32[side] in (-1, 1)."""
     return ((np.arange(side) + 0.5) * (2 / side) - 1).astype(np.float32)
 
 
 def plane(side: int, *, centre: tuple[float, float], radius: float, angle: float) -> Plane:
-    """Pixel centres of a square image, seen from a lesion.
+    """Returns the pixel centres of a square image relative to a lesion.
 
     Args:
         side: pixels.
         centre: of the lesion, x and y in [-1, 1].
         radius: of the lesion, in half image sides.
-        angle: by which it is turned, radians.
+        angle: rotation of the lesion, radians.
     """
     across = (axis(side)[None, :] - np.float32(centre[0])) / np.float32(radius)
     down = (axis(side)[:, None] - np.float32(centre[1])) / np.float32(radius)
@@ -104,21 +104,21 @@ def plane(side: int, *, centre: tuple[float, float], radius: float, angle: float
 
 
 def length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Euclidean length; several times as fast as `np.hypot`, which guards against overflow."""
+    """Returns the Euclidean length, several times faster than `np.hypot`, which avoids overflow."""
     return np.sqrt(x * x + y * y)
 
 
 def inside(distance: np.ndarray, softness: float) -> np.ndarray:
-    """Soft indicator: 1 where `distance` is well below 0, 0 well above, a ramp of 2 `softness`."""
+    """Returns 1 where `distance` is well below 0, 0 well above, and a ramp of 2 `softness`."""
     ramp = np.clip(0.5 - distance * np.float32(0.5 / softness), 0, 1)
     return ramp * ramp * (3 - 2 * ramp)
 
 
 def spots(plane: Plane, centres: np.ndarray, radii: np.ndarray, softness: float) -> np.ndarray:
-    """Soft discs, the strongest where they overlap.
+    """Paints soft discs; where they overlap, the strongest counts.
 
     Args:
-        plane: where.
+        plane: pixel centres.
         centres: float[n, 2], x and y.
         radii: float[n].
         softness: see `inside`.
@@ -133,10 +133,10 @@ def spots(plane: Plane, centres: np.ndarray, radii: np.ndarray, softness: float)
 
 
 def strokes(plane: Plane, segments: np.ndarray, softness: float) -> np.ndarray:
-    """Soft lines with round ends whose half width changes evenly from end to end.
+    """Paints soft lines with round ends; the half width changes linearly from end to end.
 
     Args:
-        plane: where.
+        plane: pixel centres.
         segments: float[n, 6]: x, y, half width of the start, then of the end.
         softness: see `inside`.
 
@@ -155,7 +155,7 @@ def strokes(plane: Plane, segments: np.ndarray, softness: float) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _interpolation(side: int, cells: int) -> np.ndarray:
-    """Cubic B-spline weights from `cells` knots to `side` pixels: float32[side, cells]."""
+    """Returns cubic B-spline weights from `cells` knots to `side` pixels: float32[side, cells]."""
     position = (axis(side) + 1) / 2 * (cells - 3) + 1
     t = np.abs(position[:, None] - np.arange(cells)[None, :])
     near = 2 / 3 - t**2 + t**3 / 2
@@ -164,10 +164,10 @@ def _interpolation(side: int, cells: int) -> np.ndarray:
 
 
 def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
-    """A smooth random surface, the same at every size.
+    """Draws a smooth random surface, the same at every size.
 
     Args:
-        rng: gives (cells + 3) ** 2 numbers, whatever the size.
+        rng: gives (cells + 3) ** 2 numbers for any size.
         side: pixels.
         cells: bumps across the image.
 

@@ -1,4 +1,4 @@
-"""A collection of phantoms on disk: an image folder and a CSV, as users have them."""
+"""A collection of phantoms on disk: an image folder and a CSV, the format of users' images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,10 +16,10 @@ from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import track
 
-TWICE = 0.2
-"""Share of lesions that are photographed a second time."""
-IMAGES = "images"
-LABELS = "labels.csv"
+SECOND_VIEW_SHARE = 0.2
+"""Share of lesions with a second photograph."""
+IMAGE_FOLDER = "images"
+LABELS_CSV = "labels.csv"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Photograph:
     """One image of a collection.
 
     Attributes:
-        image_id: its name, the stem of its file.
+        image_id: stem of its file name.
         label: its class.
         group: its lesion.
         index: number of the lesion in the collection.
@@ -43,10 +42,10 @@ class Photograph:
 
 
 def plan(counts: Mapping[str, int] | int, *, seed: int) -> list[Photograph]:
-    """Which lesions are photographed, and how often.
+    """Plans which lesions are photographed, and how often.
 
     Args:
-        counts: images in each class, or in every class.
+        counts: images in each class, or one number for every class.
         seed: of the collection.
 
     Returns:
@@ -60,8 +59,8 @@ def plan(counts: Mapping[str, int] | int, *, seed: int) -> list[Photograph]:
     for label, count in _checked(counts).items():
         end = len(photographs) + count
         while len(photographs) < end:
-            views = 2 if np.random.default_rng([seed, lesion]).uniform() < TWICE else 1
-            for view in range(min(views, end - len(photographs))):
+            twice = np.random.default_rng([seed, lesion]).uniform() < SECOND_VIEW_SHARE
+            for view in range(min(2 if twice else 1, end - len(photographs))):
                 image_id = f"phantom_{len(photographs):06d}"
                 group = f"lesion_{lesion:06d}"
                 photographs.append(Photograph(image_id, label, group, lesion, view))
@@ -77,14 +76,14 @@ def write_folder(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Path:
-    """Writes `images/*.png` and `labels.csv`, all of it or nothing.
+    """Writes `images/*.png` and `labels.csv`, everything or nothing.
 
     Args:
         out: new folder.
-        counts: images in each class, or in every class.
+        counts: images in each class, or one number for every class.
         size: height and width in pixels.
         seed: of the collection.
-        overwrite: replace `out` where it is such a folder already.
+        overwrite: whether to replace `out` if it is such a folder.
 
     Returns:
         The folder.
@@ -95,20 +94,20 @@ def write_folder(
     photographs = plan(counts, seed=seed)
     first = _image_file(photographs[0])
     with new_directory(out, overwrite=overwrite, marker=first) as folder:
-        (folder / IMAGES).mkdir()
-        with open(folder / LABELS, "w", newline="", encoding="utf-8") as file:
+        (folder / IMAGE_FOLDER).mkdir()
+        with open(folder / LABELS_CSV, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(_paint(folder, photographs, size=size, seed=seed))
     return Path(out)
 
 
 def _image_file(photograph: Photograph) -> str:
-    return f"{IMAGES}/{photograph.image_id}.png"
+    return f"{IMAGE_FOLDER}/{photograph.image_id}.png"
 
 
 def _paint(
     folder: Path, photographs: list[Photograph], *, size: int, seed: int
-) -> Iterator[list[Any]]:
-    """Writes the images; yields the lines of the table, its head first."""
+) -> Iterator[list[object]]:
+    """Writes the images; yields the rows of the table, the header first."""
     from PIL import Image
 
     for row, photograph in enumerate(

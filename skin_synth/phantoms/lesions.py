@@ -1,7 +1,7 @@
-"""The seven classes: each a function from a plane and random numbers to layers of pigment.
+"""The seven classes: each is a function from a plane and random numbers to layers of pigment.
 
-What sets a class apart is its form, coarse enough to be seen at 32 pixels. What a lesion is painted
-with - how much melanin, how much blood - is drawn from the same ranges for all.
+The classes differ in form, coarse enough to be visible at 32 pixels. Melanin and blood are drawn
+from the same ranges for all classes.
 """
 
 from __future__ import annotations
@@ -13,25 +13,15 @@ import numpy as np
 
 from skin_synth.phantoms.canvas import Layers, Plane, inside, smooth_noise, spots, strokes
 
-LATTICE = np.array(
-    [
-        (-0.5, 0.0),
-        (0.5, 0.0),
-        (0.0, 0.0),
-        (-0.42, -0.42),
-        (0.42, -0.42),
-        (-0.42, 0.42),
-        (0.42, 0.42),
-    ]
-)
-"""Where a plaque has its two plugs and its five white dots, in radii."""
-STREAKS = 4
-"""Of a star."""
+PLAQUE_PLUGS = ((-0.5, 0.0), (0.5, 0.0))
+PLAQUE_DOTS = ((0.0, 0.0), (-0.42, -0.42), (0.42, -0.42), (-0.42, 0.42), (0.42, 0.42))
+"""Centres of a plaque's plugs and white dots, in radii."""
+STAR_STREAKS = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Lesion:
-    """What all classes share.
+    """The properties that all classes share.
 
     Attributes:
         radius: in half image sides.
@@ -50,11 +40,11 @@ class Lesion:
 
 @dataclasses.dataclass(frozen=True)
 class Painting:
-    """A lesion, painted.
+    """A painted lesion.
 
     Attributes:
         layers: pigment, keratin and veil.
-        elements: how many streaks, dots, vessels, lobes it has.
+        elements: number of its streaks, dots, vessels or lobes.
         irregularity: standard deviation of its border around a circle, in radii.
     """
 
@@ -102,13 +92,14 @@ def blotch(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
 
 
 def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
-    """Angular, as if stuck on: sharp border, white milia-like dots, some dark plugs."""
+    """Angular, with a sharp border, white milia-like dots and dark plugs."""
     corner = 3.4
     x, y = np.abs(plane.x) + 1e-3, np.abs(plane.y) + 1e-3
     square = (x**corner + y**corner) ** np.float32(1 / corner)
     ripple = 0.035 * np.cos(int(rng.integers(8, 12)) * plane.theta + rng.uniform(0, 6))
     body = inside(square - 0.86 + ripple, 0.3 * lesion.softness)
-    places = LATTICE + rng.uniform(-0.06, 0.06, LATTICE.shape)
+    lattice = np.array([*PLAQUE_PLUGS, *PLAQUE_DOTS])
+    places = lattice + rng.uniform(-0.06, 0.06, lattice.shape)
     radii = rng.uniform(0.16, 0.2, len(places))
     white = spots(plane, places[2:], radii[2:], 0.04)
     plugs = spots(plane, places[:2], 0.85 * radii[:2], 0.04)
@@ -142,14 +133,19 @@ def ring(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
 
 
 def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
-    """A dark core from which even streaks burst in four directions, each ending in a bulb."""
-    angles = 2 * np.pi * (np.arange(STREAKS) + rng.uniform(-0.12, 0.12, STREAKS)) / STREAKS
-    ends = rng.uniform(1.0, 1.2, STREAKS)
+    """A dark core from which even streaks burst in four directions, each with a bulb at its end."""
+    angles = (
+        2
+        * np.pi
+        * (np.arange(STAR_STREAKS) + rng.uniform(-0.12, 0.12, STAR_STREAKS))
+        / STAR_STREAKS
+    )
+    ends = rng.uniform(1.0, 1.2, STAR_STREAKS)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    width = np.full((STREAKS, 1), 0.26)
+    width = np.full((STAR_STREAKS, 1), 0.26)
     segments = np.concatenate([0.3 * rays, width, ends[:, None] * rays, 0.38 * width], axis=1)
     streaks = strokes(plane, segments, 0.06)
-    bulbs = spots(plane, ends[:, None] * rays, rng.uniform(0.06, 0.085, STREAKS), 0.06)
+    bulbs = spots(plane, ends[:, None] * rays, rng.uniform(0.06, 0.085, STAR_STREAKS), 0.06)
     core = inside(plane.r - 0.4, 0.12)
     pigment = np.maximum(core, np.maximum(streaks, bulbs))
     haze = 0.25 * inside(plane.r - 0.9, 0.35)
@@ -158,13 +154,13 @@ def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
             melanin=lesion.melanin * (1.25 * pigment + haze),
             blood=lesion.blood * np.maximum(pigment, haze),
         ),
-        elements=STREAKS,
+        elements=STAR_STREAKS,
         irregularity=0.2,
     )
 
 
 def cluster(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
-    """Separate round lacunae, sharply bounded, red to purple-brown, on a faint pink ground."""
+    """Separate round lacunae with sharp borders, red to purple-brown, on faint pink."""
     number = int(rng.integers(6, 10))
     places = _scatter(rng, number, reach=0.78, apart=0.52)
     radii = rng.uniform(0.2, 0.27, len(places))
@@ -204,11 +200,11 @@ PAINTERS: dict[str, Painter] = {
     painter.__name__: painter for painter in (disc, blotch, plaque, ring, star, cluster, tree)
 }
 CLASS_NAMES = tuple(PAINTERS)
-"""The classes; `docs/phantoms.md` describes them."""
+"""`docs/phantoms.md` describes the classes."""
 
 
 def _network(plane: Plane, pitch: float, turn: float) -> np.ndarray:
-    """A honeycomb of lines, -1 to 1 (Scott's pseudo-network): three waves at 60 degrees."""
+    """Returns a honeycomb of lines, -1 to 1 (pseudo-network): three waves at 60 degrees."""
     waves = [
         np.cos(
             np.float32(pitch) * (plane.x * np.float32(np.cos(a)) + plane.y * np.float32(np.sin(a)))
@@ -221,7 +217,7 @@ def _network(plane: Plane, pitch: float, turn: float) -> np.ndarray:
 def _fourier_border(
     theta: np.ndarray, rng: np.random.Generator, *, first: int, last: int, amplitude: float
 ) -> np.ndarray:
-    """Radius of an irregular outline at each angle, mean about 1."""
+    """Returns the radius of an irregular outline at each angle, mean about 1."""
     orders = np.arange(first, last + 1)
     sizes = rng.rayleigh(amplitude / np.sqrt(orders * len(orders)) * 1.6)
     phases = rng.uniform(0, 2 * np.pi, len(orders))
@@ -232,7 +228,7 @@ def _fourier_border(
 
 
 def _scatter(rng: np.random.Generator, number: int, *, reach: float, apart: float) -> np.ndarray:
-    """Up to `number` points in a disc, at least `apart` from each other: float64[n, 2]."""
+    """Draws up to `number` points in a disc, at least `apart` from each other: float64[n, 2]."""
     candidates = rng.uniform(-reach, reach, (400, 2))
     points = candidates[np.hypot(*candidates.T) <= reach]
     free = np.ones(len(points), bool)
@@ -244,7 +240,7 @@ def _scatter(rng: np.random.Generator, number: int, *, reach: float, apart: floa
 
 
 def _branches(rng: np.random.Generator) -> np.ndarray:
-    """A trunk from the border inwards that forks twice: float64[n, 6] for `strokes`."""
+    """Draws a trunk from the border inwards that forks twice: float64[n, 6] for `strokes`."""
     tips = [(-0.9, rng.uniform(-0.15, 0.15), 0.0, 0.095)]
     segments = []
     for length, spread, thin in ((0.62, 0.0, 0.085), (0.62, 0.6, 0.068), (0.5, 0.5, 0.05)):

@@ -1,4 +1,4 @@
-"""One phantom photograph: skin, lesion, hair, lens - a pure function of seed, index and view."""
+"""One phantom photograph (skin, lesion, hair, lens): a pure function of seed, index and view."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 
 from skin_synth.phantoms.canvas import (
-    BLOOD,
-    MELANIN,
+    BLOOD_ABSORPTION,
+    MELANIN_ABSORPTION,
     Plane,
     axis,
     inside,
@@ -20,32 +20,32 @@ from skin_synth.phantoms.canvas import (
 from skin_synth.phantoms.lesions import PAINTERS, Lesion
 from tfrecords_tools.errors import InputError
 
-MIN_SIZE = 16
-PALEST = np.array([0.93, 0.80, 0.72], np.float32)
+SMALLEST_SIZE = 16
+PALEST_SKIN = np.array([0.93, 0.80, 0.72], np.float32)
 """Reflectance of skin without melanin and blood."""
-UNEVENNESS = 0.03
-"""How far a lesion's parts are pushed about, in radii."""
-TILT = 0.15
-"""The lens is held square to the body, give or take so many radians; quarter turns are free."""
-GRAIN = 0.012
-"""Standard deviation of the sensor's noise; full scale is 1."""
-LESION, PERSON, PAINT, VIEW = range(4)
-"""What random numbers are for: keeps the streams of one lesion apart."""
+UNEVEN_GROWTH = 0.03
+"""Displacement of a lesion's parts, in radii."""
+LENS_TILT = 0.15
+"""Largest rotation of the lens, radians, after a random number of quarter turns."""
+SENSOR_NOISE = 0.012
+"""Standard deviation; full scale is 1."""
+LESION_STREAM, PERSON_STREAM, PAINT_STREAM, VIEW_STREAM = range(4)
+"""Purposes of random numbers: separate streams for one lesion."""
 
 Parameters = dict[str, int | float | str]
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """How one photograph of a lesion was taken.
+    """The camera of one photograph of a lesion.
 
     Attributes:
         centre: of the lesion, x and y in [-1, 1].
         zoom: factor of its size.
-        angle: by which the camera is turned, radians.
+        angle: rotation of the camera, radians.
         light: exposure, 1 is neutral.
         slope: change of light across the image, x and y.
-        vignette: radius of the lit field in half image sides; large where there is none.
+        vignette: radius of the lit field in half image sides; 2 is outside the image.
         hairs: float[n, 5]: direction, offset, bend, half width, density.
     """
 
@@ -67,54 +67,58 @@ def render(
         seed: of the whole collection.
         index: of the lesion.
         label: its class, one of `CLASS_NAMES`.
-        size: height and width in pixels, 16 and above.
-        view: which photograph of this lesion: another camera angle, light and hair.
+        size: height and width in pixels, at least 16.
+        view: number of the photograph; each has another camera angle, light and hair.
 
     Returns:
-        uint8[size, size, 3] and what it was painted from (`docs/phantoms.md` explains the names).
+        uint8[size, size, 3] and its parameters (`docs/phantoms.md` explains the names).
 
     Raises:
         InputError: unknown label, too small a size, a negative number.
     """
     _check(seed, index, label, size, view)
-    lesion = _draw_lesion(np.random.default_rng([seed, index, LESION]))
-    tone, flush = _draw_skin(np.random.default_rng([seed, index, PERSON]))
-    rng = np.random.default_rng([seed, index, VIEW, view])
-    taken = _draw_view(rng)
+    lesion = _draw_lesion(np.random.default_rng([seed, index, LESION_STREAM]))
+    melanin, blood = _draw_skin(np.random.default_rng([seed, index, PERSON_STREAM]))
+    rng = np.random.default_rng([seed, index, VIEW_STREAM, view])
+    camera = _draw_view(rng)
     factor = 3 if size <= 48 else 2
-    side = size * factor
-    where = plane(side, centre=taken.centre, radius=lesion.radius * taken.zoom, angle=taken.angle)
-    paint = np.random.default_rng([seed, index, PAINT])
-    painting = PAINTERS[label](_grown(where, lesion, paint), lesion, paint)
-    image = painting.layers.over(_skin(rng, side, tone, flush))
-    image = _hairs(image, taken.hairs) * _lens(side, taken)
+    side, radius = size * factor, lesion.radius * camera.zoom
+    pixels = plane(side, centre=camera.centre, radius=radius, angle=camera.angle)
+    paint = np.random.default_rng([seed, index, PAINT_STREAM])
+    painting = PAINTERS[label](_grown(pixels, lesion, paint), lesion, paint)
+    image = painting.layers.over(_skin(rng, side, melanin, blood))
+    image = _hairs(image, camera.hairs) * _lens(side, camera)
     image = shrink(image, factor)
-    image += np.float32(GRAIN) * rng.standard_normal(image.shape, np.float32)
+    image += np.float32(SENSOR_NOISE) * rng.standard_normal(image.shape, np.float32)
     parameters: Parameters = {
         "view": view,
-        "skin_melanin": round(tone, 4),
-        "skin_blood": round(flush, 4),
-        "centre_x": round(taken.centre[0], 4),
-        "centre_y": round(taken.centre[1], 4),
-        "radius": round(lesion.radius * taken.zoom, 4),
-        "elongation": round(lesion.elongation, 4),
-        "angle": round(taken.angle, 4),
-        "melanin": round(lesion.melanin, 4),
-        "blood": round(lesion.blood, 4),
-        "softness": round(lesion.softness, 4),
+        "skin_melanin": melanin,
+        "skin_blood": blood,
+        "centre_x": camera.centre[0],
+        "centre_y": camera.centre[1],
+        "radius": radius,
+        "elongation": lesion.elongation,
+        "angle": camera.angle,
+        "melanin": lesion.melanin,
+        "blood": lesion.blood,
+        "softness": lesion.softness,
         "elements": painting.elements,
-        "irregularity": round(painting.irregularity, 4),
-        "hairs": len(taken.hairs),
-        "vignette": round(taken.vignette, 4),
+        "irregularity": painting.irregularity,
+        "hairs": len(camera.hairs),
+        "vignette": camera.vignette,
     }
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), parameters
+    rounded = {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in parameters.items()
+    }
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), rounded
 
 
 def _check(seed: int, index: int, label: str, size: int, view: int) -> None:
     if label not in PAINTERS:
         raise InputError(f"unknown phantom class {label!r}; the classes are {', '.join(PAINTERS)}")
-    if size < MIN_SIZE:
-        raise InputError(f"phantoms need a size of {MIN_SIZE} pixels or more, got {size}")
+    if size < SMALLEST_SIZE:
+        raise InputError(f"phantoms need a size of {SMALLEST_SIZE} pixels or more, got {size}")
     for name, number in {"seed": seed, "index": index, "view": view}.items():
         if number < 0:
             raise InputError(f"{name} must be 0 or more, got {number}")
@@ -131,7 +135,7 @@ def _draw_lesion(rng: np.random.Generator) -> Lesion:
 
 
 def _draw_skin(rng: np.random.Generator) -> tuple[float, float]:
-    """Melanin and blood of a person's skin: mostly pale, as in dermoscopy collections."""
+    """Draws melanin and blood of a person's skin: mostly pale, as in dermoscopy collections."""
     return float(rng.beta(1.2, 3.0) * 0.75), float(rng.uniform(0.06, 0.28))
 
 
@@ -140,7 +144,7 @@ def _draw_view(rng: np.random.Generator) -> View:
     return View(
         centre=(float(rng.uniform(-0.12, 0.12)), float(rng.uniform(-0.12, 0.12))),
         zoom=float(rng.uniform(0.92, 1.08)),
-        angle=float(np.pi / 2 * rng.integers(-2, 2) + rng.uniform(-TILT, TILT)),
+        angle=float(np.pi / 2 * rng.integers(-2, 2) + rng.uniform(-LENS_TILT, LENS_TILT)),
         light=float(rng.uniform(0.93, 1.05)),
         slope=(float(rng.uniform(-0.06, 0.06)), float(rng.uniform(-0.06, 0.06))),
         vignette=float(rng.uniform(1.12, 1.3)) if rng.uniform() < 0.4 else 2.0,
@@ -157,36 +161,37 @@ def _draw_view(rng: np.random.Generator) -> View:
 
 
 def _grown(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Plane:
-    """Stretches a lesion and makes it grow unevenly, as living things do."""
+    """Stretches a lesion and makes it grow unevenly."""
     side = len(plane.x)
-    x = plane.x + np.float32(UNEVENNESS) * smooth_noise(rng, side, 7)
+    x = plane.x + np.float32(UNEVEN_GROWTH) * smooth_noise(rng, side, 7)
     y = plane.y * np.float32(lesion.elongation)
-    return Plane(x, y + np.float32(UNEVENNESS) * smooth_noise(rng, side, 7))
+    return Plane(x, y + np.float32(UNEVEN_GROWTH) * smooth_noise(rng, side, 7))
 
 
-def _skin(rng: np.random.Generator, side: int, tone: float, flush: float) -> np.ndarray:
-    """Mottled skin with fine pores: float32[side, side, 3], reflectance."""
+def _skin(rng: np.random.Generator, side: int, melanin: float, blood: float) -> np.ndarray:
+    """Paints mottled skin with fine pores: float32[side, side, 3], reflectance."""
     mottling, pores = smooth_noise(rng, side, 4), smooth_noise(rng, side, 24)
-    melanin = tone * (1 + 0.06 * mottling) + 0.02 * pores
-    blood = flush * (1 + 0.14 * smooth_noise(rng, side, 6)) + 0.015 * pores
-    return PALEST * np.exp(-(melanin[..., None] * MELANIN + blood[..., None] * BLOOD))
+    brown = melanin * (1 + 0.06 * mottling) + 0.02 * pores
+    red = blood * (1 + 0.14 * smooth_noise(rng, side, 6)) + 0.015 * pores
+    pigment = brown[..., None] * MELANIN_ABSORPTION + red[..., None] * BLOOD_ABSORPTION
+    return PALEST_SKIN * np.exp(-pigment)
 
 
 def _hairs(image: np.ndarray, hairs: np.ndarray) -> np.ndarray:
-    """Dark parabolas across the image, in front of the lesion."""
+    """Paints dark parabolas across the image, in front of the lesion."""
     line = axis(len(image))
     for direction, offset, bend, half_width, density in hairs.astype(np.float32):
         cos, sin = np.cos(direction), np.sin(direction)
         along = cos * line[None, :] + sin * line[:, None]
-        beside = cos * line[:, None] - sin * line[None, :] - offset - bend * along * along
+        across = cos * line[:, None] - sin * line[None, :] - offset - bend * along * along
         steepness = np.sqrt(1 + (2 * bend * along) ** 2)
-        hair = inside(np.abs(beside) / steepness - half_width, 0.015)
-        image = image * np.exp(-density * hair[..., None] * MELANIN)
+        hair = inside(np.abs(across) / steepness - half_width, 0.015)
+        image = image * np.exp(-density * hair[..., None] * MELANIN_ABSORPTION)
     return image
 
 
 def _lens(side: int, view: View) -> np.ndarray:
-    """Uneven light and the dark rim of the dermatoscope's field: float32[side, side, 1]."""
+    """Returns uneven light and the dark rim of the dermatoscope: float32[side, side, 1]."""
     x, y = axis(side)[None, :], axis(side)[:, None]
     light = view.light * (1 + view.slope[0] * x + view.slope[1] * y)
     field = inside(length(x, y) - np.float32(view.vignette), 0.12)

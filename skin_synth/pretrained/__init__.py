@@ -1,6 +1,6 @@
-"""Generators that come with the package: NAME/1/ below this directory is a SavedModel each.
+"""Generators that come with the package: each NAME/1/ in this directory is a SavedModel.
 
-They are read by `tf.saved_model.load` alone: no code of the networks is needed.
+`tf.saved_model.load` reads them without the code of the networks.
 """
 
 from skin_synth.pretrained.loading import Pretrained, known_names, load_pretrained

@@ -1,4 +1,4 @@
-"""Makes the files of a generator that is to come with the package."""
+"""Writes the files of a generator for the package."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from skin_synth.training.runs import Run
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 
-MAX_BYTES = 10 * 2**20
-"""Of all files together: they lie in the repository and in every wheel."""
+MAX_PACKED_BYTES = 10 * 2**20
+"""Of all files of a generator: they are in the repository and in every wheel."""
 
 
 def pack(
@@ -21,29 +21,30 @@ def pack(
 ) -> Path:
     """Writes a run's generator as DIRECTORY/1, in float32, with its card and origin.
 
-    From a checkout, the directory `skin_synth/pretrained/NAME` makes it `load_pretrained(NAME)`.
+    In a checkout, `load_pretrained(NAME)` finds it in the directory `skin_synth/pretrained/NAME`.
 
     Args:
         run: the trained run.
-        directory: named as the generator is to be; appears once it is complete.
-        model_card: Markdown; the licence of the training images belongs in it.
-        overwrite: whether to replace a generator that is there already.
+        directory: has the name of the generator; it appears when it is complete.
+        model_card: Markdown, with the licence of the training images.
+        overwrite: whether to replace an existing generator.
 
     Returns:
         The version's directory.
 
     Raises:
-        InputError: an empty card, more than `MAX_BYTES`, or a directory that is there already.
+        InputError: an empty card, more than `MAX_PACKED_BYTES`, or an existing directory.
     """
     if not model_card.strip():
         raise InputError("a pretrained generator needs a model card, got an empty one")
     with new_directory(directory, overwrite=overwrite, marker=f"{VERSION}/{ORIGIN}") as temporary:
-        # Nobody else writes here, and `export` would wait for the lock that this block holds.
+        # No other process writes here, and `export` would wait for the lock of this block.
         version = write_version(run, temporary / VERSION, card=model_card)
         size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
-        if size > MAX_BYTES:
+        if size > MAX_PACKED_BYTES:
             raise InputError(
                 f"the generator of run {run.origin.run_id} takes {size / 2**20:.1f} MiB, at most "
-                f"{MAX_BYTES / 2**20:.0f} MiB may come with the package: train a smaller preset"
+                f"{MAX_PACKED_BYTES / 2**20:.0f} MiB may come with the package: train a smaller "
+                "preset"
             )
     return Path(directory) / version.name

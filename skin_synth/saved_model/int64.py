@@ -1,4 +1,4 @@
-"""Whole numbers as TensorFlow is to get them."""
+"""Whole numbers as int64, for the sampler and for clients that do not load TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tfrecords_tools.errors import InputError
 
 
 def as_int64(values: Sequence[int] | np.ndarray, name: str) -> np.ndarray:
-    """The values as int64, said aloud: TensorFlow takes Python's numbers for int32.
+    """Converts values to int64 explicitly; TensorFlow would infer int32.
 
     Args:
-        values: int[...]; an empty list, which NumPy takes for floats, is as good as any.
+        values: int[...]; may be empty, although NumPy makes an empty list float64.
         name: of the values, for the message.
 
     Raises:
-        InputError: a value that is no whole number, or does not fit.
+        InputError: a value is not a whole number, or does not fit.
     """
     array = np.asarray(values)
     if array.size and array.dtype.kind not in "iu":

@@ -1,4 +1,4 @@
-"""The model card beside an exported generator: data, classes, figures, intended use, limits.
+"""The model card of an exported generator: data, classes, figures, intended use, limits.
 
 After Mitchell et al., "Model cards for model reporting", FAT* 2019.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from skin_synth.saved_model.origin import Origin
 from tfrecords_tools.errors import InputError
@@ -21,18 +20,18 @@ USE = """\
 For research: to study class imbalance, augmentation and generative models on skin images. The
 images are drawn by a neural network. They show no person, and they are no evidence of anything.
 
-Not for diagnosis, not for the training of a product without a study of its own on real images of
-the people that it is to serve, and not to be passed off as photographs.
+Not for diagnosis. Not for training a product without a separate study on real images of the people
+whom the product serves. Not to be shown as photographs.
 """
 LIMITS = """\
-- A label is what was asked for, not a finding: some images show another class, or none.
-- The generator knows what its training images show: their cameras, skin types, body sites and
-  errors of annotation. What is rare there is rare or wrong here.
+- A label is the requested class, not a finding: some images show another class, or none.
+- The generator knows only its training images: their cameras, skin types, body sites and errors of
+  annotation. What is rare there is rare or wrong here.
 - Rare classes were learnt from few lesions. Their images vary less than real ones.
-- An image can come close to a training image. Compare before you publish images of a private data
-  set: `skin-synth balance` drops what is closer than real images are to each other.
+- An image can be close to a training image. Compare before you publish images of a private data
+  set: `skin-synth balance` drops images that are closer than real images are to each other.
 - Truncation below 1 gives more typical and less varied images.
-- The licence of the training images binds what is made from them.
+- The licence of the training images also binds the images made from them.
 """
 
 
@@ -40,15 +39,15 @@ def model_card(
     origin: Origin,
     class_names: Sequence[str],
     class_counts: Sequence[int] | None,
-    report: Mapping[str, Any] | None,
+    figures: Sequence[str] | None,
 ) -> str:
-    """Markdown that tells what a generator is, and what it is not.
+    """Returns Markdown that says what a generator is, and what it is not.
 
     Args:
         origin: of the generator.
         class_names: in the order of the labels.
-        class_counts: training images of each class; None where they are not known.
-        report: what `read_report` gave; None where there is no report.
+        class_counts: training images of each class; None if they are not known.
+        figures: sentences from `read_report`; None without a report.
     """
     return "\n".join(
         [
@@ -68,7 +67,7 @@ def model_card(
             "",
             "## Figures",
             "",
-            *_figures(report),
+            *_figures(figures),
             "",
             "## Intended use",
             "",
@@ -80,21 +79,24 @@ def model_card(
     )
 
 
-def read_report(directory: str | os.PathLike[str], origin: Origin) -> Mapping[str, Any]:
-    """The report that `skin-synth evaluate` wrote about the very generator.
+def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
+    """Reads summary and warnings of the report that `skin-synth evaluate` wrote on a generator.
 
     Args:
         directory: of the report.
         origin: of the generator.
 
+    Returns:
+        Sentences with the figures.
+
     Raises:
-        InputError: no report there, or one about another checkpoint.
+        InputError: no report there, or a report on another checkpoint.
     """
     path = Path(directory) / REPORT
     try:
-        report: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        report = json.loads(path.read_text("utf-8"))
         judged = report["run"]["checkpoint_hash"]
-        report["summary"], report["warnings"], report["run"]["images_seen"]
+        figures = [*report["summary"], *report["warnings"]]
     except FileNotFoundError as error:
         raise InputError(
             f"{path} is not there: give the --out of a `skin-synth evaluate`"
@@ -104,9 +106,9 @@ def read_report(directory: str | os.PathLike[str], origin: Origin) -> Mapping[st
     if judged != origin.checkpoint_hash:
         raise InputError(
             f"{path} judges checkpoint {judged[:12]}, this is {origin.checkpoint_hash[:12]}: "
-            "evaluate the run anew"
+            "evaluate the run again"
         )
-    return report
+    return figures
 
 
 def _classes(names: Sequence[str], counts: Sequence[int] | None) -> list[str]:
@@ -116,10 +118,10 @@ def _classes(names: Sequence[str], counts: Sequence[int] | None) -> list[str]:
     return ["| class | training images |", "|---|---|", *rows]
 
 
-def _figures(report: Mapping[str, Any] | None) -> list[str]:
-    if report is None:
+def _figures(figures: Sequence[str] | None) -> list[str]:
+    if figures is None:
         return [
             "None: this generator was exported without a report. `skin-synth evaluate` makes one, "
-            "and `skin-synth export --report DIR` takes its figures in here."
+            "and `skin-synth export --report DIR` copies its figures here."
         ]
-    return [f"- {sentence}" for sentence in (*report["summary"], *report["warnings"])]
+    return [f"- {sentence}" for sentence in figures]

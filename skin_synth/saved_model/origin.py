@@ -1,19 +1,15 @@
-"""What an exported generator says of itself: a small JSON file beside it."""
+"""Where an exported generator comes from: a small JSON file in its directory."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tfrecords_tools.errors import InputError
 
-if TYPE_CHECKING:
-    from typing import Any
-
 ORIGIN = "origin.json"
-SCHEMA_VERSION = 1
+ORIGIN_SCHEMA_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,7 +17,7 @@ class Origin:
     """Where a generator comes from.
 
     Attributes:
-        run_id: of the run that was exported; empty for a GAN without a run, as the next two.
+        run_id: of the exported run; empty for a GAN without a run, as the next two.
         data_name: of the data set that it was trained on.
         data_fingerprint: of that data set.
         checkpoint_hash: sha256 over the averaged generator's weights, 64 hexadecimal digits.
@@ -43,7 +39,7 @@ class Origin:
 
 def write_origin(directory: Path, origin: Origin) -> None:
     """Writes `ORIGIN` into a directory."""
-    fields = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(origin)}
+    fields = {"schema_version": ORIGIN_SCHEMA_VERSION, **dataclasses.asdict(origin)}
     (directory / ORIGIN).write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
 
 
@@ -51,13 +47,13 @@ def read_origin(directory: Path) -> Origin:
     """Reads `ORIGIN` from the directory of an exported version.
 
     Raises:
-        InputError: no such file, or not ours.
+        InputError: no such file, or a file of another kind.
     """
     path = directory / ORIGIN
     try:
-        fields: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        if fields.pop("schema_version") != SCHEMA_VERSION:
-            raise ValueError(f"its schema version is not {SCHEMA_VERSION}")
+        fields = json.loads(path.read_text("utf-8"))
+        if fields.pop("schema_version") != ORIGIN_SCHEMA_VERSION:
+            raise ValueError(f"its schema version is not {ORIGIN_SCHEMA_VERSION}")
         return Origin(**fields)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(

@@ -1,11 +1,12 @@
-"""What a generator answers when it is served: labels and seeds in, images out.
+"""The signatures of a generator: labels and seeds in, images out.
 
-`Sampler` is the one home of how a seed becomes a latent and a float an 8-bit value. Both the
-library (`ConditionalGAN.generate`) and the SavedModel run its functions, and so agree.
+Only `Sampler` turns a seed into a latent and a float into an 8-bit value. The library
+(`ConditionalGAN.generate`) and the SavedModel both run its functions, so they agree.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -17,23 +18,23 @@ import tensorflow as tf
 from skin_synth.saved_model.int64 import as_int64
 from tfrecords_tools.errors import InputError
 
-CHUNK = 16
+ROWS_PER_CHUNK = 16
 """Rows that the generator paints at a time.
 
-Convolutions of another batch size may add in another order, and a last bit can tip a rounded
-value: docs/serving.md has figures. All rows go through the generator in chunks of this size, the
-last one filled up, so that an image is the same alone and in any batch.
+Convolutions of another batch size may add in another order, and the last bit can change a rounded
+value (figures in docs/serving.md). So all rows are painted in chunks of this size, the last one
+padded: an image is the same alone and in any batch.
 """
-AT_A_TIME = 4
-"""Chunks that may be painted at a time: 64 rows keep several cores as busy as one batch of them."""
-SHOWN = 3
-"""Values that an error quotes of those it received."""
-SHOWN_BYTES = 64
-"""Bytes that an error quotes of a label."""
+PARALLEL_CHUNKS = 4
+"""Chunks painted in parallel: 64 rows keep several cores as busy as one batch of them."""
+QUOTED_VALUES = 3
+"""Received values that an error quotes."""
+QUOTED_LABEL_BYTES = 64
+"""Bytes of a label that an error quotes."""
 
 
 class Sampler(tf.Module):
-    """The three signatures of a generator; a row depends on its own values only.
+    """The three signatures of a generator; each row depends only on its values.
 
     Attributes:
         generator: paints float32[n, h, w, 3] in [-1, 1] from (latents, label ids), in float32.
@@ -50,14 +51,14 @@ class Sampler(tf.Module):
         """Wraps a generator.
 
         Args:
-            generator: float32 network, a `models.networks.Generator` or one with its attributes
-                `latent_dim` and `image_size` and its `kernels_spread_once`.
+            generator: float32 network, a `models.networks.Generator` or one with `latent_dim`,
+                `image_size` and `kernels_spread_once`.
             class_names: in the order of the labels.
-            labels_file: the same names, one per line, for a sampler that is to be saved: its table
-                reads this file, which becomes an asset of the SavedModel.
+            labels_file: the same names, one per line, to save the sampler: its table reads this
+                file, which becomes an asset of the SavedModel.
 
         Raises:
-            InputError: no class, a name that occurs twice, or one of several lines.
+            InputError: no class, a name that occurs twice, or a name with a line break.
         """
         super().__init__(name="sampler")
         self.generator = generator
@@ -66,34 +67,14 @@ class Sampler(tf.Module):
             _ids_of(self.class_names) if labels_file is None else _ids_by_line(labels_file),
             default_value=-1,
         )
-        size, rows = generator.image_size, [None]
-        integers, floats = tf.TensorSpec(rows, tf.int64), tf.TensorSpec(rows, tf.float32)
-        self.image_shape = (size, size, 3)
-        self.serving_default = tf.function(
-            self._serving_default,
-            autograph=False,
-            input_signature=[
-                tf.TensorSpec(rows, tf.string, name="label"),
-                tf.TensorSpec(rows, tf.int64, name="seed"),
-            ],
-        )
-        self.generate = tf.function(
-            self._generate,
-            autograph=False,
-            input_signature=[
-                _named(integers, "label_id"),
-                _named(integers, "seed"),
-                _named(floats, "truncation"),
-            ],
-        )
-        self.from_latent = tf.function(
-            self._from_latent,
-            autograph=False,
-            input_signature=[
-                tf.TensorSpec([None, generator.latent_dim], tf.float32, name="latent"),
-                _named(integers, "label_id"),
-            ],
-        )
+        self.image_shape = (generator.image_size, generator.image_size, 3)
+        label, latent = _rows("label", tf.string), _rows("latent", tf.float32, generator.latent_dim)
+        label_id, seed = _rows("label_id", tf.int64), _rows("seed", tf.int64)
+        truncation = _rows("truncation", tf.float32)
+        signature = functools.partial(tf.function, autograph=False)
+        self.serving_default = signature(self._serving_default, input_signature=[label, seed])
+        self.generate = signature(self._generate, input_signature=[label_id, seed, truncation])
+        self.from_latent = signature(self._from_latent, input_signature=[latent, label_id])
 
     def sample(
         self,
@@ -115,12 +96,12 @@ class Sampler(tf.Module):
         )
 
     def _serving_default(self, label: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """PNGs by class name: label string[N], seed int64[N] -> image_bytes, label_id."""
+        """Paints PNGs by class name: label string[N], seed int64[N] -> image_bytes, label_id."""
         label, seed = _ranked(label, 1), _ranked(seed, 1)
         label, seed = _after([_assert_rows(label=label, seed=seed)], label, seed)
         label_id = self.table.lookup(label)
-        shown = tf.strings.substr(label, 0, SHOWN_BYTES)
-        label_id, seed = _after([self._assert_known(label_id, shown)], label_id, seed)
+        quoted = tf.strings.substr(label, 0, QUOTED_LABEL_BYTES)
+        label_id, seed = _after([self._assert_known(label_id, quoted)], label_id, seed)
         image = self._generate(label_id, seed, tf.ones_like(seed, tf.float32))["image"]
         image_bytes = tf.map_fn(tf.io.encode_png, image, fn_output_signature=tf.string)
         return {"image_bytes": image_bytes, "label_id": label_id}
@@ -128,7 +109,7 @@ class Sampler(tf.Module):
     def _generate(
         self, label_id: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Images by label id, seed and truncation -> image uint8[N, h, w, 3]."""
+        """Paints by label id, seed and truncation -> image uint8[N, h, w, 3]."""
         label_id, seed, truncation = (_ranked(each, 1) for each in (label_id, seed, truncation))
         checks = [
             _assert_rows(label_id=label_id, seed=seed, truncation=truncation),
@@ -138,7 +119,7 @@ class Sampler(tf.Module):
         return self._from_latent(self.latents(seed) * truncation[:, None], label_id)
 
     def _from_latent(self, latent: tf.Tensor, label_id: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Images by latent and label id -> image uint8[N, h, w, 3]."""
+        """Paints by latent and label id -> image uint8[N, h, w, 3]."""
         latent, label_id = _ranked(latent, 2), _ranked(label_id, 1)
         checks = [
             _assert_rows(latent=latent, label_id=label_id),
@@ -148,27 +129,26 @@ class Sampler(tf.Module):
         return {"image": self._paint(*_after(checks, latent, label_id))}
 
     def latents(self, seed: tf.Tensor) -> tf.Tensor:
-        """Standard normal latents, one per seed: int64[N] -> float32[N, latent_dim].
+        """Draws standard normal latents, one per seed: int64[N] -> float32[N, latent_dim].
 
-        Philox, keyed by the seed of the row alone and shared across labels.
+        Philox with the seed of the row as its key; all labels share the latent of a seed.
         """
         shape = [self.generator.latent_dim]
 
-        def latent(one: tf.Tensor) -> tf.Tensor:
-            return tf.random.stateless_normal(
-                shape, tf.stack([one, tf.zeros_like(one)]), alg="philox"
-            )
+        def latent(seed: tf.Tensor) -> tf.Tensor:
+            key = tf.stack([seed, tf.zeros_like(seed)])
+            return tf.random.stateless_normal(shape, key, alg="philox")
 
         return tf.map_fn(latent, seed, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
     def _paint(self, latent: tf.Tensor, label_id: tf.Tensor) -> tf.Tensor:
-        """All rows, in chunks of one size."""
-        count = tf.shape(latent)[0]
-        chunks = -(-count // CHUNK)
-        missing = chunks * CHUNK - count
+        """Paints all rows, in chunks of one size."""
+        count, size = tf.shape(latent)[0], ROWS_PER_CHUNK
+        chunks = -(-count // size)
+        missing = chunks * size - count
         latent_dim = self.generator.latent_dim
-        latent = tf.reshape(tf.pad(latent, [[0, missing], [0, 0]]), [chunks, CHUNK, latent_dim])
-        label_id = tf.reshape(tf.pad(label_id, [[0, missing]]), [chunks, CHUNK])
+        latent = tf.reshape(tf.pad(latent, [[0, missing], [0, 0]]), [chunks, size, latent_dim])
+        label_id = tf.reshape(tf.pad(label_id, [[0, missing]]), [chunks, size])
 
         def paint(rows: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             return to_uint8(self.generator(rows, training=False))
@@ -177,21 +157,21 @@ class Sampler(tf.Module):
             images = tf.map_fn(
                 paint,
                 (latent, label_id),
-                parallel_iterations=AT_A_TIME,
-                fn_output_signature=tf.TensorSpec([CHUNK, *self.image_shape], tf.uint8),
+                parallel_iterations=PARALLEL_CHUNKS,
+                fn_output_signature=tf.TensorSpec([size, *self.image_shape], tf.uint8),
             )
-        return tf.reshape(images, [chunks * CHUNK, *self.image_shape])[:count]
+        return tf.reshape(images, [chunks * size, *self.image_shape])[:count]
 
     def _assert_known(self, label_id: tf.Tensor, received: tf.Tensor) -> tf.Operation:
-        """Refuses ids that no class has, and quotes what was received for them."""
+        """Refuses ids without a class, and quotes the received values."""
         known = (label_id >= 0) & (label_id < len(self.class_names))
-        # One string: Assert prints three items only.
+        # One string, because Assert prints only three items.
         message = (
             f"unknown label: known are {', '.join(self.class_names)} "
             f"(label_id 0 to {len(self.class_names) - 1}); got"
         )
-        unknown = tf.boolean_mask(received, ~known)
-        return tf.debugging.Assert(tf.reduce_all(known), [message, unknown], summarize=SHOWN)
+        quoted = [message, tf.boolean_mask(received, ~known)]
+        return tf.debugging.Assert(tf.reduce_all(known), quoted, summarize=QUOTED_VALUES)
 
 
 def paint_rows(
@@ -207,10 +187,10 @@ def paint_rows(
     """Calls a `generate` signature batch by batch; see `ConditionalGAN.generate`.
 
     Args:
-        generate: takes label_id int64[n], seed int64[n] and truncation float32[n] by name, gives
+        generate: takes label_id int64[n], seed int64[n] and truncation float32[n] by name, returns
             image uint8[n, h, w, 3].
         image_shape: (h, w, 3).
-        num_classes: label ids are below it.
+        num_classes: number of classes.
         label_ids: int[n].
         seeds: int[n].
         truncation: factor of the latents.
@@ -248,7 +228,7 @@ def paint_rows(
 
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:
-    """Values of [-1, 1] to the nearest of 0 to 255; what lies outside is clipped."""
+    """Maps [-1, 1] to the nearest of 0 to 255, and clips values outside."""
     return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
 
 
@@ -269,14 +249,14 @@ def _ids_of(class_names: tuple[str, ...]) -> tf.lookup.KeyValueTensorInitializer
 
 
 class _NamedByContent(tf.lookup.TextFileInitializer):
-    """Names the table in the saved graph by what is in the file.
+    """Names the table in the saved graph by the content of the file.
 
-    By default the name holds the path of the file, which is nobody's business; and tables of one
-    name are one table in a process, so that it has to differ where the classes do.
+    The default name contains the path of the file, which is private. In a process, tables of one
+    name are one table, so the name must differ if the classes differ.
     """
 
     @property
-    def _shared_name(self) -> str:
+    def _shared_name(self) -> str:  # private in TensorFlow, which has no option for the name
         content = tf.io.read_file(self._filename_arg).numpy()
         return f"labels_{hashlib.sha256(content).hexdigest()[:16]}"
 
@@ -292,22 +272,22 @@ def _ids_by_line(path: str | os.PathLike[str]) -> tf.lookup.TextFileInitializer:
 
 
 def _after(checks: Sequence[tf.Operation], *values: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """The values, once the checks have passed: what is computed from them waits."""
+    """Returns the values after the checks: all that is computed from them waits."""
     with tf.control_dependencies(checks):
         return tuple(tf.identity(value) for value in values)
 
 
 def _ranked(values: tf.Tensor, rank: int) -> tf.Tensor:
-    """Refuses another rank: the C++ session, unlike Python's, feeds tensors of any shape."""
+    """Refuses another rank, because the C++ session accepts any shape, unlike Python's."""
     return tf.ensure_shape(values, [None, *values.shape[1:rank]])
 
 
 def _assert_rows(**inputs: tf.Tensor) -> tf.Operation:
-    """Refuses no row, and inputs of different numbers of rows: a single one would be stretched."""
+    """Refuses zero rows and different numbers of rows; a single row would be broadcast."""
     rows = tf.stack([tf.shape(values)[0] for values in inputs.values()])
     message = f"{', '.join(inputs)} must have at least one row and the same number of rows; got"
     fit = tf.reduce_all(rows == rows[0]) & (rows[0] > 0)
-    return tf.debugging.Assert(fit, [message, rows], summarize=SHOWN)
+    return tf.debugging.Assert(fit, [message, rows], summarize=QUOTED_VALUES)
 
 
 def _assert_finite(values: tf.Tensor, name: str) -> tf.Operation:
@@ -315,5 +295,5 @@ def _assert_finite(values: tf.Tensor, name: str) -> tf.Operation:
     return tf.debugging.Assert(finite, [f"{name} must be finite, got NaN or infinity"])
 
 
-def _named(spec: tf.TensorSpec, name: str) -> tf.TensorSpec:
-    return tf.TensorSpec(spec.shape, spec.dtype, name=name)
+def _rows(name: str, dtype: tf.DType, *shape: int) -> tf.TensorSpec:
+    return tf.TensorSpec([None, *shape], dtype, name=name)

@@ -1,4 +1,4 @@
-"""The requests that TF Serving replays before it says that a version is ready."""
+"""The requests that TF Serving replays before it reports a version as ready."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from skin_synth.saved_model.sampler import CHUNK
+from skin_synth.saved_model.sampler import ROWS_PER_CHUNK
 
 WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
 
@@ -17,8 +17,8 @@ WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
 def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -> None:
     """Writes two requests of each signature: for one row, and for a row of each class.
 
-    A request has `CHUNK` rows at the most, whatever the classes: TF Serving with batching would
-    load no version whose warm-up is larger than its `max_batch_size`.
+    A request has at most `ROWS_PER_CHUNK` rows: TF Serving with batching does not load a version
+    whose warm-up has more rows than its `max_batch_size`.
 
     Args:
         directory: of the SavedModel version.
@@ -28,15 +28,14 @@ def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -
     path = directory / WARMUP
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for count in (1, min(len(class_names), CHUNK)):
+        for count in (1, min(len(class_names), ROWS_PER_CHUNK)):
             for signature, inputs in _requests(class_names[:count], latent_dim).items():
                 writer.write(_log(signature, inputs).SerializeToString(deterministic=True))
 
 
 def _requests(class_names: Sequence[str], latent_dim: int) -> dict[str, Mapping[str, np.ndarray]]:
     count = len(class_names)
-    # Int64 said aloud: the client's default for whole numbers is int32, which serving refuses.
-    ids = np.arange(count, dtype=np.int64)
+    ids = np.arange(count, dtype=np.int64)  # serving refuses int32
     return {
         "serving_default": {"label": np.array(class_names, object), "seed": ids},
         "generate": {"label_id": ids, "seed": ids, "truncation": np.ones(count, np.float32)},

@@ -1,7 +1,19 @@
-"""The generator behind TF Serving: its export, and a client."""
+"""The generator behind TF Serving: its export, and a client.
 
-from skin_synth.saved_model.export import export
+The client over REST loads no TensorFlow; `export` loads it on first use.
+"""
+
+from typing import Any
+
 from skin_synth.serving.client import Client
 from skin_synth.serving.transports import ServingError
 
 __all__ = ["Client", "ServingError", "export"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "export":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {__all__}")
+    from skin_synth.saved_model.export import export
+
+    return export

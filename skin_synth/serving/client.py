@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from PIL import Image
@@ -28,14 +28,13 @@ from tfrecords_tools.errors import InputError
 
 __all__ = ["Client", "RetryableError", "ServingError"]
 
-BATCH_SIZE = 64
-"""Rows of a request."""
+ROWS_PER_REQUEST = 64
 
 
 class Client:
-    """Asks a server for images; use as a context manager, or call `close`.
+    """Requests images from a server; use it as a context manager, or call `close`.
 
-    Only states that may pass (UNAVAILABLE; HTTP 502 and 503; no connection) are tried again.
+    It retries only temporary failures: UNAVAILABLE, HTTP 502 and 503, no connection.
     """
 
     def __init__(
@@ -48,9 +47,9 @@ class Client:
         timeout: float = 30.0,
         retries: int = 3,
         backoff: float = 0.5,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int = ROWS_PER_REQUEST,
     ) -> None:
-        """Says where the server is; nothing is sent.
+        """Sets the server's address; sends nothing.
 
         Args:
             address: "http://host:8501" for REST, "host:8500" for gRPC.
@@ -61,14 +60,13 @@ class Client:
             timeout: seconds for an attempt.
             retries: attempts after the first.
             backoff: seconds before the second attempt, doubled each time.
-            batch_size: rows of a request; more are sent in several.
+            batch_size: largest number of rows in a request; more rows go in several requests.
 
         Raises:
-            InputError: an address, a number or an origin that is none.
+            InputError: an invalid address or number, or no origin in that directory.
         """
-        if not address or "/" in address.removeprefix("http://").removeprefix("https://").rstrip(
-            "/"
-        ):
+        host = address.removeprefix("http://").removeprefix("https://").rstrip("/")
+        if not host or "/" in host:
             raise InputError(
                 f"address must be http://host:8501 (REST) or host:8500 (gRPC), got {address!r}"
             )
@@ -86,18 +84,13 @@ class Client:
         self.retries = retries
         self.backoff = backoff
         self.batch_size = batch_size
-        kind = Rest if address.startswith(("http://", "https://")) else Grpc
-        self.transport: Transport = kind(address, model, version, timeout)
+        transport = Rest if address.startswith(("http://", "https://")) else Grpc
+        self.transport: Transport = transport(address, model, version, timeout)
 
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -105,7 +98,7 @@ class Client:
         self.transport.close()
 
     def images(self, labels: Sequence[str], seeds: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Images by class name and seed.
+        """Returns images by class name and seed.
 
         Args:
             labels: n class names, at least one.
@@ -115,20 +108,20 @@ class Client:
             uint8[n, h, w, 3].
 
         Raises:
-            InputError: inputs that do not fit, or that the server refused; it says why.
+            InputError: invalid inputs, or inputs that the server refused; the message says why.
             ServingError: the server did not answer, or failed.
         """
-        return np.stack([_decoded(png) for png, _ in self._named(labels, seeds)])
+        return np.stack([_decoded(png) for png, _ in self._served_pngs(labels, seeds)])
 
     def pngs(self, labels: Sequence[str], seeds: Sequence[int] | np.ndarray) -> list[bytes]:
-        """The same as PNG files whose text chunks tell their provenance; see `images`.
+        """Returns the same as PNG files with their provenance in text chunks; see `images`.
 
-        Run and checkpoint are empty where the client was given no origin.
+        Run and checkpoint are empty if the client has no origin.
         """
-        answers = list(self._named(labels, seeds))
+        answers = list(self._served_pngs(labels, seeds))
         rows = zip(labels, _vector(seeds, "seeds").tolist(), answers, strict=True)
         return [
-            self._signed(_decoded(png), label, seed, version)
+            self._with_provenance(_decoded(png), label, seed, version)
             for label, seed, (png, version) in rows
         ]
 
@@ -139,38 +132,31 @@ class Client:
         *,
         truncation: float = 1.0,
     ) -> np.ndarray:
-        """Images by label id and seed, latents scaled by `truncation`; see `images`."""
+        """Returns images by label id and seed, latents scaled by `truncation`; see `images`."""
         ids, numbers = _vector(label_ids, "label_ids"), _vector(seeds, "seeds")
-        inputs = {
-            "label_id": ids,
-            "seed": numbers,
-            "truncation": np.full(len(numbers), truncation, np.float32),
-        }
-        answers = self._ask("generate", inputs)
+        factors = np.full(len(numbers), truncation, np.float32)
+        answers = self._ask("generate", label_id=ids, seed=numbers, truncation=factors)
         return np.concatenate([answer.outputs["image"] for answer in answers])
 
     def from_latent(self, latents: np.ndarray, label_ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Images by latent float[n, latent_dim] and label id; see `images`."""
-        inputs = {
-            "latent": np.asarray(latents, np.float32),
-            "label_id": _vector(label_ids, "label_ids"),
-        }
-        answers = self._ask("from_latent", inputs)
+        """Returns images by latent float[n, latent_dim] and label id; see `images`."""
+        ids = _vector(label_ids, "label_ids")
+        answers = self._ask("from_latent", latent=np.asarray(latents, np.float32), label_id=ids)
         return np.concatenate([answer.outputs["image"] for answer in answers])
 
-    def _named(
+    def _served_pngs(
         self, labels: Sequence[str], seeds: Sequence[int] | np.ndarray
     ) -> Iterator[tuple[bytes, str]]:
-        """PNGs as served, and the version of the model that painted each."""
+        """Yields PNGs as served, each with the version of the model that painted it."""
         if isinstance(labels, str):
             raise InputError(f"labels must be a list of class names, got the text {labels!r}")
-        inputs = {"label": np.array(labels, object), "seed": _vector(seeds, "seeds")}
-        for answer in self._ask("serving_default", inputs):
+        rows = np.array(labels, object)
+        for answer in self._ask("serving_default", label=rows, seed=_vector(seeds, "seeds")):
             for png in answer.outputs["image_bytes"]:
                 yield bytes(png), answer.version
 
-    def _ask(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Iterator[Answer]:
-        """Answers in order; each to `batch_size` rows at the most."""
+    def _ask(self, signature: str, **inputs: np.ndarray) -> Iterator[Answer]:
+        """Yields answers in order, each to at most `batch_size` rows."""
         counts = {name: len(values) for name, values in inputs.items()}
         count = next(iter(counts.values()))
         if len(set(counts.values())) > 1 or not count:
@@ -179,16 +165,10 @@ class Client:
             rows = {
                 name: values[start : start + self.batch_size] for name, values in inputs.items()
             }
-            yield self._one(signature, rows)
+            attempt = functools.partial(self.transport.predict, signature, rows)
+            yield with_retries(attempt, retries=self.retries, backoff=self.backoff)
 
-    def _one(self, signature: str, rows: Mapping[str, np.ndarray]) -> Answer:
-        return with_retries(
-            lambda: self.transport.predict(signature, rows),
-            retries=self.retries,
-            backoff=self.backoff,
-        )
-
-    def _signed(self, image: np.ndarray, label: str, seed: int, version: str) -> bytes:
+    def _with_provenance(self, image: np.ndarray, label: str, seed: int, version: str) -> bytes:
         model = f"{self.model}/{version}" if version else self.model
         return encode_synthetic(
             image,
@@ -202,8 +182,7 @@ class Client:
                 pixels_sha256=pixels_sha256(image),
                 nearest_image_id="",
                 nearest_distance=math.nan,
-                # What painted it runs elsewhere.
-                software=self.origin.software if self.origin else "",
+                software=self.origin.software if self.origin else "",  # the server's libraries
             ),
         )
 
@@ -217,7 +196,7 @@ def _decoded(png: bytes) -> np.ndarray:
 
 
 def _vector(values: Sequence[int] | np.ndarray, name: str) -> np.ndarray:
-    """One row a value: int64[n]."""
+    """Returns int64[n]."""
     vector = as_int64(values, name)
     if vector.ndim != 1:
         raise InputError(f"{name} must be a vector, got shape {vector.shape}")

@@ -1,4 +1,4 @@
-"""How a request travels to TF Serving: REST by the standard library, gRPC by the official stubs."""
+"""Sends requests to TF Serving: REST by the standard library, gRPC by the official stubs."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ import numpy as np
 
 from tfrecords_tools.errors import InputError
 
-RETRYABLE_HTTP = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
-"""A model that is being loaded, a full queue, a proxy without a server behind it."""
-RETRYABLE_GRPC = {"UNAVAILABLE"}
-REFUSED_HTTP: dict[int, str] = {
-    HTTPStatus.BAD_REQUEST: "INVALID_ARGUMENT",
-    HTTPStatus.NOT_FOUND: "NOT_FOUND",
+RETRYABLE = {str(HTTPStatus.BAD_GATEWAY), str(HTTPStatus.SERVICE_UNAVAILABLE), "UNAVAILABLE"}
+"""A model that is still loading, a full queue, a proxy without a server behind it."""
+REFUSALS = {
+    str(HTTPStatus.BAD_REQUEST): "INVALID_ARGUMENT",
+    str(HTTPStatus.NOT_FOUND): "NOT_FOUND",
+    "INVALID_ARGUMENT": "INVALID_ARGUMENT",
+    "NOT_FOUND": "NOT_FOUND",
 }
-REFUSED_GRPC = {"INVALID_ARGUMENT", "NOT_FOUND"}
-LARGEST_MESSAGE = 256 * 2**20
-"""Bytes of an answer over gRPC; its own limit of 4 MiB is 20 images at 256x256."""
-LARGEST_WAIT = 10.0
-"""Seconds between two attempts, at the most."""
+"""HTTP and gRPC codes of requests that the server refused, with their gRPC names."""
+LARGEST_GRPC_MESSAGE = 256 * 2**20
+"""Bytes; the default limit of gRPC, 4 MiB, is 20 images at 256x256."""
+LONGEST_WAIT = 10.0
+"""Seconds between two attempts."""
+ONLY_OUTPUT = "image"
+"""Of the signatures `generate` and `from_latent`."""
 
 Result = TypeVar("Result")
 
 
 class ServingError(RuntimeError):
-    """A server that did not answer, or not well; the request was not at fault.
+    """The server did not answer, or failed; the request was valid.
 
     Attributes:
         code: the gRPC status, the HTTP status, or UNREACHABLE.
@@ -46,15 +49,15 @@ class ServingError(RuntimeError):
 
 
 class RetryableError(ServingError):
-    """A state of the server that may pass."""
+    """A failure of the server that may be temporary."""
 
 
 class Answer(NamedTuple):
-    """What a server answers.
+    """The answer of a server.
 
     Attributes:
         outputs: by name.
-        version: of the model that answered; empty where the server does not tell.
+        version: of the model that answered; empty if the server does not name it.
     """
 
     outputs: dict[str, np.ndarray]
@@ -62,7 +65,7 @@ class Answer(NamedTuple):
 
 
 class Transport(Protocol):
-    """Sends one request."""
+    """Sends requests to one model."""
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
         """Calls a signature.
@@ -74,14 +77,14 @@ class Transport(Protocol):
         """
 
     def close(self) -> None:
-        """Gives back what the transport holds."""
+        """Closes connections."""
 
 
 class Rest:
     """The REST API of TF Serving, in its columnar format."""
 
     def __init__(self, address: str, model: str, version: int | None, timeout: float) -> None:
-        """Names the model.
+        """Makes the URL; sends nothing.
 
         Args:
             address: http://host:8501
@@ -89,85 +92,53 @@ class Rest:
             version: of the model; None for the newest.
             timeout: seconds for an attempt.
         """
-        part = "" if version is None else f"/versions/{version}"
+        versions = "" if version is None else f"/versions/{version}"
         name = urllib.parse.quote(model, safe="")
-        self.url = f"{address.rstrip('/')}/v1/models/{name}{part}:predict"
+        self.url = f"{address.rstrip('/')}/v1/models/{name}{versions}:predict"
         self.version = "" if version is None else str(version)
         self.timeout = timeout
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
-        """See `Transport`."""
-        body = json.dumps(
-            {
-                "signature_name": signature,
-                "inputs": {name: values.tolist() for name, values in inputs.items()},
-            }
-        )
-        request = urllib.request.Request(
-            self.url, body.encode(), {"Content-Type": "application/json"}
-        )
+        """Calls a signature; see `Transport`."""
+        lists = {name: values.tolist() for name, values in inputs.items()}
+        body = json.dumps({"signature_name": signature, "inputs": lists}).encode()
+        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as response:
                 content = response.read()
         except urllib.error.HTTPError as error:
-            raise self._told(error) from error
-        except TimeoutError as error:
-            raise self._late() from error
+            raise _failure(self.url, str(error.code), _reason(error), "HTTP status ") from error
         except (urllib.error.URLError, HTTPException, OSError) as error:
             reason = getattr(error, "reason", error)
             if isinstance(reason, TimeoutError):
-                raise self._late() from error
+                raise _late(self.url, self.timeout) from error
             raise RetryableError(
                 f"{self.url} cannot be reached: {reason}", "UNREACHABLE"
             ) from error
         return Answer(self._outputs(content, signature), self.version)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: each request has its connection."""
 
     def _outputs(self, content: bytes, signature: str) -> dict[str, np.ndarray]:
         try:
             outputs = json.loads(content)["outputs"]
-            # The only output of a signature comes without its name.
+            # TF Serving omits the name of an output that is the only one.
             named = outputs if isinstance(outputs, dict) else {ONLY_OUTPUT: outputs}
             return {name: _array(name, values) for name, values in named.items()}
         except (ValueError, KeyError, TypeError) as error:
             raise ServingError(
-                f"{self.url} answered {signature} with what is no prediction ({error!r}): "
+                f"{self.url} answered {signature}, but not with a prediction ({error!r}): "
                 f"{content[:200]!r}; is TF Serving behind this address?",
                 "UNKNOWN",
             ) from error
-
-    def _told(self, error: urllib.error.HTTPError) -> Exception:
-        text = error.read(2000).decode(errors="replace")
-        try:
-            text = str(json.loads(text)["error"])
-        except (ValueError, KeyError, TypeError):
-            text = text.strip() or error.reason
-        if error.code in REFUSED_HTTP:
-            return InputError(
-                f"{self.url} refused the request ({REFUSED_HTTP[error.code]}): {text}"
-            )
-        kind = RetryableError if error.code in RETRYABLE_HTTP else ServingError
-        return kind(f"{self.url} failed with HTTP status {error.code}: {text}", str(error.code))
-
-    def _late(self) -> ServingError:
-        return ServingError(
-            f"{self.url} did not answer within {self.timeout:g} s: ask for fewer images at a time, "
-            "or give a longer timeout",
-            "DEADLINE_EXCEEDED",
-        )
-
-
-ONLY_OUTPUT = "image"
-"""Of the signatures `generate` and `from_latent`."""
 
 
 class Grpc:
     """The gRPC API of TF Serving, by the stubs of tensorflow-serving-api."""
 
     def __init__(self, address: str, model: str, version: int | None, timeout: float) -> None:
-        """Opens a channel; nothing is sent.
+        """Opens a channel; sends nothing.
 
         Args:
             address: host:8500
@@ -185,16 +156,15 @@ class Grpc:
         self.channel = grpc.insecure_channel(
             address,
             options=[
-                ("grpc.max_receive_message_length", LARGEST_MESSAGE),
-                ("grpc.max_send_message_length", LARGEST_MESSAGE),
-                # Attempts are counted by `with_retries`, and by nothing else.
-                ("grpc.enable_retries", 0),
+                ("grpc.max_receive_message_length", LARGEST_GRPC_MESSAGE),
+                ("grpc.max_send_message_length", LARGEST_GRPC_MESSAGE),
+                ("grpc.enable_retries", 0),  # only `with_retries` counts attempts
             ],
         )
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
-        """See `Transport`."""
+        """Calls a signature; see `Transport`."""
         import grpc
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
@@ -209,7 +179,10 @@ class Grpc:
         try:
             response = self.stub.Predict(request, timeout=self.timeout)
         except grpc.RpcError as error:
-            raise self._told(error) from error
+            code = error.code().name
+            if code == "DEADLINE_EXCEEDED":
+                raise _late(self.address, self.timeout) from error
+            raise _failure(self.address, code, error.details()) from error
         outputs = {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
         version = response.model_spec.version.value
         return Answer(outputs, str(version) if version else "")
@@ -218,18 +191,29 @@ class Grpc:
         """Closes the channel."""
         self.channel.close()
 
-    def _told(self, error: Any) -> Exception:
-        code, text = error.code().name, error.details()
-        if code in REFUSED_GRPC:
-            return InputError(f"{self.address} refused the request ({code}): {text}")
-        if code == "DEADLINE_EXCEEDED":
-            return ServingError(
-                f"{self.address} did not answer within {self.timeout:g} s: ask for fewer images "
-                "at a time, or give a longer timeout",
-                code,
-            )
-        kind = RetryableError if code in RETRYABLE_GRPC else ServingError
-        return kind(f"{self.address} failed with {code}: {text}", code)
+
+def _failure(address: str, code: str, reason: str, kind: str = "") -> Exception:
+    """Returns the error for a code, `kind` of which goes into the message."""
+    if code in REFUSALS:
+        return InputError(f"{address} refused the request ({REFUSALS[code]}): {reason}")
+    error = RetryableError if code in RETRYABLE else ServingError
+    return error(f"{address} failed with {kind}{code}: {reason}", code)
+
+
+def _late(address: str, timeout: float) -> ServingError:
+    return ServingError(
+        f"{address} did not answer within {timeout:g} s: request fewer images at a time, or give a "
+        "longer timeout",
+        "DEADLINE_EXCEEDED",
+    )
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    text = error.read(2000).decode(errors="replace")
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return text.strip() or error.reason
 
 
 def with_retries(
@@ -239,22 +223,22 @@ def with_retries(
     backoff: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """Calls until it works, on states that may pass only.
+    """Calls again after temporary failures, until it works.
 
     Args:
-        attempt: what is tried.
+        attempt: the call.
         retries: attempts after the first.
-        backoff: seconds before the second attempt; doubled each time, `LARGEST_WAIT` at the most.
+        backoff: seconds before the second attempt; doubled each time, at most `LONGEST_WAIT`.
         sleep: waits.
 
     Raises:
-        ServingError: the last attempt failed, or one failed for good.
+        ServingError: the last attempt failed, or one failed permanently.
     """
     for number in range(retries):
         try:
             return attempt()
         except RetryableError:
-            sleep(min(backoff * 2**number, LARGEST_WAIT))
+            sleep(min(backoff * 2**number, LONGEST_WAIT))
     try:
         return attempt()
     except RetryableError as error:
@@ -262,7 +246,7 @@ def with_retries(
 
 
 def _array(name: str, values: Any) -> np.ndarray:
-    """An output of the REST API: bytes come as {"b64": ...} where the name ends in _bytes."""
+    """Converts an output of the REST API; if its name ends in _bytes, it has {"b64": ...}."""
     if name.endswith("_bytes"):
         return np.array([base64.b64decode(value["b64"]) for value in values], object)
     return np.array(values, np.uint8 if name == ONLY_OUTPUT else np.int64)

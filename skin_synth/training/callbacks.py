@@ -210,7 +210,7 @@ class Scalars(GANCallback):
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Makes a graph of the schedules: an epoch may take a tenth of a second."""
         super().on_train_begin(logs)
-        self.now = tf.function(self.model.now, autograph=False)
+        self.scheduled_values = tf.function(self.model.scheduled_values, autograph=False)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the clock of the epoch."""
@@ -220,7 +220,7 @@ class Scalars(GANCallback):
         """Writes one point of each curve."""
         images, start = self.since
         speed = (self.images_seen - images) / (time.monotonic() - start)
-        figures = {**(logs or {}), **self.now()._asdict(), "images_per_second": speed}
+        figures = {**(logs or {}), **self.scheduled_values()._asdict(), "images_per_second": speed}
         with self.writer.as_default(step=self.images_seen):
             for name, value in figures.items():
                 tf.summary.scalar(name, value)

@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras import layers
 
 from skin_synth.models.gan import ConditionalGAN
-from skin_synth.models.layers import EPSILON, LEAK, ModulatedNorm, leaky
+from skin_synth.models.layers import LEAKY_SLOPE, NORM_EPSILON, ModulatedNorm, leaky
 from skin_synth.models.networks import Discriminator, Generator
 from skin_synth.presets import Preset
 from skin_synth.training.run_config import Ancestor
@@ -143,7 +143,7 @@ def _inherit_generator(new: Generator, old: Generator, rows: list[tuple[int, int
     for stage in range(len(old.widths), len(new.widths)):
         _carry(new, stage, to_rgb, bias)
         to_rgb = np.zeros((3, 3, new.widths[stage], 3), np.float32)
-        to_rgb[1, 1, :CARRIERS] = SIGNED.T / (1 + LEAK)
+        to_rgb[1, 1, :CARRIERS] = SIGNED.T / (1 + LEAKY_SLOPE)
         bias = np.zeros(3, np.float32)
     new.to_rgb.kernel.assign(to_rgb)
     new.to_rgb.bias.assign(bias)
@@ -160,7 +160,7 @@ def _carry(generator: Generator, stage: int, to_rgb: np.ndarray, bias: np.ndarra
     norm.moving_variance.assign(variance)
     # The modulation undoes the norm: (1 + scale) (x - mean) / deviation + shift = x + bias.
     scale, shift = np.split(norm.affine.bias.numpy(), 2)
-    scale[:CARRIERS] = np.sqrt(variance[:CARRIERS] + EPSILON) - 1
+    scale[:CARRIERS] = np.sqrt(variance[:CARRIERS] + NORM_EPSILON) - 1
     shift[:CARRIERS] = mean[:CARRIERS] + bias @ SIGNED
     norm.affine.bias.assign(np.concatenate([scale, shift]))
 
@@ -191,7 +191,7 @@ def _inherit_discriminator(
         bias[:CARRIERS] = 0.0
         down.kernel.assign(kernel)
         down.bias.assign(bias)
-        picture = SIGNED.T / (1 + LEAK)
+        picture = SIGNED.T / (1 + LEAKY_SLOPE)
     for number, old_down in enumerate(old.downs):
         down, kernel = new.downs[outer + number], old_down.kernel.numpy()
         if number == 0:

@@ -95,7 +95,7 @@ def test_an_older_manifest_without_versions_is_read(tmp_path):
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "image_id,label,seed\nx,y,z\n"])
 def test_another_table_is_refused(text, tmp_path):
     (tmp_path / "manifest.csv").write_text(text)
-    with pytest.raises(InputError, match="is no manifest of synthetic images"):
+    with pytest.raises(InputError, match="is not a manifest of synthetic images"):
         read_manifest(tmp_path / "manifest.csv")
 
 

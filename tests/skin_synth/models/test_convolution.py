@@ -26,7 +26,7 @@ def halves(seed, count=3, **options):
 
 
 def kernels(seed, **options):
-    return normal(seed, convolution.SIDE, convolution.SIDE, INPUTS, OUTPUTS, **options)
+    return normal(seed, convolution.KERNEL_SIDE, convolution.SIDE, INPUTS, OUTPUTS, **options)
 
 
 def test_halve_is_a_strided_convolution():
@@ -83,7 +83,7 @@ def doubled_by_tensorflow(y, kernel):
 @pytest.mark.parametrize("by_product", [True, False])
 def test_three_derivatives_equal_those_of_tensorflow(monkeypatch, ours, theirs, make, by_product):
     """A smooth function of the result, derived along one direction after another."""
-    monkeypatch.setattr(convolution, "_product_is_quicker", lambda x: by_product)
+    monkeypatch.setattr(convolution, "_product_is_faster", lambda x: by_product)
     monkeypatch.setattr(convolution, "_has_few_channels", lambda channels, dtype: by_product)
     x, kernel = make(0), kernels(1)
     along = [(make(10 + order), kernels(20 + order)) for order in range(3)]
@@ -109,18 +109,18 @@ def test_three_derivatives_equal_those_of_tensorflow(monkeypatch, ours, theirs, 
 
 def test_products_are_for_small_images_in_bfloat16_and_few_channels_in_float32(monkeypatch):
     def quicker(side, channels, dtype):
-        return convolution._product_is_quicker(tf.zeros([1, side, side, channels], dtype))
+        return convolution._product_is_faster(tf.zeros([1, side, side, channels], dtype))
 
-    small, many = convolution.SMALL, 2 * convolution.FEW
+    small, many = convolution.SMALL_SIDE, 2 * convolution.FEW_CHANNELS
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
     assert quicker(small, many, tf.bfloat16)
     assert not quicker(2 * small, many, tf.bfloat16)
     assert not quicker(small, many, tf.float32)
-    assert quicker(2 * small, convolution.FEW, tf.float32)
-    assert not quicker(2 * small, convolution.FEW, tf.bfloat16)
+    assert quicker(2 * small, convolution.FEW_CHANNELS, tf.float32)
+    assert not quicker(2 * small, convolution.FEW_CHANNELS, tf.bfloat16)
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
     assert not quicker(small, many, tf.bfloat16)
-    assert not quicker(small, convolution.FEW, tf.float32)
+    assert not quicker(small, convolution.FEW_CHANNELS, tf.float32)
 
 
 def test_unknown_numbers_of_images_are_taken():

@@ -77,7 +77,7 @@ def test_every_loss_and_every_policy_trains(loss, policy):
 def test_one_step_moves_the_average_exactly_by_its_decay():
     gan = trained(2)
     old = gan.ema_generator.get_weights()
-    decay = float(gan.now().ema_decay)
+    decay = float(gan.scheduled_values().ema_decay)
     gan.fit(source(first_step=2), steps_per_epoch=1, verbose=0, shuffle=False)
     for average, before, current in zip(
         gan.ema_generator.get_weights(), old, gan.generator.get_weights(), strict=True
@@ -141,9 +141,9 @@ def test_the_generator_steps_on_fresh_images_against_the_discriminator_that_has_
 
 def test_schedules_follow_the_step_counter():
     gan = compiled()
-    assert float(gan.now().learning_rate) == pytest.approx(PRESET.learning_rate.start)
+    assert float(gan.scheduled_values().learning_rate) == pytest.approx(PRESET.learning_rate.start)
     gan.steps.assign(PRESET.schedule_images // PRESET.batch_size)
-    assert float(gan.now().learning_rate) == pytest.approx(PRESET.learning_rate.end)
+    assert float(gan.scheduled_values().learning_rate) == pytest.approx(PRESET.learning_rate.end)
     gan.fit(source(), steps_per_epoch=1, verbose=0, shuffle=False)
     for optimizer in (gan.optimizer, gan.discriminator_optimizer):
         assert float(optimizer.learning_rate) == pytest.approx(PRESET.learning_rate.end)

@@ -10,7 +10,7 @@ from skin_synth.models import replicas
 from tests.skin_synth.training.two_devices import run_with_devices
 
 TWO = """
-from skin_synth import replicas
+from skin_synth.models import replicas
 strategy = distribution.make_strategy(2)
 x = tf.constant(rng.normal(size=(8, 3)), tf.float32)
 bad = tf.constant([1.0, 1.0, 1.0, np.inf])

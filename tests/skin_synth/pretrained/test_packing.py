@@ -23,7 +23,7 @@ def test_weights_are_float32(packed):
 
 
 def test_one_that_is_too_large_leaves_nothing(tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "MAX_BYTES", 50_000)
+    monkeypatch.setattr(packing, "MAX_PACKED_BYTES", 50_000)
     with pytest.raises(InputError, match="at most 0 MiB may come with the package"):
         pack(tiny_run, tmp_path / "tiny", "# Card")
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from skin_synth.models.networks import Generator
-from skin_synth.saved_model.sampler import CHUNK, Sampler, to_uint8
+from skin_synth.saved_model.sampler import ROWS_PER_CHUNK, Sampler, to_uint8
 from tfrecords_tools.errors import InputError
 
 NAMES = ("akiec", "nävus", "vasc")
@@ -22,7 +22,7 @@ def sampler():
 def test_a_row_is_the_same_alone_and_in_any_batch(sampler):
     label_ids, seeds = np.arange(64) % 3, np.arange(64) * 7919
     batch = sampler.sample(label_ids, seeds)
-    for rows in (slice(0, 1), slice(63, 64), slice(5, 8), slice(20, 20 + CHUNK + 1)):
+    for rows in (slice(0, 1), slice(63, 64), slice(5, 8), slice(20, 20 + ROWS_PER_CHUNK + 1)):
         np.testing.assert_array_equal(sampler.sample(label_ids[rows], seeds[rows]), batch[rows])
     order = np.random.default_rng(0).permutation(64)
     np.testing.assert_array_equal(sampler.sample(label_ids[order], seeds[order]), batch[order])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from skin_synth.serving.transports import (
-    LARGEST_WAIT,
+    LONGEST_WAIT,
     Grpc,
     Rest,
     RetryableError,
@@ -83,7 +83,11 @@ def test_nobody_who_answers_is_given_up_in_time():
     [
         (http("200 OK", "<html>hello</html>"), ServingError, "is TF Serving behind this address"),
         (http("200 OK", '{"predictions": []}'), ServingError, "KeyError"),
-        (http("200 OK", '{"outputs": {"image_bytes": [1]}}'), ServingError, "no prediction"),
+        (
+            http("200 OK", '{"outputs": {"image_bytes": [1]}}'),
+            ServingError,
+            "not with a prediction",
+        ),
         (http("503 Busy", '{"error": "loading"}'), RetryableError, "503: loading"),
         (http("502 Bad Gateway", "proxy"), RetryableError, "502: proxy"),
         (http("500 Oops", ""), ServingError, "500: Oops"),
@@ -117,7 +121,7 @@ def test_waits_double_up_to_a_limit():
 
     with pytest.raises(ServingError, match=r"busy \(after 7 attempts\)"):
         with_retries(failing, retries=6, backoff=0.5, sleep=waits.append)
-    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, LARGEST_WAIT]
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, LONGEST_WAIT]
     assert len(attempts) == 7
 
 

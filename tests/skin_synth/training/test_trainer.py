@@ -143,7 +143,9 @@ def test_a_run_may_have_a_schedule_of_its_own_and_ends_with_it(tiny_preset, phan
         tiny_preset, schedule_images=asked["schedule_images"]
     )
     assert run.origin.images_seen == asked["schedule_images"]
-    assert float(run.gan.now().learning_rate) == pytest.approx(tiny_preset.learning_rate.end)
+    assert float(run.gan.scheduled_values().learning_rate) == pytest.approx(
+        tiny_preset.learning_rate.end
+    )
     # Whoever goes on need not repeat it.
     again = training.train(phantom_data, tmp_path / "run")
     assert again.origin.images_seen == asked["schedule_images"]
