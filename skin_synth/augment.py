@@ -70,27 +70,17 @@ def draw(seed: tf.Tensor, count: int | tf.Tensor, probability: tf.Tensor) -> dic
 
 
 def apply(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-    """Turns, warps, recolours and cuts each image by its parameters.
+    """Turns, warps, recolours and cuts float32[n, side, side, 3] images in [-1, 1].
 
-    Args:
-        images: float32[n, side, side, 3] in [-1, 1].
-        parameters: from `draw`.
-
-    Returns:
-        float32[n, side, side, 3]; colour shifts may leave [-1, 1].
+    The parameters are those of `draw`; colour shifts may leave [-1, 1].
     """
     return cutout(colour(warp(images, parameters), parameters), parameters)
 
 
 def turn(images: tf.Tensor, symmetry: tf.Tensor) -> tf.Tensor:
-    """Applies one of the eight symmetries of the square to each image.
+    """Applies one of the eight symmetries of the square to each image, [n, side, side, channels].
 
-    Args:
-        images: [n, side, side, channels].
-        symmetry: int32[n] in [0, 8): bit 0 mirrors rows, bit 1 columns, bit 2 transposes.
-
-    Returns:
-        The shape and dtype of `images`.
+    `symmetry` is int32[n] in [0, 8): bit 0 mirrors rows, bit 1 columns, bit 2 transposes.
     """
 
     def where(bit: int, changed: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
@@ -139,12 +129,8 @@ def cutout(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
 def warp(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
     """Turns (as `turn` does), then rotates, scales and shifts about the centre, mirrored at edges.
 
-    Args:
-        images: float32[n, side, side, 3].
-        parameters: `symmetry`, `scale`, `anisotropy`, `angle`, `shift_y`, `shift_x` from `draw`.
-
-    Returns:
-        float32[n, side, side, 3], bilinear.
+    Images are float32[n, side, side, 3], values bilinear. It uses `symmetry`, `scale`,
+    `anisotropy`, `angle`, `shift_y` and `shift_x` of `draw`.
     """
     side = images.shape[1]
     centred = tf.range(side, dtype=tf.float32) - (side - 1) / 2

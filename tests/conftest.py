@@ -29,11 +29,11 @@ TINY = {
 
 UNTRACED = (
     "benchmarks/",
+    "conformance/",
     "skin_synth/evaluation/test_evaluator.py",
     "skin_synth/evaluation/metrics/test_drift.py",
     "skin_synth/evaluation/verdict/test_verdict.py",
     "skin_synth/synthesis/test_kills.py",
-    "skin_synth/test_conformance.py",
     "skin_synth/training/test_distribution.py",
     "skin_synth/models/test_gan.py",
     "skin_synth/training/test_machines.py",

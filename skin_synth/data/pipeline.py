@@ -118,17 +118,10 @@ class ImageMismatch(ValueError):
 
 
 def decode(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """Decodes the image of a record.
-
-    Args:
-        encoded: a PNG or JPEG file.
-        shape: expected shape, (height, width, 3).
-
-    Returns:
-        uint8[height, width, 3].
+    """Decodes a PNG or JPEG file to uint8[height, width, 3].
 
     Raises:
-        ImageMismatch: it cannot be decoded, or has another shape.
+        ImageMismatch: it cannot be decoded, or its shape is not the expected one.
     """
     try:
         decoded = tf.io.decode_image(encoded, channels=3, expand_animations=False)
@@ -140,12 +133,7 @@ def decode(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def check_labels(labels: np.ndarray, info: DatasetInfo, split: str) -> None:
-    """Checks that each label has a class.
-
-    Args:
-        labels: int64[n], of a split, in the order of its records.
-        info: of the data set.
-        split: train, validation or test.
+    """Checks that each label of a split, int64[n] in the order of its records, has a class.
 
     Raises:
         InputError: a label has no class.

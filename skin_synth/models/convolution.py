@@ -29,12 +29,8 @@ Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 def halve(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
     """Convolves with a 4x4 kernel and stride two: `tf.nn.conv2d` with padding "SAME".
 
-    Args:
-        x: [n, 2 height, 2 width, inputs], of any float dtype.
-        kernel: [4, 4, inputs, outputs], of the same dtype.
-
-    Returns:
-        [n, height, width, outputs]; has derivatives of every order.
+    x is [n, 2 height, 2 width, inputs], the kernel [4, 4, inputs, outputs], both of one float
+    dtype. The result is [n, height, width, outputs]; it has derivatives of every order.
     """
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -47,12 +43,8 @@ def halve(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
 def double(y: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
     """Applies the adjoint of `halve` by its first argument: `tf.nn.conv2d_transpose`.
 
-    Args:
-        y: [n, height, width, outputs], of any float dtype.
-        kernel: [4, 4, inputs, outputs], of the same dtype.
-
-    Returns:
-        [n, 2 height, 2 width, inputs]; has derivatives of every order.
+    y is [n, height, width, outputs], the kernel [4, 4, inputs, outputs], both of one float dtype.
+    The result is [n, 2 height, 2 width, inputs]; it has derivatives of every order.
     """
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -97,12 +89,8 @@ def _double_by_product(y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 def kernel_gradient(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """Returns the derivative of sum(y * halve(x, kernel)) by the kernel.
 
-    Args:
-        x: [n, 2 height, 2 width, inputs], of any float dtype.
-        y: [n, height, width, outputs], of the same dtype.
-
-    Returns:
-        [4, 4, inputs, outputs]; has derivatives of every order.
+    x is [n, 2 height, 2 width, inputs], y [n, height, width, outputs], both of one float dtype.
+    The result is [4, 4, inputs, outputs]; it has derivatives of every order.
     """
     return _by_product(x, y) if _product_is_faster(x) else _by_library(x, y)
 

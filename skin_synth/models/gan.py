@@ -85,8 +85,16 @@ class ConditionalGAN(keras.Model):
         self.class_names = tuple(class_names)
         self.seed = seed
         self.policy = choose_policy(policy)
-        self.generator = self._make_generator(self.policy, "generator")
-        self.ema_generator = self._make_generator("float32", "ema_generator")
+        make_generator = functools.partial(
+            Generator,
+            widths=self.preset.generator_widths,
+            latent_dim=self.preset.latent_dim,
+            embedding_dim=self.preset.embedding_dim,
+            num_classes=len(class_names),
+            seed=seed,
+        )
+        self.generator = make_generator(dtype=self.policy, name="generator")
+        self.ema_generator = make_generator(dtype="float32", name="ema_generator")
         self.ema_generator.trainable = False
         self.discriminator = Discriminator(
             widths=self.preset.discriminator_widths,
@@ -106,17 +114,6 @@ class ConditionalGAN(keras.Model):
         )
         self.means = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.built = True
-
-    def _make_generator(self, policy: str, name: str) -> Generator:
-        return Generator(
-            widths=self.preset.generator_widths,
-            latent_dim=self.preset.latent_dim,
-            embedding_dim=self.preset.embedding_dim,
-            num_classes=len(self.class_names),
-            seed=self.seed,
-            dtype=policy,
-            name=name,
-        )
 
     @property
     def image_size(self) -> int:
@@ -319,13 +316,12 @@ class ConditionalGAN(keras.Model):
         return {name: mean.result() for name, mean in self.means.items()}
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Paints with the averaged generator: float32[n, size, size, 3] in [-1, 1].
+        """Paints float32[n, size, size, 3] in [-1, 1] with the averaged generator, never training.
 
         Args:
             inputs: float32[n, latent_dim] latents and int[n] label ids.
-            training: ignored, because the averaged generator always paints in inference mode.
+            training: ignored.
         """
-        del training
         return self.ema_generator(inputs, training=False)
 
     def generate(
@@ -358,12 +354,5 @@ class ConditionalGAN(keras.Model):
         return Sampler(self.ema_generator, self.class_names)
 
     def export(self, model_dir: str | os.PathLike[str]) -> Path:
-        """Writes the next version of the SavedModel below `model_dir`.
-
-        Args:
-            model_dir: directory of numbered versions, which TF Serving watches.
-
-        Returns:
-            The new version's directory.
-        """
+        """Writes the next version of the SavedModel below `model_dir`; see `saved_model.export`."""
         return export(self, model_dir)

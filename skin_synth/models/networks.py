@@ -21,6 +21,14 @@ def _seeds(seed: int) -> Iterator[int]:
         yield int(source.integers(2**31))
 
 
+def _class_embedding(num_classes: int, length: int, seed: int) -> layers.Embedding:
+    # Unit normal: with Keras' default the class has no effect for tens of thousands of images.
+    unit_normal = keras.initializers.RandomNormal(stddev=1.0, seed=seed)
+    return layers.Embedding(
+        num_classes, length, embeddings_initializer=unit_normal, dtype="float32", name="embedding"
+    )
+
+
 @keras.saving.register_keras_serializable("skin_synth")
 class Generator(keras.Model):
     """Paints an image of a class from a latent vector.
@@ -76,14 +84,7 @@ class Generator(keras.Model):
 
         # All layers have fixed names: Keras counts its default names through the process, and the
         # order in which TensorFlow adds gradients, so also their last bit, depends on the names.
-        # Unit normal: with Keras' default the class has no effect for tens of thousands of images.
-        self.embedding = layers.Embedding(
-            self.num_classes,
-            self.embedding_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=next(seeds)),
-            dtype="float32",
-            name="embedding",
-        )
+        self.embedding = _class_embedding(self.num_classes, self.embedding_dim, next(seeds))
         self.first = layers.Dense(
             16 * self.widths[0],
             use_bias=False,
@@ -191,13 +192,7 @@ class Discriminator(keras.Model):
             dtype="float32",
             name="unconditional",
         )
-        self.embedding = layers.Embedding(
-            self.num_classes,
-            self.features,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=next(seeds)),
-            dtype="float32",
-            name="embedding",
-        )
+        self.embedding = _class_embedding(self.num_classes, self.features, next(seeds))
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns logits; `training` computes the gradients faster (see `layers.leaky`)."""

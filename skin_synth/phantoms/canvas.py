@@ -27,8 +27,6 @@ class Plane:
     Attributes:
         x: float32[side, side].
         y: float32[side, side].
-        r: float32[side, side], distance from the centre.
-        theta: float32[side, side], angle in radians, -pi to pi.
     """
 
     x: np.ndarray
@@ -36,12 +34,12 @@ class Plane:
 
     @functools.cached_property
     def r(self) -> np.ndarray:
-        """Distance from the centre."""
+        """Distance from the centre, float32[side, side]."""
         return length(self.x, self.y)
 
     @functools.cached_property
     def theta(self) -> np.ndarray:
-        """Angle in radians."""
+        """Angle in radians, -pi to pi, float32[side, side]."""
         return np.arctan2(self.y, self.x)
 
 
@@ -62,13 +60,9 @@ class Layers:
     veil: np.ndarray | float = 0.0
 
     def over(self, skin: np.ndarray) -> np.ndarray:
-        """Computes the reflected light: Beer-Lambert for pigments, blending for veil and keratin.
+        """Computes the light that the lesion and the skin reflect, float32[side, side, 3].
 
-        Args:
-            skin: float32[side, side, 3], reflectance.
-
-        Returns:
-            float32[side, side, 3].
+        Beer-Lambert for pigments, blending for veil and keratin; `skin` is a reflectance.
         """
         melanin, blood = _channels(self.melanin), _channels(self.blood)
         image = skin * np.exp(-(melanin * MELANIN_ABSORPTION + blood * BLOOD_ABSORPTION))
@@ -115,16 +109,9 @@ def inside(distance: np.ndarray, softness: float) -> np.ndarray:
 
 
 def spots(plane: Plane, centres: np.ndarray, radii: np.ndarray, softness: float) -> np.ndarray:
-    """Paints soft discs; where they overlap, the strongest counts.
+    """Paints soft discs, float32[side, side] from 0 to 1; where they overlap, the strongest counts.
 
-    Args:
-        plane: pixel centres.
-        centres: float[n, 2], x and y.
-        radii: float[n].
-        softness: see `inside`.
-
-    Returns:
-        float32[side, side], 0 to 1.
+    `centres` is float[n, 2], x and y; `radii` is float[n]; for `softness` see `inside`.
     """
     nearest = np.full_like(plane.x, np.inf)
     for (x, y), radius in zip(centres.astype(np.float32), radii.astype(np.float32), strict=True):
@@ -133,15 +120,10 @@ def spots(plane: Plane, centres: np.ndarray, radii: np.ndarray, softness: float)
 
 
 def strokes(plane: Plane, segments: np.ndarray, softness: float) -> np.ndarray:
-    """Paints soft lines with round ends; the half width changes linearly from end to end.
+    """Paints soft lines with round ends, float32[side, side] from 0 to 1.
 
-    Args:
-        plane: pixel centres.
-        segments: float[n, 6]: x, y, half width of the start, then of the end.
-        softness: see `inside`.
-
-    Returns:
-        float32[side, side], 0 to 1.
+    `segments` is float[n, 6]: x, y and half width of the start, then of the end; the half width
+    changes linearly. For `softness` see `inside`.
     """
     nearest = np.full_like(plane.x, np.inf)
     for x0, y0, w0, x1, y1, w1 in segments.astype(np.float32):
@@ -164,15 +146,10 @@ def _interpolation(side: int, cells: int) -> np.ndarray:
 
 
 def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
-    """Draws a smooth random surface, the same at every size.
+    """Draws a smooth random surface with `cells` bumps across, the same at every size.
 
-    Args:
-        rng: gives (cells + 3) ** 2 numbers for any size.
-        side: pixels.
-        cells: bumps across the image.
-
-    Returns:
-        float32[side, side], mean about 0, standard deviation about 1.
+    It is float32[side, side] with mean about 0 and standard deviation about 1, and takes
+    (cells + 3) ** 2 random numbers.
     """
     knots = rng.standard_normal((cells + 3, cells + 3), np.float32)
     weights = _interpolation(side, cells + 3)

@@ -64,7 +64,7 @@ def render(
     """Paints one phantom.
 
     Args:
-        seed: of the whole collection.
+        seed: of the collection.
         index: of the lesion.
         label: its class, one of `CLASS_NAMES`.
         size: height and width in pixels, at least 16.
@@ -92,26 +92,22 @@ def render(
     image += np.float32(SENSOR_NOISE) * rng.standard_normal(image.shape, np.float32)
     parameters: Parameters = {
         "view": view,
-        "skin_melanin": melanin,
-        "skin_blood": blood,
-        "centre_x": camera.centre[0],
-        "centre_y": camera.centre[1],
-        "radius": radius,
-        "elongation": lesion.elongation,
-        "angle": camera.angle,
-        "melanin": lesion.melanin,
-        "blood": lesion.blood,
-        "softness": lesion.softness,
+        "skin_melanin": round(melanin, 4),
+        "skin_blood": round(blood, 4),
+        "centre_x": round(camera.centre[0], 4),
+        "centre_y": round(camera.centre[1], 4),
+        "radius": round(radius, 4),
+        "elongation": round(lesion.elongation, 4),
+        "angle": round(camera.angle, 4),
+        "melanin": round(lesion.melanin, 4),
+        "blood": round(lesion.blood, 4),
+        "softness": round(lesion.softness, 4),
         "elements": painting.elements,
-        "irregularity": painting.irregularity,
+        "irregularity": round(painting.irregularity, 4),
         "hairs": len(camera.hairs),
-        "vignette": camera.vignette,
+        "vignette": round(camera.vignette, 4),
     }
-    rounded = {
-        name: round(value, 4) if isinstance(value, float) else value
-        for name, value in parameters.items()
-    }
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), rounded
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), parameters
 
 
 def _check(seed: int, index: int, label: str, size: int, view: int) -> None:
@@ -141,6 +137,8 @@ def _draw_skin(rng: np.random.Generator) -> tuple[float, float]:
 
 def _draw_view(rng: np.random.Generator) -> View:
     hairs = 1 + rng.poisson(1.5) if rng.uniform() < 0.3 else 0
+    # Direction, offset, bend, half width, density.
+    ranges = [(0, np.pi), (-0.8, 0.8), (-0.35, 0.35), (0.012, 0.024), (0.9, 2.0)]
     return View(
         centre=(float(rng.uniform(-0.12, 0.12)), float(rng.uniform(-0.12, 0.12))),
         zoom=float(rng.uniform(0.92, 1.08)),
@@ -148,15 +146,7 @@ def _draw_view(rng: np.random.Generator) -> View:
         light=float(rng.uniform(0.93, 1.05)),
         slope=(float(rng.uniform(-0.06, 0.06)), float(rng.uniform(-0.06, 0.06))),
         vignette=float(rng.uniform(1.12, 1.3)) if rng.uniform() < 0.4 else 2.0,
-        hairs=np.column_stack(
-            [
-                rng.uniform(0, np.pi, hairs),
-                rng.uniform(-0.8, 0.8, hairs),
-                rng.uniform(-0.35, 0.35, hairs),
-                rng.uniform(0.012, 0.024, hairs),
-                rng.uniform(0.9, 2.0, hairs),
-            ]
-        ),
+        hairs=np.column_stack([rng.uniform(low, high, hairs) for low, high in ranges]),
     )
 
 

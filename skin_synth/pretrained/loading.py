@@ -59,14 +59,7 @@ class Pretrained:
         truncation: float = 1.0,
         batch_size: int = 64,
     ) -> np.ndarray:
-        """Paints one image per (label, seed); see `ConditionalGAN.generate`.
-
-        Returns:
-            uint8[n, size, size, 3].
-
-        Raises:
-            InputError: a label out of range, or lengths that differ.
-        """
+        """Paints one image per (label, seed); see `ConditionalGAN.generate`."""
         return paint_rows(
             self.signature,
             (self.image_size, self.image_size, 3),

@@ -16,7 +16,7 @@ from tfrecords_tools.errors import InputError
 MODEL_CARD = "model_card.md"
 REPORT = "report.json"
 
-USE = """\
+INTENDED_USE = """\
 For research: to study class imbalance, augmentation and generative models on skin images. The
 images are drawn by a neural network. They show no person, and they are no evidence of anything.
 
@@ -49,34 +49,30 @@ def model_card(
         class_counts: training images of each class; None if they are not known.
         figures: sentences from `read_report`; None without a report.
     """
-    return "\n".join(
-        [
-            f"# {origin.preset_name}, trained on {origin.data_name or 'images not named'}",
-            "",
-            f"A class-conditional generator of {origin.image_size}x{origin.image_size} skin "
-            f"images, after {origin.images_seen:,} training images.",
-            "",
-            f"- run `{origin.run_id or 'none'}`, checkpoint `{origin.checkpoint_hash}`",
-            f"- data set `{origin.data_name or 'unknown'}`, fingerprint "
-            f"`{origin.data_fingerprint or 'unknown'}`",
-            f"- exported with {origin.software}",
-            "",
-            "## Classes",
-            "",
-            *_classes(class_names, class_counts),
-            "",
-            "## Figures",
-            "",
-            *_figures(figures),
-            "",
-            "## Intended use",
-            "",
-            USE,
-            "## Limits",
-            "",
-            LIMITS,
-        ]
-    )
+    size, seen = origin.image_size, origin.images_seen
+    return f"""\
+# {origin.preset_name}, trained on {origin.data_name or "images not named"}
+
+A class-conditional generator of {size}x{size} skin images, after {seen:,} training images.
+
+- run `{origin.run_id or "none"}`, checkpoint `{origin.checkpoint_hash}`
+- data set `{origin.data_name or "unknown"}`, fingerprint `{origin.data_fingerprint or "unknown"}`
+- exported with {origin.software}
+
+## Classes
+
+{_classes(class_names, class_counts)}
+
+## Figures
+
+{_figures(figures)}
+
+## Intended use
+
+{INTENDED_USE}
+## Limits
+
+{LIMITS}"""
 
 
 def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
@@ -111,17 +107,17 @@ def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
     return figures
 
 
-def _classes(names: Sequence[str], counts: Sequence[int] | None) -> list[str]:
+def _classes(names: Sequence[str], counts: Sequence[int] | None) -> str:
     if counts is None:
-        return [f"- {name}" for name in names]
+        return "\n".join(f"- {name}" for name in names)
     rows = [f"| {name} | {count:,} |" for name, count in zip(names, counts, strict=True)]
-    return ["| class | training images |", "|---|---|", *rows]
+    return "\n".join(["| class | training images |", "|---|---|", *rows])
 
 
-def _figures(figures: Sequence[str] | None) -> list[str]:
+def _figures(figures: Sequence[str] | None) -> str:
     if figures is None:
-        return [
+        return (
             "None: this generator was exported without a report. `skin-synth evaluate` makes one, "
             "and `skin-synth export --report DIR` copies its figures here."
-        ]
-    return [f"- {sentence}" for sentence in figures]
+        )
+    return "\n".join(f"- {sentence}" for sentence in figures)

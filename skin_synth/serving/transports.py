@@ -84,14 +84,7 @@ class Rest:
     """The REST API of TF Serving, in its columnar format."""
 
     def __init__(self, address: str, model: str, version: int | None, timeout: float) -> None:
-        """Makes the URL; sends nothing.
-
-        Args:
-            address: http://host:8501
-            model: name of the model.
-            version: of the model; None for the newest.
-            timeout: seconds for an attempt.
-        """
+        """Makes the URL from http://host:8501; see `Client` for the other arguments."""
         versions = "" if version is None else f"/versions/{version}"
         name = urllib.parse.quote(model, safe="")
         self.url = f"{address.rstrip('/')}/v1/models/{name}{versions}:predict"
@@ -138,14 +131,7 @@ class Grpc:
     """The gRPC API of TF Serving, by the stubs of tensorflow-serving-api."""
 
     def __init__(self, address: str, model: str, version: int | None, timeout: float) -> None:
-        """Opens a channel; sends nothing.
-
-        Args:
-            address: host:8500
-            model: name of the model.
-            version: of the model; None for the newest.
-            timeout: seconds for an attempt.
-        """
+        """Opens a channel to host:8500; see `Client` for the other arguments."""
         import grpc  # type: ignore[import-untyped]
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 

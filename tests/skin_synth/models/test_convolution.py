@@ -26,7 +26,9 @@ def halves(seed, count=3, **options):
 
 
 def kernels(seed, **options):
-    return normal(seed, convolution.KERNEL_SIDE, convolution.SIDE, INPUTS, OUTPUTS, **options)
+    return normal(
+        seed, convolution.KERNEL_SIDE, convolution.KERNEL_SIDE, INPUTS, OUTPUTS, **options
+    )
 
 
 def test_halve_is_a_strided_convolution():

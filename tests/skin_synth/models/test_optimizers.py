@@ -43,10 +43,3 @@ def test_steps_are_those_of_keras(beta_1, compiled):
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
-
-
-def test_it_comes_back_from_its_configuration():
-    optimizer = FusedAdam(3e-4, beta_1=0.0, beta_2=0.99)
-    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-    assert type(again) is FusedAdam
-    assert again.get_config() == optimizer.get_config()

@@ -13,7 +13,6 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
-from tensorflow_serving.apis import prediction_log_pb2
 
 from skin_synth.saved_model.export import export
 from skin_synth.saved_model.warmup import WARMUP
@@ -124,49 +123,6 @@ def test_signatures_are_those_of_the_contract(loaded):
         assert {key: out.dtype for key, out in signature.structured_outputs.items()} == outputs
 
 
-def test_an_unknown_label_is_an_invalid_argument_that_lists_the_known(loaded, tiny_run):
-    with pytest.raises(tf.errors.InvalidArgumentError) as error:
-        loaded.signatures["serving_default"](
-            label=tf.constant(["nevus of Atlantis"]), seed=tf.constant([1], tf.int64)
-        )
-    assert ", ".join(tiny_run.class_names) in str(error.value)
-    assert "[nevus of Atlantis]" in str(error.value)
-
-
-@pytest.mark.parametrize("label_id", [-1, 7])
-def test_an_id_out_of_range_is_an_invalid_argument(loaded, label_id):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="label_id 0 to 6"):
-        loaded.signatures["generate"](
-            label_id=tf.constant([0, label_id], tf.int64),
-            seed=tf.constant([1, 2], tf.int64),
-            truncation=tf.ones([2]),
-        )
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_what_is_not_finite_is_named(loaded, tiny_run, bad):
-    ids = tf.constant([0], tf.int64)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="truncation must be finite"):
-        loaded.signatures["generate"](label_id=ids, seed=ids, truncation=tf.constant([bad]))
-    latent = tf.fill([1, tiny_run.gan.latent_dim], bad)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="latent must be finite"):
-        loaded.signatures["from_latent"](latent=latent, label_id=ids)
-
-
-def test_no_row_is_an_invalid_argument(loaded, tiny_run):
-    empty = tf.zeros([0], tf.int64)
-    inputs = {
-        "serving_default": {"label": tf.zeros([0], tf.string), "seed": empty},
-        "generate": {"label_id": empty, "seed": empty, "truncation": tf.zeros([0])},
-        "from_latent": {"latent": tf.zeros([0, tiny_run.gan.latent_dim]), "label_id": empty},
-    }
-    for name, rows in inputs.items():
-        with pytest.raises(
-            tf.errors.InvalidArgumentError, match=r"at least one row and .* got.*\[0 0"
-        ):
-            loaded.signatures[name](**rows)
-
-
 def test_labels_are_an_asset(version, tiny_run):
     lines = (version / "assets" / "labels.txt").read_text("utf-8").splitlines()
     assert tuple(lines) == tiny_run.class_names
@@ -189,19 +145,6 @@ def test_no_file_tells_where_it_was_written(version):
     parents = [str(parent).encode() for parent in version.parents if len(parent.parts) > 2]
     assert len(files) > 5
     assert [path for path in files if any(place in path.read_bytes() for place in parents)] == []
-
-
-def test_the_warm_up_file_replays(version, loaded):
-    signatures = []
-    for serialized in tf.data.TFRecordDataset(str(version / WARMUP)):
-        log = prediction_log_pb2.PredictionLog.FromString(serialized.numpy())
-        request = log.predict_log.request
-        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
-        signature = loaded.signatures[request.model_spec.signature_name]
-        signature(**{name: tf.constant(value) for name, value in inputs.items()})
-        signatures.append(request.model_spec.signature_name)
-    assert set(signatures) == {"serving_default", "generate", "from_latent"}
-    assert len(signatures) <= 1_000
 
 
 def operations(version):
