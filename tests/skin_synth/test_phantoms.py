@@ -52,7 +52,7 @@ def test_the_same_scene_at_any_size(label):
         image, truth = render(0, 11, label, size)
         assert (image.shape, image.dtype) == ((size, size, 3), np.uint8)
         assert image.std() > 10
-        assert truth == small_truth
+    assert truth == small_truth
     shrunk = image.reshape(32, size // 32, 32, size // 32, 3).mean(axis=(1, 3))
     assert np.abs(shrunk - small).mean() < 4
 
