@@ -38,6 +38,11 @@ def test_import_and_help_load_nothing_heavy(code):
     assert loaded_by(code) == set()
 
 
+def test_a_client_over_rest_loads_no_tensorflow():
+    code = "from skin_synth.serving import Client; Client('http://localhost:8501', model='skin')"
+    assert loaded_by(code) == {"PIL"}
+
+
 def test_the_public_names_are_there():
     import skin_synth
     from skin_synth.models.gan import ConditionalGAN
