@@ -11,31 +11,31 @@ import numpy as np
 from tfrecords_tools.errors import InputError
 
 CONTROL, MIXED, SYNTHETIC_ONLY = "control", "real + synthetic", "synthetic only"
-"""Kinds of arms: classical ones, those the verdict is about, and one for information."""
+"""Kinds of arms: classical ones, those that the verdict judges, and one for information."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """One way to feed a classifier.
+    """One training set and how it is drawn from.
 
     Attributes:
         name: for people.
         kind: `CONTROL`, `MIXED` or `SYNTHETIC_ONLY`.
         ratio: synthetic images drawn for each real one of the same class; 0: none; inf: only.
-        balanced: whether all classes are drawn equally often (oversampling) or as they come.
-        class_weights: whether the loss weighs each class by the inverse of its share.
-        augmented: whether images are flipped, turned and recoloured.
+        balanced: draws all classes equally often (oversampling), not by their shares.
+        class_weights: weighs the loss of each class by the inverse of its share.
+        augmented: flips, turns and recolours images.
     """
 
     name: str
     kind: str
     ratio: float
-    balanced: bool
-    class_weights: bool
-    augmented: bool
+    balanced: bool = True
+    class_weights: bool = False
+    augmented: bool = True
 
     def cells(self, class_counts: np.ndarray) -> np.ndarray:
-        """How often a real, and a synthetic, image of each class is drawn.
+        """Shares of real and of synthetic images of each class among the drawn images.
 
         Args:
             class_counts: int[classes], real training images.
@@ -49,31 +49,24 @@ class Arm:
         return np.stack([share * (1 - synthetic), share * synthetic])
 
     def loss_weights(self, class_counts: np.ndarray) -> np.ndarray:
-        """What an image of each class counts in the loss: float64[classes], mean 1 over draws."""
+        """Weight of each class in the loss: float64[classes], mean 1 over the drawn images."""
         if not self.class_weights:
             return np.ones(len(class_counts))
         return sum(class_counts) / (len(class_counts) * class_counts)
 
 
 CONTROLS = (
-    Arm("real", CONTROL, 0.0, balanced=False, class_weights=False, augmented=False),
+    Arm("real", CONTROL, 0.0, balanced=False, augmented=False),
     Arm("real + class weights", CONTROL, 0.0, balanced=False, class_weights=True, augmented=False),
-    Arm(
-        "real + oversampling + augmentation",
-        CONTROL,
-        0.0,
-        balanced=True,
-        class_weights=False,
-        augmented=True,
-    ),
+    Arm("real + oversampling + augmentation", CONTROL, 0.0),
 )
 
 
 def make_arms(ratios: Sequence[float]) -> tuple[Arm, ...]:
-    """All arms: the controls, real + synthetic at each ratio, synthetic only.
+    """Makes all arms: the controls, real + synthetic at each ratio, synthetic only.
 
-    Arms with synthetic images have all that the strongest control has, balanced classes and
-    augmentation, so that the synthetic images are the only difference to it.
+    Arms with synthetic images have balanced classes and augmentation, as the strongest control:
+    they differ from it only in the synthetic images.
 
     Args:
         ratios: synthetic images for each real one.
@@ -85,12 +78,8 @@ def make_arms(ratios: Sequence[float]) -> tuple[Arm, ...]:
         raise InputError(f"ratios must be numbers above 0, such as 0.25, 1 and 4; got {ratios}")
     if len(set(ratios)) < len(ratios):
         raise InputError(f"ratios must differ, got {ratios}")
-
-    def with_synthetic(name: str, kind: str, ratio: float) -> Arm:
-        return Arm(name, kind, ratio, balanced=True, class_weights=False, augmented=True)
-
     return (
         *CONTROLS,
-        *(with_synthetic(f"real + synthetic 1:{ratio:g}", MIXED, ratio) for ratio in ratios),
-        with_synthetic("synthetic only", SYNTHETIC_ONLY, math.inf),
+        *(Arm(f"real + synthetic 1:{ratio:g}", MIXED, ratio) for ratio in ratios),
+        Arm("synthetic only", SYNTHETIC_ONLY, math.inf),
     )

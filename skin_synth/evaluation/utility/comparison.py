@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import CONTROL, MIXED, Arm
 from skin_synth.evaluation.utility.differences import (
@@ -27,21 +28,6 @@ from skin_synth.evaluation.utility.results import (
     deciding_difference,
     finite_or_none,
 )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class HeldOut:
-    """Images that classifiers were tested on.
-
-    Attributes:
-        labels: int64[n].
-        groups: n lesions or patients.
-        class_names: in the order of the labels.
-    """
-
-    labels: np.ndarray
-    groups: tuple[str, ...]
-    class_names: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,8 +59,8 @@ class Comparison:
 
 def compare(
     predictions: Sequence[Predictions],
-    validation: HeldOut,
-    test: HeldOut,
+    validation: LabelledImages,
+    test: LabelledImages,
     *,
     replicates: int,
     seed: int = 0,
@@ -125,15 +111,9 @@ def compare(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Resampled:
-    """Metrics of one arm and classifier on the test images and on every replicate of them.
+    """Metrics of one arm and classifier on the test images and on all replicates of them.
 
-    Attributes:
-        arm: what it was trained on.
-        classifier: name of the kind of classifier.
-        validation_macro_auroc: mean over seeds.
-        macro_auroc: float64[seeds, replicates + 1].
-        balanced_accuracy: float64[seeds, replicates + 1].
-        sensitivity: float64[seeds, replicates + 1, classes].
+    Each is float64[seeds, replicates + 1], `sensitivity` float64[seeds, replicates + 1, classes].
     """
 
     arm: Arm
@@ -191,7 +171,9 @@ def _difference(
     )
 
 
-def _arm_result(given: Predictions, validation_macro_auroc: float, test: HeldOut) -> ArmResult:
+def _arm_result(
+    given: Predictions, validation_macro_auroc: float, test: LabelledImages
+) -> ArmResult:
     def over_seeds(metric: Callable[[np.ndarray, np.ndarray], float | np.ndarray]) -> OverSeeds:
         return OverSeeds.of([metric(test.labels, probabilities) for probabilities in given.test])
 

@@ -1,4 +1,4 @@
-"""Differences of two trained arms: intervals over test groups and seeds, and what may be said."""
+"""Differences between two arms: intervals over test groups and seeds, and verdicts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ GAIN, HARM, NEITHER = "gain shown", "harm shown", "no gain shown"
 def resampling_weights(
     groups: Sequence[str], labels: np.ndarray, *, replicates: int, seed: int
 ) -> np.ndarray:
-    """How often each test image counts in each bootstrap replicate.
+    """Weights of the test images in each bootstrap replicate.
 
-    Groups (lesions) are drawn, not images, within the class of their first image, so that no
-    class vanishes. Of the m groups of a class, m - 1 are drawn with replacement and count
-    m / (m - 1) times: this makes the variance unbiased where m is small (Rao & Wu, JASA 83:231,
-    1988). A class with one group always counts it once: nothing is known of its spread.
+    The bootstrap draws groups (lesions), not images. It draws them within the class of their first
+    image, so that no class vanishes. Of the m groups of a class it draws m - 1 with replacement,
+    each with weight m / (m - 1): the variance is then unbiased for small m (Rao & Wu, JASA 83:231,
+    1988). The only group of a class always counts once: its spread is unknown.
 
     Args:
         groups: n lesions or patients.
@@ -32,7 +32,7 @@ def resampling_weights(
         seed: of the draws.
 
     Returns:
-        float32[replicates + 1, n]; row 0 is the data as it is: ones.
+        float32[replicates + 1, n]; row 0 is all ones: the data without resampling.
     """
     _, first, code = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
     stratum = labels[first]
@@ -52,13 +52,13 @@ class Difference:
     """Mean difference of two arms over seeds, in units of the metric.
 
     Attributes:
-        difference: arm less control.
+        difference: arm minus control.
         standard_error: over test groups and seeds.
         degrees: of freedom of the t distribution.
         low: lower end of the interval at `LEVEL`.
-        high: upper end.
+        high: upper end of it.
         corrected_low: lower end at `1 - (1 - LEVEL) / comparisons` (Bonferroni).
-        corrected_high: upper end.
+        corrected_high: upper end of it.
     """
 
     difference: float
@@ -75,23 +75,23 @@ def paired_difference(
 ) -> Difference:
     """Difference of a metric between two arms, with an interval over test groups and seeds.
 
-    Both arms saw the same test images and the same replicates, and are paired by seed. Groups and
-    seeds are crossed, so the variance of the mean has a part from each:
+    Both arms have the same test images and replicates and are paired by seed. Groups and seeds are
+    crossed, so both contribute to the variance of the mean:
 
         var = V_groups + max(0, V_seeds - V_both)
         V_groups = var over replicates of (mean over seeds of the difference)
         V_seeds = var over seeds of the difference / seeds
         V_both = (mean over seeds of the var over replicates - V_groups) / (seeds - 1)
 
-    V_both is what the two first parts both hold: noise of a seed on a group. The interval is that
-    of a t distribution with Satterthwaite's degrees of freedom (Biometrics Bulletin 2:110, 1946):
+    V_both is in both of the first parts: noise of a seed on a group. The interval is that of a t
+    distribution with Satterthwaite's degrees of freedom (Biometrics Bulletin 2:110, 1946), because
     a percentile bootstrap over five seeds would be far too narrow.
 
     Args:
         arm: float[seeds, replicates + 1], the metric of each seed under `resampling_weights`.
         control: the same of the control.
         groups: number of test groups.
-        comparisons: how many differences the verdict looks at.
+        comparisons: number of differences that the verdict uses.
 
     Raises:
         InputError: shapes differ, fewer than two seeds or replicates, or values not finite.
@@ -114,18 +114,15 @@ def paired_difference(
 
 
 def arm_verdict(against_best: Difference, against_all: Sequence[Difference]) -> str:
-    """What may be said of an arm, from its corrected intervals.
+    """Verdict on an arm from its corrected intervals: `GAIN`, `HARM` or `NEITHER`.
 
-    "gain shown" asks that the arm beats every classical control (an intersection-union test,
-    Berger, Technometrics 24:295, 1982), so that it does not hang on which one is called the best;
-    "harm shown", that it is beaten by the best one.
+    For a gain the arm must beat every classical control (an intersection-union test, Berger,
+    Technometrics 24:295, 1982), so that the choice of the best control does not matter. For harm
+    the best control must beat the arm.
 
     Args:
         against_best: the difference to the best control.
         against_all: the differences to all controls.
-
-    Returns:
-        `GAIN`, `HARM` or `NEITHER`.
     """
     if min(other.corrected_low for other in (against_best, *against_all)) > 0:
         return GAIN
@@ -133,18 +130,14 @@ def arm_verdict(against_best: Difference, against_all: Sequence[Difference]) -> 
 
 
 def study_verdict(verdicts: Sequence[str]) -> str:
-    """The verdict of a study: a gain anywhere, else harm anywhere, else neither.
-
-    Args:
-        verdicts: of all comparisons; their number is what the intervals were corrected for.
-    """
+    """Verdict of a study: a gain of any arm, else harm of any arm, else neither."""
     return GAIN if GAIN in verdicts else HARM if HARM in verdicts else NEITHER
 
 
 def _degrees(
     variance: float, of_groups: float, group_degrees: int, of_seeds: float, seed_degrees: int
 ) -> float:
-    """Satterthwaite's, not below those of the seeds alone."""
+    """Satterthwaite's degrees of freedom, at least those of the seeds alone."""
     spread = of_groups**2 / max(group_degrees, 1) + of_seeds**2 / seed_degrees
     return float(max(variance**2 / spread, seed_degrees)) if spread > 0 else float(seed_degrees)
 

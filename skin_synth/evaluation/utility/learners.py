@@ -1,4 +1,4 @@
-"""Trains each arm of the study, with each kind of classifier, for each seed, or reads the cache."""
+"""Trains every arm of the study with every kind of classifier for every seed."""
 
 from __future__ import annotations
 
@@ -37,19 +37,7 @@ def linear_head(extractor: Extractor) -> str:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Study:
-    """Trains each arm, with each kind of classifier, for each seed.
-
-    Attributes:
-        train: real training images.
-        validation: real images by which the best control is chosen.
-        test: real images for everything else.
-        generate: makes synthetic images.
-        generator_id: names `generate` in the cache.
-        extractor: frozen features of the linear head; None trains the CNN only.
-        protocol: what all arms share.
-        arms: what classifiers are trained on.
-        cache: keeps predictions and features.
-    """
+    """All that trainings need; `study_splits` describes the fields, the cache keeps results."""
 
     train: LabelledImages
     validation: LabelledImages
@@ -252,8 +240,8 @@ class _LinearHead(_Learner):
         if self._synthetic is None or self._synthetic[0] != synthetic.seed:
             key = self.study.generator_key(synthetic.seed)
             views = self._views(lambda: synthetic.images, key, views=1)
-            # The unchanged image in place of all views: with other views, mere copies of training
-            # images would bring more augmentation than the control has, and look like a gain.
+            # The unchanged image in place of all views. With other views, copies of training
+            # images would have more augmentation than the control, which looks like a gain.
             views = views.repeat(self.study.protocol.views, axis=1)
             self._synthetic = (synthetic.seed, self._standardised(views))
         return self._synthetic[1]

@@ -1,7 +1,7 @@
-"""How well a classifier does: pure functions on labels and probabilities, weighted where asked.
+"""Metrics of classifiers: pure functions of labels, probabilities and optional weights.
 
-`weights: float[..., n]` count an image more than once or not at all, as a bootstrap does; leading
-axes are replicates, and figures have one value for each.
+`weights: float[..., n]` count an image several times or not at all, as a bootstrap does. Leading
+axes are replicates; a metric has one value for each.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ CALIBRATION_BINS = 15
 def sensitivity(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Share of each class's images whose most probable class is theirs (recall).
+    """Share of the images of each class whose most probable class is right (recall).
 
     Args:
         labels: int[n], true classes.
-        probabilities: float[n, classes]; of equal ones the first wins.
+        probabilities: float[n, classes]; of equal ones the first counts.
         weights: float[..., n]; None counts each image once.
 
     Returns:
@@ -30,24 +30,24 @@ def sensitivity(
     """
     weights = _weights(labels, probabilities, weights)
     of_class = labels[:, None] == np.arange(probabilities.shape[1])
-    found = of_class & (probabilities.argmax(axis=1) == labels)[:, None]
+    right = of_class & (probabilities.argmax(axis=1) == labels)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (weights @ found.astype(float)) / (weights @ of_class.astype(float))
+        return (weights @ right.astype(float)) / (weights @ of_class.astype(float))
 
 
 def balanced_accuracy(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Mean of `sensitivity` over the classes that have images: float64[...]."""
+    """Mean of `sensitivity` over the classes with images: float64[...]."""
     return _mean_over_classes(sensitivity(labels, probabilities, weights))
 
 
 def auroc(
     positive: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Area under the ROC curve: P(score of a positive > score of a negative), ties count half.
+    """Area under the ROC curve: P(score of a positive > score of a negative); ties count half.
 
-    This is the Mann-Whitney statistic (Hanley & McNeil, Radiology 143:29, 1982).
+    It is the Mann-Whitney statistic (Hanley & McNeil, Radiology 143:29, 1982).
 
     Args:
         positive: bool[n].
@@ -66,13 +66,13 @@ def auroc(
         [np.zeros((*weights.shape[:-1], 1)), np.cumsum(negatives, axis=-1, dtype=np.float64)],
         axis=-1,
     )
-    ours = ranked[positive]
-    beaten = below[..., np.searchsorted(ranked, ours, side="left")]
-    beaten_or_tied = below[..., np.searchsorted(ranked, ours, side="right")]
+    positives = ranked[positive]
+    lower = below[..., np.searchsorted(ranked, positives, side="left")]
+    lower_or_tied = below[..., np.searchsorted(ranked, positives, side="right")]
     chosen = weights[..., positive]
-    won = (chosen * (beaten + beaten_or_tied) / 2).sum(axis=-1)
+    pairs = (chosen * (lower + lower_or_tied) / 2).sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return won / (chosen.sum(axis=-1) * below[..., -1])
+        return pairs / (chosen.sum(axis=-1) * below[..., -1])
 
 
 def class_auroc(
@@ -92,7 +92,7 @@ def class_auroc(
 def macro_auroc(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Mean of `class_auroc` over the classes that have images: float64[...]."""
+    """Mean of `class_auroc` over the classes with images: float64[...]."""
     return _mean_over_classes(class_auroc(labels, probabilities, weights))
 
 
@@ -103,8 +103,8 @@ def sensitivity_at_specificity(
 
     Args:
         positive: bool[n].
-        scores: float[n]; an image is called positive where its score is above the threshold.
-        specificity: share of negatives at or below the threshold, at least.
+        scores: float[n]; an image with a score above the threshold is called positive.
+        specificity: at least this share of the negatives is at or below the threshold.
 
     Returns:
         Sensitivity; NaN without positives or without negatives.
@@ -166,7 +166,7 @@ def brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
 def _weights(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None
 ) -> np.ndarray:
-    """The weights, or ones; checks that shapes belong together."""
+    """Checks that the arrays fit, and returns the weights or ones."""
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
         raise InputError(
             "needs labels [n] and probabilities [n, classes] of one image or more, got "
@@ -174,8 +174,8 @@ def _weights(
         )
     if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
         raise InputError(
-            f"labels must lie in 0 to {probabilities.shape[1] - 1}, as there are so many columns "
-            f"of probabilities; got {labels.min()} to {labels.max()}"
+            f"labels must be from 0 to {probabilities.shape[1] - 1}, the last column of the "
+            f"probabilities; got {labels.min()} to {labels.max()}"
         )
     if not np.isfinite(probabilities).all():
         raise InputError("probabilities must be finite; got some that are not")
@@ -187,7 +187,6 @@ def _weights(
 
 
 def _mean_over_classes(values: np.ndarray) -> np.ndarray:
-    there = np.isfinite(values)
-    count = there.sum(axis=-1)
+    finite = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(there, values, 0.0).sum(axis=-1) / count
+        return np.where(finite, values, 0.0).sum(axis=-1) / finite.sum(axis=-1)

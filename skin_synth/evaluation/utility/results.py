@@ -10,6 +10,7 @@ import numpy as np
 
 from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.utility.differences import HARM, Difference
+from skin_synth.evaluation.utility.options import UtilityOptions
 
 UTILITY_SCHEMA_VERSION = 1
 PRIMARY_METRIC = "macro_auroc"
@@ -22,7 +23,7 @@ class OverSeeds:
 
     Attributes:
         mean: None if the figure of a training is not finite, as for a class without images.
-        sd: standard deviation, None as `mean`.
+        sd: standard deviation; None as `mean`.
         seeds: the figure of each training; None for what is not finite.
     """
 
@@ -42,7 +43,7 @@ class OverSeeds:
 
 @dataclasses.dataclass(frozen=True)
 class ArmFigures:
-    """Figures of one arm on the test images; those in dictionaries by class name."""
+    """Figures of one arm on the test images; dictionaries are by class name."""
 
     balanced_accuracy: OverSeeds
     macro_auroc: OverSeeds
@@ -62,7 +63,7 @@ class ArmResult:
         classifier: name of the kind of classifier.
         kind: kind of the arm, see `arms`.
         ratio: synthetic images for each real one; None for synthetic images only.
-        validation_macro_auroc: mean over seeds, by which the best control is chosen.
+        validation_macro_auroc: mean over seeds; it chooses the best control.
         figures: on the test images.
     """
 
@@ -76,7 +77,7 @@ class ArmResult:
 
 @dataclasses.dataclass(frozen=True)
 class MetricDifferences:
-    """Differences to the best control in the metrics of the bootstrap."""
+    """Differences to the best control; the verdict uses the first."""
 
     macro_auroc: Difference
     balanced_accuracy: Difference
@@ -89,12 +90,12 @@ class ArmDifference:
     Attributes:
         arm: name of the arm.
         classifier: name of the kind of classifier.
-        ratio: synthetic images for each real one; None for synthetic images only.
+        ratio: as in `ArmResult`.
         control: name of the best control.
         metrics: differences to the best control.
         sensitivity: difference to the best control by class; None for a class without figures.
         against_every_control: difference in macro AUROC by name of the control.
-        verdict: what may be said of this arm; None: the arm is for information only.
+        verdict: `differences.GAIN`, `HARM` or `NEITHER`; None: the arm is for information only.
     """
 
     arm: str
@@ -119,13 +120,7 @@ class ArmDifference:
 
 @dataclasses.dataclass(frozen=True)
 class UtilityVerdict:
-    """The answer of the study.
-
-    Attributes:
-        words: `differences.GAIN`, `HARM` or `NEITHER`.
-        comparisons: number of differences that were judged.
-        sentence: the words and the finding of the deciding arm.
-    """
+    """The answer: `differences.GAIN`, `HARM` or `NEITHER`, and a sentence with the finding."""
 
     words: str
     comparisons: int
@@ -134,14 +129,14 @@ class UtilityVerdict:
 
 @dataclasses.dataclass(frozen=True)
 class ImageCounts:
-    """Images of the study; lists are in the order of `class_names`.
+    """Numbers of images, in the order of `class_names`.
 
     Attributes:
         class_names: the classes.
         train: real training images.
         validation: validation images.
         test: test images that were used.
-        test_groups: lesions (groups) of the test images that were used.
+        test_groups: lesions (groups) of these.
         left_out_of_test: test images of groups that train or validation also hold.
     """
 
@@ -153,17 +148,13 @@ class ImageCounts:
     left_out_of_test: int
 
 
-@dataclasses.dataclass(frozen=True)
-class StudyProtocol:
-    """What all arms of a study share.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyProtocol(UtilityOptions):
+    """The options, and what else all arms of a study share.
 
     Attributes:
-        seeds: number of trainings of each arm.
-        ratios: synthetic images drawn for each real one.
         steps: batches of every training.
         pool: synthetic images of each class for each seed.
-        views: views of each real training image for a frozen extractor; other images have one.
-        replicates: of the bootstrap.
         batch_size: images in a batch.
         augmentation: of arms that augment, in words.
         classifiers: name, learning rate and provenance of the features of each kind.
@@ -174,17 +165,13 @@ class StudyProtocol:
         calibration_bins: of the calibration error.
     """
 
-    seeds: int
-    ratios: tuple[float, ...]
     steps: int
     pool: int
-    views: int
-    replicates: int
     batch_size: int
     augmentation: str
     classifiers: tuple[Mapping[str, str | float], ...]
-    primary_metric: str
-    level: float
+    primary_metric: str = PRIMARY_METRIC
+    level: float = LEVEL
     correction: str
     specificity: float
     calibration_bins: int
@@ -221,7 +208,7 @@ class UtilityResults:
 
     @property
     def finding(self) -> str:
-        """The deciding arm's difference in words, without the verdict and without a full stop."""
+        """The difference of the deciding arm in words, without the verdict."""
         return self.deciding.finding(self.verdict.comparisons)
 
 

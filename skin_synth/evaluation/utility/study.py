@@ -18,11 +18,10 @@ from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features import extractors
 from skin_synth.evaluation.features.classifier import train_classifier
 from skin_synth.evaluation.features.extractors import Extractor
-from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.utility import classifier_training as training
 from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import make_arms
-from skin_synth.evaluation.utility.comparison import HeldOut, compare
+from skin_synth.evaluation.utility.comparison import compare
 from skin_synth.evaluation.utility.learners import CNN, GenerateImages, Study, linear_head
 from skin_synth.evaluation.utility.options import (
     DEFAULT_SEEDS,
@@ -30,12 +29,7 @@ from skin_synth.evaluation.utility.options import (
     UtilityOptions,
     default_steps,
 )
-from skin_synth.evaluation.utility.results import (
-    PRIMARY_METRIC,
-    ImageCounts,
-    StudyProtocol,
-    UtilityResults,
-)
+from skin_synth.evaluation.utility.results import ImageCounts, StudyProtocol, UtilityResults
 from skin_synth.generator import ImageGenerator, check_same_data
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
@@ -58,16 +52,15 @@ def study_splits(
     """Trains all arms and reports whether the synthetic images helped.
 
     Args:
-        train: real images; the generator was trained on them.
-        validation: real images of other groups, by which the best control is chosen.
-        test: real images of other groups, on which everything is measured. Images of groups that
+        train: real images that the generator was trained on.
+        validation: real images of other groups; they choose the best control.
+        test: real images of other groups; they measure everything else. Images of groups that
             `train` or `validation` also hold are left out, counted and reported in a warning.
         generate: makes synthetic images.
         options: of the study.
-        generator_id: names `generate` in the cache; another generator needs another name.
+        generator_id: names `generate` in the cache.
         extractor: frozen features for the second kind of classifier; None leaves it out.
-        cache_dir: keeps the predictions of each trained arm, so that a killed study goes on; None
-            keeps nothing.
+        cache_dir: keeps predictions, so that a killed study goes on; None keeps nothing.
 
     Raises:
         InputError: classes or sizes that differ between the splits, a class without training,
@@ -87,12 +80,7 @@ def study_splits(
         make_arms(options.ratios),
         Cache(cache_dir),
     )
-    compared = compare(
-        study.predictions(),
-        HeldOut(validation.labels, validation.groups, validation.class_names),
-        HeldOut(kept.labels, kept.groups, kept.class_names),
-        replicates=options.replicates,
-    )
+    compared = compare(study.predictions(), validation, kept, replicates=options.replicates)
     counts = _counts(train, validation, kept, left_out=len(test) - len(kept))
     return UtilityResults(
         protocol=protocol,
@@ -178,18 +166,15 @@ def study_protocol(
             }
         )
     comparisons = len(options.ratios) * len(classifiers)
+    chosen = dataclasses.asdict(options) | {
+        "steps": options.steps or default_steps(len(train), training.BATCH_SIZE),
+        "pool": options.pool or min(int(train.class_counts.max()), LARGEST_DEFAULT_POOL),
+    }
     return StudyProtocol(
-        seeds=options.seeds,
-        ratios=options.ratios,
-        steps=options.steps or default_steps(len(train), training.BATCH_SIZE),
-        pool=options.pool or min(int(train.class_counts.max()), LARGEST_DEFAULT_POOL),
-        views=options.views,
-        replicates=options.replicates,
+        **chosen,
         batch_size=training.BATCH_SIZE,
         augmentation=training.AUGMENTATION,
         classifiers=tuple(classifiers),
-        primary_metric=PRIMARY_METRIC,
-        level=LEVEL,
         correction=f"Bonferroni, {comparisons} comparisons (ratios x classifiers)",
         specificity=metrics.SPECIFICITY,
         calibration_bins=metrics.CALIBRATION_BINS,

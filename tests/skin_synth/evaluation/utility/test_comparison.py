@@ -8,14 +8,16 @@ import json
 import numpy as np
 import pytest
 
+from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import CONTROLS, make_arms
-from skin_synth.evaluation.utility.comparison import HeldOut, Predictions, compare
+from skin_synth.evaluation.utility.comparison import Predictions, compare
 from skin_synth.evaluation.utility.differences import GAIN, HARM, NEITHER
 from skin_synth.evaluation.utility.results import OverSeeds
 
 LABELS = np.repeat(np.arange(3), 50)
-HELD_OUT = HeldOut(LABELS, tuple(str(i) for i in range(150)), ("a", "b", "c"))
+LESIONS = tuple(str(i) for i in range(150))
+HELD_OUT = LabelledImages(np.empty((150, 0, 0, 3)), LABELS, LESIONS, LESIONS, ("a", "b", "c"))
 ARMS = make_arms((1.0, 4.0))
 
 
@@ -120,7 +122,7 @@ def test_all_metrics_are_reported_of_each_seed_and_class():
 
 
 def test_a_class_without_test_images_has_no_figures():
-    held_out = HeldOut(LABELS, HELD_OUT.groups, ("a", "b", "c", "d"))
+    held_out = dataclasses.replace(HELD_OUT, class_names=("a", "b", "c", "d"))
     rng = np.random.default_rng(0)
     four = rng.dirichlet(np.ones(4), (4, 150)).astype(np.float32)
     entries = [Predictions(arm, "cnn", four, four) for arm in ARMS]
