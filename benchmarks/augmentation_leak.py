@@ -1,8 +1,7 @@
-"""Whether augmentation leaks into the images: share of them that a classifier takes for augmented.
+"""Does augmentation leak: which share of generated images does a classifier call augmented?
 
-A classifier learns to tell training images as they are from augmented ones. What it says of
-generated images is compared with what it says of held-out real ones, which are certainly not
-augmented. Takes about two minutes on two cores.
+A classifier learns to distinguish unchanged from augmented training images. It then classifies
+generated images, and held-out real ones for comparison. Takes about two minutes on two cores.
 
     python -m benchmarks.augmentation_leak --run runs/ham64 --data runs/data/ham64
 """
@@ -18,7 +17,7 @@ import tensorflow as tf
 
 from skin_synth import augment, load_run
 from skin_synth.data.pipeline import LabelledImages, load_split
-from skin_synth.evaluation.features.classifier import Classifier, train_classifier
+from skin_synth.evaluation.features.classifier import train_classifier
 
 PLAIN, AUGMENTED = "plain", "augmented"
 LEVELS = 127.5
@@ -39,21 +38,20 @@ def main() -> None:
         with_augmented(train, options.probability, options.seed), seed=options.seed
     )
     generated = run.generate(held_out.labels, np.arange(len(held_out)))
-    groups = {
-        "held-out real": held_out.images,
-        "held-out real, augmented": augmented(
-            held_out.images, options.probability, options.seed + 1
-        ),
-        "generated": generated,
-    }
+    changed = augmented(held_out.images, options.probability, options.seed + 1)
     print("share taken for augmented")
-    for name, images in groups.items():
-        share, error = taken_for_augmented(judge, images)
+    for name, images in (
+        ("held-out real", held_out.images),
+        ("held-out real, augmented", changed),
+        ("generated", generated),
+    ):
+        share = float((judge.predict(images).argmax(axis=1) == 1).mean())
+        error = math.sqrt(share * (1 - share) / len(images))
         print(f"{name:26s} {share:6.1%} +- {1.96 * error:.1%}   ({len(images):,} images)")
 
 
 def with_augmented(split: LabelledImages, probability: float, seed: int) -> LabelledImages:
-    """Each image twice: as it is, and augmented."""
+    """Each image twice: unchanged and augmented."""
     return dataclasses.replace(
         split,
         images=np.concatenate([split.images, augmented(split.images, probability, seed)]),
@@ -71,12 +69,6 @@ def augmented(images: np.ndarray, probability: float, seed: int) -> np.ndarray:
     changed = augment.apply(tf.cast(images, tf.float32) / LEVELS - 1.0, parameters)
     pixels = tf.clip_by_value(tf.round((changed + 1.0) * LEVELS), 0.0, 255.0)
     return tf.cast(pixels, tf.uint8).numpy()
-
-
-def taken_for_augmented(judge: Classifier, images: np.ndarray) -> tuple[float, float]:
-    """Share of the images, and its standard error."""
-    share = float((judge.predict(images).argmax(axis=1) == 1).mean())
-    return share, math.sqrt(share * (1 - share) / len(images))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Throughput of `tfrecords-tools build` against its peers, interleaved in one run.
 
 Peers do the same work on the same files: two threads (or tf.data's) with TensorFlow's decoder,
-antialiased resize and PNG encoder; TFDS' own builder with the same; and, for original bytes, the
-same threads decoding without writing anything. Imports and a small first round are not timed.
+antialiased resize and PNG encoder; TFDS' builder with the same; and, for original bytes, the same
+threads that decode and write nothing. Imports and a small first round are not timed.
 
     python -m benchmarks.photographs --out runs/photographs --count 5000
     python -m benchmarks.build --images runs/photographs
@@ -33,13 +33,13 @@ SIZE = 128
 WORKERS = 2
 RESIZED = f"build --size {SIZE}"
 ORIGINAL = "build --size original"
-DECODING = "decoding alone, writing nothing"
+DECODING = "decoding only, writing nothing"
 CROP = (75, 450)
 """First column and side of the square about the centre of a photograph of 600x450 pixels."""
 
 
 def main() -> None:
-    """Times all of them in turn, `--repeats` times, and prints medians and ratios."""
+    """Times all in turn, `--repeats` times; prints medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--images", required=True, type=Path)
     parser.add_argument("--repeats", type=int, default=5)
@@ -65,7 +65,7 @@ def main() -> None:
         print(f"{RESIZED} / the faster of TensorFlow's: {resized / fastest:.2f}")
         print(f"{RESIZED} / TFDS' builder: {resized / medians['TFDS builder']:.2f}")
     if options.only != "resized":
-        print(f"{ORIGINAL} / decoding alone: {medians[ORIGINAL] / medians[DECODING]:.2f}")
+        print(f"{ORIGINAL} / decoding only: {medians[ORIGINAL] / medians[DECODING]:.2f}")
 
 
 def _contestants(
@@ -104,7 +104,7 @@ def _rates(
 
 
 def _clear(place: Path) -> None:
-    """Removes what the last contestant wrote, and lets the disk come to rest."""
+    """Removes what the last contestant wrote, and flushes the disk."""
     if (place / "out").is_dir():
         shutil.rmtree(place / "out")
     (place / "out").unlink(missing_ok=True)
@@ -152,7 +152,7 @@ def _resized_eagerly(file: str) -> np.ndarray:
 def _by_tf_data(files: list[str]) -> Iterator[bytes]:
     dataset = tf.data.Dataset.from_tensor_slices(files)
     threads = tf.data.Options()
-    # Without threads of its own it takes what others leave, at times no more than one.
+    # Without a private pool it takes the threads that others leave, sometimes only one.
     threads.threading.private_threadpool_size = WORKERS
     dataset = dataset.with_options(threads)
     return iter(dataset.map(_prepared, num_parallel_calls=WORKERS).as_numpy_iterator())

@@ -1,6 +1,6 @@
 """Peak memory of `tfrecords-tools build` for few images and for many.
 
-Each build runs in a process of its own, whose peak resident memory the system tells at its end.
+Each build runs in a separate process; the system reports its peak resident memory at its end.
 
     python -m benchmarks.photographs --out runs/photographs --count 50000
     python -m benchmarks.build_memory --images runs/photographs --counts 2000 50000
@@ -29,14 +29,14 @@ def main() -> None:
     peaks = []
     for count in options.counts:
         if len(files) < count:
-            parser.error(f"{options.images} holds {len(files)} images, {count} are asked for")
+            parser.error(f"{options.images} holds {len(files)} images, needs {count}")
         with tempfile.TemporaryDirectory(dir=options.images.parent) as scratch:
             for file in files[:count]:
                 target = Path(scratch) / "images" / file.parent.name / file.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.hardlink_to(file)
             peaks.append(_peak(Path(scratch), options.size))
-        print(f"{count:,} images: {peaks[-1] / 2**20:.0f} MiB at the most", flush=True)
+        print(f"{count:,} images: {peaks[-1] / 2**20:.0f} MiB at most", flush=True)
     print(f"ratio {peaks[1] / peaks[0]:.3f}")
 
 

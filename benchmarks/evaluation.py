@@ -1,10 +1,9 @@
-"""What an evaluation costs: features, distances and neighbours of N against N images.
+"""Time and memory of an evaluation: features, distances and neighbours of N against N images.
 
-Images are random smooth ones. Peak memory is that of the whole process, TensorFlow included.
-Without --weights, features are random numbers. With 1,000 images it took 22 s of CPU time, most of
-them for features, which grow with N; distances and neighbours grow with N squared, so that 10,000
-images take five to ten minutes of CPU time. With --minutes and --gib it ends with 1 where they
-are exceeded.
+Images are random and smooth. Peak memory is that of the whole process with TensorFlow. Without
+--weights, features are random numbers. 1,000 images took 22 s of CPU time, most of them for
+features, which grow with N; distances and neighbours grow with N squared, so that 10,000 images
+take five to ten minutes of CPU time. Ends with 1 if --minutes or --gib is exceeded.
 
     python -m benchmarks.evaluation --images 10000 --size 64 \
         --weights mobilenet_v1_0.75_224.weights.h5 --minutes 15 --gib 4
@@ -61,14 +60,14 @@ def main() -> int:
 
 
 def smooth(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
-    """Random images whose neighbouring pixels are alike, with some noise."""
+    """Random images with similar neighbouring pixels and some noise."""
     coarse = rng.integers(40, 216, (count, 8, 8, 3), np.uint8)
     large = coarse.repeat(side // 8, axis=1).repeat(side // 8, axis=2)
     return large + rng.integers(0, 16, large.shape, np.uint8)
 
 
 def timed(name: str, work: Callable[[], Any]) -> Any:
-    """Does the work and prints seconds of the wall clock and of this process."""
+    """Does the work; prints wall-clock and CPU seconds."""
     wall, processor = time.monotonic(), time.process_time()
     found = work()
     wall, processor = time.monotonic() - wall, time.process_time() - processor

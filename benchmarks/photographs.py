@@ -1,4 +1,4 @@
-"""Photographs of no skin: JPEGs of 600x450 pixels, 163 kB each, as dermatoscopes write them.
+"""Artificial photographs: JPEGs of 600x450 pixels, 163 kB each, as dermatoscopes write them.
 
 python -m benchmarks.photographs --out runs/photographs --count 5000
 """
@@ -31,11 +31,7 @@ def main() -> None:
 
 
 def write(out: Path, count: int) -> int:
-    """Writes photographs 0 to count - 1 into class folders, those that are not there yet.
-
-    Returns:
-        Bytes of all of them.
-    """
+    """Writes photographs 0 to count - 1 into class folders if missing; returns their bytes."""
     for label in range(CLASSES):
         (out / f"class{label}").mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(os.cpu_count()) as pool:

@@ -1,8 +1,8 @@
-"""Whether the precisions agree: losses of the same training under each dtype policy.
+"""Do the precisions agree? Losses of the same training under each dtype policy.
 
-Trains a preset at a quarter of its width on phantoms, for 300 steps under each policy, on the same
-batches, latents and augmentation, for several seeds; prints the mean losses of the last 100 steps
-beside float32's. Takes about five minutes on two cores.
+Trains a preset at a quarter of its width on phantoms for 300 steps under each policy, with the same
+batches, latents and augmentation, for several seeds. Prints the mean losses of the last 100 steps
+and their difference to float32. Takes about five minutes on two cores.
 
     python -m benchmarks.policies
 """
@@ -83,7 +83,7 @@ def trained(
 
 
 def phantoms(side: int, per_class: int = 60) -> LabelledImages:
-    """So many phantoms of each class."""
+    """`per_class` phantoms of each class."""
     made = plan(per_class, seed=0)
     images = np.stack([render(0, p.index, p.label, side, view=p.view)[0] for p in made])
     labels = np.array([CLASS_NAMES.index(p.label) for p in made])

@@ -1,8 +1,7 @@
 """The presets in a table: parameters, GFLOPs an image, images/s and memory of a training step.
 
-Each preset runs in a process of its own, on images of noise, so that its peak memory is its own:
-that of the GPU where there is one, else that of the process. Takes a few minutes on two cores, most
-of them for derm-256. Prints a Markdown table.
+Each preset runs on noise in a separate process, which has its peak memory: that of the GPU if there
+is one, else that of the process. Takes a few minutes on two cores, most of them for derm-256.
 
     python -m benchmarks.presets
     python -m benchmarks.presets --policy mixed_bfloat16 --xla
@@ -93,7 +92,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, float | str]:
 
 
 def peak_memory() -> int:
-    """Bytes at most in use so far: on the GPU where there is one, else by this process."""
+    """Peak bytes so far: on the GPU if there is one, else of this process."""
     import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):

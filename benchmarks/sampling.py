@@ -1,7 +1,7 @@
 """Images a second: the SavedModel against `generator.predict` and the plain generator call.
 
-All of them paint the same batches in turn, `--repeats` times, in one process; medians count. PNG
-encoding is timed apart. Untrained weights paint as fast as trained ones.
+All generate the same batches in turn, `--repeats` times, in one process; medians count. PNG
+encoding is timed separately. Untrained weights are as fast as trained ones.
 
     python -m benchmarks.sampling --preset derm-64 --batch 64
 """

@@ -1,7 +1,7 @@
-"""Streaming from the shards: peak memory for few records and for many, speed beside the cache.
+"""Streaming from the shards: peak memory for few and for many records, speed against the cache.
 
 Makes two data sets of noise in a temporary folder (200,000 records at 32 pixels are 600 MB) and
-trains on each for a moment, in processes of their own; takes about eight minutes on two cores.
+trains shortly on each, in separate processes. Takes about eight minutes on two cores.
 
     python -m benchmarks.streaming --scratch /tmp
 """
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Makes the data sets, measures in processes of their own, prints."""
+    """Makes the data sets, measures in separate processes, prints."""
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         peaks = []
         for count in options.counts:
@@ -59,7 +59,7 @@ def compare(options: argparse.Namespace) -> None:
             found = measured("memory", data, options)
             peaks.append(found["peak"])
             print(
-                f"{count:,} records: {found['peak'] / 2**20:.0f} MiB at the most, "
+                f"{count:,} records: {found['peak'] / 2**20:.0f} MiB at most, "
                 f"{found['seconds']:.0f} s from the start to the end of {STEPS} steps",
                 flush=True,
             )
@@ -71,7 +71,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def measured(what: str, data: Path, options: argparse.Namespace) -> dict[str, float]:
-    """Figures of a process of its own."""
+    """Figures of a separate process."""
     command = [sys.executable, "-m", "benchmarks.streaming", "--measure", what]
     command += ["--data", str(data), "--preset", options.preset, "--windows", str(options.windows)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -79,7 +79,7 @@ def measured(what: str, data: Path, options: argparse.Namespace) -> dict[str, fl
 
 
 def write_noise(directory: Path, count: int) -> None:
-    """A data set of so many PNGs of noise, of unequal classes, in the training split."""
+    """A data set of `count` PNGs of noise, of unequal classes, in the training split."""
 
     def records() -> Iterator[bytes]:
         rng = np.random.default_rng(0)
@@ -98,7 +98,7 @@ def write_noise(directory: Path, count: int) -> None:
 
 
 def peak_memory(data: Path) -> dict[str, float]:
-    """Bytes that a whole streamed training takes at the most: start, index, steps, checkpoint."""
+    """Peak bytes of a whole streamed training: start, index, steps, checkpoint."""
     from skin_synth.training.trainer import train
 
     small = dataclasses.replace(

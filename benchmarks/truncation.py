@@ -1,9 +1,8 @@
-"""What truncation does to fidelity and variety: a table over factors of the latent.
+"""Fidelity and variety by truncation, the factor of the latent: prints a table.
 
-Paints as many images of each class as the test split has, from the same seeds at every
-truncation, and compares MobileNet features with those of the test split. The last row has other
-real images in their place. Takes about 40 CPU seconds per row for the 1,500 test images of
-HAM10000 at 64x64; `--images N` takes a random part of the test split.
+Generates as many images of each class as the test split has, from the same seeds at every
+truncation, and compares MobileNet features with those of the test split. The last row is for other
+real images. A row takes about 40 CPU seconds for the 1,500 test images of HAM10000 at 64x64.
 
     python -m benchmarks.truncation --run runs/ham/run --data runs/ham/data \
         --weights mobilenet_v1_0.75_224.weights.h5
@@ -27,14 +26,14 @@ TRUNCATIONS = (1.0, 0.9, 0.8, 0.7, 0.5)
 
 
 def main() -> None:
-    """Prints a row of a Markdown table for each truncation, then one for real images."""
+    """Prints a row for each truncation, then one for real images."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--run", required=True)
     parser.add_argument("--data", required=True, help="the data set of the run")
     parser.add_argument("--weights", required=True, help="MobileNet 0.75/224 weights file")
     parser.add_argument("--checkpoint", choices=CHOICES, default=LAST)
     parser.add_argument("--truncations", type=float, nargs="+", default=TRUNCATIONS)
-    parser.add_argument("--images", type=int, help="of the test split; all without it")
+    parser.add_argument("--images", type=int, help="a random part of the test split; default: all")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
@@ -50,31 +49,24 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for truncation in options.truncations:
         images = run.generate(test.labels, seeds, truncation=truncation)
-        tell(f"{truncation:g}", real, test.labels, extractor(images), test.labels)
-    tell("real images", real, test.labels, extractor(floor.images), floor.labels)
+        print_row(f"{truncation:g}", real, test.labels, extractor(images), test.labels)
+    print_row("real images", real, test.labels, extractor(floor.images), floor.labels)
 
 
 def part(split: LabelledImages, count: int | None, rng: np.random.Generator) -> LabelledImages:
-    """So many random images of a split, in order; all of it for None."""
+    """`count` random images of a split, in order; None: all of them."""
     if count is None or count >= len(split):
         return split
-    rows = np.sort(rng.permutation(len(split))[:count])
-    return LabelledImages(
-        split.images[rows],
-        split.labels[rows],
-        tuple(split.image_ids[row] for row in rows),
-        tuple(split.groups[row] for row in rows),
-        split.class_names,
-    )
+    return split.subset(np.sort(rng.permutation(len(split))[:count]))
 
 
-def tell(
+def print_row(
     name: str, real: np.ndarray, real_labels: np.ndarray, other: np.ndarray, labels: np.ndarray
 ) -> None:
-    """Prints a row: features and labels of the test images, then of those compared with them."""
+    """Prints a row from features and labels of the test images and of the others."""
     found = compare(real, other)
     pairs = [(real[real_labels == label], other[labels == label]) for label in np.unique(labels)]
-    # A class that a part of the test split shows once has no unbiased distance.
+    # A class with one image has no unbiased distance.
     classes = [kernel_distance(x, y) for x, y in pairs if min(len(x), len(y)) > 1]
     print(
         f"| {name} | {found.precision:.3f} | {found.recall:.3f} | {found.density:.3f} "

@@ -1,10 +1,9 @@
-"""Does the utility study tell the truth? Three generators whose truth is known, on phantoms.
+"""Is the verdict of the utility study true? Three generators with a known truth, on phantoms.
 
-Six of seven classes are cut to 20 training images, and all images carry strong noise, so that
-there is something to gain. Fresh true phantoms must show a gain; noise images and copies of the
-training images must show none. By default two classifiers, three ratios and five seeds: 210
-trainings. The second line, 60 short ones, took four minutes on two busy cores. With
-`--cache DIR` a killed run goes on where it was.
+Six of seven classes have only 20 training images, and all images carry strong noise, so that a gain
+is possible. Fresh phantoms must show a gain; noise and copies of the training images must not. The
+default is two classifiers, three ratios and five seeds: 210 trainings. The second line, 60 short
+ones, took four minutes on two busy cores. With `--cache DIR` a killed run goes on where it was.
 
     python -m benchmarks.utility_truth --cache runs/utility_truth
     python -m benchmarks.utility_truth --size 16 --noise 60 --seeds 2 --steps 60 --ratios 4
@@ -80,7 +79,7 @@ def main() -> int:
 
 
 def split(counts: tuple[int, ...], seed: int, options: argparse.Namespace) -> LabelledImages:
-    """Phantoms, each of a lesion of its own."""
+    """Phantoms, each of another lesion."""
     labels = np.repeat(np.arange(7), counts)
     groups = tuple(f"{seed}-{index}" for index in range(len(labels)))
     images = phantoms(labels, np.arange(len(labels)), seed, options)

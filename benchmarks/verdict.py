@@ -1,15 +1,14 @@
 """How often the verdict accuses a faultless generator, and how often it finds planted faults.
 
-Each seed has phantoms of its own: three classes, 60 images of each in every split, and an
-extractor and a judge trained on them. A seed takes an estimated minute of CPU time: two
-trainings and fourteen verdicts. With `--state FILE` each verdict is kept as soon as it is there,
-and a killed study goes on where it was; more seeds cost only themselves. A state of other code is
-refused.
+Each seed has other phantoms (three classes, 60 images of each in every split), and an extractor and
+a judge trained on them. A seed takes about a minute of CPU time: two trainings and fourteen
+verdicts. `--state FILE` keeps each verdict, so that a killed study goes on and more seeds can be
+added; a state of other code is refused.
 
     python -m benchmarks.verdict --seeds 20 --state runs/verdict.json
 
-Ends with 1 where a faultless generator was accused in more than one seed of twenty, or a planted
-fault was not named in every seed.
+Ends with 1 if a faultless generator was accused in more than one seed of twenty, or a planted fault
+was not named in every seed.
 """
 
 from __future__ import annotations
@@ -83,19 +82,13 @@ def main() -> int:
         said = ", ".join(f"{fault} {count}" for fault, count in counts.items()) or "no fault"
         accused = sum(map(bool, verdicts))
         print(
-            f"{name:26s} accused {accused} of {options.seeds}: {said}"
-            f"{'' if right else '   NOT AS IT SHOULD BE'}"
+            f"{name:26s} accused {accused} of {options.seeds}: {said}{'' if right else '   WRONG'}"
         )
     return min(wrong, 1)
 
 
 def study(seeds: int, generators: tuple[str, ...], path: Path | None) -> State:
-    """Tries each generator with each seed, but for what the state holds.
-
-    Args:
-        seeds: how many.
-        generators: names of `GENERATORS`.
-        path: of the state; None keeps nothing.
+    """Tries each generator with each seed, except for what the state at `path` holds.
 
     Raises:
         InputError: the file holds no state of this study.
@@ -123,7 +116,7 @@ def is_right(name: str, verdicts: list[list[str]]) -> bool:
 
 
 def protocol() -> dict[str, int | str]:
-    """What verdicts of one state share: sizes, and the code that judges and paints."""
+    """What the verdicts of a state share: sizes, and the code of evaluation and phantoms."""
     rules = hashlib.sha256()
     for package in (evaluation, phantoms):
         for file in sorted(Path(package.__path__[0]).rglob("*.py")):
@@ -133,7 +126,7 @@ def protocol() -> dict[str, int | str]:
 
 
 def read_state(path: Path | None) -> State:
-    """The verdicts that are there already."""
+    """The verdicts of the file."""
     if path is None or not path.exists():
         return {}
     try:
@@ -147,7 +140,7 @@ def read_state(path: Path | None) -> State:
 
 
 def write_state(path: Path | None, state: State) -> None:
-    """Keeps the verdicts; the file is whole at any moment."""
+    """Keeps the verdicts; the file is complete at any moment."""
     if path is not None:
         with new_file(path) as file:
             text = json.dumps({"protocol": protocol(), "verdicts": state}, indent=1)
@@ -155,7 +148,7 @@ def write_state(path: Path | None, state: State) -> None:
 
 
 class Trial:
-    """Phantoms of one seed, and what is trained on them when it is needed."""
+    """Phantoms of one seed, and networks that are trained on them when needed."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -225,13 +218,13 @@ def blurred(images: np.ndarray) -> np.ndarray:
 
 
 def noisy(images: np.ndarray, seed: int) -> np.ndarray:
-    """With noise of twelve grey levels."""
+    """Adds noise of twelve grey levels."""
     noise = np.random.default_rng(seed).normal(0, 12, images.shape)
     return np.clip(images + noise, 0, 255).astype(np.uint8)
 
 
 def bare(images: np.ndarray) -> np.ndarray:
-    """Every third shows nothing but the median colour of its left edge."""
+    """Every third image is only the median colour of its left edge."""
     found = images.copy()
     found[::3] = np.median(images[::3, :, :3], axis=(1, 2)).astype(np.uint8)[:, None, None]
     return found
@@ -254,11 +247,11 @@ def brighter(images: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Generator:
-    """Paints images from training images and a seed.
+    """Makes uint8[n, SIZE, SIZE, 3] for `LABELS` from training images and a seed.
 
     Attributes:
-        fault: that the verdict should name; none where there is none.
-        paint: gives uint8[n, SIZE, SIZE, 3] for `LABELS`.
+        fault: what the verdict should name; empty if there is no fault.
+        paint: makes the images.
     """
 
     fault: str

@@ -1,13 +1,10 @@
-"""What a warm start saves: CPU time to a given KID, beside the same network from fresh weights.
+"""What a warm start saves: CPU time to a given KID, against the same network from fresh weights.
 
-Two cases on phantoms of 32 pixels. `resolution`: the run that it starts from was trained on the
-same images at 16 pixels. `classes`: it was trained on the first four of the seven classes. Both
-sides get the same batches and are trained in turns, a slice of CPU time each; each slice ends with
-the KID of the averaged generator against the test split (features of a classifier that was trained
-on the real training split). The time of the run that the warm one starts from is told, too.
-
-Takes `--source` + 2 x `--seconds` CPU seconds a case, about ten minutes in all by default. Prints
-a table; writes nothing.
+Two cases on phantoms of 32 pixels. The source run was trained on the same images at 16 pixels
+(`resolution`), or on the first four of the seven classes (`classes`). Both sides get the same
+batches and are trained in turns, a slice of CPU time each. Each slice ends with the KID of the
+averaged generator against the test split, by features of a classifier of the training split.
+A case takes `--source` + 2 x `--seconds` CPU seconds, by default about ten minutes for both.
 
     python -m benchmarks.warm_start --case resolution
 """
@@ -54,7 +51,7 @@ SMALL = dataclasses.replace(
 
 
 class StopAfterCPU(keras.callbacks.Callback):
-    """Ends `fit` after so many seconds of this process's CPU time, tracing not counted."""
+    """Ends `fit` after some seconds of CPU time of this process, without tracing."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -149,8 +146,8 @@ def compare(
     step = options.seconds / options.slices
     for name, curve in curves.items():
         reached = next((n * step for n, kid in enumerate(curve) if kid <= goal), None)
-        told = "not reached" if reached is None else f"{reached:.0f} CPU s"
-        print(f"KID {goal:.2f} from {name}: {told}")
+        after = "not reached" if reached is None else f"{reached:.0f} CPU s"
+        print(f"KID {goal:.2f} from {name}: {after}")
 
 
 def source_of(case: str, train: LabelledImages, options: argparse.Namespace) -> ConditionalGAN:
@@ -160,15 +157,9 @@ def source_of(case: str, train: LabelledImages, options: argparse.Namespace) -> 
         halved = train.images.reshape(n, side, 2, side, 2, 3).mean(axis=(2, 4)).round()
         preset, split = SMALL, dataclasses.replace(train, images=halved.astype(np.uint8))
     else:
-        rows = np.flatnonzero(train.labels < KNOWN_CLASSES)
+        known = train.subset(train.labels < KNOWN_CLASSES)
+        split = dataclasses.replace(known, class_names=train.class_names[:KNOWN_CLASSES])
         preset = LARGE
-        split = LabelledImages(
-            train.images[rows],
-            train.labels[rows],
-            tuple(train.image_ids[row] for row in rows),
-            tuple(train.groups[row] for row in rows),
-            train.class_names[:KNOWN_CLASSES],
-        )
     gan = new_gan(preset, split.class_names, options.seed + 1)
     fit(gan, split, options.source)
     return gan
@@ -182,7 +173,7 @@ def new_gan(preset: Preset, class_names: tuple[str, ...], seed: int) -> Conditio
 
 
 def fit(gan: ConditionalGAN, split: LabelledImages, seconds: float) -> None:
-    """Trains for so many CPU seconds from where it stands."""
+    """Goes on training for `seconds` of CPU time."""
     preset = gan.preset
     source = batches(
         split,

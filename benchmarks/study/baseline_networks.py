@@ -35,7 +35,7 @@ def _leaky(x: tf.Tensor) -> tf.Tensor:
 
 
 class Network(keras.Model):
-    """A network that knows its classes and where its initial weights come from."""
+    """A network with its number of classes and the seeds of its initial weights."""
 
     def __init__(self, widths: Sequence[int], num_classes: int, *, seed: int, dtype: str) -> None:
         super().__init__(dtype=dtype)
@@ -44,7 +44,7 @@ class Network(keras.Model):
         self.seeds = _seeds(seed)
 
     def kernels_spread_once(self) -> contextlib.AbstractContextManager[None]:
-        """Nothing to spread: what a sampler asks of its generator."""
+        """Does nothing; samplers call it on every generator."""
         return contextlib.nullcontext()
 
     def one_hot(self, label_ids: tf.Tensor) -> tf.Tensor:
@@ -183,7 +183,7 @@ class ConditionalNorm(layers.Layer):
 class SNGenerator(Network):
     """Dense to 4x4, residual blocks that double the resolution, norm, 3x3 convolution, tanh.
 
-    Block: norm, ReLU, nearest upsampling, 3x3, norm, ReLU, 3x3; beside it upsampling and 1x1.
+    Block: norm, ReLU, nearest upsampling, 3x3, norm, ReLU, 3x3; shortcut: upsampling and 1x1.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -241,9 +241,9 @@ def _halve(x: tf.Tensor) -> tf.Tensor:
 class SpectralKernel(layers.Layer):
     """A kernel divided by an estimate of its largest singular value.
 
-    The kernel is seen as a matrix [all but the last axis, last axis]. One power iteration from
-    the remembered right singular vector gives the estimate, without gradient through the vectors
-    (Miyato et al. 2018, algorithm 1).
+    The kernel is a matrix [all but the last axis, last axis]. One power iteration from the stored
+    right singular vector gives the estimate, without gradient through the vectors (Miyato et al.
+    2018, algorithm 1).
     """
 
     def __init__(
@@ -264,7 +264,7 @@ class SpectralKernel(layers.Layer):
         self.built = True
 
     def normalised(self, training: bool) -> tf.Tensor:
-        """float32, of the kernel's shape; in training the vector is remembered."""
+        """float32 of the kernel's shape; training stores the vector."""
         kernel = self.kernel.value
         matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
         left = tf.math.l2_normalize(tf.matmul(self.vector.value, matrix, transpose_b=True))
@@ -294,7 +294,7 @@ class SpectralConvolution(layers.Layer):
 
 
 class DownBlock(layers.Layer):
-    """ReLU, 3x3, ReLU, 3x3, average pooling; beside it 1x1 and pooling. The first has no ReLU."""
+    """ReLU, 3x3, ReLU, 3x3, pooling; shortcut: 1x1 and pooling. The first has no first ReLU."""
 
     def __init__(
         self, network: Network, inputs: int, outputs: int, *, first: bool, down: bool
@@ -344,7 +344,7 @@ class SNDiscriminator(Network):
         self((tf.zeros([1, image_size, image_size, 3]), tf.zeros([1], tf.int32)))
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """See the module; in training every power iteration goes one step on."""
+        """See the module; training does one power iteration."""
         x, label_ids = inputs
         x = tf.cast(x, self.compute_dtype)
         for block in self.blocks:

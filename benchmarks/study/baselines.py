@@ -1,12 +1,12 @@
-"""Two conditional GANs that a TensorFlow user would pick instead: what ours is measured against.
+"""The baselines: two conditional GANs that a TensorFlow user would choose instead of ours.
 
-Their choices were frozen before any comparison. Both paint with an average of the generator's
-weights (decay 0.999, as `tf.train.ExponentialMovingAverage(num_updates=...)` warms it up), which
-their sources do not have and which only helps them.
+Their choices were frozen before any comparison. Both generate images with an average of the
+generator's weights (decay 0.999, warmed up as `tf.train.ExponentialMovingAverage(num_updates=...)`
+does). Their sources do not have it; it only helps them.
 
-`ConditionalDCGAN`: keras.io's "Conditional GAN" (one-hot labels beside the latent and as constant
-maps beside the image, leaky ReLU 0.2 in both networks, BCE, both halves of D's batch in one pass)
-with what Radford et al. 2016 found to matter: transposed and strided 4x4 convolutions only, batch
+`ConditionalDCGAN`: keras.io's "Conditional GAN" (one-hot labels with the latent and as constant
+maps with the image, leaky ReLU 0.2 in both networks, BCE, both halves of D's batch in one pass)
+with the findings of Radford et al. 2016: transposed and strided 4x4 convolutions only, batch
 normalisation in the generator, normal(0, 0.02) weights, Adam 2e-4 with beta1 0.5. Real labels are
 smoothed to 0.9, one-sided (Salimans et al. 2016, section 3.4).
 
@@ -15,14 +15,12 @@ and Koyama 2018 (figure 14 and section 4), spectral normalisation by one power i
 (Miyato et al. 2018, algorithm 1), hinge loss, Adam 2e-4 with beta1 0 and beta2 0.9, Glorot weights
 with gain sqrt(2) in the residual branches. One step of D for each of G, not five: at equal CPU
 time five would leave G a third of its steps.
-
-Batch size, dtype policy, class sampling and symmetries come from who trains them.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -76,9 +74,9 @@ def hinge_generator(fake: tf.Tensor) -> tf.Tensor:
 class Baseline(keras.Model):
     """What the two have in common: step, average, state and painting.
 
-    Fed, saved and asked for images as `skin_synth.models.gan.ConditionalGAN`: batches of
+    It has the interface of `skin_synth.models.gan.ConditionalGAN`: batches of
     (uint8[n, size, size, 3], int[n]), `save_weights` and `load_weights` for all state, `generate`.
-    Step t depends on the weights, the batch and (seed, t) alone.
+    Step t depends only on the weights, the batch and (seed, t).
 
     Attributes:
         generator: in training; `ema_generator`: its float32 average, which paints.
@@ -87,6 +85,11 @@ class Baseline(keras.Model):
     """
 
     adam: dict[str, float]
+    networks: tuple[Callable[..., keras.Model], Callable[..., keras.Model]]
+    generator_widths: dict[int, tuple[int, ...]]
+    discriminator_widths: dict[int, tuple[int, ...]]
+    discriminator_loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    generator_loss: Callable[[tf.Tensor], tf.Tensor]
 
     def __init__(
         self,
@@ -110,37 +113,28 @@ class Baseline(keras.Model):
             InputError: no widths are frozen for this image size.
         """
         super().__init__()
-        if image_size not in DCGAN_WIDTHS:
+        if image_size not in self.generator_widths:
             raise InputError(f"baselines paint 32 or 64 pixels, got image_size {image_size}")
         self.class_names = tuple(class_names)
         self.image_size = image_size
         self.batch_size = batch_size
         self.seed = seed
         self.policy = choose_policy(policy)
-        self.generator = self._make_generator(self.policy)
-        self.ema_generator = self._make_generator("float32")
+        classes, (generator, discriminator) = len(class_names), self.networks
+        widths = self.generator_widths[image_size]
+        self.generator = generator(widths, classes, seed=seed, dtype=self.policy)
+        self.ema_generator = generator(widths, classes, seed=seed, dtype="float32")
         self.ema_generator.trainable = False
-        self.discriminator = self._make_discriminator()
+        widths = self.discriminator_widths[image_size]
+        self.discriminator = discriminator(
+            widths, image_size, classes, seed=seed + 1, dtype=self.policy
+        )
         self.steps = self.add_weight(
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="steps"
         )
         names = ("discriminator_loss", "generator_loss", "real_logit", "fake_logit")
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
-
-    def _make_generator(self, policy: str) -> keras.Model:
-        raise NotImplementedError
-
-    def _make_discriminator(self) -> keras.Model:
-        raise NotImplementedError
-
-    def discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """Of float32[n] logits; a scalar."""
-        raise NotImplementedError
-
-    def generator_loss(self, fake: tf.Tensor) -> tf.Tensor:
-        """Of float32[n] logits; a scalar."""
-        raise NotImplementedError
 
     @property
     def images_seen(self) -> int:
@@ -231,49 +225,24 @@ class ConditionalDCGAN(Baseline):
     """See the module."""
 
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}  # noqa: RUF012
-
-    def _make_generator(self, policy: str) -> keras.Model:
-        return DCGenerator(
-            DCGAN_WIDTHS[self.image_size], len(self.class_names), seed=self.seed, dtype=policy
-        )
-
-    def _make_discriminator(self) -> keras.Model:
-        widths = DCGAN_WIDTHS[self.image_size][::-1]
-        return DCDiscriminator(
-            widths, self.image_size, len(self.class_names), seed=self.seed + 1, dtype=self.policy
-        )
-
-    def discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """See `bce_discriminator`."""
-        return bce_discriminator(real, fake)
-
-    def generator_loss(self, fake: tf.Tensor) -> tf.Tensor:
-        """See `bce_generator`."""
-        return bce_generator(fake)
+    networks = DCGenerator, DCDiscriminator
+    generator_widths = DCGAN_WIDTHS
+    discriminator_widths = {  # noqa: RUF012
+        size: widths[::-1] for size, widths in DCGAN_WIDTHS.items()
+    }
+    discriminator_loss = staticmethod(bce_discriminator)
+    generator_loss = staticmethod(bce_generator)
 
 
 class SNGANProjection(Baseline):
     """See the module."""
 
     adam = {"learning_rate": 2e-4, "beta_1": 0.0, "beta_2": 0.9}  # noqa: RUF012
-
-    def _make_generator(self, policy: str) -> keras.Model:
-        widths = SNGAN_GENERATOR_WIDTHS[self.image_size]
-        return SNGenerator(widths, len(self.class_names), seed=self.seed, dtype=policy)
-
-    def _make_discriminator(self) -> keras.Model:
-        widths = SNGAN_DISCRIMINATOR_WIDTHS[self.image_size]
-        return SNDiscriminator(
-            widths, self.image_size, len(self.class_names), seed=self.seed + 1, dtype=self.policy
-        )
-
-    def discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """See `hinge_discriminator`."""
-        return hinge_discriminator(real, fake)
-
-    def generator_loss(self, fake: tf.Tensor) -> tf.Tensor:
-        """See `hinge_generator`."""
-        return hinge_generator(fake)
+    networks = SNGenerator, SNDiscriminator
+    generator_widths = SNGAN_GENERATOR_WIDTHS
+    discriminator_widths = SNGAN_DISCRIMINATOR_WIDTHS
+    discriminator_loss = staticmethod(hinge_discriminator)
+    generator_loss = staticmethod(hinge_generator)
 
 
 BASELINES: dict[str, type[Baseline]] = {"dcgan": ConditionalDCGAN, "sngan": SNGANProjection}

@@ -1,9 +1,9 @@
-"""Kernel distances of sets of images and of what is left of them without a group, quickly.
+"""Kernel distances of sets of images, and of these sets without one group.
 
-The delete-a-group jackknife (Kott 2001) gives intervals of any smooth figure of several samples: a
-lesion's images stay together, and a naive bootstrap, which repeats images, would bias the kernel
-distance. Kernel matrices are summed once into cells of (class, group); every distance of every
-reduced sample is then a sum over cells.
+The delete-a-group jackknife (Kott 2001) gives intervals of any smooth figure of several samples. It
+keeps the images of a lesion together; a naive bootstrap repeats images, which would bias the kernel
+distance. Kernel matrices are summed once into cells of (class, group); each distance of a reduced
+sample is then a sum over cells.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ T_975 = 2.023
 """97.5 % quantile of Student's t with 39 degrees of freedom."""
 
 Figure = Callable[[Mapping[str, np.ndarray]], float | np.ndarray]
+"""A number from the distances float64[rows] by name."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class Sample:
         features: float64[n, d].
         labels: int[n].
         groups: int[n] in [0, GROUPS).
-        whole: bool[n], whether the image counts in the whole set, too (its class always counts it).
+        whole: bool[n], whether the image counts in the whole set; its class always counts it.
     """
 
     features: np.ndarray
@@ -47,15 +48,12 @@ class Interval(NamedTuple):
 
 
 def deal(labels: np.ndarray, names: Sequence[str] | None = None, *, seed: int = 0) -> np.ndarray:
-    """A group in [0, GROUPS) for each row: spread evenly over each class, equal names together.
+    """Group in [0, GROUPS) of each row, int[n]: even in each class, equal names together.
 
     Args:
         labels: int[n].
-        names: lesion or patient of each row; None: each row stands for itself.
+        names: lesion or patient of each row; None: each row is separate.
         seed: of the order.
-
-    Returns:
-        int[n].
     """
     rows = np.arange(len(labels)) if names is None else np.unique(names, return_inverse=True)[1]
     rng = np.random.default_rng(seed)
@@ -112,15 +110,11 @@ class KernelDistances:
         self.cross = real.dealt.T @ kernel @ fake.dealt
 
     def __call__(self, *, real: int | None = None, fake: int | None = None) -> np.ndarray:
-        """Distances without one group of one sample.
-
-        Args:
-            real: group that the real sample is to lack.
-            fake: group that the fake one is to lack.
+        """Distances without the group `real` or `fake` of that sample.
 
         Returns:
-            float64[2 + classes]: the whole set, the mean over classes, each class; NaN where
-            either side has fewer than two images, which the mean leaves out.
+            float64[2 + classes]: the whole set, the mean over classes, each class; NaN if either
+            side has fewer than two images, which the mean leaves out.
         """
         present = self.real.kept(real), self.fake.kept(fake)
         classes = [
@@ -168,11 +162,7 @@ class Comparison:
         }
 
     def interval(self, figure: Figure) -> Interval:
-        """95 % interval of a figure of the distances, over images of all samples and lesions.
-
-        Args:
-            figure: name -> float64[rows] to a number.
-        """
+        """95 % interval of a figure over images and lesions of all samples."""
         value = float(figure(self.values))
         half = T_975 * float(self._covariance(figure)[0, 0]) ** 0.5
         return Interval(value, value - half, value + half)
@@ -180,17 +170,13 @@ class Comparison:
     def ratio(self, numerator: Figure, denominator: Figure) -> Interval:
         """The ratio of two figures, with Fieller's 95 % interval.
 
-        It holds the ratios r for which numerator - r * denominator may be zero, and so excludes 1
-        exactly where the interval of the difference excludes 0. No logarithm is taken: the
-        numerator, a distance above its floor, may be next to nothing or below.
-
-        Args:
-            numerator: name -> float64[rows] to a number.
-            denominator: likewise.
+        It holds the ratios r for which numerator - r * denominator may be zero, so it excludes 1
+        exactly if the interval of the difference excludes 0. There is no logarithm because the
+        numerator, a distance above its floor, may be about zero or negative.
 
         Returns:
-            NaN for the ratio where the denominator is not above zero; NaN for both ends where it
-            might not be (its own interval holds zero): the set of ratios is unbounded then.
+            NaN for the ratio if the denominator is not above zero; NaN for both ends if its
+            interval holds zero, because the set of ratios is then unbounded.
 
         Source: Fieller, "Some problems in interval estimation", J. R. Stat. Soc. B 16, 1954.
         """
@@ -203,7 +189,7 @@ class Comparison:
         squares = below**2 - spread[1, 1], above * below - spread[0, 1], above**2 - spread[0, 0]
         if below <= 0 or not squares[0] > 0:
             return Interval(value, float("nan"), float("nan"))
-        # Zero and not just below it, by rounding, where the figures have no spread at all.
+        # Rounding must not make it negative if the figures have no spread.
         root = max(squares[1] ** 2 - squares[0] * squares[2], 0.0) ** 0.5
         return Interval(value, *(float((squares[1] + end) / squares[0]) for end in (-root, root)))
 
@@ -216,5 +202,5 @@ class Comparison:
 
 
 def _jackknife(values: Sequence[float | np.ndarray]) -> np.ndarray:
-    """Covariance from the figures of the samples that lack one group each."""
+    """Covariance from the figures of the samples without one group each."""
     return np.atleast_2d((GROUPS - 1) * np.cov(np.array(values), rowvar=False, bias=True))

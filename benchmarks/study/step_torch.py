@@ -1,10 +1,9 @@
 """Our networks and step in PyTorch (eager, CPU): the other side of `benchmarks.study.versus_torch`.
 
-Runs in an environment that has torch and numpy, and needs nothing else. Reads one JSON line with
-the preset's fields (`Preset.to_json`), `num_classes` and `threads`, answers with the parameter
-counts; then for each line {"dtype": "float32" | "bfloat16", "steps": n} it does n steps and
-answers with their seconds. The dtype is that of autocast around the convolutions and the dense
-layers that the dtype policy of ours covers; the rest is float32, as there.
+Needs only torch and numpy. Reads one JSON line with the preset's fields (`Preset.to_json`),
+`num_classes` and `threads` and answers with the parameter counts. For each further line
+{"dtype": "float32" | "bfloat16", "steps": n} it does n steps and answers with their seconds. The
+dtype is that of autocast around the layers that our dtype policy covers; the rest is float32.
 
 The step is that of `skin_synth.models.gan`: D on real and fake images under augmentation, R1
 (and R2) on a share of the batch by double backward, G, both Adam, the average of the generator.
@@ -166,7 +165,7 @@ def augment(images: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def warp(images: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Symmetries too; by gathers, for `grid_sample` has no second derivative; mirrored at edges."""
+    """Also symmetries; by gathers as `grid_sample` has no second derivative; mirrored at edges."""
     side = images.shape[2]
     axis = torch.arange(side) - (side - 1) / 2
     y = axis[:, None] - (p["shift_y"] * side)[:, None, None]
@@ -216,7 +215,7 @@ LOSSES = {
 
 
 class Trainer:
-    """Networks, optimizers and one step; the schedules stand at their start."""
+    """Networks, optimizers and one step; the schedules are at their start."""
 
     def __init__(self, preset: dict[str, Any], num_classes: int) -> None:
         self.preset, self.num_classes = preset, num_classes
@@ -233,7 +232,7 @@ class Trainer:
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), **options)
 
     def counts(self) -> dict[str, int]:
-        """Numbers as Keras' `count_params` counts them: parameters and moving statistics."""
+        """Parameters and moving statistics, as Keras' `count_params` counts them."""
 
         def count(network: nn.Module) -> int:
             moving = (m for m in network.modules() if isinstance(m, nn.BatchNorm2d))
@@ -276,7 +275,7 @@ class Trainer:
         self.discriminator.requires_grad_(False)
         with autocast(dtype):
             fake = self.paint(labels)
-        # A loss that does not look at real logits need not have them computed.
+        # Only this loss uses real logits.
         real_logits = judge(real_view) if preset["loss"] == "relativistic" else None
         self.adam_g.zero_grad(set_to_none=True)
         play[1](real_logits, judge(view(fake, 1))).backward()

@@ -61,12 +61,12 @@ class Entry:
     Attributes:
         contestant: one of `CONTESTANTS`, or `OURS` and the fields in which it differs.
         seed: of weights, batches and latents.
-        preset: of this contestant; the baselines read the `SHARED_FIELDS` alone.
+        preset: of this contestant; the baselines read only the `SHARED_FIELDS`.
         policy: Keras dtype policy.
-        threads: of TensorFlow, within and between operations; 0 leaves the choice to it.
+        threads: of TensorFlow; 0: its choice.
         fingerprint: of the data set.
-        rate: images per CPU second of a clock that runs by images; None for this process's clock.
-        xla: whether the step is compiled with XLA, which draws other random numbers.
+        rate: images per CPU second of a clock that counts images; None: CPU time.
+        xla: compiles the step with XLA, which draws other random numbers.
     """
 
     contestant: str
@@ -79,7 +79,7 @@ class Entry:
     xla: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as they come back from a file; of the preset what the contestant reads."""
+        """Plain values for a file, with the fields of the preset that the contestant reads."""
         plain = json.loads(json.dumps(dataclasses.asdict(self)))
         if self.contestant in BASELINES:
             plain["preset"] = {name: plain["preset"][name] for name in SHARED_FIELDS}
@@ -112,13 +112,13 @@ class Place:
         """Puts the saved state into the model; returns the CPU seconds used so far.
 
         Raises:
-            InputError: what is there was started otherwise.
+            InputError: the state was started with other options.
         """
         file = self.path / STATE
         if not file.exists():
             return 0.0
         state = json.loads(file.read_text())
-        # What states of before the field was noted stand for.
+        # Older states do not have the field.
         now, then = self.entry.to_json(), {"xla": False} | state["entry"]
         other = [name for name in now if then.get(name) != now[name]]
         if other:
@@ -130,7 +130,7 @@ class Place:
         return state["cpu_seconds"]
 
     def save(self, model: keras.Model, cpu_seconds: float) -> None:
-        """Writes the state; a kill leaves this one or the one before, whole."""
+        """Writes the state; a kill leaves this state or the one before, complete."""
         name = f"steps-{int(model.steps.numpy()):09d}.weights.h5"
         with new_file(self.path / name) as temporary:
             model.save_weights(temporary)
@@ -147,11 +147,11 @@ class Place:
                 old.unlink()
 
     def mark(self, minutes: float) -> Path:
-        """Where the images painted after so many CPU minutes are."""
+        """File of the images after so many CPU minutes."""
         return self.path / f"mark-{minutes:07.2f}.npz"
 
     def paint(self, model: keras.Model, minutes: float, cpu_seconds: float, asked: Any) -> None:
-        """Stores images of the labels asked for, int[n]; seeds are 0 to n - 1."""
+        """Stores images of the labels `asked`, int[n]; seeds are 0 to n - 1."""
         asked = np.asarray(asked)
         images = model.generate(asked, np.arange(len(asked)))
         with new_file(self.mark(minutes)) as temporary, temporary.open("wb") as file:
@@ -165,14 +165,11 @@ class Place:
 
 
 def labels_to_paint(train_counts: np.ndarray, test_counts: np.ndarray) -> np.ndarray:
-    """How often each label is painted: enough for the test split and for coverage.
+    """Labels to paint, int64[n], sorted: enough for the test split and for coverage.
 
     Args:
         train_counts: int[classes], training images of each.
         test_counts: int[classes], held-out images of each.
-
-    Returns:
-        int64[n], sorted.
     """
     for_coverage = np.minimum(train_counts, MOST_FOR_COVERAGE)
     counts = np.maximum(np.maximum(test_counts, for_coverage), FEWEST_PAINTED)
@@ -188,10 +185,10 @@ def train(
     marks: list[float],
     save_seconds: float,
 ) -> None:
-    """Trains up to the last mark, from where it stands.
+    """Trains from the saved state up to the last mark.
 
     Args:
-        entry: who, and how.
+        entry: contestant and options.
         split: the training images.
         asked: labels painted at each mark.
         out: directory of all entries.
@@ -205,7 +202,7 @@ def train(
     late = [minutes for minutes in pending if 60 * minutes < used]
     if late:
         raise InputError(
-            f"{place.path} stands at {used / 60:.1f} CPU minutes, past the new marks {late}: drop "
+            f"{place.path} is at {used / 60:.1f} CPU minutes, past the new marks {late}: drop "
             "them, or give a new --out"
         )
     steps = _steps(model, entry, split) if pending else iter(())
@@ -216,7 +213,7 @@ def train(
             if used < 60 * minutes and used - saved >= save_seconds:
                 place.save(model, used)
                 saved = used
-        # The images first: a mark whose state is lost is painted by the same steps again.
+        # Images first: if the state is lost, the same steps paint the mark again.
         place.paint(model, minutes, used, asked)
         place.save(model, used)
         saved = used
@@ -226,7 +223,7 @@ def train(
 
 
 def _steps(model: keras.Model, entry: Entry, split: LabelledImages) -> Iterator[float]:
-    """Endless bursts of steps, each as the CPU seconds it took; the graph is made before."""
+    """CPU seconds of endless bursts of steps; the graph is made before the first."""
     step = tf.function(model.train_step, jit_compile=entry.xla)
     source = iter(
         batches(
@@ -244,7 +241,7 @@ def _steps(model: keras.Model, entry: Entry, split: LabelledImages) -> Iterator[
         start = time.process_time()
         for _ in range(STEPS_BETWEEN_LOOKS):
             logs = step(next(ready, None) or next(source))
-        # Waits until the steps are done: what is not read may still be running.
+        # Reading the values waits until the steps are done.
         _ = [float(value) for value in logs.values()]
         took = time.process_time() - start
         yield STEPS_BETWEEN_LOOKS * entry.preset.batch_size / entry.rate if entry.rate else took
@@ -262,7 +259,7 @@ def main() -> None:
         nargs="*",
         choices=CONTESTANTS,
         default=list(CONTESTANTS),
-        help="none after it: the variants alone",
+        help="without a name: only the variants",
     )
     parser.add_argument("--variant", action="append", default=[], help="FIELD=VALUE,... of ours")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])

@@ -22,9 +22,9 @@ class Mark:
     """Stored images of one contestant and seed.
 
     Attributes:
-        contestant: who painted them.
+        contestant: the GAN that painted them.
         seed: of its training.
-        minutes: CPU minutes asked for.
+        minutes: CPU minutes of the mark.
         images: uint8[n, side, side, 3].
         labels: int[n].
         images_seen: real images drawn until then.
@@ -46,21 +46,18 @@ class Mark:
 
 
 def contestants(marks: Iterable[Mark]) -> list[str]:
-    """Who painted them, ours first."""
+    """Names of the contestants, ours first."""
     return sorted({mark.contestant for mark in marks}, key=lambda name: (name != OURS, name))
 
 
 def load_marks(
     directory: Path, data_fingerprint: str
 ) -> tuple[dict[float, list[Mark]], list[Mark]]:
-    """The stored images, by CPU minutes; only marks and seeds that every contestant has.
-
-    Returns:
-        These, and the marks that are left out.
+    """The marks and seeds that every contestant has, by CPU minutes, and the marks left out.
 
     Raises:
-        InputError: none, another data set, contestants or seeds of one trained with unlike
-            settings, or marks of one that has saved no state.
+        InputError: no marks, another data set, contestants or seeds of one trained with different
+            settings, or marks without a saved state.
     """
     _check_states(directory)
     settings, found = [], []
@@ -72,8 +69,8 @@ def load_marks(
         own = {name: value for name, value in entry.items() if name != "seed"}
         if training.setdefault(who[0], own) != own:
             raise InputError(
-                f"{directory} holds seeds of {who[0]!r} that were trained unlike, as their "
-                "state.json tell: give each training an --out of its own"
+                f"{directory} holds seeds of {who[0]!r} that were trained unlike, see their "
+                "state.json: give each training its own --out"
             )
         found += [_load_mark(path, *who) for path in sorted(state_file.parent.glob("mark-*.npz"))]
     agreed = {name: value for entry in settings for name, value in entry.items()}
@@ -81,7 +78,7 @@ def load_marks(
     if any(not entry.items() <= agreed.items() for entry in settings):
         raise InputError(
             f"{directory} holds contestants trained on other data than --data, or with unlike "
-            "preset, policy, threads or clock: give each comparison an --out of its own"
+            "preset, policy, threads or clock: give each comparison its own --out"
         )
     names = contestants(found)
     if OURS not in names or len(names) < 2:

@@ -1,18 +1,16 @@
 """The figures of `benchmarks.study.versus`, from the stored images alone.
 
-One path for all contestants. Two kinds of features: those of a classifier trained on the training
-split with a fixed seed, and MobileNet's (antialiased bicubic to 224). The reference is the
-held-out test split. Kernel distances (KID) stand minus their floor: the distance of as many other
-real images of each class to the same reference. The whole set has as many synthetic images of
-each class as the reference; a class is compared with all that were painted of it.
+All contestants are measured alike. There are two kinds of features: of a classifier trained on the
+training split with a fixed seed, and of MobileNet (antialiased bicubic to 224). The reference is
+the test split. The report gives kernel distances (KID) minus their floor, the distance of as many
+other real images of each class to the reference. The whole set has as many synthetic images of each
+class as the reference; a class is compared with all of its synthetic images.
 
-The better baseline is chosen for each row anew, by the very figures of the row: that favours the
-baselines. Intervals (95 %) are those of the delete-a-group jackknife over the lesions of reference
-and floor and over the synthetic images, distances averaged over seeds, Fieller's for the ratios;
-what another seed of training would give is seen in the ratios of the single seeds.
-
-Copies are looked for by pixels: the distances to the nearest training image beside those of
-held-out images.
+Each row chooses the better baseline by its own figures, which favours the baselines. Intervals
+(95 %) are from the delete-a-group jackknife over the lesions of reference and floor and over the
+synthetic images, with distances averaged over seeds; those of ratios are Fieller's. Ratios of the
+single seeds show the variation between trainings. Copies are searched by pixels: distances to the
+nearest training image, next to those of held-out images.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from benchmarks.study.jackknife import Comparison, Interval, Sample, deal
@@ -38,7 +35,7 @@ from benchmarks.study.versus_tables import (
 )
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache
-from skin_synth.evaluation.features.classifier import Classifier, default_steps, train_classifier
+from skin_synth.evaluation.features.classifier import cached_classifier
 from skin_synth.evaluation.features.extractors import Extractor, mobilenet, of_classifier
 from skin_synth.evaluation.image_sets import choose_real_baseline
 from skin_synth.evaluation.metrics import copies
@@ -67,7 +64,7 @@ class Reference:
 def report(
     data: str | os.PathLike[str], out: str | os.PathLike[str], *, weights: str | None = None
 ) -> str:
-    """Judges all marks that every contestant has reached; writes report.md, .json and curves.png.
+    """Writes report.md, .json and curves.png of all marks that every contestant has reached.
 
     Args:
         data: the data set that the contestants were trained on.
@@ -83,10 +80,13 @@ def report(
     directory = Path(out)
     marks, left_out = load_marks(directory, fingerprint(data))
     reference = _reference(data)
-    extractors = [of_classifier(_classifier(directory, reference.train, fingerprint(data)))]
+    cache, names = Cache(directory / "cache"), reference.test.class_names
+    judge_network = cached_classifier(
+        reference.train, seed=CLASSIFIER_SEED, steps=None, cache=cache
+    )
+    extractors = [of_classifier(judge_network)]
     if weights is not None:
         extractors.append(mobilenet(weights))
-    cache, names = Cache(directory / "cache"), reference.test.class_names
     results = [
         judge(extractor, cache, reference, marks[minutes], minutes)
         for extractor in extractors
@@ -110,19 +110,6 @@ def _reference(data: str | os.PathLike[str]) -> Reference:
     held_out = load_split(data, "validation") if "validation" in read_info(data).splits else None
     floor, _ = choose_real_baseline(train, held_out, test, np.random.default_rng(FLOOR_SEED))
     return Reference(train, test, floor)
-
-
-def _classifier(directory: Path, train: LabelledImages, data_fingerprint: str) -> Classifier:
-    """The judge, trained once for a directory."""
-    steps = default_steps(len(train))
-    path = directory / f"classifier-{data_fingerprint[:12]}-{CLASSIFIER_SEED}-{steps}.keras"
-    if path.exists():
-        network = keras.saving.load_model(path, compile=False)
-        return Classifier(network, train.class_names, CLASSIFIER_SEED, steps)
-    classifier = train_classifier(train, seed=CLASSIFIER_SEED, steps=steps)
-    with new_file(path) as file:
-        classifier.network.save(file)
-    return classifier
 
 
 def features(extractor: Extractor, images: np.ndarray, cache: Cache) -> np.ndarray:
@@ -174,7 +161,7 @@ def _sample(
 
 
 def _first_of_each(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Which images stand for the whole set: of each class as many as the reference has, bool[n]."""
+    """The images of the whole set, as many of each class as the reference has: bool[n]."""
     rank = np.empty(len(labels), int)
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)
@@ -249,15 +236,9 @@ def _coverages(
 def nearness(
     cache: Cache, reference: Reference, marks: dict[float, list[Mark]]
 ) -> list[dict[str, Any]]:
-    """How near all images are to training images, as plain values for report.json.
+    """Distances to training images for report.json, of held-out images and of each mark.
 
-    Args:
-        cache: where distances are kept.
-        reference: the real images.
-        marks: by CPU minutes.
-
-    Returns:
-        Of held-out images and of each mark: `copies.Nearness` of the whole set, medians of classes.
+    Each entry has `copies.Nearness` of the whole set and the medians of the classes.
     """
     train, test = reference.train, reference.test
     gallery, known = NearestImages(train.images), content_hash(train.images)

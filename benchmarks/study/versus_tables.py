@@ -1,4 +1,4 @@
-"""What a report of `benchmarks.study.versus` shows of its figures: tables, Markdown, and curves."""
+"""Tables in Markdown and curves for the report of `benchmarks.study.versus`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUMMARIES = ("whole", "mean over classes")
 
 
 def left_out_line(marks: list[Mark]) -> str:
-    """Which stored images are not judged, as not every contestant has such."""
+    """Names the stored images that are not judged because not every contestant has them."""
     named = ", ".join(f"{mark.name} after {mark.minutes:g} minutes" for mark in marks)
     return f"Not compared, for others have no such mark or seed: {named}."
 
@@ -104,7 +104,7 @@ def draw_curves(path: Path, results: list[dict[str, Any]]) -> None:
             axis.set(title=f"{kind}, {row}", xlabel="CPU minutes of training")
             axis.set_ylabel("KID - floor")
             axis.set_ylim(bottom=0)
-    # One for all axes, below them: with a dozen variants it would hide the curves.
+    # One legend below all axes: with a dozen variants it would hide the curves.
     names = results[-1]["contestants"]
     figure.legend(axes[0, 0].lines, names, loc="outside lower center", ncols=2)
     with new_file(path) as file:

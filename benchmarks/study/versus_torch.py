@@ -150,7 +150,7 @@ def _table(ours: Worker, theirs: Worker, options: argparse.Namespace, batch_size
         found["matmul"].append(ours.ask({"matmul": True})["gflops"])
     rate = {name: statistics.median(values) for name, values in found.items()}
     best = max(dtypes, key=lambda dtype: rate[dtype])
-    # Of windows beside each other: other work on the machine slows both.
+    # Of neighbouring windows: other work on the machine slows both.
     pairs = [own / other for own, other in zip(found["ours"], found[best], strict=True)]
     about, pipeline = ours.about, ours.ask({"pipeline": PIPELINE_BATCHES})["images_per_second"]
     share = rate["ours"] * about["gflops"] / rate["matmul"]
@@ -177,7 +177,7 @@ def _table(ours: Worker, theirs: Worker, options: argparse.Namespace, batch_size
 
 
 def serve() -> None:
-    """Our side: answers each line of standard input, the first of which says what to build."""
+    """Our side: builds what the first line of standard input says, answers each further line."""
     import tensorflow as tf
 
     from benchmarks.step import matmul_rate, step_flops, window

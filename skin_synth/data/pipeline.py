@@ -82,6 +82,16 @@ class LabelledImages(DrawnImages):
         images = tf.constant(self.images)
         return lambda rows: tf.gather(images, rows)
 
+    def subset(self, rows: np.ndarray) -> LabelledImages:
+        """Some of the images: int[k] or bool[n] to k images."""
+        return dataclasses.replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            image_ids=tuple(np.array(self.image_ids, object)[rows]),
+            groups=tuple(np.array(self.groups, object)[rows]),
+        )
+
 
 def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
     """Reads and decodes one split of a data set directory.

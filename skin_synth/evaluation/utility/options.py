@@ -40,7 +40,7 @@ class UtilityOptions:
         """Checks the ranges."""
         if self.seeds < 2:
             raise InputError(
-                f"needs two seeds or more to tell a gain from luck, got {self.seeds}; "
+                f"needs two seeds or more to distinguish a gain from luck, got {self.seeds}; "
                 f"{DEFAULT_SEEDS} are usual"
             )
         make_arms(self.ratios)

@@ -186,14 +186,7 @@ def _without_known_groups(
 ) -> LabelledImages:
     """The test images of groups that took no part in training."""
     known = {*train.groups, *validation.groups}
-    rows = [row for row, group in enumerate(test.groups) if group not in known]
-    return dataclasses.replace(
-        test,
-        images=test.images[rows],
-        labels=test.labels[rows],
-        image_ids=tuple(test.image_ids[row] for row in rows),
-        groups=tuple(test.groups[row] for row in rows),
-    )
+    return test.subset(np.array([group not in known for group in test.groups], bool))
 
 
 def _check_splits(train: LabelledImages, validation: LabelledImages, test: LabelledImages) -> None:
@@ -210,8 +203,8 @@ def _check_splits(train: LabelledImages, validation: LabelledImages, test: Label
         empty = [n for n, c in zip(split.class_names, split.class_counts, strict=True) if not c]
         if empty:
             raise InputError(
-                f"{name} has no images of {', '.join(empty)} in groups of its own: every class "
-                "needs some in train, validation and test"
+                f"{name} has no images of {', '.join(empty)} in groups that no other split has: "
+                "every class needs some in train, validation and test"
             )
     if len(train.class_names) < 2:
         raise InputError(f"needs two classes or more, got {train.class_names}")

@@ -29,9 +29,11 @@ def test_parameter_counts_are_the_frozen_ones(name, counts):
 def few_channels():
     """The same networks at a few channels, for speed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "DCGAN_WIDTHS", {32: (16, 8, 8), 64: (16, 8, 8, 8)})
-        for name in ("SNGAN_GENERATOR_WIDTHS", "SNGAN_DISCRIMINATOR_WIDTHS"):
-            patch.setattr(baselines, name, {32: (8, 16, 8, 8), 64: (8, 16, 8, 8, 8)})
+        few = {"dcgan": {32: (16, 8, 8), 64: (16, 8, 8, 8)}}
+        few["sngan"] = {32: (8, 16, 8, 8), 64: (8, 16, 8, 8, 8)}
+        for name, model in baselines.BASELINES.items():
+            patch.setattr(model, "generator_widths", few[name])
+            patch.setattr(model, "discriminator_widths", few[name])
         yield
 
 

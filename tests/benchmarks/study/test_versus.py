@@ -20,7 +20,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def entry(phantom_data, tiny_preset, monkeypatch):
     # A few channels, for speed.
-    monkeypatch.setattr(baselines, "DCGAN_WIDTHS", {32: (16, 8, 8)})
+    for network in ("generator", "discriminator"):
+        monkeypatch.setattr(baselines.ConditionalDCGAN, f"{network}_widths", {32: (16, 8, 8)})
     return versus.Entry(
         contestant="dcgan",
         seed=1,

@@ -11,6 +11,7 @@ from benchmarks.study import versus_report
 from benchmarks.study.versus_marks import load_marks
 from benchmarks.study.versus_tables import left_out_line
 from skin_synth.data.pipeline import load_split
+from skin_synth.evaluation.features import classifier
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint
 
@@ -46,7 +47,7 @@ def plant(out, data, contestant, noise, *, seed=0, threads=1, marks=(1.0, 2.0), 
 
 @pytest.fixture
 def quick_judge(monkeypatch):
-    monkeypatch.setattr(versus_report, "default_steps", lambda images: 3)
+    monkeypatch.setattr(classifier, "default_steps", lambda images: 3)
 
 
 def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
@@ -82,13 +83,13 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
     def never(*_, **__):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(versus_report, "train_classifier", never)
+    monkeypatch.setattr(classifier, "train_classifier", never)
     monkeypatch.setattr(versus_report, "nearest", never)
     made = versus_report.of_classifier
     monkeypatch.setattr(
         versus_report,
         "of_classifier",
-        lambda classifier: versus_report.dataclasses.replace(made(classifier), function=never),
+        lambda judge: versus_report.dataclasses.replace(made(judge), function=never),
     )
     assert versus_report.report(phantom_data, tmp_path) == text
 

@@ -7,42 +7,26 @@ import dataclasses
 import numpy as np
 import pytest
 
-from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility.arms import CONTROLS, make_arms
 from skin_synth.evaluation.utility.learners import Study, key_text
 from skin_synth.evaluation.utility.options import UtilityOptions
 from skin_synth.evaluation.utility.study import study_protocol
+from tests.skin_synth.evaluation.utility.conftest import coloured_split, colours
 
 OPTIONS = UtilityOptions(seeds=2, ratios=(1.0,), steps=5, pool=3)
-MIXED = make_arms((1.0,))[3]
-
-
-def images(n, value=0):
-    labels = np.arange(n) % 2
-    names = tuple(str(i) for i in range(n))
-    return LabelledImages(
-        np.full((n, 16, 16, 3), value, np.uint8), labels, names, names, ("a", "b")
-    )
+ARMS = make_arms((1.0,))
+TRAIN, VALIDATION, TEST, OTHER = (coloured_split((2, 2, 2), seed) for seed in range(4))
 
 
 def a_study(options=OPTIONS, **changes):
-    study = Study(
-        images(6),
-        images(4),
-        images(4, 9),
-        lambda labels, seeds: np.zeros((len(labels), 16, 16, 3), np.uint8),
-        "generator",
-        None,
-        study_protocol(options, images(6), None),
-        make_arms((1.0,)),
-        Cache(None),
-    )
+    protocol = study_protocol(options, TRAIN, None)
+    study = Study(TRAIN, VALIDATION, TEST, colours, "generator", None, protocol, ARMS, Cache(None))
     return dataclasses.replace(study, **changes)
 
 
 def names_of(study):
-    return [key_text(study.key(arm, seed)) for arm in (CONTROLS[0], MIXED) for seed in (0, 1)]
+    return [key_text(study.key(arm, seed)) for arm in (ARMS[0], ARMS[3]) for seed in (0, 1)]
 
 
 def test_names_follow_from_keys():
@@ -58,9 +42,9 @@ def test_the_same_study_has_the_same_names():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"train": images(8)},
-        {"validation": images(4, 1)},
-        {"test": images(4, 8)},
+        {"train": OTHER},
+        {"validation": OTHER},
+        {"test": OTHER},
         {"options": dataclasses.replace(OPTIONS, steps=6)},
     ],
     ids=lambda changes: next(iter(changes)),
@@ -90,15 +74,15 @@ def test_images_are_generated_once_a_seed_and_not_for_controls(no_networks):
 
     def generate(labels, seeds):
         requested.append((labels, seeds))
-        return np.zeros((len(labels), 16, 16, 3), np.uint8)
+        return colours(labels, seeds)
 
     found = a_study(generate=generate).predictions()
-    assert [entry.arm.kind for entry in found] == ["control"] * 3 + [MIXED.kind, "synthetic only"]
-    assert found[0].test.shape == (2, 4, 2)
+    assert [entry.arm for entry in found] == [*ARMS]
+    assert found[0].test.shape == (2, 6, 3)
     assert len(requested) == 2
     for labels, seeds in requested:
-        np.testing.assert_array_equal(labels, [0, 0, 0, 1, 1, 1])
-        assert len(set(seeds.tolist())) == 6
+        np.testing.assert_array_equal(labels, [0, 0, 0, 1, 1, 1, 2, 2, 2])
+        assert len(set(seeds.tolist())) == 9
     assert set(requested[0][1].tolist()).isdisjoint(requested[1][1].tolist())
     requested.clear()
     a_study(generate=generate, arms=CONTROLS).predictions()
