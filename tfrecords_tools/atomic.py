@@ -1,9 +1,9 @@
 """Files and directories that appear whole or not at all.
 
-What is written goes to a hidden sibling of its target first, is flushed to the disk, and takes
-the target's name in one rename. A killed process leaves at most such a sibling behind, which the
-next call for the same target removes. A directory at work is locked: the number of its process says
-nothing in another container.
+A writer works in a hidden sibling of its target. The sibling is flushed to the disk and takes the
+name of the target in one rename. A killed process leaves at most this sibling, and the next call
+for the same target removes it. A lock shows that a sibling is in use: its process id means nothing
+in another container.
 """
 
 from __future__ import annotations
@@ -20,28 +20,27 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked_directory
 
 NEW, OLD = "new", "old"
-"""What a temporary sibling holds: what is to come, or what it is to replace."""
+"""Kinds of temporary siblings: the new content, or the old content that it replaces."""
 
 
 @contextlib.contextmanager
 def new_directory(
     path: str | os.PathLike[str], *, overwrite: bool = False, marker: str | None = None
 ) -> Iterator[Path]:
-    """Gives a temporary directory that becomes `path` when the block ends well.
+    """Gives a temporary directory that becomes `path` if the block succeeds.
 
     Args:
-        path: the directory to be; its parents are made.
-        overwrite: whether a directory that is there already may be replaced, if it is empty or
-            holds `marker`.
-        marker: a file that the block writes, relative to the directory, by which the work of an
-            earlier call is known; None: none is.
+        path: the directory to write; its parents are made.
+        overwrite: whether to replace an existing directory that is empty or holds `marker`.
+        marker: a file that the block writes, relative to the directory; it shows that a directory
+            is the work of an earlier call. None: only an empty directory is replaced.
 
     Yields:
-        The temporary directory, empty.
+        The empty temporary directory.
 
     Raises:
-        InputError: `path` exists and may not be overwritten, is a file, holds something else than
-            what would take its place, or another process writes it under the same number.
+        InputError: `path` exists and may not be replaced, is a file, or is being written by a
+            process with the same id in another container.
     """
     target = Path(path).resolve()
     _tidy(target)
@@ -50,48 +49,42 @@ def new_directory(
     if target.exists() and not target.is_dir():
         raise InputError(f"{path} is a file, not a directory: choose another place")
     _check_replaceable(target, marker)
-    made = _make_parents(target)
     temporary = _sibling(target, NEW)
-    try:
-        temporary.mkdir()
-    except OSError as error:
-        _remove_empty(made)
-        if not isinstance(error, FileExistsError):
+    with made_parents(target), contextlib.ExitStack() as held:
+        try:
+            temporary.mkdir()
+        except FileExistsError as error:
+            raise InputError(
+                f"{path} is being written by another process: wait, or choose another place"
+            ) from error
+        try:
+            held.enter_context(locked_directory(temporary))
+            yield temporary
+            _flush_tree(temporary)
+            if overwrite and target.exists():
+                _check_replaceable(target, marker)
+                held.enter_context(locked_directory(target))
+                _swap(temporary, target)
+            else:
+                _place(temporary, target)
+            _flush(target.parent)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
-        told = f"{path} is being written by another process: wait, or choose another place"
-        raise InputError(told) from error
-    held = contextlib.ExitStack()
-    try:
-        held.enter_context(locked_directory(temporary))
-        yield temporary
-        _flush_tree(temporary)
-        if overwrite and target.exists():
-            _check_replaceable(target, marker)
-            held.enter_context(locked_directory(target))
-            _swap(temporary, target)
-        else:
-            _place(temporary, target)
-        _flush(target.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        _remove_empty(made)
-        raise
-    finally:
-        held.close()
 
 
 @contextlib.contextmanager
 def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a temporary path whose file becomes `path` when the block ends well.
+    """Gives a temporary path whose file becomes `path` if the block succeeds.
 
-    A file that is there already is replaced in one step. The suffixes of `path` are kept, for
-    writers that go by them.
+    An existing file is replaced in one step. The temporary path has the suffixes of `path`, because
+    some writers depend on them.
 
     Args:
-        path: the file to be; its parents are made.
+        path: the file to write; its parents are made.
 
     Yields:
-        The temporary path; nothing is there yet.
+        The temporary path, without a file.
     """
     target = Path(path).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -106,18 +99,32 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def made_parents(path: Path) -> Iterator[None]:
+    """Makes the parents of a path, and removes them again if the block fails and they are empty."""
+    made = [parent for parent in path.parents if not parent.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
 def check_apart(
     out: str | os.PathLike[str],
     inputs: Mapping[str, str | os.PathLike[str] | None],
     *,
     may_lie_in: Collection[str] = (),
 ) -> None:
-    """Keeps what is written from replacing what it is made from, and from landing in it.
+    """Checks that a result neither replaces its inputs nor lies in one of them.
 
     Args:
-        out: directory to be.
-        inputs: files and directories that are read, by what they are; None where there is none.
-        may_lie_in: those of them that have room for results, such as a run.
+        out: the directory to write.
+        inputs: files and directories that are read, by their description; None: no such input.
+        may_lie_in: inputs that may hold results, such as a run.
 
     Raises:
         InputError: an input is or lies in `out`, or `out` lies in an input.
@@ -135,7 +142,7 @@ def check_apart(
 
 
 def _check_replaceable(target: Path, marker: str | None) -> None:
-    """Keeps what no earlier call has written: a name mistyped must not cost a directory."""
+    """Protects directories that no earlier call has written, for example after a typing error."""
     if not target.exists() or not any(target.iterdir()):
         return
     if marker is None or not (target / marker).is_file():
@@ -155,9 +162,9 @@ def _sibling(target: Path, kind: str) -> Path:
 
 
 def _tidy(target: Path) -> None:
-    """Clears up after processes that were killed while they wrote this target.
+    """Removes the siblings that killed processes left.
 
-    What such a process had moved aside goes back if nothing took its place; the rest is removed.
+    Old content goes back to the target if nothing has replaced it.
     """
     if not target.parent.is_dir():
         return
@@ -177,33 +184,20 @@ def _tidy(target: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """Whether another process of this number runs."""
+    """Whether another process with this id runs."""
     if pid == os.getpid():
         return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # of another user
+        pass
     return True
 
 
-def _make_parents(target: Path) -> list[Path]:
-    """Makes the parents; returns those that were missing, the innermost first."""
-    missing = [parent for parent in target.parents if not parent.exists()]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return missing
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    with contextlib.suppress(OSError):
-        for folder in folders:
-            folder.rmdir()
-
-
 def _place(temporary: Path, target: Path) -> None:
-    """Gives `temporary` its name, unless another process has taken that meanwhile."""
+    """Renames `temporary`, unless another process has taken the name meanwhile."""
     try:
         temporary.rename(target)
     except OSError as error:
@@ -213,7 +207,7 @@ def _place(temporary: Path, target: Path) -> None:
 
 
 def _swap(temporary: Path, target: Path) -> None:
-    """Puts `temporary` in the place of `target`, whose old content goes last."""
+    """Replaces `target` by `temporary`, and then removes the old content."""
     old = _sibling(target, OLD)
     target.rename(old)
     try:

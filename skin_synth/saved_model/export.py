@@ -1,10 +1,8 @@
-"""Writes the averaged generator as a version of a SavedModel, as TF Serving watches for it."""
+"""Writes the averaged generator as a SavedModel version that TF Serving finds."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +13,7 @@ from skin_synth.saved_model.model_card import MODEL_CARD, model_card, read_repor
 from skin_synth.saved_model.origin import Origin, write_origin
 from skin_synth.saved_model.sampler import Sampler
 from skin_synth.saved_model.warmup import write_warmup
-from tfrecords_tools.atomic import check_apart, new_directory
+from tfrecords_tools.atomic import check_apart, made_parents, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked_directory
 
@@ -23,7 +21,7 @@ LABELS = "labels.txt"
 
 
 class Exportable(Protocol):
-    """What can be exported: `skin_synth.ConditionalGAN` and a run are."""
+    """A model that can be exported: a `skin_synth.ConditionalGAN` or a run."""
 
     @property
     def ema_generator(self) -> keras.Model: ...  # noqa: D102
@@ -44,16 +42,16 @@ def export(
 ) -> Path:
     """Writes the next version of a model: MODELDIR/1, then MODELDIR/2, ...
 
-    A version appears by one rename, so that a server which polls the directory never meets half a
+    A version appears by one rename, so that a server that polls the directory never reads half a
     model. It holds float32 weights, core TensorFlow operations only, `assets/labels.txt` with one
-    class a line, a warm-up file, `model_card.md` and `origin.json`. Exports into one directory at
-    the same time take turns.
+    class per line, a warm-up file, `model_card.md` and `origin.json`. Two exports into one
+    directory take turns.
 
     Args:
-        model: a GAN, or a run whose GAN is meant.
-        model_dir: directory of numbered versions, made where it does not exist.
-        report: directory of an evaluation of the very checkpoint, for the figures of the card.
-        card: Markdown to take in place of a card made here.
+        model: a GAN or a run.
+        model_dir: directory of numbered versions; it is made if it does not exist.
+        report: directory of an evaluation of the same checkpoint, for the figures of the card.
+        card: Markdown that replaces the card made here.
 
     Returns:
         The new version's directory.
@@ -68,7 +66,9 @@ def export(
     directory = getattr(model, "directory", None)
     if directory is not None and model_dir.resolve() == directory.resolve():
         raise InputError(f"{model_dir} is the run: give another --out")
-    with _turn(model_dir):
+    # One export at a time: two would write the same version. Without locks the later one fails,
+    # because its version exists.
+    with made_parents(model_dir / "1"), locked_directory(model_dir, wait=True):
         version = model_dir / str(_next_version(model_dir))
         check_apart(version, {"the report": report})
         if card is None:
@@ -79,11 +79,11 @@ def export(
 
 
 def write_version(model: Exportable, version: Path, *, card: str) -> Path:
-    """Writes one version for a caller that nobody else competes with, see `export`.
+    """Writes one version as `export` does, but without a lock.
 
     Args:
-        model: a GAN, or a run whose GAN is meant.
-        version: new directory, complete or not there; named by a number.
+        model: a GAN or a run.
+        version: the directory to write; its name is a number.
         card: the model card, Markdown.
 
     Returns:
@@ -100,28 +100,8 @@ def write_version(model: Exportable, version: Path, *, card: str) -> Path:
     return version
 
 
-@contextlib.contextmanager
-def _turn(model_dir: Path) -> Iterator[None]:
-    """Waits until no other export writes into the directory: two would prepare one version.
-
-    The lock ends with the process that holds it. Directories made for it go where nothing came
-    of it.
-    """
-    made = [path for path in (model_dir, *model_dir.parents) if not path.exists()]
-    model_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        # Without locks the later of two exports fails, because its version exists.
-        with locked_directory(model_dir, wait=True):
-            yield
-    except BaseException:
-        with contextlib.suppress(OSError):
-            for path in made:
-                path.rmdir()
-        raise
-
-
 def _next_version(model_dir: Path) -> int:
-    """One more than the highest; TF Serving looks at directories with a number for a name only."""
+    """Adds one to the highest version; TF Serving reads only directories named by a number."""
     versions = (int(path.name) for path in model_dir.iterdir() if path.name.isdecimal())
     return 1 + max(versions, default=0)
 
@@ -130,8 +110,8 @@ def _save(model: Exportable, directory: Path) -> None:
     labels = directory / LABELS
     labels.write_text("".join(f"{name}\n" for name in model.class_names), encoding="utf-8")
     sampler = Sampler(model.ema_generator, model.class_names, labels_file=labels)
-    # What is saved holds TensorFlow's variables and nothing of Keras: of a tracked Keras variable
-    # two copies are saved, and C++ loaders restore the one that no signature reads.
+    # The module holds TensorFlow's variables and none of Keras: a tracked Keras variable is saved
+    # twice, and C++ loaders restore the copy that no signature reads.
     served = tf.Module(name="served")
     served.variables_of_generator = [variable.value for variable in sampler.generator.variables]
     served.table = sampler.table
@@ -144,5 +124,5 @@ def _save(model: Exportable, directory: Path) -> None:
             "from_latent": sampler.from_latent,
         },
     )
-    # Saving has copied it into assets/.
+    # A copy is in assets/.
     labels.unlink()

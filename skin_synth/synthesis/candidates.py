@@ -29,7 +29,7 @@ from skin_synth.synthesis.filters import (
 )
 from skin_synth.synthesis.generation import SyntheticImage, with_provenance
 from skin_synth.synthesis.options import BalanceOptions
-from tfrecords_tools.atomic import new_file
+from tfrecords_tools.atomic import made_parents, new_file
 from tfrecords_tools.locks import locked
 
 CHUNK_SIZE = 128
@@ -126,7 +126,10 @@ class WorkDirectory:
             InputError: another process works on it.
         """
         lock = self.path.with_name(f"{self.path.name}.lock")
-        with locked(lock, str(self._target), work="balances it", flag="--out"):
+        with (
+            made_parents(self._target),
+            locked(lock, str(self._target), work="balances it", flag="--out"),
+        ):
             try:
                 yield
             finally:

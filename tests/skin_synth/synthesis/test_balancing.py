@@ -327,7 +327,7 @@ def test_a_target_of_an_unknown_class_is_refused(tiny_run, phantom_data, tmp_pat
 
 
 def test_limits_need_held_out_images(painter, phantom_data, tmp_path):
-    training_only = tmp_path / "training_only"
+    training_only, out = tmp_path / "training_only", tmp_path / "deep" / "out"
     info = read_info(phantom_data)
     write_dataset(
         training_only,
@@ -338,7 +338,7 @@ def test_limits_need_held_out_images(painter, phantom_data, tmp_path):
     )
     alone = dataclasses.replace(painter, origin=make_origin(training_only))
     with pytest.raises(InputError, match="neither a validation nor a test split"):
-        balance(alone, training_only, tmp_path / "out", BalanceOptions(target=TARGET))
+        balance(alone, training_only, out, BalanceOptions(target=TARGET))
     assert list(tmp_path.iterdir()) == [training_only]
-    balance(alone, training_only, tmp_path / "out", ONE_CLASS)
-    assert len(manifest(tmp_path / "out")) > 0
+    balance(alone, training_only, out, ONE_CLASS)
+    assert len(manifest(out)) > 0
