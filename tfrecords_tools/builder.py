@@ -32,7 +32,7 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BEAM, BuildOptions
 from tfrecords_tools.records.reader import DatasetInfo, read_info
 from tfrecords_tools.records.schema import DATASET_INFO
-from tfrecords_tools.records.writer import write_metadata
+from tfrecords_tools.records.writer import DatasetDescription, write_metadata
 from tfrecords_tools.sources import Rejection, list_source
 from tfrecords_tools.sources.files import HIDDEN_FOLDER, has_image_suffix
 from tfrecords_tools.sources.label_map import LABEL_EXCLUDED
@@ -161,15 +161,14 @@ class Build:
             members = {split: spool.members(plan, split) for split in plan.members}
             written = write_shards(self._directory, options.name, members, self._runner)
             spool.discard()
-        write_metadata(
-            self._directory,
+        description = DatasetDescription(
             name=options.name,
             class_names=plan.class_names,
             image_shape=(options.side, options.side, 3),
             image_format=options.encoding if options.side else None,
             columns=self._source.columns,
-            written=written,
         )
+        write_metadata(self._directory, description, written)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,12 @@ def locked(
         except OSError as error:
             if error.errno not in NO_FLOCK_ERRORS:
                 raise
-            _warn_without_flock(file)
+            _LOG.warning(
+                "%s: this file system has no flock; %s.soft locks instead. If a process on "
+                "another machine was killed, remove that file",
+                file,
+                file.name,
+            )
             lock = SoftFileLock(f"{file}.soft", timeout=ACQUIRE_SECONDS)
             lock.acquire()
     except Timeout as error:
@@ -94,16 +99,6 @@ def _write_pid(handle: int) -> None:
 
 def _holder(file: Path) -> str:
     # Empty for the moment between the lock and its note.
-    with contextlib.suppress(FileNotFoundError):
-        if lines := file.read_text("ascii", "replace").split():
-            return lines[0]
+    with contextlib.suppress(FileNotFoundError, IndexError):
+        return file.read_text("ascii", "replace").split()[0]
     return "(number unknown)"
-
-
-def _warn_without_flock(file: Path) -> None:
-    _LOG.warning(
-        "%s: this file system has no flock; %s.soft locks instead. If a process on another machine "
-        "was killed, remove that file",
-        file,
-        file.name,
-    )

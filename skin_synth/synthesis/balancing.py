@@ -31,7 +31,7 @@ from tfrecords_tools.records.schema import (
     parse_record,
     serialize_record,
 )
-from tfrecords_tools.records.writer import write_records
+from tfrecords_tools.records.writer import DatasetDescription, write_records
 
 IMAGE_FOLDER = "image_folder"
 
@@ -85,16 +85,7 @@ def balance(
             images = [image for each in candidates for image in generator.images(each)]
             splits = {split: read_records(data, split) for split in info.splits}
             splits[TRAIN] = chain(splits[TRAIN], (_record(image, info) for image in images))
-            write_records(
-                directory,
-                name=info.name,
-                class_names=info.class_names,
-                image_shape=info.image_shape,
-                # Synthetic images are PNGs; real ones may be JPEGs.
-                image_format=info.image_format if info.image_format == "png" else None,
-                columns=info.columns,
-                splits=splits,
-            )
+            write_records(directory, _description(info), splits)
             rows = [image.provenance for image in images]
             (directory / MANIFEST).write_bytes(manifest_csv(rows))
             audited = audit(candidates, training, held_out, options)
@@ -119,6 +110,14 @@ def _settings(run: ImageGenerator, options: BalanceOptions) -> dict[str, object]
         "truncation": options.truncation,
         "software": software_versions(),
     }
+
+
+def _description(info: DatasetInfo) -> DatasetDescription:
+    # Synthetic images are PNGs; real ones may be JPEGs.
+    image_format = info.image_format if info.image_format == "png" else None
+    return DatasetDescription(
+        info.name, info.class_names, info.image_shape, image_format, info.columns
+    )
 
 
 def _check_all_real(info: DatasetInfo) -> None:

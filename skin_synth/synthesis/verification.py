@@ -9,7 +9,7 @@ import dataclasses
 import io
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +96,6 @@ def verify_manifest(
     rows = read_manifest(place / MANIFEST)
     _check_source(place, rows, generator)
     stored, problems = _stored(place, rows)
-    problems += _misplaced(place, rows)
     found = [row for row in rows if row.image_id in stored]
     if count is not None and count < len(found):
         chosen = np.random.default_rng(seed).choice(len(found), count, replace=False)
@@ -157,9 +156,9 @@ def _check_source(place: Path, rows: Sequence[Provenance], generator: ImageGener
 
 def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Reads the images that fit their rows, by id, and says what does not fit."""
-    files = _encoded(place)
+    files, problems = _encoded(place, rows)
     by_id = {row.image_id: row for row in rows}
-    problems = [f"{name}: has no row in {MANIFEST}" for name in files if name not in by_id]
+    problems += [f"{name}: has no row in {MANIFEST}" for name in files if name not in by_id]
     images = {}
     for image_id, row in by_id.items():
         if image_id not in files:
@@ -178,39 +177,33 @@ def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarr
     return images, problems
 
 
-def _misplaced(place: Path, rows: Sequence[Provenance]) -> list[str]:
-    """Finds synthetic records outside the training split or with another class than their row."""
+def _encoded(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, bytes], list[str]]:
+    """Reads the synthetic images of a data set, or of a folder of SEED.png, by id.
+
+    Returns:
+        The encoded images, and a sentence for each record in another split or class than it should.
+    """
     if not (place / DATASET_INFO).is_file():
-        return []
+        ids = {str(row.seed): row.image_id for row in rows}
+        paths = sorted(place.glob("*.png"))
+        return {ids.get(path.stem, path.name): path.read_bytes() for path in paths}, []
     info = read_info(place)
     names = dict(enumerate(info.class_names))
-    label_of = {row.image_id: row.label for row in rows}
-    problems = []
+    expected = {row.image_id: row.label for row in rows}
+    images, problems = {}, []
     for split in info.splits:
         for record in read(place, split):
             if record.origin != ORIGIN_SYNTHETIC:
                 continue
-            label = names.get(record.label, str(record.label))
             if split != TRAIN:
                 problems.append(f"{record.image_id}: is synthetic, but in split {split}")
-            elif label != label_of.get(record.image_id, label):
-                row = label_of[record.image_id]
+                continue
+            images[record.image_id] = record.image
+            label = names.get(record.label, str(record.label))
+            row = expected.get(record.image_id, label)
+            if label != row:
                 problems.append(f"{record.image_id}: has label {label}, its row says {row}")
-    return problems
-
-
-def _encoded(place: Path) -> Mapping[str, bytes]:
-    """Reads the synthetic images of a data set, or of a folder of SEED.png, by id."""
-    if (place / DATASET_INFO).is_file():
-        return {
-            record.image_id: record.image
-            for record in read(place, TRAIN)
-            if record.origin == ORIGIN_SYNTHETIC
-        }
-    names = {str(row.seed): row.image_id for row in read_manifest(place / MANIFEST)}
-    return {
-        names.get(path.stem, path.name): path.read_bytes() for path in sorted(place.glob("*.png"))
-    }
+    return images, problems
 
 
 def _again(

@@ -25,7 +25,7 @@ from tfrecords_tools.build_steps.prepare import Outcome, Prepared, Step, Task
 from tfrecords_tools.build_steps.runners import chunks
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.tfrecord import RecordWriter
-from tfrecords_tools.records.writer import PART, Place
+from tfrecords_tools.records.writer import PART_SUFFIX, Place
 
 CHUNKS_PER_FILE = 32
 """Pieces of work in a file; a worker takes one file at a time."""
@@ -97,8 +97,8 @@ def _work(number: int, *, work: Callable[[Any], Any], exchange: Path) -> None:
 def _store(tasks: list[Task], *, step: Step, directory: Path) -> list[Outcome]:
     """Runs a step on a worker; writes its records into a file named after the first task."""
     outcomes = step(tasks)
-    file = f"spool-{tasks[0].row:09d}{PART}"
-    temporary = directory / f"{uuid.uuid4().hex}{PART}"
+    file = f"spool-{tasks[0].row:09d}{PART_SUFFIX}"
+    temporary = directory / f"{uuid.uuid4().hex}{PART_SUFFIX}"
     stored = []
     with RecordWriter(temporary) as writer:
         for outcome in outcomes:

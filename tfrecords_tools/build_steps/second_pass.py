@@ -11,7 +11,7 @@ from tfrecords_tools.build_steps.runners import Runner
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.records.schema import parse_record, serialize_record, shard_name
 from tfrecords_tools.records.tfrecord import RecordWriter, read_at
-from tfrecords_tools.records.writer import PART, SHARD_BYTES, Place, ShardedSplit
+from tfrecords_tools.records.writer import PART_SUFFIX, SHARD_BYTES, Place, ShardedSplit
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def write_shard(shard: Shard, *, directory: Path) -> int:
     The shard gets its name when it is whole, because a runner may stop a worker and give the work
     to another one.
     """
-    temporary = directory / f"{shard.file}{PART}"
+    temporary = directory / f"{shard.file}{PART_SUFFIX}"
     with RecordWriter(temporary) as writer:
         for member in shard.members:
             writer.write(_record(member, directory))

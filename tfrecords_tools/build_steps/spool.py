@@ -12,7 +12,7 @@ import numpy as np
 from tfrecords_tools.build_steps.plan import Plan
 from tfrecords_tools.build_steps.prepare import Prepared
 from tfrecords_tools.build_steps.second_pass import Member
-from tfrecords_tools.records.writer import PART, Place, ShardedSplit, SplitWriter
+from tfrecords_tools.records.writer import PART_SUFFIX, Place, ShardedSplit, SplitWriter
 from tfrecords_tools.sources import ImageRecord
 
 
@@ -80,6 +80,6 @@ class Spool:
 
     def discard(self) -> None:
         """Removes the spooled records, and files that stopped workers left."""
-        left = {path.name for path in self._directory.glob(f"*{PART}")}
+        left = {path.name for path in self._directory.glob(f"*{PART_SUFFIX}")}
         for file in left | set(self._files):
             (self._directory / file).unlink()

@@ -25,12 +25,31 @@ from tfrecords_tools.records.schema import (
 )
 from tfrecords_tools.records.tfrecord import RecordWriter
 
-PART = ".part"
+PART_SUFFIX = ".part"
 """Suffix of files that are still written, or that a build removes at its end."""
 SHARD_BYTES = 128 * 2**20
 """A shard is closed once it holds so many bytes of records."""
 FLUSH_BYTES = 32 * 2**20
 """After so many bytes a thread begins to flush them to the disk, while the work goes on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetDescription:
+    """What the metadata of a data set say, apart from its shards.
+
+    Attributes:
+        name: of the data set.
+        class_names: in the order of the labels.
+        image_shape: (height, width, 3), the first two None if sizes differ.
+        image_format: png, jpeg, or None for both.
+        columns: the extra features, which all records have.
+    """
+
+    name: str
+    class_names: Iterable[str]
+    image_shape: tuple[int | None, int | None, int]
+    image_format: str | None = "png"
+    columns: Sequence[Column] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +109,7 @@ class SplitWriter:
         """Appends a record, whole or in pieces; returns its position before `name_shards`."""
         shard = self._open
         if shard is None:
-            path = self.directory / f"{self.split}.{len(self._closed)}.part"
+            path = self.directory / f"{self.split}.{len(self._closed)}{PART_SUFFIX}"
             shard = self._open = RecordWriter(path)
         before = shard.num_bytes
         place = Place(shard.path.name, shard.write(*pieces))
@@ -137,40 +156,26 @@ def write_dataset(
 
     Args:
         directory: the data set directory to write.
-        name: as in `write_records`, like the next five.
+        name: as in `DatasetDescription`, like the next four.
         class_names: in the order of the labels.
         image_shape: of the images.
         image_format: of the images.
         columns: the extra features.
-        splits: the records.
+        splits: as in `write_records`.
         overwrite: whether to replace an existing data set directory.
 
     Raises:
         InputError: the directory exists, or `overwrite` is set and it holds no data set; see
             `write_records` for the rest.
     """
+    description = DatasetDescription(name, class_names, image_shape, image_format, columns)
     with new_directory(directory, overwrite=overwrite, marker=DATASET_INFO) as temporary:
-        write_records(
-            temporary,
-            name=name,
-            class_names=class_names,
-            image_shape=image_shape,
-            image_format=image_format,
-            columns=columns,
-            splits=splits,
-        )
+        write_records(temporary, description, splits)
     return read_info(directory)
 
 
 def write_records(
-    directory: Path,
-    *,
-    name: str,
-    class_names: Iterable[str],
-    image_shape: tuple[int | None, int | None, int],
-    image_format: str | None,
-    columns: Sequence[Column],
-    splits: Mapping[str, Iterable[bytes]],
+    directory: Path, description: DatasetDescription, splits: Mapping[str, Iterable[bytes]]
 ) -> None:
     """Writes shards and metadata that `tfds.builder_from_directory` reads.
 
@@ -178,11 +183,7 @@ def write_records(
 
     Args:
         directory: an existing directory.
-        name: of the data set.
-        class_names: in the order of the labels.
-        image_shape: (height, width, 3), the first two None if sizes differ.
-        image_format: png, jpeg, or None for both.
-        columns: the extra features, which all records have.
+        description: of the data set.
         splits: serialized records (see `schema.serialize_record`) of each split, taken one by one.
             A split without records is left out.
 
@@ -192,40 +193,21 @@ def write_records(
     if unknown := set(splits) - set(SPLITS):
         raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
     written = {
-        split: _write_split(directory, name, split, splits[split])
+        split: _write_split(directory, description.name, split, splits[split])
         for split in SPLITS
         if split in splits
     }
-    write_metadata(
-        directory,
-        name=name,
-        class_names=class_names,
-        image_shape=image_shape,
-        image_format=image_format,
-        columns=columns,
-        written=written,
-    )
+    write_metadata(directory, description, written)
 
 
 def write_metadata(
-    directory: Path,
-    *,
-    name: str,
-    class_names: Iterable[str],
-    image_shape: tuple[int | None, int | None, int],
-    image_format: str | None,
-    columns: Sequence[Column] = (),
-    written: Mapping[str, ShardedSplit],
+    directory: Path, description: DatasetDescription, written: Mapping[str, ShardedSplit]
 ) -> None:
     """Writes the metadata of TFDS for shards that have their final names.
 
     Args:
         directory: that of the shards.
-        name: as in `write_records`, like the next four.
-        class_names: in the order of the labels.
-        image_shape: of the images.
-        image_format: of the images.
-        columns: the extra features.
+        description: of the data set.
         written: the shards of each split; splits without records are left out.
 
     Raises:
@@ -236,20 +218,22 @@ def write_metadata(
 
     written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
     if not written:
-        raise InputError(f"no record to write for data set {name!r}")
+        raise InputError(f"no record to write for data set {description.name!r}")
     template = tfds.core.ShardedFileTemplate(
-        data_dir=directory, dataset_name=name, filetype_suffix="tfrecord"
+        data_dir=directory, dataset_name=description.name, filetype_suffix="tfrecord"
     )
     tfds.folder_dataset.write_metadata(
         data_dir=directory,
         features=tfds.features.FeaturesDict(
             {
-                "image": tfds.features.Image(shape=image_shape, encoding_format=image_format),
-                "label": tfds.features.ClassLabel(names=list(class_names)),
+                "image": tfds.features.Image(
+                    shape=description.image_shape, encoding_format=description.image_format
+                ),
+                "label": tfds.features.ClassLabel(names=list(description.class_names)),
                 "image_id": tfds.features.Text(),
                 "group": tfds.features.Text(),
                 "origin": tfds.features.Text(),
-                **{column.name: _feature(column) for column in columns},
+                **{column.name: _feature(column) for column in description.columns},
             }
         ),
         split_infos=[
