@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 import dataclasses
 import functools
 import json
@@ -51,7 +50,7 @@ class Study:
 
     def predictions(self) -> list[Predictions]:
         """Predictions of every arm with every kind of classifier."""
-        learners: list[_Learner] = [_Cnn(self)]
+        learners: list[_Learner] = [_Learner(self)]
         if self.extractor is not None:
             learners.append(_LinearHead(self, self.extractor))
         trained = [(learner, arm) for learner in learners for arm in self.arms]
@@ -127,19 +126,18 @@ class _Synthetic:
         return images
 
 
-class _Learner(abc.ABC):
-    """One kind of classifier.
+class _Learner:
+    """A CNN on images; `_LinearHead` trains on features instead.
 
     Attributes:
-        name: for people.
-        key: what its predictions follow from, besides `Study.key`.
+        name: of this kind of classifier.
+        key: what its predictions follow from, with `Study.key`.
     """
-
-    name: str
-    key: CacheKey
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self.name = CNN
+        self.key: CacheKey = {"classifier": CNN, "learning_rate": training.LEARNING_RATE["cnn"]}
 
     def predict(self, arm: Arm, seed: int, synthetic: _Synthetic) -> dict[str, np.ndarray]:
         """Trains an arm; probabilities float32[n, classes] on validation and test images."""
@@ -149,59 +147,30 @@ class _Learner(abc.ABC):
             inputs = np.concatenate([inputs, self.synthetic(synthetic)])
             labels = np.concatenate([labels, synthetic.labels])
         pool = training.Pool(inputs, labels, np.arange(len(labels)) >= len(real))
+        steps, held_out = self.study.protocol.steps, self.held_out
         validation, test = self.trainer.probabilities(
-            pool,
-            arm,
-            real.class_counts,
-            *self.held_out,
-            seed=seed,
-            steps=self.study.protocol.steps,
+            pool, arm, real.class_counts, *held_out, seed=seed, steps=steps
         )
         return {"validation": validation, "test": test}
 
     @property
-    @abc.abstractmethod
     def trainer(self) -> training.Trainer:
-        """Of networks that take this kind of inputs; built when it is first needed."""
-
-    @property
-    @abc.abstractmethod
-    def real(self) -> np.ndarray:
-        """Inputs from the real training images."""
-
-    @property
-    @abc.abstractmethod
-    def held_out(self) -> list[np.ndarray]:
-        """Inputs from the validation images and from the test images."""
-
-    @abc.abstractmethod
-    def synthetic(self, synthetic: _Synthetic) -> np.ndarray:
-        """Inputs from the synthetic images of a seed."""
-
-
-class _Cnn(_Learner):
-    """A CNN from scratch."""
-
-    name = CNN
-
-    def __init__(self, study: Study) -> None:
-        super().__init__(study)
-        self.key = {"classifier": self.name, "learning_rate": training.LEARNING_RATE["cnn"]}
-
-    @property
-    def trainer(self) -> training.Trainer:
+        """Trainer of networks for these inputs, built when it is first needed."""
         train = self.study.train
         return training.cnn_trainer(train.images.shape[1], len(train.class_names))
 
     @property
     def real(self) -> np.ndarray:
+        """Inputs from the real training images."""
         return self.study.train.images
 
     @property
     def held_out(self) -> list[np.ndarray]:
+        """Inputs from the validation images and from the test images."""
         return [self.study.validation.images, self.study.test.images]
 
     def synthetic(self, synthetic: _Synthetic) -> np.ndarray:
+        """Inputs from the synthetic images of a seed."""
         return synthetic.images
 
 
