@@ -14,7 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    path
+    for folder in (".", "docs/**", "examples/**", "benchmarks/**")
+    for path in ROOT.glob(f"{folder}/*.md")
 )
 SCRIPTS = sorted((ROOT / "examples").rglob("*.sh"))
 

@@ -20,8 +20,8 @@ from skin_synth.evaluation.utility.arms import Arm
 from skin_synth.random_streams import ClassifierStream
 
 BATCH_SIZE = classifier.BATCH_SIZE
-LEARNING_RATE = {"cnn": classifier.LEARNING_RATE, "linear": 3e-3}
-"""Initial rate of Adam by kind of classifier; a cosine decreases it to 0. All arms share it."""
+CNN_LEARNING_RATE, LINEAR_LEARNING_RATE = classifier.LEARNING_RATE, 3e-3
+"""Initial rates of Adam, the same for all arms; a cosine decreases them to 0."""
 ROWS_AT_ONCE = 256
 """Rows of one forward pass. The random numbers of augmented views depend on it."""
 AUGMENTATION = (
@@ -229,8 +229,7 @@ def cnn_trainer(side: int, classes: int) -> Trainer:
         batch = tf.cond(augmented, lambda: randomly_augmented(drawn, key), lambda: drawn)
         return tf.ensure_shape(batch, [BATCH_SIZE, side, side, 3])
 
-    rate = LEARNING_RATE["cnn"]
-    return Trainer(build, make_batch, classes=classes, learning_rate=rate)
+    return Trainer(build, make_batch, classes=classes, learning_rate=CNN_LEARNING_RATE)
 
 
 @functools.lru_cache(maxsize=2)
@@ -254,8 +253,7 @@ def linear_trainer(dimension: int, classes: int) -> Trainer:
         batch = tf.gather_nd(features, tf.stack([rows, view], axis=1))
         return tf.ensure_shape(batch, [BATCH_SIZE, dimension])
 
-    rate = LEARNING_RATE["linear"]
-    return Trainer(build, make_batch, classes=classes, learning_rate=rate)
+    return Trainer(build, make_batch, classes=classes, learning_rate=LINEAR_LEARNING_RATE)
 
 
 def _thresholds(shares: np.ndarray) -> np.ndarray:

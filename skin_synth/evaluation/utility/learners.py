@@ -137,7 +137,7 @@ class _Learner:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.name = CNN
-        self.key: CacheKey = {"classifier": CNN, "learning_rate": training.LEARNING_RATE["cnn"]}
+        self.key: CacheKey = {"classifier": CNN, "learning_rate": training.CNN_LEARNING_RATE}
 
     def predict(self, arm: Arm, seed: int, synthetic: _Synthetic) -> dict[str, np.ndarray]:
         """Trains an arm; probabilities float32[n, classes] on validation and test images."""
@@ -184,7 +184,7 @@ class _LinearHead(_Learner):
         self.name = linear_head(extractor)
         self.key = {
             "classifier": self.name,
-            "learning_rate": training.LEARNING_RATE["linear"],
+            "learning_rate": training.LINEAR_LEARNING_RATE,
             "views": study.protocol.views,
             "extractor": {**extractor.provenance, "dimension": extractor.dimension},
         }

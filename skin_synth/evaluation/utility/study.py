@@ -154,13 +154,13 @@ def study_protocol(
 ) -> StudyProtocol:
     """Completes the options by what follows from the training images and the features."""
     classifiers: list[dict[str, str | float]] = [
-        {"name": CNN, "learning_rate": training.LEARNING_RATE["cnn"]}
+        {"name": CNN, "learning_rate": training.CNN_LEARNING_RATE}
     ]
     if extractor is not None:
         classifiers.append(
             {
                 "name": linear_head(extractor),
-                "learning_rate": training.LEARNING_RATE["linear"],
+                "learning_rate": training.LINEAR_LEARNING_RATE,
                 "dimension": extractor.dimension,
                 **extractor.provenance,
             }
