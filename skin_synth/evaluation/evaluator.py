@@ -98,7 +98,7 @@ def evaluate(
         check_same_data(run, data_dir)
         if utility:
             usefulness.load_study_splits(data_dir)  # refuses what the study cannot use
-        given = extractors.given(features, weights)
+        given = extractors.load_extractor(features, weights)
         with Progress(total=STAGES + utility, unit="stages", description="evaluate") as progress:
             sets = load_image_sets(run, data_dir, seed=seed, cache=kept)
             requested_labels = sets.requested_labels[sets.matched()]

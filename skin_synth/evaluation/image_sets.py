@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class ImageSets:
         return first_of_each_class(self.requested_labels, counts)
 
 
-def first_of_each_class(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def first_of_each_class(labels: np.ndarray, counts: Sequence[int] | np.ndarray) -> np.ndarray:
     """Returns the first rows of each class: int64[n].
 
     Args:

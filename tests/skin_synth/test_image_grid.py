@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skin_synth.image_grid import GAP, image_grid, png_bytes
+from skin_synth.image_grid import CELL_GAP, image_grid, png_bytes
 
 
 def random_images(*shape):
@@ -23,10 +23,10 @@ def decode(png):
 def test_cells_hold_the_images_enlarged_by_whole_pixels():
     images = random_images(2, 3, 5, 4)
     grid = decode(image_grid(images, ["one", "two"], scale=3))
-    gutter = grid.shape[1] - 3 * (12 + GAP)
+    gutter = grid.shape[1] - 3 * (12 + CELL_GAP)
     for i in range(2):
         for j in range(3):
-            top, left = i * (15 + GAP), gutter + j * (12 + GAP)
+            top, left = i * (15 + CELL_GAP), gutter + j * (12 + CELL_GAP)
             cell = grid[top : top + 15, left : left + 12]
             np.testing.assert_array_equal(cell, images[i, j].repeat(3, 0).repeat(3, 1))
 
@@ -34,7 +34,7 @@ def test_cells_hold_the_images_enlarged_by_whole_pixels():
 @pytest.mark.parametrize(("size", "factor"), [(16, 4), (32, 2), (64, 1), (256, 1)])
 def test_small_images_are_enlarged(size, factor):
     grid = decode(image_grid(random_images(2, 1, size, size), ["a", "b"]))
-    assert grid.shape[0] == 2 * (size * factor + GAP)
+    assert grid.shape[0] == 2 * (size * factor + CELL_GAP)
 
 
 def test_a_folder_that_has_gone_is_made_again(tmp_path):
@@ -47,7 +47,7 @@ def test_a_folder_that_has_gone_is_made_again(tmp_path):
 def test_each_row_has_its_label_in_ink():
     images = np.zeros((2, 1, 32, 32, 3), np.uint8)
     grid = decode(image_grid(images, ["word", ""], scale=1))
-    gutter = grid.shape[1] - 32 - GAP
+    gutter = grid.shape[1] - 32 - CELL_GAP
     assert (grid[:32, :gutter] < 100).any()
     assert (grid[34:, :gutter] == 255).all()
 
@@ -55,7 +55,7 @@ def test_each_row_has_its_label_in_ink():
 def test_rows_of_unequal_length_are_padded_with_background():
     images = [random_images(3, 8, 8), random_images(1, 8, 8)]
     grid = decode(image_grid(images, ["a", "b"], scale=1))
-    assert (grid[8 + GAP : 16 + GAP, -2 * (8 + GAP) :] == 255).all()
+    assert (grid[8 + CELL_GAP : 16 + CELL_GAP, -2 * (8 + CELL_GAP) :] == 255).all()
 
 
 def test_the_file_is_what_is_returned(tmp_path):

@@ -1,4 +1,4 @@
-"""A small CNN trained on real images: tells whether synthetic ones show the class asked for."""
+"""A small CNN trained on real images: do synthetic images show the requested class?"""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from skin_synth.provenance import content_hash
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
-WIDTHS = (16, 32, 64, 96)
-"""Channels of each stage; the last is the number of features."""
+CNN_WIDTHS = (16, 32, 64, 96)
+"""Channels of each stage; the last one is the number of features."""
 LARGEST_SIDE = 64
-"""Larger images are averaged down to this, which keeps the outline and drops fine texture."""
-BATCH_SIZE = 64
-FORWARD = 256
-"""Images judged at a time."""
-LEARNING_RATE = 3e-3
+"""Larger images are averaged down to this side: outlines stay, fine texture goes."""
+CNN_BATCH = 64
+FORWARD_BATCH = 256
+"""Images in one forward pass."""
+CNN_LEARNING_RATE = 3e-3
 FEWEST_STEPS, MOST_STEPS = 120, 1000
-PASSES = 6
-"""Times that an image is seen by default, within the limits above."""
+CNN_PASSES = 6
+"""Times that training sees an image by default, within the limits above."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,10 +59,10 @@ class Classifier:
         return content_hash(*self.network.get_weights(), shapes=False)
 
     def _forward(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        # predict_on_batch, as `predict` takes longer to start than to work on so small a network.
+        # For so small a network, `predict` takes longer to start than to compute.
         parts = [
-            self.network.predict_on_batch(images[start : start + FORWARD])
-            for start in range(0, max(len(images), 1), FORWARD)
+            self.network.predict_on_batch(images[start : start + FORWARD_BATCH])
+            for start in range(0, max(len(images), 1), FORWARD_BATCH)
         ]
         logits, features = (np.concatenate(part) for part in zip(*parts, strict=True))
         return logits, features
@@ -87,14 +87,14 @@ def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = No
         steps = default_steps(len(data))
     network = small_cnn(data.images.shape[1], len(data.class_names), seed)
     trainer = keras.Model(network.input, network.outputs[0])
-    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
+    schedule = keras.optimizers.schedules.CosineDecay(CNN_LEARNING_RATE, steps)
     optimizer = keras.optimizers.Adam(schedule)
-    optimizer.build(trainer.trainable_variables)  # or Keras traces the step twice
+    optimizer.build(trainer.trainable_variables)  # without it Keras traces the step twice
     trainer.compile(
         optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    drawn = batches(data, batch_size=BATCH_SIZE, seed=seed, exponent=0.0)
+    drawn = batches(data, batch_size=CNN_BATCH, seed=seed, exponent=0.0)
     trainer.fit(drawn.take(steps), shuffle=False, verbose=0)
     return Classifier(network, data.class_names, seed, steps)
 
@@ -159,12 +159,12 @@ def cached_classifier(
 
 
 def default_steps(images: int) -> int:
-    """Batches in which each of `images` is seen about six times, 120 to 1,000."""
-    return min(max(PASSES * images // BATCH_SIZE, FEWEST_STEPS), MOST_STEPS)
+    """Returns the batches that show each of `images` about six times, 120 to 1,000."""
+    return min(max(CNN_PASSES * images // CNN_BATCH, FEWEST_STEPS), MOST_STEPS)
 
 
 def small_cnn(side: int, classes: int, seed: int) -> keras.Model:
-    """An untrained CNN: uint8[n, side, side, 3] to logits and features, float32[n, 96].
+    """Builds an untrained CNN: uint8[n, side, side, 3] to logits and features, float32[n, 96].
 
     Args:
         side: height and width of the images.
@@ -181,7 +181,7 @@ def small_cnn(side: int, classes: int, seed: int) -> keras.Model:
     x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(images)
     if side >= 2 * LARGEST_SIDE:
         x = layers.AveragePooling2D(side // LARGEST_SIDE, dtype="float32")(x)
-    for stage, width in enumerate(WIDTHS):
+    for stage, width in enumerate(CNN_WIDTHS):
         if stage:
             x = layers.MaxPooling2D(dtype="float32")(x)
         x = layers.Conv2D(
@@ -199,26 +199,26 @@ def small_cnn(side: int, classes: int, seed: int) -> keras.Model:
     return keras.Model(images, [logits, features])
 
 
-def confusion(asked: np.ndarray, assigned: np.ndarray, num_classes: int) -> np.ndarray:
-    """How many images of each class asked for were assigned to each class.
+def confusion(requested: np.ndarray, assigned: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts images by requested and by assigned class.
 
     Args:
-        asked: int[n], the label that the generator was given.
+        requested: int[n], the label that the generator got.
         assigned: int[n], the label that a classifier found.
-        num_classes: how many classes there are.
+        num_classes: number of classes.
 
     Returns:
-        int64[num_classes, num_classes], asked in rows.
+        int64[num_classes, num_classes], requested classes in rows.
     """
-    cells = np.bincount(asked * num_classes + assigned, minlength=num_classes**2)
+    cells = np.bincount(requested * num_classes + assigned, minlength=num_classes**2)
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
 
 def faithfulness(matrix: np.ndarray) -> tuple[float, list[float | None]]:
-    """Share of images assigned to the class asked for (classification accuracy score per class).
+    """Computes the share of images assigned to the requested class, by class.
 
-    Like the accuracy score of Shmelkov et al., "How good is my GAN?" (ECCV 2018), GAN-test: the
-    classifier is trained on real images and applied to synthetic ones.
+    The GAN-test of Shmelkov et al., "How good is my GAN?" (ECCV 2018): the classifier is trained on
+    real images and applied to synthetic ones.
 
     Args:
         matrix: int[classes, classes], see `confusion`.

@@ -1,4 +1,4 @@
-"""Features by which images are compared: one small interface, four kinds of extractors."""
+"""Features that images are compared by: one small interface, four kinds of extractors."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from skin_synth.evaluation.features.classifier import LARGEST_SIDE, Classifier
 from skin_synth.provenance import content_hash
 from tfrecords_tools.errors import InputError
 
-NAMES = ("classifier", "mobilenet", "inception")
-"""Beside these, any saved Keras model by its file."""
-SAVED_MODEL = ".keras"
-BATCH_SIZE = 128
+EXTRACTOR_NAMES = ("classifier", "mobilenet", "inception")
+"""Names of extractors; any saved Keras model is another, by its file."""
+KERAS_SUFFIX = ".keras"
+EXTRACTOR_BATCH = 128
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Extractor:
-    """Turns images into features; real and synthetic ones on the same path.
+    """Turns images into features; real and synthetic ones in the same way.
 
     Attributes:
-        name: one of `NAMES`, or the file name of a saved model.
+        name: one of `EXTRACTOR_NAMES`, or the file name of a saved model.
         title: names the features in the names of distances; empty for those of FID.
         dimension: number of features.
         provenance: where the weights come from, their hash, how images are resized.
@@ -41,17 +41,10 @@ class Extractor:
     function: Callable[[np.ndarray], np.ndarray]
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Features of images.
-
-        Args:
-            images: uint8[n, side, side, 3].
-
-        Returns:
-            float32[n, dimension].
-        """
+        """Computes features: uint8[n, side, side, 3] to float32[n, dimension]."""
         found = np.empty((len(images), self.dimension), np.float32)
-        for start in range(0, len(images), BATCH_SIZE):
-            rows = slice(start, start + BATCH_SIZE)
+        for start in range(0, len(images), EXTRACTOR_BATCH):
+            rows = slice(start, start + EXTRACTOR_BATCH)
             found[rows] = self.function(images[rows])
         return found
 
@@ -67,32 +60,32 @@ class Extractor:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What its features depend on beside the images: weights, resize, number."""
+        """What its features depend on, apart from the images: weights, resize, number."""
         return self.provenance["sha256"], self.provenance["resize"], self.dimension
 
 
 def check_choice(features: str, weights: str | os.PathLike[str] | None) -> None:
-    """Refuses what `given` could not make.
+    """Checks a choice of features before anything is loaded.
 
     Raises:
-        InputError: unknown features, or weights where there is no use for them.
+        InputError: unknown features, or weights that these features do not take.
     """
-    if features not in NAMES and not features.endswith(SAVED_MODEL):
+    if features not in EXTRACTOR_NAMES and not features.endswith(KERAS_SUFFIX):
         raise InputError(
-            f"unknown features {features!r}; there are {', '.join(NAMES)} and saved Keras models "
-            f"(FILE{SAVED_MODEL})"
+            f"unknown features {features!r}; there are {', '.join(EXTRACTOR_NAMES)} and "
+            f"saved Keras models (FILE{KERAS_SUFFIX})"
         )
     if features == "classifier" and weights is not None:
         raise InputError(
             f"features 'classifier' are trained here and take no weights, got {weights}: drop "
             "--weights, or choose --features mobilenet or inception"
         )
-    if features.endswith(SAVED_MODEL) and weights is not None:
-        raise InputError(f"{features} holds its own weights, got {weights}, too: drop --weights")
+    if features.endswith(KERAS_SUFFIX) and weights is not None:
+        raise InputError(f"{features} holds its own weights, got {weights} as well: drop --weights")
 
 
-def given(features: str, weights: str | os.PathLike[str] | None) -> Extractor | None:
-    """The extractor that comes with its weights; None where it is trained on the data.
+def load_extractor(features: str, weights: str | os.PathLike[str] | None) -> Extractor | None:
+    """Loads an extractor with its weights; None if it has to be trained on the data.
 
     Args:
         features: classifier, mobilenet, inception, or a saved model's file.
@@ -102,7 +95,7 @@ def given(features: str, weights: str | os.PathLike[str] | None) -> Extractor | 
         InputError: unknown features, missing weights, or a file that does not fit.
     """
     check_choice(features, weights)
-    if features.endswith(SAVED_MODEL):
+    if features.endswith(KERAS_SUFFIX):
         return keras_model(features)
     if features == "mobilenet":
         return mobilenet(weights)
@@ -110,7 +103,7 @@ def given(features: str, weights: str | os.PathLike[str] | None) -> Extractor | 
 
 
 def of_classifier(classifier: Classifier) -> Extractor:
-    """Activations of a classifier that was trained on real images of the same kind."""
+    """Makes features of a classifier that was trained on real images of the same kind."""
     side = classifier.network.input_shape[1]
     resized = side >= 2 * LARGEST_SIDE
     return Extractor(
@@ -128,7 +121,7 @@ def of_classifier(classifier: Classifier) -> Extractor:
 
 
 def mobilenet(weights: str | os.PathLike[str] | None) -> Extractor:
-    """MobileNet v1 (alpha 0.75, 224x224), its 768 average-pooled features.
+    """Makes the 768 average-pooled features of MobileNet v1 (alpha 0.75, 224x224).
 
     Args:
         weights: file with the ImageNet weights of `keras.applications.MobileNet`, top included.
@@ -153,9 +146,9 @@ def mobilenet(weights: str | os.PathLike[str] | None) -> Extractor:
 
 
 def inception(weights: str | os.PathLike[str] | None) -> Extractor:
-    """Inception-v3 (299x299), its 2,048 average-pooled features: those of FID.
+    """Makes the 2,048 average-pooled features of Inception-v3 (299x299): those of FID.
 
-    The weights are those of keras.applications; figures from other copies of the network differ
+    The weights are those of keras.applications. With other copies of the network, figures differ
     in the second digit.
 
     Args:
@@ -172,7 +165,7 @@ def inception(weights: str | os.PathLike[str] | None) -> Extractor:
             input_shape=(299, 299, 3),
             weights="imagenet" if path is None else None,
         )
-    except Exception as error:  # keras raises a bare Exception where the download fails
+    except Exception as error:  # keras raises a bare Exception if the download fails
         raise InputError(
             f"the weights of Inception-v3 cannot be downloaded ({error}): give --weights FILE, or "
             "use --features classifier"
@@ -193,14 +186,13 @@ def inception(weights: str | os.PathLike[str] | None) -> Extractor:
 
 
 def keras_model(path: str | os.PathLike[str]) -> Extractor:
-    """Any Keras model saved as one file, from images to one row of features each.
+    """Makes features of any Keras model saved as one file.
 
-    It is given pixels 0 to 255 and must hold its own preprocessing. Images are resized to its
-    input; where its height and width are open, they are left as they are. A map of features is
-    averaged over its places.
+    The model gets pixels 0 to 255 and must contain its preprocessing. Images are resized to its
+    input, unless its height and width are open. A map of features is averaged over its places.
 
     Args:
-        path: what `model.save` wrote; code in it (Lambda layers) is not run.
+        path: written by `model.save`; code in it (Lambda layers) is not run.
 
     Raises:
         InputError: no file, no model, or other inputs or outputs than one image and one row.
@@ -237,7 +229,7 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
 
 
 def resize(images: np.ndarray, side: int) -> tf.Tensor:
-    """Antialiased bicubic resize, clipped to the range of pixels (Parmar et al., CVPR 2022).
+    """Resizes images, bicubic and antialiased, and clips them (Parmar et al., CVPR 2022).
 
     Args:
         images: uint8[n, height, width, 3].

@@ -19,8 +19,8 @@ from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.utility.arms import Arm
 from skin_synth.random_streams import ClassifierStream
 
-BATCH_SIZE = classifier.BATCH_SIZE
-CNN_LEARNING_RATE, LINEAR_LEARNING_RATE = classifier.LEARNING_RATE, 3e-3
+BATCH_SIZE = classifier.CNN_BATCH
+CNN_LEARNING_RATE, LINEAR_LEARNING_RATE = classifier.CNN_LEARNING_RATE, 3e-3
 """Initial rates of Adam, the same for all arms; a cosine decreases them to 0."""
 ROWS_AT_ONCE = 256
 """Rows of one forward pass. The random numbers of augmented views depend on it."""

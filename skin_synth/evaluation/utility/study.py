@@ -256,4 +256,6 @@ def _extractor(
 ) -> Extractor | None:
     if features is None or isinstance(features, Extractor):
         return features
-    return extractors.given(features, weights) or extractors.of_classifier(train_classifier(train))
+    return extractors.load_extractor(features, weights) or extractors.of_classifier(
+        train_classifier(train)
+    )

@@ -1,4 +1,4 @@
-"""Validation while a run trains: its curve, its best checkpoint, and what goes wrong.
+"""Validation while a run trains: its curve, its best checkpoint, and alarms.
 
-`callbacks` joins it to `fit`; nothing here changes a weight of the run.
+`callbacks` connects it to `fit`; nothing here changes a weight of the run.
 """

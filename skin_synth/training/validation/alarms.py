@@ -1,4 +1,4 @@
-"""When training goes wrong: classes that collapse, a discriminator that runs away.
+"""Alarms of training: classes that collapse, a discriminator that runs away.
 
 Each alarm says what is wrong, the figures that show it, and which field of the preset to change.
 """
@@ -19,18 +19,18 @@ in their turns 0.58 to 0.72. A generator has 0.45 to 0.64 after 3,000 images, 0.
 5,000 on.
 """
 RUNAWAY_LOGITS = 3.0
-"""Distance of real and fake logits, in mean over an epoch, from which it is too large."""
+"""Distance of real and fake logits, averaged over an epoch, above which it is too large."""
 RUNAWAY_EPOCHS = 5
-"""Epochs on end after which it is no chance any more."""
+"""Epochs in a row after which it is no chance."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Alarm:
-    """Something that is wrong now.
+    """A fault of training that is there now.
 
     Attributes:
-        subject: what it is about; two alarms about one subject are one occurrence.
-        line: for a person: what, the figures, what to do.
+        subject: of the alarm; two alarms with one subject are one occurrence.
+        line: what is wrong, the figures, what to do.
     """
 
     subject: str
@@ -38,21 +38,21 @@ class Alarm:
 
 
 def mean_distance(features: np.ndarray) -> float:
-    """Mean Euclidean distance of all pairs: float[n, d], n of 2 or more, to 0 and above."""
+    """Averages the Euclidean distance over all pairs of float[n, d], n of 2 or more."""
     features = features.astype(np.float64)
     pairs = [np.linalg.norm(features[i + 1 :] - features[i], axis=1) for i in range(len(features))]
     return float(np.concatenate(pairs).mean())
 
 
 def collapsed(synthetic: Mapping[str, float], real: Mapping[str, float]) -> list[Alarm]:
-    """The classes whose synthetic images vary too little.
+    """Finds the classes whose synthetic images vary too little.
 
     Args:
         synthetic: by class, `mean_distance` of some synthetic images' features.
         real: by class, the same of real training images.
 
     Returns:
-        One alarm a class whose figure is below `COLLAPSE_SHARE` of the real one.
+        One alarm for each class whose figure is below `COLLAPSE_SHARE` of the real one.
     """
     return [
         Alarm(
@@ -69,10 +69,10 @@ def collapsed(synthetic: Mapping[str, float], real: Mapping[str, float]) -> list
 
 
 def runaway(logit_gaps: Sequence[float]) -> list[Alarm]:
-    """Whether the discriminator has been far ahead for long.
+    """Finds out whether the discriminator has been far ahead for long.
 
     Args:
-        logit_gaps: real logit - fake logit in mean over each epoch, the latest last.
+        logit_gaps: real logit - fake logit, averaged over each epoch, the latest last.
 
     Returns:
         One alarm if each of the last `RUNAWAY_EPOCHS` is above `RUNAWAY_LOGITS`.
@@ -92,6 +92,6 @@ def runaway(logit_gaps: Sequence[float]) -> list[Alarm]:
 
 
 def begun(before: Sequence[Alarm], now: Sequence[Alarm]) -> list[Alarm]:
-    """The alarms of `now` that are no continuation of one in `before`."""
+    """Returns the alarms of `now` whose subject has no alarm in `before`."""
     known = {alarm.subject for alarm in before}
     return [alarm for alarm in now if alarm.subject not in known]

@@ -127,7 +127,7 @@ class Validation(Periodic):
         best = self.directory.best()
         draw_curve(
             self.curve,
-            reference.floor,
+            reference.real_baseline,
             reference.class_names,
             self.directory.curve_picture,
             best=None if best is None else best.images_seen,

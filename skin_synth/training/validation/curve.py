@@ -14,7 +14,7 @@ from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError
 
 WHOLE = ""
-"""Stands for all classes together; no class can be called so."""
+"""Label of all classes together; no class can have this name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Point:
         label: name of the class, or `WHOLE`.
         n: real images, and as many synthetic ones.
         kid: kernel distance.
-        coverage: share of the real images; None where there are too few for it.
+        coverage: share of the real images; None if there are too few of them.
     """
 
     images: int
@@ -36,15 +36,21 @@ class Point:
     coverage: float | None
 
 
-COLUMNS = {"images": "images", "class": "label", "n": "n", "kid": "kid", "coverage": "coverage"}
-"""Columns of the table, and the attribute of `Point` in each."""
+CURVE_COLUMNS = {
+    "images": "images",
+    "class": "label",
+    "n": "n",
+    "kid": "kid",
+    "coverage": "coverage",
+}
+"""Columns of the table, and the attribute of `Point` in each column."""
 
 
 def mean_kid(points: Iterable[Point]) -> float:
-    """Mean over classes of the kernel distance: a rare class counts as much as a frequent one.
+    """Averages the kernel distance over classes: a rare class counts as much as a frequent one.
 
     Args:
-        points: of one validation; where no class has a point of its own, that of all counts.
+        points: of one validation; if no class has a point, the point of all classes is taken.
     """
     points = list(points)
     return float(np.mean([p.kid for p in points if p.label != WHOLE] or [p.kid for p in points]))
@@ -61,26 +67,26 @@ class Curve:
     points: tuple[Point, ...] = ()
 
     def plus(self, points: Iterable[Point]) -> Curve:
-        """The curve with the points of one more validation."""
+        """Returns the curve with the points of one more validation."""
         return Curve((*self.points, *points))
 
     def up_to(self, images: int) -> Curve:
-        """The curve as it was when the run had seen so many images."""
+        """Returns the curve as it was after so many images."""
         return Curve(tuple(point for point in self.points if point.images <= images))
 
     def of(self, label: str) -> list[Point]:
-        """The points of one class, or of all by `WHOLE`."""
+        """Returns the points of one class, or those of all classes (`WHOLE`)."""
         return [point for point in self.points if point.label == label]
 
     def save(self, path: Path) -> None:
-        """Writes the table anew, complete or not at all; numbers keep all their digits."""
-        rows = ([getattr(point, name) for name in COLUMNS.values()] for point in self.points)
+        """Writes the table, complete or not at all; numbers keep all their digits."""
+        rows = ([getattr(point, name) for name in CURVE_COLUMNS.values()] for point in self.points)
         with new_file(path) as temporary:
-            temporary.write_bytes(csv_bytes(COLUMNS, rows))
+            temporary.write_bytes(csv_bytes(CURVE_COLUMNS, rows))
 
     @classmethod
     def load(cls, path: Path) -> Curve:
-        """The curve that `save` wrote; an empty one where there is no file.
+        """Reads a curve that `save` wrote; an empty one without a file.
 
         Raises:
             InputError: the file holds something else.
@@ -90,7 +96,7 @@ class Curve:
         try:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = csv.DictReader(file, strict=True)
-                if rows.fieldnames != list(COLUMNS):
+                if rows.fieldnames != list(CURVE_COLUMNS):
                     raise ValueError(f"columns {rows.fieldnames}")
                 return cls(tuple(_point(row) for row in rows))
         except (ValueError, KeyError, TypeError, csv.Error) as error:

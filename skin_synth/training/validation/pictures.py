@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -16,14 +15,20 @@ from matplotlib.ticker import MaxNLocator
 from skin_synth.training.validation.curve import WHOLE, Curve, Point
 from tfrecords_tools.atomic import new_file
 
-COLUMNS = 4
-PANEL = (2.9, 1.9)
+LineStyle = dict[str, Any]
+PANELS_A_ROW = 4
+PANEL_SIZE = (2.9, 1.9)
 """Width and height of a panel, in inches."""
-DPI = 100
-SOLID: dict[str, Any] = {"color": "black", "marker": "o", "markersize": 3, "linewidth": 1.4}
-DASHED: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1.2}
-DOTTED: dict[str, Any] = {"color": "0.35", "linestyle": ":", "linewidth": 1.4}
-MEASURES = {
+CURVE_DPI = 100
+SYNTHETIC_LINE: LineStyle = {
+    "color": "black",
+    "marker": "o",
+    "markersize": 3,
+    "linewidth": 1.4,
+}
+BASELINE_LINE: LineStyle = {"color": "0.35", "linestyle": "--", "linewidth": 1.2}
+BEST_LINE: LineStyle = {"color": "0.35", "linestyle": ":", "linewidth": 1.4}
+PANEL_TITLES = {
     "kid": "KID (kernel distance) by images seen: lower is better",
     "coverage": "coverage by images seen: higher is better",
 }
@@ -31,7 +36,7 @@ MEASURES = {
 
 def draw_curve(
     curve: Curve,
-    floor: Sequence[Point],
+    baseline: Sequence[Point],
     class_names: Sequence[str],
     path: Path,
     *,
@@ -41,21 +46,22 @@ def draw_curve(
 
     Args:
         curve: with one point or more.
-        floor: of real images against real ones; a dashed line in each panel.
+        baseline: points of real images against real ones; a dashed line in each panel.
         class_names: in the order of the panels; classes without a point get none.
         path: of the PNG, written complete or not at all.
         best: images seen of the best checkpoint, marked by a dotted line.
     """
     labels = [label for label in (WHOLE, *class_names) if curve.of(label)]
-    rows = math.ceil(len(labels) / COLUMNS)
-    figure = Figure(figsize=(COLUMNS * PANEL[0], 2 * rows * PANEL[1] + 1.0), layout="constrained")
-    FigureCanvasAgg(figure)
+    rows = math.ceil(len(labels) / PANELS_A_ROW)
+    figure = Figure(
+        figsize=(PANELS_A_ROW * PANEL_SIZE[0], 2 * rows * PANEL_SIZE[1] + 1.0), layout="constrained"
+    )
     figure.legend(handles=_keys(), loc="outside lower center", ncols=3, frameon=False)
-    for block, (measure, title) in zip(_halves(figure), MEASURES.items(), strict=True):
+    for block, (measure, title) in zip(_halves(figure), PANEL_TITLES.items(), strict=True):
         block.suptitle(title, fontsize="medium", fontweight="bold")
-        grid = block.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+        grid = block.subplots(rows, PANELS_A_ROW, sharex=True, sharey=True, squeeze=False)
         for axes, label in zip(grid.flat, labels, strict=False):
-            _draw(axes, curve.of(label), [p for p in floor if p.label == label], measure, best)
+            _draw(axes, curve.of(label), [p for p in baseline if p.label == label], measure, best)
         # Limits of shared axes are set last: they would freeze at what is drawn so far.
         grid[0, 0].set_xlim(0, 1.04 * max(point.images for point in curve.points))
         if measure == "coverage":
@@ -63,28 +69,28 @@ def draw_curve(
         for axes in list(grid.flat)[len(labels) :]:
             axes.remove()
     with new_file(path) as file:
-        figure.savefig(file, format="png", dpi=DPI)
+        figure.savefig(file, format="png", dpi=CURVE_DPI)
 
 
 def _halves(figure: Figure) -> list[SubFigure]:
-    """The upper and the lower half of a figure."""
+    """Splits a figure into its upper and lower half."""
     grid = figure.add_gridspec(2, 1)
     return [figure.add_subfigure(grid[row]) for row in range(2)]
 
 
 def _draw(
-    axes: Axes, points: list[Point], floor: list[Point], measure: str, best: int | None
+    axes: Axes, points: list[Point], baseline: list[Point], measure: str, best: int | None
 ) -> None:
     known = [(p.images, getattr(p, measure)) for p in points if getattr(p, measure) is not None]
     if known:
-        axes.plot(*zip(*known, strict=True), **SOLID)
+        axes.plot(*zip(*known, strict=True), **SYNTHETIC_LINE)
     else:
         axes.text(0.5, 0.5, "too few images", transform=axes.transAxes, ha="center", color="0.35")
-    for point in floor:
+    for point in baseline:
         if (value := getattr(point, measure)) is not None:
-            axes.axhline(value, **DASHED)
+            axes.axhline(value, **BASELINE_LINE)
     if best is not None:
-        axes.axvline(best, **DOTTED)
+        axes.axvline(best, **BEST_LINE)
     axes.set_title(f"{points[0].label or 'all classes'} (n = {points[0].n:,})", fontsize="small")
     axes.xaxis.set_major_formatter(lambda images, _: f"{images / 1000:,.0f}k")
     axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -94,7 +100,7 @@ def _draw(
 
 def _keys() -> list[Line2D]:
     return [
-        Line2D([], [], label="synthetic images against validation", **SOLID),
-        Line2D([], [], label="real training images against validation (floor)", **DASHED),
-        Line2D([], [], label="best checkpoint", **DOTTED),
+        Line2D([], [], label="synthetic images against validation", **SYNTHETIC_LINE),
+        Line2D([], [], label="real training images against validation (floor)", **BASELINE_LINE),
+        Line2D([], [], label="best checkpoint", **BEST_LINE),
     ]

@@ -1,4 +1,4 @@
-"""What synthetic images are compared with while a run trains: real ones, known by features."""
+"""The real images that synthetic ones are compared with while a run trains."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import numpy as np
 from skin_synth.data.pipeline import DrawnImages, LabelledImages
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.features.labelled_features import LabelledFeatures
+from skin_synth.evaluation.image_sets import first_of_each_class
 from skin_synth.evaluation.metrics.kernel_distance import kernel_distance
-from skin_synth.evaluation.metrics.manifold import coverage
+from skin_synth.evaluation.metrics.manifold import COVERAGE_K, coverage
 from skin_synth.training.validation.alarms import mean_distance
 from skin_synth.training.validation.curve import WHOLE, Point
 
-K = 5
-"""Neighbour that bounds a neighbourhood of coverage: the paper's choice."""
-FEWEST = 2
-"""Images of a class below which nothing can be said of it."""
-FLOOR_SEED = 0
+FEWEST_VALIDATED = 2
+"""Least number of real images of a class that has points on the curve."""
+BASELINE_SEED = 0
 SPREAD_IMAGES = 256
 """Real training images of a class whose variety is measured."""
 
@@ -28,21 +27,22 @@ class Reference:
     """The real side of validation.
 
     Attributes:
-        extractor: what images are compared by.
+        extractor: makes the features.
         class_names: the classes, in the order of their labels.
-        real: of the validation split; None where it is of no use.
-        floor: real training images against the validation split: what a perfect generator reaches.
+        real: of the validation split; None without enough images.
+        real_baseline: points of real training images against the validation split: what a perfect
+            generator reaches.
         spread: by class, `mean_distance` of real training images; classes of two images or more.
     """
 
     extractor: Extractor
     class_names: tuple[str, ...]
     real: LabelledFeatures | None
-    floor: tuple[Point, ...]
+    real_baseline: tuple[Point, ...]
     spread: dict[str, float]
 
     def compare(self, images: np.ndarray, labels: np.ndarray, images_seen: int) -> list[Point]:
-        """Points of the curve.
+        """Computes points of the curve.
 
         Args:
             images: uint8[n, side, side, 3], as many of each class as the validation split has.
@@ -50,8 +50,8 @@ class Reference:
             images_seen: by the run.
 
         Returns:
-            One point for all classes, then one for each with `FEWEST` real images; none where
-            there is no validation split.
+            One point for all classes, then one for each with `FEWEST_VALIDATED` real images; none
+            without a validation split.
         """
         if self.real is None:
             return []
@@ -59,7 +59,7 @@ class Reference:
         return compare(self.real, fake, self.class_names, images_seen)
 
     def variety(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """By class, `mean_distance` of synthetic images, where `spread` knows the real one's.
+        """Computes `mean_distance` of synthetic images of each class in `spread`.
 
         Args:
             images: uint8[n, side, side, 3].
@@ -79,28 +79,28 @@ def make_reference(
     """Measures the real images.
 
     Args:
-        extractor: what images are compared by.
+        extractor: makes the features.
         train: the training split.
-        held_out: the validation split; None, or fewer than `FEWEST` images: no points.
+        held_out: the validation split; None, or fewer than `FEWEST_VALIDATED` images: no points.
     """
     classes = range(len(train.class_names))
     spread_rows = _chosen(train.labels, [SPREAD_IMAGES] * len(classes))
     spread = LabelledFeatures(extractor(train.images[spread_rows]), train.labels[spread_rows])
-    real, floor = None, []
-    if held_out is not None and len(held_out) >= FEWEST:
+    real, baseline = None, []
+    if held_out is not None and len(held_out) >= FEWEST_VALIDATED:
         real = LabelledFeatures(extractor(held_out.images), held_out.labels)
         rows = _chosen(train.labels, held_out.class_counts)
         other = LabelledFeatures(extractor(train.images[rows]), train.labels[rows])
-        floor = compare(real, other, train.class_names, 0)
+        baseline = compare(real, other, train.class_names, 0)
     return Reference(
         extractor,
         train.class_names,
         real,
-        tuple(floor),
+        tuple(baseline),
         {
             train.class_names[label]: mean_distance(spread.of(label))
             for label in classes
-            if len(spread.of(label)) >= FEWEST
+            if len(spread.of(label)) >= FEWEST_VALIDATED
         },
     )
 
@@ -108,13 +108,16 @@ def make_reference(
 def compare(
     real: LabelledFeatures, fake: LabelledFeatures, class_names: tuple[str, ...], images_seen: int
 ) -> list[Point]:
-    """Kernel distance and coverage of all classes together, then of each that has enough images.
+    """Computes kernel distance and coverage of all classes together, then of each class.
 
     Args:
         real: features of real images, two or more.
         fake: features of others, about as many of each class.
         class_names: in the order of the labels.
-        images_seen: what the points are noted under.
+        images_seen: of the points.
+
+    Returns:
+        Points of sets with `FEWEST_VALIDATED` images or more on each side.
     """
     pairs = [(WHOLE, real.features, fake.features)]
     pairs += [(name, real.of(label), fake.of(label)) for label, name in enumerate(class_names)]
@@ -124,43 +127,44 @@ def compare(
             name,
             len(x),
             kernel_distance(x, y),
-            coverage(x, y, K) if len(x) > K else None,
+            coverage(x, y) if len(x) > COVERAGE_K else None,
         )
         for name, x, y in pairs
-        if min(len(x), len(y)) >= FEWEST
+        if min(len(x), len(y)) >= FEWEST_VALIDATED
     ]
 
 
 def shortcomings(held_out: LabelledImages | None) -> list[str]:
-    """What validation cannot say of a data set, in plain lines.
+    """Says in plain lines what validation cannot measure on a data set.
 
     Args:
-        held_out: the validation split; None where there is none.
+        held_out: the validation split; None without one.
     """
-    if held_out is None or len(held_out) < FEWEST:
+    if held_out is None or len(held_out) < FEWEST_VALIDATED:
         return [
             "no validation split of two images or more: there will be no validation curve and no "
             "best checkpoint (tfrecords-tools build --splits makes one)"
         ]
     counts = dict(zip(held_out.class_names, held_out.class_counts.tolist(), strict=True))
-    few = [f"{name} ({n})" for name, n in counts.items() if n < FEWEST]
-    uncovered = [f"{name} ({n})" for name, n in counts.items() if FEWEST <= n <= K]
+    few = [f"{name} ({n})" for name, n in counts.items() if n < FEWEST_VALIDATED]
+    uncovered = [
+        f"{name} ({n})" for name, n in counts.items() if FEWEST_VALIDATED <= n <= COVERAGE_K
+    ]
     lines = []
     if few:
         lines.append(
-            f"fewer than {FEWEST} validation images of {', '.join(few)}: no curve of these classes"
+            f"fewer than {FEWEST_VALIDATED} validation images of {', '.join(few)}: no curve of "
+            "these classes"
         )
     if uncovered:
         lines.append(
-            f"no more than {K} validation images of {', '.join(uncovered)}: no coverage of these "
-            "classes"
+            f"no more than {COVERAGE_K} validation images of {', '.join(uncovered)}: no coverage "
+            "of these classes"
         )
     return lines
 
 
 def _chosen(labels: np.ndarray, counts: np.ndarray | list[int]) -> np.ndarray:
-    """Rows drawn at random, up to `counts` of each class: int64[m]."""
-    order = np.random.default_rng(FLOOR_SEED).permutation(len(labels))
-    return np.concatenate(
-        [order[labels[order] == label][:count] for label, count in enumerate(counts)]
-    )
+    """Draws up to `counts` rows of each class at random: int64[m]."""
+    order = np.random.default_rng(BASELINE_SEED).permutation(len(labels))
+    return order[first_of_each_class(labels[order], counts)]

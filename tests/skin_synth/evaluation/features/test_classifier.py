@@ -37,7 +37,7 @@ def test_learns_phantoms(trained, large_phantom_data):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert (probabilities.argmax(axis=1) == test.labels).mean() > 0.9
     features = trained.features(test.images)
-    assert features.shape == (len(test), classifier.WIDTHS[-1])
+    assert features.shape == (len(test), classifier.CNN_WIDTHS[-1])
     assert features.dtype == np.float32
 
 

@@ -27,7 +27,7 @@ def small_network(**options):
 
 def test_features_of_a_classifier(trained):
     extractor = features.of_classifier(trained)
-    images = random_images(features.BATCH_SIZE + 3, 32)
+    images = random_images(features.EXTRACTOR_BATCH + 3, 32)
     found = extractor(images)
     assert found.shape == (len(images), extractor.dimension)
     np.testing.assert_allclose(found, trained.features(images), atol=1e-5)
@@ -123,7 +123,7 @@ def test_any_saved_model(tmp_path, side):
     images = keras.Input((side, side, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(0.1)(images))
     path = saved(tmp_path, keras.Model(images, pooled))
-    extractor = features.given(str(path), None)
+    extractor = features.load_extractor(str(path), None)
     assert extractor.name == "lesions.keras"
     assert extractor.frechet_name == "FD (lesions)"
     assert extractor.dimension == 3
@@ -164,7 +164,7 @@ def test_a_model_of_another_kind_is_refused(tmp_path, shape, outputs, message):
 def test_a_file_that_holds_no_model_is_named(tmp_path):
     (tmp_path / "bad.keras").write_text("this is no model")
     with pytest.raises(InputError, match=r"bad\.keras holds no Keras model: "):
-        features.given(str(tmp_path / "bad.keras"), None)
+        features.load_extractor(str(tmp_path / "bad.keras"), None)
 
 
 def test_code_in_a_model_is_not_run(tmp_path):
@@ -180,9 +180,9 @@ def test_the_key_tells_weights_and_resize_apart(trained):
     assert key == (trained.weights_hash, "none", 96)
 
 
-@pytest.mark.parametrize("name", features.NAMES)
+@pytest.mark.parametrize("name", features.EXTRACTOR_NAMES)
 def test_each_name_has_an_extractor(name, monkeypatch):
     for kind in ("mobilenet", "inception"):
         monkeypatch.setattr(features, kind, lambda weights, kind=kind: (kind, weights))
     expected = None if name == "classifier" else (name, "w.h5")
-    assert features.given(name, None if expected is None else "w.h5") == expected
+    assert features.load_extractor(name, None if expected is None else "w.h5") == expected

@@ -1,4 +1,4 @@
-"""Comparison with real images: whole set and classes, floor, variety, and what cannot be said."""
+"""Comparison with real images: whole set, classes, baseline, variety, and what cannot be said."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def test_points_are_the_distances_of_whole_set_and_classes(reference, extractor,
     assert points[3].coverage is None
 
 
-def test_like_images_lie_at_the_floor_and_wrong_classes_far_above(reference):
+def test_like_images_lie_at_the_baseline_and_wrong_classes_far_above(reference):
     like, wrong = split_of([20, 10, 4], first_seed=500), split_of([0, 34, 0], first_seed=500)
-    floor = {point.label: point for point in reference.floor}
+    baseline = {point.label: point for point in reference.real_baseline}
     near = {p.label: p for p in reference.compare(like.images, like.labels, 1)}
     far = {p.label: p for p in reference.compare(wrong.images, like.labels, 1)}
-    assert abs(near["red"].kid - floor["red"].kid) < 0.1 * far["red"].kid
+    assert abs(near["red"].kid - baseline["red"].kid) < 0.1 * far["red"].kid
     assert far["red"].coverage == 0.0
-    assert min(near["red"].coverage, floor["red"].coverage) > 0.8
+    assert min(near["red"].coverage, baseline["red"].coverage) > 0.8
 
 
-def test_the_floor_is_of_the_same_sizes_and_of_training_images(reference, extractor, train):
-    assert [(p.label, p.n) for p in reference.floor] == [
+def test_the_baseline_is_of_the_same_sizes_and_of_training_images(reference, extractor, train):
+    assert [(p.label, p.n) for p in reference.real_baseline] == [
         (WHOLE, 34),
         *zip(NAMES, (20, 10, 4), strict=True),
     ]
     again = make_reference(extractor, train, split_of([20, 10, 4]))
-    assert again.floor == reference.floor
+    assert again.real_baseline == reference.real_baseline
 
 
 def test_variety_is_that_of_each_class(reference, extractor):
@@ -72,7 +72,7 @@ def test_variety_is_that_of_each_class(reference, extractor):
 def test_without_validation_split_variety_is_left(extractor, train):
     for none in (None, split_of([1, 0, 0])):
         reference = make_reference(extractor, train, none)
-        assert reference.floor == ()
+        assert reference.real_baseline == ()
         assert reference.compare(train.images, train.labels, 1) == []
         assert set(reference.spread) == set(NAMES)
 
