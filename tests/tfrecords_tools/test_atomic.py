@@ -102,7 +102,7 @@ def test_failed_rename_puts_the_old_one_back(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("marker", [None, "report.json"])
-def test_what_nobody_here_has_written_is_never_replaced(marker, tmp_path):
+def test_foreign_content_is_never_replaced(marker, tmp_path):
     thesis = tmp_path / "thesis"
     (thesis / "chapters").mkdir(parents=True)
     (thesis / "chapters" / "report.json").write_text("mine")
@@ -122,7 +122,7 @@ def test_an_empty_directory_may_be_replaced(tmp_path):
     assert names(tmp_path / "out") == ["new"]
 
 
-def test_what_came_meanwhile_is_not_replaced_either(tmp_path):
+def test_content_that_appears_meanwhile_is_not_replaced(tmp_path):
     def race() -> None:
         with new_directory(tmp_path / "out", overwrite=True, marker="new") as temporary:
             (temporary / "new").write_text("new")
@@ -136,7 +136,7 @@ def test_what_came_meanwhile_is_not_replaced_either(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("out", "told"),
+    ("out", "message"),
     [
         ("runs/data", r"runs/data lies in .*runs/data, which would be replaced"),
         ("runs", r"runs/data lies in .*runs, which would be replaced"),
@@ -144,10 +144,10 @@ def test_what_came_meanwhile_is_not_replaced_either(tmp_path):
         ("runs/data/out", r"runs/data/out lies in the data set .*runs/data: choose another --out"),
     ],
 )
-def test_what_is_read_is_kept_apart_from_what_is_written(out, told, tmp_path):
+def test_results_do_not_replace_inputs(out, message, tmp_path):
     (tmp_path / "runs" / "data").mkdir(parents=True)
     (tmp_path / "runs" / "link").symlink_to(tmp_path / "runs" / "data")
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         check_apart(tmp_path / out, {"the run": None, "the data set": tmp_path / "runs" / "data"})
     check_apart(tmp_path / "runs" / "data2", {"the data set": tmp_path / "runs" / "data"})
 
@@ -248,14 +248,14 @@ def test_kill_after_the_renames_leaves_the_new_one(tmp_path):
     (aside / "old").write_text("old")
     with new_file(target / "file") as temporary:
         temporary.write_text("x")
-    assert aside.exists()  # it is none of this file's
+    assert aside.exists()  # it is not of this file
     with pytest.raises(InputError), new_directory(target):
         pass
     assert names(tmp_path) == ["out"]
     assert names(target) == ["file", "new"]
 
 
-def test_what_belongs_to_others_stays(tmp_path):
+def test_siblings_of_other_processes_stay(tmp_path):
     with process("print('ready', flush=True); input()") as other:
         (tmp_path / f".tmp-{other.pid}.new.out").mkdir()
         (tmp_path / f".tmp-{2**22 + 1}.new.other").mkdir()

@@ -28,7 +28,7 @@ import os, sys
 import tensorflow, tensorflow_datasets
 from tfrecords_tools import builder
 
-# The library of linear algebra is asked to start no thread before the fork.
+# OPENBLAS_NUM_THREADS keeps the process at one thread before the fork.
 assert len(os.listdir("/proc/self/task")) == 1
 
 def work(words):

@@ -1,4 +1,4 @@
-"""The lock: held once, named after its holder, gone with it."""
+"""Locks: one holder, which the error names, and which takes the lock with it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def without_flock(monkeypatch, number):
     monkeypatch.setattr(fcntl, "flock", unsupported)
 
 
-def test_a_second_process_is_told_who_holds_it(holder, tmp_path):
+def test_the_error_names_the_process_that_holds_it(holder, tmp_path):
     with (
         pytest.raises(InputError, match=rf"the run is in use by process {holder.pid}\b"),
         locked(tmp_path / "lock", "the run"),
@@ -65,7 +65,7 @@ def test_it_is_free_again_after_an_error(tmp_path):
         pass
 
 
-def test_within_a_process_it_is_held_once_too(tmp_path):
+def test_one_process_holds_it_once(tmp_path):
     with (
         locked(tmp_path / "lock", "it"),
         pytest.raises(InputError, match=str(os.getpid())),

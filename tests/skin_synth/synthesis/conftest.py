@@ -1,4 +1,4 @@
-"""A painter that paints fresh phantoms, and on chosen seeds what a filter must not let pass."""
+"""A generator of fresh phantoms, and for some seeds of images that a filter must drop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 SIZE = 32
 STEPS = 60
 NEAR_TRAINING, OTHER_CLASS, NEAR_DUPLICATE, EXACT_COPY, NOISE, GOOD = range(6)
-"""What the last digit of a seed stands for; 5 and above are good."""
+"""Meaning of the last digit of a seed; 5 and above are good."""
 
 
 @dataclasses.dataclass(frozen=True)

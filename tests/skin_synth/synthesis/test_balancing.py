@@ -83,7 +83,7 @@ def test_real_records_come_first_byte_for_byte(balanced, phantom_data):
     assert list(read_records(balanced, "train"))[: len(real)] == real
 
 
-def test_synthetic_records_say_so_and_have_their_row(balanced):
+def test_synthetic_records_have_their_origin_and_their_row(balanced):
     records = [parse_record(serialized) for serialized in read_records(balanced, "train")]
     synthetic = {record.image_id: record for record in records if record.origin == "synthetic"}
     rows = {row["image_id"]: row for row in manifest(balanced)}
@@ -112,7 +112,7 @@ def test_the_balanced_set_is_sound_and_tfds_reads_it(balanced):
     assert len(origins) == 7 * TARGET
 
 
-def test_what_no_data_set_should_hold_is_dropped_for_its_reason(candidates):
+def test_bad_candidates_are_dropped_for_their_reason(candidates):
     ends = {}
     for row in candidates:
         ends.setdefault(int(row["seed"]) % 10, Counter())[row["outcome"]] += 1
@@ -147,7 +147,7 @@ def test_candidates_report_and_manifest_agree(candidates, report, balanced):
     assert report["warnings"] == []
 
 
-def test_what_is_kept_is_as_new_as_held_out_images(report, balanced, phantom_data):
+def test_kept_images_are_as_new_as_held_out_images(report, balanced, phantom_data):
     limit = report["limits"]["distance"]
     held_out = load_split(phantom_data, "validation").images
     training = load_split(phantom_data, "train").images
@@ -156,7 +156,7 @@ def test_what_is_kept_is_as_new_as_held_out_images(report, balanced, phantom_dat
     assert min(float(row["nearest_distance"]) for row in manifest(balanced)) >= limit
 
 
-def test_a_second_opinion_is_asked(report):
+def test_an_audit_uses_other_features(report):
     audit = report["audit"]
     assert audit["provenance"]["sha256"] != report["limits"]["classifier"]
     assert audit["images"] == sum(c["synthetic"] for c in report["classes"].values())
@@ -175,20 +175,20 @@ def test_sheets_and_image_folder_show_what_is_there(balanced, report):
 
 @pytest.fixture
 def stop(painter, monkeypatch):
-    """Has painters raise an error at a class, and returns the list of (label, first seed) asked."""
+    """Makes painters raise an error at a class; returns the (label, first seed) of each call."""
     honest = type(painter).generate
 
     def stop_at(error=None, label=None):
-        asked = []
+        calls = []
 
         def ending(self, label_ids, seeds, **options):
-            asked.append((int(label_ids[0]), int(seeds[0])))
-            if asked[-1][0] == label:
+            calls.append((int(label_ids[0]), int(seeds[0])))
+            if calls[-1][0] == label:
                 raise error
             return honest(self, label_ids, seeds, **options)
 
         monkeypatch.setattr(type(painter), "generate", ending)
-        return asked
+        return calls
 
     return stop_at
 
@@ -207,8 +207,8 @@ def test_a_balance_that_was_killed_goes_on_and_gives_the_same_bytes(
     second = stop()
     balance(painter, phantom_data, out, ALL_FILTERS)
     assert second[0] == first[-1]
-    asked = first[:-1] + second
-    assert asked == sorted(set(asked)), "a chunk was painted a second time"
+    calls = first[:-1] + second
+    assert calls == sorted(set(calls)), "a chunk was painted a second time"
     assert contents(out) == contents(balanced)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -221,22 +221,22 @@ def test_work_outlives_errors_and_is_not_taken_up_for_another_seed(
     with pytest.raises(KeyboardInterrupt):
         balance(painter, phantom_data, out, dataclasses.replace(COPIES, seed=20))
     assert len(list(work.glob("candidates-000[01]-*"))) >= 2
-    asked = stop(OSError(28, "No space left on device"), label=2)
+    calls = stop(OSError(28, "No space left on device"), label=2)
     with pytest.raises(OSError, match="No space"):
         balance(painter, phantom_data, out, COPIES)
-    assert asked[0] == (0, 10)
-    asked = stop(InputError("mend it"), label=3)
+    assert calls[0] == (0, 10)
+    calls = stop(InputError("mend it"), label=3)
     with pytest.raises(InputError, match="mend it"):
         balance(painter, phantom_data, out, COPIES)
-    assert min(asked)[0] == 2, "what was done is not done again"
+    assert min(calls)[0] == 2, "what was done is not done again"
     done = contents(work)
     out.mkdir()
     with pytest.raises(InputError, match="exists already"):
         balance(painter, phantom_data, out, COPIES)
     assert contents(work) == done
-    asked = stop()
+    calls = stop()
     balance(painter, phantom_data, out, COPIES, overwrite=True)
-    assert min(asked)[0] == 3
+    assert min(calls)[0] == 3
     assert min(int(row["seed"]) for row in manifest(out)) == 10
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

@@ -27,7 +27,7 @@ def generator(painter, training, tmp_path, *, seed=0):
     return CandidateGenerator(painter, training, None, work, BalanceOptions(seed=seed))
 
 
-def test_no_image_that_nobody_wants_is_counted(painter, training, tmp_path):
+def test_candidates_after_the_last_wanted_image_do_not_count(painter, training, tmp_path):
     honest = dataclasses.replace(painter, tricks=False)
     candidates = generator(honest, training, tmp_path, seed=7).generate(2, 5)
     assert candidates.kept == 5
@@ -60,7 +60,7 @@ def test_a_painter_that_repeats_itself_is_given_up(training, painter, tmp_path, 
     assert len({pixels_sha256(image) for image in candidates.images}) == 9
 
 
-def test_what_was_drawn_is_read_back(painter, training, tmp_path, monkeypatch):
+def test_chunks_are_read_back(painter, training, tmp_path, monkeypatch):
     first = generator(painter, training, tmp_path).generate(3, 4)
     monkeypatch.delattr(type(painter), "generate")
     again = generator(painter, training, tmp_path).generate(3, 4)
@@ -96,8 +96,8 @@ def test_a_chunk_of_other_work_is_drawn_anew(painter, training, tmp_path):
 
 def test_work_is_held_by_one_and_leaves_no_lock(tmp_path):
     work = WorkDirectory(tmp_path / "out")
-    told = rf"out is in use by process {os.getpid()}, which balances it: .* another --out"
-    with work.held(), pytest.raises(InputError, match=told):
+    message = rf"out is in use by process {os.getpid()}, which balances it: .* another --out"
+    with work.held(), pytest.raises(InputError, match=message):
         WorkDirectory(tmp_path / "out").held().__enter__()
     assert list(tmp_path.iterdir()) == []
 

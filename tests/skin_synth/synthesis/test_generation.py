@@ -71,7 +71,7 @@ def test_an_existing_folder_is_left_alone(tiny_run, tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_overwriting_spares_what_was_not_painted_and_what_is_read(tiny_run, phantom_data, tmp_path):
+def test_overwriting_spares_other_content_and_inputs(tiny_run, phantom_data, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"something else without manifest\.csv"):
         generate_images(tiny_run, tmp_path, GenerationOptions(label=LABEL, count=1), overwrite=True)
@@ -88,7 +88,7 @@ def test_a_count_below_one_is_refused():
         GenerationOptions(label=LABEL, count=0)
 
 
-def test_data_that_moved_are_asked_for(tiny_run, tmp_path):
+def test_moved_data_must_be_named(tiny_run, tmp_path):
     identity = dataclasses.replace(tiny_run.config.data, directory=str(tmp_path / "gone"))
     moved = dataclasses.replace(
         tiny_run, config=dataclasses.replace(tiny_run.config, data=identity)

@@ -79,7 +79,7 @@ def test_real_records_are_compared_with_the_originals(balanced, honest, phantom_
     ]
 
 
-def test_labels_and_splits_of_synthetic_records_are_looked_at(
+def test_labels_and_splits_of_synthetic_records_are_checked(
     balanced, honest, phantom_data, tmp_path
 ):
     splits = {split: list(read_records(balanced, split)) for split in SPLITS}
@@ -130,7 +130,7 @@ def test_one_grey_level_is_near_and_two_are_not(folder, honest):
         far.check()
 
 
-def test_files_that_do_not_fit_are_told(folder, honest):
+def test_files_that_do_not_fit_are_reported(folder, honest):
     rows = read_manifest(folder / "manifest.csv")
     with Image.open(folder / "0.png") as image:
         changed = np.array(image)
@@ -141,11 +141,11 @@ def test_files_that_do_not_fit_are_told(folder, honest):
     (folder / "stranger.png").write_bytes((folder / "3.png").read_bytes())
     found = verify_manifest(folder, honest)
     assert found.equal == COUNT - 3
-    told = "\n".join(found.problems)
-    assert f"{rows[0].image_id}: its pixels are not those of its row" in told
-    assert f"{rows[1].image_id}: is in manifest.csv only" in told
-    assert f"{rows[2].image_id}: its image cannot be read" in told
-    assert "stranger.png: has no row" in told
+    problems = "\n".join(found.problems)
+    assert f"{rows[0].image_id}: its pixels are not those of its row" in problems
+    assert f"{rows[1].image_id}: is in manifest.csv only" in problems
+    assert f"{rows[2].image_id}: its image cannot be read" in problems
+    assert "stranger.png: has no row" in problems
     assert len(found.problems) == 4
 
 

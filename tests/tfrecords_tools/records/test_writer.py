@@ -49,7 +49,7 @@ def write(directory: Path, **changes):
     return write_dataset(directory, **(fields | changes))
 
 
-def test_info_tells_what_was_written(tmp_path):
+def test_info_describes_the_written_records(tmp_path):
     info = write(tmp_path / "out")
     assert (info.name, info.class_names) == ("small", CLASS_NAMES)
     assert info.image_shape == (16, 12, 3)
@@ -143,15 +143,15 @@ def test_empty_split_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("splits", "told"),
+    ("splits", "message"),
     [
         ({}, "no record to write"),
         ({"train": []}, "no record to write"),
         ({"dev": [b""]}, r"unknown splits \['dev'\]; there are train, validation, test"),
     ],
 )
-def test_nothing_to_write(splits, told, tmp_path):
-    with pytest.raises(InputError, match=told):
+def test_nothing_to_write(splits, message, tmp_path):
+    with pytest.raises(InputError, match=message):
         write(tmp_path / "out", splits=splits)
     assert not list(tmp_path.iterdir())
 
@@ -245,7 +245,7 @@ def test_failing_disk_does_not_hide_the_first_error(tmp_path, monkeypatch):
         write(tmp_path / "out", splits={"train": broken()})
 
 
-def test_records_lie_where_they_are_said_to(tmp_path, monkeypatch):
+def test_write_returns_the_position_of_a_record(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "SHARD_BYTES", 100)
     contents = [bytes([number]) * 40 for number in range(7)]
     with SplitWriter(tmp_path, "train") as split:
