@@ -227,7 +227,7 @@ class MeasureDrift:
 
 @dataclasses.dataclass(frozen=True)
 class LesionCounts:
-    """Images in which a lesion stands out, among those with measured skin.
+    """Images with a lesion, among those with measured skin.
 
     Attributes:
         n_real: real images with measured skin, one of each group.
@@ -268,7 +268,7 @@ class AppearanceFigures:
 
     Attributes:
         tones: shares of skin tones.
-        lesions: whether lesions stand out.
+        lesions: images with a lesion.
         measures: every measure by its name.
     """
 
@@ -363,7 +363,7 @@ def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _lesions(real: Appearance, synthetic: Appearance) -> LesionCounts:
-    """Counts the images with measured skin in which a lesion stands out."""
+    """Counts the images with a lesion among those with measured skin."""
     ours, theirs = (
         np.isfinite(found.lesion_size[np.isfinite(found.skin_tone)]) for found in (synthetic, real)
     )

@@ -34,7 +34,7 @@ class VarietyTest:
 
 @dataclasses.dataclass(frozen=True)
 class DifferenceTest:
-    """Can synthetic images be told from real ones?
+    """Can synthetic images be distinguished from real ones?
 
     Attributes:
         n: images of each of the two sets.
@@ -93,7 +93,7 @@ def difference_test(
     rng: np.random.Generator,
     permutations: int = MOST_PERMUTATIONS,
 ) -> DifferenceTest | None:
-    """Tests whether the kernel distance tells synthetic from real images.
+    """Tests whether the kernel distance separates synthetic from real images.
 
     A permutation test (Gretton et al., "A kernel two-sample test", JMLR 2012).
 
