@@ -337,7 +337,7 @@ class ConditionalGAN(keras.Model):
         Args:
             label_ids: int[n], indices into `class_names`.
             seeds: int[n]; a seed fixes the latent, the same for all labels.
-            truncation: factor of the latent, at least 0; below 1 trades variety for typicality.
+            truncation: factor of the latent; below 1 images are more typical and vary less.
             batch_size: images painted at a time.
 
         Returns:

@@ -57,8 +57,8 @@ def export(
         The new version's directory.
 
     Raises:
-        InputError: `model_dir` is a file or the run itself, or is or lies in the report, or
-            `report` judges another checkpoint.
+        InputError: `model_dir` is a file, the run, the report or in the report, or `report` judges
+            another checkpoint.
     """
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
@@ -73,8 +73,8 @@ def export(
         check_apart(version, {"the report": report})
         if card is None:
             origin = model.origin
-            judged = None if report is None else read_report(report, origin)
-            card = model_card(origin, model.class_names, model.class_counts, judged)
+            figures = None if report is None else read_report(report, origin)
+            card = model_card(origin, model.class_names, model.class_counts, figures)
         return write_version(model, version, card=card)
 
 
@@ -85,9 +85,6 @@ def write_version(model: Exportable, version: Path, *, card: str) -> Path:
         model: a GAN or a run.
         version: the directory to write; its name is a number.
         card: the model card, Markdown.
-
-    Returns:
-        The directory.
 
     Raises:
         InputError: `version` exists.
@@ -110,19 +107,12 @@ def _save(model: Exportable, directory: Path) -> None:
     labels = directory / LABELS
     labels.write_text("".join(f"{name}\n" for name in model.class_names), encoding="utf-8")
     sampler = Sampler(model.ema_generator, model.class_names, labels_file=labels)
-    # The module holds TensorFlow's variables and none of Keras: a tracked Keras variable is saved
-    # twice, and C++ loaders restore the copy that no signature reads.
+    # Only TensorFlow's variables: a tracked Keras variable is saved twice, and C++ loaders restore
+    # the copy that no signature reads.
     served = tf.Module(name="served")
     served.variables_of_generator = [variable.value for variable in sampler.generator.variables]
     served.table = sampler.table
-    tf.saved_model.save(
-        served,
-        str(directory),
-        signatures={
-            "serving_default": sampler.serving_default,
-            "generate": sampler.generate,
-            "from_latent": sampler.from_latent,
-        },
-    )
-    # A copy is in assets/.
-    labels.unlink()
+    names = ("serving_default", "generate", "from_latent")
+    signatures = {name: getattr(sampler, name) for name in names}
+    tf.saved_model.save(served, str(directory), signatures=signatures)
+    labels.unlink()  # it is now in assets/

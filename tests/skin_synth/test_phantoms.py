@@ -1,4 +1,4 @@
-"""Phantoms: pure, scalable, told apart by form and not by colour, with their ground truth."""
+"""Phantoms: pure, scalable, different in form and not in colour, with their ground truth."""
 
 from __future__ import annotations
 

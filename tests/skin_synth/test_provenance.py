@@ -1,4 +1,4 @@
-"""Provenance: what the PNG tells, what the manifest holds."""
+"""Provenance: the text chunks of a PNG, the rows of the manifest."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_png_keeps_pixels_and_tells_all_fields():
     with Image.open(io.BytesIO(encode_synthetic(IMAGE, ROW))) as image:
         image.load()
         np.testing.assert_array_equal(np.asarray(image), IMAGE)
-        told = {key.removeprefix("skin_synth:"): value for key, value in image.text.items()}
-    assert told["label"] == "ümlaut, mel"
-    assert told["seed"] == "7"
-    assert told["truncation"] == "0.7"
-    assert told["checkpoint_hash"] == "c" * 64
-    assert "synthetic" in told["Comment"]
-    assert told["Software"].startswith("skin-synth ")
+        chunks = {key.removeprefix("skin_synth:"): value for key, value in image.text.items()}
+    assert chunks["label"] == "ümlaut, mel"
+    assert chunks["seed"] == "7"
+    assert chunks["truncation"] == "0.7"
+    assert chunks["checkpoint_hash"] == "c" * 64
+    assert "synthetic" in chunks["Comment"]
+    assert chunks["Software"].startswith("skin-synth ")
 
 
 def test_png_bytes_are_reproducible():
@@ -102,8 +102,8 @@ def test_another_table_is_refused(text, tmp_path):
 def test_chunks_are_read_from_the_file(tmp_path):
     (tmp_path / "7.png").write_bytes(encode_synthetic(IMAGE, ROW))
     assert read_chunks(tmp_path / "7.png")["label"] == "ümlaut, mel"
-    told = describe_file(tmp_path / "7.png")
-    assert told.startswith("synthetic: label ümlaut, mel, seed 7, truncation 0.7, run_id abc")
+    line = describe_file(tmp_path / "7.png")
+    assert line.startswith("synthetic: label ümlaut, mel, seed 7, truncation 0.7, run_id abc")
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])

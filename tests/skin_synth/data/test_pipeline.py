@@ -1,4 +1,4 @@
-"""Batches: pure functions of (seed, step), the class shares asked for, only true symmetries."""
+"""Batches: pure functions of (seed, step), the requested class shares, only true symmetries."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ SHARD = r"shard .*train\.tfrecord-00000-of-00001"
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (
             {"image": encode_png(np.zeros((1, 1, 3), np.uint8))},
@@ -118,8 +118,10 @@ SHARD = r"shard .*train\.tfrecord-00000-of-00001"
         ({"label": -1}, "its label is -1, of 7 classes"),
     ],
 )
-def test_a_record_that_does_not_fit_is_named(changes, told, phantom_data, tmp_path):
-    with pytest.raises(InputError, match=rf"{SHARD}: record 2: {told}.*build the data set again"):
+def test_a_record_that_does_not_fit_is_named(changes, message, phantom_data, tmp_path):
+    with pytest.raises(
+        InputError, match=rf"{SHARD}: record 2: {message}.*build the data set again"
+    ):
         load_split(altered(phantom_data, tmp_path / "out", **changes), "train")
 
 
@@ -128,8 +130,8 @@ def test_more_records_than_promised_are_told(phantom_data, tmp_path):
     [shard] = read_info(copy).splits["train"].shards
     shard.write_bytes(2 * shard.read_bytes())
     count = read_info(copy).splits["train"].num_records
-    told = rf"{SHARD} has {2 * count} records, the metadata promise {count}"
-    with pytest.raises(InputError, match=told):
+    message = rf"{SHARD} has {2 * count} records, the metadata promise {count}"
+    with pytest.raises(InputError, match=message):
         load_split(copy, "train")
 
 

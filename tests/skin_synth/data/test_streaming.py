@@ -1,4 +1,4 @@
-"""Streaming: the same batches as from memory, bit for bit; the limit decides and is said."""
+"""Streaming: the same batches as from memory, bit for bit; the limit decides and is reported."""
 
 from __future__ import annotations
 
@@ -142,17 +142,19 @@ def test_a_label_of_no_class_is_named(phantom_data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("image", "told"),
+    ("image", "message"),
     [
         (encode_png(np.zeros((64, 64, 3), np.uint8)), r"its image is of shape \(64, 64, 3\), not"),
         (encode_png(np.zeros((1, 1, 3), np.uint8)), r"its image is of shape \(1, 1, 3\), not"),
         (b"\x89PNG and no more", "its image cannot be decoded"),
     ],
 )
-def test_an_image_that_does_not_fit_is_named(image, told, phantom_data, tmp_path):
+def test_an_image_that_does_not_fit_is_named(image, message, phantom_data, tmp_path):
     split = opened(altered(phantom_data, tmp_path / "out", image=image), tmp_path / "i", limit=0)
     at = int(split.images.index.offset[2])
-    place = rf"shard .*: the record at byte {at:,} does not fit: {told}.*build the data set again"
+    place = (
+        rf"shard .*: the record at byte {at:,} does not fit: {message}.*build the data set again"
+    )
     with pytest.raises(InputError, match=place):
         split.images[np.array([0, 2, 1])]
     split.images[np.array([0, 1, 3])]

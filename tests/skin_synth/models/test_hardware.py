@@ -84,27 +84,27 @@ def test_a_gpu_on_which_xla_fails_trains_without_it_and_says_so(a_gpu, monkeypat
         assert not hardware.compiles_step()
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_compile_takes_the_rule_unless_told(monkeypatch, tiny_preset, asked):
-    monkeypatch.setattr(gan, "compiles_step", lambda: not asked)
+@pytest.mark.parametrize("compiles", [True, False])
+def test_compile_takes_the_rule_unless_it_is_given(monkeypatch, tiny_preset, compiles):
+    monkeypatch.setattr(gan, "compiles_step", lambda: not compiles)
     model = gan.ConditionalGAN(tiny_preset, ["a", "b"])
     model.compile()
-    assert model.jit_compile is (not asked)
-    model.compile(jit_compile=asked)
-    assert model.jit_compile is asked
+    assert model.jit_compile is (not compiles)
+    model.compile(jit_compile=compiles)
+    assert model.jit_compile is compiles
 
 
 @pytest.mark.skipif(
     (sys.platform, platform.machine()) != ("linux", "x86_64"),
     reason="elsewhere TensorFlow has no oneDNN to switch",
 )
-@pytest.mark.parametrize(("said", "on"), [(None, True), ("0", False)])
-def test_onednn_is_on_unless_the_environment_says_otherwise(said, on):
+@pytest.mark.parametrize(("setting", "on"), [(None, True), ("0", False)])
+def test_onednn_is_on_unless_the_environment_says_otherwise(setting, on):
     """By what TensorFlow itself says when it is imported."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"}
     environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
-    if said is not None:
-        environment["TF_ENABLE_ONEDNN_OPTS"] = said
+    if setting is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = setting
     done = subprocess.run(
         [sys.executable, "-c", "import skin_synth, tensorflow"],
         env=environment,

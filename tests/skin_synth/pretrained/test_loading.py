@@ -39,11 +39,11 @@ def test_it_says_what_it_is(tiny, tiny_run):
 
 
 @pytest.mark.parametrize(
-    ("ids", "seeds", "told"),
+    ("ids", "seeds", "message"),
     [([7], [0], "label ids must be in"), ([0, 1], [0], "one length"), ([0.5], [0], "whole")],
 )
-def test_wrong_input_is_refused(tiny, ids, seeds, told):
-    with pytest.raises(InputError, match=told):
+def test_wrong_input_is_refused(tiny, ids, seeds, message):
+    with pytest.raises(InputError, match=message):
         tiny.generate(ids, seeds)
 
 

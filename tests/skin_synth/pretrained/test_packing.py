@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 from setuptools.command.build_py import build_py
 from setuptools.dist import Distribution
 
@@ -14,12 +13,6 @@ from skin_synth.pretrained import pack, packing
 from tfrecords_tools.errors import InputError
 
 ROOT = Path(__file__).parents[3]
-
-
-def test_weights_are_float32(packed):
-    saved = tf.train.load_checkpoint(str(packed / "tiny" / "1" / "variables" / "variables"))
-    dtypes = saved.get_variable_to_dtype_map().values()
-    assert {dtype for dtype in dtypes if dtype.is_floating} == {tf.float32}
 
 
 def test_one_that_is_too_large_leaves_nothing(tiny_run, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ def test_whole_numbers_become_int64(values):
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ([0.5], "seeds must be whole numbers that fit 64 bits, got float64"),
         (["1"], "seeds must be whole numbers"),
@@ -26,6 +26,6 @@ def test_whole_numbers_become_int64(values):
         ([2**63], "seeds must fit int64, got 9223372036854775808"),
     ],
 )
-def test_what_is_none_is_refused(values, told):
-    with pytest.raises(InputError, match=told):
+def test_what_is_none_is_refused(values, message):
+    with pytest.raises(InputError, match=message):
         as_int64(values, "seeds")

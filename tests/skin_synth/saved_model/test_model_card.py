@@ -36,7 +36,7 @@ def test_it_tells_data_classes_figures_use_and_limits(tmp_path):
     report = read_report(written(tmp_path, REPORT), ORIGIN)
     card = model_card(ORIGIN, ("nv", "df"), (6705, 115), report)
     assert card.startswith("# derm-64, trained on ham10000\n")
-    for told in (
+    for fact in (
         "1,500,000",
         "| nv | 6,705 |",
         "| df | 115 |",
@@ -47,7 +47,7 @@ def test_it_tells_data_classes_figures_use_and_limits(tmp_path):
         "c" * 64,
         "f" * 64,
     ):
-        assert told in card, told
+        assert fact in card, fact
 
 
 def test_without_a_report_it_says_how_to_get_figures():

@@ -38,13 +38,13 @@ def test_pngs_tell_where_they_come_from(client, tiny_run):
     label = tiny_run.class_names[2]
     [png] = client.pngs([label], [7])
     with Image.open(io.BytesIO(png)) as image:
-        told = {key.removeprefix("skin_synth:"): text for key, text in image.text.items()}
+        chunks = {key.removeprefix("skin_synth:"): text for key, text in image.text.items()}
         np.testing.assert_array_equal(np.asarray(image), tiny_run.generate([2], [7])[0])
-    assert (told["label"], told["seed"], told["truncation"]) == (label, "7", "1.0")
-    assert told["run_id"] == tiny_run.origin.run_id
-    assert told["checkpoint_hash"] == tiny_run.origin.checkpoint_hash
-    assert told["image_id"].startswith(f"served/{MODEL}")
-    assert "synthetic" in told["Comment"]
+    assert (chunks["label"], chunks["seed"], chunks["truncation"]) == (label, "7", "1.0")
+    assert chunks["run_id"] == tiny_run.origin.run_id
+    assert chunks["checkpoint_hash"] == tiny_run.origin.checkpoint_hash
+    assert chunks["image_id"].startswith(f"served/{MODEL}")
+    assert "synthetic" in chunks["Comment"]
 
 
 def test_many_rows_travel_in_several_requests(client, server, tiny_run):
@@ -70,7 +70,7 @@ def test_a_truncation_or_latent_that_is_not_finite_is_told(client, tiny_run):
 
 
 @pytest.mark.parametrize(
-    ("labels", "seeds", "told"),
+    ("labels", "seeds", "message"),
     [
         ([], [], "at least 1"),
         (["star"], [1, 2], "one number of rows"),
@@ -81,11 +81,11 @@ def test_a_truncation_or_latent_that_is_not_finite_is_told(client, tiny_run):
         (["star"], np.array([2**63], np.uint64), "must fit int64"),
     ],
 )
-def test_what_does_not_fit_is_never_sent(client, server, labels, seeds, told):
+def test_what_does_not_fit_is_never_sent(client, server, labels, seeds, message):
     before = server.model.requests
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         client.images(labels, seeds)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         client.pngs(labels, seeds)
     assert server.model.requests == before
 
@@ -111,7 +111,7 @@ def test_an_unknown_model_is_told_at_once(server):
 
 
 @pytest.mark.parametrize(
-    ("address", "options", "told"),
+    ("address", "options", "message"),
     [
         ("", {}, "address must be"),
         ("localhost:8500/v1", {}, "address must be"),
@@ -121,6 +121,6 @@ def test_an_unknown_model_is_told_at_once(server):
         ("localhost:8500", {"origin": "/nowhere"}, r"origin\.json is not there"),
     ],
 )
-def test_options_that_are_none_are_refused(address, options, told):
-    with pytest.raises(InputError, match=told):
+def test_options_that_are_none_are_refused(address, options, message):
+    with pytest.raises(InputError, match=message):
         Client(address, model=MODEL, **options)

@@ -79,7 +79,7 @@ def test_nobody_who_answers_is_given_up_in_time():
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "told"),
+    ("answer", "kind", "message"),
     [
         (http("200 OK", "<html>hello</html>"), ServingError, "is TF Serving behind this address"),
         (http("200 OK", '{"predictions": []}'), ServingError, "KeyError"),
@@ -95,8 +95,8 @@ def test_nobody_who_answers_is_given_up_in_time():
         (b"", RetryableError, "cannot be reached"),
     ],
 )
-def test_answers_of_rest(answer, kind, told):
-    with answering(answer) as address, pytest.raises(kind, match=told) as failure:
+def test_answers_of_rest(answer, kind, message):
+    with answering(answer) as address, pytest.raises(kind, match=message) as failure:
         Rest(f"http://{address}", "skin", 3, 5).predict("serving_default", INPUTS)
     assert type(failure.value) is kind
     assert "/v1/models/skin/versions/3:predict" in str(failure.value)
@@ -105,9 +105,9 @@ def test_answers_of_rest(answer, kind, told):
 @pytest.mark.parametrize("model", ["my model", "a/b", "a:b", "Pigmentmäler", "x\r\ny"])
 def test_a_model_of_any_name_is_asked_for(model):
     refusal = http("404 Not Found", '{"error": "no such model"}')
-    with answering(refusal) as address, pytest.raises(InputError, match="NOT_FOUND") as told:
+    with answering(refusal) as address, pytest.raises(InputError, match="NOT_FOUND") as message:
         Rest(f"http://{address}", model, 3, 5).predict("serving_default", INPUTS)
-    [path] = re.findall("/v1/models/([!-~]+)/versions/3:predict", str(told.value))
+    [path] = re.findall("/v1/models/([!-~]+)/versions/3:predict", str(message.value))
     assert unquote(path) == model
     assert not set("/: ") & set(path)
 
