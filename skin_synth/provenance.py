@@ -20,14 +20,14 @@ from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError
 
 MANIFEST = "manifest.csv"
-CHUNK_PREFIX = "skin_synth:"
-DISTRIBUTIONS = ("skin-synth", "tensorflow", "keras", "numpy")
+PNG_CHUNK_PREFIX = "skin_synth:"
+PAINTING_LIBRARIES = ("skin-synth", "tensorflow", "keras", "numpy")
 
 
 @functools.cache
 def software_versions() -> str:
     """Returns names and versions of the libraries on which pixels depend."""
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in DISTRIBUTIONS)
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PAINTING_LIBRARIES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ def encode_synthetic(image: np.ndarray, provenance: Provenance) -> bytes:
     chunks.add_text("Software", f"skin-synth {importlib.metadata.version('skin-synth')}")
     chunks.add_text("Comment", "synthetic image, painted by a generative model; not a photograph")
     for name, value in dataclasses.asdict(provenance).items():
-        chunks.add_itxt(CHUNK_PREFIX + name, str(value))
+        chunks.add_itxt(PNG_CHUNK_PREFIX + name, str(value))
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", pnginfo=chunks)
     return buffer.getvalue()
@@ -135,9 +135,9 @@ def read_chunks(path: Path) -> dict[str, str]:
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(f"{path} cannot be read as an image ({error})") from error
     return {
-        name.removeprefix(CHUNK_PREFIX): str(value)
+        name.removeprefix(PNG_CHUNK_PREFIX): str(value)
         for name, value in texts.items()
-        if name.startswith(CHUNK_PREFIX)
+        if name.startswith(PNG_CHUNK_PREFIX)
     }
 
 

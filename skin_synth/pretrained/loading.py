@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.saved_model.export import LABELS
-from skin_synth.saved_model.model_card import MODEL_CARD
+from skin_synth.saved_model.export import LABELS_FILE
+from skin_synth.saved_model.model_card import MODEL_CARD_FILE
 from skin_synth.saved_model.origin import Origin, read_origin
 from skin_synth.saved_model.sampler import paint_rows
 from tfrecords_tools.errors import InputError
 
-ROOT = Path(__file__).parent
-VERSION = "1"
-SAVED_MODEL = "saved_model.pb"
+PRETRAINED_DIRECTORY = Path(__file__).parent
+PRETRAINED_VERSION = "1"
+SAVED_MODEL_FILE = "saved_model.pb"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Pretrained:
         origin: the run that it comes from.
         model_card: Markdown: data, figures, intended use, limits, licence.
         signature: `generate` of the SavedModel.
-        model: what was loaded; holds the variables.
+        model: the loaded object; holds the variables of the SavedModel.
     """
 
     name: str
@@ -71,16 +71,18 @@ class Pretrained:
         )
 
 
-def known_names(root: Path = ROOT) -> tuple[str, ...]:
+def known_names(root: Path = PRETRAINED_DIRECTORY) -> tuple[str, ...]:
     """Names of the generators that come with the package, sorted.
 
     Args:
         root: directory of the generators.
     """
-    return tuple(sorted(path.parts[-3] for path in root.glob(f"*/{VERSION}/{SAVED_MODEL}")))
+    return tuple(
+        sorted(path.parts[-3] for path in root.glob(f"*/{PRETRAINED_VERSION}/{SAVED_MODEL_FILE}"))
+    )
 
 
-def load_pretrained(name: str, *, root: Path = ROOT) -> Pretrained:
+def load_pretrained(name: str, *, root: Path = PRETRAINED_DIRECTORY) -> Pretrained:
     """Loads a generator that comes with the package.
 
     Args:
@@ -94,11 +96,11 @@ def load_pretrained(name: str, *, root: Path = ROOT) -> Pretrained:
     if name not in known:
         there = f"there are {', '.join(known)}" if known else "this package carries none"
         raise InputError(f"unknown pretrained generator {name!r}: {there}")
-    directory = root / name / VERSION
+    directory = root / name / PRETRAINED_VERSION
     origin = read_origin(directory)
     try:
-        labels = (directory / "assets" / LABELS).read_text("utf-8")
-        card = (directory / MODEL_CARD).read_text("utf-8")
+        labels = (directory / "assets" / LABELS_FILE).read_text("utf-8")
+        card = (directory / MODEL_CARD_FILE).read_text("utf-8")
         model = tf.saved_model.load(str(directory))
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]

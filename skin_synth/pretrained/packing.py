@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from skin_synth.pretrained.loading import VERSION
+from skin_synth.pretrained.loading import PRETRAINED_VERSION
 from skin_synth.saved_model.export import write_version
-from skin_synth.saved_model.origin import ORIGIN
+from skin_synth.saved_model.origin import ORIGIN_FILE
 from skin_synth.training.runs import Run
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
@@ -37,9 +37,11 @@ def pack(
     """
     if not model_card.strip():
         raise InputError("a pretrained generator needs a model card, got an empty one")
-    with new_directory(directory, overwrite=overwrite, marker=f"{VERSION}/{ORIGIN}") as temporary:
+    with new_directory(
+        directory, overwrite=overwrite, marker=f"{PRETRAINED_VERSION}/{ORIGIN_FILE}"
+    ) as temporary:
         # No other process writes here, and `export` would wait for the lock of this block.
-        version = write_version(run, temporary / VERSION, card=model_card)
+        version = write_version(run, temporary / PRETRAINED_VERSION, card=model_card)
         size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
         if size > MAX_PACKED_BYTES:
             raise InputError(

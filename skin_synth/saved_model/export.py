@@ -9,7 +9,7 @@ from typing import Protocol
 import keras
 import tensorflow as tf
 
-from skin_synth.saved_model.model_card import MODEL_CARD, model_card, read_report
+from skin_synth.saved_model.model_card import MODEL_CARD_FILE, model_card, read_report
 from skin_synth.saved_model.origin import Origin, write_origin
 from skin_synth.saved_model.sampler import Sampler
 from skin_synth.saved_model.warmup import write_warmup
@@ -17,7 +17,7 @@ from tfrecords_tools.atomic import check_apart, made_parents, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked_directory
 
-LABELS = "labels.txt"
+LABELS_FILE = "labels.txt"
 
 
 class Exportable(Protocol):
@@ -93,7 +93,7 @@ def write_version(model: Exportable, version: Path, *, card: str) -> Path:
         _save(model, temporary)
         write_warmup(temporary, model.class_names, model.ema_generator.latent_dim)
         write_origin(temporary, model.origin)
-        (temporary / MODEL_CARD).write_text(card, "utf-8")
+        (temporary / MODEL_CARD_FILE).write_text(card, "utf-8")
     return version
 
 
@@ -104,7 +104,7 @@ def _next_version(model_dir: Path) -> int:
 
 
 def _save(model: Exportable, directory: Path) -> None:
-    labels = directory / LABELS
+    labels = directory / LABELS_FILE
     labels.write_text("".join(f"{name}\n" for name in model.class_names), encoding="utf-8")
     sampler = Sampler(model.ema_generator, model.class_names, labels_file=labels)
     # Only TensorFlow's variables: a tracked Keras variable is saved twice, and C++ loaders restore

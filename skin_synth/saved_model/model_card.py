@@ -13,8 +13,8 @@ from pathlib import Path
 from skin_synth.saved_model.origin import Origin
 from tfrecords_tools.errors import InputError
 
-MODEL_CARD = "model_card.md"
-REPORT = "report.json"
+MODEL_CARD_FILE = "model_card.md"
+REPORT_FILE = "report.json"
 
 INTENDED_USE = """\
 For research: to study class imbalance, augmentation and generative models on skin images. The
@@ -88,7 +88,7 @@ def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
     Raises:
         InputError: no report there, or a report on another checkpoint.
     """
-    path = Path(directory) / REPORT
+    path = Path(directory) / REPORT_FILE
     try:
         report = json.loads(path.read_text("utf-8"))
         judged = report["run"]["checkpoint_hash"]

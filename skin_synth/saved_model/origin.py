@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 
-ORIGIN = "origin.json"
+ORIGIN_FILE = "origin.json"
 ORIGIN_SCHEMA_VERSION = 1
 
 
@@ -38,18 +38,18 @@ class Origin:
 
 
 def write_origin(directory: Path, origin: Origin) -> None:
-    """Writes `ORIGIN` into a directory."""
+    """Writes `ORIGIN_FILE` into a directory."""
     fields = {"schema_version": ORIGIN_SCHEMA_VERSION, **dataclasses.asdict(origin)}
-    (directory / ORIGIN).write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
+    (directory / ORIGIN_FILE).write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
 
 
 def read_origin(directory: Path) -> Origin:
-    """Reads `ORIGIN` from the directory of an exported version.
+    """Reads `ORIGIN_FILE` from the directory of an exported version.
 
     Raises:
         InputError: no such file, or a file of another kind.
     """
-    path = directory / ORIGIN
+    path = directory / ORIGIN_FILE
     try:
         fields = json.loads(path.read_text("utf-8"))
         if fields.pop("schema_version") != ORIGIN_SCHEMA_VERSION:

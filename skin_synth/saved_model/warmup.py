@@ -11,7 +11,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from skin_synth.saved_model.sampler import ROWS_PER_CHUNK
 
-WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
+WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
 
 def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -> None:
@@ -25,7 +25,7 @@ def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -
         class_names: in the order of the labels.
         latent_dim: length of the latent vector.
     """
-    path = directory / WARMUP
+    path = directory / WARMUP_FILE
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
         for count in (1, min(len(class_names), ROWS_PER_CHUNK)):

@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from skin_synth.saved_model.export import export
-from skin_synth.saved_model.warmup import WARMUP
+from skin_synth.saved_model.warmup import WARMUP_FILE
 from tfrecords_tools.errors import InputError
 
 WITHOUT_KERAS = """
@@ -175,7 +175,7 @@ def test_exports_at_the_same_time_get_versions_of_their_own(tiny_run, tmp_path):
         made = list(threads.map(lambda _: export(tiny_run, tmp_path / "model"), range(3)))
     assert sorted(path.name for path in made) == ["1", "2", "3"]
     assert sorted((tmp_path / "model").iterdir()) == sorted(made)
-    assert all((path / WARMUP).is_file() for path in made)
+    assert all((path / WARMUP_FILE).is_file() for path in made)
 
 
 def test_a_failure_leaves_nothing(tiny_run, tmp_path, monkeypatch):

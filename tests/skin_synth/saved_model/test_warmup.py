@@ -6,14 +6,14 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from skin_synth.saved_model.warmup import WARMUP, write_warmup
+from skin_synth.saved_model.warmup import WARMUP_FILE, write_warmup
 
 
 @pytest.mark.parametrize(("classes", "rows"), [(1, 1), (7, 7), (16, 16), (114, 16)])
 def test_rows_are_those_of_the_classes_up_to_a_chunk(classes, rows, tmp_path):
     write_warmup(tmp_path, [f"class {number}" for number in range(classes)], 8)
     found = {}
-    for serialized in tf.data.TFRecordDataset(str(tmp_path / WARMUP)):
+    for serialized in tf.data.TFRecordDataset(str(tmp_path / WARMUP_FILE)):
         log = prediction_log_pb2.PredictionLog.FromString(serialized.numpy())
         request = log.predict_log.request
         counts = {len(tf.make_ndarray(value)) for value in request.inputs.values()}

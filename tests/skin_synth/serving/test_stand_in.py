@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
 
-from skin_synth.saved_model.warmup import WARMUP
+from skin_synth.saved_model.warmup import WARMUP_FILE
 from skin_synth.serving.transports import Grpc, ServingError
 from tests.skin_synth.serving.stand_in import MAX_BATCH_SIZE, MODEL, Refused, StandIn
 
@@ -195,7 +195,7 @@ def test_a_server_with_a_smaller_limit_refuses_a_message_unread(served_version):
 
 def test_the_warm_up_file_replays_over_grpc(stub, served_version):
     replayed = 0
-    for serialized in tf.data.TFRecordDataset(str(served_version / WARMUP)):
+    for serialized in tf.data.TFRecordDataset(str(served_version / WARMUP_FILE)):
         log = prediction_log_pb2.PredictionLog.FromString(serialized.numpy())
         made = log.predict_log.request
         made.model_spec.name = MODEL
