@@ -141,7 +141,7 @@ def mobilenet(weights: str | os.PathLike[str] | None) -> Extractor:
         title="MobileNet",
         dimension=int(np.prod(pooled.shape[1:])),
         provenance=_provenance(path.name, _file_sha256(path), 224),
-        function=_on_resized(keras.Model(network.input, pooled), 224),
+        function=_on_resized(keras.Model(network.input, pooled), 224, scaled=True),
     )
 
 
@@ -181,7 +181,7 @@ def inception(weights: str | os.PathLike[str] | None) -> Extractor:
         title="",
         dimension=network.output_shape[1],
         provenance=_provenance(weights_name, sha256, 299),
-        function=_on_resized(network, 299),
+        function=_on_resized(network, 299, scaled=True),
     )
 
 
@@ -212,19 +212,12 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
     if len(output) not in (2, 4) or output[-1] is None:
         raise InputError(f"{file} must give [n, d] or [n, h, w, d], it gives {output}")
     side = shape[1]
-
-    @tf.function(reduce_retracing=True)
-    def forward(images: tf.Tensor) -> tf.Tensor:
-        pixels = tf.cast(images, tf.float32) if side is None else resize(images, side)
-        found = network(pixels, training=False)
-        return tf.reduce_mean(found, [1, 2]) if len(output) == 4 else found
-
     return Extractor(
         name=file.name,
         title=file.stem,
         dimension=output[-1],
         provenance=_provenance(file.name, _file_sha256(file), side),
-        function=lambda images: tf.cast(forward(tf.constant(images)), tf.float32).numpy(),
+        function=_on_resized(network, side),
     )
 
 
@@ -244,11 +237,23 @@ def resize(images: np.ndarray, side: int) -> tf.Tensor:
     return tf.clip_by_value(resized, 0.0, 255.0)
 
 
-def _on_resized(network: keras.Model, side: int) -> Callable[[np.ndarray], np.ndarray]:
+def _on_resized(
+    network: keras.Model, side: int | None, *, scaled: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Makes the function of an extractor.
+
+    Args:
+        network: from pixels to [n, d], or to a map [n, h, w, d] that is averaged over its places.
+        side: images are resized to it; None: they are not.
+        scaled: the network takes -1 to 1 instead of 0 to 255.
+    """
+
     @tf.function(autograph=False, reduce_retracing=True)
     def forward(images: tf.Tensor) -> tf.Tensor:
-        pixels = resize(images, side) / 127.5 - 1.0
-        return tf.reshape(network(pixels, training=False), [tf.shape(images)[0], -1])
+        pixels = tf.cast(images, tf.float32) if side is None else resize(images, side)
+        found = network(pixels / 127.5 - 1.0 if scaled else pixels, training=False)
+        found = tf.cast(found, tf.float32)
+        return tf.reduce_mean(found, [1, 2]) if len(found.shape) == 4 else found
 
     return lambda images: forward(tf.constant(images)).numpy()
 
