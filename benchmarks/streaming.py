@@ -99,7 +99,7 @@ def write_noise(directory: Path, count: int) -> None:
 
 def peak_memory(data: Path) -> dict[str, float]:
     """Peak bytes of a whole streamed training: start, index, steps, checkpoint."""
-    from skin_synth.training.trainer import train
+    from skin_synth.training import TrainingOptions, train
 
     small = dataclasses.replace(
         get_preset("derm-32"),
@@ -111,7 +111,7 @@ def peak_memory(data: Path) -> dict[str, float]:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as run:
         images = STEPS * small.batch_size
-        train(data, run, preset=small.name, images=images, cache_limit=0, say=print)
+        train(data, run, TrainingOptions(preset=small.name, images=images, cache_limit=0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"peak": peak, "seconds": time.monotonic() - start}
 
@@ -136,7 +136,6 @@ def speeds(data: Path, preset_name: str, windows: int) -> dict[str, float]:
             cache_limit=limit,
             index_file=data / "none",
             fingerprint="",
-            say=lambda line: None,
         )
         sources[way] = iter(batches(split, batch_size=preset.batch_size, seed=0, exponent=0.5))
         step(next(sources[way]))

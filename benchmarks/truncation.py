@@ -19,7 +19,7 @@ from skin_synth.evaluation.features.extractors import mobilenet
 from skin_synth.evaluation.image_sets import choose_real_baseline
 from skin_synth.evaluation.metrics.kernel_distance import kernel_distance
 from skin_synth.evaluation.metrics.manifold import compare
-from skin_synth.training.checkpoints import CHOICES, LAST
+from skin_synth.training.checkpoints import CHECKPOINT_CHOICES, LAST
 from skin_synth.training.runs import load_run
 
 TRUNCATIONS = (1.0, 0.9, 0.8, 0.7, 0.5)
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--run", required=True)
     parser.add_argument("--data", required=True, help="the data set of the run")
     parser.add_argument("--weights", required=True, help="MobileNet 0.75/224 weights file")
-    parser.add_argument("--checkpoint", choices=CHOICES, default=LAST)
+    parser.add_argument("--checkpoint", choices=CHECKPOINT_CHOICES, default=LAST)
     parser.add_argument("--truncations", type=float, nargs="+", default=TRUNCATIONS)
     parser.add_argument("--images", type=int, help="a random part of the test split; default: all")
     parser.add_argument("--seed", type=int, default=0)

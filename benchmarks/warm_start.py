@@ -30,7 +30,7 @@ from skin_synth.evaluation.metrics.kernel_distance import kernel_distance
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.phantoms import write_folder
 from skin_synth.presets import Preset, get_preset
-from skin_synth.training.warm_start import inherit
+from skin_synth.training.weight_inheritance import inherit
 
 KNOWN_CLASSES = 4
 LARGE = dataclasses.replace(

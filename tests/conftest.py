@@ -107,10 +107,10 @@ def eager_steps(monkeypatch):
 @pytest.fixture(scope="session")
 def tiny_run(phantom_data, tiny_preset, tmp_path_factory):
     """A run of the tiny preset, trained for two thousand images."""
-    from skin_synth.training.trainer import train
+    from skin_synth.training import TrainingOptions, train
 
     directory = tmp_path_factory.mktemp("runs") / "tiny"
-    return train(phantom_data, directory, preset=tiny_preset.name, images=2_000)
+    return train(phantom_data, directory, TrainingOptions(preset=tiny_preset.name, images=2_000))
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,23 @@
-"""Commands that judge synthetic images."""
+"""`skin-synth evaluate`."""
 
 from __future__ import annotations
 
 import argparse
 
-from skin_synth.commands.flag_types import positive_int, ratio_list
-from skin_synth.commands.shared_flags import add_data, add_out, add_seed, add_source, chosen_source
+from skin_synth.commands.flags import (
+    add_data,
+    add_generator,
+    add_out,
+    add_seed,
+    load_generator,
+    positive_int,
+    ratio_list,
+)
 
 
-def evaluate_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags of `evaluate`."""
-    add_source(parser)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags."""
+    add_generator(parser)
     add_data(parser)
     add_out(parser, "new directory for report.json, report.html and image grids")
     parser.add_argument(
@@ -56,12 +63,12 @@ def evaluate_flags(parser: argparse.ArgumentParser) -> None:
     add_seed(parser, "the synthetic images and the classifier")
 
 
-def work_evaluate(options: argparse.Namespace) -> None:
-    """Runs `evaluate`."""
+def run(options: argparse.Namespace) -> None:
+    """Writes the report."""
     from skin_synth.evaluation import evaluate
 
     evaluate(
-        chosen_source(options),
+        load_generator(options),
         options.data,
         options.out,
         features=options.features,
@@ -75,33 +82,3 @@ def work_evaluate(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
     )
     print(f"{options.out}: open report.html in a browser")
-
-
-def reader_study_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags of `reader-study`."""
-    add_source(parser)
-    add_data(parser)
-    add_out(parser, "new directory for the sheet, the answer form and the key")
-    parser.add_argument(
-        "--per_class",
-        type=positive_int,
-        default=8,
-        metavar="N",
-        help="real images of a class, and as many synthetic ones (default: %(default)s)",
-    )
-    add_seed(parser, "the choice, the synthetic images and their order")
-
-
-def work_reader_study(options: argparse.Namespace) -> None:
-    """Runs `reader-study`."""
-    from skin_synth.evaluation.report.reader_study import write_reader_study
-
-    write_reader_study(
-        chosen_source(options),
-        options.data,
-        options.out,
-        per_class=options.per_class,
-        seed=options.seed,
-        overwrite=options.overwrite,
-    )
-    print(f"{options.out}: give readers sheet.html and answers.csv; keep key.csv")

@@ -1,29 +1,30 @@
-"""The command that trains."""
+"""`skin-synth train`."""
 
 from __future__ import annotations
 
 import argparse
 
-from skin_synth.commands.flag_types import (
+from skin_synth.commands.flags import (
+    add_data,
     device_count,
     mebibytes,
+    options_of,
     positive_float,
     positive_int,
     seed_number,
 )
-from skin_synth.commands.shared_flags import add_data
 from skin_synth.presets import DEFAULT_PRESET, PRESETS
-from skin_synth.training.checkpoints import KEPT
+from skin_synth.training.options import TrainingOptions
 
 
-def train_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags of `train`."""
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags, named as the fields of `TrainingOptions`."""
     add_data(parser)
     parser.add_argument(
         "--run",
         required=True,
         metavar="RUN",
-        help="run directory, made where there is none; the same command again resumes",
+        help="run directory, made if it does not exist; the same command again resumes",
     )
     parser.add_argument(
         "--preset",
@@ -36,6 +37,7 @@ def train_flags(parser: argparse.ArgumentParser) -> None:
         "--set",
         dest="overrides",
         action="append",
+        default=[],
         metavar="FIELD=VALUE",
         help="another value of a field of a new run's preset, such as gamma=1 or "
         "learning_rate=4e-4:1e-4, its start and end; may be repeated (default: the preset's)",
@@ -99,9 +101,9 @@ def train_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep",
         type=positive_int,
-        default=KEPT,
+        default=TrainingOptions.keep,
         metavar="N",
-        help="checkpoints that stay beside the best one (default: %(default)s)",
+        help="checkpoints that stay in addition to the best one (default: %(default)s)",
     )
     parser.add_argument(
         "--cache_limit",
@@ -126,33 +128,15 @@ def train_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry_run",
         action="store_true",
-        help="only tell time, memory, parameters and the smallest class; write nothing",
+        help="only print time, memory, parameters and the smallest class; write nothing",
     )
 
 
-def work_train(options: argparse.Namespace) -> None:
-    """Trains, and says how far the run has come."""
-    from skin_synth.training.trainer import train
+def run(options: argparse.Namespace) -> None:
+    """Trains, and prints how far the run is."""
+    from skin_synth.training import train
 
-    run = train(
-        options.data,
-        options.run,
-        preset=options.preset,
-        overrides=options.overrides,
-        images=options.images,
-        minutes=options.minutes,
-        schedule_images=options.schedule_images,
-        schedule_minutes=options.schedule_minutes,
-        seed=options.seed,
-        policy=options.policy,
-        init_from=options.init_from,
-        features=options.features,
-        weights=options.weights,
-        keep=options.keep,
-        cache_limit=options.cache_limit,
-        devices=options.devices,
-        profile=options.profile,
-        dry_run=options.dry_run,
-    )
-    if run is not None:
-        print(f"{options.run}: run {run.origin.run_id} has seen {run.origin.images_seen:,} images")
+    trained = train(options.data, options.run, options_of(TrainingOptions, options))
+    if trained is not None:
+        origin = trained.origin
+        print(f"{options.run}: run {origin.run_id} has seen {origin.images_seen:,} images")

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import dataclasses
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +39,7 @@ CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 """Memory limits of a container, cgroup versions two and one."""
+_LOG = logging.getLogger("skin_synth")
 
 
 class ImagesOnDisk:
@@ -138,7 +140,6 @@ def open_split(
     cache_limit: int | None,
     index_file: Path,
     fingerprint: str,
-    say: Callable[[str], None],
 ) -> LabelledImages | StreamedImages:
     """Reads a split into memory, or streams it if it is too large; reports which.
 
@@ -150,7 +151,6 @@ def open_split(
         cache_limit: bytes that the decoded images may take; None: see `default_cache_limit`.
         index_file: file for an index of the split, which may exist.
         fingerprint: of the data set.
-        say: receives one line of text.
 
     Raises:
         InputError: as `load_split`.
@@ -162,9 +162,9 @@ def open_split(
     needed = 3 * side**2 * count
     size = f"{count:,} {split} images take {needed / MIB:,.0f} MiB decoded"
     if needed <= limit:
-        say(f"{size}: kept in memory (--cache_limit {limit / MIB:,.0f})")
+        _LOG.info(f"{size}: kept in memory (--cache_limit {limit / MIB:,.0f})")
         return load_split(data_dir, split)
-    say(f"{size}, more than --cache_limit {limit / MIB:,.0f}: streamed from the shards")
+    _LOG.info(f"{size}, more than --cache_limit {limit / MIB:,.0f}: streamed from the shards")
     kept = load_index(index_file, data_dir, split, fingerprint)
     index = index_records(data_dir, split) if kept is None else kept
     check_labels(index.label, info, split)

@@ -6,12 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skin_synth.training.options import TrainingOptions
     from skin_synth.training.runs import load_run
     from skin_synth.training.trainer import train
 
-__all__ = ["load_run", "train"]
+__all__ = ["TrainingOptions", "load_run", "train"]
 
-_HOMES = {"load_run": "skin_synth.training.runs", "train": "skin_synth.training.trainer"}
+_HOMES = {
+    "TrainingOptions": "skin_synth.training.options",
+    "load_run": "skin_synth.training.runs",
+    "train": "skin_synth.training.trainer",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
-"""Checkpoint files: which one is meant, whether it is whole, what the best one says of itself.
+"""Checkpoint files: their seal, their damage, what the best one records.
 
-This module imports no TensorFlow, so that the command line knows the choices at once.
+This module imports no TensorFlow, because the command line reads its constants.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pathlib import Path
 from tfrecords_tools.errors import InputError
 
 LAST, BEST = "last", "best"
-CHOICES = (LAST, BEST)
+CHECKPOINT_CHOICES = (LAST, BEST)
 BEST_FILE = "best.weights.h5"
-DAMAGED = "damaged-"
-"""Prefix of the name of a checkpoint that could not be read, set aside."""
-KEPT = 2
-"""Checkpoints that a run keeps by default, the best one not counted: one to fall back on."""
+DAMAGED_PREFIX = "damaged-"
+"""Of the name of a checkpoint that could not be read, set aside."""
+DEFAULT_KEEP = 2
+"""Checkpoints that a run keeps in addition to the best one, so that one may be damaged."""
 SEAL = b"\nsha256:"
 SEAL_LENGTH = len(SEAL) + 64
 IMAGES_SEEN, MEAN_KID = "images_seen", "mean_kid"
-"""Attributes of the best checkpoint's file: they cannot come apart from its weights."""
+"""Attributes in the file of the best checkpoint, so that they always belong to its weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class BestCheckpoint:
     """The checkpoint with the lowest mean over classes of the kernel distance.
 
     Attributes:
-        path: the file, complete.
+        path: the complete file.
         images_seen: images that the run had seen.
         mean_kid: that mean, on the validation split.
     """
@@ -41,20 +41,21 @@ class BestCheckpoint:
 
 
 def check_choice(checkpoint: str) -> None:
-    """Checks which checkpoint is asked for.
+    """Checks the name of a checkpoint.
 
     Raises:
-        InputError: it is none of `CHOICES`.
+        InputError: it is none of `CHECKPOINT_CHOICES`.
     """
-    if checkpoint not in CHOICES:
-        raise InputError(f"unknown checkpoint {checkpoint!r}; there are {', '.join(CHOICES)}")
+    if checkpoint not in CHECKPOINT_CHOICES:
+        known = ", ".join(CHECKPOINT_CHOICES)
+        raise InputError(f"unknown checkpoint {checkpoint!r}; there are {known}")
 
 
 def note_best(file: Path, *, images_seen: int, mean_kid: float) -> None:
-    """Writes into a weights file what it is the best of.
+    """Records in a weights file what makes it the best.
 
     Args:
-        file: that Keras has saved.
+        file: saved by Keras.
         images_seen: images that the run had seen.
         mean_kid: mean over classes of the kernel distance.
     """
@@ -66,7 +67,7 @@ def note_best(file: Path, *, images_seen: int, mean_kid: float) -> None:
 
 
 def read_best(path: Path) -> BestCheckpoint | None:
-    """What the best checkpoint says of itself; None where there is none.
+    """Reads what the best checkpoint records; None if there is no such file.
 
     Raises:
         InputError: the file is damaged.
@@ -86,16 +87,16 @@ def read_best(path: Path) -> BestCheckpoint | None:
 
 
 def reserve(file: Path, size: int) -> None:
-    """Makes sure that a file of so many bytes has room, and removes it again.
+    """Checks that a file of so many bytes has room: makes one and removes it.
 
-    HDF5 that meets a full disk half-way complains once more whenever it closes something.
+    If the disk fills up while HDF5 writes, HDF5 raises again at everything that it closes.
 
     Args:
-        file: to be written next; nothing is there yet.
+        file: to be written next; does not exist yet.
         size: in bytes.
 
     Raises:
-        OSError: there is no room, or files may not be so long.
+        OSError: there is no room, or so large a file is not allowed.
     """
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
@@ -108,9 +109,9 @@ def reserve(file: Path, size: int) -> None:
 
 
 def seal(file: Path) -> None:
-    """Appends the sha256 of a file to it, behind the end that HDF5 reads to.
+    """Appends the sha256 of a file to it, after the end of what HDF5 reads.
 
-    So file and checksum cannot come apart, and appear in one rename.
+    So file and checksum stay together and appear in one rename.
     """
     digest = _sha256(file, file.stat().st_size)
     with open(file, "ab") as end:
@@ -118,13 +119,10 @@ def seal(file: Path) -> None:
 
 
 def damage(file: Path) -> str | None:
-    """What is wrong with a checkpoint, for a person; None if nothing is.
+    """Says what is wrong with a checkpoint; None if nothing is.
 
-    A file without a seal, of a release that set none, is looked through by HDF5: what is cut off
-    is found then, what is altered is not.
-
-    Args:
-        file: that `seal` was called on, or should have been.
+    HDF5 reads a file of a release that wrote no seal: this finds a file that is cut off, but not
+    one that is altered.
     """
     size = file.stat().st_size
     if size == 0:
@@ -156,7 +154,7 @@ def _unreadable(file: Path) -> str | None:
 
 
 def _sha256(file: Path, size: int) -> str:
-    """Of the first `size` bytes: 64 hexadecimal digits."""
+    """Returns the sha256 of the first `size` bytes: 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(file, "rb") as content:
         while size > 0 and (block := content.read(min(size, 2**20))):

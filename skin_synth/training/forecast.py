@@ -1,4 +1,4 @@
-"""What a training would cost, and how much of it a time allows, measured by a few real steps."""
+"""Measures by a few real steps what training costs, and how many images a time allows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import dataclasses
 import resource
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,25 +13,26 @@ import tensorflow as tf
 
 from skin_synth.data.pipeline import DrawnImages
 from skin_synth.models.gan import ConditionalGAN
-from skin_synth.training import distribution
+from skin_synth.training import distribution, fit_loop
+from skin_synth.training.callbacks.base import Logs
 from skin_synth.training.run_config import RunConfig
 from skin_synth.training.runs import new_gan
 
-STEPS = 10
-"""In a window; the first holds the tracing and is not counted."""
-WINDOW_SECONDS = 2.0
-"""Windows follow until so much time is counted: ten steps of a GPU are over too soon to tell."""
-SHARE_OF_STEPS = 0.85
-"""Of a training's time; what is left is for previews, validation and checkpoints."""
+WINDOW_STEPS = 10
+"""The first window holds the tracing and is not counted."""
+TRIAL_SECONDS = 2.0
+"""Windows follow until so much time is counted: a GPU makes ten steps too fast to measure."""
+STEPS_TIME_SHARE = 0.85
+"""Of the time of training; the rest is for previews, validation and checkpoints."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What a few real steps of a run to be have shown.
+    """What a few real steps of a new run have shown.
 
     Attributes:
         speed: images per second.
-        generator_parameters: numbers that the generator learns or keeps.
+        generator_parameters: weights of the generator, not only trainable ones.
         discriminator_parameters: likewise.
     """
 
@@ -45,12 +44,12 @@ class Trial:
 def try_steps(
     config: RunConfig, split: DrawnImages, strategy: tf.distribute.Strategy | None = None
 ) -> Trial:
-    """Makes the networks of a run, times a few steps, and throws all away.
+    """Makes the networks of a run, times a few steps, and discards all.
 
     Args:
-        config: of the run to be.
+        config: of the new run.
         split: its training images.
-        strategy: how it spreads over devices.
+        strategy: shares training between devices.
     """
     with distribution.scope(strategy):
         gan = new_gan(config)
@@ -64,18 +63,18 @@ def try_steps(
 def fit_schedule(
     config: RunConfig, trial: Trial, minutes: float, images: int | None = None
 ) -> RunConfig:
-    """The configuration with schedules as long as this machine trains in so many minutes.
+    """Returns the configuration with schedules as long as this machine trains in so many minutes.
 
     Args:
-        config: of the run to be.
+        config: of the new run.
         trial: its first steps.
-        minutes: of training, with what is done between the steps.
-        images: where it is to stop at the latest.
+        minutes: of training, previews, validation and checkpoints included.
+        images: training stops there at the latest.
 
     Returns:
-        That of a run of a whole number of batches, at least one.
+        Schedules of a whole number of batches, at least one.
     """
-    within = int(trial.speed * 60 * minutes * SHARE_OF_STEPS)
+    within = int(trial.speed * 60 * minutes * STEPS_TIME_SHARE)
     batch = config.preset.batch_size
     length = max(batch, within // batch * batch)
     preset = dataclasses.replace(config.preset, schedule_images=min(length, images or length))
@@ -83,13 +82,13 @@ def fit_schedule(
 
 
 def forecast(config: RunConfig, split: DrawnImages, trial: Trial, images: int) -> list[str]:
-    """What training would cost: lines for a person.
+    """Describes what training would cost, in lines.
 
     Args:
-        config: of the run to be.
+        config: of the new run.
         split: its training images.
         trial: its first steps.
-        images: where it is to stop.
+        images: training stops there.
     """
     preset = config.preset
     smallest = int(np.argmin(split.class_counts))
@@ -109,21 +108,21 @@ def forecast(config: RunConfig, split: DrawnImages, trial: Trial, images: int) -
 def measure_speed(
     gan: ConditionalGAN, split: DrawnImages, strategy: tf.distribute.Strategy | None = None
 ) -> float:
-    """Images per second of a few training steps, the first ones (tracing) left out."""
+    """Measures images per second over a few steps, without the first ones (tracing)."""
     clock = _Clock()
-    distribution.fit(
+    fit_loop.fit(
         gan,
-        distribution.source_of(gan, split),
+        fit_loop.batches_of_run(gan, split),
         strategy,
         epochs=int(1e6),
-        steps_per_epoch=STEPS,
+        steps_per_epoch=WINDOW_STEPS,
         callbacks=[clock],
     )
-    return (len(clock.times) - 1) * STEPS * gan.preset.batch_size / clock.counted
+    return (len(clock.times) - 1) * WINDOW_STEPS * gan.preset.batch_size / clock.counted
 
 
 class _Clock(keras.callbacks.Callback):
-    """Notes when each epoch ends, and stops when enough is counted."""
+    """Notes when each epoch ends, and stops once the trial is long enough."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,15 +133,15 @@ class _Clock(keras.callbacks.Callback):
         """Seconds since the end of the first epoch."""
         return self.times[-1] - self.times[0]
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Notes one."""
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Notes the time."""
         self.times.append(time.monotonic())
-        if len(self.times) > 1 and self.counted >= WINDOW_SECONDS:
+        if len(self.times) > 1 and self.counted >= TRIAL_SECONDS:
             self.model.stop_training = True
 
 
 def _peak_memory() -> int:
-    """Bytes of the GPU at most in use so far, or of this process where there is none."""
+    """Returns the peak memory in bytes: of the GPU, or of this process if there is none."""
     if tf.config.list_physical_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
     # Kilobytes on Linux, bytes on macOS.

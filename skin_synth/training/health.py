@@ -1,4 +1,4 @@
-"""Whether training is sick: losses or weights not finite, steps that loss scaling skips."""
+"""Checks of a training: losses and weights that are not finite, steps that are skipped."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import tensorflow as tf
 from skin_synth.models.gan import ConditionalGAN
 from tfrecords_tools.errors import InputError
 
-TERMS = ("real_logit", "fake_logit", "penalty", "discriminator_loss", "generator_loss")
-"""Of `skin_synth.models.gan.METRICS`, causes before what they spoil."""
+CHECKED_TERMS = ("real_logit", "fake_logit", "penalty", "discriminator_loss", "generator_loss")
+"""Of `skin_synth.models.gan.METRICS`, causes before their effects."""
 
 
-class SickError(InputError):
-    """Training cannot go on from its present weights; the message says why and what to try."""
+class TrainingDiverged(InputError):
+    """Training cannot go on from its weights; the message says why and what to try."""
 
 
 def check_terms(gan: ConditionalGAN, means: Mapping[str, float], step: int) -> None:
     """Checks the figures of a step.
 
     Args:
-        gan: that did the step.
-        means: by the names of `TERMS`, over this step and some before it that were finite.
+        gan: made the step.
+        means: by the names of `CHECKED_TERMS`, over this step and finite ones before it.
         step: its number, from 1.
 
     Raises:
-        SickError: one is not finite.
+        TrainingDiverged: one is not finite.
     """
-    for term in TERMS:
+    for term in CHECKED_TERMS:
         if not math.isfinite(means.get(term, 0.0)):
-            raise SickError(f"step {step:,}: {term} is {means[term]}: {remedy(gan, term)}")
+            raise TrainingDiverged(f"step {step:,}: {term} is {means[term]}: {remedy(gan, term)}")
 
 
 def finite_weights(gan: ConditionalGAN) -> tf.Tensor:
-    """Whether each weight, average and moment is finite: bool[n], in the order of `gan.state`."""
+    """Returns whether each weight, average and moment is finite: bool[n], as in `gan.state`."""
     return tf.stack([tf.reduce_all(tf.math.is_finite(v.value)) for v in _weights(gan)])
 
 
@@ -44,11 +44,11 @@ def check_weights(gan: ConditionalGAN, finite: tf.Tensor | None = None) -> None:
     """Checks all weights, averages and moments.
 
     Args:
-        gan: whose.
-        finite: what `finite_weights` says of it, where it has been asked already.
+        gan: holds them.
+        finite: result of `finite_weights`; None: compute it.
 
     Raises:
-        SickError: one is not finite.
+        TrainingDiverged: one is not finite.
     """
     if not _weights(gan):
         return
@@ -56,7 +56,7 @@ def check_weights(gan: ConditionalGAN, finite: tf.Tensor | None = None) -> None:
     for variable, good in zip(_weights(gan), finite.numpy(), strict=True):
         if not good:
             step = int(gan.steps.numpy())
-            raise SickError(
+            raise TrainingDiverged(
                 f"step {step:,}: weight {variable.path} is not finite: {remedy(gan, 'weight')}"
             )
 
@@ -69,16 +69,16 @@ def check_skips(gan: ConditionalGAN, skipped: Mapping[str, int], steps: int) -> 
     """Checks that loss scaling has found a scale.
 
     Args:
-        gan: that did the steps.
-        skipped: by network, of the last `steps` steps.
+        gan: made the steps.
+        skipped: number of skipped steps by network, of the last `steps`.
         steps: in a row.
 
     Raises:
-        SickError: a network made none of them.
+        TrainingDiverged: a network skipped all of them.
     """
     for network, count in skipped.items():
         if count >= steps:
-            raise SickError(
+            raise TrainingDiverged(
                 f"step {int(gan.steps.numpy()):,}: the last {steps:,} steps of the {network} were "
                 f"all skipped, their gradients were not finite at any loss scale: "
                 f"{remedy(gan, 'gradient')}"
@@ -86,7 +86,7 @@ def check_skips(gan: ConditionalGAN, skipped: Mapping[str, int], steps: int) -> 
 
 
 def remedy(gan: ConditionalGAN, term: str) -> str:
-    """What to try next: words for after a colon."""
+    """Says what to try next, for after a colon."""
     again = "the same command would meet it again; start a new --run with"
     if gan.policy != "float32":
         return f"{again} --policy float32"
@@ -96,9 +96,9 @@ def remedy(gan: ConditionalGAN, term: str) -> str:
 
 
 def skipped_steps(gan: ConditionalGAN) -> dict[str, int]:
-    """Steps of a run that loss scaling has skipped, by network; empty without loss scaling.
+    """Counts the steps of a run that loss scaling skipped, by network; empty without loss scaling.
 
-    An optimizer counts the steps that it made, the GAN all: a resumed run knows, too.
+    An optimizer counts the steps that it made, the GAN all steps, so a resumed run also knows.
     """
     return {
         network: int(gan.steps.numpy()) - int(optimizer.iterations.numpy())
@@ -107,7 +107,7 @@ def skipped_steps(gan: ConditionalGAN) -> dict[str, int]:
 
 
 def loss_scales(gan: ConditionalGAN) -> dict[str, float]:
-    """Factor of each loss, by network; empty without loss scaling."""
+    """Returns the factor of each loss, by network; empty without loss scaling."""
     return {
         network: float(optimizer.dynamic_scale.numpy())
         for network, optimizer in _scaled(gan).items()

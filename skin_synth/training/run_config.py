@@ -1,4 +1,4 @@
-"""What a run is, frozen when it is started: the content of its config.json."""
+"""The configuration of a run, frozen when it is started: the content of its config.json."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from skin_synth.presets import Preset
 from tfrecords_tools.errors import InputError
 
-SCHEMA_VERSION = 3
-"""Of config.json; a new one, too, where the same run would come out with other weights."""
+RUN_SCHEMA_VERSION = 3
+"""Of config.json. It also rises if the same run would come out with other weights."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,8 @@ class DataIdentity:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Ancestor:
-    """The checkpoint that a run started from instead of fresh weights.
+class WarmStartSource:
+    """The checkpoint that a run starts from instead of fresh weights.
 
     Attributes:
         directory: absolute path of its run at the time of the start.
@@ -66,40 +66,38 @@ class RunConfig:
     seed: int
     policy: str
     data: DataIdentity
-    init_from: Ancestor | None = None
+    init_from: WarmStartSource | None = None
 
     @property
     def run_id(self) -> str:
-        """Name of the run: the same configuration gives the same twelve digits."""
+        """Name of the run, twelve digits; the same configuration gives the same name."""
         identity = self.to_json()
         del identity["run_id"], identity["data"]["directory"]
-        del identity["preset"][
-            "validation_images"
-        ]  # how closely a run is watched is not what it is
+        # How often a run is validated does not change what it is.
+        del identity["preset"]["validation_images"]
         if self.init_from is not None:
             del identity["init_from"]["directory"]
         text = json.dumps(identity, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists, numbers and strings."""
+        """Returns plain dicts, lists, numbers and strings."""
         fields = dataclasses.asdict(self)
         if self.init_from is None:
-            del fields["init_from"]  # as in files of releases that knew of none
-        without_id = {"schema_version": SCHEMA_VERSION, **fields}
-        return {"run_id": "", **without_id}
+            del fields["init_from"]  # as in files of releases without warm starts
+        return {"run_id": "", "schema_version": RUN_SCHEMA_VERSION, **fields}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> RunConfig:
-        """The configuration whose `to_json` gave `fields`.
+        """Returns the configuration whose `to_json` gave `fields`.
 
         Raises:
-            InputError: another schema version, or fields that do not fit.
+            InputError: the schema version is another, or fields do not fit.
         """
-        if fields.get("schema_version") != SCHEMA_VERSION:
+        if fields.get("schema_version") != RUN_SCHEMA_VERSION:
             raise InputError(
                 f"config.json has schema version {fields.get('schema_version')!r}, this release "
-                f"reads {SCHEMA_VERSION}: use the release that wrote it, or start a new run"
+                f"reads {RUN_SCHEMA_VERSION}: use the release that wrote it, or start a new run"
             )
         data: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
@@ -110,5 +108,5 @@ class RunConfig:
             seed=fields["seed"],
             policy=fields["policy"],
             data=DataIdentity(**data),
-            init_from=Ancestor(**fields["init_from"]) if "init_from" in fields else None,
+            init_from=WarmStartSource(**fields["init_from"]) if "init_from" in fields else None,
         )

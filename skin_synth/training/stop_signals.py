@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a wish to stop, which training grants between two steps."""
+"""Takes SIGTERM and SIGINT as requests to stop, which training grants between two steps."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class StopWish:
-    """Whether a signal has asked for an end.
+class StopSignal:
+    """Is true once a signal has asked training to stop.
 
     Attributes:
-        signal: the first that came; None while none has.
+        received: the first signal; None before.
     """
 
     def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-        self._asked = False
+        self.received: signal.Signals | None = None
+        self._requested = False
 
     def __bool__(self) -> bool:
-        return self.signal is not None
+        return self.received is not None
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Takes a signal; SIGINT as the second one or later ends the process's work at once.
+        """Takes a signal; a SIGINT that is not the first signal stops the process at once.
 
         Raises:
             KeyboardInterrupt: at a SIGINT that is not the first signal of this process.
         """
         del frame
-        if self._asked and number == signal.SIGINT:
+        if self._requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self._asked = True
-        self.signal = self.signal or signal.Signals(number)
+        self._requested = True
+        self.received = self.received or signal.Signals(number)
 
 
-class SharedStopWish(StopWish):
-    """A wish that counts once all machines know of it, so that they stop after the same step.
+class SharedStopSignal(StopSignal):
+    """Is true once all machines know of a signal, so that they stop after the same step.
 
-    One that comes when training has all but ended finds nothing left to stop.
+    A signal that comes in the last steps of training has no effect.
 
     Attributes:
-        agreed: whether they do.
+        agreed: whether all machines know of it.
     """
 
     def __init__(self) -> None:
@@ -55,26 +55,23 @@ class SharedStopWish(StopWish):
         return self.agreed
 
     def agree(self) -> None:
-        """Notes that all machines know of a wish; one that came to another is taken for SIGTERM."""
+        """Notes that all machines know of a signal; one of another machine counts as SIGTERM."""
         self.agreed = True
-        self.signal = self.signal or signal.SIGTERM
+        self.received = self.received or signal.SIGTERM
 
 
 @contextlib.contextmanager
-def stop_wish(wish: StopWish) -> Iterator[StopWish]:
-    """Takes SIGINT and SIGTERM as wishes while the block runs, then as before.
+def receiving_signals(stop: StopSignal) -> Iterator[StopSignal]:
+    """Lets `stop` receive SIGINT and SIGTERM while the block runs; restores the handlers.
 
     Outside the main thread, which alone may set handlers, signals keep their effect.
-
-    Args:
-        wish: takes them.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield stop
         return
-    before = {number: signal.signal(number, wish.receive) for number in SIGNALS}
+    before = {number: signal.signal(number, stop.receive) for number in SIGNALS}
     try:
-        yield wish
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,50 +1,31 @@
-"""A run that starts from the weights of another: other classes, wider stages, larger images.
-
-A wider stage keeps its old channels as they were; the new ones start fresh, and what reads them
-starts at zero (Chen, Goodfellow and Shlens 2016, Net2Net). The two networks have no path around a
-stage, so that a new outer one must pass the picture on itself: six of its channels carry red,
-green and blue and their negatives, and leaky(x) - leaky(-x) = (1 + slope) x makes the picture of
-them again. All that its other channels add starts at zero. So the discriminator starts as the old
-one on the image halved, exactly, and the generator as the old one with its last convolution on
-enlarged features.
-"""
+"""Starts a run from a checkpoint of another: other classes, wider stages, larger images."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
-from keras import layers
-
 from skin_synth.models.gan import ConditionalGAN
-from skin_synth.models.layers import LEAKY_SLOPE, NORM_EPSILON, ModulatedNorm, leaky
-from skin_synth.models.networks import Discriminator, Generator
 from skin_synth.presets import Preset
-from skin_synth.training.run_config import Ancestor
+from skin_synth.training.run_config import WarmStartSource
 from skin_synth.training.runs import load_run
+from skin_synth.training.weight_inheritance import CARRIER_CHANNELS, inherit
 from tfrecords_tools.errors import InputError
 
-CARRIERS = 6
-CALIBRATION_IMAGES = 256
-SIGNED = np.concatenate([np.eye(3), -np.eye(3)], axis=1)
-"""float64[3, 6], from a picture to its carriers."""
 
-
-def ancestor(path: str | os.PathLike[str], preset: Preset) -> Ancestor:
-    """The last checkpoint of a run, to start another from.
+def warm_start_source(path: str | os.PathLike[str], preset: Preset) -> WarmStartSource:
+    """Describes the last checkpoint of a run, to start another run from.
 
     Args:
         path: run directory.
-        preset: of the run to be.
+        preset: of the new run.
 
     Raises:
         InputError: no run or no checkpoint there, or its networks do not fit into the preset's.
     """
     run = load_run(path)
     check_fits(run.config.preset, preset)
-    return Ancestor(
+    return WarmStartSource(
         directory=str(Path(path).resolve()),
         run_id=run.origin.run_id,
         checkpoint_hash=run.origin.checkpoint_hash,
@@ -53,7 +34,7 @@ def ancestor(path: str | os.PathLike[str], preset: Preset) -> Ancestor:
 
 
 def check_fits(old: Preset, new: Preset) -> None:
-    """Checks whether networks of one preset fit into those of another.
+    """Checks that networks of one preset fit into those of another.
 
     Raises:
         InputError: they do not; the message names the field.
@@ -66,11 +47,11 @@ def check_fits(old: Preset, new: Preset) -> None:
         "embedding_dim": old.embedding_dim == new.embedding_dim,
         "image_size": old.image_size <= new.image_size,
         "generator_widths": _covers(new.generator_widths[:shared_g], old.generator_widths)
-        and all(width >= CARRIERS for width in outer_g),
+        and all(width >= CARRIER_CHANNELS for width in outer_g),
         "discriminator_widths": _covers(
             new.discriminator_widths[-shared_d:], old.discriminator_widths
         )
-        and all(width >= CARRIERS for width in outer_d),
+        and all(width >= CARRIER_CHANNELS for width in outer_d),
     }
     for field, good in checks.items():
         if not good:
@@ -85,10 +66,10 @@ def _covers(new: tuple[int, ...], old: tuple[int, ...]) -> bool:
     return len(new) == len(old) and all(a >= b for a, b in zip(new, old, strict=True))
 
 
-def warm_start(gan: ConditionalGAN, source: Ancestor) -> str:
+def warm_start(gan: ConditionalGAN, source: WarmStartSource) -> str:
     """Gives an untrained GAN the weights of a run.
 
-    Classes of a name that the run knew keep their embeddings, others keep their fresh ones. The
+    Classes with a name that the run knows get their embeddings from it, others keep fresh ones. The
     optimizers, the schedules and the count of images start anew.
 
     Args:
@@ -96,10 +77,10 @@ def warm_start(gan: ConditionalGAN, source: Ancestor) -> str:
         source: the checkpoint.
 
     Returns:
-        A line for a person: what was kept.
+        A line that says what was kept.
 
     Raises:
-        InputError: the run is gone, or its last checkpoint is another by now.
+        InputError: the run is gone, or has written another checkpoint since.
     """
     run = load_run(source.directory)
     if run.origin.checkpoint_hash != source.checkpoint_hash:
@@ -114,141 +95,3 @@ def warm_start(gan: ConditionalGAN, source: Ancestor) -> str:
         f"starts from run {source.run_id} at {source.images_seen:,} images: {known} classes known"
         + (f", new: {', '.join(new)}" if new else "")
     )
-
-
-def inherit(gan: ConditionalGAN, old: ConditionalGAN) -> None:
-    """Puts the weights of one GAN into another into which it fits (see `check_fits`)."""
-    rows = [
-        (label, old.class_names.index(name))
-        for label, name in enumerate(gan.class_names)
-        if name in old.class_names
-    ]
-    _inherit_generator(gan.generator, old.generator, rows)
-    _inherit_generator(gan.ema_generator, old.ema_generator, rows)
-    _inherit_discriminator(gan.discriminator, old.discriminator, rows)
-
-
-def _inherit_generator(new: Generator, old: Generator, rows: list[tuple[int, int]]) -> None:
-    _take_rows(new.embedding, old.embedding, rows)
-    condition = old.latent_dim + old.embedding_dim
-    first = new.first.kernel.numpy().reshape(condition, 16, -1)
-    first[..., : old.widths[0]] = old.first.kernel.numpy().reshape(condition, 16, -1)
-    new.first.kernel.assign(first.reshape(condition, -1))
-    for norm, old_norm in zip(new.norms, old.norms, strict=False):
-        _take_norm(norm, old_norm)
-    for up, old_up in zip(new.ups, old.ups, strict=False):
-        up.kernel.assign(_widened(up.kernel.numpy(), old_up.kernel.numpy()))
-    to_rgb = _widened_to(old.to_rgb.kernel.numpy(), new.widths[len(old.widths) - 1])
-    bias = old.to_rgb.bias.numpy()
-    for stage in range(len(old.widths), len(new.widths)):
-        _carry(new, stage, to_rgb, bias)
-        to_rgb = np.zeros((3, 3, new.widths[stage], 3), np.float32)
-        to_rgb[1, 1, :CARRIERS] = SIGNED.T / (1 + LEAKY_SLOPE)
-        bias = np.zeros(3, np.float32)
-    new.to_rgb.kernel.assign(to_rgb)
-    new.to_rgb.bias.assign(bias)
-
-
-def _carry(generator: Generator, stage: int, to_rgb: np.ndarray, bias: np.ndarray) -> None:
-    """Makes a stage's first channels carry the picture that `to_rgb` would make before it."""
-    kernel = generator.ups[stage - 1].kernel.numpy()
-    kernel[..., :CARRIERS] = to_rgb @ SIGNED
-    generator.ups[stage - 1].kernel.assign(kernel)
-    mean, variance = _moments(generator, stage)
-    norm = generator.norms[stage]
-    norm.moving_mean.assign(mean)
-    norm.moving_variance.assign(variance)
-    # The modulation undoes the norm: (1 + scale) (x - mean) / deviation + shift = x + bias.
-    scale, shift = np.split(norm.affine.bias.numpy(), 2)
-    scale[:CARRIERS] = np.sqrt(variance[:CARRIERS] + NORM_EPSILON) - 1
-    shift[:CARRIERS] = mean[:CARRIERS] + bias @ SIGNED
-    norm.affine.bias.assign(np.concatenate([scale, shift]))
-
-
-def _moments(generator: Generator, stage: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each channel that the norm of a stage is going to meet."""
-    latents = tf.random.stateless_normal([CALIBRATION_IMAGES, generator.latent_dim], [0, stage])
-    labels = tf.range(CALIBRATION_IMAGES) % generator.num_classes
-    condition = tf.concat([latents, generator.embedding(labels)], axis=-1)
-    x = tf.reshape(generator.first(condition), [-1, 4, 4, generator.widths[0]])
-    x = leaky(generator.norms[0]((x, condition)))
-    for up, norm in zip(generator.ups[: stage - 1], generator.norms[1:stage], strict=True):
-        x = leaky(norm((up(x), condition)))
-    x = tf.cast(generator.ups[stage - 1](x), tf.float32)
-    mean, variance = tf.nn.moments(x, axes=[0, 1, 2])
-    return mean.numpy(), variance.numpy()
-
-
-def _inherit_discriminator(
-    new: Discriminator, old: Discriminator, rows: list[tuple[int, int]]
-) -> None:
-    outer = len(new.widths) - len(old.widths)
-    picture = np.eye(3)
-    for down in new.downs[:outer]:
-        kernel, bias = down.kernel.numpy(), down.bias.numpy()
-        kernel[..., :CARRIERS] = 0.0
-        kernel[1:3, 1:3, : len(picture), :CARRIERS] = picture @ SIGNED / 4
-        bias[:CARRIERS] = 0.0
-        down.kernel.assign(kernel)
-        down.bias.assign(bias)
-        picture = SIGNED.T / (1 + LEAKY_SLOPE)
-    for number, old_down in enumerate(old.downs):
-        down, kernel = new.downs[outer + number], old_down.kernel.numpy()
-        if number == 0:
-            kernel = np.einsum("ic,hwco->hwio", picture, kernel)
-        down.kernel.assign(_widened(down.kernel.numpy(), kernel))
-        down.bias.assign(_over(down.bias.numpy(), old_down.bias.numpy()))
-    features = old.hidden.kernel.shape[-1]
-    hidden = old.hidden.kernel.numpy().reshape(1, 16, -1, features)
-    new.hidden.kernel.assign(
-        _widened_to(hidden, new.widths[-1]).reshape(16 * new.widths[-1], features)
-    )
-    new.hidden.bias.assign(old.hidden.bias.numpy())
-    new.unconditional.set_weights(old.unconditional.get_weights())
-    _take_rows(new.embedding, old.embedding, rows)
-
-
-def _take_rows(new: layers.Embedding, old: layers.Embedding, rows: list[tuple[int, int]]) -> None:
-    table, old_table = new.embeddings.numpy(), old.embeddings.numpy()
-    for label, old_label in rows:
-        table[label] = old_table[old_label]
-    new.embeddings.assign(table)
-
-
-def _take_norm(new: ModulatedNorm, old: ModulatedNorm) -> None:
-    """Scale and shift lie one behind the other: each half takes its own."""
-    for variable, old_variable in (
-        (new.affine.kernel, old.affine.kernel),
-        (new.affine.bias, old.affine.bias),
-    ):
-        halves = zip(
-            np.split(variable.numpy(), 2, axis=-1),
-            np.split(old_variable.numpy(), 2, axis=-1),
-            strict=True,
-        )
-        variable.assign(np.concatenate([_over(a, b) for a, b in halves], axis=-1))
-    new.moving_mean.assign(_over(new.moving_mean.numpy(), old.moving_mean.numpy()))
-    new.moving_variance.assign(_over(new.moving_variance.numpy(), old.moving_variance.numpy()))
-
-
-def _over(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """`new` with `old` in its first places of the last axis."""
-    result = new.copy()
-    result[..., : old.shape[-1]] = old
-    return result
-
-
-def _widened(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """A kernel [h, w, in, out] whose old outputs are those of the old inputs alone."""
-    inputs, outputs = old.shape[2:]
-    result = new.copy()
-    result[:, :, :, :outputs] = 0.0
-    result[:, :, :inputs, :outputs] = old
-    return result
-
-
-def _widened_to(old: np.ndarray, inputs: int) -> np.ndarray:
-    """A kernel [h, w, in, out] that takes more inputs and hears none of the new."""
-    result = np.zeros((*old.shape[:2], inputs, old.shape[3]), old.dtype)
-    result[:, :, : old.shape[2]] = old
-    return result

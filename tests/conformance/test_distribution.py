@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 TWO_DEVICES = """
 def after_three_steps(policy):
     gan = compiled(strategy, policy)
-    distribution.fit(gan, source, strategy, epochs=1, steps_per_epoch=3)
+    fit_loop.fit(gan, source, strategy, epochs=1, steps_per_epoch=3)
     networks = gan.generator, gan.ema_generator, gan.discriminator
     copies = [
         [np.array(copy) for copy in strategy.experimental_local_results(v.value)]

@@ -8,6 +8,7 @@ import pytest
 
 from skin_synth import demo
 from skin_synth.evaluation.features import classifier
+from tests.logs import logged_to
 from tfrecords_tools.errors import InputError
 
 COUNTS = (24, 20, 16, 16, 16, 16, 16)
@@ -20,7 +21,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def news_of_two_starts(tiny_preset, tmp_path_factory):
-    """A demo that was killed in its fourth stage and started again: places, both logs."""
+    """A demo that was killed in its fourth stage and started again: directory, both logs."""
     out = tmp_path_factory.mktemp("demo") / "out"
     first, second = [], []
     patch = pytest.MonkeyPatch()
@@ -29,65 +30,67 @@ def news_of_two_starts(tiny_preset, tmp_path_factory):
         raise Killed
 
     with patch.context() as patched:
-        patched.setattr(demo, "PRESET", tiny_preset.name)
+        patched.setattr(demo, "DEMO_PRESET", tiny_preset.name)
         for name in ("FEWEST_STEPS", "MOST_STEPS"):
             patched.setattr(classifier, name, 10)
         with patched.context() as killed:
             killed.setattr(demo, "_evaluate", die)
-            with pytest.raises(Killed):
-                run(out, first)
-        places = run(out, second)
-    return places, first, second
+            with logged_to(first.append), pytest.raises(Killed):
+                run(out)
+        with logged_to(second.append):
+            run(out)
+    return out, first, second
 
 
-def run(out, news):
-    return demo.run_demo(out, images=64, minutes=5, counts=COUNTS, say=news.append)
+def run(out):
+    demo.run_demo(out, images=64, minutes=5, counts=COUNTS)
 
 
 def test_the_whole_road(news_of_two_starts):
     from tfrecords_tools.records.reader import read_info
 
-    places, _, news = news_of_two_starts
-    assert (places.report / "report.html").read_text().startswith("<!DOCTYPE html")
-    assert json.loads((places.report / "report.json").read_text())
-    assert (places.model / "1" / "saved_model.pb").exists()
-    before = read_info(places.data).splits
-    after = read_info(places.balanced).splits
+    out, _, news = news_of_two_starts
+    assert (out / "report" / "report.html").read_text().startswith("<!DOCTYPE html")
+    assert json.loads((out / "report" / "report.json").read_text())
+    assert (out / "model" / "1" / "saved_model.pb").exists()
+    before = read_info(out / "data").splits
+    after = read_info(out / "balanced").splits
     # A painter of 64 images may be fit for nothing; the report says what became of each class.
-    report = json.loads((places.balanced / "balance_report.json").read_text())
+    report = json.loads((out / "balanced" / "balance_report.json").read_text())
     added = sum(counts["synthetic"] for counts in report["classes"].values())
     assert after["train"].num_records == before["train"].num_records + added
     short = [label for label, counts in report["classes"].items() if counts["short"]]
     assert len(short) == sum("short of the" in warning for warning in report["warnings"])
     assert after["test"].num_records == before["test"].num_records
     last = news[-1]
-    for place in (places.report / "report.html", places.balanced, places.model / "1"):
+    for place in (out / "report" / "report.html", out / "balanced", out / "model" / "1"):
         assert str(place) in last
-    assert f"{places.run / 'previews'}" in last
+    assert str(out / "run" / "previews") in last
 
 
 def test_each_stage_says_what_it_does_and_how_long_it_took(news_of_two_starts):
     _, first, second = news_of_two_starts
     assert [line.split()[1].rstrip(":") for line in first if line[0] == "["] == STAGES[:4]
     assert [line.split()[1].rstrip(":") for line in second if line[0] == "["] == STAGES
-    done = [line for line in second if line.strip().startswith(str(news_of_two_starts[0].root))]
+    done = [line for line in second if line.strip().startswith(str(news_of_two_starts[0]))]
     assert len(done) == 3  # evaluate, balance, export
 
 
 def test_finished_stages_are_not_worked_again(news_of_two_starts):
-    places, _, second = news_of_two_starts
+    out, _, second = news_of_two_starts
     assert ["done before" in line for line in second if line[0] == "["] == [True] * 3 + [False] * 3
-    stamps = {path: path.stat().st_mtime_ns for path in places.root.rglob("*") if path.is_file()}
+    stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     news = []
-    run(places.root, news)
+    with logged_to(news.append):
+        run(out)
     assert all("done before" in line for line in news[:-1])
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
 def test_other_settings_are_refused(news_of_two_starts):
-    places, _, _ = news_of_two_starts
+    out, _, _ = news_of_two_starts
     with pytest.raises(InputError, match=r"'images': 64.*asked for was.*'images': 65"):
-        demo.run_demo(places.root, images=65, minutes=5, counts=COUNTS)
+        demo.run_demo(out, images=65, minutes=5, counts=COUNTS)
 
 
 def test_a_stage_that_is_gone_is_worked_again_and_all_after_it(tmp_path, monkeypatch):
@@ -103,29 +106,29 @@ def test_a_stage_that_is_gone_is_worked_again_and_all_after_it(tmp_path, monkeyp
     stages = tuple(stage(name) for name in "abc")
     monkeypatch.setattr(demo, "_stages", lambda *args, **options: stages)
     monkeypatch.setattr(demo, "_summary", lambda *args: "")
-    run(tmp_path / "out", [])
+    run(tmp_path / "out")
     (tmp_path / "out" / "b").unlink()
-    run(tmp_path / "out", [])
+    run(tmp_path / "out")
     assert "".join(worked) == "abcbc"
 
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(InputError, match="holds no demo"):
-        run(tmp_path, [])
+        run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"settings": {}, "seconds": 3}'])
 def test_a_broken_record_is_told(tmp_path, text):
-    (tmp_path / demo.RECORD).write_text(text)
+    (tmp_path / demo.DEMO_RECORD).write_text(text)
     with pytest.raises(InputError, match=r"demo\.json cannot be read.*choose another --out"):
-        run(tmp_path, [])
+        run(tmp_path)
 
 
 def test_counts_must_fit_the_classes(tmp_path):
     with pytest.raises(InputError, match=r"7 counts.*\(3, 4\)"):
-        demo.run_demo(tmp_path / "out", counts=(3, 4), say=print)
+        demo.run_demo(tmp_path / "out", counts=(3, 4))
 
 
 @pytest.mark.parametrize(

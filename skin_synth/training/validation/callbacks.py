@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import tensorflow as tf
 
 from skin_synth.data.pipeline import DrawnImages, load_split
 from skin_synth.presets import Preset
-from skin_synth.training.callbacks import GANCallback, Periodic
-from skin_synth.training.runs import RunDirectory
+from skin_synth.training.callbacks.base import GANCallback, Logs, Periodic
+from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.validation.alarms import Alarm, begun, collapsed, runaway
 from skin_synth.training.validation.curve import WHOLE, Curve, Point, mean_kid
 from skin_synth.training.validation.pictures import draw_curve
@@ -23,26 +24,25 @@ from tfrecords_tools.records.schema import VALIDATION
 
 VARIETY_IMAGES = 16
 """Synthetic images of a class whose variety is watched."""
+_LOG = logging.getLogger("skin_synth")
 
 
 class Alarms:
     """Passes each alarm on once, when it begins; again if it comes back after it had ended."""
 
-    def __init__(self, say: Callable[[str], None], writer: Any) -> None:
-        """Starts with none.
+    def __init__(self, writer: Any) -> None:
+        """Starts without alarms.
 
         Args:
-            say: takes a line for a person.
             writer: TensorBoard's.
         """
-        self.say = say
         self.writer = writer
         self.now: list[Alarm] = []
 
     def update(self, found: list[Alarm], images_seen: int) -> None:
         """Takes all alarms of this moment."""
         for alarm in begun(self.now, found):
-            self.say(f"warning at {images_seen:,} images: {alarm.line}")
+            _LOG.warning(f"warning at {images_seen:,} images: {alarm.line}")
             with self.writer.as_default(step=images_seen):
                 tf.summary.text(f"warning/{alarm.subject}", alarm.line)
         self.now = found
@@ -62,7 +62,6 @@ class Validation(Periodic):
         writer: Any,
         *,
         reference: Callable[[], Reference],
-        say: Callable[[str], None],
     ) -> None:
         """Measures nothing yet.
 
@@ -71,16 +70,15 @@ class Validation(Periodic):
             every: images between two validations.
             writer: TensorBoard's.
             reference: measures the real images; called at the first validation.
-            say: takes each line of news.
         """
         super().__init__(every)
         self.directory = directory
         self.writer = writer
         self.make_reference = reference
         self.reference: Reference | None = None
-        self.alarms = Alarms(say, writer)
+        self.alarms = Alarms(writer)
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         """Goes on with the curve, without what came after the checkpoint that was restored.
 
         Raises:
@@ -95,10 +93,10 @@ class Validation(Periodic):
         # Not where the run stands: it may have been killed before it validated there.
         self.last = max((point.images for point in self.curve.points), default=0)
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: Logs = None) -> None:
         """Nothing: where a run stops is no place of its curve."""
 
-    def act(self, logs: Mapping[str, Any]) -> None:
+    def act(self) -> None:
         """Validates once."""
         if self.reference is None:
             self.reference = self.make_reference()
@@ -144,18 +142,17 @@ class Validation(Periodic):
 class Runaway(GANCallback):
     """Watches whether the discriminator runs away."""
 
-    def __init__(self, writer: Any, say: Callable[[str], None]) -> None:
+    def __init__(self, writer: Any) -> None:
         """Starts afresh at each call of `fit`.
 
         Args:
             writer: TensorBoard's.
-            say: takes a line for a person.
         """
         super().__init__()
-        self.alarms = Alarms(say, writer)
+        self.alarms = Alarms(writer)
         self.gaps: list[float] = []
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Takes the logits of one epoch."""
         means = logs or {}
         self.gaps.append(float(means["real_logit"]) - float(means["fake_logit"]))
@@ -169,7 +166,6 @@ def watchers(
     train: DrawnImages,
     preset: Preset,
     writer: Any,
-    say: Callable[[str], None],
 ) -> list[GANCallback]:
     """The callbacks of this module that a run needs.
 
@@ -180,18 +176,17 @@ def watchers(
         train: its training split.
         preset: of the run.
         writer: TensorBoard's.
-        say: takes each line of news.
     """
-    runaway = Runaway(writer, say)
+    runaway = Runaway(writer)
     if not preset.validation_images:
         return [runaway]
     has_split = VALIDATION in read_info(data).splits
     held_out = load_split(data, VALIDATION) if has_split else None
     for line in shortcomings(held_out):
-        say(line)
+        _LOG.info(line)
 
     def reference() -> Reference:
-        return make_reference(yardstick.extractor(directory, train, say), train, held_out)
+        return make_reference(yardstick.extractor(directory, train), train, held_out)
 
     every = preset.validation_images
-    return [runaway, Validation(directory, every, writer, reference=reference, say=say)]
+    return [runaway, Validation(directory, every, writer, reference=reference)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from skin_synth.data.pipeline import DrawnImages
@@ -17,7 +17,7 @@ from skin_synth.evaluation.features.classifier import (
     train_classifier,
 )
 from skin_synth.evaluation.features.extractors import Extractor
-from skin_synth.training.runs import RunDirectory
+from skin_synth.training.run_directory import RunDirectory
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
@@ -26,6 +26,7 @@ RECORD = "features.json"
 CLASSIFIER_FILE = "classifier.weights.h5"
 CLASSIFIER_SEED = -1
 """Of the classifier that validates; those that `evaluate` trains have seeds of 0 and above."""
+_LOG = logging.getLogger("skin_synth")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,15 +48,12 @@ class Yardstick:
         """Of the weights file that the user gave."""
         return None if self.given is None else self.given.provenance["sha256"]
 
-    def extractor(
-        self, directory: RunDirectory, train: DrawnImages, say: Callable[[str], None]
-    ) -> Extractor:
+    def extractor(self, directory: RunDirectory, train: DrawnImages) -> Extractor:
         """The extractor; a classifier is trained where the run has none yet, and kept.
 
         Args:
             directory: of the run, where classifier and choice are kept.
             train: the training split.
-            say: takes a line of news before the classifier is trained.
         """
         _write_record(directory, self)
         if self.given is not None:
@@ -68,7 +66,9 @@ class Yardstick:
                 path, side, train.class_names, seed=CLASSIFIER_SEED, steps=steps
             )
         else:
-            say(f"validation: train the classifier that images are compared by, {steps} steps")
+            _LOG.info(
+                f"validation: train the classifier that images are compared by, {steps} steps"
+            )
             classifier = train_classifier(train, seed=CLASSIFIER_SEED, steps=steps)
             save_classifier(classifier, path)
         return extractors.of_classifier(classifier)

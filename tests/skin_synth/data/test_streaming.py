@@ -12,9 +12,11 @@ import tensorflow as tf
 
 from skin_synth.data import streaming
 from skin_synth.data.pipeline import LabelledImages, batches, load_split
+from skin_synth.training.options import TrainingOptions
 from skin_synth.training.trainer import train
+from tests.logs import logged_to
 from tests.skin_synth.rewriting import altered
-from tests.skin_synth.training.test_trainer import assert_same_state
+from tests.training import assert_same_state
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records.reader import fingerprint, read_info
@@ -23,14 +25,13 @@ from tfrecords_tools.records.record_index import index_records
 MIB = 2**20
 
 
-def opened(data, file, *, limit, lines=None):
+def opened(data, file, *, limit):
     return streaming.open_split(
         data,
         "train",
         cache_limit=limit,
         index_file=file,
         fingerprint=fingerprint(data),
-        say=[].append if lines is None else lines.append,
     )
 
 
@@ -73,16 +74,17 @@ def test_batches_have_static_shapes(streamed):
     assert labels == tf.TensorSpec([4], tf.int32)
 
 
-def test_the_limit_decides_and_is_said(phantom_data, tmp_path):
+def test_the_limit_decides_and_is_said(phantom_data, tmp_path, caplog):
     count = read_info(phantom_data).splits["train"].num_records
-    needed, lines = 3 * 32 * 32 * count, []
-    cached = opened(phantom_data, tmp_path / "i", limit=needed, lines=lines)
-    other = opened(phantom_data, tmp_path / "i", limit=needed - 1, lines=lines)
+    caplog.set_level("INFO", "skin_synth")
+    needed = 3 * 32 * 32 * count
+    cached = opened(phantom_data, tmp_path / "i", limit=needed)
+    other = opened(phantom_data, tmp_path / "i", limit=needed - 1)
     assert isinstance(cached, LabelledImages)
     assert isinstance(other, streaming.StreamedImages)
-    assert "kept in memory (--cache_limit" in lines[0]
-    assert "more than --cache_limit" in lines[1]
-    assert "streamed from the shards" in lines[1]
+    assert "kept in memory (--cache_limit" in caplog.messages[0]
+    assert "more than --cache_limit" in caplog.messages[1]
+    assert "streamed from the shards" in caplog.messages[1]
 
 
 def test_the_default_limit_heeds_a_container(monkeypatch, tmp_path):
@@ -95,9 +97,10 @@ def test_the_default_limit_heeds_a_container(monkeypatch, tmp_path):
 
 @pytest.mark.usefixtures("eager_steps")
 def test_a_streamed_run_is_the_cached_one_and_keeps_its_index(tiny_preset, phantom_data, tmp_path):
-    options = {"preset": tiny_preset.name, "images": 3 * tiny_preset.batch_size}
-    cached = train(phantom_data, tmp_path / "cached", **options)
-    streamed = train(phantom_data, tmp_path / "streamed", cache_limit=0, **options)
+    options = TrainingOptions(preset=tiny_preset.name, images=3 * tiny_preset.batch_size)
+    cached = train(phantom_data, tmp_path / "cached", options)
+    options = dataclasses.replace(options, cache_limit=0)
+    streamed = train(phantom_data, tmp_path / "streamed", options)
     assert (tmp_path / "streamed" / "index-train.npz").exists()
     assert not (tmp_path / "cached" / "index-train.npz").exists()
     assert_same_state(streamed, cached)
@@ -174,10 +177,12 @@ def test_a_shard_that_vanishes_stops_training_with_a_plain_line(
 ):
     copy = shutil.copytree(phantom_data, tmp_path / "data")
 
-    def say(line):
+    def remove(line):
         if "from image" in line:
             for shard in read_info(copy).splits["train"].shards:
                 shard.unlink()
 
-    with pytest.raises(InputError, match=r"shard .* cannot be read .*build the data set again"):
-        train(copy, tmp_path / "run", preset=tiny_preset.name, images=500, cache_limit=0, say=say)
+    options = TrainingOptions(preset=tiny_preset.name, images=500, cache_limit=0)
+    message = r"shard .* cannot be read .*build the data set again"
+    with logged_to(remove), pytest.raises(InputError, match=message):
+        train(copy, tmp_path / "run", options)

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from skin_synth.presets import get_preset
-from skin_synth.training import distribution
+from skin_synth.training import distribution, fit_loop
+from skin_synth.training.options import TrainingOptions
 from skin_synth.training.trainer import train
 from tests.skin_synth.training.two_devices import SMALL, run_with_devices
 from tfrecords_tools.errors import InputError
@@ -30,7 +31,7 @@ class Note(keras.callbacks.Callback):
 
 def trained(strategy):
     gan, note = compiled(strategy), Note()
-    distribution.fit(gan, source, strategy, epochs=20, steps_per_epoch=1, callbacks=[note])
+    fit_loop.fit(gan, source, strategy, epochs=20, steps_per_epoch=1, callbacks=[note])
     return gan, note
 
 strategy = distribution.make_strategy("all")
@@ -125,7 +126,7 @@ def cluster(**kinds):
 )
 def test_machines_are_counted(text, count, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
-    assert distribution.machines() == count
+    assert distribution.count_machines() == count
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"cluster": 3}', '"x"'])
@@ -147,7 +148,7 @@ def test_several_machines_take_no_minutes(phantom_data, tmp_path, name, monkeypa
     monkeypatch.setenv("TF_CONFIG", cluster(worker=["a:1", "b:1"]))
     images = name.replace("minutes", "images")
     with pytest.raises(InputError, match=rf"--{name} 5 with TF_CONFIG.*: give --{images}$"):
-        train(phantom_data, tmp_path / "run", **{name: 5.0})
+        train(phantom_data, tmp_path / "run", TrainingOptions(**{name: 5.0}))
     distribution.check_clocks(**{name: None})
     monkeypatch.delenv("TF_CONFIG")
     distribution.check_clocks(**{name: 5.0})
@@ -159,5 +160,5 @@ def test_the_loss_of_a_machine_is_one_line(monkeypatch):
     refusal = pytest.raises(
         InputError, match=r"has gone .*UnavailableError, peer gone\): start the same command"
     )
-    with refusal, distribution._plain_loss_of_machines():
+    with refusal, fit_loop._lost_machine_explained():
         raise error

@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from skin_synth.models.gan import METRICS, ConditionalGAN
 from skin_synth.presets import PRESETS
-from skin_synth.training import callbacks, health
-from skin_synth.training import trainer as training
-from skin_synth.training.runs import RunDirectory, load_run
+from skin_synth.training import health, trainer
+from skin_synth.training.callbacks.health import Health
+from skin_synth.training.options import TrainingOptions
+from skin_synth.training.run_directory import RunDirectory
+from skin_synth.training.runs import load_run
 from tests.skin_synth.models.test_gan import PRESET, compiled, source, trained
 from tfrecords_tools.errors import InputError
 
@@ -31,7 +33,7 @@ def test_terms_are_figures_of_the_gan():
 def test_a_figure_that_is_not_finite_is_named_with_its_step(gan, term, value):
     means = dict.fromkeys(METRICS, 1.0)
     health.check_terms(gan, means, 7)
-    with pytest.raises(health.SickError, match=rf"step 1,007: {term} is .*--seed"):
+    with pytest.raises(health.TrainingDiverged, match=rf"step 1,007: {term} is .*--seed"):
         health.check_terms(gan, means | {term: value}, 1_007)
 
 
@@ -40,7 +42,7 @@ def test_the_cause_is_named_before_what_it_spoils():
     means = dict.fromkeys(METRICS, 1.0) | dict.fromkeys(
         ("penalty", "discriminator_loss"), float("inf")
     )
-    with pytest.raises(health.SickError, match=r"penalty is inf.*--policy float32"):
+    with pytest.raises(health.TrainingDiverged, match=r"penalty is inf.*--policy float32"):
         health.check_terms(gan, means, 1)
 
 
@@ -52,7 +54,7 @@ def test_weights_averages_and_moments_are_looked_at(gan, part):
     variable = getattr(gan, part).variables[-1]
     before = variable.numpy()
     variable.assign(np.where(before == before.ravel()[-1], np.nan, before))
-    with pytest.raises(health.SickError, match=r"step 1: weight .* is not finite"):
+    with pytest.raises(health.TrainingDiverged, match=r"step 1: weight .* is not finite"):
         health.check_weights(gan)
     variable.assign(before)
 
@@ -72,7 +74,9 @@ def test_skipped_steps_are_those_that_no_optimizer_made():
 def test_nothing_but_skipped_steps_is_sick():
     gan = compiled(policy="mixed_float16")
     health.check_skips(gan, {"discriminator": 30, "generator": 2}, 31)
-    with pytest.raises(health.SickError, match=r"last 31 steps of the generator.*--policy float32"):
+    with pytest.raises(
+        health.TrainingDiverged, match=r"last 31 steps of the generator.*--policy float32"
+    ):
         health.check_skips(gan, {"discriminator": 30, "generator": 31}, 31)
 
 
@@ -87,7 +91,7 @@ def test_epochs_too_short_to_judge_are_judged_together(length, epochs, monkeypat
     )
     monkeypatch.setattr(health, "check_weights", lambda *given: None)
     monkeypatch.setattr(health, "loss_scales", lambda gan: {})
-    watch = callbacks.Health(tf.summary.create_noop_writer(), lambda line: None)
+    watch = Health(tf.summary.create_noop_writer())
     watch.set_model(gan := compiled(policy="mixed_float16"))
     gan.steps.assign(100)
     watch.on_train_begin()
@@ -99,7 +103,7 @@ def test_epochs_too_short_to_judge_are_judged_together(length, epochs, monkeypat
         if epoch < epochs - 1:
             watch.on_epoch_end(epoch)
     told = rf"step 100: the last {length * epochs} steps of the generator were all skipped"
-    with pytest.raises(health.SickError, match=told):
+    with pytest.raises(health.TrainingDiverged, match=told):
         watch.on_epoch_end(epochs - 1)
 
 
@@ -108,7 +112,7 @@ def short(tiny_preset, monkeypatch):
     """Name of a preset with a checkpoint after each epoch of five steps."""
     preset = dataclasses.replace(tiny_preset, name="short-32", checkpoint_images=40)
     monkeypatch.setitem(PRESETS, preset.name, preset)
-    monkeypatch.setattr(training, "EPOCH_IMAGES", 40)
+    monkeypatch.setattr(trainer, "EPOCH_IMAGES", 40)
     return preset.name
 
 
@@ -121,13 +125,13 @@ def test_a_sick_run_ends_with_its_last_good_checkpoint(
         return tf.where(self.steps.value == 7, float("inf"), healthy(self, *arguments))
 
     monkeypatch.setattr(ConditionalGAN, "_penalty", sick)
-    run = tmp_path / "run"
+    run, options = tmp_path / "run", TrainingOptions(preset=short, images=120, policy="float32")
     told = (
         r"step 8: penalty is inf: .*--set gamma=\S+\..*images-000000000040\S* is kept, --init_from "
     )
     for _ in range(2):
         with pytest.raises(InputError, match=told):
-            training.train(phantom_data, run, preset=short, images=120, policy="float32")
+            trainer.train(phantom_data, run, options)
         names = [path.name for path in RunDirectory(run).checkpoints()]
         assert names == ["images-000000000040.weights.h5"]
         assert "train: " in capsys.readouterr().err  # the last line of a bar that is closed
@@ -142,13 +146,13 @@ def test_sick_weights_are_never_written(tmp_path):
     kernel = gan.generator.to_rgb.kernel
     kernel.assign(kernel.numpy() * np.inf)
     for write in (directory.save, lambda gan: directory.save_best(gan, -1.0)):
-        with pytest.raises(health.SickError, match="weight generator"):
+        with pytest.raises(health.TrainingDiverged, match="weight generator"):
             write(gan)
     assert good.read_bytes() == before
     assert [path.name for path in good.parent.iterdir()] == [good.name]
 
 
-def test_looking_does_not_retrace(short, phantom_data, tmp_path, monkeypatch):
+def test_looking_does_not_retrace(short, phantom_data, tmp_path, monkeypatch, caplog):
     traces = []
     step = ConditionalGAN.train_step
 
@@ -157,14 +161,10 @@ def test_looking_does_not_retrace(short, phantom_data, tmp_path, monkeypatch):
         return step(self, batch)
 
     monkeypatch.setattr(ConditionalGAN, "train_step", counted)
-    said = []
-    training.train(
-        phantom_data,
-        tmp_path / "run",
-        preset=short,
-        images=120,
-        policy="mixed_float16",
-        say=said.append,
-    )
+    caplog.set_level("INFO", "skin_synth")
+    options = TrainingOptions(preset=short, images=120, policy="mixed_float16")
+    trainer.train(phantom_data, tmp_path / "run", options)
     assert len(traces) == 1
-    assert [line for line in said if "skipped" in line and "of the discriminator" in line]
+    assert [
+        line for line in caplog.messages if "skipped" in line and "of the discriminator" in line
+    ]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from skin_synth.training.runs import RunDirectory
+from skin_synth.training.run_directory import RunDirectory
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[3]
@@ -28,12 +28,13 @@ import dataclasses, sys
 from tfrecords_tools.tensorflow_import import load_tensorflow
 load_tensorflow()
 from skin_synth.presets import PRESETS, get_preset
-from skin_synth.training.trainer import train
+from skin_synth.training import TrainingOptions, train
 from tfrecords_tools.errors import InputError, Stopped
 preset = dataclasses.replace(get_preset("derm-32"), **eval(sys.argv[3]))
 PRESETS[preset.name] = preset
 try:
-    run = train(sys.argv[1], sys.argv[2], preset=preset.name, images=int(sys.argv[4]))
+    options = TrainingOptions(preset=preset.name, images=int(sys.argv[4]))
+    run = train(sys.argv[1], sys.argv[2], options)
 except InputError as error:
     sys.exit(f"refused: {error}")
 except Stopped as stop:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from skin_synth.presets import get_preset
-from skin_synth.training.run_config import Ancestor, DataIdentity, RunConfig
+from skin_synth.training.run_config import DataIdentity, RunConfig, WarmStartSource
 from tfrecords_tools.errors import InputError
 
 
@@ -46,11 +46,11 @@ def test_another_schema_version_is_refused():
 
 
 def test_a_run_is_another_by_what_it_starts_from_and_not_by_where_that_lies():
-    ancestor = Ancestor(directory="/a", run_id="r", checkpoint_hash="h" * 64, images_seen=5)
-    started = config(init_from=ancestor)
+    source = WarmStartSource(directory="/a", run_id="r", checkpoint_hash="h" * 64, images_seen=5)
+    started = config(init_from=source)
     assert started.run_id != config().run_id
-    moved = dataclasses.replace(ancestor, directory="/b")
+    moved = dataclasses.replace(source, directory="/b")
     assert config(init_from=moved).run_id == started.run_id
-    trained_on = dataclasses.replace(ancestor, checkpoint_hash="i" * 64)
+    trained_on = dataclasses.replace(source, checkpoint_hash="i" * 64)
     assert config(init_from=trained_on).run_id != started.run_id
     assert RunConfig.from_json(json.loads(json.dumps(started.to_json()))) == started

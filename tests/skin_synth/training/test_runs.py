@@ -14,8 +14,9 @@ import pytest
 
 from skin_synth.provenance import content_hash
 from skin_synth.training.checkpoints import damage
-from skin_synth.training.run_config import SCHEMA_VERSION
-from skin_synth.training.runs import RunDirectory, load_run
+from skin_synth.training.run_config import RUN_SCHEMA_VERSION
+from skin_synth.training.run_directory import RunDirectory
+from skin_synth.training.runs import load_run
 from tests.skin_synth.training.test_run_config import config
 from tfrecords_tools.errors import InputError
 
@@ -30,7 +31,7 @@ def test_the_file_says_run_id_and_schema_version(tmp_path):
     RunDirectory(tmp_path / "run").create(config())
     fields = json.loads((tmp_path / "run" / "config.json").read_text())
     assert fields["run_id"] == config().run_id
-    assert fields["schema_version"] == SCHEMA_VERSION
+    assert fields["schema_version"] == RUN_SCHEMA_VERSION
 
 
 def test_a_directory_with_something_else_is_left_alone(tmp_path):
@@ -45,7 +46,7 @@ def test_another_schema_version_is_refused(tmp_path):
     directory.create(config())
     path = directory.path / "config.json"
     path.write_text(
-        path.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 1')
+        path.read_text().replace(f'"schema_version": {RUN_SCHEMA_VERSION}', '"schema_version": 1')
     )
     with pytest.raises(InputError, match="schema version 1,"):
         directory.config()
@@ -191,25 +192,24 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("hurt", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(three, hurt):
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(three, hurt, caplog):
     hurt(three.checkpoints()[-1])
-    said = []
     gan = Lasting(0)
-    three.restore(gan, said.append, set_aside=True)
+    three.restore(gan, set_aside=True)
     assert gan.images_seen == 20
-    assert len(said) == 1
-    assert "warning: " in said[0]
-    assert "images-000000000030.weights.h5 is damaged" in said[0]
+    (message,) = caplog.messages
+    assert "warning: " in message
+    assert "images-000000000030.weights.h5 is damaged" in message
     three.save(Lasting(25), keep=2)
     assert [int(path.name[7:19]) for path in three.checkpoints()] == [20, 25]
 
 
-def test_a_machine_that_does_not_write_sets_nothing_aside(three, monkeypatch):
+def test_a_machine_that_does_not_write_sets_nothing_aside(three, monkeypatch, caplog):
     """And goes on where the one that does has just taken a file away."""
     damaged = three.checkpoints()[-1]
     damaged.write_bytes(b"")
     gan = Lasting(0)
-    three.restore(gan, lambda line: None, set_aside=False)
+    three.restore(gan, set_aside=False)
     assert gan.images_seen == 20
     assert damaged in three.checkpoints()
 
@@ -219,17 +219,19 @@ def test_a_machine_that_does_not_write_sets_nothing_aside(three, monkeypatch):
             return damage(path)
         return None
 
-    monkeypatch.setattr("skin_synth.training.runs.damage", look)
+    monkeypatch.setattr("skin_synth.training.run_directory.damage", look)
     gan = Lasting(0)
-    three.restore(gan, pytest.fail, set_aside=False)
+    caplog.clear()
+    three.restore(gan, set_aside=False)
     assert gan.images_seen == 20
+    assert not caplog.messages
 
 
 def test_where_all_are_damaged_nothing_is_begun_afresh(three):
     for path in three.checkpoints():
         path.write_bytes(b"")
     with pytest.raises(InputError, match=r"all checkpoints in .* are damaged"):
-        three.restore(Lasting(0), lambda line: None, set_aside=True)
+        three.restore(Lasting(0), set_aside=True)
     assert len(three.checkpoints()) == 3
 
 
@@ -239,13 +241,13 @@ def test_the_way_out_of_damage_keeps_what_is_trained_after_it(three):
         path.write_bytes(b"")
     advice = r"remove them and copy best.weights.h5 to (\S+) to go on"
     with pytest.raises(InputError, match=advice) as error:
-        three.restore(Lasting(0), lambda line: None, set_aside=True)
+        three.restore(Lasting(0), set_aside=True)
     name = re.search(advice, str(error.value))[1]
     for path in three.checkpoints():
         path.unlink()
     shutil.copy(three.best_file, three.best_file.with_name(name))
     gan = Lasting(0)
-    three.restore(gan, pytest.fail, set_aside=True)
+    three.restore(gan, set_aside=True)
     assert gan.images_seen == 15
     assert three.save(Lasting(18), keep=1) in three.checkpoints()
 
@@ -259,12 +261,12 @@ def test_what_a_killed_start_leaves_does_not_bar_the_next(tmp_path, left):
     assert not list(tmp_path.glob(".tmp-*"))
 
 
-def test_reading_a_run_falls_back_too_and_moves_nothing(tiny_run, tmp_path, capsys):
+def test_reading_a_run_falls_back_too_and_moves_nothing(tiny_run, tmp_path, caplog):
     copy = RunDirectory(shutil.copytree(tiny_run.directory, tmp_path / "run"))
     flip(copy.checkpoints()[-1])
     before = sorted(copy.path.rglob("*"))
     assert load_run(copy.path).origin.images_seen < tiny_run.origin.images_seen
-    assert "is damaged (its checksum does not fit)" in capsys.readouterr().err
+    assert "is damaged (its checksum does not fit)" in caplog.text
     assert sorted(copy.path.rglob("*")) == before
 
 
@@ -286,7 +288,7 @@ def test_a_directory_is_trained_in_by_one_at_a_time_and_read_meanwhile(three):
     with three.training():
         with pytest.raises(InputError, match=f"in use by process {os.getpid()}"), three.training():
             pass
-        assert three.newest_whole(three.checkpoints(), print) == three.checkpoints()[-1]
+        assert three.newest_whole(three.checkpoints()) == three.checkpoints()[-1]
     with three.training():
         pass
 

@@ -1,4 +1,4 @@
-"""Signals as wishes: noted, passed on at the second SIGINT, and as before in the end."""
+"""Signals that ask to stop: noted, passed on at the second SIGINT, and as before in the end."""
 
 from __future__ import annotations
 
@@ -7,39 +7,44 @@ import threading
 
 import pytest
 
-from skin_synth.training.distribution import AgreeToStop
-from skin_synth.training.stop_signals import SIGNALS, SharedStopWish, StopWish, stop_wish
+from skin_synth.training.callbacks.stopping import AgreeToStop
+from skin_synth.training.stop_signals import (
+    SIGNALS,
+    SharedStopSignal,
+    StopSignal,
+    receiving_signals,
+)
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_signal_is_a_wish(number):
-    with stop_wish(StopWish()) as wish:
-        assert not wish
+def test_a_signal_asks_to_stop(number):
+    with receiving_signals(StopSignal()) as stop:
+        assert not stop
         signal.raise_signal(number)
-        assert wish
-        assert wish.signal is number
+        assert stop
+        assert stop.received is number
 
 
 def test_the_second_sigint_ends_at_once():
-    with stop_wish(StopWish()) as wish:
+    with receiving_signals(StopSignal()) as stop:
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        assert wish.signal is signal.SIGINT
+        assert stop.received is signal.SIGINT
 
 
 def test_sigterm_may_come_again_and_again():
-    with stop_wish(StopWish()) as wish:
+    with receiving_signals(StopSignal()) as stop:
         for _ in range(3):
             signal.raise_signal(signal.SIGTERM)
-        assert wish.signal is signal.SIGTERM
+        assert stop.received is signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
 
 def test_handlers_are_as_before_afterwards():
     before = [signal.getsignal(number) for number in SIGNALS]
-    with stop_wish(StopWish()):
+    with receiving_signals(StopSignal()):
         assert [signal.getsignal(number) for number in SIGNALS] != before
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
@@ -48,8 +53,8 @@ def test_another_thread_sets_no_handlers():
     seen = []
 
     def work():
-        with stop_wish(StopWish()) as wish:
-            seen.append((bool(wish), signal.getsignal(signal.SIGTERM)))
+        with receiving_signals(StopSignal()) as stop:
+            seen.append((bool(stop), signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -57,19 +62,19 @@ def test_another_thread_sets_no_handlers():
     assert seen == [(False, signal.getsignal(signal.SIGTERM))]
 
 
-def test_a_shared_wish_counts_once_all_machines_know():
-    with stop_wish(SharedStopWish()) as wish:
+def test_a_shared_signal_counts_once_all_machines_know():
+    with receiving_signals(SharedStopSignal()) as stop:
         signal.raise_signal(signal.SIGINT)
-        assert wish.signal is signal.SIGINT
-        assert not wish
-        wish.agree()
-    assert wish
-    assert wish.signal is signal.SIGINT
+        assert stop.received is signal.SIGINT
+        assert not stop
+        stop.agree()
+    assert stop
+    assert stop.received is signal.SIGINT
 
 
-def test_the_first_sigint_after_the_wish_of_another_machine_is_no_second_one():
-    with stop_wish(SharedStopWish()) as wish:
-        wish.agree()
+def test_the_first_sigint_after_the_signal_of_another_machine_is_no_second_one():
+    with receiving_signals(SharedStopSignal()) as stop:
+        stop.agree()
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -77,9 +82,9 @@ def test_the_first_sigint_after_the_wish_of_another_machine_is_no_second_one():
 
 @pytest.mark.parametrize("length", [7, 8, 31, 1000])
 def test_machines_ask_each_other_every_ten_steps_however_short_epochs_are(length):
-    wish = SharedStopWish()
-    wish.signal = signal.SIGTERM
-    ask = AgreeToStop(None, wish)
+    stop = SharedStopSignal()
+    stop.received = signal.SIGTERM
+    ask = AgreeToStop(None, stop)
     asked = []
     ask.total = lambda own: asked.append(step) or 0
     for step in range(1, 41):
@@ -87,12 +92,12 @@ def test_machines_ask_each_other_every_ten_steps_however_short_epochs_are(length
     assert asked == [10, 20, 30, 40]
     ask.total = lambda own: own
     for step in range(10):
-        assert not wish
+        assert not stop
         ask.on_train_batch_end(step % length)
-    assert wish
+    assert stop
 
 
-def test_a_wish_that_came_to_another_machine_is_taken_for_sigterm():
-    wish = SharedStopWish()
-    wish.agree()
-    assert wish.signal is signal.SIGTERM
+def test_a_signal_that_came_to_another_machine_is_taken_for_sigterm():
+    stop = SharedStopSignal()
+    stop.agree()
+    assert stop.received is signal.SIGTERM

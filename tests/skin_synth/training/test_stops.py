@@ -9,11 +9,13 @@ import time
 import numpy as np
 import pytest
 
-from skin_synth.training.runs import RunDirectory, load_run
+from skin_synth.training.options import TrainingOptions
+from skin_synth.training.run_directory import RunDirectory
+from skin_synth.training.runs import load_run
 from skin_synth.training.trainer import train
 from tests.conftest import TINY
 from tests.killing import PATIENCE, Driver
-from tests.skin_synth.training.test_trainer import assert_same_state
+from tests.training import assert_same_state
 from tfrecords_tools.errors import InputError
 
 IMAGES = 400
@@ -132,8 +134,8 @@ def test_while_one_process_trains_another_may_read_and_not_train(
     driver.until("on")
     wait_for_checkpoint(driver, run, count=2)
     with pytest.raises(InputError, match=f"in use by process {child}"):
-        train(phantom_data, run, images=IMAGES)
+        train(phantom_data, run, TrainingOptions(images=IMAGES))
     images = load_run(run).generate([0], [1])
     assert images.shape == (1, 32, 32, 3)
     assert driver.kill(child) == -signal.SIGKILL
-    train(phantom_data, run, images=8)
+    train(phantom_data, run, TrainingOptions(images=8))

@@ -11,10 +11,12 @@ import tensorflow as tf
 
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.presets import Preset, get_preset
+from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_config import RunConfig
-from skin_synth.training.runs import RunDirectory
+from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.trainer import train
-from skin_synth.training.warm_start import check_fits, inherit
+from skin_synth.training.warm_start import check_fits
+from skin_synth.training.weight_inheritance import inherit
 from tests.skin_synth.training.test_run_config import config
 from tfrecords_tools.errors import InputError
 
@@ -186,7 +188,7 @@ def test_each_preset_can_start_from_the_one_below(pair):
 def source(phantom_data, tiny_preset, tmp_path_factory):
     """A run of a step, to start others from."""
     directory = tmp_path_factory.mktemp("source") / "run"
-    return train(phantom_data, directory, preset=tiny_preset.name, images=8)
+    return train(phantom_data, directory, TrainingOptions(preset=tiny_preset.name, images=8))
 
 
 @pytest.mark.usefixtures("eager_steps")
@@ -194,8 +196,8 @@ def test_a_run_tells_where_it_started_and_resumes_without_the_other(
     source, tiny_preset, phantom_data, tmp_path
 ):
     options = {"init_from": source.directory, "seed": 5}
-    whole = train(phantom_data, tmp_path / "whole", images=24, **options)
-    pieces = train(phantom_data, tmp_path / "pieces", images=8, **options)
+    whole = train(phantom_data, tmp_path / "whole", TrainingOptions(images=24, **options))
+    pieces = train(phantom_data, tmp_path / "pieces", TrainingOptions(images=8, **options))
     origin = json.loads((tmp_path / "whole" / "config.json").read_text())["init_from"]
     assert origin["run_id"] == source.origin.run_id
     assert origin["checkpoint_hash"] == source.origin.checkpoint_hash
@@ -203,31 +205,37 @@ def test_a_run_tells_where_it_started_and_resumes_without_the_other(
     # The other run may be gone by now.
     path = tmp_path / "pieces" / "config.json"
     path.write_text(path.read_text().replace(str(source.directory), "/gone"))
-    pieces = train(phantom_data, tmp_path / "pieces", images=24)
+    pieces = train(phantom_data, tmp_path / "pieces", TrainingOptions(images=24))
     assert pieces.origin.run_id == whole.origin.run_id
     assert pieces.origin.checkpoint_hash == whole.origin.checkpoint_hash
     with pytest.raises(InputError, match="was started with --init_from"):
-        train(phantom_data, tmp_path / "whole", images=32, init_from=tmp_path)
+        train(phantom_data, tmp_path / "whole", TrainingOptions(images=32, init_from=tmp_path))
     with pytest.raises(InputError, match="was started from fresh weights"):
-        train(phantom_data, source.directory, images=10_000, init_from=tmp_path / "whole")
+        train(
+            phantom_data,
+            source.directory,
+            TrainingOptions(images=10_000, init_from=tmp_path / "whole"),
+        )
 
 
 @pytest.mark.usefixtures("eager_steps")
 def test_a_start_that_was_killed_needs_the_same_checkpoint(source, phantom_data, tmp_path):
-    started = train(phantom_data, tmp_path / "run", images=8, init_from=source.directory)
+    started = train(
+        phantom_data, tmp_path / "run", TrainingOptions(images=8, init_from=source.directory)
+    )
     directory = RunDirectory(tmp_path / "run")
     for path in directory.checkpoints():
         path.unlink()
-    again = train(phantom_data, tmp_path / "run", images=8)
+    again = train(phantom_data, tmp_path / "run", TrainingOptions(images=8))
     assert again.origin.checkpoint_hash == started.origin.checkpoint_hash
     for path in directory.checkpoints():
         path.unlink()
     file = directory.path / "config.json"
     file.write_text(file.read_text().replace(source.origin.checkpoint_hash, "0" * 64))
     with pytest.raises(InputError, match="has gone on from"):
-        train(phantom_data, tmp_path / "run", images=8)
+        train(phantom_data, tmp_path / "run", TrainingOptions(images=8))
 
 
-def test_configurations_without_an_ancestor_are_as_they_were():
+def test_configurations_without_a_warm_start_are_as_they_were():
     assert "init_from" not in config().to_json()
     assert RunConfig.from_json(config().to_json()).init_from is None

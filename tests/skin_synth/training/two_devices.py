@@ -27,7 +27,7 @@ import numpy as np
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * DEVICES)
-from skin_synth.training import distribution
+from skin_synth.training import distribution, fit_loop
 from skin_synth.data.pipeline import LabelledImages, batches
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.presets import Preset, Ramp

@@ -10,15 +10,17 @@ import tensorflow as tf
 
 from skin_synth.data.pipeline import load_split
 from skin_synth.presets import PRESETS
-from skin_synth.training.runs import RunDirectory, load_run
+from skin_synth.training.options import TrainingOptions
+from skin_synth.training.run_directory import RunDirectory
+from skin_synth.training.runs import load_run
 from skin_synth.training.trainer import train as train_run
 from skin_synth.training.validation.alarms import RUNAWAY_EPOCHS
 from skin_synth.training.validation.callbacks import Runaway, Validation, watchers
 from skin_synth.training.validation.curve import WHOLE, Curve, mean_kid
 from skin_synth.training.validation.reference import make_reference
 from skin_synth.training.validation.yardstick import Yardstick, choose
-from tests.skin_synth.training.test_trainer import assert_same_state
 from tests.skin_synth.training.validation.conftest import NAMES, paint
+from tests.training import assert_same_state
 from tfrecords_tools.errors import InputError
 
 
@@ -33,8 +35,9 @@ def validated(tiny_preset, phantom_data, tmp_path_factory):
         patch.setitem(PRESETS, preset.name, preset)
         patch.setattr(classifier, "FEWEST_STEPS", 10)
         patch.setattr(classifier, "MOST_STEPS", 10)
-        before = curve_of(train_run(phantom_data, path, preset=preset.name, images=1_200))
-        yield train_run(phantom_data, path, images=2_000), before
+        options = TrainingOptions(preset=preset.name, images=1_200)
+        before = curve_of(train_run(phantom_data, path, options))
+        yield train_run(phantom_data, path, TrainingOptions(images=2_000)), before
 
 
 def curve_of(run):
@@ -55,7 +58,7 @@ def test_points_are_those_of_the_final_weights_on_the_features_kept(validated, p
     run, _ = validated
     train, held_out = load_split(phantom_data, "train"), load_split(phantom_data, "validation")
     directory = RunDirectory(run.directory)
-    extractor = choose(directory, None, None).extractor(directory, train, pytest.fail)
+    extractor = choose(directory, None, None).extractor(directory, train)
     labels = np.repeat(np.arange(7), held_out.class_counts)
     images = load_run(run.directory).generate(labels, np.arange(len(labels)))
     found = make_reference(extractor, train, held_out).compare(images, labels, 2_000)
@@ -150,17 +153,17 @@ class FakeGAN:
 
 @pytest.fixture
 def planted(extractor, train, held_out, tmp_path):
-    """A validation callback on a fake generator, with the lines it says."""
+    """A validation callback on a fake generator, and its run directory."""
     return plant(tmp_path, make_reference(extractor, train, held_out))
 
 
 def plant(tmp_path, reference):
-    directory, said = RunDirectory(tmp_path / "run"), []
+    directory = RunDirectory(tmp_path / "run")
     writer = tf.summary.create_file_writer(str(directory.logs))
-    callback = Validation(directory, 1_000, writer, reference=lambda: reference, say=said.append)
+    callback = Validation(directory, 1_000, writer, reference=lambda: reference)
     callback.set_model(FakeGAN())
     callback.on_train_begin()
-    return callback, directory, said
+    return callback, directory
 
 
 def at(callback, images):
@@ -169,30 +172,30 @@ def at(callback, images):
     callback.on_epoch_end(0, {})
 
 
-def test_a_planted_collapse_is_told_once_and_again_when_it_comes_back(planted):
-    callback, directory, said = planted
+def test_a_planted_collapse_is_told_once_and_again_when_it_comes_back(planted, caplog):
+    callback, directory = planted
     at(callback, 1_000)
-    assert said == []
+    assert caplog.messages == []
     callback.model.stuck = {1}
     at(callback, 2_000)
     at(callback, 3_000)
-    assert len(said) == 1
-    assert said[0].startswith("warning at 2,000 images: class green collapses")
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("warning at 2,000 images: class green collapses")
     callback.model.stuck = {1, 2}
     at(callback, 4_000)
-    assert len(said) == 2
-    assert "class blue" in said[1]
+    assert len(caplog.messages) == 2
+    assert "class blue" in caplog.messages[1]
     callback.model.stuck = set()
     at(callback, 5_000)
     callback.model.stuck = {1}
     at(callback, 6_000)
-    assert len(said) == 3
+    assert len(caplog.messages) == 3
     callback.writer.close()
     assert {"warning/class green", "warning/class blue"} <= tags(directory.logs)
 
 
 def test_as_many_images_as_the_validation_split_has_and_the_same_latents_each_time(planted):
-    callback, _, _ = planted
+    callback, _ = planted
     at(callback, 1_000)
     at(callback, 2_000)
     watched, compared, *again = callback.model.asked
@@ -204,7 +207,7 @@ def test_as_many_images_as_the_validation_split_has_and_the_same_latents_each_ti
 
 
 def test_the_best_stays_while_others_are_worse(planted):
-    callback, directory, _ = planted
+    callback, directory = planted
     at(callback, 1_000)
     good = directory.best()
     callback.model.stuck = {0, 1, 2}
@@ -216,7 +219,7 @@ def test_the_best_stays_while_others_are_worse(planted):
 
 
 def test_between_intervals_and_at_the_end_nothing_is_measured(planted):
-    callback, directory, _ = planted
+    callback, directory = planted
     at(callback, 999)
     callback.on_train_end({})
     assert callback.model.asked == []
@@ -224,7 +227,7 @@ def test_between_intervals_and_at_the_end_nothing_is_measured(planted):
 
 
 def test_what_came_after_the_restored_checkpoint_is_dropped(planted):
-    callback, directory, _ = planted
+    callback, directory = planted
     for images in (1_000, 2_000, 3_000):
         at(callback, images)
     callback.model.images_seen = 2_500
@@ -235,7 +238,7 @@ def test_what_came_after_the_restored_checkpoint_is_dropped(planted):
 
 
 def test_a_validation_that_a_kill_kept_from_happening_is_made_up(planted):
-    callback, directory, _ = planted
+    callback, directory = planted
     at(callback, 1_000)
     # Stopped by a signal past the next multiple: the checkpoint is there, the validation is not.
     callback.model.images_seen = 2_050
@@ -247,40 +250,40 @@ def test_a_validation_that_a_kill_kept_from_happening_is_made_up(planted):
 
 @pytest.mark.parametrize("name", ["validation.csv", "checkpoints/best.weights.h5"])
 def test_damaged_files_are_named_before_the_first_step(planted, name):
-    callback, directory, _ = planted
+    callback, directory = planted
     at(callback, 1_000)
     (directory.path / name).write_text("damaged")
     with pytest.raises(InputError, match=name):
         callback.on_train_begin()
 
 
-def test_without_a_validation_split_collapse_is_still_watched(extractor, train, tmp_path):
-    callback, directory, said = plant(tmp_path, make_reference(extractor, train, None))
+def test_without_a_validation_split_collapse_is_still_watched(extractor, train, tmp_path, caplog):
+    callback, directory = plant(tmp_path, make_reference(extractor, train, None))
     callback.model.stuck = {0}
     at(callback, 1_000)
-    assert len(said) == 1
+    assert len(caplog.messages) == 1
     assert not directory.curve.exists()
     assert directory.best() is None
 
 
-def test_a_discriminator_that_runs_away_is_told_once(tmp_path):
-    said = []
+def test_a_discriminator_that_runs_away_is_told_once(tmp_path, caplog):
     writer = tf.summary.create_file_writer(str(tmp_path))
-    callback = Runaway(writer, said.append)
+    callback = Runaway(writer)
     callback.set_model(FakeGAN())
     callback.on_train_begin()
     calm, away = {"real_logit": 0.5, "fake_logit": -0.5}, {"real_logit": 6.0, "fake_logit": -3.0}
     for logs in [calm, *[away] * (RUNAWAY_EPOCHS + 3)]:
         callback.on_epoch_end(0, logs)
-    assert len(said) == 1
-    assert "the discriminator runs away" in said[0]
+    assert len(caplog.messages) == 1
+    assert "the discriminator runs away" in caplog.messages[0]
     writer.close()
     assert "warning/discriminator" in tags(tmp_path)
 
 
-def test_who_watches_a_run(phantom_data, tiny_preset, tmp_path):
+def test_who_watches_a_run(phantom_data, tiny_preset, tmp_path, caplog):
+    caplog.set_level("INFO", "skin_synth")
+
     def kinds(data, **changes):
-        said = []
         found = watchers(
             RunDirectory(tmp_path / "run"),
             Yardstick("classifier"),
@@ -288,17 +291,16 @@ def test_who_watches_a_run(phantom_data, tiny_preset, tmp_path):
             load_split(data, "train"),
             dataclasses.replace(tiny_preset, **changes),
             None,
-            said.append,
         )
-        return [type(callback).__name__ for callback in found], said
+        return [type(callback).__name__ for callback in found]
 
-    assert kinds(phantom_data, validation_images=0) == (["Runaway"], [])
-    assert kinds(phantom_data)[0] == ["Runaway", "Validation"]
+    assert kinds(phantom_data, validation_images=0) == ["Runaway"]
+    assert kinds(phantom_data) == ["Runaway", "Validation"]
     unsplit = tmp_path / "data"
     write_without_validation(phantom_data, unsplit)
-    callbacks, said = kinds(unsplit)
-    assert callbacks == ["Runaway", "Validation"]
-    assert [line.startswith("no validation split") for line in said] == [True]
+    assert not caplog.messages
+    assert kinds(unsplit) == ["Runaway", "Validation"]
+    assert [line.startswith("no validation split") for line in caplog.messages] == [True]
     assert not (tmp_path / "run").exists()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation.features import classifier
-from skin_synth.training.runs import RunDirectory
+from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.validation import yardstick
 from skin_synth.training.validation.yardstick import Yardstick, choose
 from tfrecords_tools.errors import InputError

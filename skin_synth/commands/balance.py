@@ -1,0 +1,76 @@
+"""`skin-synth balance`."""
+
+from __future__ import annotations
+
+import argparse
+
+from skin_synth.commands.flags import (
+    add_data,
+    add_generator,
+    add_out,
+    add_seed,
+    balance_target,
+    load_generator,
+    positive_float,
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags."""
+    add_generator(parser)
+    add_data(parser)
+    add_out(parser, "new data set directory: all of --data, and synthetic training images")
+    parser.add_argument(
+        "--target",
+        type=balance_target,
+        default="max",
+        metavar="max|median|N|CLASS=N,...",
+        help="fill every class of the training split up to the largest one, to the median, to N "
+        "images, or only the classes named (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ratio",
+        type=positive_float,
+        metavar="R",
+        help="at most R synthetic images for each real one of a class (default: no limit)",
+    )
+    parser.add_argument(
+        "--filters",
+        choices=("all", "copies"),
+        default="all",
+        help="all: drop what is near a training image or another synthetic one, shows another "
+        "class or looks unlike real images; copies: drop exact copies only (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--image_folder",
+        action="store_true",
+        help="add all images as files with a CSV, for other frameworks (default: TFRecords only)",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights of MobileNet, by whose features copies are searched for a second time "
+        "(default: by those of a second classifier)",
+    )
+    add_seed(parser, "the synthetic images")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Balances the data set, and prints the warnings of its report."""
+    from skin_synth.evaluation.features.extractors import mobilenet
+    from skin_synth.synthesis import BalanceOptions, balance
+    from skin_synth.synthesis.report import read_warnings
+
+    balance_options = BalanceOptions(
+        target=options.target,
+        ratio=options.ratio,
+        filters=options.filters,
+        seed=options.seed,
+        image_folder=options.image_folder,
+        audit_features=mobilenet(options.weights) if options.weights else None,
+    )
+    generator = load_generator(options)
+    balance(generator, options.data, options.out, balance_options, overwrite=options.overwrite)
+    for warning in read_warnings(options.out):
+        print(f"note: {warning}")
+    print(f"{options.out}: balanced data set; look with: tfrecords-tools inspect {options.out}")

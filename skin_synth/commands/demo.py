@@ -1,0 +1,37 @@
+"""`skin-synth demo`."""
+
+from __future__ import annotations
+
+import argparse
+
+from skin_synth import demo
+from skin_synth.commands.flags import positive_float, positive_int
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags."""
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="where all of it goes; the same command again goes on where it stopped",
+    )
+    parser.add_argument(
+        "--images",
+        type=positive_int,
+        default=demo.DEMO_IMAGES,
+        metavar="N",
+        help="train on N images (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=positive_float,
+        default=demo.DEMO_MINUTES,
+        metavar="M",
+        help="train for M minutes at most (default: %(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the demo."""
+    demo.run_demo(options.out, images=options.images, minutes=options.minutes)

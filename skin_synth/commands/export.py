@@ -1,0 +1,34 @@
+"""`skin-synth export`."""
+
+from __future__ import annotations
+
+import argparse
+
+from skin_synth.commands.flags import add_checkpoint
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags."""
+    parser.add_argument("--run", required=True, metavar="RUN", help="run directory of a training")
+    add_checkpoint(parser)
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="MODELDIR",
+        help="model directory as TF Serving watches it; each export adds a version 1, 2, ...",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="DIR",
+        help="a `skin-synth evaluate` of this checkpoint, for the figures of the model card "
+        "(default: a card without figures)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the next version."""
+    from skin_synth.saved_model.export import export
+    from skin_synth.training.runs import load_run
+
+    version = export(load_run(options.run, options.checkpoint), options.out, report=options.report)
+    print(f"{version}: SavedModel, described in model_card.md there")

@@ -1,0 +1,47 @@
+"""`skin-synth verify-manifest`."""
+
+from __future__ import annotations
+
+import argparse
+
+from skin_synth.commands.flags import add_generator, add_seed, load_generator, positive_int
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags."""
+    parser.add_argument(
+        "directory", metavar="DIR", help="what `skin-synth generate` or `skin-synth balance` wrote"
+    )
+    add_generator(parser)
+    parser.add_argument(
+        "--count",
+        type=positive_int,
+        metavar="N",
+        help="make N images again, chosen at random (default: all)",
+    )
+    add_seed(parser, "the choice")
+    parser.add_argument(
+        "--data",
+        metavar="DATA",
+        help="the data set that was balanced: check that the real records of DIR equal those there "
+        "(default: check the synthetic ones only)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints what was compared.
+
+    Raises:
+        InputError: an image does not fit its row.
+    """
+    from skin_synth.synthesis import verify_manifest
+
+    found = verify_manifest(
+        options.directory,
+        load_generator(options),
+        count=options.count,
+        seed=options.seed,
+        data=options.data,
+    )
+    print(found.describe(options.directory))
+    found.check()

@@ -1,0 +1,130 @@
+"""Callbacks that show how training goes: TensorBoard, preview grids, profile, progress bar."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from skin_synth.image_grid import image_grid
+from skin_synth.models.gan import ConditionalGAN
+from skin_synth.training.callbacks.base import GANCallback, Logs, Periodic
+from skin_synth.training.run_directory import RunDirectory
+from tfrecords_tools.progress import Progress
+
+PREVIEW_COLUMNS = 12
+PROFILED_STEPS = range(10, 20)
+"""Steps of a call that the profiler records: after tracing, and few, so that its file is small."""
+
+
+class Previews(Periodic):
+    """Paints classes in rows, the same latents in columns, to a PNG and to TensorBoard."""
+
+    def __init__(self, directory: RunDirectory, every: int, writer: Any) -> None:
+        super().__init__(every)
+        self.directory = directory
+        self.writer = writer
+
+    def act(self) -> None:
+        """Paints one grid."""
+        grid = preview(self.model)
+        path = self.directory.previews / f"images-{self.images_seen:012d}.png"
+        image_grid(grid, self.model.class_names, path)
+        with self.writer.as_default(step=self.images_seen):
+            for name, row in zip(self.model.class_names, grid, strict=True):
+                tf.summary.image(f"preview/{name}", row, max_outputs=PREVIEW_COLUMNS)
+
+
+def preview(gan: ConditionalGAN) -> np.ndarray:
+    """Paints fixed latents under every class: uint8[classes, columns, size, size, 3]."""
+    classes = len(gan.class_names)
+    label_ids = np.repeat(np.arange(classes), PREVIEW_COLUMNS)
+    seeds = np.tile(np.arange(PREVIEW_COLUMNS), classes)
+    images = gan.generate(label_ids, seeds)
+    return images.reshape(classes, PREVIEW_COLUMNS, *images.shape[1:])
+
+
+class Scalars(GANCallback):
+    """Writes the means of each epoch, the scheduled figures and the speed to TensorBoard."""
+
+    def __init__(self, writer: Any) -> None:
+        super().__init__()
+        self.writer = writer
+        self.since = (0, 0.0)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Makes a graph of the schedules, because an epoch may take only a tenth of a second."""
+        super().on_train_begin(logs)
+        self.scheduled_values = tf.function(self.model.scheduled_values, autograph=False)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Starts the clock of the epoch."""
+        self.since = (self.images_seen, time.monotonic())
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Writes one point of each curve."""
+        images, start = self.since
+        speed = (self.images_seen - images) / (time.monotonic() - start)
+        figures = {**(logs or {}), **self.scheduled_values()._asdict(), "images_per_second": speed}
+        with self.writer.as_default(step=self.images_seen):
+            for name, value in figures.items():
+                tf.summary.scalar(name, value)
+
+
+class Profile(GANCallback):
+    """Lets TensorBoard's profiler record a few steps, once tracing is over."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        super().__init__()
+        self.directory = directory
+        self.steps = 0
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Starts and ends the recording."""
+        super().on_train_batch_end(batch, logs)
+        self.steps += 1
+        if self.steps == PROFILED_STEPS.start:
+            tf.profiler.experimental.start(str(self.directory.logs))
+        elif self.steps == PROFILED_STEPS.stop:
+            tf.profiler.experimental.stop()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Ends a recording that training was too short for."""
+        if self.steps in PROFILED_STEPS:
+            tf.profiler.experimental.stop()
+
+
+class ProgressBar(GANCallback):
+    """Shows images seen, images/s and time left.
+
+    Keras does not report exceptions to callbacks, so the caller must close the bar.
+    """
+
+    def __init__(self, *, images: int) -> None:
+        super().__init__()
+        self.images = images
+        self.opened = contextlib.ExitStack()
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Opens the bar for the images that are left."""
+        super().on_train_begin(logs)
+        left = max(self.images - self.images_seen, 0)
+        self.bar = self.opened.enter_context(
+            Progress(total=left, unit="images", description="train")
+        )
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Moves the bar by one batch."""
+        super().on_train_batch_end(batch, logs)
+        self.bar.update(self.model.preset.batch_size)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Closes the bar."""
+        self.close()
+
+    def close(self) -> None:
+        """Closes the bar, unless it is closed."""
+        self.opened.close()

@@ -1,0 +1,111 @@
+"""The configuration of a run that begins, or of one that goes on, checked against the options."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from skin_synth.generator import check_fingerprint
+from skin_synth.models.hardware import choose_policy
+from skin_synth.presets import DEFAULT_PRESET, Preset, differing, get_preset, override
+from skin_synth.training.options import TrainingOptions
+from skin_synth.training.run_config import DataIdentity, RunConfig
+from skin_synth.training.run_directory import RunDirectory
+from skin_synth.training.warm_start import warm_start_source
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import fingerprint, read_info
+from tfrecords_tools.records.record_index import index_records
+from tfrecords_tools.records.schema import TRAIN
+
+
+def configure(
+    directory: RunDirectory, data: str | os.PathLike[str], options: TrainingOptions
+) -> RunConfig:
+    """Returns the configuration of a run: that in its directory, or a new one.
+
+    Args:
+        directory: of the run; nothing is written.
+        data: data set directory.
+        options: of this call.
+
+    Raises:
+        InputError: the data do not fit the preset or the run, or the run was started with other
+            options.
+    """
+    if not directory.exists():
+        return _new_config(data, options)
+    config = directory.config()
+    trained_on = config.data
+    check_fingerprint(str(directory.path), trained_on.name, trained_on.fingerprint, data)
+    _check_frozen(directory, config, options)
+    return config
+
+
+def _new_config(data: str | os.PathLike[str], options: TrainingOptions) -> RunConfig:
+    source = options.init_from
+    default = DEFAULT_PRESET if source is None else RunDirectory(source).config().preset.name
+    preset = override(get_preset(options.preset or default), options.overrides)
+    if options.schedule_images is not None:
+        preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
+    return RunConfig(
+        preset=preset,
+        seed=options.seed or 0,
+        policy=choose_policy(options.policy),
+        data=_data_identity(data, preset),
+        init_from=None if source is None else warm_start_source(source, preset),
+    )
+
+
+def _data_identity(data: str | os.PathLike[str], preset: Preset) -> DataIdentity:
+    info = read_info(data)
+    if tuple(info.image_shape[:2]) != (preset.image_size, preset.image_size):
+        raise InputError(
+            f"preset {preset.name} paints images of {preset.image_size} pixels, {data} holds "
+            f"{info.image_shape}: build the data set with --size {preset.image_size}"
+        )
+    if len(info.class_names) < 2:
+        raise InputError(f"{data} has one class, {info.class_names}; a conditional GAN needs two")
+    class_counts = index_records(data, TRAIN).class_counts(len(info.class_names))
+    names = zip(info.class_names, class_counts, strict=True)
+    if empty := [name for name, count in names if not count]:
+        raise InputError(
+            f"{data} has no training image of {', '.join(empty)}: build it again without "
+            f"{'it' if len(empty) == 1 else 'them'}, or with other splits"
+        )
+    return DataIdentity(
+        directory=str(Path(data).resolve()),
+        name=info.name,
+        fingerprint=fingerprint(data),
+        class_names=info.class_names,
+        class_counts=tuple(class_counts),
+    )
+
+
+def _check_frozen(directory: RunDirectory, config: RunConfig, options: TrainingOptions) -> None:
+    """Checks that options ask for nothing else than what the run was started with."""
+    frozen = {
+        "preset": config.preset.name,
+        "schedule_images": config.preset.schedule_images,
+        "seed": config.seed,
+        "policy": config.policy,
+    }
+    for name, value in frozen.items():
+        requested = getattr(options, name)
+        if requested is not None and requested != value:
+            raise _started_otherwise(directory, f"with --{name} {value}", requested)
+    if other := differing(config.preset, override(config.preset, options.overrides)):
+        requested = f"--set {' '.join(options.overrides)}"
+        raise _started_otherwise(directory, f"with {other}", requested)
+    source, requested = config.init_from, options.init_from
+    if requested is None or (source and Path(requested).resolve() == Path(source.directory)):
+        return
+    start = "from fresh weights" if source is None else f"with --init_from {source.directory}"
+    raise _started_otherwise(directory, start, f"--init_from {requested}")
+
+
+def _started_otherwise(directory: RunDirectory, start: str, requested: object) -> InputError:
+    return InputError(
+        f"{directory.path} was started {start}, got {requested}: leave it out to go on, or give a "
+        "new --run"
+    )

@@ -1,0 +1,80 @@
+"""The options of `train`, which the command builds from its flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from skin_synth.training.checkpoints import DEFAULT_KEEP
+from tfrecords_tools.errors import InputError
+
+POSITIVE_OPTIONS = ("images", "minutes", "schedule_images", "schedule_minutes", "keep")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How to train, and when to stop.
+
+    A new run freezes preset, overrides, schedule, seed, policy, init_from and features. For a run
+    that exists, None means its own value, and another value is an error.
+
+    Attributes:
+        preset: name of a preset; None: that of the run, of `init_from`, or `DEFAULT_PRESET`.
+        overrides: FIELD=VALUE each, of fields of the preset (see `skin_synth.presets.override`).
+        images: stop once the run has seen so many images; None: the whole schedule.
+        minutes: stop after so many minutes of this call.
+        schedule_images: length of the schedules, such as that of the learning rate; None: the
+            preset's.
+        schedule_minutes: instead, let the schedules of a new run be as long as this machine trains
+            in so many minutes, by the speed of a few steps, and no longer than `images`. Training
+            stops where they end. A run that exists ignores it.
+        seed: of weights, batches, latents and augmentation; None: 0 for a new run.
+        policy: Keras dtype policy; None: the fast one of this machine for a new run.
+        init_from: run whose last checkpoint a new run starts from (see
+            `skin_synth.training.warm_start`); None: fresh weights.
+        features: what validation compares images by, classifier or mobilenet; None: classifier
+            for a new run.
+        weights: weights file of mobilenet.
+        keep: checkpoints that stay in addition to the best one; with 2 or more, training can go on
+            from an older one if the newest is damaged.
+        cache_limit: bytes that decoded training images may take in memory; larger ones are
+            streamed from the shards, with the same results. None: a quarter of the memory.
+        devices: how many devices of this machine share each batch, or "all"; the variable
+            TF_CONFIG adds machines. Changes results by rounding only.
+        profile: whether TensorBoard's profiler records a few steps into the logs.
+        dry_run: only log what training would cost; write nothing.
+
+    Raises:
+        InputError: a value is out of its range, or two values contradict each other.
+    """
+
+    preset: str | None = None
+    overrides: Sequence[str] = ()
+    images: int | None = None
+    minutes: float | None = None
+    schedule_images: int | None = None
+    schedule_minutes: float | None = None
+    seed: int | None = None
+    policy: str | None = None
+    init_from: str | os.PathLike[str] | None = None
+    features: str | None = None
+    weights: str | os.PathLike[str] | None = None
+    keep: int = DEFAULT_KEEP
+    cache_limit: int | None = None
+    devices: int | str = 1
+    profile: bool = False
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        for name in POSITIVE_OPTIONS:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"--{name} must be above 0, got {value}")
+        lengths = {name: getattr(self, name) for name in ("schedule_images", "schedule_minutes")}
+        if None not in lengths.values():
+            raise InputError("give --schedule_images or --schedule_minutes, got both")
+        if any(lengths.values()) and any(o.startswith("schedule_images=") for o in self.overrides):
+            raise InputError(
+                f"the length of the schedules is asked for twice: {lengths}, {self.overrides}"
+            )

@@ -1,0 +1,234 @@
+"""The run directory: one place for configuration, checkpoints, previews and logs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from skin_synth.models.gan import ConditionalGAN
+from skin_synth.training.checkpoints import (
+    BEST_FILE,
+    DAMAGED_PREFIX,
+    DEFAULT_KEEP,
+    BestCheckpoint,
+    damage,
+    note_best,
+    read_best,
+    reserve,
+    seal,
+)
+from skin_synth.training.health import check_weights
+from skin_synth.training.run_config import RunConfig
+from tfrecords_tools.atomic import new_file
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.locks import locked
+
+CONFIG = "config.json"
+CHECKPOINTS = "checkpoints"
+PREVIEWS = "previews"
+LOGS = "logs"
+VALIDATION = "validation"
+INDEX = "index-train.npz"
+LOCK = "lock"
+HDF5_OVERHEAD = 1_024
+"""Bytes that a variable takes in a checkpoint in addition to its values; about half is used."""
+_LOG = logging.getLogger("skin_synth")
+
+
+class RunDirectory:
+    """Paths and files of a run.
+
+    Attributes:
+        path: the directory.
+        previews: folder of preview grids.
+        logs: folder of TensorBoard's logs.
+        best_file: the best checkpoint.
+        validation: folder of what validation keeps.
+        index: record index of the training split.
+        curve: CSV of the validation curve.
+        curve_picture: its picture.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.previews = self.path / PREVIEWS
+        self.logs = self.path / LOGS
+        self.best_file = self.path / CHECKPOINTS / BEST_FILE
+        self.validation = self.path / VALIDATION
+        self.index = self.path / INDEX
+        self.curve = self.path / f"{VALIDATION}.csv"
+        self.curve_picture = self.path / f"{VALIDATION}.png"
+
+    def exists(self) -> bool:
+        """Returns whether a run was started here."""
+        return (self.path / CONFIG).exists()
+
+    def create(self, config: RunConfig) -> None:
+        """Makes the directory and freezes the configuration in it.
+
+        Raises:
+            InputError: something else is there.
+        """
+        self._check_place()
+        # The configuration comes first: a directory without it does not count as a run.
+        with new_file(self.path / CONFIG) as file:
+            file.write_text(json.dumps(config.to_json() | {"run_id": config.run_id}, indent=2))
+        for folder in (CHECKPOINTS, PREVIEWS, LOGS):
+            (self.path / folder).mkdir(exist_ok=True)
+
+    def _check_place(self) -> None:
+        if not self.path.exists():
+            return
+        # A start that was killed, or had no room for its configuration, leaves these.
+        leftovers = (LOCK, f".tmp-*.{CONFIG}")
+        if not self.path.is_dir() or any(
+            not any(map(path.match, leftovers)) for path in self.path.iterdir()
+        ):
+            raise InputError(
+                f"{self.path} exists and is not a run directory (it has no {CONFIG}); "
+                "choose another --run"
+            )
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Keeps other processes from training here while the block runs; they may read.
+
+        Raises:
+            InputError: another process trains here, or something else than a run is here.
+        """
+        if not self.exists():
+            self._check_place()
+            self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path / LOCK, str(self.path)):
+            yield
+
+    def config(self) -> RunConfig:
+        """Reads the frozen configuration.
+
+        Raises:
+            InputError: no run here, or its config.json cannot be read.
+        """
+        if not self.exists():
+            raise InputError(
+                f"{self.path} is not a run directory (it has no {CONFIG}); "
+                "give the --run of a `skin-synth train`"
+            )
+        try:
+            return RunConfig.from_json(json.loads((self.path / CONFIG).read_text()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.path / CONFIG} cannot be read: {error}") from error
+
+    def checkpoints(self) -> list[Path]:
+        """Lists all complete checkpoints but the best, oldest first."""
+        return sorted((self.path / CHECKPOINTS).glob("images-*.weights.h5"))
+
+    def save(self, gan: ConditionalGAN, keep: int = DEFAULT_KEEP) -> Path:
+        """Writes a checkpoint, complete or not at all, and removes all but the newest.
+
+        Args:
+            gan: in its present state.
+            keep: checkpoints that stay, this one among them; at least 1.
+
+        Raises:
+            OSError: it could not be written; the older ones stay.
+            TrainingDiverged: a weight is not finite; the older ones stay.
+        """
+        path = self.path / CHECKPOINTS / checkpoint_name(gan.images_seen)
+        with new_file(path) as file:
+            _write_state(gan, file)
+            seal(file)
+        for old in self.checkpoints()[:-keep]:
+            old.unlink()
+        return path
+
+    def restore(self, gan: ConditionalGAN, *, set_aside: bool) -> None:
+        """Loads the newest undamaged checkpoint into a compiled `gan`, if there are any.
+
+        Args:
+            gan: takes the weights.
+            set_aside: whether to rename damaged checkpoints, which would count as the newest; only
+                for the one process that trains and writes here.
+
+        Raises:
+            InputError: there are checkpoints, and all are damaged.
+        """
+        while found := self.checkpoints():
+            try:
+                good = self.newest_whole(found)
+            except FileNotFoundError:
+                if set_aside:
+                    raise
+                continue  # the process that writes here has just set one aside
+            if set_aside:
+                for damaged in found[found.index(good) + 1 :]:
+                    damaged.rename(damaged.with_name(f"{DAMAGED_PREFIX}{damaged.name}"))
+            gan.load_weights(good)
+            return
+
+    def newest_whole(self, found: list[Path]) -> Path:
+        """Returns the newest checkpoint that is not damaged; warns of each damaged one.
+
+        Args:
+            found: at least one, oldest first.
+
+        Raises:
+            InputError: all are damaged.
+        """
+        for path in reversed(found):
+            if (reason := damage(path)) is None:
+                return path
+            _LOG.warning(f"warning: {path} is damaged ({reason}): taking the checkpoint before it")
+        raise InputError(
+            f"all checkpoints in {found[-1].parent} are damaged: {self._way_out()}start a new --run"
+        )
+
+    def _way_out(self) -> str:
+        with contextlib.suppress(InputError):
+            if (best := self.best()) is not None:
+                # Its own number: with a higher one it would outlive the checkpoints after it.
+                name = checkpoint_name(best.images_seen)
+                return f"remove them and copy {BEST_FILE} to {name} to go on from the best one, or "
+        return ""
+
+    def best(self) -> BestCheckpoint | None:
+        """Reads which checkpoint validation found best; None before the first validation.
+
+        Raises:
+            InputError: its file is damaged.
+        """
+        return read_best(self.best_file)
+
+    def save_best(self, gan: ConditionalGAN, mean_kid: float) -> bool:
+        """Keeps `gan` as the best checkpoint if it is the best; returns whether it is.
+
+        Args:
+            gan: in its present state.
+            mean_kid: mean over classes of its kernel distance.
+        """
+        best = self.best()
+        if best is not None and not mean_kid < best.mean_kid:
+            return False
+        with new_file(self.best_file) as file:
+            _write_state(gan, file)
+            note_best(file, images_seen=gan.images_seen, mean_kid=mean_kid)
+            seal(file)
+        return True
+
+
+def checkpoint_name(images_seen: int) -> str:
+    """Names the file of the checkpoint after so many images."""
+    return f"images-{images_seen:012d}.weights.h5"
+
+
+def _write_state(gan: ConditionalGAN, file: Path) -> None:
+    check_weights(gan)
+    size = sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in gan.state)
+    reserve(file, size + HDF5_OVERHEAD * len(gan.state))
+    gan.save_weights(file)

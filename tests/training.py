@@ -1,0 +1,16 @@
+"""What tests do with trained runs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def state(run):
+    """All weights and moments of a run, as the next step would find them."""
+    optimizers = (run.gan.optimizer, run.gan.discriminator_optimizer)
+    return [v.numpy() for v in (*run.gan.variables, *(v for o in optimizers for v in o.variables))]
+
+
+def assert_same_state(first, second):
+    for a, b in zip(state(first), state(second), strict=True):
+        np.testing.assert_array_equal(a, b)
