@@ -295,10 +295,11 @@ def test_who_watches_a_run(phantom_data, tiny_preset, tmp_path, caplog):
         return [type(callback).__name__ for callback in found]
 
     assert kinds(phantom_data, validation_images=0) == ["Runaway"]
+    assert not caplog.messages
     assert kinds(phantom_data) == ["Runaway", "Validation"]
     unsplit = tmp_path / "data"
     write_without_validation(phantom_data, unsplit)
-    assert not caplog.messages
+    caplog.clear()
     assert kinds(unsplit) == ["Runaway", "Validation"]
     assert [line.startswith("no validation split") for line in caplog.messages] == [True]
     assert not (tmp_path / "run").exists()
