@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
@@ -84,28 +83,6 @@ def read_best(path: Path) -> BestCheckpoint | None:
             f"{path} cannot be read ({error}): remove it; training writes the next best"
         ) from error
     return BestCheckpoint(path, images, kid)
-
-
-def reserve(file: Path, size: int) -> None:
-    """Checks that a file of so many bytes has room: makes one and removes it.
-
-    If the disk fills up while HDF5 writes, HDF5 raises again at everything that it closes.
-
-    Args:
-        file: to be written next; does not exist yet.
-        size: in bytes.
-
-    Raises:
-        OSError: there is no room, or so large a file is not allowed.
-    """
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        os.posix_fallocate(handle, 0, max(size, 1))
-    except OSError as error:
-        raise OSError(error.errno, os.strerror(error.errno or 0), str(file)) from error
-    finally:
-        os.close(handle)
-        file.unlink()
 
 
 def seal(file: Path) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.training.checkpoints import (
@@ -21,11 +18,11 @@ from skin_synth.training.checkpoints import (
     damage,
     note_best,
     read_best,
-    reserve,
     seal,
 )
 from skin_synth.training.health import check_weights
 from skin_synth.training.run_config import RunConfig
+from skin_synth.weights_file import save_weights
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked
@@ -37,8 +34,6 @@ LOGS = "logs"
 VALIDATION = "validation"
 INDEX = "index-train.npz"
 LOCK = "lock"
-HDF5_OVERHEAD = 1_024
-"""Bytes that a variable takes in a checkpoint in addition to its values; about half is used."""
 _LOG = logging.getLogger("skin_synth")
 
 
@@ -229,6 +224,4 @@ def checkpoint_name(images_seen: int) -> str:
 
 def _write_state(gan: ConditionalGAN, file: Path) -> None:
     check_weights(gan)
-    size = sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in gan.state)
-    reserve(file, size + HDF5_OVERHEAD * len(gan.state))
-    gan.save_weights(file)
+    save_weights(gan, gan.state, file)

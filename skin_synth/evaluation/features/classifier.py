@@ -13,6 +13,7 @@ import tensorflow as tf
 from skin_synth.data.pipeline import DrawnImages, LabelledImages, batches
 from skin_synth.evaluation.cache import Cache, warn_unreadable
 from skin_synth.provenance import content_hash
+from skin_synth.weights_file import save_weights
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
@@ -102,7 +103,7 @@ def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = No
 def save_classifier(classifier: Classifier, path: Path) -> None:
     """Writes the weights, complete or not at all, to a file whose name ends in `.weights.h5`."""
     with new_file(path) as file:
-        classifier.network.save_weights(file)
+        save_weights(classifier.network, classifier.network.weights, file)
 
 
 def load_classifier(

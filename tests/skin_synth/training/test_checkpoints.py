@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-
 import h5py
 import pytest
 
@@ -14,7 +12,6 @@ from skin_synth.training.checkpoints import (
     damage,
     note_best,
     read_best,
-    reserve,
     seal,
 )
 from tfrecords_tools.errors import InputError
@@ -87,21 +84,3 @@ def test_what_is_cut_off_is_found(weights):
 
 def test_a_file_of_a_release_without_seals_is_whole(weights):
     assert damage(weights) is None
-
-
-def test_room_is_reserved_and_given_back(tmp_path):
-    reserve(tmp_path / "file", 10**6)
-    assert not list(tmp_path.iterdir())
-
-
-def test_no_room_is_told_before_anything_is_written(tmp_path):
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))
-    try:
-        reserve(tmp_path / "file", 4096)
-        with pytest.raises(OSError, match="File too large") as caught:
-            reserve(tmp_path / "file", 4097)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert caught.value.filename == str(tmp_path / "file")
-    assert not list(tmp_path.iterdir())

@@ -1,0 +1,56 @@
+"""Saves weights as HDF5, if there is room: a disk that fills up while HDF5 writes ends the process.
+
+This module imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+HDF5_OVERHEAD = 1_024
+"""Bytes that a variable takes in a file in addition to its values; about half is used."""
+
+
+def save_weights(model: keras.Model, variables: Iterable[keras.Variable], file: Path) -> None:
+    """Saves a model into a new file whose name ends in `.weights.h5`.
+
+    Args:
+        model: has `save_weights`, as Keras models do.
+        variables: all that it saves.
+        file: does not exist yet.
+
+    Raises:
+        OSError: there is no room, or so large a file is not allowed.
+    """
+    sizes = [math.prod(v.shape) * np.dtype(v.dtype).itemsize + HDF5_OVERHEAD for v in variables]
+    reserve(file, sum(sizes))
+    model.save_weights(file)
+
+
+def reserve(file: Path, size: int) -> None:
+    """Checks that a file of so many bytes has room: makes one and removes it.
+
+    Args:
+        file: to be written next; does not exist yet.
+        size: in bytes.
+
+    Raises:
+        OSError: there is no room, or so large a file is not allowed.
+    """
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        os.posix_fallocate(handle, 0, max(size, 1))
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(file)) from error
+    finally:
+        os.close(handle)
+        file.unlink()
