@@ -92,7 +92,7 @@ def flipped(content: bytes, position: int) -> bytes:
 
 
 def without_adobe(content: bytes) -> bytes:
-    """A JPEG without the marker that tells how Adobe inverts inks."""
+    """A JPEG without the marker of Adobe, which inverts inks."""
     start = content.index(b"\xff\xee")
     length = int.from_bytes(content[start + 2 : start + 4], "big")
     return content[:start] + content[start + 2 + length :]
@@ -105,6 +105,6 @@ def as_ycck(content: bytes) -> bytes:
 
 
 def with_size(content: bytes, height: int, width: int) -> bytes:
-    """A JPEG whose head tells another size."""
+    """A JPEG whose header has another size."""
     start = content.index(b"\xff\xc0") + 5
     return content[:start] + struct.pack(">HH", height, width) + content[start + 4 :]

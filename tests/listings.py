@@ -1,4 +1,4 @@
-"""Folders of empty files, tables beside them, and short forms of what a source lists."""
+"""Folders of empty files, tables, and short forms of a source."""
 
 from __future__ import annotations
 

@@ -97,9 +97,7 @@ def _explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError):
         return explain_os_error(error)
-    if _is_tensorflow_error(error):
-        return _explain_tensorflow(error)
-    return None
+    return _explain_tensorflow(error)
 
 
 def explain_os_error(error: OSError) -> str:
@@ -110,17 +108,14 @@ def explain_os_error(error: OSError) -> str:
     return f"{error.strerror or error}{place}"
 
 
-def _explain_tensorflow(error: Exception) -> str:
-    """Returns one line; TensorFlow's writers report a full disk in words only."""
+def _explain_tensorflow(error: Exception) -> str | None:
+    """Returns one line for an error of TensorFlow, if it is loaded; its writers have no errno."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
+        return None
     if any(os.strerror(number) in str(error) for number in NO_SPACE_ERRNOS):
         return f"the disk is full ({error}): {MAKE_SPACE}"
     return f"TensorFlow could not go on: {error}"
-
-
-def _is_tensorflow_error(error: Exception) -> bool:
-    """Whether TensorFlow raised the error; does not import TensorFlow."""
-    tensorflow = sys.modules.get("tensorflow")
-    return tensorflow is not None and isinstance(error, tensorflow.errors.OpError)
 
 
 def _print_error(program: str, message: str) -> None:

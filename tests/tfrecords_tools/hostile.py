@@ -398,6 +398,6 @@ def write(folder: Path) -> dict[str, str | None]:
         "linked_folder.png": "not_a_file",
         "deep/up": "not_a_file",
         "pipe.png": "not_a_file",
-        # Root reads what nobody may.
+        # Root reads it nevertheless.
         "secret.png": None if os.access(secret, os.R_OK) else "unreadable",
     }

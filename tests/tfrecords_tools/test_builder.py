@@ -102,8 +102,8 @@ def test_tfds_reads_every_kind(clean, options, folders, tmp_path, monkeypatch):
     assert len(found) == 33
     assert set(found) == set(expected)
     for image_id, (split, image, label) in found.items():
-        told, record = expected[image_id]
-        assert (split, label) == (told, record.label)
+        expected_split, record = expected[image_id]
+        assert (split, label) == (expected_split, record.label)
         seen = tf.io.decode_image(record.image, channels=3, expand_animations=False)
         np.testing.assert_array_equal(image, seen)
     assert verify(tmp_path / "out").problems == ()
@@ -126,12 +126,12 @@ def test_report_counts_what_is_there(tmp_path):
         }
     assert report["groups"] == {s: len({record.group for record in found[s]}) for s in SPLITS}
     assert report["images"] == 60
-    told = report["options"]
-    assert told["labels"] == "metadata.csv"
-    assert told["group_column"] == "lesion_id"
-    assert (told["size"], told["seed"], told["max_rejected"]) == (8, 4, 0.1)
-    assert told["splits"] == {"train": "7/10", "validation": "3/20", "test": "3/20"}
-    assert not {"workers", "runner", "name"} & set(told)
+    options = report["options"]
+    assert options["labels"] == "metadata.csv"
+    assert options["group_column"] == "lesion_id"
+    assert (options["size"], options["seed"], options["max_rejected"]) == (8, 4, 0.1)
+    assert options["splits"] == {"train": "7/10", "validation": "3/20", "test": "3/20"}
+    assert not {"workers", "runner", "name"} & set(options)
     assert report["re_encoded"] == 60
     assert report["versions"]["tensorflow"] == tf.__version__
 
@@ -231,8 +231,8 @@ def test_max_rejected(folders, tmp_path):
     for number in range(8):
         (folders / "naevus" / f"bad{number}.png").write_bytes(b"")
     (folders / "notes.txt").write_text("strangers do not count")
-    told = r"8 of 40 images are rejected \(20\.0%, allowed are 10\.0%\): naevus/bad0\.png: empty"
-    with pytest.raises(InputError, match=told):
+    message = r"8 of 40 images are rejected \(20\.0%, allowed are 10\.0%\): naevus/bad0\.png: empty"
+    with pytest.raises(InputError, match=message):
         build(folders, tmp_path / "out", name="x")
     assert not (tmp_path / "out").exists()
     build(folders, tmp_path / "out", name="x", max_rejected=0.2)
@@ -324,8 +324,10 @@ def test_extra_columns_through_tfds(tmp_path):
 
     images, labels = lesions(tmp_path)
     rows = labels.read_text().splitlines()
-    told = [f"{row},{'' if i % 3 else i},{'NA' if i % 2 else 'back'}" for i, row in enumerate(rows)]
-    labels.write_text("\n".join([f"{rows[0]},n,site", *told[1:]]))
+    rows_with_more = [
+        f"{row},{'' if i % 3 else i},{'NA' if i % 2 else 'back'}" for i, row in enumerate(rows)
+    ]
+    labels.write_text("\n".join([f"{rows[0]},n,site", *rows_with_more[1:]]))
     options = {"extra_columns": {"age": "float", "n": "int", "site": "text"}, **LESION_COLUMNS}
     build(images, tmp_path / "out", name="x", labels=labels, size=8, **options)
     dataset = tfds.builder_from_directory(tmp_path / "out").as_dataset()
@@ -373,7 +375,7 @@ def test_image_that_goes_while_it_is_read(folders, tmp_path, monkeypatch):
     def gone(files, **options):
         raise FileNotFoundError(2, "No such file", files[0])
 
-    monkeypatch.setattr(reread, "_hash_chunk", gone)
+    monkeypatch.setattr(reread, "_reduce_chunk", gone)
     with pytest.raises(InputError, match="changed or went while the build ran"):
         build(folders, tmp_path / "out", name="x", size=16)
     assert not (tmp_path / "out").exists()
@@ -384,7 +386,7 @@ def test_unknown_option(folders, tmp_path):
         build(folders, tmp_path / "out", name="x", colour="red")
 
 
-def test_class_that_loses_all_its_images_is_told(folders, tmp_path):
+def test_class_that_loses_all_its_images_is_reported(folders, tmp_path):
     (folders / "df").mkdir()
     (folders / "df" / "x.png").write_bytes(b"")
     report = build(folders, tmp_path / "out", name="x", size=16)
@@ -395,7 +397,7 @@ def test_class_that_loses_all_its_images_is_told(folders, tmp_path):
     ]
 
 
-def test_class_none_of_whose_files_can_be_read_is_told(folders, tmp_path):
+def test_class_none_of_whose_files_can_be_read_is_reported(folders, tmp_path):
     """Photographs of a telephone, a link to another disk, and what is no class."""
     (folders / "bcc").mkdir()
     (folders / "bcc" / "x.heic").write_bytes(b"ftypheic")
@@ -409,7 +411,7 @@ def test_class_none_of_whose_files_can_be_read_is_told(folders, tmp_path):
     assert report.info.class_names == tuple(CLASSES)
 
 
-def test_class_none_of_whose_files_can_be_read_is_told_of_folders_of_splits(tmp_path):
+def test_class_none_of_whose_files_can_be_read_in_folders_of_splits(tmp_path):
     images = tmp_path / "images"
     for split in ("train", "test"):
         write_class_folders(images / split)
@@ -420,7 +422,7 @@ def test_class_none_of_whose_files_can_be_read_is_told_of_folders_of_splits(tmp_
     assert build(images, tmp_path / "out", name="x", size=16).lost_classes == ("bcc",)
 
 
-def test_class_of_a_table_none_of_whose_files_can_be_read_is_told(folders, tmp_path):
+def test_class_of_a_table_none_of_whose_files_can_be_read_is_reported(folders, tmp_path):
     (folders / "x.heic").write_bytes(b"ftypheic")
     rows = [f"{path.relative_to(folders)},{path.parent.name}" for path in folders.rglob("*.png")]
     labels = tmp_path / "labels.csv"

@@ -154,8 +154,8 @@ def test_given_splits_are_respected_and_checked_for_leaks(tmp_path):
         "validation": 6,
         "test": 8,
     }
-    told = json.loads((tmp_path / "out" / "build_report.json").read_text())["options"]["splits"]
-    assert told == "as the source gives them"
+    shares = json.loads((tmp_path / "out" / "build_report.json").read_text())["options"]["splits"]
+    assert shares == "as the source gives them"
     for options in ({"splits": {"train": 1}}, {"keep_splits": tmp_path / "out"}):
         with pytest.raises(InputError, match="gives the split of each image: leave splits and"):
             build(root, tmp_path / "no", name="x", **options)
@@ -181,7 +181,7 @@ def test_lesion_in_two_given_splits_leaks(tmp_path):
     assert verify(tmp_path / "out").problems == ()
 
 
-def test_near_duplicates_across_splits_are_told(tmp_path):
+def test_near_duplicates_across_splits_are_reported(tmp_path):
     root = tmp_path / "images"
     for split in ("train", "test"):
         for number, label in enumerate(("mel", "nv")):
@@ -202,7 +202,7 @@ def test_near_duplicates_across_splits_are_told(tmp_path):
     assert pair["symmetry"] == "flip_left_right"
 
 
-def test_report_tells_of_joined_groups_and_profiles(tmp_path):
+def test_report_has_joined_groups_and_profiles(tmp_path):
     images, labels = lesions(tmp_path)
     profile = {"icc_profile": b"some profile"}
     Image.fromarray(noise(500)).save(images / "bridge1.png", **profile)
@@ -225,12 +225,12 @@ def test_images_without_a_group_are_counted(tmp_path):
     images, labels = lesions(tmp_path)
     labels.write_text(labels.read_text().replace("HAM_7,", "NA,").replace("HAM_9,", ","))
     report = build(images, tmp_path / "out", name="x", labels=labels, size=8, **LESION_COLUMNS)
-    told = json.loads((tmp_path / "out" / "build_report.json").read_text())
-    assert report.without_group == told["images_without_group"] == 6
-    assert sum(told["groups"].values()) == 24
+    written = json.loads((tmp_path / "out" / "build_report.json").read_text())
+    assert report.without_group == written["images_without_group"] == 6
+    assert sum(written["groups"].values()) == 24
     alone = {r.image_id for r in everything(tmp_path / "out") if r.group == r.image_id}
     assert alone == {f"ISIC_{number:03d}" for number in (21, 22, 23, 27, 28, 29)}
     options = {"label_column": "dx", "labels": labels, "size": 8}
     assert build(images, tmp_path / "none", name="x", **options).without_group is None
-    told = json.loads((tmp_path / "none" / "build_report.json").read_text())
-    assert told["images_without_group"] is None
+    written = json.loads((tmp_path / "none" / "build_report.json").read_text())
+    assert written["images_without_group"] is None

@@ -99,13 +99,13 @@ def test_defaults_of_the_contract():
     }
 
 
-@pytest.mark.parametrize(("line", "told"), WRONG)
-def test_wrong_usage(line, told, capsys):
+@pytest.mark.parametrize(("line", "message"), WRONG)
+def test_wrong_usage(line, message, capsys):
     assert cli.main_with(line.split()) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("usage: tfrecords-tools")
     assert "error: " in captured.err.splitlines()[-1]
-    assert told in captured.err.splitlines()[-1]
+    assert message in captured.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("command", ["", "build", "inspect", "verify"])
@@ -145,21 +145,21 @@ def test_every_option_arrives(folders, tmp_path, capsys):
         "--min_side 10 --max_rejected 0.05 --seed 3 --workers 2"
     )
     assert cli.main_with(line.split()) == 0
-    told = capsys.readouterr().out
-    assert "1 files rejected" in told
-    assert "images without a group, each counted as one group: 0\n" in told
+    output = capsys.readouterr().out
+    assert "1 files rejected" in output
+    assert "images without a group, each counted as one group: 0\n" in output
     assert cli.main_with(["inspect", str(tmp_path / "data")]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for words in ("original", "train=1/2 test=1/2", "min_side 10", "max_rejected 0.05", "seed 3",
                   "group_column patient", "1 too_small"):  # fmt: skip
-        assert words in told
+        assert words in output
     # Of 24 patients eight have images in both classes: one group each, in one split.
-    assert ["groups", "12", "12", "24"] in [row.split() for row in told.splitlines()]
+    assert ["groups", "12", "12", "24"] in [row.split() for row in output.splitlines()]
     again = f"{line} --overwrite --keep_splits {tmp_path / 'data'}"
     assert cli.main_with(again.split()) == 0
 
 
-def test_search_that_was_cut_short_is_told(folders, tmp_path, capsys, monkeypatch):
+def test_search_that_was_cut_short_is_reported(folders, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("tfrecords_tools.build_steps.near_duplicates.MAX_CANDIDATES", 0)
     for number in range(12):
         Image.new("RGB", (9 + number, 9), (number, 0, 0)).save(
@@ -172,20 +172,20 @@ def test_search_that_was_cut_short_is_told(folders, tmp_path, capsys, monkeypatc
     )
 
 
-def test_lost_class_is_told(folders, tmp_path, capsys):
+def test_lost_class_is_reported(folders, tmp_path, capsys):
     (folders / "df").mkdir()
     (folders / "df" / "x.png").write_bytes(b"")
     assert cli.main_with(["build", str(folders), "--out", str(tmp_path / "o"), "--name", "x"]) == 0
     assert "without a single good image, left out: df" in capsys.readouterr().out
 
 
-def fails(words: list[str], told: str, capsys) -> None:
+def fails(words: list[str], message: str, capsys) -> None:
     """The command exits 1, with one clear line at the end of standard error."""
     assert cli.main_with(words) == 1
     lines = capsys.readouterr().err.splitlines()
     errors = [line for line in lines if line.startswith("tfrecords-tools: error: ")]
     assert errors == lines[-1:]
-    assert told in lines[-1]
+    assert message in lines[-1]
     assert "Traceback" not in "".join(lines)
 
 
@@ -222,7 +222,7 @@ WRONG_INPUTS = {
         "beam_pipeline_options are for runner 'beam', got 'threads'",
     ),
 }
-"""Words after `build`, and what the error tells."""
+"""Words after `build`, and the error message."""
 
 
 @pytest.mark.parametrize("case", WRONG_INPUTS)
@@ -231,9 +231,9 @@ def test_wrong_input_gets_one_line_and_leaves_nothing(case, folders, tmp_path, c
     shutil.copytree(folders / "naevus", tmp_path / "one" / "naevus")
     (tmp_path / "l.csv").write_text("image_id,label\nnaevus/00,nv\nlost,nv\n")
     before = sorted(tmp_path.rglob("*"))
-    line, told = WRONG_INPUTS[case]
+    line, message = WRONG_INPUTS[case]
     words = line.format(images=folders, root=tmp_path).split()
-    fails(["build", "--name", "x", "--out", f"{tmp_path}/deep/out", *words], told, capsys)
+    fails(["build", "--name", "x", "--out", f"{tmp_path}/deep/out", *words], message, capsys)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -288,8 +288,8 @@ def test_full_disk(large_folders, tmp_path, capsys):
     words += ["--splits", "train=1"]
     with files_of_at_most(100_000):
         assert cli.main_with(words) == 1
-    told = capsys.readouterr().err
-    assert "error: the disk is full" in told.splitlines()[-1]
+    output = capsys.readouterr().err
+    assert "error: the disk is full" in output.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["images"]
     assert cli.main_with(words) == 0
 

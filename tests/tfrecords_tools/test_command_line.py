@@ -1,4 +1,4 @@
-"""Exit codes, and one clear line for whatever a user can mend."""
+"""Exit codes, and one clear line for each error that a user can repair."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_names_that_are_not_utf8_are_printed():
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (InputError("size must be\n  positive, got 0"), "size must be positive, got 0"),
         (FileNotFoundError(2, "No such file or directory", "a/b"),
@@ -65,10 +65,10 @@ def test_names_that_are_not_utf8_are_printed():
          "TensorFlow could not go on: corrupted record at 0"),
     ],
 )  # fmt: skip
-def test_work_that_fails(error, told, capsys):
+def test_work_that_fails(error, message, capsys):
     assert run_with(raising(error), make_parser, []) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"prog: error: {told}")
+    assert line.startswith(f"prog: error: {message}")
 
 
 def test_interrupted(capsys):
@@ -94,9 +94,9 @@ def test_our_own_mistakes_keep_their_traceback(error):
 @pytest.mark.parametrize("argv", [["--nonsense"], ["--number", "x"], ["extra"], ["--numb", "1"]])
 def test_wrong_usage(argv, capsys):
     assert run_with(raising(AssertionError()), make_parser, argv) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("usage: prog")
-    assert "prog: error: " in told.splitlines()[-1]
+    output = capsys.readouterr().err
+    assert output.startswith("usage: prog")
+    assert "prog: error: " in output.splitlines()[-1]
 
 
 def test_help(capsys):
@@ -127,7 +127,7 @@ command_line.run(main, make_parser)
 
 
 @pytest.mark.parametrize(
-    ("argv", "code", "out", "told"),
+    ("argv", "code", "out", "message"),
     [
         (["--number", "3"], 0, "3\n", ""),
         (["--number", "-3"], 1, "", "prog: error: number is negative"),
@@ -137,13 +137,13 @@ command_line.run(main, make_parser)
         (["--verbosity=1"], 0, "1\n", ""),
     ],
 )
-def test_as_a_process_under_absl(argv, code, out, told):
+def test_as_a_process_under_absl(argv, code, out, message):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *argv], capture_output=True, text=True, check=False
     )
     assert done.returncode == code
     assert done.stdout == out
-    assert told in (done.stderr.splitlines() or [""])[-1]
+    assert message in (done.stderr.splitlines() or [""])[-1]
     assert "Traceback" not in done.stderr
 
 

@@ -20,7 +20,7 @@ def test_text_is_the_kind_where_none_is_given():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "extra column ''"),
         ("age,", "extra column ''"),
@@ -34,8 +34,8 @@ def test_text_is_the_kind_where_none_is_given():
         ("age,age:int", "'age' is asked for twice"),
     ],
 )
-def test_columns_that_cannot_be(text, told):
-    with pytest.raises(InputError, match=told):
+def test_columns_that_cannot_be(text, message):
+    with pytest.raises(InputError, match=message):
         parse_columns(text)
 
 
@@ -70,13 +70,13 @@ def test_missing_cells(cell, kind):
     assert parse_cell(cell, Column("x", kind), "here") is MISSING[kind]
 
 
-def test_what_stands_for_no_value():
+def test_values_that_mean_no_value():
     assert (MISSING["text"], MISSING["int"]) == ("", -1)
     assert math.isnan(MISSING["float"])
 
 
 @pytest.mark.parametrize(
-    ("cell", "kind", "told"),
+    ("cell", "kind", "message"),
     [
         ("fifty", "float", "'fifty': could not convert"),
         ("inf", "float", "'inf': a float must be finite"),
@@ -91,8 +91,8 @@ def test_what_stands_for_no_value():
         ("1_0", "float", "'1_0': a number has no underscore"),
     ],
 )
-def test_cells_that_cannot_be_read(cell, kind, told):
-    with pytest.raises(InputError, match=rf"^t\.csv, line 7: x is .*{told}"):
+def test_cells_that_cannot_be_read(cell, kind, message):
+    with pytest.raises(InputError, match=rf"^t\.csv, line 7: x is .*{message}"):
         parse_cell(cell, Column("x", kind), "t.csv, line 7")
 
 

@@ -1,4 +1,4 @@
-"""All of HAM10000: nothing lost, nothing leaked, classes shared out as asked."""
+"""All of HAM10000: nothing lost, nothing leaked, the requested shares."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_every_image_is_accounted_for(built, rows, records):
     assert verify(out).problems == ()
 
 
-def test_no_lesion_stands_in_two_splits(rows, records):
+def test_no_lesion_is_in_two_splits(rows, records):
     lesion_of = {row["image_id"]: row["lesion_id"] for row in rows}
     splits_of = defaultdict(set)
     for split, members in records.items():
@@ -102,7 +102,7 @@ def test_columns_are_carried_along(rows, records):
     assert missing == sum(not row["age"] for row in rows) == 57
 
 
-def test_one_lesion_under_two_names_is_told_of(built):
+def test_one_lesion_under_two_names_is_reported(built):
     _, out = built
     with (out / "near_duplicates.csv").open(newline="") as table:
         pairs = {

@@ -67,7 +67,7 @@ def test_what_is_written_is_dropped_and_the_descriptor_comes_back(capfd):
     assert capfd.readouterr().err == "news\n"
 
 
-def test_a_failing_block_tells_what_it_had_to_say(capfd):
+def test_output_of_a_failing_block_is_printed(capfd):
     def fail() -> None:
         os.write(2, b"libtensorflow.so is missing\n")
         raise ImportError

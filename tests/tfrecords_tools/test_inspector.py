@@ -1,4 +1,4 @@
-"""Inspect tells a person what is in a data set."""
+"""Inspect describes the content of a data set."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def test_table_of_a_build(small_data):
         ["groups", "23", "5", "4", "32"],
     ]
     assert len({len(line) for line in lines[3:8]}) == 1
-    told = "\n".join(lines[8:])
-    assert "rejected files: 0" in told
-    assert "size 16, resize crop" in told
-    assert "splits train=7/10 validation=3/20 test=3/20" in told
-    assert "images of different splits that look the same: 0" in told
-    assert json.loads((small_data / BUILD_REPORT).read_text())["input_fingerprint"] in told
+    text = "\n".join(lines[8:])
+    assert "rejected files: 0" in text
+    assert "size 16, resize crop" in text
+    assert "splits train=7/10 validation=3/20 test=3/20" in text
+    assert "images of different splits that look the same: 0" in text
+    assert json.loads((small_data / BUILD_REPORT).read_text())["input_fingerprint"] in text
 
 
 def test_origins_groups_and_sizes(tmp_path):
@@ -60,19 +60,19 @@ def change_report(directory, **changes) -> None:
 
 def test_near_duplicates_are_counted(damageable):
     change_report(damageable, near_duplicates=3)
-    told = "images of different splits that look the same: 3 pairs, see near_duplicates.csv"
-    assert told in inspect(damageable)
+    line = "images of different splits that look the same: 3 pairs, see near_duplicates.csv"
+    assert line in inspect(damageable)
 
 
 @pytest.mark.parametrize("found", [0, 3])
-def test_search_that_was_cut_short_is_told(found, damageable):
+def test_search_that_was_cut_short_is_reported(found, damageable):
     change_report(damageable, near_duplicates=found, near_duplicates_cut_short=True)
     (line,) = (line for line in inspect(damageable) if "look the same" in line)
     assert line.endswith("; there may be more, because the search was cut short")
 
 
 def test_extra_columns_and_what_they_lack(tmp_path):
-    columns = (Column("age", "float"), Column("count", "int"), Column("site", "text"))
+    extra = (Column("age", "float"), Column("count", "int"), Column("site", "text"))
     values = [(50.0, 3, "back"), (float("nan"), -1, ""), (0.0, 0, ""), (float("nan"), 7, "")]
     records = [
         Record(
@@ -81,11 +81,11 @@ def test_extra_columns_and_what_they_lack(tmp_path):
         )
         for number, extras in enumerate(values)
     ]
-    fields = {"image_shape": (24, 32, 3), "columns": columns}
+    fields = {"image_shape": (24, 32, 3), "columns": extra}
     write_records(tmp_path / "data", {"train": records}, **fields)
-    told = "age (float, 2 missing), count (int, 1 missing), site (text, 3 missing)"
+    columns = "age (float, 2 missing), count (int, 1 missing), site (text, 3 missing)"
     lines = inspect(tmp_path / "data")
-    assert f"extra columns: {told}" in lines
+    assert f"extra columns: {columns}" in lines
     assert lines[0].startswith("x: 4 images 32x24 pixels")
 
 

@@ -39,7 +39,7 @@ def test_columns(columns):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "message"),
     [
         ("name", "ham-64-train", "name 'ham-64-train' does not fit"),
         ("name", "64ham", "a letter first"),
@@ -65,8 +65,8 @@ def test_columns(columns):
         ("beam_pipeline_options", "x=1", "are for runner 'beam', got 'threads'"),
     ],
 )
-def test_values_that_cannot_be(field, value, told):
-    with pytest.raises(InputError, match=told):
+def test_values_that_cannot_be(field, value, message):
+    with pytest.raises(InputError, match=message):
         BuildOptions(**({"name": "x"} | {field: value}))
 
 
@@ -88,7 +88,7 @@ def test_what_needs_a_table(field, value):
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ("label", "'label'"),
         ({"age": "double"}, "kind 'double'"),
@@ -96,8 +96,8 @@ def test_what_needs_a_table(field, value):
         ("age,age", "asked for twice"),
     ],
 )
-def test_columns_that_cannot_be(columns, told):
-    with pytest.raises(InputError, match=told):
+def test_columns_that_cannot_be(columns, message):
+    with pytest.raises(InputError, match=message):
         BuildOptions(name="x", labels="l.csv", extra_columns=columns)
 
 

@@ -49,7 +49,7 @@ def test_rate_and_time_left(clock, capsys):
     ]
 
 
-def test_a_slow_pace_is_told_by_the_minute_and_the_last_line_once(clock, capsys):
+def test_a_slow_pace_is_given_per_minute_and_the_last_line_once(clock, capsys):
     with Progress(total=2, unit="stages", description="evaluate") as bar:
         for _ in range(2):
             clock.now += 40
@@ -76,12 +76,12 @@ def test_nothing_done_says_nothing(capsys):
 def test_bar_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert list(track([1, 2], total=2, unit="images", description="read")) == [1, 2]
-    told = capsys.readouterr().err
-    assert "read: 100%" in told
-    assert "2/2" in told
+    output = capsys.readouterr().err
+    assert "read: 100%" in output
+    assert "2/2" in output
 
 
-def test_a_failing_loop_tells_how_far_it_came(capsys):
+def test_a_failing_loop_says_how_far_it_came(capsys):
     def two_then_none():
         yield from (1, 2)
         raise RuntimeError

@@ -42,7 +42,7 @@ def test_sound_data(small_data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"label": 2}, "label 2 is none of the 2 classes"),
         ({"label": -1}, "label -1 is none of the 2 classes"),
@@ -65,11 +65,11 @@ def test_sound_data(small_data, tmp_path):
         ({"group": "g1"}, "group 'g1' is in split test and in train"),
     ],
 )
-def test_odd_record(changes, told, tmp_path):
+def test_odd_record(changes, message, tmp_path):
     report = verify(with_record(tmp_path / "data", dataclasses.replace(GOOD, **changes)))
     (problem,) = report.problems
     assert problem.startswith("x-test.tfrecord-00000-of-00001 record 2: ")
-    assert re.search(told, problem)
+    assert re.search(message, problem)
     assert report.records == 5
 
 
@@ -186,7 +186,7 @@ def many_shards(folders, tmp_path, monkeypatch) -> Path:
     return tmp_path / "many"
 
 
-def test_damage_is_told_of_the_shard_where_it_is(many_shards):
+def test_damage_is_reported_for_its_shard(many_shards):
     files = [path for files in read_info(many_shards).splits.values() for path in files.shards]
     assert len(files) > 6
     lengths = [n for files in read_info(many_shards).splits.values() for n in files.shard_lengths]
@@ -212,7 +212,7 @@ def rewrite(path: Path, records: list[Record]) -> None:
             out.write(serialize_record(record))
 
 
-def test_image_id_that_stands_in_another_shard_too(many_shards):
+def test_image_id_that_is_also_in_another_shard(many_shards):
     first, second = read_info(many_shards).splits["train"].shards[:2]
     known = parse_record(next(read_file(first)))
     records = [parse_record(serialized) for serialized in read_file(second)]

@@ -7,7 +7,6 @@ same plan.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import cast
@@ -19,6 +18,7 @@ from tfrecords_tools.build_steps.splits import (
     assign_splits,
     check_shares,
     home_splits,
+    rank,
 )
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
@@ -95,7 +95,8 @@ class Planner:
             )
         split_of = self._splits(rows, joined)
         members: dict[str, list[int]] = {split: [] for split in SPLITS}
-        for row in sorted(rows, key=self.rank):
+        # In the order of a hash, so that classes are mixed.
+        for row in sorted(rows, key=lambda row: rank(self.seed, self.source.records[row].image_id)):
             members[split_of(row)].append(row)
         return Plan(names, {split: tuple(m) for split, m in members.items() if m}, joined)
 
@@ -114,10 +115,6 @@ class Planner:
             for row in rows
             if self._given(row) != home[groups[row]]
         }
-
-    def rank(self, row: int) -> bytes:
-        """Orders images by a hash of their ids, so that classes are mixed."""
-        return hashlib.sha256(f"{self.seed}\0{self.source.records[row].image_id}".encode()).digest()
 
     def _splits(self, rows: Sequence[int], joined: Mapping[str, str]) -> Callable[[int], str]:
         if self.shares is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from PIL import Image
 
 from tfrecords_tools.build_steps.near_duplicates import small_grey
 from tfrecords_tools.build_steps.runners import Runner, chunks
@@ -30,17 +31,19 @@ class ImageFiles:
 
     def pixels_hashes(self, rows: Sequence[int]) -> Iterator[bytes]:
         """Yields `image_file.pixels_hash` of each row."""
-        return self._read(_hash_chunk, rows)
+        return self._read(pixels_hash, rows)
 
     def greys(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
         """Yields `near_duplicates.small_grey` of each row."""
-        return self._read(_grey_chunk, rows)
+        return self._read(small_grey, rows)
 
-    def _read(self, step: Callable[..., list[Result]], rows: Sequence[int]) -> Iterator[Result]:
-        files = [self.source.records[row].file for row in rows]
-        work = functools.partial(step, root=self.source.root, options=self.options)
+    def _read(
+        self, reduce: Callable[[Image.Image], Result], rows: Sequence[int]
+    ) -> Iterator[Result]:
+        paths = (self.source.root / self.source.records[row].file for row in rows)
+        work = functools.partial(_reduce_chunk, reduce=reduce, options=self.options)
         try:
-            for results in self.runner.map(work, chunks(files)):
+            for results in self.runner.map(work, chunks(paths)):
                 yield from results
         except (OSError, Rejected) as error:
             raise InputError(
@@ -48,9 +51,7 @@ class ImageFiles:
             ) from error
 
 
-def _hash_chunk(files: Sequence[str], *, root: Path, options: ImageOptions) -> list[bytes]:
-    return [pixels_hash(decode((root / file).read_bytes(), options)) for file in files]
-
-
-def _grey_chunk(files: Sequence[str], *, root: Path, options: ImageOptions) -> list[np.ndarray]:
-    return [small_grey(decode((root / file).read_bytes(), options)) for file in files]
+def _reduce_chunk(
+    paths: Sequence[Path], *, reduce: Callable[[Image.Image], Result], options: ImageOptions
+) -> list[Result]:
+    return [reduce(decode(path.read_bytes(), options)) for path in paths]

@@ -76,7 +76,7 @@ def assign_splits(
         by_class[min(labels, key=lambda label: (-labels[label], label))].append(group)
     splits = {}
     for groups in by_class.values():
-        groups.sort(key=lambda group: _rank(seed, group))
+        groups.sort(key=lambda group: rank(seed, group))
         weights = {group: sizes[group].total() for group in groups}
         splits.update(_fill(weights, shares, pinned))
     return splits
@@ -90,8 +90,9 @@ def home_splits(given: Iterable[tuple[str, str]]) -> dict[str, str]:
     return splits
 
 
-def _rank(seed: int, group: str) -> bytes:
-    return hashlib.sha256(f"{seed}\0{group}".encode()).digest()
+def rank(seed: int, name: str) -> bytes:
+    """Returns a hash that orders groups or images without regard to their names."""
+    return hashlib.sha256(f"{seed}\0{name}".encode()).digest()
 
 
 def _fill(

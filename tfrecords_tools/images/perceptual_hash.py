@@ -37,13 +37,9 @@ SYMMETRIES: Mapping[str, tuple[bool, bool, bool]] = {
 """Each as: transpose, then flip top to bottom, then flip left to right."""
 
 
-def _cosines() -> np.ndarray:
-    """Returns rows of the DCT-II: float32[HASH_FREQUENCIES, GREY_SIDE]."""
-    k, x = np.mgrid[0:HASH_FREQUENCIES, 0:GREY_SIDE]
-    return np.cos(np.pi * k * (2 * x + 1) / (2 * GREY_SIDE)).astype(np.float32)
-
-
-_COSINES = _cosines()
+_K, _X = np.mgrid[0:HASH_FREQUENCIES, 0:GREY_SIDE]
+_COSINES = np.cos(np.pi * _K * (2 * _X + 1) / (2 * GREY_SIDE)).astype(np.float32)
+"""Rows of the DCT-II: float32[HASH_FREQUENCIES, GREY_SIDE]."""
 _WEIGHTS = np.uint64(1) << np.arange(64, dtype=np.uint64)
 
 

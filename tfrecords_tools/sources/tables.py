@@ -14,7 +14,7 @@ from pathlib import Path
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import is_missing, parse_cell
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.records.schema import SPLITS, Value
+from tfrecords_tools.records.schema import SPLITS
 from tfrecords_tools.sources.csv_reading import open_csv
 from tfrecords_tools.sources.files import list_files
 from tfrecords_tools.sources.folders import split_from_name
@@ -28,30 +28,8 @@ from tfrecords_tools.sources.listing import (
 from tfrecords_tools.sources.match_ids import match_ids
 from tfrecords_tools.text import normalise
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Row:
-    """What the tables say of one image.
-
-    Attributes:
-        label: "" if there is a problem.
-        problem: reason and detail of a rejection.
-        group: "" if unknown.
-        split: None without a split column.
-        extras: values of the extra columns.
-    """
-
-    label: str
-    problem: tuple[str, str] | None
-    group: str
-    split: str | None
-    extras: tuple[Value, ...]
-
-    def record(self, file: str, image_id: str) -> ImageRecord:
-        group = self.group or image_id
-        return ImageRecord(
-            file, image_id, self.label, group, self.split, self.extras, bool(self.group)
-        )
+Problem = tuple[str, str]
+"""Reason and detail of a rejection."""
 
 
 def from_tables(images: Path, labels: Path, options: BuildOptions) -> Source:
@@ -71,14 +49,14 @@ def from_tables(images: Path, labels: Path, options: BuildOptions) -> Source:
     )
     known = set(found)
     records = []
-    for image_id, row in tables.rows.items():
+    for image_id, (record, problem) in tables.rows.items():
         file = files[image_id]
         if file not in known:
             continue  # already rejected
-        if row.problem:
-            rejections.append(Rejection(file, *row.problem))
+        if problem:
+            rejections.append(Rejection(file, *problem))
         else:
-            records.append(row.record(file, image_id))
+            records.append(dataclasses.replace(record, file=file))
     named = set(files.values())
     for file in found:
         if file not in named:
@@ -94,7 +72,7 @@ class _Tables:
 
     Attributes:
         labels: path of the table of labels.
-        rows: by image id, in the order of that table.
+        rows: image without its file, and its problem, by image id, in the order of that table.
         class_names: of all classes in it.
     """
 
@@ -115,14 +93,14 @@ class _Tables:
         check_collisions(self._raw_labels)
         self.class_names = frozenset(self._raw_labels)
 
-    def _read(self) -> dict[str, _Row]:
-        rows: dict[str, _Row] = {}
+    def _read(self) -> dict[str, tuple[ImageRecord, Problem | None]]:
+        rows: dict[str, tuple[ImageRecord, Problem | None]] = {}
         for number, image_id, cells in _read_rows(self.labels, self._options.id_column):
             row = self._row(f"{self.labels}, line {number}", image_id, cells)
             if (known := rows.setdefault(image_id, row)) != row:
                 raise InputError(
                     f"{self.labels} has two rows of {image_id!r} that differ: "
-                    f"{_cells(known)} and {_cells(row)}"
+                    f"{_cells(known[0])} and {_cells(row[0])}"
                 )
         return rows
 
@@ -137,31 +115,32 @@ class _Tables:
 
     def _check_groups(self) -> None:
         """Checks that the id of an image without a group is not the name of a group."""
-        groups = {row.group for row in self.rows.values() if row.group}
-        for image_id, row in self.rows.items():
-            if not row.group and image_id in groups:
+        records = [record for record, _ in self.rows.values()]
+        groups = {record.group for record in records if record.has_group}
+        for record in records:
+            if not record.has_group and record.image_id in groups:
                 raise InputError(
-                    f"{self.labels}: image {image_id!r} has no group, and its id, which replaces "
-                    "the group, is the group of other images: give it a group"
+                    f"{self.labels}: image {record.image_id!r} has no group, and its id, which "
+                    "replaces the group, is the group of other images: give it a group"
                 )
 
-    def _row(self, place: str, image_id: str, cells: Mapping[str, str]) -> _Row:
+    def _row(
+        self, place: str, image_id: str, cells: Mapping[str, str]
+    ) -> tuple[ImageRecord, Problem | None]:
         # The table of labels wins if both have a column.
         joined = {**self._metadata.get(image_id, {}), **cells}
         label, problem = self._label(place, cells)
         group_column, split_column = self._options.group_column, self._options.split_column
-        return _Row(
-            label=label,
-            problem=problem,
-            group=_group(joined.get(group_column, "")) if group_column else "",
-            split=_split(place, joined.get(split_column, "")) if split_column else None,
-            extras=tuple(
-                parse_cell(joined.get(column.name, ""), column, place)
-                for column in self._options.columns
-            ),
+        group = _group(joined.get(group_column, "")) if group_column else ""
+        split = _split(place, joined.get(split_column, "")) if split_column else None
+        extras = tuple(
+            parse_cell(joined.get(column.name, ""), column, place)
+            for column in self._options.columns
         )
+        record = ImageRecord("", image_id, label, group or image_id, split, extras, bool(group))
+        return record, problem
 
-    def _label(self, place: str, cells: Mapping[str, str]) -> tuple[str, tuple[str, str] | None]:
+    def _label(self, place: str, cells: Mapping[str, str]) -> tuple[str, Problem | None]:
         """Returns the label of a row, or reason and detail why it has none."""
         if self._one_hot:
             marked = [column for column in self._one_hot if _marked(place, column, cells[column])]
@@ -281,6 +260,7 @@ def _marked(place: str, column: str, cell: str) -> bool:
     return value == 1.0
 
 
-def _cells(row: _Row) -> str:
-    cells = (row.label, row.group, row.split, *row.extras)
+def _cells(record: ImageRecord) -> str:
+    group = record.group if record.has_group else ""
+    cells = (record.label, group, record.split, *record.extras)
     return repr(tuple(cell for cell in cells if cell is not None))

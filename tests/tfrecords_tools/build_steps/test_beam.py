@@ -19,7 +19,7 @@ from tfrecords_tools.build_steps.runners import CHUNK_ITEMS
 from tfrecords_tools.cli import main_with
 from tfrecords_tools.errors import InputError
 
-pytestmark = pytest.mark.filterwarnings("default")  # Beam and what it stands on warn of much.
+pytestmark = pytest.mark.filterwarnings("default")  # Beam and its packages warn often.
 
 IN_PROCESSES = "runner=DirectRunner,direct_num_workers=3,direct_running_mode=multi_processing"
 

@@ -30,7 +30,7 @@ def pixels(png: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("count", [1, SHEET_COLUMNS, SHEET_COLUMNS + 1, SHEET_IMAGES])
-def test_thumbnails_stand_row_by_row(count):
+def test_thumbnails_are_row_by_row(count):
     sheet = pixels(contact_sheet(Sheet(0, "a", "a class", [tile(n) for n in range(count)])))
     for number in range(count):
         row, column = divmod(number, SHEET_COLUMNS)
@@ -82,7 +82,7 @@ def test_names_that_become_one_make_two_files():
     assert Sheet(0, "a/b", "", []).file != Sheet(1, "a b", "", []).file
 
 
-def test_paper_is_white_where_nothing_stands():
+def test_paper_is_white_elsewhere():
     sheet = pixels(contact_sheet(Sheet(0, "a", "", [tile(0)])))
     assert sheet.shape[1] == SHEET_COLUMNS * (THUMBNAIL_SIDE + SHEET_GAP) + SHEET_GAP
     assert (sheet == 0).sum() == THUMBNAIL_SIDE * THUMBNAIL_SIDE * 3

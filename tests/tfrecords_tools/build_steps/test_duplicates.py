@@ -37,13 +37,13 @@ def hashes(*images: tuple[int, int, int]) -> ImageHashes:
 
 def compared(found: ImageHashes, pixels: str) -> tuple[list[list[int]], list[int]]:
     """Copies where row i has pixels[i], and the rows that were compared in full."""
-    asked = []
+    requested = []
 
     def pixels_hashes(rows):
-        asked.extend(rows)
+        requested.extend(rows)
         return [pixels[row].encode() for row in rows]
 
-    return find_duplicates(found, pixels_hashes), asked
+    return find_duplicates(found, pixels_hashes), requested
 
 
 def test_no_image_is_compared_that_no_other_is_like():

@@ -29,8 +29,8 @@ def test_pins_by_group_and_by_image():
 
 def test_images_of_one_group_in_two_splits():
     kept = KeptSplits({}, {"a": "train", "b": "test"})
-    told = r"image 'a' and image 'b' are in splits train and test .* are one group now, 'g'"
-    with pytest.raises(InputError, match=told):
+    message = r"image 'a' and image 'b' are in splits train and test .* are one group now, 'g'"
+    with pytest.raises(InputError, match=message):
         kept.pins([image("a", "g"), image("b", "g")], {})
     with pytest.raises(InputError, match="are one group now, 'a'"):
         kept.pins([image("a"), image("b")], {"b": "a"})

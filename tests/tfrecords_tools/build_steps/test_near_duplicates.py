@@ -41,7 +41,7 @@ def test_copy_in_another_split(symmetry):
     (pair,) = found.pairs
     assert (pair.row, pair.other) == (3, 12)
     assert pair.correlation > 0.98
-    # It tells what makes the other look like the one: the inverse of what was done to it.
+    # The symmetry makes the other look like the first: the inverse of the move.
     inverse = {"quarter_turn_left": "quarter_turn_right", "quarter_turn_right": "quarter_turn_left"}
     assert pair.symmetry == inverse.get(symmetry, symmetry)
 
@@ -75,7 +75,7 @@ def test_every_two_splits_are_compared():
     assert {(pair.row, pair.other) for pair in found.pairs} == {(0, 1), (0, 2), (1, 2)}
 
 
-def test_pictures_that_share_the_hash_alone_are_told_apart(monkeypatch):
+def test_pictures_that_share_the_hash_alone_are_not_reported(monkeypatch):
     monkeypatch.setattr(near_duplicates, "MIN_CORRELATION", 0.97)
     pictures = [picture(0), picture(1)]
     same = np.zeros(2, np.uint64)
@@ -86,7 +86,7 @@ def test_pictures_that_share_the_hash_alone_are_told_apart(monkeypatch):
 
 
 @pytest.mark.parametrize("symmetry", ["none", "transpose"])
-def test_best_of_several_symmetries_is_told(symmetry):
+def test_best_of_several_symmetries_is_reported(symmetry):
     grey = small_grey(picture(4))
     almost = grey + grey.T + 0.2 * grey
     other = almost.T if symmetry == "transpose" else almost

@@ -117,7 +117,7 @@ def test_given_splits_are_kept():
     }
 
 
-def test_group_that_stands_in_a_weightier_split_leaks():
+def test_group_in_a_split_of_higher_precedence_leaks():
     images = [
         ("nv", "a", "train"),
         ("nv", "a", "validation"),

@@ -40,7 +40,7 @@ def test_shares_are_exact():
 
 
 @pytest.mark.parametrize(
-    ("shares", "told"),
+    ("shares", "message"),
     [
         ({"train": "0.7", "test": "0.2"}, "sum is 0.9"),
         ({"train": "1.5", "test": "-0.5"}, "must not be negative"),
@@ -51,8 +51,8 @@ def test_shares_are_exact():
         ({"train": float("nan")}, "decimal numbers"),
     ],
 )
-def test_shares_that_cannot_be(shares, told):
-    with pytest.raises(InputError, match=told):
+def test_shares_that_cannot_be(shares, message):
+    with pytest.raises(InputError, match=message):
         check_shares(shares)
 
 

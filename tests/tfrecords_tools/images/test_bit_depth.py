@@ -118,7 +118,7 @@ def tiff16(values: np.ndarray) -> bytes:
     height, width, _ = values.shape
     ones = {256: width, 257: height, 259: 1, 262: 2, 273: 256, 277: 3, 278: height}
     entries = {tag: struct.pack("<HHII", tag, 4, 1, value) for tag, value in ones.items()}
-    entries[258] = struct.pack("<HHII", 258, 3, 3, 240)  # bits a channel stand at 240
+    entries[258] = struct.pack("<HHII", 258, 3, 3, 240)  # bits a channel are at 240
     entries[279] = struct.pack("<HHII", 279, 4, 1, values.nbytes)
     directory = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
     head = b"II*\0" + struct.pack("<I", 8) + directory + bytes(4)

@@ -14,7 +14,7 @@ from tests.images import photograph, prepared, whole_hash
 from tfrecords_tools.images.image_file import Rejected, decode
 from tfrecords_tools.options import ImageOptions
 
-# Oddities that Pillow warns of and reads nevertheless; a build is silent about them, too.
+# Pillow warns of oddities that it reads; a build ignores these warnings.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::Warning:PIL")
 
 

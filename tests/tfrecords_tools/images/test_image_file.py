@@ -19,7 +19,7 @@ from tfrecords_tools.images import image_file
 from tfrecords_tools.images.image_file import Rejected, decode, encode_png, prepare, resize
 from tfrecords_tools.options import ImageOptions
 
-# Oddities that Pillow warns of and reads nevertheless; a build is silent about them, too.
+# Pillow warns of oddities that it reads; a build ignores these warnings.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::Warning:PIL")
 
 

@@ -102,7 +102,7 @@ def test_every_cut_within_a_record_is_found(file):
     for length in range(1, len(content)):
         path.write_bytes(content[:length])
         damaged = [r for r in read_all(path) if isinstance(r, DamagedRecord)]
-        if length in offsets:  # as good as a shorter file: the number of records tells
+        if length in offsets:  # a shorter file: only the number of records shows it
             assert not damaged
         else:
             assert [record.number for record in damaged] == [sum(o < length for o in offsets) - 1]

@@ -101,7 +101,7 @@ def test_what_lies_in_a_split_but_in_no_class_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         (("train/nv/a.png", "nv/b.png"), r"folders train, .* and nv: put class folders"),
         (("train/a.png", "nv/b.png"), "and nv: put"),
@@ -109,8 +109,8 @@ def test_what_lies_in_a_split_but_in_no_class_folder(tmp_path):
         (("train/a.png", "test/b.png"), "no class folder in them: make class folders there"),
     ],
 )
-def test_folders_of_splits_that_are_not_clear(files, told, tmp_path):
-    with pytest.raises(InputError, match=told):
+def test_folders_of_splits_that_are_not_clear(files, message, tmp_path):
+    with pytest.raises(InputError, match=message):
         from_class_folders(touch(tmp_path, *files))
 
 
@@ -139,10 +139,10 @@ def test_empty_folder(tmp_path):
 
 
 def test_folder_without_a_labelled_image(tmp_path):
-    told = (
+    message = (
         r"no labelled image \(a\.png: label_missing, nv/notes\.txt: not_an_image\): expected class"
     )
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         from_class_folders(touch(tmp_path, "a.png", "nv/notes.txt"))
 
 

@@ -81,8 +81,8 @@ def test_class_without_an_image_may_be_named(tmp_path):
 
 
 def test_unknown_class(tmp_path):
-    told = "names NV, scc, which no image has; there are bcc, df, mel, nv"
-    with pytest.raises(InputError, match=told):
+    message = "names NV, scc, which no image has; there are bcc, df, mel, nv"
+    with pytest.raises(InputError, match=message):
         apply_label_map(folders(tmp_path), {"scc": "x", "NV": "x", "nv": "y"})
 
 
@@ -107,7 +107,7 @@ def test_missing_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "must have the columns from,to; it has none"),
         (b"old,new\nnv,x\n", r"must have the columns from,to; it has \['old', 'new'\]"),
@@ -120,7 +120,7 @@ def test_missing_file(tmp_path):
         (b"from,to\nnv\n", "line 2 has not two cells"),
     ],
 )
-def test_tables_that_cannot_be_used(content, told, tmp_path):
+def test_tables_that_cannot_be_used(content, message, tmp_path):
     (tmp_path / "map.csv").write_bytes(content)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         read_label_map(tmp_path / "map.csv")

@@ -46,8 +46,10 @@ def test_row_of_a_file_that_is_rejected_for_its_name(tmp_path):
 
 def test_rows_without_a_file(tmp_path):
     labels = table(tmp_path / "l.csv", "a,,nv", *(f"lost{n},,nv" for n in range(7)))
-    told = r"7 rows of .*l\.csv name no file .*: lost0, lost1, lost2, lost3, lost4 and 2 more: add"
-    with pytest.raises(InputError, match=told):
+    message = (
+        r"7 rows of .*l\.csv name no file .*: lost0, lost1, lost2, lost3, lost4 and 2 more: add"
+    )
+    with pytest.raises(InputError, match=message):
         read(touch(tmp_path / "i", "a.jpg"), labels)
 
 
@@ -94,6 +96,8 @@ def test_ids_and_groups_are_compared_in_composed_form(one, other, tmp_path):
 
 def test_two_files_of_one_composed_name(tmp_path):
     images = touch(tmp_path / "i", f"{COMPOSED}.jpg", f"{DECOMPOSED}.jpg")
-    told = r"files 'cafe\\u0301\.jpg' and 'caf\\xe9\.jpg' have the same name .*: rename or remove"
-    with pytest.raises(InputError, match=told):
+    message = (
+        r"files 'cafe\\u0301\.jpg' and 'caf\\xe9\.jpg' have the same name .*: rename or remove"
+    )
+    with pytest.raises(InputError, match=message):
         read(images, table(tmp_path / "l.csv", f"{COMPOSED},g,nv"))

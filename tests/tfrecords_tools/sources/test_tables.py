@@ -87,7 +87,7 @@ def test_labels_that_are_one(one, other, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (
             {"label_column": "diagnosis"},
@@ -99,9 +99,9 @@ def test_labels_that_are_one(one, other, tmp_path):
         ({"extra_columns": "age"}, "no column 'age'"),
     ],
 )
-def test_missing_column(options, told, tmp_path):
+def test_missing_column(options, message, tmp_path):
     images, labels = touch(tmp_path / "i", "a.jpg"), table(tmp_path / "l.csv", "a,g,nv")
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         read(images, labels, **options)
 
 
@@ -115,7 +115,7 @@ def test_missing_tables(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "no column 'image_id'; it has none"),
         (b"image_id,lesion_id,dx\n\xe9,g,nv\n", "cannot be read as a UTF-8 CSV"),
@@ -125,10 +125,10 @@ def test_missing_tables(tmp_path):
     ],
 )
 @pytest.mark.parametrize("which", ["labels", "metadata"])
-def test_table_that_cannot_be_read(which, content, told, tmp_path):
+def test_table_that_cannot_be_read(which, content, message, tmp_path):
     tables = {"labels": table(tmp_path / "l.csv", "a,g,nv"), which: tmp_path / "bad.csv"}
     (tmp_path / "bad.csv").write_bytes(content)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         read(touch(tmp_path / "i", "a.jpg"), **tables)
 
 
@@ -222,8 +222,8 @@ def test_one_hot(tmp_path):
 @pytest.mark.parametrize("mark", ["0.5", "2", "-1", "yes", "nan"])
 def test_one_hot_cell_that_is_neither(mark, tmp_path):
     labels = table(tmp_path / "l.csv", marks("a", "DF"), marks("b", "DF", mark=mark), head=ISIC)
-    told = rf"l\.csv, line 3: one-hot column DF must be 0 or 1, got '{mark}'"
-    with pytest.raises(InputError, match=told):
+    message = rf"l\.csv, line 3: one-hot column DF must be 0 or 1, got '{mark}'"
+    with pytest.raises(InputError, match=message):
         read_isic(touch(tmp_path / "i", "a.jpg", "b.jpg"), labels)
 
 
@@ -291,8 +291,10 @@ def test_metadata_without_the_id(tmp_path):
 def test_column_that_neither_table_has(tmp_path):
     labels = table(tmp_path / "l.csv", "a,nv", head="image_id,dx")
     metadata = table(tmp_path / "m.csv", "a,50", head="image_id,age")
-    told = r"no column 'lesion_id' in .*l\.csv and .*m\.csv; there are image_id, dx, image_id, age"
-    with pytest.raises(InputError, match=told):
+    message = (
+        r"no column 'lesion_id' in .*l\.csv and .*m\.csv; there are image_id, dx, image_id, age"
+    )
+    with pytest.raises(InputError, match=message):
         read(touch(tmp_path / "i", "a.jpg"), labels, metadata=metadata)
 
 
@@ -378,6 +380,6 @@ def test_two_rows_of_one_composed_id(tmp_path):
         read(touch(tmp_path / "i", f"{COMPOSED}.jpg"), labels)
 
 
-def test_row_of_bare_commas_is_told_by_its_line(tmp_path):
+def test_row_of_bare_commas_is_reported_by_its_line(tmp_path):
     with pytest.raises(InputError, match=r"l\.csv, line 3 is a row without an id"):
         read(touch(tmp_path / "i", "a.jpg"), table(tmp_path / "l.csv", "a,g,nv", ",,"))
