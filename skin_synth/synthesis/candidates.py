@@ -188,7 +188,7 @@ class CandidateGenerator:
         self.candidate_filter = candidate_filter
         self.work = work
         self.options = options
-        self._gallery = NearestImages(training.images)
+        self._nearest_training = NearestImages(training.images)
         self._known = {pixels_sha256(image) for image in training.images}
 
     def generate(self, label: int, wanted: int) -> Candidates:
@@ -244,8 +244,8 @@ class CandidateGenerator:
 
     def _scores(self, images: np.ndarray, labels: np.ndarray) -> Scores:
         if self.candidate_filter is not None:
-            return self.candidate_filter.scores(images, labels, self._gallery)
-        index, distance = nearest(images, self._gallery)
+            return self.candidate_filter.scores(images, labels, self._nearest_training)
+        index, distance = nearest(images, self._nearest_training)
         unknown = np.full(len(images), np.nan)
         return Scores(np.full(len(images), -1), unknown, index, distance, unknown)
 

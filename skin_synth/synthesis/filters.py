@@ -81,7 +81,7 @@ class CandidateFilter:
         Args:
             images: uint8[n, side, side, 3].
             labels: int[n], the requested classes.
-            training: uint8[m, side, side, 3], or a gallery of them.
+            training: uint8[m, side, side, 3], or their `NearestImages`.
         """
         probabilities = self.classifier.predict(images)
         index, distance = nearest(images, training)

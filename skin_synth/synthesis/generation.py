@@ -115,7 +115,7 @@ def generate(
     label, count = options.label, options.count
     label_id = generator.class_names.index(label)
     known = set() if training is None else {pixels_sha256(image) for image in training.images}
-    gallery = None if training is None else NearestImages(training.images)
+    search = None if training is None else NearestImages(training.images)
     made, drawn, limit = 0, 0, DRAWS_PER_IMAGE * count + IMAGES_AT_A_TIME
     while made < count:
         if drawn >= limit:
@@ -127,7 +127,7 @@ def generate(
         seeds = range(first, first + min(IMAGES_AT_A_TIME, count - made))
         drawn += len(seeds)
         images = generator.generate([label_id] * len(seeds), seeds, truncation=options.truncation)
-        index, distance = _nearest(images, gallery)
+        index, distance = _nearest(images, search)
         for row, seed in enumerate(seeds):
             pixels = pixels_sha256(images[row])
             if pixels in known:
@@ -191,7 +191,7 @@ def training_data(generator: ImageGenerator, data: str | os.PathLike[str] | None
     return directory
 
 
-def _nearest(images: np.ndarray, gallery: NearestImages | None) -> tuple[np.ndarray, np.ndarray]:
-    if gallery is None:
+def _nearest(images: np.ndarray, search: NearestImages | None) -> tuple[np.ndarray, np.ndarray]:
+    if search is None:
         return np.zeros(len(images), np.int64), np.full(len(images), math.nan, np.float32)
-    return nearest(images, gallery)
+    return nearest(images, search)
