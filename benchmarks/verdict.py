@@ -32,8 +32,8 @@ from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier, train_classifier
 from skin_synth.evaluation.features.extractors import Extractor, of_classifier
 from skin_synth.evaluation.image_sets import ImageSets
-from skin_synth.evaluation.measurements import Examination
-from skin_synth.evaluation.verdict.verdict import judge_all
+from skin_synth.evaluation.measurements import Measurements
+from skin_synth.evaluation.verdict.verdict import permutations_for, reach_verdict
 from skin_synth.phantoms import render
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
@@ -178,18 +178,10 @@ class Trial:
                 train, groups=(*test.groups[:leaked], *train.groups[leaked:])
             )
         sets = ImageSets(train, test, floor, len(floor), images, LABELS)
-        exam = Examination(sets, extractor, judge, [], Cache(None), self.seed)
-        found = judge_all(
-            {
-                "data": {"class_names": list(MODES)},
-                "images": {"groups_in_train_and_test": leaked},
-                **exam.tests(),
-                "faithfulness": exam.faithfulness(),
-                "copies": exam.copies(),
-                "appearance": exam.appearance(),
-            }
-        )
-        return [fault["fault"] for fault in found["faults"]]
+        cache, permutations = Cache(None), permutations_for(len(MODES))
+        measured = Measurements(sets, extractor, judge, [], cache, self.seed, permutations)
+        found = reach_verdict(measured.figures(), leaked_groups=leaked)
+        return [fault.fault for fault in found.faults]
 
 
 def fresh(

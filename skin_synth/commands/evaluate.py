@@ -65,20 +65,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the report."""
-    from skin_synth.evaluation import evaluate
+    from skin_synth.evaluation import EvaluationOptions, evaluate
 
     evaluate(
         load_generator(options),
         options.data,
         options.out,
-        features=options.features,
-        weights=options.weights,
-        seed=options.seed,
-        seeds=options.seeds,
+        EvaluationOptions(
+            features=options.features,
+            weights=options.weights,
+            seed=options.seed,
+            seeds=options.seeds,
+            utility=options.utility,
+            utility_seeds=options.utility_seeds,
+            ratios=options.ratios,
+        ),
         cache=options.cache,
-        utility=options.utility,
-        utility_seeds=options.utility_seeds,
-        ratios=options.ratios,
         overwrite=options.overwrite,
     )
     print(f"{options.out}: open report.html in a browser")

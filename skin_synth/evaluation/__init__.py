@@ -9,12 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skin_synth.evaluation.evaluator import evaluate
+    from skin_synth.evaluation.evaluator import EvaluationOptions, evaluate
     from skin_synth.evaluation.report.writer import Report
 
-__all__ = ["Report", "evaluate"]
+__all__ = ["EvaluationOptions", "Report", "evaluate"]
 
 _HOMES = {
+    "EvaluationOptions": "skin_synth.evaluation.evaluator",
     "Report": "skin_synth.evaluation.report.writer",
     "evaluate": "skin_synth.evaluation.evaluator",
 }

@@ -2,11 +2,58 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
+
+from skin_synth.evaluation.statistics.significance import rank_sum
 
 TEXTURE_BLOCK = 512
 PROFILE_RINGS = 6
 """Rings of a profile, from the middle to the corners."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TextureTest:
+    """Fine detail of synthetic images against that of real ones.
+
+    Attributes:
+        n: synthetic images.
+        n_real: real images.
+        synthetic_median: grey levels.
+        real_median: grey levels.
+        p_value_less: that synthetic images have so little detail by chance.
+        p_value_more: that synthetic images have so much detail by chance.
+    """
+
+    n: int
+    n_real: int
+    synthetic_median: float
+    real_median: float
+    p_value_less: float
+    p_value_more: float
+
+
+def texture_test(synthetic: np.ndarray, real: np.ndarray) -> TextureTest | None:
+    """Tests whether synthetic images have less, or more, fine detail than real ones.
+
+    Args:
+        synthetic: float[n], see `fine_detail`.
+        real: float[m].
+
+    Returns:
+        None without images on a side.
+    """
+    if not len(synthetic) or not len(real):
+        return None
+    return TextureTest(
+        n=len(synthetic),
+        n_real=len(real),
+        synthetic_median=float(np.median(synthetic)),
+        real_median=float(np.median(real)),
+        p_value_less=rank_sum(synthetic, real),
+        p_value_more=rank_sum(real, synthetic),
+    )
 
 
 def fine_detail(images: np.ndarray) -> np.ndarray:

@@ -1,72 +1,83 @@
-"""What the figures of a report say in plain words, and where they say less than they seem to."""
+"""The figures of a report in plain words, and what limits them."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from skin_synth.evaluation.metrics.comparison import Fidelity
+from skin_synth.evaluation.metrics.copies import CopyFigures
+from skin_synth.evaluation.metrics.faithfulness import Faithfulness
 from skin_synth.evaluation.report.formatting import figure
+from skin_synth.evaluation.results import ImageCounts, MeasuredFigures, Provenance, Summary, Verdict
+from skin_synth.evaluation.utility.results import UtilityResults
 
-FEW = 50
-"""Images of a class below which its distances are noisy."""
-FEW_FOR_FID = 2048
-
-
-def summary(results: dict[str, Any]) -> list[str]:
-    """The report in a few sentences, the verdict first.
-
-    Args:
-        results: what report.json holds, but summary.
-    """
-    return [
-        *_on_faults(results["verdict"]),
-        _on_use(results.get("utility")),
-        _on_classes(results["faithfulness"]),
-        _on_distance(results["fidelity"]),
-        _on_variety(results["fidelity"]),
-        _on_copies(results["copies"]["pixels"]["whole"]),
-    ]
+NOISY_BELOW = 50
+"""Distances of a class with fewer images are noisy."""
+FEWEST_FOR_FID = 2048
 
 
-def warnings(results: dict[str, Any]) -> list[str]:
-    """What a reader must know before believing the figures.
-
-    Args:
-        results: what report.json holds, but warnings and summary.
-    """
-    counts = dict(zip(results["data"]["class_names"], results["images"]["test"], strict=True))
-    return [
-        *_on_few(counts, results["features"]["dimension"]),
-        *_on_bias(results["features"]["name"], sum(counts.values())),
-        *_on_floor(results["images"], results["features"]["name"]),
-        *_on_groups(results["images"]["groups_in_train_and_test"]),
-    ]
-
-
-def _on_classes(found: dict[str, Any]) -> str:
-    synthetic, real = found["synthetic"], found["real"]
-    worst = min(synthetic["classes"], key=lambda name: synthetic["classes"][name])
-    shared = [name for name, share in real["classes"].items() if share is not None]
-    ours, theirs = (
-        sum(found["classes"][name] for name in shared) / max(len(shared), 1)
-        for found in (synthetic, real)
+def summary(
+    figures: MeasuredFigures, fidelity: Fidelity, verdict: Verdict, utility: UtilityResults | None
+) -> Summary:
+    """Returns the report in a few sentences."""
+    number = len(verdict.faults)
+    return Summary(
+        headline="No fault is proven."
+        if not number
+        else f"{'One fault is' if number == 1 else f'{number} faults are'} proven.",
+        caveat=""
+        if number
+        else f"All tests together accuse a faultless generator in {verdict.alpha:.0%} of cases at "
+        "most; with few images, faults stay unproven.",
+        faults=tuple(fault.sentence for fault in verdict.faults),
+        use=_on_use(utility),
+        classes=_on_classes(figures.faithfulness),
+        distance=_on_distance(fidelity),
+        variety=_on_variety(fidelity),
+        copies=_on_copies(figures.copies.pixels.whole),
     )
-    among = "" if len(shared) == len(real["classes"]) else f" with test images: {', '.join(shared)}"
+
+
+def warnings(provenance: Provenance, images: ImageCounts) -> tuple[str, ...]:
+    """Returns what a reader must know before believing the figures."""
+    counts = dict(zip(provenance.data.class_names, images.test, strict=True))
+    features = provenance.features
     return (
-        f"A classifier trained on real images assigns {ours:.0%} of the synthetic "
-        f"images to the class that was asked for; of held-out real images it gets "
-        f"{theirs:.0%} right (means over classes{among}). The weakest class is {worst} with "
-        f"{synthetic['classes'][worst]:.0%}."
+        *_on_few(counts, features.dimension),
+        *_on_bias(features.name, sum(counts.values())),
+        *_on_baseline(images, features.name),
+        *_on_groups(images.groups_in_train_and_test),
     )
 
 
-def _on_distance(found: dict[str, Any]) -> str:
-    whole = found["whole"]
-    distance, floor = whole["frechet"], whole["frechet_floor"]
+def _on_use(found: UtilityResults | None) -> str:
+    if found is None:
+        return (
+            "Whether they help a classifier was not measured: skin-synth evaluate --utility trains "
+            "some with and without them."
+        )
+    return f"{found.verdict.words.capitalize()} for a classifier: {found.finding}."
+
+
+def _on_classes(found: Faithfulness) -> str:
+    synthetic = {name: share or 0.0 for name, share in found.synthetic.classes.items()}
+    real = {name: share for name, share in found.real.classes.items() if share is not None}
+    worst = min(synthetic, key=lambda name: synthetic[name])
+    ours = sum(synthetic[name] for name in real) / max(len(real), 1)
+    theirs = sum(real.values()) / max(len(real), 1)
+    among = "" if len(real) == len(synthetic) else f" with test images: {', '.join(real)}"
+    return (
+        f"A classifier trained on real images assigns {ours:.0%} of the synthetic images to the "
+        f"class that was asked for; of held-out real images it gets {theirs:.0%} right (means over "
+        f"classes{among}). The weakest class is {worst} with {synthetic[worst]:.0%}."
+    )
+
+
+def _on_distance(found: Fidelity) -> str:
+    distance, floor = found.whole.frechet, found.whole.frechet_floor
     if distance is None or floor is None:
         return "There are too few real images to measure a distance."
     text = (
-        f"Synthetic and held-out real images are {figure(distance)} apart "
-        f"({found['frechet_name']}); two sets of real images of that size are {figure(floor)} apart"
+        f"Synthetic and held-out real images are {figure(distance)} apart ({found.frechet_name}); "
+        f"two sets of real images of that size are {figure(floor)} apart"
     )
     if floor <= 0:
         return f"{text}."
@@ -74,59 +85,37 @@ def _on_distance(found: dict[str, Any]) -> str:
     return f"{text}, so the synthetic ones are {times} times as far as real ones."
 
 
-def _on_faults(verdict: dict[str, Any]) -> list[str]:
-    faults = verdict["faults"]
-    if not faults:
-        return [
-            f"No fault is proven. All tests together accuse a faultless generator in "
-            f"{verdict['alpha']:.0%} of cases at most; with few images, faults stay unproven."
-        ]
-    number = "One fault is" if len(faults) == 1 else f"{len(faults)} faults are"
-    return [f"{number} proven.", *(fault["sentence"] for fault in faults)]
-
-
-def _on_use(found: dict[str, Any] | None) -> str:
-    if found is None:
-        return (
-            "Whether they help a classifier was not measured: skin-synth evaluate --utility trains "
-            "some with and without them."
-        )
-    words, _, rest = found["verdict"]["sentence"].partition(": ")
-    return f"{words.capitalize()} for a classifier: {rest}."
-
-
-def _on_variety(found: dict[str, Any]) -> str:
-    whole = found["whole"]
-    if whole["coverage"] is None:
+def _on_variety(found: Fidelity) -> str:
+    whole = found.whole
+    if whole.coverage is None:
         return "There are too few images to measure variety."
-    floor = "" if whole["coverage_floor"] is None else f" ({whole['coverage_floor']:.0%} by others)"
+    floor = "" if whole.coverage_floor is None else f" ({whole.coverage_floor:.0%} by others)"
     return (
-        f"Of the held-out real images, {whole['coverage']:.0%} have a synthetic one in their "
-        f"neighbourhood{floor}: coverage, variety. Of the synthetic images, "
-        f"{whole['precision']:.0%} lie among the real ones: precision, fidelity."
+        f"Of the held-out real images, {whole.coverage:.0%} have a synthetic one in their "
+        f"neighbourhood{floor}: coverage, variety. Of the synthetic images, {whole.precision:.0%} "
+        "lie among the real ones: precision, fidelity."
     )
 
 
-def _on_copies(found: dict[str, Any] | None) -> str:
+def _on_copies(found: CopyFigures | None) -> str:
     if found is None:
         return "There are no images to look for copies with."
-    near = found["absolute"]
+    near = found.absolute
     return (
-        f"The nearest training image lies {near['synthetic_median']:.1f} grey levels from a "
-        f"synthetic image (median) and {near['yardstick_median']:.1f} from "
-        f"{found['yardstick']}. {near['near']:,} of {near['n']:,} synthetic images "
-        f"({near['share_below']:.1%}) are nearer than {near['threshold']:.1f}; of images as "
-        f"new, {near['share_expected']:.1%} would be."
+        f"The nearest training image lies {near.synthetic_median:.1f} grey levels from a synthetic "
+        f"image (median) and {near.yardstick_median:.1f} from {found.yardstick}. {near.near:,} of "
+        f"{near.n:,} synthetic images ({near.share_below:.1%}) are nearer than "
+        f"{near.threshold:.1f}; of images as new, {near.share_expected:.1%} would be."
     )
 
 
 def _on_few(counts: dict[str, int], dimension: int) -> list[str]:
-    few = [f"{name} ({count})" for name, count in counts.items() if count < FEW]
+    few = [f"{name} ({count})" for name, count in counts.items() if count < NOISY_BELOW]
     text = []
     if few:
         text.append(
-            f"Fewer than {FEW} real test images of {', '.join(few)}: distances of these classes "
-            "are noise to a large part; compare them with their floor only."
+            f"Fewer than {NOISY_BELOW} real test images of {', '.join(few)}: distances of these "
+            "classes are noise to a large part; compare them with their floor only."
         )
     sets = {"the whole set": sum(counts.values()), **counts}
     flat = [name for name, count in sets.items() if count <= dimension]
@@ -139,26 +128,27 @@ def _on_few(counts: dict[str, int], dimension: int) -> list[str]:
 
 
 def _on_bias(features: str, count: int) -> list[str]:
-    if features == "inception" and count < FEW_FOR_FID:
-        return [
-            f"FID needs {FEW_FOR_FID:,} images on each side to be compared with published figures; "
-            f"there are {count:,}."
-        ]
-    return []
+    if features != "inception" or count >= FEWEST_FOR_FID:
+        return []
+    return [
+        f"FID needs {FEWEST_FOR_FID:,} images on each side to be compared with published figures; "
+        f"there are {count:,}."
+    ]
 
 
-def _on_floor(images: dict[str, Any], features: str) -> list[str]:
+def _on_baseline(images: ImageCounts, features: str) -> list[str]:
     text = []
-    if sum(images["floor"]) < sum(images["test"]):
+    count = sum(images.floor)
+    if count < sum(images.test):
         text.append(
             "The floor has fewer images than the reference; it is a little too high, and that "
             "flatters the synthetic images."
         )
-    learnt = sum(images["floor"]) - images["floor_held_out"]
+    learnt = count - images.floor_held_out
     if learnt and features == "classifier":
         text.append(
-            f"{learnt:,} of {sum(images['floor']):,} images of the floor are training images, "
-            "which the classifier has seen: the floor is a little too high."
+            f"{learnt:,} of {count:,} images of the floor are training images, which the "
+            "classifier has seen: the floor is a little too high."
         )
     return text
 

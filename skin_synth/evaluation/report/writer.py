@@ -1,50 +1,53 @@
-"""report.json for machines, report.html for people, and the image grids beside them."""
+"""report.json for machines, report.html for people, and image grids and plots next to them."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.appearance import MEASURES
+from skin_synth.evaluation.metrics.drift import AppearanceFigures
 from skin_synth.evaluation.report import charts
+from skin_synth.evaluation.report.charts import Chart, Mark
 from skin_synth.evaluation.report.formatting import figure, percent, probability, thousandth
 from skin_synth.evaluation.report.page import image_uri, render_page
-from skin_synth.evaluation.report.plots import TITLES
+from skin_synth.evaluation.results import EvaluationResults, to_json
+from skin_synth.evaluation.utility.results import ArmDifference, ArmResult, UtilityResults
 from skin_synth.image_grid import image_grid
 
-SCHEMA_VERSION = 6
-JSON, HTML = "report.json", "report.html"
-COLUMNS = 10
-"""Images of a class that are shown."""
-PAIRS = 12
-"""Nearest pairs that are shown."""
-EXTREMES = 12
-"""Synthetic images that are shown for their highest and for their lowest realism."""
-SMALL = 460
-"""Width of a chart that shares its line with another."""
+REPORT_JSON, REPORT_HTML = "report.json", "report.html"
+SHOWN_OF_A_CLASS = 10
+SHOWN_PAIRS = 12
+"""Nearest pairs of a synthetic and a training image."""
+SHOWN_EXTREMES = 12
+"""Synthetic images with the highest realism, and with the lowest."""
+WHOLE_SET = "whole set"
 
 
 class Report(dict[str, Any]):
-    """What report.json holds; `docs/evaluation.md` describes it.
+    """report.json as a dictionary; `docs/evaluation.md` describes it.
 
     Attributes:
+        results: the same as dataclasses.
         path: the directory of the report.
     """
 
-    def __init__(self, results: Mapping[str, Any], path: Path) -> None:
-        super().__init__(results)
+    def __init__(self, results: EvaluationResults, path: Path) -> None:
+        super().__init__(to_json(results))
+        self.results = results
         self.path = path
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pictures:
-    """What a report shows.
+    """The arrays that a report shows.
 
     Attributes:
         real: held-out real images.
@@ -55,7 +58,7 @@ class Pictures:
         distance: float32[n], in grey levels.
         held_out_distance: float32[k], of held-out real images to their nearest training images.
         realism: float[n], realism score of each synthetic image.
-        plots: PNG files that lie beside the report, by name.
+        plots: PNG files by name.
     """
 
     real: LabelledImages
@@ -69,31 +72,33 @@ class Pictures:
     plots: Mapping[str, bytes]
 
     def rows(self, label: int) -> tuple[np.ndarray, np.ndarray]:
-        """Some real and some synthetic images of one class."""
+        """Returns the first real and the first synthetic images of one class."""
         real = self.real.images[self.real.labels == label]
-        return real[:COLUMNS], self.synthetic[self.requested_labels == label][:COLUMNS]
+        return real[:SHOWN_OF_A_CLASS], self.synthetic[self.requested_labels == label][
+            :SHOWN_OF_A_CLASS
+        ]
 
     def closest(self) -> np.ndarray:
-        """Indices of the synthetic images that are nearest to a training image."""
-        return np.argsort(self.distance, kind="stable")[:PAIRS]
+        """Returns the indices of the synthetic images that are nearest to a training image."""
+        return np.argsort(self.distance, kind="stable")[:SHOWN_PAIRS]
 
     def extremes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the synthetic images with the highest and with the lowest realism."""
+        """Returns the indices of synthetic images with the highest and with the lowest realism."""
         order = np.argsort(-self.realism, kind="stable")
-        few = min(EXTREMES, len(order) // 2)
+        few = min(SHOWN_EXTREMES, len(order) // 2)
         return order[:few], order[::-1][:few]
 
 
-def write_report(directory: Path, results: Mapping[str, Any], pictures: Pictures) -> None:
+def write_report(directory: Path, results: EvaluationResults, pictures: Pictures) -> None:
     """Writes report.json, report.html, the grids real, synthetic, nearest, realism, and plots.
 
     Args:
         directory: an empty directory.
-        results: plain values; nothing that is not finite.
+        results: all of them are finite.
         pictures: what is shown.
     """
-    text = json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False)
-    (directory / JSON).write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(to_json(results), indent=2, allow_nan=False, ensure_ascii=False)
+    (directory / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
     names = pictures.real.class_names
     real, synthetic = zip(*(pictures.rows(label) for label in range(len(names))), strict=True)
     image_grid(real, names, directory / "real.png")
@@ -105,14 +110,14 @@ def write_report(directory: Path, results: Mapping[str, Any], pictures: Pictures
     image_grid(extremes, ["highest realism", "lowest realism"], directory / "realism.png")
     for name, png in pictures.plots.items():
         (directory / name).write_bytes(png)
-    (directory / HTML).write_text(render_html(results, pictures), encoding="utf-8")
+    (directory / REPORT_HTML).write_text(render_html(results, pictures), encoding="utf-8")
 
 
-def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
-    """One page that opens from disk and asks the network for nothing.
+def render_html(results: EvaluationResults, pictures: Pictures) -> str:
+    """Returns one page that opens from disk and loads nothing from the network.
 
     Args:
-        results: what report.json holds.
+        results: of the evaluation.
         pictures: what is shown.
     """
     names = pictures.real.class_names
@@ -125,11 +130,12 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
         "count": "{:,}".format,
     }
     return render_page(
-        HTML,
+        REPORT_HTML,
         filters=filters,
-        **{"utility": None, **results},
-        measures=TITLES,
-        columns=COLUMNS,
+        **vars(results),
+        utility_tables=_utility_tables(results.utility),
+        titles=charts.TITLES,
+        columns=SHOWN_OF_A_CLASS,
         charts=_charts(results, pictures),
         gallery=[
             {"name": name, "real": _strip(real), "synthetic": _strip(synthetic)}
@@ -161,112 +167,119 @@ def render_html(results: Mapping[str, Any], pictures: Pictures) -> str:
     )
 
 
-def _charts(results: Mapping[str, Any], pictures: Pictures) -> dict[str, str]:
-    """Pictures of figures, as SVG."""
-    found = results["fidelity"]
-    rows = [("whole set", found["whole"]), *found["classes"].items()]
-    kernel = [
-        charts.Mark(
-            name,
-            row["kernel"],
-            row["kernel_interval"],
-            row["kernel_floor"],
-            row["kernel_interval_floor"],
+class UtilityTable(NamedTuple):
+    """The arms of one kind of classifier, with their differences to the best control."""
+
+    classifier: str
+    control: str
+    rows: list[tuple[ArmResult, ArmDifference | None]]
+
+
+def _utility_tables(found: UtilityResults | None) -> list[UtilityTable]:
+    if found is None:
+        return []
+    differences = {(entry.classifier, entry.arm): entry for entry in found.differences}
+    return [
+        UtilityTable(
+            classifier,
+            control,
+            [
+                (arm, differences.get((classifier, arm.arm)))
+                for arm in found.arms
+                if arm.classifier == classifier
+            ],
         )
+        for classifier, control in found.best_control.items()
+    ]
+
+
+class Charts(NamedTuple):
+    """The charts of the page, each next to its figures."""
+
+    kernel: Chart
+    faithfulness: Chart
+    coverage: Chart
+    distances: Chart
+    appearance: Sequence[Chart]
+    utility: Sequence[Chart]
+
+
+def _charts(results: EvaluationResults, pictures: Pictures) -> Charts:
+    fidelity, judged = results.fidelity, results.faithfulness
+    rows = [(name or WHOLE_SET, row) for name, row in fidelity.items()]
+    copied = results.copies.pixels.whole
+    kernel = [
+        Mark(name, row.kernel, row.kernel_interval, row.kernel_floor, row.kernel_interval_floor)
         for name, row in rows
     ]
-    judged = results["faithfulness"]
     shares = [
-        charts.Mark(
+        Mark(
             name,
-            judged["synthetic"]["classes"][name],
-            judged["synthetic"]["intervals"][name],
-            judged["real"]["classes"][name],
-            judged["real"]["intervals"][name],
+            share,
+            judged.synthetic.intervals[name],
+            judged.real.classes[name],
+            judged.real.intervals[name],
         )
-        for name in judged["synthetic"]["classes"]
+        for name, share in judged.synthetic.classes.items()
     ]
-    coverage = [
-        charts.Mark(name, row["coverage"], None, row["coverage_floor"]) for name, row in rows
-    ]
-    whole = results["copies"]["pixels"]["whole"]
-    return {
-        "kernel": charts.dots(
+    coverage = [Mark(name, row.coverage, None, row.coverage_floor) for name, row in rows]
+    return Charts(
+        kernel=charts.dots(
             kernel,
-            title=f"{found['kernel_name']} of each class, with the floor",
-            axis=f"{found['kernel_name']}: filled synthetic, hollow floor; bars 95 % intervals",
+            title=f"{fidelity.kernel_name} of each class, with the floor",
+            axis=f"{fidelity.kernel_name}: filled synthetic, hollow floor; bars 95 % intervals",
         ),
-        "faithfulness": charts.dots(
+        faithfulness=charts.dots(
             shares,
             title="Share assigned to the right class",
             axis="share assigned to the right class: filled synthetic, hollow real",
         ),
-        "coverage": charts.dots(
+        coverage=charts.dots(
             coverage,
             title="Coverage of each class, with the floor",
             axis="coverage of real images: filled by synthetic, hollow by other real images",
         ),
-        "distances": charts.histograms(
+        distances=charts.histograms(
             pictures.distance,
             pictures.held_out_distance,
             title="Distances to the nearest training image",
             axis="grey levels to the nearest training image: filled synthetic, line real",
-            line=None if whole is None else whole["absolute"]["threshold"],
+            line=None if copied is None else copied.absolute.threshold,
         ),
-        "appearance": "".join(_appearance_charts(results["appearance"])),
-        "utility": "".join(_utility_charts(results["utility"])) if "utility" in results else "",
-    }
+        appearance=[_appearance_chart(results.appearance, measure) for measure in MEASURES],
+        utility=[]
+        if results.utility is None
+        else [
+            charts.utility_chart(results.utility, classifier)
+            for classifier in results.utility.best_control
+        ],
+    )
 
 
-def _appearance_charts(found: Mapping[str, Any]) -> list[str]:
-    """Medians and quartiles of each measure."""
-    rows = [("whole set", found["whole"]), *found["classes"].items()]
-
-    def mark(name: str, part: Mapping[str, Any]) -> charts.Mark:
-        ours, theirs = part["synthetic"], part["real"]
-        return charts.Mark(
-            name, ours["median"], ours["quartiles"], theirs["median"], theirs["quartiles"]
+def _appearance_chart(found: ByClass[AppearanceFigures], measure: str) -> Chart:
+    """Draws medians and quartiles of one measure."""
+    title = charts.TITLES[measure]
+    marks = []
+    for name, part in found.items():
+        drifted = part.measures[measure]
+        ours, theirs = drifted.synthetic, drifted.real
+        marks.append(
+            Mark(name or WHOLE_SET, ours.median, ours.quartiles, theirs.median, theirs.quartiles)
         )
-
-    return [
-        charts.dots(
-            [mark(name, part["measures"][measure]) for name, part in rows],
-            title=f"{TITLES[measure]}, real and synthetic",
-            axis=TITLES[measure],
-            width=SMALL,
-            from_zero=False,
-        )
-        for measure in MEASURES
-    ]
+    return charts.dots(
+        marks, title=f"{title}, real and synthetic", axis=str(title), from_zero=False
+    )
 
 
-def _utility_charts(found: Mapping[str, Any]) -> list[str]:
-    """Differences to the best control, a picture for each kind of classifier."""
-    return [
-        charts.dots(
-            [
-                charts.Mark(
-                    entry["arm"].removeprefix("real + "),
-                    entry["metrics"]["macro_auroc"]["difference"],
-                    [
-                        entry["metrics"]["macro_auroc"]["corrected_low"],
-                        entry["metrics"]["macro_auroc"]["corrected_high"],
-                    ],
-                )
-                for entry in found["differences"]
-                if entry["classifier"] == classifier
-            ],
-            title=f"Differences in macro AUROC, {classifier}",
-            axis=f"{classifier}: difference in macro AUROC to {control}",
-            width=SMALL,
-        )
-        for classifier, control in found["best_control"].items()
-    ]
+class Strip(NamedTuple):
+    """Images side by side, as a data URI; the page enlarges it."""
+
+    source: str
+    images: int
 
 
-def _strip(images: np.ndarray) -> dict[str, Any] | None:
-    """Images side by side as a data URI; the page enlarges it."""
+def _strip(images: np.ndarray) -> Strip | None:
     if not len(images):
         return None
     wide = np.concatenate(list(images), axis=1)
-    return {"source": image_uri(wide), "count": len(images)}
+    return Strip(image_uri(wide), len(images))

@@ -1,28 +1,49 @@
-"""The faults that figures prove: for each kind its test, what matters, and a sentence about it.
+"""Checks of the figures: each kind of fault has its test, a difference that matters, a sentence.
 
-A fault needs both: a p-value below the threshold that the verdict sets, and a difference that
-matters. A fault names all the classes that have it, but for `class_shown`, whose faults are of one
-class (or of two that are swapped).
-
-The functions take what report.json holds of their kind of test, and the `Terms` of the verdict.
+A fault needs both: a p-value below the threshold of the verdict, and a difference that matters. It
+names all classes that have it. Only the faults of `class_shown` are of one class, or of two that
+are swapped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.appearance import MEASURES
+from skin_synth.evaluation.metrics.copies import CopyFigures, Nearness
+from skin_synth.evaluation.metrics.drift import (
+    AppearanceFigures,
+    LesionCounts,
+    MeasureDrift,
+    SmirnovTest,
+)
+from skin_synth.evaluation.metrics.faithfulness import Faithfulness
 from skin_synth.evaluation.metrics.manifold import VARIETY_K
+from skin_synth.evaluation.metrics.permutation_tests import DifferenceTest, VarietyTest
+from skin_synth.evaluation.metrics.texture import TextureTest
+from skin_synth.evaluation.results import Copies, Fault
 from skin_synth.evaluation.statistics.significance import fisher
-from skin_synth.evaluation.verdict.accusation import MISSING, SWAPPED, Fault, Guilty, Terms
+from skin_synth.evaluation.verdict.context import (
+    MISSING_CLASS,
+    SWAPPED_LABELS,
+    Evidence,
+    Figures,
+    Named,
+    VerdictContext,
+)
 
-LOST_SHARE = 0.5
-"""A class is missing below this share of what the judge finds of real images."""
+MISSING_SHARE = 0.5
+"""A class is missing below this share of what the judge finds in real images."""
 SMALLEST_LOSS = 0.1
-"""Of a share of images that show what they should: less is no fault that matters."""
-BLURRED, NOISY = 0.85, 1.18
-"""Fine detail of synthetic over that of real images from which on the difference matters."""
+"""A share of images that falls by less is no fault that matters."""
+BLURRED_RATIO, NOISY_RATIO = 0.85, 1.18
+"""Fine detail of synthetic images over that of real ones: a fault at or beyond these ratios."""
+LARGE_DRIFT = 0.5
+"""A measure must drift by this many standard deviations to matter."""
+ABOVE_FLOOR = 2.0
+"""A drift must be this many times the drift of the real baseline."""
 TESTS = {
     "copies": "precedence test of images near in both ways, one-sided",
     "equal": "Fisher's exact test of images equal to a training image, one-sided",
@@ -36,14 +57,10 @@ TESTS = {
     "drift": "Smirnov's test of each measure, two-sided, times the number of measures",
     "leak": "count of groups",
 }
-LARGE_DRIFT = 0.5
-"""Standard deviations by which a measure of appearance must have moved to matter."""
-ABOVE_FLOOR = 2.0
-"""Times the drift of other real images that a drift must be."""
 
 
 def leak(groups: int) -> Iterator[Fault]:
-    """Groups with images in the training and in the test split."""
+    """Checks for groups with images in the training and in the test split."""
     if groups:
         yield Fault(
             "leak",
@@ -57,297 +74,296 @@ def leak(groups: int) -> Iterator[Fault]:
         )
 
 
-def _gravest(parts: Iterable[tuple[str | None, dict[str, Any]]], terms: Terms) -> Guilty:
-    """Of each name the part with the smallest p-value, where that is below the threshold."""
-    guilty: Guilty = {}
-    for name, part in parts:
-        before = guilty[name]["p_value"] if name in guilty else terms.threshold
-        if part["p_value"] < before:
-            guilty[name] = part
-    return guilty
+def _measured(found: ByClass[Figures | None]) -> Iterator[Named[Figures]]:
+    """Yields what was measured, the whole set first."""
+    return ((name, part) for name, part in found.items() if part is not None)
 
 
-def _parts(found: dict[str, Any], names: tuple[str, ...]) -> Guilty:
-    """Of the whole set (None) and of each class, where there is something."""
-    parts: Guilty = {None: found["whole"]}
-    parts |= {name: found["classes"][name] for name in names}
-    return {name: part for name, part in parts.items() if part is not None}
+class CopyProof(NamedTuple):
+    """A test of copies: `copied` of `n` images are copies, for the reason in `how`."""
+
+    p_value: float
+    copied: int
+    n: int
+    how: str
+    test: str
+
+    @classmethod
+    def near(cls, found: CopyFigures) -> CopyProof:
+        """Tests whether images are near in both ways."""
+        how = (
+            f"are nearer to a training image than {_all_but(found.absolute)} other real images "
+            "are, and much nearer to that lesion than to all others"
+        )
+        return cls(found.both.p_value, found.both.near, found.absolute.n, how, "copies")
+
+    @classmethod
+    def equal(cls, found: CopyFigures) -> CopyProof:
+        """Tests whether images are equal to training images more often than real ones are."""
+        part = found.absolute
+        p_value = fisher(part.yardstick_same, part.n_yardstick, part.same, part.n)
+        return cls(p_value, part.same, part.n, "are equal to a training image", "equal")
 
 
-def copies(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
-    """Images are copies where they are near, and much nearer to one lesion than to others.
+def copies(found: Copies, context: VerdictContext) -> Iterator[Fault]:
+    """Checks for images that are near, and much nearer to one lesion than to others.
 
-    Or where they are equal to training images more often than real ones are, however few these are.
+    Or that are equal to training images more often than real ones are, even if they are few.
     """
     proofs = [
-        (name, prove(part))
-        for space, prove in (("pixels", _near), ("features", _near), ("pixels", _equal))
-        for name, part in _parts(found[space], terms.names).items()
-        if prove is _equal or name not in terms.misnamed
+        (name, CopyProof.near(part))
+        for search in (found.pixels, found.features)
+        for name, part in _measured(search)
+        if name not in context.mislabelled
     ]
-    if case := terms.case(_gravest(proofs, terms)):
-        proof = case.part
+    proofs += [(name, CopyProof.equal(part)) for name, part in _measured(found.pixels)]
+    if finding := context.finding(context.strongest(proofs)):
+        proof = finding.figures
         yield Fault(
             "copies",
-            case.classes,
-            f"Copies of training images: {proof['count']:,} of {proof['n']:,} synthetic images"
-            f"{case.of} {proof['how']}{case.whose}.",
-            proof["test"],
-            proof["count"] / proof["n"],
-            proof["p_value"],
+            finding.classes,
+            f"Copies of training images: {proof.copied:,} of {proof.n:,} synthetic images"
+            f"{finding.of} {proof.how}{finding.whose}.",
+            TESTS[proof.test],
+            proof.copied / proof.n,
+            proof.p_value,
         )
 
 
-def _near(part: dict[str, Any]) -> dict[str, Any]:
-    """That images are near in both ways."""
-    absolute, both = part["absolute"], part["both"]
-    how = (
-        f"are nearer to a training image than {_all_but(absolute)} other real images are, and much "
-        "nearer to that lesion than to all others"
-    )
-    return {
-        "p_value": both["p_value"],
-        "count": both["near"],
-        "n": absolute["n"],
-        "how": how,
-        "test": TESTS["copies"],
-    }
+def _all_but(part: Nearness) -> str:
+    """Names the real images beyond a threshold: "all but 2 of 300"."""
+    among = part.n_yardstick - part.yardstick_same
+    return f"all but {part.rank - 1:,} of {among:,}" if part.rank > 1 else f"all {among:,}"
 
 
-def _equal(part: dict[str, Any]) -> dict[str, Any]:
-    """That images are equal to training images more often than real ones are."""
-    found = part["absolute"]
-    same, n = found["same"], found["n"]
-    return {
-        "p_value": fisher(found["yardstick_same"], found["n_yardstick"], same, n),
-        "count": same,
-        "n": n,
-        "how": "are equal to a training image",
-        "test": TESTS["equal"],
-    }
-
-
-def _all_but(part: dict[str, Any]) -> str:
-    """Real images beyond a threshold: "all but 2 of 300"; the first is nearest of all."""
-    among = part["n_yardstick"] - part["yardstick_same"]
-    return f"all but {part['rank'] - 1:,} of {among:,}" if part["rank"] > 1 else f"all {among:,}"
-
-
-def class_shown(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
-    """Classes whose images show another class, by the judge."""
-    names, synthetic, real = terms.names, found["synthetic"], found["real"]
+def class_shown(found: Faithfulness, context: VerdictContext) -> Iterator[Fault]:
+    """Checks for classes whose images show another class, by the judge."""
+    names, assigned = context.names, found.synthetic.confusion
     low: dict[str, tuple[float, float, float]] = {}
     for label, name in enumerate(names):
-        ours, theirs = synthetic["confusion"][label], real["confusion_of_lesions"][label]
+        ours, theirs = assigned[label], found.real.confusion_of_lesions[label]
         if not sum(ours) or not sum(theirs):
             continue
         share, bar = ours[label] / sum(ours), theirs[label] / sum(theirs)
         p_value = fisher(ours[label], sum(ours), theirs[label], sum(theirs))
-        if p_value < terms.threshold and bar - share >= SMALLEST_LOSS:
+        if p_value < context.threshold and bar - share >= SMALLEST_LOSS:
             low[name] = (share, bar, p_value)
-    taken = {name: _taken_for(synthetic["confusion"][names.index(name)], names) for name in low}
+    shown = {name: _most_assigned(assigned[names.index(name)], names) for name in low}
     swapped = [
-        (name, other) for name, other in taken.items() if taken.get(other) == name and name < other
+        (name, other) for name, other in shown.items() if shown.get(other) == name and name < other
     ]
     for pair in swapped:
-        p_value = max(low[name][2] for name in pair)
         yield Fault(
-            SWAPPED,
+            SWAPPED_LABELS,
             pair,
             f"Two labels are swapped: images asked for as {pair[0]} show {pair[1]}, and the other "
             "way round.",
             TESTS["class"],
             max(low[name][0] for name in pair),
-            p_value,
+            max(low[name][2] for name in pair),
         )
     in_pairs = {name for pair in swapped for name in pair}
     for name, (share, bar, p_value) in low.items():
         if name in in_pairs:
             continue
-        strangers = [other for other in names if other != name]
-        row = synthetic["confusion"][names.index(name)]
-        other = _taken_for([row[names.index(each)] for each in strangers], strangers)
-        missing = share < LOST_SHARE * bar
+        row = dict(zip(names, assigned[names.index(name)], strict=True))
+        del row[name]
+        missing = share < MISSING_SHARE * bar
         what = f"Class {name} is missing" if missing else f"Class {name} is shown too rarely"
         yield Fault(
-            MISSING if missing else "weak_class",
+            MISSING_CLASS if missing else "weak_class",
             (name,),
             f"{what}: a classifier finds it in {share:.0%} of the images asked for as {name}, and "
-            f"in {bar:.0%} of real ones; the others look like {other} most often.",
+            f"in {bar:.0%} of real ones; the others look like "
+            f"{_most_assigned([*row.values()], [*row])} most often.",
             TESTS["class"],
             share,
             p_value,
         )
 
 
-def _taken_for(row: Sequence[int], names: Sequence[str]) -> str:
-    """The class, of those named, that most images of a row were assigned to."""
+def _most_assigned(row: Sequence[int], names: Sequence[str]) -> str:
+    """Returns the class that most images of a row were assigned to."""
     return names[max(range(len(names)), key=lambda label: row[label])]
 
 
-def texture(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
-    """Less fine detail than real images have, or more."""
-    for fault, key, matters in (
-        ("blur", "p_value_less", lambda ratio: ratio <= BLURRED),
-        ("noise", "p_value_more", lambda ratio: ratio >= NOISY),
+class DetailProof(NamedTuple):
+    """A test of fine detail, and its ratio of synthetic to real images (medians)."""
+
+    p_value: float
+    ratio: float
+
+
+def texture(found: ByClass[TextureTest | None], context: VerdictContext) -> Iterator[Fault]:
+    """Checks for less fine detail than real images have, or more."""
+    blur: Evidence[DetailProof] = {}
+    noise: Evidence[DetailProof] = {}
+    for name, part in _measured(found):
+        ratio = part.synthetic_median / max(part.real_median, 1e-9)
+        if part.p_value_less < context.threshold and ratio <= BLURRED_RATIO:
+            blur[name] = DetailProof(part.p_value_less, ratio)
+        if part.p_value_more < context.threshold and ratio >= NOISY_RATIO:
+            noise[name] = DetailProof(part.p_value_more, ratio)
+    for fault, word, sign, evidence in (
+        ("blur", "blurred", "less", blur),
+        ("noise", "noisy", "more", noise),
     ):
-        guilty: Guilty = {}
-        for name, part in _parts(found, terms.names).items():
-            ratio = part["synthetic_median"] / max(part["real_median"], 1e-9)
-            if part[key] < terms.threshold and matters(ratio):
-                guilty[name] = {"p_value": part[key], "ratio": ratio}
-        if case := terms.case(terms.standing(guilty)):
-            ratio = case.part["ratio"]
-            said = f"{1 - ratio:.0%} less" if fault == "blur" else f"{ratio - 1:.0%} more"
-            word = "blurred" if fault == "blur" else "noisy"
+        if finding := context.finding(context.drop_explained(evidence)):
+            proof = finding.figures
             yield Fault(
                 fault,
-                case.classes,
-                f"The images{case.of} are {word}: they have {said} fine detail than "
-                f"real ones (median){case.whose}.",
+                finding.classes,
+                f"The images{finding.of} are {word}: they have {abs(1 - proof.ratio):.0%} {sign} "
+                f"fine detail than real ones (median){finding.whose}.",
                 TESTS["texture"],
-                ratio,
-                case.part["p_value"],
+                proof.ratio,
+                proof.p_value,
             )
 
 
 def variety(
-    by_features: dict[str, Any],
-    by_profiles: dict[str, Any],
-    terms: Terms,
+    by_features: ByClass[VarietyTest | None],
+    by_profiles: ByClass[VarietyTest | None],
+    context: VerdictContext,
 ) -> Iterator[Fault]:
-    """Neighbourhoods of real images that synthetic ones reach less often than they should."""
-    parts = [
-        *_parts(by_features, terms.names).items(),
-        *_parts(by_profiles, terms.names).items(),
-    ]
-    if case := terms.case(terms.standing(_gravest(parts, terms))):
-        part = case.part
+    """Checks for neighbourhoods of real images that synthetic ones reach too rarely."""
+    parts = [*_measured(by_features), *_measured(by_profiles)]
+    if finding := context.finding(context.drop_explained(context.strongest(parts))):
+        part = finding.figures
         yield Fault(
             "little_variety",
-            case.classes,
-            f"Variety is missing{case.of}: synthetic images reach "
-            f"{part['coverage']:.0%} of the real ones' neighbourhoods, other real images "
-            f"{part['coverage_floor']:.0%}{case.whose}.",
+            finding.classes,
+            f"Variety is missing{finding.of}: synthetic images reach {part.coverage:.0%} of the "
+            "real ones' neighbourhoods, other real images "
+            f"{part.coverage_floor:.0%}{finding.whose}.",
             TESTS["variety"],
-            part["coverage"],
-            part["p_value"],
+            part.coverage,
+            part.p_value,
         )
 
 
-def duplicates(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
-    """Synthetic images that are nearer to each other than real ones are."""
-    if case := terms.case(terms.standing(_gravest(_parts(found, terms.names).items(), terms))):
-        part = case.part
+def duplicates(found: ByClass[Nearness | None], context: VerdictContext) -> Iterator[Fault]:
+    """Checks for synthetic images that are nearer to each other than real ones are."""
+    evidence = context.drop_explained(context.strongest(_measured(found)))
+    if finding := context.finding(evidence):
+        part = finding.figures
         yield Fault(
             "duplicates",
-            case.classes,
-            f"Synthetic images repeat each other{case.of}: {part['near']:,} of "
-            f"{part['n']:,} are nearer to another synthetic image than {_all_but(part)} real "
-            f"images are to another real one{case.whose}.",
+            finding.classes,
+            f"Synthetic images repeat each other{finding.of}: {part.near:,} of {part.n:,} are "
+            f"nearer to another synthetic image than {_all_but(part)} real images are to another "
+            f"real one{finding.whose}.",
             TESTS["duplicates"],
-            part["share_below"],
-            part["p_value"],
+            part.share_below,
+            part.p_value,
         )
 
 
-def difference(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
-    """Features with another distribution than those of real images."""
-    if case := terms.case(terms.standing(_gravest(_parts(found, terms.names).items(), terms))):
-        part = case.part
+def difference(found: ByClass[DifferenceTest | None], context: VerdictContext) -> Iterator[Fault]:
+    """Checks for features with another distribution than those of real images."""
+    evidence = context.drop_explained(context.strongest(_measured(found)))
+    if finding := context.finding(evidence):
         yield Fault(
             "unlike_real",
-            case.classes,
-            f"The images{case.of} can be told from real ones: chance does not explain "
-            "how their features differ. How far apart they are, the distances say.",
+            finding.classes,
+            f"The images{finding.of} can be told from real ones: chance does not explain how their "
+            "features differ. The distances say how far apart they are.",
             TESTS["difference"],
-            part["kernel"],
-            part["p_value"],
+            finding.figures.kernel,
+            finding.figures.p_value,
         )
 
 
-def no_lesion(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
-    """Pictures of skin in which no lesion stands out, more often than among real ones."""
-    guilty: Guilty = {}
-    for name, part in _parts(found, terms.names).items():
-        lesions = part["lesions"]
-        loss = _share(lesions, "real") - _share(lesions, "synthetic")
-        if lesions["p_value"] < terms.threshold and loss >= SMALLEST_LOSS:
-            guilty[name] = lesions
-    if case := terms.case(terms.standing(guilty)):
-        lesions = case.part
+def no_lesion(found: ByClass[AppearanceFigures], context: VerdictContext) -> Iterator[Fault]:
+    """Checks for pictures of skin in which no lesion stands out."""
+    evidence: Evidence[LesionCounts] = {
+        name: part.lesions
+        for name, part in found.items()
+        if part.lesions.p_value < context.threshold
+        and part.lesions.share_real - part.lesions.share_synthetic >= SMALLEST_LOSS
+    }
+    if finding := context.finding(context.drop_explained(evidence)):
+        lesions = finding.figures
         yield Fault(
             "no_lesion",
-            case.classes,
-            f"No lesion stands out from the skin in {1 - _share(lesions, 'synthetic'):.0%} of the "
-            f"synthetic images{case.of}, and in {1 - _share(lesions, 'real'):.0%} of "
-            f"real ones{case.whose}: bare skin, or a lesion that fills the picture.",
+            finding.classes,
+            f"No lesion stands out from the skin in {1 - lesions.share_synthetic:.0%} of the "
+            f"synthetic images{finding.of}, and in {1 - lesions.share_real:.0%} of real ones"
+            f"{finding.whose}: bare skin, or a lesion that fills the picture.",
             TESTS["lesion"],
-            _share(lesions, "synthetic"),
-            lesions["p_value"],
+            lesions.share_synthetic,
+            lesions.p_value,
         )
 
 
-def _share(lesions: dict[str, Any], kind: str) -> float:
-    """Of images in which a lesion was found; 0 without images, whose p-value is 1."""
-    return float(lesions[f"found_{kind}"] / max(lesions[f"n_{kind}"], 1))
+class DriftProof(NamedTuple):
+    """A drift of one measure: its size, that of the real baseline, its test, its way in words."""
+
+    measure: str
+    size: float
+    floor: float | None
+    test: SmirnovTest
+    way: str
+
+    @classmethod
+    def of(cls, measure: str, found: MeasureDrift, threshold: float) -> DriftProof | None:
+        """Returns the proof; None if the drift is too small, not proven or not measured."""
+        if found.drift is None or found.test is None:
+            return None
+        size = found.drift.drift
+        large = size >= max(LARGE_DRIFT, ABOVE_FLOOR * (found.floor or 0.0))
+        if not large or len(MEASURES) * found.test.p_value >= threshold:
+            return None
+        return cls(measure, size, found.floor, found.test, _way(measure, found))
 
 
-def drift(found: dict[str, Any], terms: Terms) -> Iterator[Fault]:
-    """One fault of all measures that moved: a reader wants to know who is in the pictures."""
-    moved: dict[str, Guilty] = {}
-    for name, part in _parts(found, terms.names).items():
-        for measure, figures in part["measures"].items():
-            if _is_large(figures) and len(MEASURES) * figures["test"]["p_value"] < terms.threshold:
-                moved.setdefault(measure, {})[name] = figures
-    moved = {measure: parts for measure, found in moved.items() if (parts := terms.standing(found))}
-    if not moved:
+def drift(found: ByClass[AppearanceFigures], context: VerdictContext) -> Iterator[Fault]:
+    """Checks the measures of appearance; one fault names all that moved."""
+    moved: dict[str, Evidence[DriftProof]] = {}
+    for name, part in found.items():
+        for measure, figures in part.measures.items():
+            if proof := DriftProof.of(measure, figures, context.threshold):
+                moved.setdefault(measure, {})[name] = proof
+    kept = [context.drop_explained(evidence) for evidence in moved.values()]
+    proofs = [(name, proof) for evidence in kept for name, proof in evidence.items()]
+    if not proofs:
         return
-    every = [(measure, name) for measure, parts in moved.items() for name in parts]
-    guilty = {name for _, name in every}
-    classes = () if None in guilty else tuple(name for name in terms.names if name in guilty)
-    measure, name = max(every, key=lambda key: float(moved[key[0]][key[1]]["drift"]["drift"]))
-    worst = moved[measure][name]
-    listed = "; ".join(_moved(measure, parts, terms.names) for measure, parts in moved.items())
-    where = "the whole set" if name is None else name
-    floor = "could not be measured" if worst["floor"] is None else f"is {worst['floor']:.1f}"
+    having = {name for name, _ in proofs}
+    listed = "; ".join(_moved(evidence, context.names) for evidence in kept if evidence)
+    name, worst = max(proofs, key=lambda part: part[1].size)
+    floor = "could not be measured" if worst.floor is None else f"is {worst.floor:.1f}"
     yield Fault(
         "drift",
-        classes,
+        () if None in having else tuple(name for name in context.names if name in having),
         f"Other skin or lesions than in the real images: {listed}. The largest drift is "
-        f"{worst['drift']['drift']:.1f} standard deviations ({measure.replace('_', ' ')} of "
-        f"{where}); that of other real images {floor}.",
+        f"{worst.size:.1f} standard deviations ({worst.measure.replace('_', ' ')} of "
+        f"{name or 'the whole set'}); that of other real images {floor}.",
         TESTS["drift"],
-        worst["test"]["statistic"],
-        min(1.0, len(MEASURES) * worst["test"]["p_value"]),
+        worst.test.statistic,
+        min(1.0, len(MEASURES) * worst.test.p_value),
     )
 
 
-def _is_large(figures: dict[str, Any]) -> bool:
-    if figures["drift"] is None or figures["test"] is None:
-        return False
-    return bool(
-        figures["drift"]["drift"] >= max(LARGE_DRIFT, ABOVE_FLOOR * (figures["floor"] or 0.0))
-    )
-
-
-def _moved(measure: str, parts: Guilty, names: tuple[str, ...]) -> str:
-    """In which way a measure moved: classes that moved in different ways are told apart."""
+def _moved(evidence: Evidence[DriftProof], names: Sequence[str]) -> str:
+    """Says in which way a measure moved, with the classes that moved in the same way."""
     ways: dict[str, list[str | None]] = {}
     for name in (None, *names):
-        if name in parts:
-            ways.setdefault(_way(measure, parts[name]), []).append(name)
-    told = []
-    for way, moved in ways.items():
-        of = "" if None in moved else f" of {', '.join(map(str, moved))}"
-        told.append(f"{measure.replace('_', ' ')}{of} is {way}")
-    return "; ".join(told)
+        if name in evidence:
+            ways.setdefault(evidence[name].way, []).append(name)
+    measure = next(iter(evidence.values())).measure.replace("_", " ")
+    return "; ".join(
+        f"{measure}{'' if None in moved else ' of ' + ', '.join(map(str, moved))} is {way}"
+        for way, moved in ways.items()
+    )
 
 
-def _way(measure: str, figures: dict[str, Any]) -> str:
-    """By the medians, or else the spread."""
-    by = figures["synthetic"]["median"] - figures["real"]["median"]
-    if abs(by) < LARGE_DRIFT / 2 * figures["real"]["deviation"]:
+def _way(measure: str, found: MeasureDrift) -> str:
+    """Compares the medians; if they are close, the spread has changed."""
+    real, synthetic = found.real, found.synthetic
+    if real.median is None or synthetic.median is None or real.deviation is None:
+        return "of another spread"
+    by = synthetic.median - real.median
+    if abs(by) < LARGE_DRIFT / 2 * real.deviation:
         return "of another spread"
     if measure == "skin_tone":
         return "lighter" if by > 0 else "darker"

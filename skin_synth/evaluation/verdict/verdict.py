@@ -1,21 +1,20 @@
 """The verdict: which faults the figures prove, each with its test, statistic and p-value.
 
 All tests together accuse a faultless generator in at most `ALPHA` of cases: the level is divided
-by the kinds of tests and by the classes (Bonferroni). Where that leaves too few images to prove
-anything, the report says so; no fault found is not proof of none.
+by the kinds of tests and by the classes (Bonferroni). If that leaves too few images to prove
+anything, the report says so. No fault found does not prove that there is none.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
-from skin_synth.evaluation.verdict import checks as faults
-from skin_synth.evaluation.verdict.accusation import Terms
+from skin_synth.evaluation.results import MeasuredFigures, Verdict
+from skin_synth.evaluation.utility.results import UtilityResults
+from skin_synth.evaluation.verdict import checks
+from skin_synth.evaluation.verdict.context import VerdictContext
 from skin_synth.evaluation.verdict.detectable import untested
 
 ALPHA = 0.01
-KINDS = (
+KINDS_OF_TESTS = (
     "copies by pixels",
     "copies by features",
     "equal images",
@@ -29,46 +28,49 @@ KINDS = (
     "appearance",
     "lesion found",
 )
-"""Tests that are made of the whole set and of each class."""
+"""Each is made for the whole set and for each class."""
 NOT_MEASURED = "not measured"
-"""What is said of use where no utility study was made."""
+"""The verdict on use without a utility study."""
 
 
 def level(classes: int) -> float:
-    """Below which a p-value names a fault, where there are so many classes."""
-    return ALPHA / len(KINDS) / (classes + 1)
+    """Returns the p-value below which a fault is proven, for a number of classes."""
+    return ALPHA / len(KINDS_OF_TESTS) / (classes + 1)
 
 
-def judge_all(results: dict[str, Any]) -> dict[str, Any]:
-    """The verdict on all figures.
+def permutations_for(classes: int) -> int:
+    """Returns how many permutations a test needs for a p-value below the level."""
+    return round(2 / level(classes))
+
+
+def reach_verdict(
+    figures: MeasuredFigures, *, leaked_groups: int = 0, utility: UtilityResults | None = None
+) -> Verdict:
+    """Returns the verdict on all figures.
 
     Args:
-        results: what report.json holds, but verdict and summary; `utility` may be left out.
-
-    Returns:
-        alpha, threshold (of each p-value), faults (plain values, the gravest first),
-        untested: kinds of tests and the classes that had too few images for them; and use: what
-        the utility study found, or that none was made.
+        figures: what was measured.
+        leaked_groups: groups with images in the training and in the test split.
+        utility: the utility study; None: not measured.
     """
-    names = tuple(results["data"]["class_names"])
-    terms = Terms(names, level(len(names)))
-    of_classes = list(faults.class_shown(results["faithfulness"], terms))
-    terms = terms.after(of_classes)
-    found = [
-        *faults.leak(results["images"]["groups_in_train_and_test"]),
-        *faults.copies(results["copies"], terms),
-        *of_classes,
-        *faults.texture(results["texture"], terms),
-        *faults.variety(results["variety"], results["profiles"], terms),
-        *faults.duplicates(results["copies"]["duplicates"], terms),
-        *faults.no_lesion(results["appearance"], terms),
-        *faults.drift(results["appearance"], terms),
-        *faults.difference(results["difference"], terms),
-    ]
-    return {
-        "alpha": ALPHA,
-        "threshold": terms.threshold,
-        "faults": [{**dataclasses.asdict(fault), "classes": [*fault.classes]} for fault in found],
-        "untested": untested(results, names, terms.threshold),
-        "use": results["utility"]["verdict"]["words"] if "utility" in results else NOT_MEASURED,
-    }
+    names = figures.class_names
+    context = VerdictContext(names, level(len(names)))
+    class_faults = [*checks.class_shown(figures.faithfulness, context)]
+    context = context.after(class_faults)
+    return Verdict(
+        alpha=ALPHA,
+        threshold=context.threshold,
+        faults=(
+            *checks.leak(leaked_groups),
+            *checks.copies(figures.copies, context),
+            *class_faults,
+            *checks.texture(figures.texture, context),
+            *checks.variety(figures.variety, figures.profiles, context),
+            *checks.duplicates(figures.copies.duplicates, context),
+            *checks.no_lesion(figures.appearance, context),
+            *checks.drift(figures.appearance, context),
+            *checks.difference(figures.difference, context),
+        ),
+        untested=untested(figures, context.threshold),
+        use=NOT_MEASURED if utility is None else utility.verdict.words,
+    )

@@ -100,9 +100,10 @@ def studied(make_run, large_phantom_data, trained):
 def written(make_run, large_phantom_data, tmp_path_factory):
     """The report of a perfect generator."""
     out = tmp_path_factory.mktemp("report") / "out"
-    from skin_synth.evaluation import evaluate
+    from skin_synth.evaluation import EvaluationOptions, evaluate
 
-    return evaluate(make_run(), large_phantom_data, out, seed=4, steps=STEPS)
+    options = EvaluationOptions(seed=4, steps=STEPS)
+    return evaluate(make_run(), large_phantom_data, out, options)
 
 
 # A trial of generators: three classes, the first with two modes, in memory.

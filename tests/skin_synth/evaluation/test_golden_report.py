@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skin_synth.evaluation import evaluate, evaluator
+from skin_synth.evaluation import EvaluationOptions, evaluate, evaluator
 from skin_synth.evaluation.features.classifier import Classifier
 from tests.skin_synth.evaluation.conftest import SIZE, fresh_phantom
 
@@ -86,7 +86,8 @@ def report(make_run, large_phantom_data, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluator, "cached_classifier", trained)
         out = tmp_path_factory.mktemp("golden") / "report"
-        return evaluate(make_run(faulty), large_phantom_data, out, seed=2, seeds=2, steps=5).path
+        options = EvaluationOptions(seed=2, seeds=2, steps=5)
+        return evaluate(make_run(faulty), large_phantom_data, out, options).path
 
 
 def stable(text):

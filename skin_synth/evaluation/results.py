@@ -1,0 +1,295 @@
+"""Results of an evaluation. `to_json` of them is report.json, see `docs/evaluation.md`.
+
+Results of a metric are next to the metric. Those of the utility study are in `utility.results`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from skin_synth.evaluation.by_class import ByClass
+from skin_synth.evaluation.metrics.comparison import Fidelity
+from skin_synth.evaluation.metrics.copies import FEW_HELD_OUT, CopyFigures, Nearness
+from skin_synth.evaluation.metrics.drift import AppearanceFigures
+from skin_synth.evaluation.metrics.faithfulness import Faithfulness
+from skin_synth.evaluation.metrics.permutation_tests import DifferenceTest, VarietyTest
+from skin_synth.evaluation.metrics.texture import TextureTest
+from skin_synth.evaluation.utility.results import UtilityResults
+
+REPORT_SCHEMA_VERSION = 6
+FIRST_KEYS = ("schema_version", "seed", "run", "data", "features", "software", "images", "fidelity")
+"""Keys at the top of report.json."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CopySearch(ByClass[CopyFigures | None]):
+    """Nearness to training images by one distance.
+
+    Attributes:
+        metric: the distance in words.
+    """
+
+    metric: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DuplicateSearch(ByClass[Nearness | None]):
+    """Nearness of synthetic images to each other.
+
+    Attributes:
+        metric: the distance in words.
+    """
+
+    metric: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Copies:
+    """Are synthetic images copies?
+
+    Attributes:
+        pixels: nearness to training images by pixels.
+        features: nearness to training images by features.
+        duplicates: nearness among the synthetic images, by pixels. `same` counts images nearer
+            than half a grey level to another.
+        few_held_out: with fewer held-out images, training images are the yardstick.
+    """
+
+    pixels: CopySearch
+    features: CopySearch
+    duplicates: DuplicateSearch
+    few_held_out: int = FEW_HELD_OUT
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeasuredFigures:
+    """The figures that the verdict follows from; None where there are too few images.
+
+    Attributes:
+        variety: by the extractor's features.
+        profiles: variety by profiles.
+        difference: of features.
+        texture: fine detail.
+        faithfulness: classes.
+        copies: nearness.
+        appearance: skin tone, brightness and lesions.
+    """
+
+    variety: ByClass[VarietyTest | None]
+    profiles: ByClass[VarietyTest | None]
+    difference: ByClass[DifferenceTest | None]
+    texture: ByClass[TextureTest | None]
+    faithfulness: Faithfulness
+    copies: Copies
+    appearance: ByClass[AppearanceFigures]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of their labels."""
+        return tuple(self.appearance.classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """A fault that is proven.
+
+    Attributes:
+        fault: a slug: copies, duplicates, missing_class, swapped_labels, weak_class,
+            little_variety, blur, noise, no_lesion, drift, unlike_real, leak.
+        classes: the classes that have it; empty for a fault of the whole set.
+        sentence: the fault in plain words.
+        test: which test; of several classes, the one with the smallest p-value.
+        statistic: of the test.
+        p_value: of the test; None for a count.
+    """
+
+    fault: str
+    classes: tuple[str, ...]
+    sentence: str
+    test: str
+    statistic: float
+    p_value: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the figures prove.
+
+    Attributes:
+        alpha: probability that a faultless generator is accused, at most.
+        threshold: p-value below which a fault is proven.
+        faults: the gravest first.
+        untested: by kind of test, the classes with too few images to prove anything.
+        use: words of the utility study, or that use was not measured.
+    """
+
+    alpha: float
+    threshold: float
+    faults: tuple[Fault, ...]
+    untested: dict[str, list[str]]
+    use: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RunInfo:
+    """The run that generated the images.
+
+    Attributes:
+        run_id: of the run.
+        checkpoint_hash: sha256 of its weights.
+        images_seen: real images that it was trained on, with repeats.
+        preset: of its networks.
+        image_size: height and width in pixels.
+    """
+
+    run_id: str
+    checkpoint_hash: str
+    images_seen: int
+    preset: str
+    image_size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class DataInfo:
+    """The data set.
+
+    Attributes:
+        name: of the data set.
+        fingerprint: of the data set.
+        class_names: in the order of the labels.
+        splits: records of each split.
+    """
+
+    name: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    splits: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureInfo:
+    """The features.
+
+    Attributes:
+        name: of the extractor.
+        dimension: numbers per image.
+        weights: where the weights come from.
+        sha256: of the weights.
+        resize: how images are resized.
+    """
+
+    name: str
+    dimension: int
+    weights: str
+    sha256: str
+    resize: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageCounts:
+    """Numbers of images; those by class are in the order of the labels.
+
+    Attributes:
+        train: real training images by class.
+        test: held-out real images by class.
+        floor: images of the real baseline by class.
+        synthetic: synthetic images by requested class.
+        floor_held_out: images of the real baseline that are from the validation split.
+        groups_in_train_and_test: groups with images in both splits.
+    """
+
+    train: list[int]
+    test: list[int]
+    floor: list[int]
+    synthetic: list[int]
+    floor_held_out: int
+    groups_in_train_and_test: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """Where an evaluation comes from.
+
+    Attributes:
+        seed: of the evaluation.
+        run: the run.
+        data: the data set.
+        features: what images are compared by.
+        software: versions by name.
+    """
+
+    seed: int
+    run: RunInfo
+    data: DataInfo
+    features: FeatureInfo
+    software: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """The report in a few sentences.
+
+    Attributes:
+        headline: how many faults are proven.
+        caveat: what it means that none is proven; empty with faults.
+        faults: a sentence for each fault.
+        use: on the utility study.
+        classes: on class faithfulness.
+        distance: on the Fréchet distance.
+        variety: on coverage and precision.
+        copies: on nearness to training images.
+    """
+
+    headline: str
+    caveat: str
+    faults: tuple[str, ...]
+    use: str
+    classes: str
+    distance: str
+    variety: str
+    copies: str
+
+    def sentences(self) -> list[str]:
+        """Returns all sentences, the verdict first."""
+        verdict = f"{self.headline} {self.caveat}".strip()
+        figures = [self.use, self.classes, self.distance, self.variety, self.copies]
+        return [verdict, *self.faults, *figures]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluationResults(Provenance, MeasuredFigures):
+    """All results of an evaluation.
+
+    Attributes:
+        images: numbers of images.
+        fidelity: distances and neighbours.
+        utility: the utility study; None: not measured.
+        warnings: what a reader must know before believing the figures.
+        verdict: which faults are proven.
+        summary: the report in a few sentences.
+        schema_version: of report.json.
+    """
+
+    images: ImageCounts
+    fidelity: Fidelity
+    utility: UtilityResults | None
+    warnings: tuple[str, ...]
+    verdict: Verdict
+    summary: Summary
+    schema_version: int = REPORT_SCHEMA_VERSION
+
+
+def to_json(results: EvaluationResults) -> dict[str, Any]:
+    """Returns report.json: lists for tuples, and no `utility` if it was not measured."""
+    found = _lists(dataclasses.asdict(results))
+    found["summary"] = results.summary.sentences()
+    if results.utility is None:
+        del found["utility"]
+    return {**{name: found[name] for name in FIRST_KEYS}, **found}
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _lists(each) for name, each in value.items()}
+    return [_lists(each) for each in value] if isinstance(value, list | tuple) else value
