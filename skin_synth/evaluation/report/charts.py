@@ -24,7 +24,7 @@ from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.utility.differences import GAIN, HARM
 from skin_synth.evaluation.utility.results import ArmDifference, UtilityResults
 
-PNG_DPI = 120
+PNG_DPI = 144
 CHART_WIDTH = 4.8
 """Inches: text of `SETTINGS` is legible on a page of 400 pixels."""
 LONGEST_LINE = 22
@@ -34,7 +34,7 @@ SYNTHETIC_COLOUR, REAL_COLOUR, INK, GRID_COLOUR = "#8a3b22", "#5d616b", "#1c1d22
 VERDICT_STYLES = {GAIN: ("#009e73", ">"), HARM: ("#d55e00", "<")}
 """Colour and marker; other differences are grey dots. Colour-blind readers tell the colours apart
 (Okabe & Ito)."""
-BOX_OPACITY = 0.55
+SYNTHETIC_FILL = "#c1998d"
 WHISKERS = (5, 95)
 """Percentiles at which the whiskers of a box end."""
 SETTINGS = {
@@ -162,7 +162,7 @@ def histograms(
     figure = Figure(figsize=(CHART_WIDTH, 1.7))
     axes = figure.subplots()
     shares = [np.full(len(values), 1 / len(values)) for values in (first, second)]
-    axes.hist(first, edges, weights=shares[0], color=SYNTHETIC_COLOUR, alpha=BOX_OPACITY)
+    axes.hist(first, edges, weights=shares[0], color=SYNTHETIC_FILL)
     axes.hist(second, edges, weights=shares[1], color=REAL_COLOUR, histtype="step", linewidth=1.6)
     if line is not None:
         axes.axvline(line, color=INK, linestyle="--", linewidth=1)
@@ -187,6 +187,7 @@ def utility_plot(found: UtilityResults) -> bytes:
     entries = sorted(found.differences, key=lambda entry: entry.classifier)
     names = [f"{entry.arm}, {entry.classifier}" for entry in entries]
     figure, axes = _forest(entries, names, 1.5 * CHART_WIDTH)
+    figure.set_figheight(figure.get_figheight() + 0.8)
     axes.set_xlabel(
         "difference in macro AUROC to the best classical control\n"
         f"(thick: {LEVEL:.0%} interval; thin: corrected for {found.verdict.comparisons} "
@@ -273,7 +274,7 @@ def _forest(
 
 def _bar(axes: Axes, place: float, low: float, high: float, colour: str) -> Rectangle:
     """Draws a bar: filled for synthetic images, hollow for real ones."""
-    face = (colour, BOX_OPACITY) if colour == SYNTHETIC_COLOUR else "white"
+    face = SYNTHETIC_FILL if colour == SYNTHETIC_COLOUR else "white"
     return axes.barh(
         place, high - low, left=low, height=0.28, facecolor=face, edgecolor=colour, zorder=2
     )[0]

@@ -111,6 +111,8 @@ def written(make_run, large_phantom_data, tmp_path_factory):
 MODES = {"mole": ("disc", "cluster"), "blotch": ("blotch",), "ring": ("ring",)}
 TRIED = 60
 """Images of a class in each split of the trial."""
+FEW = 99
+"""Permutations by which a test proves nothing: most faults need no test by permutation."""
 
 
 def lesions(seed, labels, *, modes=MODES):
@@ -166,30 +168,17 @@ class Trial:
             requested_labels=requested_labels,
         )
 
-    def examination(self, synthetic, *, cache=None, seed=0, **options):
-        from skin_synth.evaluation.measurements import Examination
+    def measurements(self, synthetic, *, cache=None, seed=0, permutations=FEW, **options):
+        from skin_synth.evaluation.measurements import Measurements
 
-        image_sets = self.image_sets(synthetic, **options)
+        sets = self.image_sets(synthetic, **options)
         cache = self.cache if cache is None else cache
-        return Examination(image_sets, self.extractor, self.judge, [], cache, seed)
-
-    def results(self, synthetic, **options):
-        """What the verdict goes by."""
-        exam = self.examination(synthetic, **options)
-        shared = set(exam.sets.train.groups) & set(exam.sets.test.groups)
-        return {
-            "data": {"class_names": list(MODES)},
-            "images": {"groups_in_train_and_test": len(shared)},
-            **exam.tests(),
-            "faithfulness": exam.faithfulness(),
-            "copies": exam.copies(),
-            "appearance": exam.appearance(),
-        }
+        return Measurements(sets, self.extractor, self.judge, [], cache, seed, permutations)
 
     def verdict(self, synthetic, **options):
-        from skin_synth.evaluation.verdict.verdict import judge_all
+        from skin_synth.evaluation.verdict.verdict import reach_verdict
 
-        return judge_all(self.results(synthetic, **options))
+        return reach_verdict(self.measurements(synthetic, **options).figures())
 
 
 @pytest.fixture(scope="session")

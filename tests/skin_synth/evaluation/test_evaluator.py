@@ -8,13 +8,15 @@ import shutil
 import numpy as np
 import pytest
 
-from skin_synth.evaluation import evaluate
+from skin_synth.evaluation import EvaluationOptions, evaluate
 from skin_synth.evaluation import evaluator as assessment
 from skin_synth.evaluation.cache import cache_beside
 from skin_synth.evaluation.utility.options import UtilityOptions
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import STEPS
 from tfrecords_tools.errors import InputError
+
+OPTIONS = EvaluationOptions(seed=4, steps=STEPS)
 
 
 def make_noise(label, seed):
@@ -33,8 +35,7 @@ def test_the_same_evaluation_again_comes_from_the_cache(
         make_run(fail),
         large_phantom_data,
         tmp_path / "again",
-        seed=4,
-        steps=STEPS,
+        OPTIONS,
         cache=cache_beside(written.path),
     )
     assert dict(again) == dict(written)
@@ -53,21 +54,20 @@ def test_noise_is_accused(written, make_run, large_phantom_data, tmp_path):
         make_run(make_noise),
         large_phantom_data,
         tmp_path / "out",
-        seed=4,
-        seeds=1,
-        steps=STEPS,
+        dataclasses.replace(OPTIONS, seeds=1),
         cache=copied_classifiers(written, tmp_path / "cache"),
     )
-    named = {fault["fault"] for fault in found["verdict"]["faults"]}
+    named = {fault.fault for fault in found.results.verdict.faults}
     assert {"noise", "unlike_real"} <= named
     assert "copies" not in named
-    assert found["summary"][0].endswith("faults are proven.")
-    whole, good = found["fidelity"]["whole"], written["fidelity"]["whole"]
-    for name in ("frechet", "kernel"):
-        assert whole[name] > 20 * abs(good[name])
-        assert whole[f"{name}_floor"] == good[f"{name}_floor"]
-    assert whole["kernel_interval"][0] > good["kernel_interval"][1]
-    assert whole["frechet_over_seeds"]["deviation"] is None
+    assert found.results.summary.headline.endswith("faults are proven.")
+    whole, good = found.results.fidelity.whole, written.results.fidelity.whole
+    assert whole.frechet > 20 * good.frechet
+    assert whole.kernel > 20 * abs(good.kernel)
+    assert whole.frechet_floor == good.frechet_floor
+    assert whole.kernel_floor == good.kernel_floor
+    assert whole.kernel_interval[0] > good.kernel_interval[1]
+    assert whole.frechet_over_seeds.deviation is None
 
 
 def test_use_is_measured_where_it_is_asked_for(
@@ -82,22 +82,15 @@ def test_use_is_measured_where_it_is_asked_for(
 
     monkeypatch.setattr(assessment.usefulness, "study_run", study_run)
     cache = cache_beside(written.path)
-    found = evaluate(
-        make_run(),
-        large_phantom_data,
-        tmp_path / "out",
-        seed=4,
-        steps=STEPS,
-        cache=cache,
-        utility=True,
-        ratios=[0.5, 2],
-    )
+    options = dataclasses.replace(OPTIONS, utility=True, ratios=[0.5, 2])
+    found = evaluate(make_run(), large_phantom_data, tmp_path / "out", options, cache=cache)
     assert asked.pop("features").provenance["sha256"] == written["features"]["sha256"]
     assert asked == {
         "options": UtilityOptions(5, (0.5, 2), STEPS),
         "cache_dir": cache / "utility",
     }
-    assert found["utility"] == dataclasses.asdict(studied)
+    assert found.results.utility is studied
+    assert found["utility"]["verdict"] == dataclasses.asdict(studied.verdict)
     assert found["verdict"]["use"] == studied.verdict.words
     assert written["verdict"]["use"] == "not measured"
     assert found["summary"][1].lower().startswith(studied.verdict.words)
@@ -133,7 +126,7 @@ def copied_classifiers(written, cache):
 )
 def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
-        evaluate(make_run(), large_phantom_data, tmp_path / "out", **options)
+        evaluate(make_run(), large_phantom_data, tmp_path / "out", EvaluationOptions(**options))
     assert not list(tmp_path.iterdir())
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from skin_synth.evaluation.cache import Cache
-from skin_synth.evaluation.measurements import judge_classes
 from skin_synth.evaluation.metrics import manifold
+from skin_synth.evaluation.metrics.faithfulness import judge_classes
 from skin_synth.evaluation.metrics.nearest import PIXEL_METRIC, nearest
 from tests.skin_synth.evaluation.conftest import MODES, TRIED, lesions, trial_labels
 
@@ -20,50 +20,52 @@ def images():
 
 
 def test_features_and_neighbours_come_from_the_cache(trial, images, tmp_path):
-    first = trial.examination(images, cache=Cache(tmp_path))
-    expected = first.copies(), first.fidelity()
+    first = trial.measurements(images, cache=Cache(tmp_path))
+    expected = first.copies, first.fidelity
 
     def fail(images):
         raise AssertionError("computed anew")
 
-    exam = trial.examination(images, cache=Cache(tmp_path))
-    silent = dataclasses.replace(exam, extractor=dataclasses.replace(exam.extractor, function=fail))
+    measured = trial.measurements(images, cache=Cache(tmp_path))
+    silent = dataclasses.replace(
+        measured, extractor=dataclasses.replace(measured.extractor, function=fail)
+    )
     silent.__dict__["_gallery"] = None  # a search would fail
-    assert (silent.copies(), silent.fidelity()) == expected
+    assert (silent.copies, silent.fidelity) == expected
 
 
 def test_another_extractor_does_not_get_the_features_of_this_one(trial, images, tmp_path):
-    exam = trial.examination(images, cache=Cache(tmp_path))
-    provenance = {**exam.extractor.provenance, "sha256": "0" * 64}
+    measured = trial.measurements(images, cache=Cache(tmp_path))
+    provenance = {**measured.extractor.provenance, "sha256": "0" * 64}
     other = dataclasses.replace(
-        exam.extractor,
+        measured.extractor,
         provenance=provenance,
-        function=lambda batch: np.zeros((len(batch), exam.extractor.dimension), np.float32),
+        function=lambda batch: np.zeros((len(batch), measured.extractor.dimension), np.float32),
     )
-    assert exam.features(images).any()
-    assert not dataclasses.replace(exam, extractor=other).features(images).any()
+    assert measured.features(images).any()
+    assert not dataclasses.replace(measured, extractor=other).features(images).any()
 
 
 def test_swapped_labels_show_in_faithfulness(trial, images):
     good = judge_classes(trial.judge, trial.image_sets(images))
-    assert good["synthetic"]["mean"] > 0.9
+    assert good.synthetic.mean > 0.9
     swapped = np.array([1, 0, 2])[trial_labels()]
     bad = judge_classes(trial.judge, trial.image_sets(images, requested_labels=swapped))
-    first, second, third = bad["synthetic"]["classes"].values()
+    first, second, third = bad.synthetic.classes.values()
     assert max(first, second) < 0.2
     assert third > 0.7
-    matrix = np.array(bad["synthetic"]["confusion"])
-    assert matrix.sum() == bad["synthetic"]["n"] == len(images)
-    low, high = bad["synthetic"]["intervals"]["ring"]
+    matrix = np.array(bad.synthetic.confusion)
+    assert matrix.sum() == bad.synthetic.n == len(images)
+    low, high = bad.synthetic.intervals["ring"]
     assert low < third <= high
 
 
 def test_few_held_out_images_are_backed_by_training_images(trial, images):
-    found = trial.examination(images).copies()
-    assert found["pixels"]["whole"]["yardstick"] == "held-out images"
-    assert found["pixels"]["whole"]["absolute"]["n_yardstick"] == 3 * TRIED
-    assert found["pixels"]["classes"]["ring"]["absolute"]["n_yardstick"] == TRIED
-    assert found["pixels"]["metric"] == PIXEL_METRIC
+    found = trial.measurements(images).copies
+    assert found.pixels.whole.yardstick == "held-out images"
+    assert found.pixels.whole.absolute.n_yardstick == 3 * TRIED
+    assert found.pixels.classes["ring"].absolute.n_yardstick == TRIED
+    assert found.pixels.metric == PIXEL_METRIC
     test = dataclasses.replace(
         trial.test,
         images=trial.test.images[::2],
@@ -71,11 +73,11 @@ def test_few_held_out_images_are_backed_by_training_images(trial, images):
         image_ids=trial.test.image_ids[::2],
         groups=trial.test.groups[::2],
     )
-    fewer = trial.examination(images, test=test).copies()
-    for space in ("pixels", "features"):
-        part = fewer[space]["classes"]["ring"]
-        assert part["yardstick"] == "training images of other groups"
-        assert part["absolute"]["n_yardstick"] == TRIED
+    fewer = trial.measurements(images, test=test).copies
+    for search in (fewer.pixels, fewer.features):
+        part = search.classes["ring"]
+        assert part.yardstick == "training images of other groups"
+        assert part.absolute.n_yardstick == TRIED
 
 
 def test_a_training_image_is_not_compared_with_its_own_group(trial, images):
@@ -93,40 +95,39 @@ def test_a_training_image_is_not_compared_with_its_own_group(trial, images):
         image_ids=trial.test.image_ids[::4],
         groups=trial.test.groups[::4],
     )
-    found = trial.examination(images, train=train, test=few).copies()
-    assert found["pixels"]["whole"]["absolute"]["threshold"] > 1
-    assert found["features"]["whole"]["absolute"]["threshold"] > 0
+    found = trial.measurements(images, train=train, test=few).copies
+    assert found.pixels.whole.absolute.threshold > 1
+    assert found.features.whole.absolute.threshold > 0
 
 
 def test_nearest_pairs_are_those_of_the_search(trial, images):
-    exam = trial.examination(images)
+    measured = trial.measurements(images)
     index, distance = nearest(images, trial.train.images)
-    np.testing.assert_array_equal(exam.nearest.index[:, 0], index)
-    np.testing.assert_allclose(exam.nearest.distance[:, 0], distance)
+    np.testing.assert_array_equal(measured.nearest.index[:, 0], index)
+    np.testing.assert_allclose(measured.nearest.distance[:, 0], distance)
 
 
 def test_realism_is_judged_within_the_class(trial, images):
-    exam = trial.examination(images)
-    found = exam.realism()
+    measured = trial.measurements(images)
+    found = measured.realism()
     ring = trial_labels() == 2
-    expected = manifold.realism(exam.real.of(2), exam.synthetic.features[ring])
+    expected = manifold.realism(measured.real.of(2), measured.synthetic.features[ring])
     np.testing.assert_allclose(found[ring], expected)
     assert found[~ring].all()
 
 
 def test_the_tests_name_all_classes_and_follow_the_seed(trial, images):
-    first, again = (trial.examination(images, seed=3).tests() for _ in range(2))
+    first, again = (trial.measurements(images, seed=3).figures() for _ in range(2))
     assert first == again
-    for part in first.values():
-        assert list(part["classes"]) == list(MODES)
+    for part in (first.variety, first.profiles, first.difference, first.texture):
+        assert list(part.classes) == list(MODES)
 
 
 def test_only_held_out_images_of_the_real_baseline_judge_variety(trial, images):
     """The extractor has been fitted to the others."""
-    exam = trial.examination(images, real_baseline=trial.train)
-    found = exam.tests()
-    assert found["variety"]["whole"] is None
-    assert found["profiles"]["whole"] is not None
+    measured = trial.measurements(images, real_baseline=trial.train)
+    assert measured.variety.whole is None
+    assert measured.profiles.whole is not None
 
 
 def photographed(split, times):
@@ -142,22 +143,22 @@ def photographed(split, times):
 
 def test_tests_count_lesions_not_photographs(trial, images, tmp_path):
     """Three photographs of each lesion prove no more than one; taken for three, they would."""
-    once = trial.examination(images, cache=Cache(tmp_path))
-    often = trial.examination(
+    once = trial.measurements(images, cache=Cache(tmp_path))
+    often = trial.measurements(
         images,
         cache=Cache(tmp_path),
         test=photographed(trial.test, 3),
         train=photographed(trial.train, 3),
     )
-    found, expected = often.tests(), once.tests()
-    assert found["difference"] == expected["difference"]
-    assert found["texture"] == expected["texture"]
-    ours, theirs = (exam.faithfulness()["real"] for exam in (once, often))
-    assert theirs["confusion_of_lesions"] == ours["confusion"] == ours["confusion_of_lesions"]
-    assert (np.array(theirs["confusion"]) == 3 * np.array(ours["confusion"])).all()
-    ours_copied, theirs_copied = once.copies(), often.copies()
-    assert theirs_copied["duplicates"] == ours_copied["duplicates"]
-    for space in ("pixels", "features"):
-        ours, theirs = ours_copied[space]["whole"], theirs_copied[space]["whole"]
-        assert theirs["absolute"]["n_yardstick"] == ours["absolute"]["n_yardstick"]
-        assert theirs["both"] == ours["both"]
+    assert often.difference == once.difference
+    assert often.texture == once.texture
+    ours, theirs = (measured.faithfulness.real for measured in (once, often))
+    assert theirs.confusion_of_lesions == ours.confusion == ours.confusion_of_lesions
+    assert (np.array(theirs.confusion) == 3 * np.array(ours.confusion)).all()
+    assert often.copies.duplicates == once.copies.duplicates
+    for ours, theirs in (
+        (once.copies.pixels.whole, often.copies.pixels.whole),
+        (once.copies.features.whole, often.copies.features.whole),
+    ):
+        assert theirs.absolute.n_yardstick == ours.absolute.n_yardstick
+        assert theirs.both == ours.both

@@ -1,74 +1,185 @@
-"""Charts: sound SVG, marks where the values are, names that cannot break out."""
+"""Charts: points, intervals and boxes are where the figures say, and no name breaks out."""
 
 from __future__ import annotations
 
+import base64
+import io
 import xml.etree.ElementTree as ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
 
-from skin_synth.evaluation.report.charts import BINS, CONTROL, MAIN, WIDTH, Mark, dots, histograms
+from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance
+from skin_synth.evaluation.report import charts
+from skin_synth.evaluation.report.charts import Mark, dots, histograms
+from skin_synth.evaluation.utility.differences import GAIN, HARM, NEITHER
+from tests.studies import arm_difference, study_of
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
-def parts(svg, tag):
-    return ElementTree.fromstring(svg).find("svg").findall(tag)
+def parts(chart, tag):
+    """Elements of a chart, as their attributes and text."""
+    text = base64.b64decode(chart.source.removeprefix("data:image/svg+xml;base64,"))
+    return [({**part.attrib}, part.text) for part in ElementTree.fromstring(text).iter(SVG + tag)]
+
+
+def places(chart, fill):
+    """Horizontal places of the dots with this fill."""
+    return [
+        float(part["x"]) for part, _ in parts(chart, "use") if f"fill: {fill};" in part["style"]
+    ]
+
+
+def bars(chart, colour):
+    """Ends of the horizontal lines of this colour."""
+    found = []
+    for part, _ in parts(chart, "path"):
+        if f"stroke: {colour}; stroke-width: 1.5" in part.get("style", ""):
+            numbers = part["d"].replace("M", "").replace("L", "").split()
+            found.append((float(numbers[0]), float(numbers[2])))
+    return found
+
+
+def width(chart):
+    return float(parts(chart, "svg")[0][0]["viewBox"].split()[2])
 
 
 def test_dots_lie_in_the_order_of_their_values():
     marks = [Mark("a", 0.0, [-0.1, 0.2], 0.5), Mark("b", 1.0), Mark("c", None, None, 2.0)]
-    svg = dots(marks, title="Shares", axis="share")
-    circles = [circle.attrib for circle in parts(svg, "circle")]
-    judged = [float(mark["cx"]) for mark in circles if mark["fill"] == MAIN]
-    controls = [float(mark["cx"]) for mark in circles if mark["stroke"] == CONTROL]
-    assert len(judged) == len(controls) == 2
-    assert judged[0] < controls[0] < judged[1] < controls[1] < WIDTH
-    assert controls[1] - judged[1] == pytest.approx(judged[1] - judged[0], abs=0.2)
-    bars = [line.attrib for line in parts(svg, "line") if line.get("stroke") == MAIN]
-    assert len(bars) == 1
-    assert float(bars[0]["x1"]) < judged[0] < float(bars[0]["x2"])
+    chart = dots(marks, title="Shares", axis="share")
+    first, second = places(chart, charts.SYNTHETIC_COLOUR)
+    third, fourth = places(chart, "#ffffff")
+    assert first < third < second < fourth < width(chart)
+    assert fourth - second == pytest.approx(second - first, abs=0.2)
+    ((low, high),) = bars(chart, charts.SYNTHETIC_COLOUR)
+    assert low < first < high
+    assert (chart.title, chart.caption) == ("Shares", "share")
 
 
 @pytest.mark.parametrize("values", [[None], [0.0], [5.0], [-3.0, -2.0], [1e-9, 2e-9], [1e6, -1e6]])
 def test_any_values_give_a_picture_with_ticks_inside(values):
-    svg = dots([Mark(str(value), value) for value in values], title="t", axis="x")
-    places = [float(text.get("x")) for text in parts(svg, "text")]
-    assert len(places) >= len(values) + 2
-    assert all(0 <= place <= WIDTH for place in places)
+    chart = dots([Mark(str(value), value) for value in values], title="t", axis="x")
+    found = [float(part["x"]) for part, _ in parts(chart, "text")]
+    assert len(found) >= len(values) + 2
+    assert all(0 <= place <= width(chart) for place in found)
 
 
-def test_an_axis_may_leave_out_zero_and_crosses_it_with_a_line():
-    def crossing(values, **options):
-        marks = [Mark(str(value), value) for value in values]
-        svg = dots(marks, title="t", axis="x", width=300, **options)
-        lines = [line for line in parts(svg, "line") if line.get("stroke") == CONTROL]
-        return [float(circle.get("cx")) for circle in parts(svg, "circle")], lines
-
-    near, _ = crossing([40.0, 50.0], from_zero=False)
-    far, lines = crossing([40.0, 50.0])
+def test_an_axis_may_leave_out_zero():
+    marks = [Mark("a", 40.0), Mark("b", 50.0)]
+    near, far = (
+        places(dots(marks, title="t", axis="x", from_zero=zero), charts.SYNTHETIC_COLOUR)
+        for zero in (False, True)
+    )
     assert near[1] - near[0] > 4 * (far[1] - far[0])
-    assert max(*near, *far) < 300
-    assert not lines
-    places, (zero,) = crossing([-1.0, 2.0])
-    assert places[0] < float(zero.get("x1")) < places[1]
 
 
-def test_names_are_escaped():
-    svg = dots([Mark('<b>"&', 1.0)], title="<i>", axis="a & b")
-    assert "<b>" not in svg
-    assert "<i>" not in svg
-    assert [text.text for text in parts(svg, "text")][-1] == '<b>"&'
-    assert ElementTree.fromstring(svg).find("figcaption").text == "a & b"
+@pytest.mark.parametrize("name", ['<b>"&', "$a$ and \\alpha", "色素性母斑", "melanoma " * 6])
+def test_names_are_whole_and_do_not_break_out(name):
+    chart = dots([Mark(name, 1.0)], title="<i>", axis="a & b")
+    words = " ".join(text for _, text in parts(chart, "text"))
+    assert all(word in words for word in name.split())
 
 
 def test_histograms_show_both_and_the_line():
-    svg = histograms(np.arange(100.0), np.arange(50.0, 150.0), title="t", axis="x", line=75.0)
-    assert 15 <= len(parts(svg, "rect")) <= BINS
-    (outline,) = parts(svg, "polyline")
-    assert len(outline.get("points").split()) == 2 * BINS
-    (line,) = [line for line in parts(svg, "line") if line.get("stroke-dasharray")]
-    assert 0.4 * WIDTH < float(line.get("x1")) < 0.6 * WIDTH
+    chart = histograms(np.arange(100.0), np.arange(50.0, 150.0), title="t", axis="x", line=75.0)
+    paths = [part for part, _ in parts(chart, "path")]
+    filled = [part for part in paths if f"fill: {charts.SYNTHETIC_FILL}" in part.get("style", "")]
+    assert 15 <= len(filled) <= charts.HISTOGRAM_BINS
+    (dashed,) = [part for part in paths if "stroke-dasharray" in part.get("style", "")]
+    assert 0.4 * width(chart) < float(dashed["d"].split()[1]) < 0.6 * width(chart)
+    (outline,) = [part for part in paths if "stroke-width: 1.6" in part.get("style", "")]
+    assert outline["d"].count("L") >= 2 * charts.HISTOGRAM_BINS
 
 
 def test_histograms_of_copies():
-    svg = histograms(np.zeros(5), np.zeros(3), title="t", axis="x")
-    assert len(parts(svg, "rect")) == 1
+    assert histograms(np.zeros(5), np.zeros(3), title="t", axis="x").source
+
+
+def test_charts_ignore_the_settings_of_the_user():
+    def all_charts():
+        study = study_of(arm_difference(verdict=GAIN, low=0.1, high=0.2))
+        marks = [Mark("a", 1.0, [0.5, 2.0], 2.0)]
+        return dots(marks, title="t", axis="x"), charts.utility_plot(study)
+
+    expected = all_charts()
+    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": False}):
+        assert all_charts() == expected
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+def pixels(png):
+    image = Image.open(io.BytesIO(png))
+    assert image.format == "PNG"
+    return np.asarray(image.convert("RGB")).astype(int)
+
+
+def columns_of(image, colour):
+    """Columns that hold pixels of this very colour."""
+    wanted = np.round(255 * np.array(to_rgb(colour)))
+    return np.flatnonzero((np.abs(image - wanted).max(axis=2) <= 1).any(axis=0))
+
+
+def test_verdicts_have_their_colours_and_sides():
+    study = study_of(
+        arm_difference("gain", GAIN, 0.05, 0.1),
+        arm_difference("harm", HARM, -0.1, -0.05),
+        arm_difference("neither", NEITHER, -0.02, 0.02),
+    )
+    image = pixels(charts.utility_plot(study))
+    gain, harm = (columns_of(image, charts.VERDICT_STYLES[verdict][0]) for verdict in (GAIN, HARM))
+    neither = columns_of(image, charts.REAL_COLOUR)
+    assert harm.max() < neither.mean() < gain.min()
+    # Corrected intervals are 0.07 wide for both, that of neither 0.06.
+    assert len(gain) == pytest.approx(len(harm), abs=3)
+    assert np.ptp(neither) / np.ptp(gain) == pytest.approx(6 / 7, abs=0.06)
+    for name in ("gain", "harm", "neither"):
+        assert name in [text for _, text in parts(charts.utility_chart(study, "cnn"), "text")]
+
+
+def test_the_picture_grows_with_its_rows():
+    few = pixels(charts.utility_plot(study_of(arm_difference())))
+    many = pixels(charts.utility_plot(study_of(*[arm_difference()] * 8)))
+    assert many.shape[0] > 2 * few.shape[0]
+    assert many.shape[1] == few.shape[1]
+
+
+def test_what_the_verdict_does_not_use_is_hollow():
+    def hollow(verdict):
+        chart = charts.utility_chart(study_of(arm_difference(verdict=verdict)), "cnn")
+        return len(places(chart, "#ffffff"))
+
+    assert (hollow(None), hollow(NEITHER)) == (1, 0)
+
+
+def appearance(n, shift, missing=0):
+    values = np.linspace(-1, 1, n) + shift
+    values[:missing] = np.nan
+    return Appearance(*([values] * len(MEASURES)))
+
+
+def test_boxes_are_where_the_values_are():
+    labels = np.repeat([0, 1], 20)
+    png = charts.appearance_plot(
+        appearance(40, 0.0), labels, appearance(40, 10.0), labels, ("a", "b")
+    )
+    image = pixels(png)
+    panel = image[: image.shape[0] // 2, : image.shape[1] // 3]
+    panel = panel[panel.shape[0] // 5 :]  # below the legend
+    real = columns_of(panel, charts.REAL_COLOUR)
+    synthetic = columns_of(panel, charts.SYNTHETIC_FILL)
+    assert real.max() < synthetic.min()
+
+
+def test_measures_that_are_missing_leave_gaps():
+    labels = np.repeat([0, 1], 20)
+    empty = appearance(40, 0.0, missing=40)
+    png = charts.appearance_plot(empty, labels, appearance(40, 0.0), labels, ("a", "b"))
+    assert pixels(png).std() > 0
+    nothing = Appearance(*[np.empty(0)] * len(MEASURES))
+    none = np.empty(0, int)
+    assert pixels(charts.appearance_plot(nothing, none, nothing, none, ("a", "b"))).std() > 0
+    assert set(charts.TITLES) == set(MEASURES)

@@ -2,130 +2,149 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 
 import pytest
 
+from skin_synth.evaluation.metrics.comparison import Fidelity, FidelityFigures
+from skin_synth.evaluation.metrics.copies import HELD_OUT, CopyFigures, Nearness
+from skin_synth.evaluation.metrics.faithfulness import Faithfulness, JudgedImages
 from skin_synth.evaluation.report.summary import summary, warnings
-
-RESULTS = {
-    "data": {"class_names": ["a", "b"]},
-    "features": {"name": "classifier", "dimension": 96},
-    "images": {
-        "test": [100, 120],
-        "floor": [100, 120],
-        "floor_held_out": 220,
-        "groups_in_train_and_test": 0,
-    },
-    "faithfulness": {
-        "synthetic": {"mean": 0.6, "classes": {"a": 0.9, "b": 0.3}},
-        "real": {"mean": 0.8, "classes": {"a": 0.8, "b": 0.8}},
-    },
-    "fidelity": {
-        "frechet_name": "FD (classifier)",
-        "whole": {
-            "frechet": 2.5,
-            "frechet_floor": 0.5,
-            "coverage": 0.8,
-            "coverage_floor": 0.95,
-            "precision": 0.9,
-        },
-    },
-    "copies": {
-        "pixels": {
-            "whole": {
-                "yardstick": "held-out images",
-                "absolute": {
-                    "synthetic_median": 20.0,
-                    "yardstick_median": 22.0,
-                    "n": 220,
-                    "threshold": 15.0,
-                    "near": 2,
-                    "share_below": 2 / 220,
-                    "share_expected": 0.01,
-                },
-            }
-        }
-    },
-    "verdict": {"alpha": 0.01, "faults": []},
-}
+from skin_synth.evaluation.results import (
+    Copies,
+    CopySearch,
+    DataInfo,
+    Fault,
+    FeatureInfo,
+    ImageCounts,
+    MeasuredFigures,
+    Provenance,
+    Verdict,
+)
+from tests.changes import changed, put
+from tests.studies import arm_difference, study_of
 
 
-def changed(**parts):
-    results = copy.deepcopy(RESULTS)
-    for name, values in parts.items():
-        results[name].update(values)
-    return results
+def incomplete(kind, **fields):
+    """Results without what no sentence needs."""
+    return kind(**{**dict.fromkeys(field.name for field in dataclasses.fields(kind)), **fields})
+
+
+def judged(**classes):
+    return JudgedImages(100, 0.5, classes, {}, [])
+
+
+NEAR = incomplete(
+    Nearness,
+    synthetic_median=20.0,
+    yardstick_median=22.0,
+    n=220,
+    threshold=15.0,
+    near=2,
+    share_below=2 / 220,
+    share_expected=0.01,
+)
+FIGURES = incomplete(
+    MeasuredFigures,
+    faithfulness=Faithfulness(None, judged(a=0.9, b=0.3), judged(a=0.8, b=0.8)),
+    copies=Copies(CopySearch(CopyFigures(HELD_OUT, NEAR, None, None), {}, metric=""), None, None),
+)
+FIDELITY = incomplete(
+    Fidelity,
+    frechet_name="FD (classifier)",
+    whole=incomplete(
+        FidelityFigures,
+        frechet=2.5,
+        frechet_floor=0.5,
+        coverage=0.8,
+        coverage_floor=0.95,
+        precision=0.9,
+    ),
+)
+NO_FAULT = Verdict(0.01, 1e-4, (), {}, "not measured")
+
+
+def said(figures=FIGURES, fidelity=FIDELITY, verdict=NO_FAULT, utility=None):
+    return summary(figures, fidelity, verdict, utility)
 
 
 def test_the_summary_says_the_verdict_first_and_then_the_figures():
-    no_fault, on_use, on_classes, on_distance, on_variety, on_copies = summary(RESULTS)
-    assert no_fault.startswith("No fault is proven.")
-    assert "in 1% of cases" in no_fault
-    assert "whether they help a classifier was not measured" in on_use.lower()
-    assert "assigns 60%" in on_classes
-    assert "gets 80% right" in on_classes
-    assert "weakest class is b with 30%" in on_classes
-    assert "are 2.5 apart (FD (classifier))" in on_distance
-    assert "5 times as far" in on_distance
-    assert "80% have a synthetic one" in on_variety
-    assert "(95% by others)" in on_variety
-    assert "90% lie among the real ones" in on_variety
-    assert "2 of 220 synthetic images (0.9%) are nearer than 15.0" in on_copies
-    assert "22.0 from held-out images" in on_copies
+    found = said()
+    assert found.headline == "No fault is proven."
+    assert "in 1% of cases" in found.caveat
+    assert "whether they help a classifier was not measured" in found.use.lower()
+    assert "assigns 60%" in found.classes
+    assert "gets 80% right" in found.classes
+    assert "weakest class is b with 30%" in found.classes
+    assert "are 2.5 apart (FD (classifier))" in found.distance
+    assert "5 times as far" in found.distance
+    assert "80% have a synthetic one" in found.variety
+    assert "(95% by others)" in found.variety
+    assert "90% lie among the real ones" in found.variety
+    assert "2 of 220 synthetic images (0.9%) are nearer than 15.0" in found.copies
+    assert "22.0 from held-out images" in found.copies
+    figures = [found.use, found.classes, found.distance, found.variety, found.copies]
+    assert found.sentences() == [f"{found.headline} {found.caveat}", *figures]
 
 
 def test_means_over_classes_are_of_the_same_classes_on_both_sides():
-    real = {"mean": 0.8, "classes": {"a": 0.8, "b": None}}
-    said = summary(changed(faithfulness={"real": real}))[2]
-    assert "assigns 90%" in said
-    assert "gets 80% right (means over classes with test images: a)" in said
-    assert "weakest class is b with 30%" in said
-
-
-def with_whole(**values):
-    results = copy.deepcopy(RESULTS)
-    results["fidelity"]["whole"] |= values
-    return results
+    found = said(put(FIGURES, "faithfulness.real", judged(a=0.8, b=None))).classes
+    assert "assigns 90%" in found
+    assert "gets 80% right (means over classes with test images: a)" in found
+    assert "weakest class is b with 30%" in found
 
 
 @pytest.mark.parametrize(
     ("count", "first"), [(1, "One fault is proven."), (2, "2 faults are proven.")]
 )
 def test_faults_come_first(count, first):
-    faults = [{"sentence": f"fault {number}"} for number in range(count)]
-    said = summary(changed(verdict={"faults": faults}))
-    assert said[: count + 1] == [first, *(fault["sentence"] for fault in faults)]
+    faults = tuple(Fault("blur", (), f"fault {row}", "", 0.0, 0.0) for row in range(count))
+    found = said(verdict=dataclasses.replace(NO_FAULT, faults=faults))
+    assert found.sentences()[: count + 1] == [first, *(fault.sentence for fault in faults)]
 
 
 @pytest.mark.parametrize("words", ["gain shown", "no gain shown", "harm shown"])
 def test_use_is_said_plainly(words):
-    sentence = f"{words}: real + synthetic 1:1 (cnn) differs by +0.010"
-    said = summary({**RESULTS, "utility": {"verdict": {"sentence": sentence}}})[1]
-    expected = f"{words.capitalize()} for a classifier: real + synthetic 1:1 (cnn) differs by"
-    assert said.startswith(expected)
+    found = said(utility=study_of(arm_difference(verdict=words, low=0.0), words=words)).use
+    expected = f"{words.capitalize()} for a classifier: real + synthetic 1:1 (cnn) differs in "
+    assert found.startswith(expected)
 
 
 def test_too_few_images_for_variety_and_for_copies():
-    few = changed(copies={"pixels": {"whole": None}})
-    few["fidelity"]["whole"]["coverage"] = None
-    said = summary(few)
-    assert "too few images to measure variety" in said[-2]
-    assert "no images to look for copies" in said[-1]
+    found = said(
+        put(FIGURES, "copies.pixels.whole", None), changed(FIDELITY, "whole", coverage=None)
+    )
+    assert "too few images to measure variety" in found.variety
+    assert "no images to look for copies" in found.copies
 
 
 def test_a_floor_of_zero_gives_no_ratio():
-    text = summary(with_whole(frechet=2.0, frechet_floor=0.0))[3]
-    assert text.endswith("are 0 apart.")
+    found = said(fidelity=changed(FIDELITY, "whole", frechet=2.0, frechet_floor=0.0))
+    assert found.distance.endswith("are 0 apart.")
 
 
 def test_too_few_images_for_a_distance():
-    text = summary(with_whole(frechet=None, frechet_floor=None))[3]
-    assert "too few real images" in text
+    found = said(fidelity=changed(FIDELITY, "whole", frechet=None, frechet_floor=None))
+    assert "too few real images" in found.distance
+
+
+PROVENANCE = incomplete(
+    Provenance,
+    data=incomplete(DataInfo, class_names=("a", "b")),
+    features=incomplete(FeatureInfo, name="classifier", dimension=96),
+)
+IMAGES = ImageCounts([], [100, 120], [100, 120], [], 220, 0)
+
+
+def warned(images=None, features=None):
+    return warnings(
+        changed(PROVENANCE, "features", **(features or {})),
+        dataclasses.replace(IMAGES, **(images or {})),
+    )
 
 
 def test_no_warning_where_none_is_due():
-    assert warnings(RESULTS) == []
+    assert warned() == ()
 
 
 @pytest.mark.parametrize(
@@ -144,9 +163,9 @@ def test_no_warning_where_none_is_due():
     ],
 )
 def test_each_warning(parts, message):
-    assert any(text.startswith(message) for text in warnings(changed(**parts)))
+    assert any(text.startswith(message) for text in warned(**parts))
 
 
 def test_a_floor_of_training_images_matters_to_the_trained_features_only():
-    results = changed(images={"floor_held_out": 0}, features={"name": "mobilenet"})
-    assert not any("training images" in text for text in warnings(results))
+    found = warned({"floor_held_out": 0}, {"name": "mobilenet"})
+    assert not any("training images" in text for text in found)

@@ -2,107 +2,132 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 
 import pytest
 
+from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.appearance import MEASURES
+from skin_synth.evaluation.metrics.copies import HELD_OUT, CopyFigures, Nearness
+from skin_synth.evaluation.metrics.drift import (
+    AppearanceFigures,
+    LesionCounts,
+    MeasureDrift,
+    SmirnovTest,
+    ToneShares,
+)
+from skin_synth.evaluation.metrics.faithfulness import Faithfulness, JudgedImages, JudgedRealImages
+from skin_synth.evaluation.metrics.permutation_tests import DifferenceTest, VarietyTest
+from skin_synth.evaluation.results import Copies, CopySearch, DuplicateSearch, MeasuredFigures
 from skin_synth.evaluation.verdict.detectable import untested
 from skin_synth.evaluation.verdict.verdict import level
+from tests.changes import changed, put
 
 NAMES = ("a", "b")
+NOTHING = dict.fromkeys(field.name for field in dataclasses.fields(Nearness))
 
 
-def nearness(n, others, rank=1):
-    return {"absolute": {"n": n, "n_yardstick": others, "yardstick_same": 0, "rank": rank}}
+def nearness(n, others):
+    return Nearness(**{**NOTHING, "n": n, "n_yardstick": others, "yardstick_same": 0, "rank": 1})
 
 
-def class_parts(part):
-    return {"classes": {name: copy.deepcopy(part) for name in NAMES}}
+def near(n, others):
+    return CopyFigures(HELD_OUT, nearness(n, others), None, None)
+
+
+def both(part):
+    return {"whole": part, "classes": dict.fromkeys(NAMES, part)}
 
 
 @pytest.fixture
-def results():
+def figures():
     """Of two classes with enough images for all tests."""
-    appearance = {
-        "measures": {name: {"test": {"p_value": 0.5}} for name in MEASURES},
-        "lesions": {"n_synthetic": 20, "n_real": 20, "found_real": 20},
-    }
-    return {
-        "copies": {
-            "pixels": class_parts(nearness(60, 60)),
-            "features": class_parts(nearness(60, 60)),
-            "duplicates": class_parts({**nearness(60, 60)["absolute"]}),
-        },
-        "faithfulness": {
-            "synthetic": {"confusion": [[20, 0], [0, 20]]},
-            "real": {"confusion_of_lesions": [[20, 0], [0, 20]]},
-        },
-        "variety": class_parts({}),
-        "profiles": class_parts({}),
-        "difference": class_parts({}),
-        "appearance": class_parts(appearance),
-    }
+    matrix = [[20, 0], [0, 20]]
+    drifted = MeasureDrift(None, None, None, None, SmirnovTest(20, 20, 0.1, 0.5))
+    appearance = AppearanceFigures(
+        ToneShares({}, {}), LesionCounts(20, 20, 20, 20, 1.0), dict.fromkeys(MEASURES, drifted)
+    )
+    variety = ByClass(**both(VarietyTest(20, 1.0, 1.0, 1.0)))
+    return MeasuredFigures(
+        variety=variety,
+        profiles=variety,
+        difference=ByClass(**both(DifferenceTest(20, 0.0, 1.0))),
+        texture=ByClass(**both(None)),
+        faithfulness=Faithfulness(
+            None,
+            JudgedImages(40, 1.0, {}, {}, matrix),
+            JudgedRealImages(40, 1.0, {}, {}, matrix, confusion_of_lesions=matrix),
+        ),
+        copies=Copies(
+            CopySearch(**both(near(60, 60)), metric=""),
+            CopySearch(**both(near(60, 60)), metric=""),
+            DuplicateSearch(**both(nearness(60, 60)), metric=""),
+        ),
+        appearance=ByClass(**both(appearance)),
+    )
 
 
-def test_with_enough_images_all_is_tested(results):
-    assert untested(results, NAMES, level(2)) == {}
+def real(figures, first, second=(0, 20)):
+    lesions = [list(first), list(second)]
+    return changed(figures, "faithfulness.real", confusion_of_lesions=lesions)
+
+
+def test_with_enough_images_all_is_tested(figures):
+    assert untested(figures, level(2)) == {}
 
 
 @pytest.mark.parametrize("lesions", [0, 1, 2, 3])
-def test_a_wrong_class_cannot_be_proven_by_a_few_real_images(results, lesions):
+def test_a_wrong_class_cannot_be_proven_by_a_few_real_images(figures, lesions):
     """All twenty synthetic ones wrong, all real ones right: p is 1 / C(20 + lesions, lesions)."""
-    results["faithfulness"]["real"]["confusion_of_lesions"][1] = [0, lesions]
-    assert untested(results, NAMES, 2e-4) == {"class shown": ["b"]}
-    assert untested(results, NAMES, 1e-3).get("class shown", []) == ["b"] * (lesions < 3)
+    figures = real(figures, (20, 0), (0, lesions))
+    assert untested(figures, 2e-4) == {"class shown": ["b"]}
+    assert untested(figures, 1e-3).get("class shown", []) == ["b"] * (lesions < 3)
 
 
-def test_a_class_that_the_judge_does_not_know_cannot_be_missed(results):
-    results["faithfulness"]["real"]["confusion_of_lesions"][0] = [2, 18]
-    assert untested(results, NAMES, level(2)) == {"class shown": ["a"]}
+def test_a_class_that_the_judge_does_not_know_cannot_be_missed(figures):
+    assert untested(real(figures, (2, 18)), level(2)) == {"class shown": ["a"]}
 
 
 @pytest.mark.parametrize(("lesions", "found"), [(0, 0), (2, 2), (20, 0), (20, 4)])
-def test_lesions_that_hardly_stand_out_in_real_images_cannot_be_missed(results, lesions, found):
-    results["appearance"]["classes"]["a"]["lesions"] |= {"n_real": lesions, "found_real": found}
-    assert untested(results, NAMES, level(2)) == {"lesion found": ["a"]}
+def test_lesions_that_hardly_stand_out_in_real_images_cannot_be_missed(figures, lesions, found):
+    place = "appearance.classes.a.lesions"
+    figures = changed(figures, place, n_real=lesions, found_real=found)
+    assert untested(figures, level(2)) == {"lesion found": ["a"]}
 
 
-def test_copies_need_a_yardstick(results):
+def test_copies_need_a_yardstick(figures):
     for space in ("pixels", "features"):
-        results["copies"][space]["classes"]["b"] = nearness(20, 3)
-    assert untested(results, NAMES, level(2)) == {"copies": ["b"]}
-    results["copies"]["features"]["classes"]["b"] = nearness(20, 60)
-    assert untested(results, NAMES, level(2)) == {}
+        figures = put(figures, f"copies.{space}.classes.b", near(20, 3))
+    assert untested(figures, level(2)) == {"copies": ["b"]}
+    figures = put(figures, "copies.features.classes.b", near(20, 60))
+    assert untested(figures, level(2)) == {}
 
 
-def test_few_images_cannot_be_proven_to_repeat_each_other(results):
+def test_few_images_cannot_be_proven_to_repeat_each_other(figures):
     """All in pairs: p is 1 / C(2 n, n) of n pairs on both sides."""
-    results["copies"]["duplicates"]["classes"]["a"] = nearness(15, 15)["absolute"]
-    assert untested(results, NAMES, 2.9e-4) == {"duplicates": ["a"]}
-    assert untested(results, NAMES, 3.0e-4) == {}
+    figures = put(figures, "copies.duplicates.classes.a", nearness(15, 15))
+    assert untested(figures, 2.9e-4) == {"duplicates": ["a"]}
+    assert untested(figures, 3.0e-4) == {}
 
 
-def test_variety_is_tested_by_either_kind_of_features(results):
-    results["variety"]["classes"]["a"] = results["profiles"]["classes"]["b"] = None
-    assert untested(results, NAMES, level(2)) == {}
-    results["profiles"]["classes"]["a"] = None
-    assert untested(results, NAMES, level(2)) == {"variety": ["a"]}
+def test_variety_is_tested_by_either_kind_of_features(figures):
+    figures = put(put(figures, "variety.classes.a", None), "profiles.classes.b", None)
+    assert untested(figures, level(2)) == {}
+    figures = put(figures, "profiles.classes.a", None)
+    assert untested(figures, level(2)) == {"variety": ["a"]}
 
 
-def test_a_share_that_is_small_cannot_lose_ten_points(results):
-    results["faithfulness"]["real"]["confusion_of_lesions"][0] = [18, 182]
-    results["faithfulness"]["synthetic"]["confusion"][0] = [0, 200]
-    assert untested(results, NAMES, level(2)) == {"class shown": ["a"]}
-    results["faithfulness"]["real"]["confusion_of_lesions"][0] = [20, 180]
-    assert untested(results, NAMES, level(2)) == {}
+def test_a_share_that_is_small_cannot_lose_ten_points(figures):
+    figures = changed(figures, "faithfulness.synthetic", confusion=[[0, 200], [0, 20]])
+    assert untested(real(figures, (18, 182)), level(2)) == {"class shown": ["a"]}
+    assert untested(real(figures, (20, 180)), level(2)) == {}
 
 
-def test_each_measure_of_appearance_is_named_alone(results):
-    results["appearance"]["classes"]["a"]["measures"]["lesion_size"]["test"] = None
-    results["variety"]["classes"]["b"] = results["profiles"]["classes"]["b"] = None
-    results["copies"]["duplicates"]["classes"]["a"] = None
-    assert untested(results, NAMES, level(2)) == {
+def test_each_measure_of_appearance_is_named_alone(figures):
+    figures = changed(figures, "appearance.classes.a.measures.lesion_size", test=None)
+    figures = put(put(figures, "variety.classes.b", None), "profiles.classes.b", None)
+    figures = put(figures, "copies.duplicates.classes.a", None)
+    assert untested(figures, level(2)) == {
         "duplicates": ["a"],
         "variety": ["b"],
         "appearance (lesion size)": ["a"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import io
 import math
@@ -11,12 +10,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skin_synth.evaluation.verdict import verdict
-from skin_synth.evaluation.verdict.verdict import judge_all
+from skin_synth.evaluation.verdict.verdict import (
+    ALPHA,
+    KINDS_OF_TESTS,
+    level,
+    permutations_for,
+    reach_verdict,
+)
+from tests.changes import changed, put
 from tests.skin_synth.evaluation.conftest import MODES, TRIED, lesions, trial_labels
+from tests.studies import study_of
 
 CLEAN_SEEDS = 4
 """Of 20: benchmarks/verdict.py tries more."""
+LEVEL = level(3)
+PERMUTATIONS = permutations_for(3)
+"""Enough to prove a fault."""
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +34,17 @@ def clean():
 
 
 @pytest.fixture(scope="module")
-def measured(trial, clean):
-    return trial.results(clean)
-
-
-@pytest.fixture
-def results(measured):
+def figures(trial, clean):
     """What was measured of clean images, for a test to change."""
-    return copy.deepcopy(measured)
+    return trial.measurements(clean, permutations=PERMUTATIONS).figures()
 
 
-def faults(found):
-    return {fault["fault"]: fault for fault in found["faults"]}
+def faults(verdict):
+    return {fault.fault: fault for fault in verdict.faults}
+
+
+def found_in(figures):
+    return reach_verdict(figures).faults
 
 
 def jpeg(image):
@@ -61,24 +69,24 @@ ALTERED = {
 @pytest.mark.parametrize("way", ALTERED)
 def test_copies_of_training_images(trial, way):
     found = faults(trial.verdict(np.ascontiguousarray(ALTERED[way](trial.train.images))))
-    assert found["copies"]["classes"] == list(MODES)
-    assert found["copies"]["statistic"] > 0.9
-    assert found["copies"]["p_value"] < 1e-6
-    assert found["copies"]["sentence"].startswith("Copies of training images: 180 of 180")
+    assert found["copies"].classes == tuple(MODES)
+    assert found["copies"].statistic > 0.9
+    assert found["copies"].p_value < 1e-6
+    assert found["copies"].sentence.startswith("Copies of training images: 180 of 180")
 
 
 def test_copies_in_one_class(trial, clean):
     mixed = np.where((trial_labels() == 1)[:, None, None, None], trial.train.images, clean)
     found = faults(trial.verdict(mixed))
-    assert found["copies"]["classes"] == ["blotch"]
-    assert "of blotch" in found["copies"]["sentence"]
+    assert found["copies"].classes == ("blotch",)
+    assert "of blotch" in found["copies"].sentence
 
 
 def test_a_class_that_is_missing(trial):
     shown = np.where(trial_labels() == 2, 1, trial_labels())
     found = faults(trial.verdict(lesions(101, shown)))
-    assert found["missing_class"]["classes"] == ["ring"]
-    assert "look like blotch" in found["missing_class"]["sentence"]
+    assert found["missing_class"].classes == ("ring",)
+    assert "look like blotch" in found["missing_class"].sentence
     assert "swapped_labels" not in found
     assert "copies" not in found
 
@@ -86,7 +94,7 @@ def test_a_class_that_is_missing(trial):
 def test_two_labels_that_are_swapped(trial):
     shown = np.array([0, 2, 1])[trial_labels()]
     found = faults(trial.verdict(lesions(102, shown)))
-    assert sorted(found["swapped_labels"]["classes"]) == ["blotch", "ring"]
+    assert sorted(found["swapped_labels"].classes) == ["blotch", "ring"]
     assert not set(found) & {"copies", "duplicates", "blur", "noise"}, "no other fault of theirs"
     assert "missing_class" not in found
 
@@ -97,8 +105,8 @@ def test_copies_of_another_class_are_copies(trial, clean):
     images = clean.copy()
     images[ring] = trial.train.images[blotch]
     found = faults(trial.verdict(images))
-    assert found["missing_class"]["classes"] == ["ring"]
-    assert found["copies"]["p_value"] < 1e-6
+    assert found["missing_class"].classes == ("ring",)
+    assert found["copies"].p_value < 1e-6
 
 
 def test_copies_and_blur_of_swapped_labels_are_named(trial, clean):
@@ -112,30 +120,31 @@ def test_copies_and_blur_of_swapped_labels_are_named(trial, clean):
     assert "copies" not in found
 
 
-def test_what_a_missing_class_explains_is_not_named(results):
+def test_what_a_missing_class_explains_is_not_named(figures):
     """It moves the whole set with it; where no other class has the fault, it is the reason."""
-    results["faithfulness"]["synthetic"]["confusion"][2] = [0, 60, 0]
+    confusion = figures.faithfulness.synthetic.confusion
+    figures = changed(figures, "faithfulness.synthetic", confusion=[*confusion[:2], [0, 60, 0]])
 
     def named(*guilty):
-        changed = copy.deepcopy(results)
-        found = changed["difference"]
-        for part in (found["whole"], *found["classes"].values()):
-            part["p_value"] = 0.5
-        for name in guilty:
-            (found["classes"].get(name) or found["whole"])["p_value"] = 1e-9
-        return {fault["fault"]: fault["classes"] for fault in judge_all(changed)["faults"]}
+        found = figures
+        for name, part in figures.difference.items():
+            p_value = 1e-9 if (name or "whole") in guilty else 0.5
+            place = "whole" if name is None else f"classes.{name}"
+            found = put(found, f"difference.{place}", dataclasses.replace(part, p_value=p_value))
+        return {fault.fault: fault.classes for fault in found_in(found)}
 
-    missing = {"missing_class": ["ring"]}
+    missing = {"missing_class": ("ring",)}
     assert named("ring") == named("ring", "whole") == missing
-    assert named("whole") == {**missing, "unlike_real": []}
-    assert named("ring", "whole", "mole") == {**missing, "unlike_real": ["mole"]}
+    assert named("whole") == {**missing, "unlike_real": ()}
+    assert named("ring", "whole", "mole") == {**missing, "unlike_real": ("mole",)}
 
 
 def test_half_the_modes_of_a_class(trial):
     half = {**MODES, "mole": ("disc",)}
-    found = faults(trial.verdict(lesions(103, trial_labels(), modes=half)))
-    assert found["little_variety"]["classes"] == ["mole"]
-    assert found["little_variety"]["statistic"] < 0.8
+    images = lesions(103, trial_labels(), modes=half)
+    found = faults(trial.verdict(images, permutations=PERMUTATIONS))
+    assert found["little_variety"].classes == ("mole",)
+    assert found["little_variety"].statistic < 0.8
     assert "missing_class" not in found
 
 
@@ -144,9 +153,9 @@ def test_a_few_images_again_and_again(trial, clean):
     few = np.concatenate(
         [np.resize(clean[labels == label][:3], (TRIED, 32, 32, 3)) for label in range(3)]
     )
-    found = faults(trial.verdict(few))
-    assert found["duplicates"]["statistic"] == 1
-    assert found["little_variety"]["statistic"] < 0.6
+    found = faults(trial.verdict(few, permutations=PERMUTATIONS))
+    assert found["duplicates"].statistic == 1
+    assert found["little_variety"].statistic < 0.6
     assert "copies" not in found
 
 
@@ -156,7 +165,7 @@ def test_blur(trial, clean):
         for shift in [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
     ]
     found = faults(trial.verdict(np.mean(around, axis=0).astype(np.uint8)))
-    assert "blurred" in found["blur"]["sentence"]
+    assert "blurred" in found["blur"].sentence
     assert "noise" not in found
     assert "copies" not in found
 
@@ -165,26 +174,23 @@ def test_blur(trial, clean):
 def test_noise(trial, clean, strength):
     noise = np.random.default_rng(0).normal(0, strength, clean.shape)
     found = faults(trial.verdict(np.clip(clean + noise, 0, 255).astype(np.uint8)))
-    assert "noisy" in found["noise"]["sentence"]
+    assert "noisy" in found["noise"].sentence
     assert "blur" not in found
     assert "copies" not in found
 
 
-def test_groups_in_two_splits(trial, clean):
-    train = dataclasses.replace(
-        trial.train, groups=(*trial.test.groups[:5], *trial.train.groups[5:])
-    )
-    found = trial.verdict(clean, train=train)
-    assert found["faults"][0]["fault"] == "leak"
-    assert found["faults"][0]["sentence"].startswith("5 groups")
-    assert found["faults"][0]["p_value"] is None
+def test_groups_in_two_splits(figures):
+    fault = reach_verdict(figures, leaked_groups=5).faults[0]
+    assert (fault.fault, fault.p_value) == ("leak", None)
+    assert fault.sentence.startswith("5 groups")
 
 
 def test_a_faultless_generator_is_not_accused(trial):
     for seed in range(CLEAN_SEEDS):
-        found = trial.verdict(lesions(200 + seed, trial_labels()), seed=seed)
-        assert found["faults"] == []
-        assert found["untested"] == {}
+        images = lesions(200 + seed, trial_labels())
+        found = trial.verdict(images, seed=seed, permutations=PERMUTATIONS)
+        assert found.faults == ()
+        assert found.untested == {}
 
 
 def test_few_images_prove_nothing_and_that_is_said(trial):
@@ -197,90 +203,97 @@ def test_few_images_prove_nothing_and_that_is_said(trial):
         groups=trial.test.groups[::4],
     )
     found = trial.verdict(lesions(104, labels), requested_labels=labels, test=small)
-    assert found["faults"] == []
+    assert found.faults == ()
     names = list(MODES)
-    assert found["untested"] == {"duplicates": names, "variety": names, "difference": names}
+    assert found.untested == {"duplicates": names, "variety": names, "difference": names}
 
 
-def test_the_level_is_shared_by_all_tests(results):
-    found = judge_all(results)
-    assert found["threshold"] == pytest.approx(verdict.ALPHA / len(verdict.KINDS) / 4)
-    results["variety"]["whole"]["p_value"] = found["threshold"] * 1.01
-    assert judge_all(results)["faults"] == []
-    results["variety"]["whole"]["p_value"] = found["threshold"] * 0.99
-    (fault,) = judge_all(results)["faults"]
-    assert fault["fault"] == "little_variety"
-    assert fault["classes"] == []
+def test_the_level_is_shared_by_all_tests(figures):
+    assert reach_verdict(figures).threshold == LEVEL
+    assert pytest.approx(ALPHA / len(KINDS_OF_TESTS) / 4) == LEVEL
+    assert found_in(changed(figures, "variety.whole", p_value=LEVEL * 1.01)) == ()
+    (fault,) = found_in(changed(figures, "variety.whole", p_value=LEVEL * 0.99))
+    assert (fault.fault, fault.classes) == ("little_variety", ())
 
 
-def test_small_differences_are_no_fault_however_certain(results):
-    results["texture"]["whole"] |= {
-        "p_value_less": 1e-9,
-        "synthetic_median": 9.5,
-        "real_median": 10.0,
-    }
-    matrix = np.diag([10_000, 10_000, 10_000])
-    results["faithfulness"]["real"]["confusion_of_lesions"] = matrix.tolist()
-    results["faithfulness"]["synthetic"]["confusion"] = (
-        matrix + np.array([[-500, 500, 0], [0, 0, 0], [0, 0, 0]])
-    ).tolist()
-    assert judge_all(results)["faults"] == []
+def test_small_differences_are_no_fault_however_certain(figures):
+    found = changed(
+        figures, "texture.whole", p_value_less=1e-9, synthetic_median=9.5, real_median=10.0
+    )
+    matrix = (10_000 * np.eye(3, dtype=int)).tolist()
+    found = changed(found, "faithfulness.real", confusion_of_lesions=matrix)
+    assigned = [[9_500, 500, 0], *matrix[1:]]
+    assert found_in(changed(found, "faithfulness.synthetic", confusion=assigned)) == ()
 
 
-def test_a_class_that_is_shown_too_rarely(results):
-    results["faithfulness"]["synthetic"]["confusion"][0] = [70, 30, 0]
-    results["faithfulness"]["real"]["confusion_of_lesions"][0] = [100, 0, 0]
-    (fault,) = judge_all(results)["faults"]
-    assert (fault["fault"], fault["classes"]) == ("weak_class", ["mole"])
-    assert "in 70% of the images asked for as mole, and in 100% of real ones" in fault["sentence"]
-    assert "the others look like blotch most often." in fault["sentence"]
+def test_a_class_that_is_shown_too_rarely(figures):
+    judged = figures.faithfulness
+    found = changed(
+        figures,
+        "faithfulness.synthetic",
+        confusion=[[70, 30, 0], *judged.synthetic.confusion[1:]],
+    )
+    lesions = [[100, 0, 0], *judged.real.confusion_of_lesions[1:]]
+    (fault,) = found_in(changed(found, "faithfulness.real", confusion_of_lesions=lesions))
+    assert (fault.fault, fault.classes) == ("weak_class", ("mole",))
+    assert "in 70% of the images asked for as mole, and in 100% of real ones" in fault.sentence
+    assert "the others look like blotch most often." in fault.sentence
 
 
-def test_a_few_training_images_again_and_again_are_copies(results):
+RING = "copies.pixels.classes.ring"
+
+
+def test_a_few_training_images_again_and_again_are_copies(figures):
     """Fifty times two of them: too few that are copied for a test that counts these."""
-    part = results["copies"]["pixels"]["classes"]["ring"]
-    part["absolute"] |= {"same": 50}
-    (fault,) = judge_all(results)["faults"]
-    assert (fault["fault"], fault["classes"]) == ("copies", ["ring"])
-    assert "50 of 60 synthetic images of ring are equal to a training image" in fault["sentence"]
-    part["absolute"] |= {"yardstick_same": 50}
-    assert judge_all(results)["faults"] == [], "real ones are so as often"
+    found = changed(figures, f"{RING}.absolute", same=50)
+    (fault,) = found_in(found)
+    assert (fault.fault, fault.classes) == ("copies", ("ring",))
+    assert "50 of 60 synthetic images of ring are equal to a training image" in fault.sentence
+    found = changed(found, f"{RING}.absolute", yardstick_same=50)
+    assert found_in(found) == (), "real ones are so as often"
 
 
-def test_images_near_in_one_way_only_are_no_copies(results):
-    part = results["copies"]["pixels"]["classes"]["ring"]
+def test_images_near_in_one_way_only_are_no_copies(figures):
+    found = figures
     for way in ("absolute", "relative"):
-        part[way] |= {"near": 30, "distinct": 30, "p_value": 1e-9}
-    assert judge_all(results)["faults"] == []
-    part["both"] |= {"near": 30, "p_value": 1e-9}
-    (fault,) = judge_all(results)["faults"]
-    assert "30 of 60 synthetic images of ring are nearer to a training image" in fault["sentence"]
-    assert "than all 60 other real images are" in fault["sentence"]
-    part["absolute"] |= {"rank": 3}
-    (fault,) = judge_all(results)["faults"]
-    assert "than all but 2 of 60 other real images are" in fault["sentence"]
+        found = changed(found, f"{RING}.{way}", near=30, distinct=30, p_value=1e-9)
+    assert found_in(found) == ()
+    found = changed(found, f"{RING}.both", near=30, p_value=1e-9)
+    (fault,) = found_in(found)
+    assert "30 of 60 synthetic images of ring are nearer to a training image" in fault.sentence
+    assert "than all 60 other real images are" in fault.sentence
+    (fault,) = found_in(changed(found, f"{RING}.absolute", rank=3))
+    assert "than all but 2 of 60 other real images are" in fault.sentence
 
 
 def test_images_of_other_skin(trial, clean):
     found = faults(trial.verdict((0.7 * clean).astype(np.uint8)))
     drift = found["drift"]
-    assert drift["classes"] == []
-    assert "brightness is lower" in drift["sentence"]
-    assert "lesion lightness is lower" in drift["sentence"]
-    assert "lesion size" not in drift["sentence"]
-    assert drift["p_value"] < 1e-6
+    assert drift.classes == ()
+    assert "brightness is lower" in drift.sentence
+    assert "lesion lightness is lower" in drift.sentence
+    assert "lesion size" not in drift.sentence
+    assert drift.p_value < 1e-6
 
 
-def test_a_drift_is_named_where_it_is_certain_large_and_above_its_floor(results):
-    level = judge_all(results)["threshold"] / 6
-    figures = results["appearance"]["classes"]["ring"]["measures"]["lesion_size"]
-    spread = figures["real"]["deviation"]
+def moved(figures, name, measure, *, p_value, size, floor, median):
+    """A measure of a class moved its median by so many standard deviations."""
+    place = f"appearance.classes.{name}.measures.{measure}"
+    real = figures.appearance.classes[name].measures[measure].real
+    found = changed(figures, place, floor=floor)
+    found = changed(found, f"{place}.test", p_value=p_value)
+    found = changed(found, f"{place}.drift", drift=size)
+    return changed(found, f"{place}.synthetic", median=real.median + median * real.deviation)
+
+
+def test_a_drift_is_named_where_it_is_certain_large_and_above_its_floor(figures):
+    level = LEVEL / 6
 
     def named(p_value, size, floor, median):
-        figures["test"]["p_value"], figures["drift"]["drift"] = p_value, size
-        figures["floor"] = floor
-        figures["synthetic"]["median"] = figures["real"]["median"] + median * spread
-        return [fault["sentence"] for fault in judge_all(results)["faults"]]
+        found = moved(
+            figures, "ring", "lesion_size", p_value=p_value, size=size, floor=floor, median=median
+        )
+        return [fault.sentence for fault in found_in(found)]
 
     (sentence,) = named(0.9 * level, 0.8, 0.1, 0.8)
     assert "lesion size of ring is higher. The largest drift is 0.8" in sentence
@@ -298,10 +311,10 @@ def test_bare_skin(trial, clean):
     skin = np.median(clean[rows[:20], :, :3], axis=(1, 2)).astype(np.uint8)
     bare[rows[:20]] = skin[:, None, None]
     fault = faults(trial.verdict(bare))["no_lesion"]
-    assert fault["classes"] == ["ring"]
-    assert "in 33% of the synthetic images of ring, and in 0% of real ones" in fault["sentence"]
-    assert fault["statistic"] == pytest.approx(2 / 3)
-    assert fault["p_value"] == pytest.approx(math.comb(60, 20) / math.comb(120, 20), rel=1e-6)
+    assert fault.classes == ("ring",)
+    assert "in 33% of the synthetic images of ring, and in 0% of real ones" in fault.sentence
+    assert fault.statistic == pytest.approx(2 / 3)
+    assert fault.p_value == pytest.approx(math.comb(60, 20) / math.comb(120, 20), rel=1e-6)
 
 
 def test_a_dark_surround_hides_no_lesion(trial, clean):
@@ -309,41 +322,40 @@ def test_a_dark_surround_hides_no_lesion(trial, clean):
     y, x = np.mgrid[:32, :32] - 15.5
     surround = (np.hypot(x, y) > 0.76 * 16) & (np.arange(3 * TRIED) % 3 == 0)[:, None, None]
     dark = np.where(surround[..., None], 0, clean).astype(np.uint8)
-    results = trial.results(dark)
-    assert results["appearance"]["whole"]["lesions"]["n_synthetic"] == 2 * TRIED
-    assert "no_lesion" not in faults(judge_all(results))
+    figures = trial.measurements(dark).figures()
+    assert figures.appearance.whole.lesions.n_synthetic == 2 * TRIED
+    assert "no_lesion" not in faults(reach_verdict(figures))
 
 
-def test_lesions_that_stand_out_a_little_less_often_are_no_fault(results):
-    lesions = results["appearance"]["classes"]["ring"]["lesions"]
+def test_lesions_that_stand_out_a_little_less_often_are_no_fault(figures):
+    lesions = figures.appearance.classes["ring"].lesions
+    assert (lesions.n_synthetic, lesions.n_real, lesions.found_real) == (60, 60, 60)
 
     def named(p_value, count):
-        lesions.update(p_value=p_value, found_synthetic=count)
-        return [fault["fault"] for fault in judge_all(results)["faults"]]
+        place = "appearance.classes.ring.lesions"
+        found = changed(figures, place, p_value=p_value, found_synthetic=count)
+        return [fault.fault for fault in found_in(found)]
 
-    level = judge_all(results)["threshold"]
-    assert (lesions["n_synthetic"], lesions["n_real"], lesions["found_real"]) == (60, 60, 60)
-    assert named(0.9 * level, 53) == ["no_lesion"]
-    assert named(1.1 * level, 53) == []
-    assert named(0.9 * level, 55) == []
+    assert named(0.9 * LEVEL, 53) == ["no_lesion"]
+    assert named(1.1 * LEVEL, 53) == []
+    assert named(0.9 * LEVEL, 55) == []
 
 
-def test_classes_that_moved_in_different_ways_are_told_apart(results):
-    level = judge_all(results)["threshold"] / 6
-    for name, shift in (("mole", 1.0), ("ring", -1.2), ("blotch", 1.1)):
-        figures = results["appearance"]["classes"][name]["measures"]["skin_tone"]
-        figures["test"]["p_value"], figures["drift"]["drift"] = 0.9 * level, abs(shift)
-        figures["floor"] = None if name == "ring" else 0.1
-        by = shift * figures["real"]["deviation"]
-        figures["synthetic"]["median"] = figures["real"]["median"] + by
-    (fault,) = judge_all(results)["faults"]
-    assert fault["classes"] == list(MODES)
+def test_classes_that_moved_in_different_ways_are_told_apart(figures):
+    found = figures
+    for name, shift, floor in (("mole", 1.0, 0.1), ("ring", -1.2, None), ("blotch", 1.1, 0.1)):
+        p_value = 0.9 * LEVEL / 6
+        found = moved(
+            found, name, "skin_tone", p_value=p_value, size=abs(shift), floor=floor, median=shift
+        )
+    (fault,) = found_in(found)
+    assert fault.classes == tuple(MODES)
     told = "skin tone of mole, blotch is lighter; skin tone of ring is darker. The largest drift is"
-    assert told in fault["sentence"]
-    assert "(skin tone of ring); that of other real images could not be meas" in fault["sentence"]
+    assert told in fault.sentence
+    assert "(skin tone of ring); that of other real images could not be meas" in fault.sentence
 
 
 @pytest.mark.parametrize("words", ["gain shown", "no gain shown", "harm shown"])
-def test_use_is_what_the_study_says_or_not_measured(results, words):
-    assert judge_all(results)["use"] == "not measured"
-    assert judge_all({**results, "utility": {"verdict": {"words": words}}})["use"] == words
+def test_use_is_what_the_study_says_or_not_measured(figures, words):
+    assert reach_verdict(figures).use == "not measured"
+    assert reach_verdict(figures, utility=study_of(words=words)).use == words
