@@ -19,7 +19,7 @@ from skin_synth.evaluation.metrics import copies as copying
 from skin_synth.evaluation.metrics import manifold
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance, measure
 from skin_synth.evaluation.metrics.comparison import Fidelity, compare_features
-from skin_synth.evaluation.metrics.copies import CopyFigures, NeighbourDistances, Nearness
+from skin_synth.evaluation.metrics.copies import CopyFigures, Nearness, NeighbourDistances
 from skin_synth.evaluation.metrics.drift import AppearanceFigures, appearance_drift
 from skin_synth.evaluation.metrics.faithfulness import Faithfulness, judge_classes
 from skin_synth.evaluation.metrics.nearest import (
