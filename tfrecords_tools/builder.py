@@ -23,7 +23,7 @@ from tfrecords_tools.build_steps.duplicates import find_duplicates, resolve_dupl
 from tfrecords_tools.build_steps.first_pass import ImageFacts, read_images
 from tfrecords_tools.build_steps.near_duplicates import find_across_splits
 from tfrecords_tools.build_steps.plan import Plan, Planner
-from tfrecords_tools.build_steps.report import Outcome, write_reports
+from tfrecords_tools.build_steps.report import BuildOutcome, write_reports
 from tfrecords_tools.build_steps.reread import ImageFiles
 from tfrecords_tools.build_steps.runners import Runner, ThreadRunner
 from tfrecords_tools.build_steps.second_pass import write_shards
@@ -121,7 +121,7 @@ class Build:
         self._planner = Planner.from_options(self._source, options)
         self._runner = _make_runner(options, directory)
 
-    def run(self) -> Outcome:
+    def run(self) -> BuildOutcome:
         """Runs the steps of the build in order."""
         records = self._source.records
         expected = self._planner.plan(range(len(records)), {})
@@ -133,7 +133,7 @@ class Build:
         write_contact_sheets(self._directory, records, outcome.plan, facts.thumbnails, self._runner)
         return outcome
 
-    def _resolve(self, facts: ImageFacts) -> Outcome:
+    def _resolve(self, facts: ImageFacts) -> BuildOutcome:
         """Resolves duplicates and leaks, and plans what is left."""
         source, planner = self._source, self._planner
         files = ImageFiles(source, self._options.images, self._runner)
@@ -151,7 +151,7 @@ class Build:
         near = find_across_splits(plan.members, facts.hashes.perceptual, files.greys)
         without = sum(not source.records[row].has_group for row in rows)
         without_group = without if self._options.group_column else None
-        return Outcome(plan, tuple(rejections), tuple(sorted(lost)), near, without_group)
+        return BuildOutcome(plan, tuple(rejections), tuple(sorted(lost)), near, without_group)
 
     def _write_data(self, spool: Spool, plan: Plan) -> None:
         """Writes shards and metadata."""

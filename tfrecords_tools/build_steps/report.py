@@ -27,7 +27,7 @@ PATH_OPTIONS = ("labels", "metadata", "label_map", "keep_splits")
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class BuildOutcome:
     """What became of the images of a source.
 
     Attributes:
@@ -46,7 +46,11 @@ class Outcome:
 
 
 def write_reports(
-    directory: Path, options: BuildOptions, planner: Planner, facts: ImageFacts, outcome: Outcome
+    directory: Path,
+    options: BuildOptions,
+    planner: Planner,
+    facts: ImageFacts,
+    outcome: BuildOutcome,
 ) -> None:
     """Writes the three reports of a build into its directory."""
     image_ids = [record.image_id for record in planner.source.records]
@@ -61,7 +65,7 @@ def write_reports(
 
 
 def build_report(
-    options: BuildOptions, planner: Planner, facts: ImageFacts, outcome: Outcome
+    options: BuildOptions, planner: Planner, facts: ImageFacts, outcome: BuildOutcome
 ) -> bytes:
     """Returns the JSON report: no time, host or path, so that equal builds give equal bytes."""
     plan, near, rejections = outcome.plan, outcome.near_duplicates, outcome.rejections

@@ -14,7 +14,7 @@ from tfrecords_tools.build_steps.first_pass import ImageFacts
 from tfrecords_tools.build_steps.kept_splits import KeptSplits
 from tfrecords_tools.build_steps.near_duplicates import NearDuplicate, NearDuplicates
 from tfrecords_tools.build_steps.plan import Plan, Planner
-from tfrecords_tools.build_steps.report import Outcome, build_report, rejected_csv
+from tfrecords_tools.build_steps.report import BuildOutcome, build_report, rejected_csv
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.sources import ImageRecord, Rejection
@@ -40,7 +40,7 @@ def report(*, images=IMAGES, members=None, class_names=("mel", "nv"), **changes)
     }
     options = BuildOptions(name="x", size=64, labels="some/table.csv", workers=3)
     planner = Planner(source, None, 0, KeptSplits())
-    return build_report(options, planner, facts, Outcome(**(outcome | changes)))
+    return build_report(options, planner, facts, BuildOutcome(**(outcome | changes)))
 
 
 def test_counts():
