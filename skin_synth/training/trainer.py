@@ -27,8 +27,8 @@ from skin_synth.training.run_config import RunConfig
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import Run, as_run, new_gan
 from skin_synth.training.stop_signals import SharedStopSignal, StopSignal, receiving_signals
-from skin_synth.training.validation.callbacks import watchers
-from skin_synth.training.validation.yardstick import Yardstick, choose
+from skin_synth.training.validation.callbacks import validation_callbacks
+from skin_synth.training.validation.features import ValidationFeatures, choose_features
 from skin_synth.training.warm_start import warm_start
 from tfrecords_tools.command_line import explain_os_error
 from tfrecords_tools.errors import InputError, Stopped
@@ -66,7 +66,7 @@ def train(
     strategy = distribution.make_strategy(options.devices)
     directory = RunDirectory(run)
     config = configure(directory, data, options)
-    features = choose(directory, options.features, options.weights)
+    features = choose_features(directory, options.features, options.weights)
     distribution.check_shares(strategy, config.preset)
     split = open_split(
         data,
@@ -99,7 +99,7 @@ class _Training:
     options: TrainingOptions
     split: DrawnImages
     strategy: tf.distribute.Strategy | None
-    features: Yardstick
+    features: ValidationFeatures
 
     def run(self) -> Run:
         """Trains; see `train`."""
@@ -178,7 +178,9 @@ class _Training:
                 Scalars(writer),
                 Previews(directory, preset.preview_images, writer),
                 Health(writer),
-                *watchers(directory, self.features, self.data, self.split, preset, writer),
+                *validation_callbacks(
+                    directory, self.features, self.data, self.split, preset, writer
+                ),
                 Checkpoints(directory, preset.checkpoint_images, keep=self.options.keep, stop=stop),
             ]
 

@@ -1,4 +1,4 @@
-"""Keras callbacks that validate a run and raise the alarm; they change none of its weights."""
+"""Keras callbacks that validate a run and raise alarms; they change none of its weights."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from skin_synth.training.callbacks.base import GANCallback, Logs, Periodic
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.validation.alarms import Alarm, begun, collapsed, runaway
 from skin_synth.training.validation.curve import WHOLE, Curve, Point, mean_kid
+from skin_synth.training.validation.features import ValidationFeatures
 from skin_synth.training.validation.pictures import draw_curve
 from skin_synth.training.validation.reference import Reference, make_reference, shortcomings
-from skin_synth.training.validation.yardstick import Yardstick
 from tfrecords_tools.records.reader import read_info
 from tfrecords_tools.records.schema import VALIDATION
 
 VARIETY_IMAGES = 16
-"""Synthetic images of a class whose variety is watched."""
+"""Synthetic images of each class whose variety is watched."""
 _LOG = logging.getLogger("skin_synth")
 
 
 class Alarms:
-    """Passes each alarm on once, when it begins; again if it comes back after it had ended."""
+    """Reports each alarm once when it begins, and again if it comes back."""
 
     def __init__(self, writer: Any) -> None:
         """Starts without alarms.
 
         Args:
-            writer: TensorBoard's.
+            writer: of TensorBoard.
         """
         self.writer = writer
         self.now: list[Alarm] = []
 
     def update(self, found: list[Alarm], images_seen: int) -> None:
-        """Takes all alarms of this moment."""
+        """Takes all alarms that are there now."""
         for alarm in begun(self.now, found):
             _LOG.warning(f"warning at {images_seen:,} images: {alarm.line}")
             with self.writer.as_default(step=images_seen):
@@ -51,8 +51,8 @@ class Alarms:
 class Validation(Periodic):
     """Compares the averaged generator with the validation split; keeps curve and best checkpoint.
 
-    It must stand before `Checkpoints`: a run that is killed in between validates once more, where
-    the other order would leave a gap in the curve.
+    It must come before `Checkpoints`: a run that is killed in between then validates once more. The
+    other order would leave a gap in the curve.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class Validation(Periodic):
         *,
         reference: Callable[[], Reference],
     ) -> None:
-        """Measures nothing yet.
+        """Sets what it validates.
 
         Args:
             directory: of the run.
             every: images between two validations.
-            writer: TensorBoard's.
+            writer: of TensorBoard.
             reference: measures the real images; called at the first validation.
         """
         super().__init__(every)
@@ -79,10 +79,10 @@ class Validation(Periodic):
         self.alarms = Alarms(writer)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Goes on with the curve, without what came after the checkpoint that was restored.
+        """Continues the curve, without points after the restored checkpoint.
 
         Raises:
-            InputError: curve or best checkpoint are damaged; better now than hours from now.
+            InputError: curve or best checkpoint are damaged; better now than hours later.
         """
         super().on_train_begin(logs)
         self.directory.best()
@@ -90,11 +90,11 @@ class Validation(Periodic):
         self.curve = curve.up_to(self.images_seen)
         if self.curve != curve:
             self.curve.save(self.directory.curve)
-        # Not where the run stands: it may have been killed before it validated there.
+        # Not the images seen: the run may have been killed before it validated there.
         self.last = max((point.images for point in self.curve.points), default=0)
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Nothing: where a run stops is no place of its curve."""
+        """Does not validate: a run may stop between two points of its curve."""
 
     def act(self) -> None:
         """Validates once."""
@@ -105,16 +105,16 @@ class Validation(Periodic):
             counts = np.bincount(
                 self.reference.real.labels, minlength=len(self.reference.class_names)
             )
-            images, labels = self._paint(counts)
+            images, labels = self._generate(counts)
             self._note(self.reference, self.reference.compare(images, labels, self.images_seen))
 
     def _watch(self, reference: Reference) -> None:
-        images, labels = self._paint(np.full(len(reference.class_names), VARIETY_IMAGES))
+        images, labels = self._generate(np.full(len(reference.class_names), VARIETY_IMAGES))
         found = collapsed(reference.variety(images, labels), reference.spread)
         self.alarms.update(found, self.images_seen)
 
-    def _paint(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """So many images of each class, of the same latents each time, and their labels."""
+    def _generate(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Generates images from the same latents each time; returns them and their labels."""
         labels = np.repeat(np.arange(len(counts)), counts)
         return self.model.generate(labels, np.arange(len(labels))), labels
 
@@ -143,10 +143,10 @@ class Runaway(GANCallback):
     """Watches whether the discriminator runs away."""
 
     def __init__(self, writer: Any) -> None:
-        """Starts afresh at each call of `fit`.
+        """Starts without alarms at each call of `fit`.
 
         Args:
-            writer: TensorBoard's.
+            writer: of TensorBoard.
         """
         super().__init__()
         self.alarms = Alarms(writer)
@@ -159,23 +159,23 @@ class Runaway(GANCallback):
         self.alarms.update(runaway(self.gaps), self.images_seen)
 
 
-def watchers(
+def validation_callbacks(
     directory: RunDirectory,
-    yardstick: Yardstick,
+    features: ValidationFeatures,
     data: str | os.PathLike[str],
     train: DrawnImages,
     preset: Preset,
     writer: Any,
 ) -> list[GANCallback]:
-    """The callbacks of this module that a run needs.
+    """Makes the callbacks of this module that a run needs.
 
     Args:
         directory: of the run.
-        yardstick: what images are compared by.
+        features: that images are compared by.
         data: data set directory, with or without a validation split.
         train: its training split.
         preset: of the run.
-        writer: TensorBoard's.
+        writer: of TensorBoard.
     """
     runaway = Runaway(writer)
     if not preset.validation_images:
@@ -186,7 +186,7 @@ def watchers(
         _LOG.info(line)
 
     def reference() -> Reference:
-        return make_reference(yardstick.extractor(directory, train), train, held_out)
+        return make_reference(features.extractor(directory, train), train, held_out)
 
     every = preset.validation_images
     return [runaway, Validation(directory, every, writer, reference=reference)]

@@ -15,10 +15,10 @@ from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import load_run
 from skin_synth.training.trainer import train as train_run
 from skin_synth.training.validation.alarms import RUNAWAY_EPOCHS
-from skin_synth.training.validation.callbacks import Runaway, Validation, watchers
+from skin_synth.training.validation.callbacks import Runaway, Validation, validation_callbacks
 from skin_synth.training.validation.curve import WHOLE, Curve, mean_kid
+from skin_synth.training.validation.features import ValidationFeatures, choose_features
 from skin_synth.training.validation.reference import make_reference
-from skin_synth.training.validation.yardstick import Yardstick, choose
 from tests.skin_synth.training.validation.conftest import NAMES, paint
 from tests.training import assert_same_state
 from tfrecords_tools.errors import InputError
@@ -58,7 +58,7 @@ def test_points_are_those_of_the_final_weights_on_the_features_kept(validated, p
     run, _ = validated
     train, held_out = load_split(phantom_data, "train"), load_split(phantom_data, "validation")
     directory = RunDirectory(run.directory)
-    extractor = choose(directory, None, None).extractor(directory, train)
+    extractor = choose_features(directory, None, None).extractor(directory, train)
     labels = np.repeat(np.arange(7), held_out.class_counts)
     images = load_run(run.directory).generate(labels, np.arange(len(labels)))
     found = make_reference(extractor, train, held_out).compare(images, labels, 2_000)
@@ -284,9 +284,9 @@ def test_who_watches_a_run(phantom_data, tiny_preset, tmp_path, caplog):
     caplog.set_level("INFO", "skin_synth")
 
     def kinds(data, **changes):
-        found = watchers(
+        found = validation_callbacks(
             RunDirectory(tmp_path / "run"),
-            Yardstick("classifier"),
+            ValidationFeatures("classifier"),
             data,
             load_split(data, "train"),
             dataclasses.replace(tiny_preset, **changes),

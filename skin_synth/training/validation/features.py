@@ -1,4 +1,4 @@
-"""Which features a run is validated by: chosen once, the same to its end."""
+"""The features that validate a run: chosen once, the same to its end."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from skin_synth.training.run_directory import RunDirectory
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 
-CLASSIFIER, MOBILENET = NAMES = ("classifier", "mobilenet")
-RECORD = "features.json"
+CLASSIFIER, MOBILENET = VALIDATION_FEATURES = ("classifier", "mobilenet")
+FEATURES_FILE = "features.json"
 CLASSIFIER_FILE = "classifier.weights.h5"
 CLASSIFIER_SEED = -1
-"""Of the classifier that validates; those that `evaluate` trains have seeds of 0 and above."""
+"""Seed of the classifier that validates; `evaluate` trains with seeds of 0 and above."""
 _LOG = logging.getLogger("skin_synth")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Yardstick:
-    """The features of a run's validation.
+class ValidationFeatures:
+    """The features that validate a run.
 
     Attributes:
-        name: one of `NAMES`.
+        name: one of `VALIDATION_FEATURES`.
         weights: absolute path of the weights file that the user gave; None for the classifier.
-        given: the extractor with these weights; None for the classifier, which is trained late.
+        given: the extractor with these weights; None for the classifier, which is trained later.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Yardstick:
 
     @property
     def sha256(self) -> str | None:
-        """Of the weights file that the user gave."""
+        """Hash of the weights file that the user gave."""
         return None if self.given is None else self.given.provenance["sha256"]
 
     def extractor(self, directory: RunDirectory, train: DrawnImages) -> Extractor:
-        """The extractor; a classifier is trained where the run has none yet, and kept.
+        """Returns the extractor, and keeps the choice; trains a classifier if the run has none.
 
         Args:
-            directory: of the run, where classifier and choice are kept.
+            directory: of the run, which keeps classifier and choice.
             train: the training split.
         """
         _write_record(directory, self)
@@ -74,24 +74,24 @@ class Yardstick:
         return extractors.of_classifier(classifier)
 
 
-def choose(
+def choose_features(
     directory: RunDirectory, features: str | None, weights: str | os.PathLike[str] | None
-) -> Yardstick:
-    """The features asked for, or those of the run; writes nothing.
+) -> ValidationFeatures:
+    """Chooses the requested features, or those of the run; writes nothing.
 
     Args:
-        directory: of the run, new or begun.
-        features: one of `NAMES`; None: those of the run, the classifier for a new one.
+        directory: of the run.
+        features: one of `VALIDATION_FEATURES`; None: those of the run, or the classifier.
         weights: weights file of mobilenet; None: that of the run.
 
     Raises:
-        InputError: unknown features, a weights file that is missing or of no use, or others than
-            the run was validated by so far: its curve would have two scales.
+        InputError: unknown features, a weights file that is missing or wrong, or other features
+            than before: the curve would have two scales.
     """
     record = _read_record(directory)
     name = features or (record.name if record else CLASSIFIER)
-    if name not in NAMES:
-        raise InputError(f"unknown features {name!r}; there are {', '.join(NAMES)}")
+    if name not in VALIDATION_FEATURES:
+        raise InputError(f"unknown features {name!r}; there are {', '.join(VALIDATION_FEATURES)}")
     if record and record.name != name:
         raise _changed(directory, record.name, name)
     if name == CLASSIFIER:
@@ -100,9 +100,9 @@ def choose(
                 f"features 'classifier' are trained here and take no weights, got {weights}: drop "
                 "--weights, or give --features mobilenet"
             )
-        return Yardstick(CLASSIFIER)
+        return ValidationFeatures(CLASSIFIER)
     path = weights or (record.weights if record else None)
-    chosen = Yardstick(
+    chosen = ValidationFeatures(
         MOBILENET, None if path is None else str(Path(path).resolve()), extractors.mobilenet(path)
     )
     if record and record.sha256 != chosen.sha256:
@@ -112,7 +112,7 @@ def choose(
 
 @dataclasses.dataclass(frozen=True)
 class _Record:
-    """What the run directory says of the features."""
+    """The features in the run directory."""
 
     name: str
     weights: str | None
@@ -120,7 +120,7 @@ class _Record:
 
 
 def _read_record(directory: RunDirectory) -> _Record | None:
-    path = directory.validation / RECORD
+    path = directory.validation / FEATURES_FILE
     if not path.exists():
         return None
     try:
@@ -130,8 +130,8 @@ def _read_record(directory: RunDirectory) -> _Record | None:
         raise InputError(f"{path} cannot be read ({error!r}): remove {path.parent}") from error
 
 
-def _write_record(directory: RunDirectory, chosen: Yardstick) -> None:
-    path = directory.validation / RECORD
+def _write_record(directory: RunDirectory, chosen: ValidationFeatures) -> None:
+    path = directory.validation / FEATURES_FILE
     if not path.exists():
         fields = {"features": chosen.name, "weights": chosen.weights, "sha256": chosen.sha256}
         with new_file(path) as file:
@@ -141,6 +141,6 @@ def _write_record(directory: RunDirectory, chosen: Yardstick) -> None:
 def _changed(directory: RunDirectory, before: str, now: str) -> InputError:
     measured = ", ".join(map(str, (directory.curve, directory.validation, directory.best_file)))
     return InputError(
-        f"{directory.path} has been validated by {before}, asked for was {now}: leave --features "
-        f"and --weights out to go on; or start a new curve, once these are moved away: {measured}"
+        f"{directory.path} has been validated by {before}, got {now}: leave out --features and "
+        f"--weights to continue, or move these files away to start a new curve: {measured}"
     )

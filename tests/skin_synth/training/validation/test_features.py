@@ -12,8 +12,8 @@ import pytest
 from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation.features import classifier
 from skin_synth.training.run_directory import RunDirectory
-from skin_synth.training.validation import yardstick
-from skin_synth.training.validation.yardstick import Yardstick, choose
+from skin_synth.training.validation import features as module
+from skin_synth.training.validation.features import ValidationFeatures, choose_features
 from tfrecords_tools.errors import InputError
 
 
@@ -40,26 +40,29 @@ def mobilenet(monkeypatch, extractor, tmp_path):
         provenance = {**extractor.provenance, "sha256": Path(path).read_text()}
         return dataclasses.replace(extractor, name="mobilenet", provenance=provenance)
 
-    monkeypatch.setattr(yardstick.extractors, "mobilenet", make)
+    monkeypatch.setattr(module.extractors, "mobilenet", make)
     weights = tmp_path / "mobile.weights.h5"
     weights.write_text("a" * 64)
     return weights
 
 
-def test_a_resumed_run_has_the_same_classifier(directory, few_steps, phantom_data, monkeypatch):
-    train, said = load_split(phantom_data, "train"), []
-    first = choose(directory, None, None).extractor(directory, train, said.append)
-    assert len(said) == 1
-    monkeypatch.setattr(yardstick, "train_classifier", None)
-    again = choose(directory, None, None).extractor(directory, train, said.append)
-    assert len(said) == 1
+def test_a_resumed_run_has_the_same_classifier(
+    directory, few_steps, phantom_data, monkeypatch, caplog
+):
+    caplog.set_level("INFO", "skin_synth")
+    train = load_split(phantom_data, "train")
+    first = choose_features(directory, None, None).extractor(directory, train)
+    assert len(caplog.messages) == 1
+    monkeypatch.setattr(module, "train_classifier", None)
+    again = choose_features(directory, None, None).extractor(directory, train)
+    assert len(caplog.messages) == 1
     assert again.provenance == first.provenance
     np.testing.assert_array_equal(again(train.images[:9]), first(train.images[:9]))
     assert first(train.images[:9]).std() > 0
 
 
 def test_no_judge_of_evaluate_has_its_seed():
-    assert yardstick.CLASSIFIER_SEED < 0
+    assert module.CLASSIFIER_SEED < 0
 
 
 def test_a_damaged_classifier_is_named(directory, few_steps, phantom_data):
@@ -67,19 +70,19 @@ def test_a_damaged_classifier_is_named(directory, few_steps, phantom_data):
     directory.validation.mkdir(parents=True)
     (directory.validation / "classifier.weights.h5").write_bytes(b"half")
     with pytest.raises(InputError, match=r"classifier\.weights\.h5 holds no weights"):
-        Yardstick("classifier").extractor(directory, train, print)
+        ValidationFeatures("classifier").extractor(directory, train)
 
 
 def test_choosing_writes_nothing(directory, mobilenet):
-    choose(directory, "mobilenet", mobilenet)
-    choose(directory, None, None)
+    choose_features(directory, "mobilenet", mobilenet)
+    choose_features(directory, None, None)
     assert not directory.path.exists()
 
 
 def test_given_features_go_on_without_being_named_again(directory, mobilenet, train):
-    first = choose(directory, "mobilenet", mobilenet)
-    first.extractor(directory, train, print)
-    again = choose(directory, None, None)
+    first = choose_features(directory, "mobilenet", mobilenet)
+    first.extractor(directory, train)
+    again = choose_features(directory, None, None)
     assert (again.name, again.weights, again.sha256) == ("mobilenet", str(mobilenet), "a" * 64)
     record = json.loads((directory.validation / "features.json").read_text())
     assert record == {"features": "mobilenet", "weights": str(mobilenet), "sha256": "a" * 64}
@@ -87,18 +90,18 @@ def test_given_features_go_on_without_being_named_again(directory, mobilenet, tr
 
 
 def test_moved_weights_may_be_named_anew(directory, mobilenet, train):
-    choose(directory, "mobilenet", mobilenet).extractor(directory, train, print)
+    choose_features(directory, "mobilenet", mobilenet).extractor(directory, train)
     moved = mobilenet.rename(mobilenet.with_name("moved.weights.h5"))
-    assert choose(directory, "mobilenet", moved).sha256 == "a" * 64
+    assert choose_features(directory, "mobilenet", moved).sha256 == "a" * 64
 
 
 def test_other_features_or_weights_are_refused(directory, mobilenet, train):
-    choose(directory, "mobilenet", mobilenet).extractor(directory, train, print)
-    with pytest.raises(InputError, match=r"validated by mobilenet, asked for was classifier"):
-        choose(directory, "classifier", None)
+    choose_features(directory, "mobilenet", mobilenet).extractor(directory, train)
+    with pytest.raises(InputError, match=r"validated by mobilenet, got classifier"):
+        choose_features(directory, "classifier", None)
     mobilenet.write_text("b" * 64)
-    with pytest.raises(InputError, match=r"validated by weights a+, asked for was weights b+"):
-        choose(directory, None, None)
+    with pytest.raises(InputError, match=r"validated by weights a+, got weights b+"):
+        choose_features(directory, None, None)
 
 
 @pytest.mark.parametrize(
@@ -113,11 +116,11 @@ def test_other_features_or_weights_are_refused(directory, mobilenet, train):
 )
 def test_wrong_choices_are_refused(directory, features, weights, told):
     with pytest.raises(InputError, match=told):
-        choose(directory, features, weights)
+        choose_features(directory, features, weights)
 
 
 def test_a_damaged_record_is_named(directory):
     directory.validation.mkdir(parents=True)
     (directory.validation / "features.json").write_text("{")
     with pytest.raises(InputError, match=r"features\.json cannot be read"):
-        choose(directory, None, None)
+        choose_features(directory, None, None)
