@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import numpy as np
 
-from skin_synth.evaluation.by_class import ByClass
+from skin_synth.evaluation.by_class import ByClass, T
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier
 from skin_synth.evaluation.features.extractors import Extractor
@@ -41,17 +40,11 @@ from skin_synth.evaluation.metrics.texture import (
     profiles,
     texture_test,
 )
-from skin_synth.evaluation.results import (
-    Copies,
-    CopySearch,
-    DuplicateSearch,
-    MeasuredFigures,
-)
+from skin_synth.evaluation.results import Copies, MeasuredFigures, NeighbourSearch
 from skin_synth.evaluation.statistics.significance import one_of_each
 from skin_synth.provenance import content_hash
 from skin_synth.random_streams import EvaluationStream
 
-T = TypeVar("T")
 LEFT_OUT_LIMIT = 500
 """Largest number of training images of a class that are compared without their own group."""
 TURNED_LIMIT = 128
@@ -297,9 +290,9 @@ class Measurements:
             f"distance of features ({self.extractor.name}), smallest over flips and quarter turns"
         )
         return Copies(
-            CopySearch(**vars(self._pixel_copies()), metric=PIXEL_METRIC),
-            CopySearch(**vars(self._feature_copies()), metric=by_features),
-            DuplicateSearch(**vars(self._duplicates()), metric=PIXEL_METRIC),
+            NeighbourSearch(**vars(self._pixel_copies()), metric=PIXEL_METRIC),
+            NeighbourSearch(**vars(self._feature_copies()), metric=by_features),
+            NeighbourSearch(**vars(self._duplicates()), metric=PIXEL_METRIC),
         )
 
     def _pixel_copies(self) -> ByClass[CopyFigures | None]:

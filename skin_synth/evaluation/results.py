@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from skin_synth.evaluation.by_class import ByClass
+from skin_synth.evaluation.by_class import ByClass, T
 from skin_synth.evaluation.metrics.comparison import Fidelity
 from skin_synth.evaluation.metrics.copies import FEW_HELD_OUT, CopyFigures, Nearness
 from skin_synth.evaluation.metrics.drift import AppearanceFigures
@@ -23,23 +23,8 @@ FIRST_KEYS = ("schema_version", "seed", "run", "data", "features", "software", "
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CopySearch(ByClass[CopyFigures | None]):
-    """Nearness to training images by one distance.
-
-    Attributes:
-        metric: the distance in words.
-    """
-
-    metric: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DuplicateSearch(ByClass[Nearness | None]):
-    """Nearness of synthetic images to each other.
-
-    Attributes:
-        metric: the distance in words.
-    """
+class NeighbourSearch(ByClass[T]):
+    """Nearness of the whole set and of each class by one distance, whose words are `metric`."""
 
     metric: str
 
@@ -56,9 +41,9 @@ class Copies:
         few_held_out: with fewer held-out images, training images are the yardstick.
     """
 
-    pixels: CopySearch
-    features: CopySearch
-    duplicates: DuplicateSearch
+    pixels: NeighbourSearch[CopyFigures | None]
+    features: NeighbourSearch[CopyFigures | None]
+    duplicates: NeighbourSearch[Nearness | None]
     few_held_out: int = FEW_HELD_OUT
 
 
@@ -133,15 +118,7 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True)
 class RunInfo:
-    """The run that generated the images.
-
-    Attributes:
-        run_id: of the run.
-        checkpoint_hash: sha256 of its weights.
-        images_seen: real images that it was trained on, with repeats.
-        preset: of its networks.
-        image_size: height and width in pixels.
-    """
+    """The run; `images_seen` counts training images with repeats, `image_size` is in pixels."""
 
     run_id: str
     checkpoint_hash: str
@@ -152,14 +129,7 @@ class RunInfo:
 
 @dataclasses.dataclass(frozen=True)
 class DataInfo:
-    """The data set.
-
-    Attributes:
-        name: of the data set.
-        fingerprint: of the data set.
-        class_names: in the order of the labels.
-        splits: records of each split.
-    """
+    """The data set, its classes in the order of the labels, and the records of each split."""
 
     name: str
     fingerprint: str
@@ -169,15 +139,7 @@ class DataInfo:
 
 @dataclasses.dataclass(frozen=True)
 class FeatureInfo:
-    """The features.
-
-    Attributes:
-        name: of the extractor.
-        dimension: numbers per image.
-        weights: where the weights come from.
-        sha256: of the weights.
-        resize: how images are resized.
-    """
+    """The features: numbers per image, where the weights come from, how images are resized."""
 
     name: str
     dimension: int
@@ -209,15 +171,7 @@ class ImageCounts:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where an evaluation comes from.
-
-    Attributes:
-        seed: of the evaluation.
-        run: the run.
-        data: the data set.
-        features: what images are compared by.
-        software: versions by name.
-    """
+    """Where an evaluation comes from: its seed, run, data set, features and software versions."""
 
     seed: int
     run: RunInfo
@@ -233,12 +187,12 @@ class Summary:
     Attributes:
         headline: how many faults are proven.
         caveat: what it means that none is proven; empty with faults.
-        faults: a sentence for each fault.
-        use: on the utility study.
-        classes: on class faithfulness.
-        distance: on the Fréchet distance.
-        variety: on coverage and precision.
-        copies: on nearness to training images.
+        faults: one for each fault.
+        use: from the utility study.
+        classes: from class faithfulness.
+        distance: from the Fréchet distance.
+        variety: from coverage and precision.
+        copies: from nearness to training images.
     """
 
     headline: str

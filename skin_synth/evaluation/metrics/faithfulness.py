@@ -13,13 +13,7 @@ from skin_synth.evaluation.statistics.intervals import share_interval
 
 @dataclasses.dataclass(frozen=True)
 class JudgeInfo:
-    """The classifier that judges class faithfulness.
-
-    Attributes:
-        sha256: of its weights.
-        seed: that it was trained with.
-        steps: that it was trained for.
-    """
+    """The classifier that judges: sha256 of its weights, its seed and training steps."""
 
     sha256: str
     seed: int
@@ -47,11 +41,7 @@ class JudgedImages:
 
 @dataclasses.dataclass(frozen=True)
 class JudgedRealImages(JudgedImages):
-    """The same of real images.
-
-    Attributes:
-        confusion_of_lesions: `confusion` with one image of each lesion, for the test.
-    """
+    """The same of real images; `confusion_of_lesions` has one image of each lesion."""
 
     confusion_of_lesions: list[list[int]]
 

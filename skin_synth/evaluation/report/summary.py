@@ -115,7 +115,7 @@ def _on_few(counts: dict[str, int], dimension: int) -> list[str]:
     if few:
         text.append(
             f"Fewer than {NOISY_BELOW} real test images of {', '.join(few)}: distances of these "
-            "classes are noise to a large part; compare them with their floor only."
+            "classes are mostly noise; compare them with their floor only."
         )
     sets = {"the whole set": sum(counts.values()), **counts}
     flat = [name for name, count in sets.items() if count <= dimension]

@@ -66,8 +66,8 @@ def leak(groups: int) -> Iterator[Fault]:
             "leak",
             (),
             f"{groups:,} groups (lesions or patients) have images in the training and in the test "
-            "split: all figures flatter, and copies cannot be told from new images. Build the data "
-            "set anew with groups.",
+            "split: all figures flatter, and copies cannot be distinguished from new images. Build "
+            "the data set anew with groups.",
             TESTS["leak"],
             float(groups),
             None,
@@ -266,8 +266,8 @@ def difference(found: ByClass[DifferenceTest | None], context: VerdictContext) -
         yield Fault(
             "unlike_real",
             finding.classes,
-            f"The images{finding.of} can be told from real ones: chance does not explain how their "
-            "features differ. The distances say how far apart they are.",
+            f"The images{finding.of} can be distinguished from real ones: chance does not explain "
+            "how their features differ. The distances say how far apart they are.",
             TESTS["difference"],
             finding.figures.kernel,
             finding.figures.p_value,

@@ -12,12 +12,12 @@ from skin_synth.evaluation.metrics.faithfulness import Faithfulness, JudgedImage
 from skin_synth.evaluation.report.summary import summary, warnings
 from skin_synth.evaluation.results import (
     Copies,
-    CopySearch,
     DataInfo,
     Fault,
     FeatureInfo,
     ImageCounts,
     MeasuredFigures,
+    NeighbourSearch,
     Provenance,
     Verdict,
 )
@@ -47,7 +47,9 @@ NEAR = incomplete(
 FIGURES = incomplete(
     MeasuredFigures,
     faithfulness=Faithfulness(None, judged(a=0.9, b=0.3), judged(a=0.8, b=0.8)),
-    copies=Copies(CopySearch(CopyFigures(HELD_OUT, NEAR, None, None), {}, metric=""), None, None),
+    copies=Copies(
+        NeighbourSearch(CopyFigures(HELD_OUT, NEAR, None, None), {}, metric=""), None, None
+    ),
 )
 FIDELITY = incomplete(
     Fidelity,

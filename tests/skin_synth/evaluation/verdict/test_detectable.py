@@ -18,7 +18,7 @@ from skin_synth.evaluation.metrics.drift import (
 )
 from skin_synth.evaluation.metrics.faithfulness import Faithfulness, JudgedImages, JudgedRealImages
 from skin_synth.evaluation.metrics.permutation_tests import DifferenceTest, VarietyTest
-from skin_synth.evaluation.results import Copies, CopySearch, DuplicateSearch, MeasuredFigures
+from skin_synth.evaluation.results import Copies, MeasuredFigures, NeighbourSearch
 from skin_synth.evaluation.verdict.detectable import untested
 from skin_synth.evaluation.verdict.verdict import level
 from tests.changes import changed, put
@@ -59,9 +59,9 @@ def figures():
             JudgedRealImages(40, 1.0, {}, {}, matrix, confusion_of_lesions=matrix),
         ),
         copies=Copies(
-            CopySearch(**both(near(60, 60)), metric=""),
-            CopySearch(**both(near(60, 60)), metric=""),
-            DuplicateSearch(**both(nearness(60, 60)), metric=""),
+            NeighbourSearch(**both(near(60, 60)), metric=""),
+            NeighbourSearch(**both(near(60, 60)), metric=""),
+            NeighbourSearch(**both(nearness(60, 60)), metric=""),
         ),
         appearance=ByClass(**both(appearance)),
     )
