@@ -60,16 +60,6 @@ def test_pixels_arrive_under_their_names(folders, tmp_path):
         assert record.image == (folders / record.image_id).read_bytes()
 
 
-def test_tfds_reads_it(small_data):
-    import tensorflow_datasets as tfds
-
-    datasets = tfds.builder_from_directory(small_data).as_dataset()
-    assert sorted(datasets) == sorted(SPLITS)
-    assert sum(len(list(split)) for split in datasets.values()) == 32
-    image = next(iter(datasets["train"]))["image"]
-    assert (image.dtype, image.shape) == (tf.uint8, (16, 16, 3))
-
-
 @pytest.mark.parametrize(
     "options",
     [

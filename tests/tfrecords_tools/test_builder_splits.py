@@ -10,15 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.data_sets import (
-    LESION_COLUMNS,
-    everything,
-    lesions,
-    records,
-    rejected,
-    save,
-    split_by,
-)
+from tests.data_sets import LESION_COLUMNS, everything, lesions, records, rejected, save, split_by
 from tests.images import noise, picture
 from tfrecords_tools.builder import build
 from tfrecords_tools.errors import InputError
@@ -55,14 +47,6 @@ def test_a_shared_picture_joins_lesions(tmp_path):
     groups = {record.image_id: record.group for record in everything(tmp_path / "out")}
     joined = {groups[f"ISIC_{number:03d}"] for number in (21, 22, 23, 57, 58, 59)}
     assert joined == {groups["bridge1"]} == {"HAM_19"}
-
-
-def test_given_shares(folders, tmp_path):
-    report = build(folders, tmp_path / "out", name="x", size=16, splits={"train": 0.5, "test": 0.5})
-    assert {split: files.num_records for split, files in report.info.splits.items()} == {
-        "train": 16,
-        "test": 16,
-    }
 
 
 def test_known_groups_keep_their_splits(tmp_path):
@@ -142,10 +126,7 @@ def test_given_splits_are_respected_and_checked_for_leaks(tmp_path):
     save(root / "val" / "nv" / "leak.bmp", noise(5001))
     save(root / "test" / "nv" / "kept.png", noise(5001))
     report = build(root, tmp_path / "out", name="x", size=16, max_rejected=0.2)
-    assert rejected(tmp_path / "out") == {
-        "train/mel/leak.png": "leak",
-        "val/nv/leak.bmp": "leak",
-    }
+    assert rejected(tmp_path / "out") == {"train/mel/leak.png": "leak", "val/nv/leak.bmp": "leak"}
     for split, members in records(tmp_path / "out").items():
         folder = {"validation": "val"}.get(split, split)
         assert all(record.image_id.startswith(f"{folder}/") for record in members)

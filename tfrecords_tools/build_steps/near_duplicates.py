@@ -14,12 +14,7 @@ import numpy as np
 from PIL import Image
 
 from tfrecords_tools.csv_writing import csv_bytes
-from tfrecords_tools.images.perceptual_hash import (
-    GREY_SIDE,
-    SYMMETRIES,
-    near_pairs,
-    transformed,
-)
+from tfrecords_tools.images.perceptual_hash import GREY_SIDE, SYMMETRIES, near_pairs, transformed
 
 MIN_CORRELATION = 0.97
 """Of the two pictures in grey. On HAM10000, all pairs of one hash above it show one lesion; copies

@@ -15,11 +15,7 @@ from google_crc32c import value as crc32c
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from tfrecords_tools.errors import InputError, Rejected
-from tfrecords_tools.images.bit_depth import (
-    check_upper_bytes,
-    decode_16_bit_png,
-    grey_to_8_bits,
-)
+from tfrecords_tools.images.bit_depth import check_upper_bytes, decode_16_bit_png, grey_to_8_bits
 from tfrecords_tools.images.perceptual_hash import perceptual_hash
 from tfrecords_tools.options import CROP, PAD, PNG, SQUASH, ImageOptions
 

@@ -51,11 +51,7 @@ def test_same_data_set_as_by_threads(photographs, tmp_path, monkeypatch):
     options = {"name": "x", "size": 16, "max_rejected": 0.3}
     by_threads = build(photographs, tmp_path / "threads", **options)
     by_beam = build(
-        photographs,
-        tmp_path / "beam",
-        runner="beam",
-        beam_pipeline_options=IN_PROCESSES,
-        **options,
+        photographs, tmp_path / "beam", runner="beam", beam_pipeline_options=IN_PROCESSES, **options
     )
     assert {r.reason for r in by_beam.rejections} == {"damaged", "duplicate", "label_conflict"}
     assert by_beam.rejections == by_threads.rejections

@@ -90,24 +90,6 @@ def test_unknown_orientation_counts_as_upright():
     assert prepared(content).encoded == content
 
 
-def test_alpha_lies_on_white():
-    colour = np.array([200, 100, 0])
-    for alpha in (0, 64, 255):
-        rgba = np.empty((9, 9, 4), np.uint8)
-        rgba[..., :3], rgba[..., 3] = colour, alpha
-        expected = np.broadcast_to(255 + (colour - 255) * alpha / 255, (9, 9, 3))
-        found = seen(prepared(encoding.encoded(rgba, "PNG")).encoded)
-        np.testing.assert_allclose(found, expected, atol=1)
-
-
-def test_transparent_colour_becomes_white():
-    image = np.full((9, 9, 3), (10, 20, 30), np.uint8)
-    image[4, 4] = (1, 2, 3)
-    found = seen(prepared(encoding.encoded(image, "PNG", transparency=(10, 20, 30))).encoded)
-    assert (found[0, 0] == 255).all()
-    assert (found[4, 4] == (1, 2, 3)).all()
-
-
 @pytest.mark.parametrize("inverted", [False, True])
 def test_cmyk_whether_adobe_inverts_it_or_not(inverted):
     inks = np.zeros((16, 16, 4), np.uint8)
@@ -119,15 +101,6 @@ def test_cmyk_whether_adobe_inverts_it_or_not(inverted):
         content = encoding.encoded(Image.fromarray(255 - inks, "CMYK"), "JPEG", quality=95)
         content = encoding.without_adobe(content)
     np.testing.assert_allclose(seen(prepared(content).encoded)[8, 8], (0, 255, 255), atol=2)
-
-
-def test_grey_and_palette_keep_their_colours():
-    grey = noise(0)[..., 0]
-    found = seen(prepared(encoding.encoded(grey, "PNG")).encoded)
-    np.testing.assert_array_equal(found, grey[..., None].repeat(3, -1))
-    palette = Image.fromarray(noise(1)).quantize(16)
-    found = seen(prepared(encoding.encoded(palette, "PNG")).encoded)
-    np.testing.assert_array_equal(found, np.asarray(palette.convert("RGB")))
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 100), (100, 40), (41, 40)])

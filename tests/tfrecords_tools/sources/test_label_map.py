@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.listings import (
-    COMPOSED,
-    DECOMPOSED,
-    reasons,
-    summary,
-    table,
-    touch,
-)
+from tests.listings import COMPOSED, DECOMPOSED, reasons, summary, table, touch
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.sources import Source, list_source

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.listings import (
-    COMPOSED,
-    DECOMPOSED,
-    read,
-    reasons,
-    summary,
-    table,
-    touch,
-)
+from tests.listings import COMPOSED, DECOMPOSED, read, reasons, summary, table, touch
 from tfrecords_tools.errors import InputError
 
 

@@ -7,15 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.listings import (
-    COMPOSED,
-    DECOMPOSED,
-    read,
-    reasons,
-    summary,
-    table,
-    touch,
-)
+from tests.listings import COMPOSED, DECOMPOSED, read, reasons, summary, table, touch
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.records.schema import Column
@@ -89,10 +81,7 @@ def test_labels_that_are_one(one, other, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            {"label_column": "diagnosis"},
-            "no column 'diagnosis'; it has image_id, lesion_id, dx",
-        ),
+        ({"label_column": "diagnosis"}, "no column 'diagnosis'; it has image_id, lesion_id, dx"),
         ({"id_column": "image"}, "no column 'image'"),
         ({"group_column": "patient"}, "no column 'patient' in .*; there are image_id, lesion_id"),
         ({"split_column": "fold"}, "no column 'fold'"),
