@@ -248,9 +248,8 @@ def _dot(
         return
     if interval is not None:
         axes.plot(interval, [y, y], color=colour, linewidth=1.5)
-    axes.plot(
-        value, y, marker, color=colour, markerfacecolor="white" if hollow else colour, markersize=6
-    )
+    face, size = "white" if hollow else colour, 6 if marker == "o" else 9
+    axes.plot(value, y, marker, color=colour, markerfacecolor=face, markersize=size)
 
 
 def _forest(
@@ -308,6 +307,7 @@ def _rows(names: Sequence[str], width: float) -> tuple[Figure, Axes]:
     """A figure that no window and no global state knows, with a named row for each mark."""
     figure = Figure(figsize=(width, _height(names) + 0.4))
     axes = figure.subplots()
+    axes.locator_params(axis="x", nbins=5)  # more labels could touch
     _name_rows(axes, names)
     return figure, axes
 
