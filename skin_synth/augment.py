@@ -29,8 +29,7 @@ SYMMETRIES = 8
 
 Parameters = Mapping[str, tf.Tensor]
 Corners = list[tuple[tf.Tensor, tf.Tensor]]
-"""The four pixels around points: index among the pixels of all images, int32[count], and weight,
-float32[count, 1]."""
+"""Of the four pixels around points: index in all images, int32[n], and weight, float32[n, 1]."""
 
 
 def draw(seed: tf.Tensor, count: int | tf.Tensor, probability: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -37,7 +37,7 @@ class Provenance:
     The fields are the columns of manifest.csv, in this order.
 
     Attributes:
-        image_id: name of the image, unique in its folder or data set.
+        image_id: unique in its folder or data set.
         label: requested class.
         seed: of the latent.
         truncation: factor of the latent.
@@ -69,9 +69,7 @@ def pixels_sha256(image: np.ndarray) -> str:
 def content_hash(*arrays: np.ndarray, shapes: bool = True) -> str:
     """Returns the sha256 of arrays in order: 64 hexadecimal digits.
 
-    Args:
-        arrays: of any shape and dtype.
-        shapes: whether to hash the dtype and shape of each array before its bytes.
+    `shapes` is whether to hash the dtype and shape of each array before its bytes.
     """
     digest = hashlib.sha256()
     for array in arrays:
@@ -120,8 +118,7 @@ def read_manifest(path: Path) -> list[Provenance]:
 def read_chunks(path: Path) -> dict[str, str]:
     """Reads the provenance in the text chunks of a PNG, by the names of `Provenance`.
 
-    Returns:
-        Empty for an image without such chunks, and for an image that is not a PNG.
+    It is empty for an image without such chunks, and for an image that is not a PNG.
 
     Raises:
         InputError: no such file, or not an image.

@@ -11,8 +11,8 @@ import tensorflow as tf
 class Stream(enum.IntEnum):
     """Purposes of random numbers in a training step of the GAN.
 
-    They are listed in one place because data and networks share seed and step: two purposes with
-    one number would draw the same words, and the latent of an image would depend on its class.
+    Data and networks share seed and step: two purposes with one number would draw the same words,
+    and the latent of an image would depend on its class.
     """
 
     CLASS = 0
@@ -54,12 +54,9 @@ class EvaluationStream(enum.IntEnum):
 
 
 def key(seed: int, step: tf.Tensor, stream: Stream) -> tf.Tensor:
-    """Seed of the stateless random functions for one stream of one step: int32[2].
+    """Returns the seed of stateless random functions for one stream of one step: int32[2].
 
-    Args:
-        seed: of the run, from 0 to 2**63 - 1.
-        step: int64[], from 0.
-        stream: what is drawn.
+    `seed` is that of the run, from 0 to 2**63 - 1; `step` is int64[], from 0.
     """
     seed_and_step = tf.stack([tf.constant(seed, tf.int64), step])
     return tf.random.experimental.stateless_fold_in(seed_and_step, int(stream))

@@ -22,12 +22,7 @@ VEIL_REFLECTANCE = np.array([0.42, 0.47, 0.60], np.float32)
 
 @dataclasses.dataclass(frozen=True)
 class Plane:
-    """Pixel centres relative to a lesion: its centre is 0, its radius about 1.
-
-    Attributes:
-        x: float32[side, side].
-        y: float32[side, side].
-    """
+    """Pixel centres in lesion radii, 0 at the lesion's centre: float32[side, side]."""
 
     x: np.ndarray
     y: np.ndarray
@@ -48,8 +43,7 @@ class Layers:
     """The materials of a lesion; each is float32[side, side] or a number.
 
     Attributes:
-        melanin: optical density, 0 and above.
-        blood: optical density, 0 and above.
+        melanin, blood: optical density, 0 and above.
         white: cover by scar or keratin, 0 to 1.
         veil: cover by blue-white veil, 0 to 1.
     """
@@ -60,9 +54,9 @@ class Layers:
     veil: np.ndarray | float = 0.0
 
     def over(self, skin: np.ndarray) -> np.ndarray:
-        """Computes the light that the lesion and the skin reflect, float32[side, side, 3].
+        """Computes the reflectance of skin with the lesion, float32[side, side, 3].
 
-        Beer-Lambert for pigments, blending for veil and keratin; `skin` is a reflectance.
+        Pigments follow Beer-Lambert; veil and keratin are blended. `skin` is a reflectance.
         """
         melanin, blood = _channels(self.melanin), _channels(self.blood)
         image = skin * np.exp(-(melanin * MELANIN_ABSORPTION + blood * BLOOD_ABSORPTION))
@@ -85,11 +79,8 @@ def axis(side: int) -> np.ndarray:
 def plane(side: int, *, centre: tuple[float, float], radius: float, angle: float) -> Plane:
     """Returns the pixel centres of a square image relative to a lesion.
 
-    Args:
-        side: pixels.
-        centre: of the lesion, x and y in [-1, 1].
-        radius: of the lesion, in half image sides.
-        angle: rotation of the lesion, radians.
+    The lesion has its `centre`, x and y in [-1, 1], a `radius` in half image sides, and is rotated
+    by `angle`, radians.
     """
     across = (axis(side)[None, :] - np.float32(centre[0])) / np.float32(radius)
     down = (axis(side)[:, None] - np.float32(centre[1])) / np.float32(radius)

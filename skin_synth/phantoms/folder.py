@@ -28,9 +28,7 @@ class Photograph:
 
     Attributes:
         image_id: stem of its file name.
-        label: its class.
-        group: its lesion.
-        index: number of the lesion in the collection.
+        group, index: name and number of its lesion in the collection.
         view: 0, or 1 for the second photograph of a lesion.
     """
 
@@ -52,7 +50,7 @@ def plan(counts: Mapping[str, int] | int, *, seed: int) -> list[Photograph]:
         One entry for each image, class after class; the second view follows the first.
 
     Raises:
-        InputError: unknown class or negative count.
+        InputError: unknown class, negative count, or no image at all.
     """
     photographs: list[Photograph] = []
     lesion = 0
@@ -85,11 +83,8 @@ def write_folder(
         seed: of the collection.
         overwrite: whether to replace `out` if it is such a folder.
 
-    Returns:
-        The folder.
-
     Raises:
-        InputError: unknown class, negative count, too small a size, or `out` exists.
+        InputError: as `plan`; too small a size, or `out` exists.
     """
     photographs = plan(counts, seed=seed)
     first = _image_file(photographs[0])

@@ -26,8 +26,7 @@ class Lesion:
     Attributes:
         radius: in half image sides.
         elongation: long axis over short axis, 1 and above.
-        melanin: optical density of its pigment.
-        blood: optical density of its blood.
+        melanin, blood: optical densities.
         softness: width of its border, in radii.
     """
 
@@ -43,7 +42,6 @@ class Painting:
     """A painted lesion.
 
     Attributes:
-        layers: pigment, keratin and veil.
         elements: number of its streaks, dots, vessels or lobes.
         irregularity: standard deviation of its border around a circle, in radii.
     """
@@ -62,10 +60,8 @@ def disc(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     pitch, turn = rng.uniform(10, 13), rng.uniform(0, np.pi)
     network = _network(plane, pitch, turn)
     shade = 1.1 - 0.25 * plane.r + 0.22 * network
-    return Painting(
-        Layers(melanin=lesion.melanin * body * shade, blood=lesion.blood * body),
-        elements=0,
-    )
+    layers = Layers(melanin=lesion.melanin * body * shade, blood=lesion.blood * body)
+    return Painting(layers, elements=0)
 
 
 def blotch(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
@@ -134,12 +130,8 @@ def ring(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
 
 def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     """A dark core from which even streaks burst in four directions, each with a bulb at its end."""
-    angles = (
-        2
-        * np.pi
-        * (np.arange(STAR_STREAKS) + rng.uniform(-0.12, 0.12, STAR_STREAKS))
-        / STAR_STREAKS
-    )
+    number = np.arange(STAR_STREAKS) + rng.uniform(-0.12, 0.12, STAR_STREAKS)
+    angles = 2 * np.pi * number / STAR_STREAKS
     ends = rng.uniform(1.0, 1.2, STAR_STREAKS)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     width = np.full((STAR_STREAKS, 1), 0.26)
@@ -205,12 +197,9 @@ CLASS_NAMES = tuple(PAINTERS)
 
 def _network(plane: Plane, pitch: float, turn: float) -> np.ndarray:
     """Returns a honeycomb of lines, -1 to 1 (pseudo-network): three waves at 60 degrees."""
-    waves = [
-        np.cos(
-            np.float32(pitch) * (plane.x * np.float32(np.cos(a)) + plane.y * np.float32(np.sin(a)))
-        )
-        for a in turn + np.arange(3) * np.pi / 3
-    ]
+    angles = turn + np.arange(3) * np.pi / 3
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    waves = [np.cos(np.float32(pitch) * (plane.x * x + plane.y * y)) for x, y in directions]
     return -np.float32(2 / 3) * (waves[0] + waves[1] + waves[2])
 
 

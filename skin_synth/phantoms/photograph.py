@@ -32,8 +32,6 @@ SENSOR_NOISE = 0.012
 LESION_STREAM, PERSON_STREAM, PAINT_STREAM, VIEW_STREAM = range(4)
 """Purposes of random numbers: separate streams for one lesion."""
 
-Parameters = dict[str, int | float | str]
-
 
 @dataclasses.dataclass(frozen=True)
 class View:
@@ -42,7 +40,7 @@ class View:
     Attributes:
         centre: of the lesion, x and y in [-1, 1].
         zoom: factor of its size.
-        angle: rotation of the camera, radians.
+        angle: rotation, radians.
         light: exposure, 1 is neutral.
         slope: change of light across the image, x and y.
         vignette: radius of the lit field in half image sides; 2 is outside the image.
@@ -60,13 +58,13 @@ class View:
 
 def render(
     seed: int, index: int, label: str, size: int, *, view: int = 0
-) -> tuple[np.ndarray, Parameters]:
+) -> tuple[np.ndarray, dict[str, float]]:
     """Paints one phantom.
 
     Args:
         seed: of the collection.
         index: of the lesion.
-        label: its class, one of `CLASS_NAMES`.
+        label: one of `CLASS_NAMES`.
         size: height and width in pixels, at least 16.
         view: number of the photograph; each has another camera angle, light and hair.
 
@@ -87,27 +85,27 @@ def render(
     paint = np.random.default_rng([seed, index, PAINT_STREAM])
     painting = PAINTERS[label](_grown(pixels, lesion, paint), lesion, paint)
     image = painting.layers.over(_skin(rng, side, melanin, blood))
-    image = _hairs(image, camera.hairs) * _lens(side, camera)
-    image = shrink(image, factor)
+    image = shrink(_hairs(image, camera.hairs) * _lens(side, camera), factor)
     image += np.float32(SENSOR_NOISE) * rng.standard_normal(image.shape, np.float32)
-    parameters: Parameters = {
+    parameters = {
         "view": view,
-        "skin_melanin": round(melanin, 4),
-        "skin_blood": round(blood, 4),
-        "centre_x": round(camera.centre[0], 4),
-        "centre_y": round(camera.centre[1], 4),
-        "radius": round(radius, 4),
-        "elongation": round(lesion.elongation, 4),
-        "angle": round(camera.angle, 4),
-        "melanin": round(lesion.melanin, 4),
-        "blood": round(lesion.blood, 4),
-        "softness": round(lesion.softness, 4),
+        "skin_melanin": melanin,
+        "skin_blood": blood,
+        "centre_x": camera.centre[0],
+        "centre_y": camera.centre[1],
+        "radius": radius,
+        "elongation": lesion.elongation,
+        "angle": camera.angle,
+        "melanin": lesion.melanin,
+        "blood": lesion.blood,
+        "softness": lesion.softness,
         "elements": painting.elements,
-        "irregularity": round(painting.irregularity, 4),
+        "irregularity": painting.irregularity,
         "hairs": len(camera.hairs),
-        "vignette": round(camera.vignette, 4),
+        "vignette": camera.vignette,
     }
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), parameters
+    rounded = {name: round(value, 4) for name, value in parameters.items()}
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), rounded
 
 
 def _check(seed: int, index: int, label: str, size: int, view: int) -> None:

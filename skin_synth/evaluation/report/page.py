@@ -14,13 +14,7 @@ from skin_synth.image_grid import png_bytes
 def render_page(
     template: str, *, filters: Mapping[str, Callable[..., str]] | None = None, **values: object
 ) -> str:
-    """Fills a template; values are escaped, and a value that is missing is an error.
-
-    Args:
-        template: file name in `templates/`.
-        filters: further filters by name.
-        values: what the template shows.
-    """
+    """Fills a template of `templates/`; escapes values, refuses a template that misses one."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("skin_synth.evaluation.report"),
         autoescape=True,
@@ -33,5 +27,5 @@ def render_page(
 
 
 def image_uri(image: np.ndarray) -> str:
-    """The image uint8[height, width, 3] as a PNG in a data URI."""
+    """Encodes uint8[height, width, 3] as a PNG in a data URI."""
     return f"data:image/png;base64,{base64.b64encode(png_bytes(image)).decode('ascii')}"

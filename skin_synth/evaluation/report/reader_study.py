@@ -6,6 +6,8 @@ Readers get `sheet.html` (or `sheet.png`) and `answers.csv`; `key.csv` stays wit
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import operator
 import os
 from collections.abc import Sequence
 
@@ -34,7 +36,6 @@ class Item:
 
     Attributes:
         number: on the sheet, from 1.
-        class_name: name of its class.
         image: uint8[side, side, 3].
         origin: real or synthetic.
         source: image id of a real image, seed of a synthetic one.
@@ -95,14 +96,7 @@ def write_reader_study(
 def choose_items(
     run: ImageGenerator, test: LabelledImages, *, per_class: int, seed: int
 ) -> list[Item]:
-    """Chooses real images and generates synthetic ones of each class, in random order.
-
-    Args:
-        run: generates the synthetic images.
-        test: held-out real images.
-        per_class: real images of a class, and as many synthetic ones.
-        seed: of the choice, the synthetic images and the order.
-    """
+    """Chooses real images of `test` and generates synthetic ones of each class, in random order."""
 
     def generator(stream: EvaluationStream, label: int) -> np.random.Generator:
         return np.random.default_rng([seed, stream, label])
@@ -110,8 +104,10 @@ def choose_items(
     items: list[Item] = []
     for label, name in enumerate(test.class_names):
         rng = generator(EvaluationStream.READER_CHOICE, label)
-        rows = _one_of_each_group(test, rng.permutation(np.flatnonzero(test.labels == label)))
-        rows = rows[:per_class]
+        of_group: dict[str, int] = {}
+        for row in rng.permutation(np.flatnonzero(test.labels == label)).tolist():
+            of_group.setdefault(test.groups[row], row)
+        rows = list(of_group.values())[:per_class]
         if not rows:
             continue
         rng = generator(EvaluationStream.READER_GENERATION, label)
@@ -131,31 +127,12 @@ def choose_items(
 
 def render_sheet(items: Sequence[Item]) -> str:
     """Renders the page for the readers; it does not reveal the key and loads nothing."""
-    classes = [
-        {
-            "name": name,
-            "images": [
-                {"number": item.number, "source": image_uri(item.image)} for item in of_class
-            ],
-        }
-        for name, of_class in _by_class(items).items()
-    ]
-    return render_page(SHEET, answers=ANSWERS, classes=classes)
-
-
-def _one_of_each_group(test: LabelledImages, rows: np.ndarray) -> list[int]:
-    """The rows without those whose group came before."""
-    chosen: dict[str, int] = {}
-    for row in rows:
-        chosen.setdefault(test.groups[row], int(row))
-    return list(chosen.values())
+    return render_page(SHEET, filters={"uri": image_uri}, answers=ANSWERS, classes=_by_class(items))
 
 
 def _by_class(items: Sequence[Item]) -> dict[str, list[Item]]:
-    classes: dict[str, list[Item]] = {}
-    for item in items:
-        classes.setdefault(item.class_name, []).append(item)
-    return classes
+    by_class = itertools.groupby(items, operator.attrgetter("class_name"))
+    return {name: list(of_class) for name, of_class in by_class}
 
 
 def _picture(items: Sequence[Item]) -> tuple[list[np.ndarray], list[str]]:

@@ -19,7 +19,6 @@ class Arm:
     """One training set and how it is drawn from.
 
     Attributes:
-        name: for people.
         kind: `CONTROL`, `MIXED` or `SYNTHETIC_ONLY`.
         ratio: synthetic images drawn for each real one of the same class; 0: none; inf: only.
         balanced: draws all classes equally often (oversampling), not by their shares.
@@ -35,13 +34,10 @@ class Arm:
     augmented: bool = True
 
     def cells(self, class_counts: np.ndarray) -> np.ndarray:
-        """Shares of real and of synthetic images of each class among the drawn images.
+        """Returns the shares of real and of synthetic images of each class among the drawn images.
 
-        Args:
-            class_counts: int[classes], real training images.
-
-        Returns:
-            float64[2, classes], real first; sums to 1.
+        `class_counts` is int[classes], real training images. The shares are float64[2, classes],
+        real first, and sum to 1.
         """
         classes = len(class_counts)
         share = np.full(classes, 1 / classes) if self.balanced else class_counts / sum(class_counts)
@@ -49,7 +45,7 @@ class Arm:
         return np.stack([share * (1 - synthetic), share * synthetic])
 
     def loss_weights(self, class_counts: np.ndarray) -> np.ndarray:
-        """Weight of each class in the loss: float64[classes], mean 1 over the drawn images."""
+        """Returns the weight of each class in the loss: float64[classes], mean 1 over draws."""
         if not self.class_weights:
             return np.ones(len(class_counts))
         return sum(class_counts) / (len(class_counts) * class_counts)
@@ -67,9 +63,6 @@ def make_arms(ratios: Sequence[float]) -> tuple[Arm, ...]:
 
     Arms with synthetic images have balanced classes and augmentation, as the strongest control:
     they differ from it only in the synthetic images.
-
-    Args:
-        ratios: synthetic images for each real one.
 
     Raises:
         InputError: no ratio, one that is not a positive number, or one given twice.

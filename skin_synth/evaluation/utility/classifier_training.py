@@ -47,19 +47,10 @@ class Pool:
 
 
 def randomly_augmented(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Flips, turns and recolours each image by its own draw.
-
-    Args:
-        images: uint8[n, side, side, 3].
-        key: int64[2], seed of the draws.
-
-    Returns:
-        uint8[n, side, side, 3].
-    """
+    """Flips, turns and recolours images uint8[n, side, side, 3]; `key` is a seed, int64[2]."""
     count = tf.shape(images)[0]
-    symmetry = tf.cast(
-        augment.SYMMETRIES * _uniform(key, ClassifierStream.SYMMETRY, [count]), tf.int32
-    )
+    drawn = _uniform(key, ClassifierStream.SYMMETRY, [count])
+    symmetry = tf.cast(augment.SYMMETRIES * drawn, tf.int32)
     shift, contrast, saturation, hue = tf.unstack(
         2.0 * _uniform(key, ClassifierStream.COLOUR, [4, count]) - 1.0
     )
@@ -77,7 +68,7 @@ def randomly_augmented(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 
 
 def feature_views(extractor: Extractor, images: np.ndarray, *, views: int, seed: int) -> np.ndarray:
-    """Features of each image and of augmented views of it.
+    """Computes features of each image and of augmented views of it.
 
     Args:
         extractor: frozen.
@@ -90,11 +81,11 @@ def feature_views(extractor: Extractor, images: np.ndarray, *, views: int, seed:
     """
     features = [extractor(images)]
     for view in range(1, views):
-        augmented = [
-            randomly_augmented(tf.constant(images[rows]), _key(seed, [view, rows.start])).numpy()
-            for rows in _slices(len(images))
-        ]
-        features.append(extractor(np.concatenate(augmented) if augmented else images))
+        augmented = np.empty_like(images)
+        for rows in _slices(len(images)):
+            key = np.random.SeedSequence([seed, view, rows.start]).generate_state(2)
+            augmented[rows] = randomly_augmented(images[rows], tf.constant(key, tf.int64)).numpy()
+        features.append(extractor(augmented))
     return np.stack(features, axis=1)
 
 
@@ -119,7 +110,7 @@ class Trainer:
             make_batch: makes a batch from pool inputs, rows int64[batch], a key and whether to
                 augment.
             classes: number of classes.
-            learning_rate: initial rate of Adam; a cosine decreases it to 0.
+            learning_rate: initial rate of Adam.
         """
         self._build, self._make_batch, self._classes = build, make_batch, classes
         self._network = build(0)
@@ -149,7 +140,7 @@ class Trainer:
 
         Args:
             pool: all images or features.
-            arm: how the pool is drawn from.
+            arm: decides how the pool is drawn from.
             class_counts: int[classes], real training images.
             tests: inputs to predict for.
             seed: of weights and batches.
@@ -174,12 +165,10 @@ class Trainer:
             tf.constant(seed, tf.int64),
             tf.constant(steps, tf.int64),
         )
-        return [self._predict(inputs) for inputs in tests]
-
-    def _predict(self, inputs: np.ndarray) -> np.ndarray:
-        return np.concatenate(
-            [self._forward(tf.constant(inputs[rows])).numpy() for rows in _slices(len(inputs))]
-        )
+        return [
+            np.concatenate([self._forward(inputs[rows]).numpy() for rows in _slices(len(inputs))])
+            for inputs in tests
+        ]
 
     def _loop(
         self,
@@ -216,7 +205,7 @@ class Trainer:
 
 @functools.lru_cache(maxsize=2)
 def cnn_trainer(side: int, classes: int) -> Trainer:
-    """Trainer of the CNN of `evaluation.features.classifier`: images uint8[n, side, side, 3]."""
+    """Makes the trainer of the CNN of `features.classifier`: images uint8[n, side, side, 3]."""
 
     def build(seed: int) -> keras.Model:
         network = classifier.small_cnn(side, classes, seed)
@@ -234,7 +223,7 @@ def cnn_trainer(side: int, classes: int) -> Trainer:
 
 @functools.lru_cache(maxsize=2)
 def linear_trainer(dimension: int, classes: int) -> Trainer:
-    """Trainer of a linear head: features float32[n, dimension], its pool [n, views, dimension].
+    """Makes the trainer of a linear head: float32[n, dimension], in a pool [n, views, dimension].
 
     The head starts at 0 because its loss is convex: seeds differ only in batches and images.
     """
@@ -270,7 +259,3 @@ def _slices(count: int) -> list[slice]:
 def _uniform(key: tf.Tensor, stream: ClassifierStream, shape: list[int | tf.Tensor]) -> tf.Tensor:
     folded = tf.random.experimental.stateless_fold_in(key, int(stream))
     return tf.random.stateless_uniform(shape, folded)
-
-
-def _key(seed: int, rest: list[int]) -> tf.Tensor:
-    return tf.constant(np.random.SeedSequence([seed, *rest]).generate_state(2), tf.int64)

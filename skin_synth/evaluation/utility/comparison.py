@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import CONTROL, MIXED, Arm
 from skin_synth.evaluation.utility.differences import (
+    HARM,
     Difference,
     arm_verdict,
     paired_difference,
@@ -25,21 +27,13 @@ from skin_synth.evaluation.utility.results import (
     MetricDifferences,
     OverSeeds,
     UtilityVerdict,
-    deciding_difference,
     finite_or_none,
 )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predictions of one arm with one kind of classifier.
-
-    Attributes:
-        arm: what it was trained on.
-        classifier: name of the kind of classifier.
-        validation: float32[seeds, m, classes].
-        test: float32[seeds, n, classes].
-    """
+    """Predictions of one arm with one kind of classifier: float32[seeds, images, classes]."""
 
     arm: Arm
     classifier: str
@@ -63,7 +57,6 @@ def compare(
     test: LabelledImages,
     *,
     replicates: int,
-    seed: int = 0,
 ) -> Comparison:
     """Compares arms with synthetic images with the best control of each kind of classifier.
 
@@ -75,9 +68,8 @@ def compare(
         validation: images by which controls are chosen.
         test: images for everything else.
         replicates: of the bootstrap.
-        seed: of the bootstrap.
     """
-    weights = resampling_weights(test.groups, test.labels, replicates=replicates, seed=seed)
+    weights = resampling_weights(test.groups, test.labels, replicates=replicates, seed=0)
     entries = [_Resampled.of(each, validation.labels, test.labels, weights) for each in predictions]
     controls: dict[str, list[_Resampled]] = {}
     for entry in entries:
@@ -92,17 +84,12 @@ def compare(
         paired_difference, groups=len(set(test.groups)), comparisons=comparisons
     )
     differences = tuple(
-        _difference(
-            entry, controls[entry.classifier], best[entry.classifier], paired, test.class_names
-        )
-        for entry in entries
-        if entry.arm.kind != CONTROL
+        _difference(each, controls[each.classifier], best[each.classifier], paired, test)
+        for each in entries
+        if each.arm.kind != CONTROL
     )
     return Comparison(
-        tuple(
-            _arm_result(each, entry.validation_macro_auroc, test)
-            for each, entry in zip(predictions, entries, strict=True)
-        ),
+        tuple(_arm_result(*pair, test) for pair in zip(predictions, entries, strict=True)),
         {classifier: control.arm.name for classifier, control in best.items()},
         differences,
         _verdict(differences, comparisons),
@@ -146,7 +133,7 @@ def _difference(
     controls: Sequence[_Resampled],
     best: _Resampled,
     paired: Callable[[np.ndarray, np.ndarray], Difference],
-    class_names: Sequence[str],
+    test: LabelledImages,
 ) -> ArmDifference:
     def of_class(label: int) -> Difference | None:
         pair = entry.sensitivity[..., label], best.sensitivity[..., label]
@@ -165,15 +152,13 @@ def _difference(
         metrics=MetricDifferences(
             against_best, paired(entry.balanced_accuracy, best.balanced_accuracy)
         ),
-        sensitivity={name: of_class(label) for label, name in enumerate(class_names)},
+        sensitivity={name: of_class(label) for label, name in enumerate(test.class_names)},
         against_every_control=against_all,
         verdict=words if entry.arm.kind == MIXED else None,
     )
 
 
-def _arm_result(
-    given: Predictions, validation_macro_auroc: float, test: LabelledImages
-) -> ArmResult:
+def _arm_result(given: Predictions, entry: _Resampled, test: LabelledImages) -> ArmResult:
     def over_seeds(metric: Callable[[np.ndarray, np.ndarray], float | np.ndarray]) -> OverSeeds:
         return OverSeeds.of([metric(test.labels, probabilities) for probabilities in given.test])
 
@@ -189,7 +174,7 @@ def _arm_result(
         classifier=given.classifier,
         kind=given.arm.kind,
         ratio=finite_or_none(given.arm.ratio),
-        validation_macro_auroc=finite_or_none(validation_macro_auroc),
+        validation_macro_auroc=finite_or_none(entry.validation_macro_auroc),
         figures=ArmFigures(
             balanced_accuracy=over_seeds(metrics.balanced_accuracy),
             macro_auroc=over_seeds(metrics.macro_auroc),
@@ -203,6 +188,19 @@ def _arm_result(
 
 
 def _verdict(differences: Sequence[ArmDifference], comparisons: int) -> UtilityVerdict:
+    """The verdict, with the figures of the arm with this verdict that differs most."""
     words = study_verdict([entry.verdict for entry in differences if entry.verdict is not None])
-    finding = deciding_difference(differences, words).finding(comparisons)
-    return UtilityVerdict(words, comparisons, f"{words}: {finding}")
+    sign = -1 if words == HARM else 1
+    deciding = max(
+        (entry for entry in differences if entry.verdict == words),
+        key=lambda entry: sign * entry.metrics.macro_auroc.difference,
+    )
+    found = deciding.metrics.macro_auroc
+    return UtilityVerdict(
+        words,
+        comparisons,
+        f"{words}: {deciding.arm} ({deciding.classifier}) differs in macro AUROC by "
+        f"{found.difference:+.3f} from the best classical control, {deciding.control} "
+        f"({LEVEL:.0%} interval {found.corrected_low:+.3f} to {found.corrected_high:+.3f}, "
+        f"corrected for {comparisons} comparisons)",
+    )

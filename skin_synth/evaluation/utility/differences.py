@@ -18,7 +18,7 @@ GAIN, HARM, NEITHER = "gain shown", "harm shown", "no gain shown"
 def resampling_weights(
     groups: Sequence[str], labels: np.ndarray, *, replicates: int, seed: int
 ) -> np.ndarray:
-    """Weights of the test images in each bootstrap replicate.
+    """Draws weights of the test images for each bootstrap replicate.
 
     The bootstrap draws groups (lesions), not images. It draws them within the class of their first
     image, so that no class vanishes. Of the m groups of a class it draws m - 1 with replacement,
@@ -55,10 +55,8 @@ class Difference:
         difference: arm minus control.
         standard_error: over test groups and seeds.
         degrees: of freedom of the t distribution.
-        low: lower end of the interval at `LEVEL`.
-        high: upper end of it.
-        corrected_low: lower end at `1 - (1 - LEVEL) / comparisons` (Bonferroni).
-        corrected_high: upper end of it.
+        low, high: interval at `LEVEL`.
+        corrected_low, corrected_high: at `1 - (1 - LEVEL) / comparisons` (Bonferroni).
     """
 
     difference: float
@@ -73,19 +71,19 @@ class Difference:
 def paired_difference(
     arm: np.ndarray, control: np.ndarray, *, groups: int, comparisons: int = 1
 ) -> Difference:
-    """Difference of a metric between two arms, with an interval over test groups and seeds.
+    """Computes the difference of a metric between two arms, with an interval.
 
-    Both arms have the same test images and replicates and are paired by seed. Groups and seeds are
-    crossed, so both contribute to the variance of the mean:
+    The interval is over test groups and seeds. Both arms have the same test images and replicates
+    and are paired by seed. Groups and seeds are crossed, so both add to the variance of the mean:
 
         var = V_groups + max(0, V_seeds - V_both)
         V_groups = var over replicates of (mean over seeds of the difference)
         V_seeds = var over seeds of the difference / seeds
         V_both = (mean over seeds of the var over replicates - V_groups) / (seeds - 1)
 
-    V_both is in both of the first parts: noise of a seed on a group. The interval is that of a t
-    distribution with Satterthwaite's degrees of freedom (Biometrics Bulletin 2:110, 1946), because
-    a percentile bootstrap over five seeds would be far too narrow.
+    V_both, the noise of a seed on a group, is in both of the first parts. The interval is that of
+    a t distribution with Satterthwaite's degrees of freedom (Biometrics Bulletin 2:110, 1946), at
+    least those of the seeds: a percentile bootstrap over five seeds would be far too narrow.
 
     Args:
         arm: float[seeds, replicates + 1], the metric of each seed under `resampling_weights`.
@@ -104,7 +102,8 @@ def paired_difference(
     of_seeds = per_seed.var(ddof=1) / seeds
     of_both = (resampled.var(axis=1, ddof=1).mean() - of_groups) / (seeds - 1)
     variance = of_groups + max(0.0, of_seeds - of_both)
-    degrees = _degrees(variance, of_groups, groups - 1, of_seeds, seeds - 1)
+    spread = of_groups**2 / (groups - 1) + of_seeds**2 / (seeds - 1)
+    degrees = float(max(variance**2 / spread if spread > 0 else 0.0, seeds - 1))
     error, mean = float(np.sqrt(variance)), float(per_seed.mean())
     half = error * float(stats.t.ppf(1 - (1 - LEVEL) / 2, degrees))
     corrected = error * float(stats.t.ppf(1 - (1 - LEVEL) / comparisons / 2, degrees))
@@ -114,32 +113,20 @@ def paired_difference(
 
 
 def arm_verdict(against_best: Difference, against_all: Sequence[Difference]) -> str:
-    """Verdict on an arm from its corrected intervals: `GAIN`, `HARM` or `NEITHER`.
+    """Judges an arm by the corrected intervals to all controls: `GAIN`, `HARM` or `NEITHER`.
 
     For a gain the arm must beat every classical control (an intersection-union test, Berger,
     Technometrics 24:295, 1982), so that the choice of the best control does not matter. For harm
     the best control must beat the arm.
-
-    Args:
-        against_best: the difference to the best control.
-        against_all: the differences to all controls.
     """
-    if min(other.corrected_low for other in (against_best, *against_all)) > 0:
+    if min(other.corrected_low for other in against_all) > 0:
         return GAIN
     return HARM if against_best.corrected_high < 0 else NEITHER
 
 
 def study_verdict(verdicts: Sequence[str]) -> str:
-    """Verdict of a study: a gain of any arm, else harm of any arm, else neither."""
+    """Judges a study: a gain of any arm, else harm of any arm, else neither."""
     return GAIN if GAIN in verdicts else HARM if HARM in verdicts else NEITHER
-
-
-def _degrees(
-    variance: float, of_groups: float, group_degrees: int, of_seeds: float, seed_degrees: int
-) -> float:
-    """Satterthwaite's degrees of freedom, at least those of the seeds alone."""
-    spread = of_groups**2 / max(group_degrees, 1) + of_seeds**2 / seed_degrees
-    return float(max(variance**2 / spread, seed_degrees)) if spread > 0 else float(seed_degrees)
 
 
 def _check(arm: np.ndarray, control: np.ndarray, groups: int, comparisons: int) -> None:

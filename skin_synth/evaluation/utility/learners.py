@@ -30,7 +30,7 @@ CNN = "cnn"
 
 
 def linear_head(extractor: Extractor) -> str:
-    """Name of the second kind of classifier."""
+    """Returns the name of the second kind of classifier."""
     return f"linear head on {extractor.name}"
 
 
@@ -49,25 +49,20 @@ class Study:
     cache: Cache
 
     def predictions(self) -> list[Predictions]:
-        """Predictions of every arm with every kind of classifier."""
+        """Trains every arm with every kind of classifier for every seed, or reads the cache."""
         learners: list[_Learner] = [_Learner(self)]
         if self.extractor is not None:
             learners.append(_LinearHead(self, self.extractor))
         trained = [(learner, arm) for learner in learners for arm in self.arms]
-        seeds = range(self.protocol.seeds)
         found: list[list[Mapping[str, np.ndarray]]] = [[] for _ in trained]
-        total = len(trained) * len(seeds)
+        total = len(trained) * self.protocol.seeds
         with Progress(total=total, unit="classifiers", description="utility") as progress:
-            for seed in seeds:
+            for seed in range(self.protocol.seeds):
                 synthetic = _Synthetic(self, seed)
                 for (learner, arm), of_arm in zip(trained, found, strict=True):
-                    of_arm.append(
-                        self.cache.arrays(
-                            "training",
-                            (key_text(learner.key | self.key(arm, seed)),),
-                            functools.partial(learner.predict, arm, seed, synthetic),
-                        )
-                    )
+                    names = (key_text(learner.key | self.key(arm, seed)),)
+                    compute = functools.partial(learner.predict, arm, seed, synthetic)
+                    of_arm.append(self.cache.arrays("training", names, compute))
                     progress.update()
         return [
             Predictions(
@@ -80,12 +75,12 @@ class Study:
 
     @functools.cached_property
     def data_hash(self) -> str:
-        """Hash of all real images and their labels."""
+        """The hash of all real images and their labels."""
         splits = (self.train, self.validation, self.test)
         return content_hash(*(array for split in splits for array in (split.images, split.labels)))
 
     def generator_key(self, seed: int) -> CacheKey:
-        """What the synthetic images of a seed follow from."""
+        """Returns what the synthetic images of a seed follow from."""
         return {
             "paint": self.generator_id,
             "pool": self.protocol.pool,
@@ -94,7 +89,7 @@ class Study:
         }
 
     def key(self, arm: Arm, seed: int) -> CacheKey:
-        """What the training of an arm and a seed follows from, except for the classifier."""
+        """Returns what the training of an arm and a seed follows from, except the classifier."""
         return {
             "arm": dataclasses.asdict(arm),
             "data": self.data_hash,
@@ -127,12 +122,7 @@ class _Synthetic:
 
 
 class _Learner:
-    """A CNN on images; `_LinearHead` trains on features instead.
-
-    Attributes:
-        name: of this kind of classifier.
-        key: what its predictions follow from, with `Study.key`.
-    """
+    """A CNN on images; `key`, with `Study.key`, holds all that its predictions follow from."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -140,37 +130,33 @@ class _Learner:
         self.key: CacheKey = {"classifier": CNN, "learning_rate": training.CNN_LEARNING_RATE}
 
     def predict(self, arm: Arm, seed: int, synthetic: _Synthetic) -> dict[str, np.ndarray]:
-        """Trains an arm; probabilities float32[n, classes] on validation and test images."""
+        """Trains an arm; predicts float32[n, classes] for the validation and the test images."""
         real = self.study.train
         inputs, labels = self.real, real.labels
         if arm.ratio:
             inputs = np.concatenate([inputs, self.synthetic(synthetic)])
             labels = np.concatenate([labels, synthetic.labels])
         pool = training.Pool(inputs, labels, np.arange(len(labels)) >= len(real))
-        steps, held_out = self.study.protocol.steps, self.held_out
+        steps = self.study.protocol.steps
         validation, test = self.trainer.probabilities(
-            pool, arm, real.class_counts, *held_out, seed=seed, steps=steps
+            pool, arm, real.class_counts, *self.held_out, seed=seed, steps=steps
         )
         return {"validation": validation, "test": test}
 
     @property
     def trainer(self) -> training.Trainer:
-        """Trainer of networks for these inputs, built when it is first needed."""
         train = self.study.train
         return training.cnn_trainer(train.images.shape[1], len(train.class_names))
 
     @property
     def real(self) -> np.ndarray:
-        """Inputs from the real training images."""
         return self.study.train.images
 
     @property
     def held_out(self) -> list[np.ndarray]:
-        """Inputs from the validation images and from the test images."""
         return [self.study.validation.images, self.study.test.images]
 
     def synthetic(self, synthetic: _Synthetic) -> np.ndarray:
-        """Inputs from the synthetic images of a seed."""
         return synthetic.images
 
 
@@ -226,14 +212,13 @@ class _LinearHead(_Learner):
         return ((views - mean) / spread).astype(np.float32)
 
     def _views_of_split(self, split: LabelledImages, *, views: int) -> np.ndarray:
-        return self._views(
-            lambda: split.images, {"images": content_hash(split.images)}, views=views
-        )
+        key: CacheKey = {"images": content_hash(split.images)}
+        return self._views(lambda: split.images, key, views=views)
 
     def _views(
         self, images: Callable[[], np.ndarray], images_key: CacheKey, *, views: int
     ) -> np.ndarray:
-        """Features float32[n, views, d], from the cache if they are there."""
+        """Computes features float32[n, views, d], or reads them from the cache."""
         key = {
             "extractor": self.key["extractor"],
             "of": images_key,
@@ -251,5 +236,5 @@ class _LinearHead(_Learner):
 
 
 def key_text(key: CacheKey) -> str:
-    """The key as text; the order of its entries does not matter."""
+    """Returns the key as text; the order of its entries does not matter."""
     return json.dumps(key, sort_keys=True)

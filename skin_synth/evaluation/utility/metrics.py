@@ -1,7 +1,9 @@
 """Metrics of classifiers: pure functions of labels, probabilities and optional weights.
 
-`weights: float[..., n]` count an image several times or not at all, as a bootstrap does. Leading
-axes are replicates; a metric has one value for each.
+In all of them `labels` is int[n], true classes, and `probabilities` is float[n, classes], rows sum
+to 1. For a class against the rest, `positive` is bool[n] and `scores` is float[n], larger for
+positives. `weights`, float[..., n], count an image several times or not at all, as a bootstrap
+does; None counts each once. Leading axes are replicates; a metric has one value for each.
 """
 
 from __future__ import annotations
@@ -12,21 +14,16 @@ from tfrecords_tools.errors import InputError
 
 SPECIFICITY = 0.95
 CALIBRATION_BINS = 15
-"""Of equal width, over the confidence from 0 to 1, as in Guo et al. (ICML 2017)."""
+"""As in Guo et al. (ICML 2017)."""
 
 
 def sensitivity(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Share of the images of each class whose most probable class is right (recall).
+    """Returns the share of the images of each class whose most probable class is right.
 
-    Args:
-        labels: int[n], true classes.
-        probabilities: float[n, classes]; of equal ones the first counts.
-        weights: float[..., n]; None counts each image once.
-
-    Returns:
-        float64[..., classes]; NaN for a class without images.
+    This recall is float64[..., classes]; NaN for a class without images. Of equal probabilities the
+    first counts.
     """
     weights = _weights(labels, probabilities, weights)
     of_class = labels[:, None] == np.arange(probabilities.shape[1])
@@ -38,34 +35,24 @@ def sensitivity(
 def balanced_accuracy(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Mean of `sensitivity` over the classes with images: float64[...]."""
+    """Returns the mean of `sensitivity` over the classes with images: float64[...]."""
     return _mean_over_classes(sensitivity(labels, probabilities, weights))
 
 
 def auroc(
     positive: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Area under the ROC curve: P(score of a positive > score of a negative); ties count half.
+    """Computes the area under the ROC curve: P(score of a positive > score of a negative).
 
-    It is the Mann-Whitney statistic (Hanley & McNeil, Radiology 143:29, 1982).
-
-    Args:
-        positive: bool[n].
-        scores: float[n], larger for positives.
-        weights: float[..., n]; None counts each image once.
-
-    Returns:
-        float64[...]; NaN without positives or without negatives.
+    It is the Mann-Whitney statistic (Hanley & McNeil, Radiology 143:29, 1982); ties count half.
+    The area is float64[...]; NaN without positives or without negatives.
     """
     weights = np.ones(len(scores)) if weights is None else weights
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]
     weights, positive = weights[..., order], positive[order]
     negatives = np.where(positive, 0.0, weights)
-    below = np.concatenate(
-        [np.zeros((*weights.shape[:-1], 1)), np.cumsum(negatives, axis=-1, dtype=np.float64)],
-        axis=-1,
-    )
+    below = np.cumsum(np.insert(negatives, 0, 0, axis=-1), axis=-1, dtype=np.float64)
     positives = ranked[positive]
     lower = below[..., np.searchsorted(ranked, positives, side="left")]
     lower_or_tied = below[..., np.searchsorted(ranked, positives, side="right")]
@@ -78,36 +65,28 @@ def auroc(
 def class_auroc(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """`auroc` of each class against the rest: float64[..., classes]."""
+    """Returns `auroc` of each class against the rest: float64[..., classes]."""
     weights = _weights(labels, probabilities, weights)
-    return np.stack(
-        [
-            auroc(labels == label, probabilities[:, label], weights)
-            for label in range(probabilities.shape[1])
-        ],
-        axis=-1,
-    )
+    by_class = [
+        auroc(labels == label, scores, weights) for label, scores in enumerate(probabilities.T)
+    ]
+    return np.stack(by_class, axis=-1)
 
 
 def macro_auroc(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Mean of `class_auroc` over the classes with images: float64[...]."""
+    """Returns the mean of `class_auroc` over the classes with images: float64[...]."""
     return _mean_over_classes(class_auroc(labels, probabilities, weights))
 
 
 def sensitivity_at_specificity(
     positive: np.ndarray, scores: np.ndarray, specificity: float = SPECIFICITY
 ) -> float:
-    """Share of positives above the lowest threshold that keeps the specificity.
+    """Returns the share of positives above the lowest threshold that keeps the specificity.
 
-    Args:
-        positive: bool[n].
-        scores: float[n]; an image with a score above the threshold is called positive.
-        specificity: at least this share of the negatives is at or below the threshold.
-
-    Returns:
-        Sensitivity; NaN without positives or without negatives.
+    At least the share `specificity` of the negatives is at or below that threshold. NaN without
+    positives or without negatives.
     """
     negatives = np.sort(scores[~positive])
     if not len(negatives) or not positive.any():
@@ -118,27 +97,18 @@ def sensitivity_at_specificity(
 
 
 def class_sensitivity_at_specificity(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """`sensitivity_at_specificity` of each class against the rest: float64[classes]."""
-    return np.array(
-        [
-            sensitivity_at_specificity(labels == label, probabilities[:, label])
-            for label in range(probabilities.shape[1])
-        ]
-    )
+    """Returns `sensitivity_at_specificity` of each class against the rest: float64[classes]."""
+    by_class = enumerate(probabilities.T)
+    return np.array([sensitivity_at_specificity(labels == label, each) for label, each in by_class])
 
 
 def calibration_error(
     labels: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS
 ) -> float:
-    """Expected calibration error of the most probable class (Guo et al., ICML 2017, eq. 3).
+    """Computes the expected calibration error (Guo et al., ICML 2017, eq. 3); 0 is best.
 
-    Args:
-        labels: int[n], true classes.
-        probabilities: float[n, classes] that sum to 1.
-        bins: of equal width over (0, 1].
-
-    Returns:
-        Mean over images of |accuracy - mean confidence| of their bin; 0 is best.
+    It is the mean over images of |accuracy - mean confidence| of their bin. Confidence is that of
+    the most probable class; the bins have equal width over (0, 1].
     """
     _weights(labels, probabilities, None)
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -149,14 +119,9 @@ def calibration_error(
 
 
 def brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean squared distance of probabilities to the truth (Brier, Mon. Weather Rev. 78:1, 1950).
+    """Computes the mean squared distance to the truth (Brier, Mon. Weather Rev. 78:1, 1950).
 
-    Args:
-        labels: int[n], true classes.
-        probabilities: float[n, classes] that sum to 1.
-
-    Returns:
-        0 (certain and right) to 2 (certain and wrong).
+    It is 0 if all are certain and right, 2 if all are certain and wrong.
     """
     _weights(labels, probabilities, None)
     truth = labels[:, None] == np.arange(probabilities.shape[1])

@@ -1,4 +1,4 @@
-"""Options of the utility study."""
+"""Options of the utility study, checked when they are made."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class UtilityOptions:
     """What a caller chooses.
 
     Attributes:
-        seeds: number of trainings of each arm, 2 or more. Each has its own weights, batches and
-            synthetic images.
+        seeds: trainings of each arm, 2 or more; each has other weights, batches and synthetic
+            images.
         ratios: synthetic images drawn for each real one; each ratio makes an arm.
         steps: batches of each training; None: see `default_steps`.
         pool: synthetic images of each class for each seed; None: as many as the largest class has,
@@ -37,7 +37,6 @@ class UtilityOptions:
     replicates: int = 1000
 
     def __post_init__(self) -> None:
-        """Checks the ranges."""
         if self.seeds < 2:
             raise InputError(
                 f"needs two seeds or more to distinguish a gain from luck, got {self.seeds}; "
@@ -53,5 +52,5 @@ class UtilityOptions:
 
 
 def default_steps(images: int, batch_size: int) -> int:
-    """Batches in which each of `images` is seen about 15 times, 300 to 2,000."""
+    """Returns the batches in which each of `images` is seen about 15 times, 300 to 2,000."""
     return min(max(PASSES_OVER_REAL_IMAGES * images // batch_size, FEWEST_STEPS), MOST_STEPS)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from skin_synth.evaluation.statistics.intervals import LEVEL
-from skin_synth.evaluation.utility.differences import HARM, Difference
+from skin_synth.evaluation.utility.differences import Difference
 from skin_synth.evaluation.utility.options import UtilityOptions
 
 UTILITY_SCHEMA_VERSION = 1
@@ -35,7 +35,7 @@ class OverSeeds:
     def of(cls, values: Sequence[float | np.ndarray]) -> OverSeeds:
         """Summarises one value for each seed."""
         found = np.array(values, np.float64)
-        seeds = tuple(finite_or_none(value) for value in found.tolist())
+        seeds = tuple(map(finite_or_none, found.tolist()))
         if None in seeds:
             return cls(None, None, seeds)
         return cls(float(found.mean()), float(found.std(ddof=1)), seeds)
@@ -59,9 +59,8 @@ class ArmResult:
     """One arm with one kind of classifier.
 
     Attributes:
-        arm: name of the arm.
-        classifier: name of the kind of classifier.
-        kind: kind of the arm, see `arms`.
+        arm, kind: name and kind of the arm, see `arms`.
+        classifier: name of its kind.
         ratio: synthetic images for each real one; None for synthetic images only.
         validation_macro_auroc: mean over seeds; it chooses the best control.
         figures: on the test images.
@@ -88,9 +87,7 @@ class ArmDifference:
     """One arm with synthetic images against the controls of the same kind of classifier.
 
     Attributes:
-        arm: name of the arm.
-        classifier: name of the kind of classifier.
-        ratio: as in `ArmResult`.
+        arm, classifier, ratio: as in `ArmResult`.
         control: name of the best control.
         metrics: differences to the best control.
         sensitivity: difference to the best control by class; None for a class without figures.
@@ -107,16 +104,6 @@ class ArmDifference:
     against_every_control: dict[str, Difference]
     verdict: str | None
 
-    def finding(self, comparisons: int) -> str:
-        """The difference in words, without a verdict and without a full stop."""
-        found = self.metrics.macro_auroc
-        return (
-            f"{self.arm} ({self.classifier}) differs in macro AUROC by {found.difference:+.3f} "
-            f"from the best classical control, {self.control} ({LEVEL:.0%} interval "
-            f"{found.corrected_low:+.3f} to {found.corrected_high:+.3f}, corrected for "
-            f"{comparisons} comparisons)"
-        )
-
 
 @dataclasses.dataclass(frozen=True)
 class UtilityVerdict:
@@ -132,11 +119,8 @@ class ImageCounts:
     """Numbers of images, in the order of `class_names`.
 
     Attributes:
-        class_names: the classes.
-        train: real training images.
-        validation: validation images.
-        test: test images that were used.
-        test_groups: lesions (groups) of these.
+        train, validation: real images of these splits.
+        test, test_groups: test images that were used, and their lesions (groups).
         left_out_of_test: test images of groups that train or validation also hold.
     """
 
@@ -153,12 +137,9 @@ class StudyProtocol(UtilityOptions):
     """The options, and what else all arms of a study share.
 
     Attributes:
-        steps: batches of every training.
-        pool: synthetic images of each class for each seed.
-        batch_size: images in a batch.
+        steps, pool: as the options, never None.
         augmentation: of arms that augment, in words.
         classifiers: name, learning rate and provenance of the features of each kind.
-        primary_metric: the metric of the verdict.
         level: confidence level of the intervals.
         correction: for the number of comparisons, in words.
         specificity: at which `sensitivity_at_specificity` is taken.
@@ -182,13 +163,9 @@ class UtilityResults:
     """A whole study.
 
     Attributes:
-        schema_version: of these fields.
-        protocol: what all arms share.
-        images: numbers of images.
         arms: every arm with every kind of classifier.
         best_control: name of the best control by kind of classifier, chosen on validation images.
         differences: arms with synthetic images against the controls.
-        verdict: the answer.
         warnings: what a reader must know before believing the figures.
     """
 
@@ -200,25 +177,6 @@ class UtilityResults:
     differences: tuple[ArmDifference, ...]
     verdict: UtilityVerdict
     warnings: tuple[str, ...]
-
-    @property
-    def deciding(self) -> ArmDifference:
-        """The arm that the verdict follows from."""
-        return deciding_difference(self.differences, self.verdict.words)
-
-    @property
-    def finding(self) -> str:
-        """The difference of the deciding arm in words, without the verdict."""
-        return self.deciding.finding(self.verdict.comparisons)
-
-
-def deciding_difference(differences: Sequence[ArmDifference], words: str) -> ArmDifference:
-    """The arm with this verdict that differs most: downwards for `HARM`, else upwards."""
-    sign = -1 if words == HARM else 1
-    return max(
-        (entry for entry in differences if entry.verdict == words),
-        key=lambda entry: sign * entry.metrics.macro_auroc.difference,
-    )
 
 
 def finite_or_none(value: float) -> float | None:

@@ -69,17 +69,8 @@ def study_splits(
     kept = _without_known_groups(train, validation, test)
     _check_splits(train, validation, kept)
     protocol = study_protocol(options, train, extractor)
-    study = Study(
-        train,
-        validation,
-        kept,
-        generate,
-        generator_id,
-        extractor,
-        protocol,
-        make_arms(options.ratios),
-        Cache(cache_dir),
-    )
+    arms, cache = make_arms(options.ratios), Cache(cache_dir)
+    study = Study(train, validation, kept, generate, generator_id, extractor, protocol, arms, cache)
     compared = compare(study.predictions(), validation, kept, replicates=options.replicates)
     counts = _counts(train, validation, kept, left_out=len(test) - len(kept))
     return UtilityResults(
@@ -114,15 +105,16 @@ def study_run(
         InputError: as `study_splits`; another data set, a missing split, features or weights.
     """
     check_same_data(run, data_dir)  # only its test images are new to the run
-    train, validation, test = load_study_splits(data_dir)
+    splits = load_study_splits(data_dir)
+    if isinstance(features, str):
+        extractor = extractors.load_extractor(features, weights)
+        features = extractor or extractors.of_classifier(train_classifier(splits[0]))
     return study_splits(
-        train,
-        validation,
-        test,
+        *splits,
         functools.partial(run.generate, truncation=1.0),
         options or UtilityOptions(),
         generator_id=run.origin.checkpoint_hash,
-        extractor=_extractor(features, weights, train),
+        extractor=features,
         cache_dir=cache_dir,
     )
 
@@ -136,8 +128,7 @@ def load_study_splits(
         InputError: a missing split, or one in which a class has no images of groups that no other
             split holds.
     """
-    missing = {"train", "validation", "test"} - set(read_info(data_dir).splits)
-    if missing:
+    if missing := {"train", "validation", "test"} - set(read_info(data_dir).splits):
         raise InputError(
             f"{data_dir} has no split {', '.join(sorted(missing))}: the utility study needs train, "
             "validation (to choose the best control) and test; build the data set with all three"
@@ -157,14 +148,12 @@ def study_protocol(
         {"name": CNN, "learning_rate": training.CNN_LEARNING_RATE}
     ]
     if extractor is not None:
-        classifiers.append(
-            {
-                "name": linear_head(extractor),
-                "learning_rate": training.LINEAR_LEARNING_RATE,
-                "dimension": extractor.dimension,
-                **extractor.provenance,
-            }
-        )
+        head: dict[str, str | float] = {
+            "name": linear_head(extractor),
+            "learning_rate": training.LINEAR_LEARNING_RATE,
+            "dimension": extractor.dimension,
+        }
+        classifiers.append({**head, **extractor.provenance})
     comparisons = len(options.ratios) * len(classifiers)
     chosen = dataclasses.asdict(options) | {
         "steps": options.steps or default_steps(len(train), training.BATCH_SIZE),
@@ -200,7 +189,7 @@ def _check_splits(train: LabelledImages, validation: LabelledImages, test: Label
                 f"images of {name} are {list(split.images.shape[1:])}, those of train are "
                 f"{list(train.images.shape[1:])}"
             )
-        empty = [n for n, c in zip(split.class_names, split.class_counts, strict=True) if not c]
+        empty = [split.class_names[label] for label in np.flatnonzero(split.class_counts == 0)]
         if empty:
             raise InputError(
                 f"{name} has no images of {', '.join(empty)} in groups that no other split has: "
@@ -235,27 +224,13 @@ def _warnings(seeds: int, images: ImageCounts) -> list[str]:
     if seeds < DEFAULT_SEEDS:
         found.append(f"{seeds} seeds were trained; {DEFAULT_SEEDS} or more are usual")
     groups = dict(zip(images.class_names, images.test_groups, strict=True))
-    single = [name for name, count in groups.items() if count == 1]
-    if single:
+    if single := [name for name, count in groups.items() if count == 1]:
         found.append(
             f"one test lesion of {', '.join(single)}: how it varies is not in the intervals, which "
             "are too narrow, so that a verdict may be chance"
         )
-    few = [f"{name} {count}" for name, count in groups.items() if count < FEWEST_TEST_GROUPS]
-    if few:
+    if few := [f"{name} {count}" for name, count in groups.items() if count < FEWEST_TEST_GROUPS]:
         found.append(
             f"few test lesions ({', '.join(few)}): intervals that depend on these classes are rough"
         )
     return found
-
-
-def _extractor(
-    features: str | Extractor | None,
-    weights: str | os.PathLike[str] | None,
-    train: LabelledImages,
-) -> Extractor | None:
-    if features is None or isinstance(features, Extractor):
-        return features
-    return extractors.load_extractor(features, weights) or extractors.of_classifier(
-        train_classifier(train)
-    )
