@@ -1,11 +1,10 @@
 """Differentiable augmentation of the discriminator's images (Zhao et al., Karras et al. 2020).
 
 Every operation is a pure function of its parameters, acts on float32[n, height, width, 3] images
-in [-1, 1], and has exact first and second derivatives. Warps are a gather and four bilinear
-weights, because TensorFlow's resize and projective transform have no second derivative or a wrong
-first one. One map of coordinates moves pixels, and one 3x3 matrix per image changes colours, so
-that an image is read as few times as possible. Colour is diagnostic in skin: hue turns by a few
-degrees at most, saturation and contrast change little.
+in [-1, 1], and has exact first and second derivatives. TensorFlow's resize and projective transform
+have no second derivative or a wrong first one, so warps are a gather and four bilinear weights. One
+map of coordinates moves pixels, and one 3x3 matrix per image changes colours: an image is read as
+few times as possible. Colour is diagnostic in skin, so it changes little.
 """
 
 from __future__ import annotations
@@ -131,7 +130,7 @@ def warp(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
     Images are float32[n, side, side, 3], values bilinear. It uses `symmetry`, `scale`,
     `anisotropy`, `angle`, `shift_y` and `shift_x` of `draw`.
     """
-    side = images.shape[1]
+    side, channels = images.shape[2:]
     centred = tf.range(side, dtype=tf.float32) - (side - 1) / 2
     y = centred[:, None] - (parameters["shift_y"] * side)[:, None, None]
     x = centred[None, :] - (parameters["shift_x"] * side)[:, None, None]
@@ -139,14 +138,13 @@ def warp(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
         from_y[:, None, None] * y + from_x[:, None, None] * x + (side - 1) / 2
         for from_y, from_x in _source_of(parameters)
     )
-    return _sample(images, source_y, source_x)
+    pixels = tf.reshape(images, [-1, channels])
+    sampled = _gathered(pixels, _corners(source_y, source_x, side))
+    return tf.reshape(sampled, [-1, side, side, channels])
 
 
 def _source_of(parameters: Parameters) -> tuple[tuple[tf.Tensor, tf.Tensor], ...]:
-    """Returns rows of the matrices from output to source coordinates, (y, x) about the centre.
-
-    A symmetry swaps the rows if it transposes, and changes their signs if it mirrors.
-    """
+    """Returns rows of the matrices from output to source coordinates, (y, x) about the centre."""
     cos, sin = tf.cos(parameters["angle"]), tf.sin(parameters["angle"])
     scale_y = parameters["scale"]
     scale_x = parameters["scale"] * parameters["anisotropy"]
@@ -155,6 +153,7 @@ def _source_of(parameters: Parameters) -> tuple[tuple[tf.Tensor, tf.Tensor], ...
     def has(bit: int) -> tf.Tensor:
         return tf.bitwise.bitwise_and(parameters["symmetry"], bit) > 0
 
+    # A symmetry swaps the rows if it transposes, and changes their signs if it mirrors.
     return tuple(
         tuple(
             tf.where(has(4), other, own) * tf.where(has(mirrors), -1.0, 1.0)
@@ -164,15 +163,8 @@ def _source_of(parameters: Parameters) -> tuple[tuple[tf.Tensor, tf.Tensor], ...
     )
 
 
-def _sample(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Returns bilinear values of the images at (y, x), float32[n, side, side] in pixels."""
-    side, channels = images.shape[2:]
-    flat = tf.reshape(images, [-1, channels])
-    return tf.reshape(_gathered(flat, _corners(y, x, side)), [-1, side, side, channels])
-
-
 def _corners(y: tf.Tensor, x: tf.Tensor, side: int) -> Corners:
-    """Returns the four pixels around each of n * side * side points, and as many pixels."""
+    """Returns the pixels around points (y, x), float32[n, side, side] in pixels."""
     top, left = tf.floor(y), tf.floor(x)
     below, right = y - top, x - left
     first = tf.reshape(tf.range(tf.shape(y)[0]) * side * side, [-1, 1, 1])
@@ -187,7 +179,7 @@ def _corners(y: tf.Tensor, x: tf.Tensor, side: int) -> Corners:
 
 
 def _gathered(pixels: tf.Tensor, corners: Corners) -> tf.Tensor:
-    """Returns the value at each point, float32[count, channels], as are the pixels.
+    """Interpolates pixels float32[m, channels] at n points: float32[n, channels].
 
     It is linear in the pixels, and `_scattered` is its adjoint: each is the other's derivative,
     with a third of the operations that TensorFlow derives.
@@ -216,10 +208,7 @@ def _scattered(values: tf.Tensor, corners: Corners) -> tf.Tensor:
 
 
 def _mirrored_pair(position: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Folds whole positions, and those after them, into [0, size): int32.
-
-    The edge pixel is not repeated.
-    """
+    """Folds whole positions, and those after them, into [0, size), int32; repeats no edge pixel."""
     period = max(2 * (size - 1), 1)
     folded = tf.math.floormod(tf.cast(position, tf.int32), period)
     after = folded + 1  # at most the period, which is mirrored to 0

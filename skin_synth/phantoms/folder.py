@@ -105,15 +105,13 @@ def _paint(
     """Writes the images; yields the rows of the table, the header first."""
     from PIL import Image
 
-    for row, photograph in enumerate(
-        track(photographs, total=len(photographs), unit="images", description="phantoms")
-    ):
-        label = photograph.label
-        image, parameters = render(seed, photograph.index, label, size, view=photograph.view)
+    shown = track(photographs, total=len(photographs), unit="images", description="phantoms")
+    for row, each in enumerate(shown):
+        image, parameters = render(seed, each.index, each.label, size, view=each.view)
         if row == 0:
             yield ["image_id", "label", "group", *parameters]
-        Image.fromarray(image).save(folder / _image_file(photograph), compress_level=1)
-        yield [photograph.image_id, label, photograph.group, *parameters.values()]
+        Image.fromarray(image).save(folder / _image_file(each), compress_level=1)
+        yield [each.image_id, each.label, each.group, *parameters.values()]
 
 
 def _checked(counts: Mapping[str, int] | int) -> dict[str, int]:

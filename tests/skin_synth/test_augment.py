@@ -20,6 +20,11 @@ def neutral(count):
     return augment.draw(tf.constant([0, 0], tf.int64), count, tf.constant(0.0))
 
 
+def only(**values):
+    """Neutral parameters of one image, except for some."""
+    return neutral(1) | {name: tf.constant([value], tf.float32) for name, value in values.items()}
+
+
 def drawn(count, seed=3):
     return augment.draw(tf.constant([seed, 4], tf.int64), count, tf.constant(1.0))
 
@@ -65,8 +70,7 @@ def test_parameters_stay_in_their_ranges():
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_quarter_turns_equal_rot90(quarters):
     x = images(1)
-    parameters = {**neutral(1), "angle": tf.constant([-quarters * np.pi / 2], tf.float32)}
-    turned = augment.warp(x, parameters)
+    turned = augment.warp(x, only(angle=-quarters * np.pi / 2))
     np.testing.assert_allclose(turned, tf.image.rot90(x, quarters), atol=1e-4)
 
 
@@ -90,43 +94,36 @@ def test_warp_turns_first(symmetry):
 
 def test_a_shift_by_whole_pixels_moves_pixels():
     x = images(1)
-    parameters = {**neutral(1), "shift_y": tf.constant([2 / SIZE])}
-    moved = augment.warp(x, parameters).numpy()
+    moved = augment.warp(x, only(shift_y=2 / SIZE)).numpy()
     np.testing.assert_allclose(moved[0, 2:], x[0, :-2], atol=1e-5)
 
 
 def test_the_edge_is_mirrored():
     x = images(1)
-    parameters = {**neutral(1), "shift_x": tf.constant([1 / SIZE])}
-    moved = augment.warp(x, parameters).numpy()
+    moved = augment.warp(x, only(shift_x=1 / SIZE)).numpy()
     np.testing.assert_allclose(moved[0, :, 0], x[0, :, 1], atol=1e-5)
 
 
 def test_scale_two_doubles_distances_from_the_centre():
     ramp = np.broadcast_to(np.linspace(-1, 1, SIZE)[None, :, None, None], (1, SIZE, SIZE, 3))
-    parameters = {**neutral(1), "scale": tf.constant([2.0])}
-    scaled = augment.warp(tf.constant(ramp, tf.float32), parameters).numpy()
+    scaled = augment.warp(tf.constant(ramp, tf.float32), only(scale=2.0)).numpy()
     np.testing.assert_allclose(scaled, ramp / 2, atol=1e-5)
 
 
 def test_colour_by_hand():
     x = tf.constant([[[[0.2, 0.4, 0.6]]]])
-    parameters = {
-        **neutral(1),
-        "saturation": tf.constant([0.5]),
-        "brightness": tf.constant([0.1]),
-    }
-    np.testing.assert_allclose(augment.colour(x, parameters)[0, 0, 0], [0.4, 0.5, 0.6], atol=1e-6)
+    changed = augment.colour(x, only(saturation=0.5, brightness=0.1))
+    np.testing.assert_allclose(changed[0, 0, 0], [0.4, 0.5, 0.6], atol=1e-6)
 
 
 def test_hue_turns_by_the_angle_about_the_greys():
     """A third of a turn moves every channel one on; the angle is that between the chromas."""
     x = tf.constant([[[[0.2, 0.4, 0.6]]]])
-    turned = augment.colour(x, {**neutral(1), "hue": tf.constant([2 * np.pi / 3], tf.float32)})
+    turned = augment.colour(x, only(hue=2 * np.pi / 3))
     np.testing.assert_allclose(turned[0, 0, 0], [0.6, 0.2, 0.4], atol=1e-6)
     before, after = (
         (image - tf.reduce_mean(image)).numpy().ravel()
-        for image in (x, augment.colour(x, {**neutral(1), "hue": tf.constant([0.1])}))
+        for image in (x, augment.colour(x, only(hue=0.1)))
     )
     cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
     assert np.arccos(cosine) == pytest.approx(0.1, abs=1e-4)
@@ -134,24 +131,18 @@ def test_hue_turns_by_the_angle_about_the_greys():
 
 def test_grey_has_no_hue():
     x = tf.ones([1, 2, 2, 3]) * 0.3
-    turned = augment.colour(x, {**neutral(1), "hue": tf.constant([0.1])})
-    np.testing.assert_allclose(turned, x, atol=1e-6)
+    np.testing.assert_allclose(augment.colour(x, only(hue=0.1)), x, atol=1e-6)
 
 
 def test_contrast_moves_about_the_mean_of_the_image():
     x = images(1)
-    changed = augment.colour(x, {**neutral(1), "contrast": tf.constant([1.3])})
+    changed = augment.colour(x, only(contrast=1.3))
     mean = np.mean(x)
     np.testing.assert_allclose(changed, mean + 1.3 * (x - mean), atol=1e-6)
 
 
-def test_cutout_blanks_the_square_it_says():
-    parameters = {
-        **neutral(1),
-        "cutout": tf.constant([0.5]),
-        "cutout_y": tf.constant([0.5]),
-        "cutout_x": tf.constant([0.0]),
-    }
+def test_cutout_blanks_its_square():
+    parameters = only(cutout=0.5, cutout_y=0.5, cutout_x=0.0)
     cut = augment.cutout(tf.ones([1, SIZE, SIZE, 3]), parameters).numpy()
     expected = np.ones((SIZE, SIZE))
     expected[3:9, :3] = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -26,15 +27,15 @@ def two_collections():
     return collection(1, per_class=80), collection(2, per_class=40)
 
 
-def around(image, parameters, radius, *, points=360):
-    """Brightness on a circle of `radius` lesion radii around the centre of the lesion."""
+def around(image, parameters, radius):
+    """Brightness at 360 angles on a circle of `radius` lesion radii around the lesion's centre."""
     half = len(image) / 2
-    angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    angles = np.linspace(0, 2 * np.pi, 360, endpoint=False)
     turned = np.stack([np.cos(angles), np.sin(angles) / parameters["elongation"]])
     cos, sin = np.cos(parameters["angle"]), np.sin(parameters["angle"])
     offsets = radius * parameters["radius"] * (np.array([[cos, -sin], [sin, cos]]) @ turned)
-    x = ((parameters["centre_x"] + offsets[0] + 1) * half).astype(int).clip(0, len(image) - 1)
-    y = ((parameters["centre_y"] + offsets[1] + 1) * half).astype(int).clip(0, len(image) - 1)
+    centre = np.array([[parameters["centre_x"]], [parameters["centre_y"]]])
+    x, y = ((centre + offsets + 1) * half).astype(int).clip(0, len(image) - 1)
     return image[y, x].astype(float).mean(axis=1)
 
 
@@ -59,11 +60,11 @@ def test_the_same_scene_at_any_size(label):
 
 @pytest.mark.parametrize("label", CLASS_NAMES)
 def test_a_pure_function(label):
-    first, first_truth = render(3, 1, label, 32)
+    first, truth = render(3, 1, label, 32)
     render(4, 2, label, 64)
     again, again_truth = render(3, 1, label, 32)
     np.testing.assert_array_equal(first, again)
-    assert first_truth == again_truth
+    assert truth == again_truth
     for seed, index, view in ((4, 1, 0), (3, 2, 0), (3, 1, 1)):
         other, _ = render(seed, index, label, 32, view=view)
         assert np.abs(first.astype(int) - other).mean() > 3
@@ -77,7 +78,7 @@ def test_two_views_show_one_lesion_on_one_person():
     assert first["angle"] != second["angle"]
 
 
-def test_mean_colour_does_not_tell_the_classes_apart(two_collections):
+def test_mean_colour_does_not_separate_the_classes(two_collections):
     (train, train_labels), (test, test_labels) = two_collections
     known, unknown = train.mean(axis=(1, 2)), test.mean(axis=(1, 2))
     unknown = (unknown - known.mean(0)) / known.std(0)
@@ -96,7 +97,7 @@ def test_mean_colour_does_not_tell_the_classes_apart(two_collections):
     assert 0.15 < (assigned == test_labels).mean() < 0.6
 
 
-def check_that_a_small_cnn_tells_the_classes_apart(train, train_labels, test, test_labels):
+def check_that_a_small_cnn_separates_the_classes(train, train_labels, test, test_labels):
     from skin_synth.data.pipeline import LabelledImages
     from skin_synth.evaluation.features.classifier import train_classifier
 
@@ -106,15 +107,15 @@ def check_that_a_small_cnn_tells_the_classes_apart(train, train_labels, test, te
     assert (classifier.predict(test).argmax(axis=1) == test_labels).mean() > 0.95
 
 
-def test_a_small_cnn_tells_the_classes_apart(two_collections):
+def test_a_small_cnn_separates_the_classes(two_collections):
     train, test = two_collections
-    check_that_a_small_cnn_tells_the_classes_apart(*train, *test)
+    check_that_a_small_cnn_separates_the_classes(*train, *test)
 
 
 @pytest.mark.slow
-def test_a_small_cnn_tells_the_classes_apart_at_64_pixels():
+def test_a_small_cnn_separates_the_classes_at_64_pixels():
     train, test = collection(1, per_class=80, size=64), collection(2, per_class=40, size=64)
-    check_that_a_small_cnn_tells_the_classes_apart(*train, *test)
+    check_that_a_small_cnn_separates_the_classes(*train, *test)
 
 
 def test_a_ring_is_dark_around_a_bright_centre():
@@ -122,7 +123,7 @@ def test_a_ring_is_dark_around_a_bright_centre():
         assert around(image, truth, 0.1).mean() > around(image, truth, 0.72).mean() + 40
 
 
-def test_a_star_has_as_many_streaks_as_its_ground_truth_says():
+def test_a_star_has_as_many_streaks_as_its_ground_truth():
     right = 0
     for image, truth in hairless("star", size=128):
         circle = around(image, truth, 0.82)
@@ -170,19 +171,15 @@ def test_a_plan_keeps_counts_and_groups():
     labels = [p.label for p in photographs]
     assert {label: labels.count(label) for label in counts} == counts
     assert len({p.image_id for p in photographs}) == 43
-    views = {
-        group: sum(p.group == group for p in photographs)
-        for group in {p.group for p in photographs}
-    }
+    views = Counter((p.group, p.label) for p in photographs)
     assert set(views.values()) == {1, 2}
-    assert all(len({p.label for p in photographs if p.group == group}) == 1 for group in views)
+    assert len(views) == len({p.group for p in photographs})
     assert photographs == phantoms.plan(counts, seed=1)
 
 
 def test_a_folder_with_images_groups_and_ground_truth(tmp_path):
     out = phantoms.write_folder(tmp_path / "out", counts={"disc": 3, "tree": 2}, size=24, seed=9)
-    with open(out / "labels.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader((out / "labels.csv").read_text("utf-8").splitlines()))
     assert [row["label"] for row in rows] == ["disc"] * 3 + ["tree"] * 2
     for row, photograph in zip(rows, phantoms.plan({"disc": 3, "tree": 2}, seed=9), strict=True):
         image, truth = render(9, photograph.index, row["label"], 24, view=photograph.view)
@@ -193,7 +190,7 @@ def test_a_folder_with_images_groups_and_ground_truth(tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["images", "labels.csv"]
 
 
-def test_a_number_stands_for_every_class(tmp_path):
+def test_a_number_is_that_of_every_class(tmp_path):
     out = phantoms.write_folder(tmp_path / "out", counts=1, size=16)
     assert len(list((out / "images").iterdir())) == len(CLASS_NAMES) == 7
 
@@ -212,14 +209,18 @@ def test_wrong_counts_write_nothing(tmp_path, counts, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_existing_folder_is_left_alone_unless_told_otherwise(tmp_path):
-    out = phantoms.write_folder(tmp_path / "out", counts={"disc": 1}, size=16)
+def test_an_existing_folder_is_only_replaced_with_overwrite(tmp_path):
+    def written(discs, **options):
+        phantoms.write_folder(tmp_path / "out", counts={"disc": discs}, size=16, **options)
+
+    images = tmp_path / "out" / "images"
+    written(1)
     with pytest.raises(InputError):
-        phantoms.write_folder(out, counts={"disc": 2}, size=16)
-    assert len(list((out / "images").iterdir())) == 1
-    phantoms.write_folder(out, counts={"disc": 2}, size=16, overwrite=True)
-    assert len(list((out / "images").iterdir())) == 2
-    (out / "images" / "phantom_000000.png").rename(out / "images" / "mole.png")
+        written(2)
+    assert len(list(images.iterdir())) == 1
+    written(2, overwrite=True)
+    assert len(list(images.iterdir())) == 2
+    (images / "phantom_000000.png").rename(images / "mole.png")
     with pytest.raises(InputError, match="something else without images/phantom_000000"):
-        phantoms.write_folder(out, counts={"disc": 2}, size=16, overwrite=True)
-    assert len(list((out / "images").iterdir())) == 2
+        written(3, overwrite=True)
+    assert len(list(images.iterdir())) == 2

@@ -41,50 +41,30 @@ def test_pixels_hash_is_sha256_of_the_raw_bytes():
     assert pixels_sha256(IMAGE[:, ::-1]) != pixels_sha256(IMAGE)
 
 
-def test_png_keeps_pixels_and_tells_all_fields():
-    with Image.open(io.BytesIO(encode_synthetic(IMAGE, ROW))) as image:
+def test_png_keeps_pixels_and_all_fields():
+    png = encode_synthetic(IMAGE, ROW)
+    assert png == encode_synthetic(IMAGE.copy(), ROW)
+    with Image.open(io.BytesIO(png)) as image:
         image.load()
         np.testing.assert_array_equal(np.asarray(image), IMAGE)
         chunks = {key.removeprefix("skin_synth:"): value for key, value in image.text.items()}
-    assert chunks["label"] == "ümlaut, mel"
-    assert chunks["seed"] == "7"
-    assert chunks["truncation"] == "0.7"
-    assert chunks["checkpoint_hash"] == "c" * 64
+    fields = {name: str(value) for name, value in dataclasses.asdict(ROW).items()}
+    assert fields.items() <= chunks.items()
     assert "synthetic" in chunks["Comment"]
     assert chunks["Software"].startswith("skin-synth ")
 
 
-def test_png_bytes_are_reproducible():
-    assert encode_synthetic(IMAGE, ROW) == encode_synthetic(IMAGE.copy(), ROW)
-
-
 def test_manifest_has_the_columns_of_the_contract():
     rows = list(csv.DictReader(io.StringIO(manifest_csv([ROW, ROW]).decode())))
-    assert list(rows[0]) == [
-        "image_id",
-        "label",
-        "seed",
-        "truncation",
-        "run_id",
-        "checkpoint_hash",
-        "pixels_sha256",
-        "nearest_image_id",
-        "nearest_distance",
-        "software",
-    ]
+    columns = "image_id label seed truncation run_id checkpoint_hash pixels_sha256"
+    assert " ".join(rows[0]) == f"{columns} nearest_image_id nearest_distance software"
     assert len(rows) == 2
     assert rows[0]["label"] == "ümlaut, mel"
     assert "tensorflow " in rows[0]["software"]
 
 
-def test_a_manifest_is_read_back(tmp_path):
-    (tmp_path / "manifest.csv").write_bytes(manifest_csv([ROW, ROW]))
-    assert read_manifest(tmp_path / "manifest.csv") == [ROW, ROW]
-
-
 def test_an_older_manifest_without_versions_is_read(tmp_path):
-    lines = manifest_csv([ROW]).decode().splitlines()
-    table = list(csv.reader(lines))
+    table = csv.reader(manifest_csv([ROW]).decode().splitlines())
     text = "\n".join(",".join(f'"{cell}"' for cell in row[:-1]) for row in table)
     (tmp_path / "manifest.csv").write_text(text, "utf-8")
     [row] = read_manifest(tmp_path / "manifest.csv")
@@ -123,7 +103,7 @@ def test_what_is_no_image_is_refused(content, tmp_path):
         read_chunks(tmp_path / "none.png")
 
 
-def test_carriage_return_in_a_manifest(tmp_path):
+def test_a_manifest_is_read_back_with_carriage_returns(tmp_path):
     row = dataclasses.replace(ROW, label="a\rb", image_id="synthetic/abc/a\rb/7")
     (tmp_path / "manifest.csv").write_bytes(manifest_csv([row, ROW]))
     assert read_manifest(tmp_path / "manifest.csv") == [row, ROW]

@@ -100,7 +100,6 @@ class Trainer:
         build: Callable[[int], keras.Model],
         make_batch: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
         *,
-        classes: int,
         learning_rate: float,
     ) -> None:
         """Builds the network once.
@@ -109,12 +108,11 @@ class Trainer:
             build: makes a network from a seed; its only output is logits float32[n, classes].
             make_batch: makes a batch from pool inputs, rows int64[batch], a key and whether to
                 augment.
-            classes: number of classes.
             learning_rate: initial rate of Adam.
         """
-        self._build, self._make_batch, self._classes = build, make_batch, classes
+        self._build, self._make_batch, self._learning_rate = build, make_batch, learning_rate
         self._network = build(0)
-        self._learning_rate = learning_rate
+        self._classes = self._network.output.shape[-1]
         self._optimizer = keras.optimizers.Adam(learning_rate)
         self._optimizer.build(self._network.trainable_variables)
         self._fresh = [variable.numpy() for variable in self._optimizer.variables]
@@ -218,7 +216,7 @@ def cnn_trainer(side: int, classes: int) -> Trainer:
         batch = tf.cond(augmented, lambda: randomly_augmented(drawn, key), lambda: drawn)
         return tf.ensure_shape(batch, [BATCH_SIZE, side, side, 3])
 
-    return Trainer(build, make_batch, classes=classes, learning_rate=CNN_LEARNING_RATE)
+    return Trainer(build, make_batch, learning_rate=CNN_LEARNING_RATE)
 
 
 @functools.lru_cache(maxsize=2)
@@ -242,11 +240,11 @@ def linear_trainer(dimension: int, classes: int) -> Trainer:
         batch = tf.gather_nd(features, tf.stack([rows, view], axis=1))
         return tf.ensure_shape(batch, [BATCH_SIZE, dimension])
 
-    return Trainer(build, make_batch, classes=classes, learning_rate=LINEAR_LEARNING_RATE)
+    return Trainer(build, make_batch, learning_rate=LINEAR_LEARNING_RATE)
 
 
 def _thresholds(shares: np.ndarray) -> np.ndarray:
-    """Ends in [0, 1) of all cells except the last; a cell with share 0 is never hit."""
+    """Returns ends in [0, 1) of all cells except the last; a cell with share 0 is never hit."""
     ends = np.cumsum(shares).astype(np.float32)
     ends[np.flatnonzero(shares)[-1] :] = 2.0  # so that rounding leaves no gap at the end
     return ends[:-1]

@@ -30,6 +30,9 @@ from skin_synth.evaluation.utility.results import (
     finite_or_none,
 )
 
+Metric = Callable[..., float | np.ndarray]
+"""Of labels, probabilities and, if a bootstrap uses it, weights."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
@@ -39,6 +42,10 @@ class Predictions:
     classifier: str
     validation: np.ndarray
     test: np.ndarray
+
+    def on_test(self, metric: Metric, labels: np.ndarray, *weights: np.ndarray) -> np.ndarray:
+        """Computes a metric on the test images for each seed: float[seeds, ...]."""
+        return np.stack([metric(labels, each, *weights) for each in self.test])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +68,8 @@ def compare(
     """Compares arms with synthetic images with the best control of each kind of classifier.
 
     The best control has the highest macro AUROC on validation images. The choice does not depend
-    on the test images, so that the difference on them has no bias.
-
-    Args:
-        predictions: of every arm with every kind of classifier.
-        validation: images by which controls are chosen.
-        test: images for everything else.
-        replicates: of the bootstrap.
+    on the test images, so that the difference on them has no bias. `predictions` are of every arm
+    with every kind of classifier; `replicates` are those of the bootstrap.
     """
     weights = resampling_weights(test.groups, test.labels, replicates=replicates, seed=0)
     entries = [_Resampled.of(each, validation.labels, test.labels, weights) for each in predictions]
@@ -114,17 +116,14 @@ class _Resampled:
     def of(
         cls, given: Predictions, validation: np.ndarray, test: np.ndarray, weights: np.ndarray
     ) -> _Resampled:
-        def resampled(metric: Callable[..., np.ndarray]) -> np.ndarray:
-            return np.stack([metric(test, probabilities, weights) for probabilities in given.test])
-
         on_validation = [metrics.macro_auroc(validation, each) for each in given.validation]
         return cls(
             given.arm,
             given.classifier,
             float(np.mean(on_validation)),
-            resampled(metrics.macro_auroc),
-            resampled(metrics.balanced_accuracy),
-            resampled(metrics.sensitivity),
+            given.on_test(metrics.macro_auroc, test, weights),
+            given.on_test(metrics.balanced_accuracy, test, weights),
+            given.on_test(metrics.sensitivity, test, weights),
         )
 
 
@@ -159,15 +158,12 @@ def _difference(
 
 
 def _arm_result(given: Predictions, entry: _Resampled, test: LabelledImages) -> ArmResult:
-    def over_seeds(metric: Callable[[np.ndarray, np.ndarray], float | np.ndarray]) -> OverSeeds:
-        return OverSeeds.of([metric(test.labels, probabilities) for probabilities in given.test])
+    def over_seeds(metric: Metric) -> OverSeeds:
+        return OverSeeds.of(given.on_test(metric, test.labels))
 
-    def by_class(metric: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> dict[str, OverSeeds]:
-        found = [metric(test.labels, probabilities) for probabilities in given.test]
-        return {
-            name: OverSeeds.of([values[label] for values in found])
-            for label, name in enumerate(test.class_names)
-        }
+    def by_class(metric: Metric) -> dict[str, OverSeeds]:
+        columns = given.on_test(metric, test.labels).T
+        return dict(zip(test.class_names, map(OverSeeds.of, columns), strict=True))
 
     return ArmResult(
         arm=given.arm.name,

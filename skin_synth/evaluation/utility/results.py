@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.utility.differences import Difference
@@ -32,7 +33,7 @@ class OverSeeds:
     seeds: tuple[float | None, ...]
 
     @classmethod
-    def of(cls, values: Sequence[float | np.ndarray]) -> OverSeeds:
+    def of(cls, values: npt.ArrayLike) -> OverSeeds:
         """Summarises one value for each seed."""
         found = np.array(values, np.float64)
         seeds = tuple(map(finite_or_none, found.tolist()))
@@ -180,5 +181,5 @@ class UtilityResults:
 
 
 def finite_or_none(value: float) -> float | None:
-    """The value, or None for NaN and infinity, which JSON does not have."""
+    """Returns the value, or None for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None

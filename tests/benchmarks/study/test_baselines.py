@@ -27,7 +27,7 @@ def test_parameter_counts_are_the_frozen_ones(name, counts):
 
 @contextlib.contextmanager
 def few_channels():
-    """The same networks at a few channels, for speed."""
+    """Gives the networks few channels, for speed."""
     with pytest.MonkeyPatch.context() as patch:
         few = {"dcgan": {32: (16, 8, 8), 64: (16, 8, 8, 8)}}
         few["sngan"] = {32: (8, 16, 8, 8), 64: (8, 16, 8, 8, 8)}
@@ -66,21 +66,16 @@ def test_losses_equal_their_formulas_in_float64():
     def log_sigmoid(x):
         return -np.log1p(np.exp(-x))
 
-    expected = {
-        "bce_discriminator": -(
-            np.mean(0.9 * log_sigmoid(real) + 0.1 * log_sigmoid(-real))
-            + np.mean(log_sigmoid(-fake))
-        )
-        / 2,
-        "hinge_discriminator": np.mean(np.maximum(0, 1 - real) + np.maximum(0, 1 + fake)),
-    }
-    logits = tf.constant(real, tf.float32), tf.constant(fake, tf.float32)
-    for name, value in expected.items():
-        np.testing.assert_allclose(getattr(baselines, name)(*logits), value, rtol=1e-5)
-    np.testing.assert_allclose(
-        baselines.bce_generator(logits[1]), -np.mean(log_sigmoid(fake)), rtol=1e-5
-    )
-    np.testing.assert_allclose(baselines.hinge_generator(logits[1]), -np.mean(fake), rtol=1e-5)
+    both = tf.constant(real, tf.float32), tf.constant(fake, tf.float32)
+    smoothed = 0.9 * log_sigmoid(real) + 0.1 * log_sigmoid(-real)
+    hinges = np.maximum(0, 1 - real) + np.maximum(0, 1 + fake)
+    for name, logits, expected in (
+        ("bce_discriminator", both, -np.mean(smoothed + log_sigmoid(-fake)) / 2),
+        ("hinge_discriminator", both, np.mean(hinges)),
+        ("bce_generator", both[1:], -np.mean(log_sigmoid(fake))),
+        ("hinge_generator", both[1:], -np.mean(fake)),
+    ):
+        np.testing.assert_allclose(getattr(baselines, name)(*logits), expected, rtol=1e-5)
 
 
 def test_spectral_kernel_is_divided_by_its_largest_singular_value():
@@ -122,13 +117,9 @@ def test_a_step_moves_both_networks_and_the_average(model):
     assert all(np.isfinite(float(value)) for value in logs.values())
     assert model.images_seen == seen + 4
     for part, old in zip(parts[:2], before, strict=False):
-        trained = [variable.path for variable in part.trainable_variables]
-        still = [
-            variable.path
-            for variable, changed in zip(part.variables, moved(old, part.variables), strict=True)
-            if not changed and variable.path in trained
-        ]
-        assert not still
+        trained = {variable.path for variable in part.trainable_variables}
+        changes = zip(part.variables, moved(old, part.variables), strict=True)
+        assert not trained & {variable.path for variable, changed in changes if not changed}
     assert any(moved(before[2], model.ema_generator.variables))
     # With n steps done the average keeps (1 + n) / (10 + n).
     done = seen // 4
@@ -140,9 +131,9 @@ def test_a_step_moves_both_networks_and_the_average(model):
         np.testing.assert_allclose(average.numpy(), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_the_discriminator_judges_each_image_on_its_own_and_hears_the_class(model):
-    images = tf.cast(batch()[0], tf.float32) / 127.5 - 1
-    labels = batch()[1]
+def test_the_discriminator_judges_each_image_alone_and_depends_on_the_class(model):
+    images, labels = batch()
+    images = tf.cast(images, tf.float32) / 127.5 - 1
     together = model.discriminator((images, labels)).numpy()
     alone = [model.discriminator((images[i : i + 1], labels[i : i + 1])).numpy() for i in range(4)]
     np.testing.assert_allclose(together, np.concatenate(alone), rtol=1e-3, atol=1e-6)

@@ -22,14 +22,20 @@ def entry(phantom_data, tiny_preset, monkeypatch):
     # A few channels, for speed.
     for network in ("generator", "discriminator"):
         monkeypatch.setattr(baselines.ConditionalDCGAN, f"{network}_widths", {32: (16, 8, 8)})
-    return versus.Entry(
-        contestant="dcgan",
-        seed=1,
-        preset=tiny_preset,
-        policy="float32",
-        threads=0,
-        fingerprint=fingerprint(phantom_data),
-    )
+    shared = {"preset": tiny_preset, "fingerprint": fingerprint(phantom_data)}
+    return versus.Entry(contestant="dcgan", seed=1, policy="float32", threads=0, **shared)
+
+
+@pytest.fixture
+def model(entry, phantom_data):
+    return entry.make(load_split(phantom_data, "train").class_names)
+
+
+@pytest.fixture
+def by_images(entry):
+    """An entry whose clock has a minute for each burst of steps."""
+    burst = versus.STEPS_BETWEEN_LOOKS * entry.preset.batch_size
+    return dataclasses.replace(entry, rate=burst / 60)
 
 
 def train(entry, data, out, marks):
@@ -38,11 +44,10 @@ def train(entry, data, out, marks):
 
 
 def test_marks_are_painted_by_the_saved_state_and_a_second_call_goes_on(
-    entry, phantom_data, tmp_path, capsys
+    entry, model, phantom_data, tmp_path, capsys
 ):
     train(entry, phantom_data, tmp_path, [0.001])
     place = versus.Place(tmp_path, entry)
-    model = entry.make(load_split(phantom_data, "train").class_names)
     used = place.restore(model)
     with np.load(place.mark(0.001)) as stored:
         np.testing.assert_array_equal(stored["images"], model.generate([0, 1], [0, 1]))
@@ -56,19 +61,15 @@ def test_marks_are_painted_by_the_saved_state_and_a_second_call_goes_on(
     assert capsys.readouterr().out.count("CPU minutes") == 2
 
 
-def test_a_clock_by_images_stands_at_the_images_seen(entry, phantom_data, tmp_path):
-    burst = versus.STEPS_BETWEEN_LOOKS * entry.preset.batch_size
-    by_images = dataclasses.replace(entry, rate=burst / 60)
+def test_a_clock_by_images_shows_the_images_seen(by_images, phantom_data, tmp_path):
     train(by_images, phantom_data, tmp_path, [3.0])
     with np.load(versus.Place(tmp_path, by_images).mark(3.0)) as stored:
-        assert stored["images_seen"] == 3 * burst
+        assert stored["images_seen"] == 3 * versus.STEPS_BETWEEN_LOOKS * by_images.preset.batch_size
         assert stored["cpu_seconds"] == pytest.approx(180)
 
 
-def test_what_was_started_otherwise_is_refused(entry, phantom_data, tmp_path):
-    place = versus.Place(tmp_path, entry)
-    model = entry.make(load_split(phantom_data, "train").class_names)
-    place.save(model, 90.0)
+def test_what_was_started_otherwise_is_refused(entry, model, phantom_data, tmp_path):
+    versus.Place(tmp_path, entry).save(model, 90.0)
     other = dataclasses.replace(entry, threads=3)
     with pytest.raises(InputError, match="another threads"):
         versus.Place(tmp_path, other).restore(model)
@@ -76,9 +77,7 @@ def test_what_was_started_otherwise_is_refused(entry, phantom_data, tmp_path):
         train(entry, phantom_data, tmp_path, [1.0])
 
 
-def test_a_mark_whose_state_was_lost_is_painted_again(entry, phantom_data, tmp_path):
-    burst = versus.STEPS_BETWEEN_LOOKS * entry.preset.batch_size
-    by_images = dataclasses.replace(entry, rate=burst / 60)
+def test_a_mark_whose_state_was_lost_is_painted_again(by_images, phantom_data, tmp_path):
     train(by_images, phantom_data, tmp_path, [1.0])
     place = versus.Place(tmp_path, by_images)
     with np.load(place.mark(1.0)) as stored:
@@ -91,9 +90,8 @@ def test_a_mark_whose_state_was_lost_is_painted_again(entry, phantom_data, tmp_p
     assert (place.path / versus.STATE).exists()
 
 
-def test_a_training_with_xla_does_not_go_on_without(entry, phantom_data, tmp_path):
+def test_a_training_with_xla_does_not_go_on_without(entry, model, tmp_path):
     compiled = dataclasses.replace(entry, xla=True)
-    model = entry.make(load_split(phantom_data, "train").class_names)
     versus.Place(tmp_path, compiled).save(model, 90.0)
     with pytest.raises(InputError, match="another xla"):
         versus.Place(tmp_path, entry).restore(model)
@@ -106,10 +104,7 @@ def test_every_contestant_is_made_with_the_same_batch_size(entry):
         assert model.images_seen == 10 * entry.preset.batch_size
 
 
-def test_a_baseline_is_not_touched_by_a_preset_field_that_it_does_not_read(
-    entry, phantom_data, tmp_path
-):
-    model = entry.make(load_split(phantom_data, "train").class_names)
+def test_a_baseline_ignores_preset_fields_that_it_does_not_read(entry, model, tmp_path):
     versus.Place(tmp_path, entry).save(model, 90.0)
     other = dataclasses.replace(entry, preset=override(entry.preset, ["gamma=3"]))
     assert versus.Place(tmp_path, other).restore(model) == 90.0

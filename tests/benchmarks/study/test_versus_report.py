@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def plant(out, data, contestant, noise, *, seed=0, threads=1, marks=(1.0, 2.0), **preset):
-    """A contestant whose images are training images under so much noise (grey levels)."""
+    """Stores a contestant whose images are training images under noise (grey levels)."""
     split = load_split(data, "train")
     rng = np.random.default_rng([seed, len(contestant)])
     place = out / f"{contestant}-{seed}"
@@ -45,17 +45,12 @@ def plant(out, data, contestant, noise, *, seed=0, threads=1, marks=(1.0, 2.0), 
         )
 
 
-@pytest.fixture
-def quick_judge(monkeypatch):
-    monkeypatch.setattr(classifier, "default_steps", lambda images: 3)
-
-
 def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
-    phantom_data, tmp_path, quick_judge, monkeypatch
+    phantom_data, tmp_path, monkeypatch
 ):
-    plant(tmp_path, phantom_data, "ours", 20)
-    plant(tmp_path, phantom_data, "dcgan", 120)
-    plant(tmp_path, phantom_data, "sngan", 250)
+    monkeypatch.setattr(classifier, "default_steps", lambda images: 3)
+    for contestant, noise in (("ours", 20), ("dcgan", 120), ("sngan", 250)):
+        plant(tmp_path, phantom_data, contestant, noise)
     text = versus_report.report(phantom_data, tmp_path)
     assert text.count("## KID (classifier)") == 2
     found = json.loads((tmp_path / "report.json").read_text())
@@ -94,51 +89,59 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
     assert versus_report.report(phantom_data, tmp_path) == text
 
 
-def test_contestants_trained_otherwise_are_not_compared(phantom_data, tmp_path):
-    plant(tmp_path, phantom_data, "ours", 20)
+@pytest.fixture
+def planted(phantom_data, tmp_path):
+    """Plants contestants under 20 grey levels of noise."""
+
+    def plant_another(contestant, **options):
+        plant(tmp_path, phantom_data, contestant, 20, **options)
+
+    return plant_another
+
+
+def test_contestants_trained_otherwise_are_not_compared(planted, phantom_data, tmp_path):
+    planted("ours")
     with pytest.raises(InputError, match="train ours and another"):
         versus_report.report(phantom_data, tmp_path)
-    plant(tmp_path, phantom_data, "dcgan", 20, threads=2)
+    planted("dcgan", threads=2)
     with pytest.raises(InputError, match="unlike preset, policy, threads or clock"):
         versus_report.report(phantom_data, tmp_path)
 
 
-def test_a_variant_may_differ_in_what_a_baseline_may_not(phantom_data, tmp_path):
-    plant(tmp_path, phantom_data, "ours", 20, gamma=0.2)
-    plant(tmp_path, phantom_data, "ours batch_size=16", 20, batch_size=16)
+def test_a_variant_may_differ_in_what_a_baseline_may_not(planted, phantom_data, tmp_path):
+    planted("ours", gamma=0.2)
+    planted("ours batch_size=16", batch_size=16)
     marks, _ = load_marks(tmp_path, fingerprint(phantom_data))
     assert {mark.contestant for mark in marks[1.0]} == {"ours", "ours batch_size=16"}
-    plant(tmp_path, phantom_data, "dcgan", 20, batch_size=16)
+    planted("dcgan", batch_size=16)
     with pytest.raises(InputError, match="unlike preset, policy, threads or clock"):
         load_marks(tmp_path, fingerprint(phantom_data))
 
 
-def test_seeds_that_were_trained_unlike_are_no_seeds_of_one(phantom_data, tmp_path):
-    plant(tmp_path, phantom_data, "ours", 20, schedule_images=1000)
-    plant(tmp_path, phantom_data, "dcgan", 20)
+def test_seeds_that_were_trained_unlike_are_no_seeds_of_one(planted, phantom_data, tmp_path):
+    planted("ours", schedule_images=1000)
+    planted("dcgan")
     load_marks(tmp_path, fingerprint(phantom_data))
-    plant(tmp_path, phantom_data, "ours", 20, seed=1, schedule_images=2000)
+    planted("ours", seed=1, schedule_images=2000)
     with pytest.raises(InputError, match="seeds of 'ours' that were trained unlike"):
         load_marks(tmp_path, fingerprint(phantom_data))
 
 
-def test_only_marks_and_seeds_that_all_have_count(phantom_data, tmp_path):
-    plant(tmp_path, phantom_data, "ours", 20)
-    plant(tmp_path, phantom_data, "ours", 20, seed=1)
-    plant(tmp_path, phantom_data, "dcgan", 20, marks=(2.0,))
+def test_only_marks_and_seeds_that_all_have_count(planted, phantom_data, tmp_path):
+    planted("ours")
+    planted("ours", seed=1)
+    planted("dcgan", marks=(2.0,))
     marks, left_out = load_marks(tmp_path, fingerprint(phantom_data))
-    assert {minutes: [mark.name for mark in here] for minutes, here in marks.items()} == {
-        2.0: ["dcgan-0", "ours-0"]
-    }
+    assert list(marks) == [2.0]
+    assert [mark.name for mark in marks[2.0]] == ["dcgan-0", "ours-0"]
     assert left_out_line(left_out).endswith(
         ": ours-0 after 1 minutes, ours-1 after 1 minutes, ours-1 after 2 minutes."
     )
 
 
-def test_marks_without_a_state_are_not_passed_over(phantom_data, tmp_path):
-    plant(tmp_path, phantom_data, "ours", 20)
-    plant(tmp_path, phantom_data, "dcgan", 20)
-    plant(tmp_path, phantom_data, "sngan", 20)
+def test_marks_without_a_state_are_not_passed_over(planted, phantom_data, tmp_path):
+    for contestant in ("ours", "dcgan", "sngan"):
+        planted(contestant)
     (tmp_path / "sngan-0" / "state.json").unlink()
     with pytest.raises(InputError, match=r"sngan-0 holds marks and no state: .* repeat"):
         load_marks(tmp_path, fingerprint(phantom_data))

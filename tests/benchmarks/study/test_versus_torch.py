@@ -16,12 +16,10 @@ ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
 
 def test_without_pytorch_the_reason_is_given(tmp_path):
     assert "--torch_python" in without_torch(str(tmp_path / "python"))
-    bare = tmp_path / "bare"
-    bare.write_text(
-        "#!/bin/sh\necho \"ModuleNotFoundError: No module named 'torch'\" >&2\nexit 1\n"
-    )
+    bare, error = tmp_path / "bare", "ModuleNotFoundError: No module named 'torch'"
+    bare.write_text(f'#!/bin/sh\necho "{error}" >&2\nexit 1\n')
     bare.chmod(0o755)
-    assert without_torch(str(bare)) == f"{bare}: ModuleNotFoundError: No module named 'torch'"
+    assert without_torch(str(bare)) == f"{bare}: {error}"
 
 
 def test_a_twin_of_another_size_is_refused():

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 
 from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.utility import classifier_training
 
 NAMES = ("red", "green", "blue")
 SIDE = 8
+MEANS = Extractor(
+    "means",
+    "FD (means)",
+    3,
+    {"weights": "none", "sha256": "m", "resize": "none"},
+    lambda images: images.mean(axis=(1, 2)).astype(np.float32),
+)
 
 
 def colours(labels, seed):
@@ -21,10 +29,14 @@ def colours(labels, seed):
 
 
 def coloured_split(counts, seed):
+    return split_of(colours, counts, seed)
+
+
+def split_of(paint, counts, seed):
     """Images in the order of their classes, each of another lesion."""
     labels = np.repeat(np.arange(3), counts)
     names = tuple(f"{seed}-{row}" for row in range(len(labels)))
-    return LabelledImages(colours(labels, seed), labels, names, names, NAMES)
+    return LabelledImages(paint(labels, seed), labels, names, names, NAMES)
 
 
 @pytest.fixture(scope="session")

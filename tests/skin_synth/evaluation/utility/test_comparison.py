@@ -34,11 +34,11 @@ def compared(skills, *, validation=None, seed=0, classifiers=("cnn",)):
     entries = [
         Predictions(
             arm,
-            classifier,
+            name,
             predictions_of(held_out, rng, shared[0]),
             predictions_of(skill, rng, shared[1]),
         )
-        for classifier in classifiers
+        for name in classifiers
         for arm, skill, held_out in zip(ARMS, skills, validation or skills, strict=True)
     ]
     return compare(entries, HELD_OUT, HELD_OUT, replicates=200), entries
@@ -63,10 +63,9 @@ def test_verdicts_follow_the_truth(mixed, words):
 
 
 def test_the_sentence_names_the_arm_that_decides():
-    found, _ = compared((1.0, 1.2, 1.5, 0.5, 2.4, 1.0))
-    assert "1:4 (cnn) differs in macro AUROC by +0." in found.verdict.sentence
-    found, _ = compared((1.0, 1.2, 1.5, 1.5, 0.5, 1.0))
-    assert "1:4 (cnn) differs in macro AUROC by -0." in found.verdict.sentence
+    for mixed, sign in (((0.5, 2.4), "+"), ((1.5, 0.5), "-")):
+        found, _ = compared((1.0, 1.2, 1.5, *mixed, 1.0))
+        assert f"1:4 (cnn) differs in macro AUROC by {sign}0." in found.verdict.sentence
     assert "corrected for 2 comparisons" in found.verdict.sentence
 
 
@@ -88,7 +87,7 @@ def test_classifiers_are_compared_with_controls_of_their_kind():
     assert found.verdict.comparisons == 4
 
 
-def test_figures_are_means_over_seeds_of_the_metrics():
+def test_all_figures_are_those_of_each_seed_and_class():
     found, entries = compared((1.0, 1.2, 1.5, 1.5, 1.5, 1.0))
     json.dumps(dataclasses.asdict(found), allow_nan=False)
     for entry, given in zip(found.arms, entries, strict=True):
@@ -103,20 +102,15 @@ def test_figures_are_means_over_seeds_of_the_metrics():
         assert difference.metrics.macro_auroc.difference == pytest.approx(expected)
         ours, theirs = (x.figures.sensitivity["b"].mean for x in (arm, best))
         assert difference.sensitivity["b"].difference == pytest.approx(ours - theirs)
-
-
-def test_all_metrics_are_reported_of_each_seed_and_class():
-    found, entries = compared((1.0, 1.2, 1.5, 1.5, 1.5, 1.0))
     figures, test = found.arms[0].figures, entries[0].test
     for name in ("balanced_accuracy", "brier_score", "calibration_error"):
         metric = getattr(metrics, name)
         assert getattr(figures, name).seeds == tuple(metric(LABELS, each) for each in test)
     for label, name in enumerate("abc"):
         pairs = [(label == LABELS, each[:, label]) for each in test]
-        expected = tuple(metrics.sensitivity_at_specificity(*pair) for pair in pairs)
-        assert figures.sensitivity_at_specificity[name].seeds == expected
-        expected = [metrics.auroc(*pair) for pair in pairs]
-        assert figures.auroc[name].seeds == pytest.approx(expected)
+        for metric, equal in (("sensitivity_at_specificity", tuple), ("auroc", pytest.approx)):
+            expected = [getattr(metrics, metric)(*pair) for pair in pairs]
+            assert getattr(figures, metric)[name].seeds == equal(expected)
         expected = tuple(metrics.sensitivity(LABELS, each)[label] for each in test)
         assert figures.sensitivity[name].seeds == expected
 

@@ -39,29 +39,19 @@ def test_the_same_study_has_the_same_names():
     assert len(set(names_of(a_study()))) == 4
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"train": OTHER},
-        {"validation": OTHER},
-        {"test": OTHER},
-        {"options": dataclasses.replace(OPTIONS, steps=6)},
-    ],
-    ids=lambda changes: next(iter(changes)),
-)
-def test_other_data_and_steps_change_all_names(changes):
-    assert not set(names_of(a_study())) & set(names_of(a_study(**changes)))
+@pytest.mark.parametrize("changed", ["train", "validation", "test", "steps"])
+def test_other_data_and_steps_change_all_names(changed):
+    steps = {"options": dataclasses.replace(OPTIONS, steps=6)}
+    other = a_study(**(steps if changed == "steps" else {changed: OTHER}))
+    assert not set(names_of(a_study())) & set(names_of(other))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"generator_id": "other"}, {"options": dataclasses.replace(OPTIONS, pool=4)}],
-    ids=lambda changes: next(iter(changes)),
-)
-def test_another_generator_or_pool_changes_the_names_of_arms_with_synthetic_images_alone(changes):
-    before, after = names_of(a_study()), names_of(a_study(**changes))
-    assert before[:2] == after[:2]
-    assert not set(before[2:]) & set(after[2:])
+def test_another_generator_or_pool_changes_only_the_names_of_arms_with_synthetic_images():
+    before = names_of(a_study())
+    for changes in ({"generator_id": "other"}, {"options": dataclasses.replace(OPTIONS, pool=4)}):
+        after = names_of(a_study(**changes))
+        assert before[:2] == after[:2]
+        assert not set(before[2:]) & set(after[2:])
 
 
 def test_more_seeds_and_replicates_keep_what_there_is():

@@ -11,10 +11,7 @@ from tfrecords_tools.errors import InputError
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (
-            {"seeds": 1},
-            "needs two seeds or more to .* a gain from luck, got 1; 5 are",
-        ),
+        ({"seeds": 1}, "needs two seeds or more to .* a gain from luck, got 1; 5 are"),
         ({"steps": 0}, "steps must be 1 or more, got 0"),
         ({"pool": 0}, "pool must be 1 or more, got 0"),
         ({"views": 0}, "views must be 1 or more, got 0"),

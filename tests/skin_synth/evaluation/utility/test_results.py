@@ -6,14 +6,12 @@ import dataclasses
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.utility.options import UtilityOptions
 from skin_synth.evaluation.utility.results import OverSeeds
 from skin_synth.evaluation.utility.study import study_splits
-from tests.skin_synth.evaluation.utility.conftest import colours
+from tests.skin_synth.evaluation.utility.conftest import MEANS, colours
 
 GOLDEN = Path(__file__).with_name("golden_study.json")
 
@@ -30,16 +28,9 @@ def leaves(value, path=""):
 
 
 def test_a_study_has_the_keys_and_figures_of_the_golden_one(coloured_splits, no_networks):
-    extractor = Extractor(
-        "means",
-        "FD (means)",
-        3,
-        {"weights": "none", "sha256": "m", "resize": "none"},
-        lambda images: images.mean(axis=(1, 2)).astype(np.float32),
-    )
     options = UtilityOptions(seeds=3, ratios=(0.5, 2.0), steps=7, pool=12, replicates=150)
     found = study_splits(
-        *coloured_splits, colours, options, generator_id="colours", extractor=extractor
+        *coloured_splits, colours, options, generator_id="colours", extractor=MEANS
     )
     plain = json.loads(json.dumps(dataclasses.asdict(found), allow_nan=False))
     golden = leaves(json.loads(GOLDEN.read_text()))
@@ -48,8 +39,6 @@ def test_a_study_has_the_keys_and_figures_of_the_golden_one(coloured_splits, no_
         path: pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
         for path, value in golden.items()
     }
-    assert f"{found.verdict.words}: {found.finding}" == found.verdict.sentence
-    assert found.deciding.arm == "real + synthetic 1:2"
 
 
 def test_a_figure_that_one_training_does_not_have_has_no_mean():

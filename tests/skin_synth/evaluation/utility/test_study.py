@@ -7,8 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from skin_synth.data.pipeline import LabelledImages, load_split
-from skin_synth.evaluation.features.extractors import Extractor
+from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation.utility.differences import GAIN, HARM, NEITHER
 from skin_synth.evaluation.utility.options import UtilityOptions
 from skin_synth.evaluation.utility.study import (
@@ -19,7 +18,13 @@ from skin_synth.evaluation.utility.study import (
 )
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import FakeRun
-from tests.skin_synth.evaluation.utility.conftest import NAMES, SIDE, coloured_split, colours
+from tests.skin_synth.evaluation.utility.conftest import (
+    MEANS,
+    SIDE,
+    coloured_split,
+    colours,
+    split_of,
+)
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
 
@@ -49,12 +54,8 @@ def noise(labels, seeds):
 
 @pytest.fixture(scope="module")
 def ring_splits():
-    splits = []
-    for seed, counts in enumerate([(60, 15, 15), (20,) * 3, (80,) * 3]):
-        labels = np.repeat(np.arange(3), counts)
-        names = tuple(f"{seed}-{row}" for row in range(len(labels)))
-        splits.append(LabelledImages(rings(labels, seed), labels, names, names, NAMES))
-    return splits
+    counts = (60, 15, 15), (20,) * 3, (80,) * 3
+    return [split_of(rings, each, seed) for seed, each in enumerate(counts)]
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +92,8 @@ def test_copies_of_training_images_show_no_gain(ring_splits, cache_dir, of_fresh
     train = ring_splits[0]
 
     def copies(labels, seeds):
-        members = [np.flatnonzero(train.labels == label) for label in range(3)]
-        rows = [
-            members[label][seed % len(members[label])]
-            for label, seed in zip(labels, seeds, strict=True)
-        ]
-        return train.images[rows]
+        members = (np.flatnonzero(train.labels == label) for label in labels)
+        return train.images[[m[seed % len(m)] for m, seed in zip(members, seeds, strict=True)]]
 
     found = study_splits(*ring_splits, copies, TRAINED, generator_id="copies", cache_dir=cache_dir)
     assert found.verdict.words in {NEITHER, HARM}
@@ -147,9 +144,9 @@ def test_a_frozen_extractor_is_a_second_classifier(quick, tmp_path):
 
     def function(images):
         extracted.append(len(images))
-        return images.mean(axis=(1, 2)).astype(np.float32)
+        return MEANS(images)
 
-    extractor = Extractor("means", "FD (means)", 3, {"sha256": "m"}, function)
+    extractor = dataclasses.replace(MEANS, function=function)
     options = dataclasses.replace(QUICK, ratios=(0.5, 1.0))
     arguments = {"extractor": extractor, "cache_dir": tmp_path, "options": options}
     found = quick(**arguments)
@@ -184,18 +181,20 @@ def test_few_test_lesions_of_a_class_are_warned_of(quick, coloured_splits):
 
 def test_splits_that_do_not_fit_are_refused(quick, coloured_splits):
     train, validation, test = coloured_splits
-    renamed = dataclasses.replace(test, class_names=("a", "b", "c"))
-    with pytest.raises(InputError, match=r"test has classes \('a', 'b', 'c'\), train has"):
-        quick(splits=(train, validation, renamed))
-    small = dataclasses.replace(validation, images=validation.images[:, :4, :4])
-    with pytest.raises(InputError, match=r"images of validation are \[4, 4, 3\]"):
-        quick(splits=(train, small, test))
-    poor = dataclasses.replace(train, labels=np.minimum(train.labels, 1))
-    with pytest.raises(InputError, match="train has no images of blue in groups that no"):
-        quick(splits=(poor, validation, test))
-    known = dataclasses.replace(test, groups=train.groups[:1] * len(test))
-    with pytest.raises(InputError, match="test has no images of red, green, blue in"):
-        quick(splits=(train, validation, known))
+    for number, changes, message in (
+        (2, {"class_names": ("a", "b", "c")}, r"test has classes \('a', 'b', 'c'\), train has"),
+        (1, {"images": validation.images[:, :4, :4]}, r"images of validation are \[4, 4, 3\]"),
+        (
+            0,
+            {"labels": np.minimum(train.labels, 1)},
+            "train has no images of blue in groups that no",
+        ),
+        (2, {"groups": train.groups[:1] * len(test)}, "test has no images of red, green, blue in"),
+    ):
+        splits = list(coloured_splits)
+        splits[number] = dataclasses.replace(splits[number], **changes)
+        with pytest.raises(InputError, match=message):
+            quick(splits=splits)
 
 
 def test_synthetic_images_that_do_not_fit_are_refused(quick):
