@@ -9,11 +9,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arms import CONTROL, MIXED, Arm
 from skin_synth.evaluation.utility.differences import (
-    HARM,
     Difference,
     arm_verdict,
     paired_difference,
@@ -27,6 +25,7 @@ from skin_synth.evaluation.utility.results import (
     MetricDifferences,
     OverSeeds,
     UtilityVerdict,
+    finding,
     finite_or_none,
 )
 
@@ -184,19 +183,6 @@ def _arm_result(given: Predictions, entry: _Resampled, test: LabelledImages) -> 
 
 
 def _verdict(differences: Sequence[ArmDifference], comparisons: int) -> UtilityVerdict:
-    """The verdict, with the figures of the arm with this verdict that differs most."""
     words = study_verdict([entry.verdict for entry in differences if entry.verdict is not None])
-    sign = -1 if words == HARM else 1
-    deciding = max(
-        (entry for entry in differences if entry.verdict == words),
-        key=lambda entry: sign * entry.metrics.macro_auroc.difference,
-    )
-    found = deciding.metrics.macro_auroc
-    return UtilityVerdict(
-        words,
-        comparisons,
-        f"{words}: {deciding.arm} ({deciding.classifier}) differs in macro AUROC by "
-        f"{found.difference:+.3f} from the best classical control, {deciding.control} "
-        f"({LEVEL:.0%} interval {found.corrected_low:+.3f} to {found.corrected_high:+.3f}, "
-        f"corrected for {comparisons} comparisons)",
-    )
+    found = finding(differences, words, comparisons)
+    return UtilityVerdict(words, comparisons, f"{words}: {found}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from skin_synth.evaluation.statistics.intervals import LEVEL
-from skin_synth.evaluation.utility.differences import Difference
+from skin_synth.evaluation.utility.differences import HARM, Difference
 from skin_synth.evaluation.utility.options import UtilityOptions
 
 UTILITY_SCHEMA_VERSION = 1
@@ -178,6 +178,26 @@ class UtilityResults:
     differences: tuple[ArmDifference, ...]
     verdict: UtilityVerdict
     warnings: tuple[str, ...]
+
+    @property
+    def finding(self) -> str:
+        """The difference that the verdict follows from in words, without the verdict."""
+        return finding(self.differences, self.verdict.words, self.verdict.comparisons)
+
+
+def finding(differences: Sequence[ArmDifference], words: str, comparisons: int) -> str:
+    """Describes the arm with this verdict that differs most: downwards for `HARM`, else upwards."""
+    sign = -1 if words == HARM else 1
+    arm = max(
+        (entry for entry in differences if entry.verdict == words),
+        key=lambda entry: sign * entry.metrics.macro_auroc.difference,
+    )
+    found = arm.metrics.macro_auroc
+    return (
+        f"{arm.arm} ({arm.classifier}) differs in macro AUROC by {found.difference:+.3f} from the "
+        f"best classical control, {arm.control} ({LEVEL:.0%} interval {found.corrected_low:+.3f} "
+        f"to {found.corrected_high:+.3f}, corrected for {comparisons} comparisons)"
+    )
 
 
 def finite_or_none(value: float) -> float | None:

@@ -39,6 +39,7 @@ def test_a_study_has_the_keys_and_figures_of_the_golden_one(coloured_splits, no_
         path: pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
         for path, value in golden.items()
     }
+    assert f"{found.verdict.words}: {found.finding}" == found.verdict.sentence
 
 
 def test_a_figure_that_one_training_does_not_have_has_no_mean():
