@@ -15,13 +15,19 @@ from skin_synth.training.callbacks.health import Health
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import load_run
-from tests.skin_synth.models.test_gan import PRESET, compiled, source, trained
+from tests.skin_synth.models.test_gan import PRESET, compiled, fit, source
 from tfrecords_tools.errors import InputError
 
 
 @pytest.fixture(scope="module")
 def gan():
-    return trained(1, run_eagerly=True)
+    return after_one_step()
+
+
+def after_one_step():
+    gan = compiled(run_eagerly=True)
+    fit(gan, 1)
+    return gan
 
 
 def test_terms_are_figures_of_the_gan():
@@ -139,7 +145,7 @@ def test_a_sick_run_ends_with_its_last_good_checkpoint(
 
 
 def test_sick_weights_are_never_written(tmp_path):
-    gan = trained(1, run_eagerly=True)
+    gan = after_one_step()
     directory = RunDirectory(tmp_path)
     good = directory.save(gan)
     before = good.read_bytes()
