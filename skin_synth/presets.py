@@ -1,6 +1,6 @@
 """Presets: every choice that defines a run, by name, as frozen dataclasses.
 
-This module imports no TensorFlow, so that the command line can list and check presets at once.
+This module imports no TensorFlow, because the command line lists and checks presets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOSSES = ("non_saturating", "hinge", "relativistic")
 
 @dataclasses.dataclass(frozen=True)
 class Ramp:
-    """A figure that moves from `start` to `end` over the schedule, along half a cosine.
+    """A value that moves from `start` to `end` over the schedule, along half a cosine.
 
     Attributes:
         start: value at image 0.
@@ -31,10 +31,10 @@ class Ramp:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preset:
-    """All that defines networks, loss and schedule of a run.
+    """The networks, loss and schedules of a run.
 
     Attributes:
-        name: what the command line calls it.
+        name: for the command line.
         image_size: height and width of the images, in pixels; 4 times a power of two.
         generator_widths: channels at 4x4, 8x8, ... up to `image_size`.
         discriminator_widths: channels at `image_size`/2, ... down to 4x4.
@@ -43,21 +43,21 @@ class Preset:
         batch_size: images in a step.
         loss: one of `LOSSES`.
         gamma: weight of the gradient penalties (R1 on real, R2 on fake images).
-        penalty_fake: whether fake images are penalised too (R2).
+        penalty_fake: whether fake images are also penalised (R2).
         penalty_share: share of each batch on which the penalties are estimated, in (0, 1].
         learning_rate: Adam's step size, of both networks.
         beta_1: Adam's decay of the first moment.
         beta_2: Adam's decay of the second moment.
         ema_half_life: half-life of the averaged generator, in images.
         ema_warm_up: the half-life is at most this share of the images seen so far.
-        augment_probability: probability of each augmentation of what the discriminator sees.
+        augment_probability: probability of each augmentation of the discriminator's images.
         sampling_exponent: classes are drawn in proportion to (images in class) ** exponent:
             1 is the natural share, 0 the same share for every class.
         schedule_images: length of all ramps, in images.
-        checkpoint_images: a checkpoint is written about every so many images.
-        preview_images: a preview grid is painted about every so many images.
-        validation_images: synthetic images are compared with the validation split about every so
-            many images; 0 for never. Changes no weights.
+        checkpoint_images: images between two checkpoints, about.
+        preview_images: images between two preview grids, about.
+        validation_images: images between two comparisons of synthetic images with the validation
+            split, about; 0 for none. Changes no weights.
 
     Raises:
         InputError: a value is out of its range; the message names the field.
@@ -121,16 +121,16 @@ class Preset:
 
     @property
     def penalty_rows(self) -> int:
-        """Rows of a batch on which the penalties are estimated: its first ones."""
+        """Number of rows, the first of a batch, on which the penalties are estimated."""
         return max(1, round(self.penalty_share * self.batch_size))
 
     def to_json(self) -> dict[str, Any]:
-        """The preset as plain dicts, lists, numbers and strings."""
+        """Returns plain dicts, lists, numbers and strings."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Preset:
-        """The preset whose `to_json` gave `fields`.
+        """Returns the preset whose `to_json` gave `fields`.
 
         Raises:
             InputError: a field is missing, unknown or out of range.
@@ -145,10 +145,10 @@ class Preset:
 
 
 def override(preset: Preset, overrides: Iterable[str]) -> Preset:
-    """The preset with other values of some fields.
+    """Returns a preset with other values of some fields.
 
     Args:
-        preset: where to start from.
+        preset: gives the other fields.
         overrides: FIELD=VALUE each, of any field but the name; a ramp is START:END, or one number
             for both, widths are WIDTHxWIDTH.
 
@@ -157,22 +157,25 @@ def override(preset: Preset, overrides: Iterable[str]) -> Preset:
     """
     fields: dict[str, Any] = {}
     own = [field.name for field in dataclasses.fields(Preset) if field.name != "name"]
-    for wish in overrides:
-        field, _, text = wish.partition("=")
+    for assignment in overrides:
+        field, _, text = assignment.partition("=")
         if field not in own:
-            raise InputError(f"{wish!r}: a preset has no field {field!r}; it has {', '.join(own)}")
+            raise InputError(
+                f"{assignment!r}: a preset has no field {field!r}; it has {', '.join(own)}"
+            )
         try:
             fields[field] = _read(text, getattr(preset, field))
         except (ValueError, SyntaxError) as error:
             raise InputError(
-                f"{wish!r}: {text!r} is no value of {field}, which is {getattr(preset, field)!r} "
-                "in the preset (a ramp is START:END or one number, widths are WIDTHxWIDTH)"
+                f"{assignment!r}: {text!r} is no value of {field}, which is "
+                f"{getattr(preset, field)!r} in the preset (a ramp is START:END or one number, "
+                "widths are WIDTHxWIDTH)"
             ) from error
     return dataclasses.replace(preset, **fields)
 
 
 def differing(preset: Preset, other: Preset) -> str:
-    """The fields of a preset, with their values, that are otherwise in another; empty for none."""
+    """Lists the fields of a preset, with values, in which another differs; empty for none."""
     return ", ".join(
         f"{field.name} = {getattr(preset, field.name)}"
         for field in dataclasses.fields(preset)
@@ -181,7 +184,7 @@ def differing(preset: Preset, other: Preset) -> str:
 
 
 def _read(text: str, like: Any) -> Any:
-    """The value that a text means, of the type of `like`."""
+    """Reads a value of the type of `like` from a text."""
     if isinstance(like, Ramp):
         start, _, end = text.partition(":")
         return Ramp(float(start), float(end or start))
@@ -210,10 +213,10 @@ def _revive(value: Any) -> Any:
 
 
 def get_preset(name: str) -> Preset:
-    """The preset of that name.
+    """Returns the preset of a name.
 
     Raises:
-        InputError: there is none; the message lists those there are.
+        InputError: no preset has that name; the message lists all names.
     """
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}; known are {', '.join(PRESETS)}")

@@ -99,14 +99,12 @@ class RunConfig:
                 f"config.json has schema version {fields.get('schema_version')!r}, this release "
                 f"reads {RUN_SCHEMA_VERSION}: use the release that wrote it, or start a new run"
             )
-        data: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in fields["data"].items()
-        }
+        data = fields["data"]
+        lists = {name: tuple(data[name]) for name in ("class_names", "class_counts")}
         return cls(
             preset=Preset.from_json(fields["preset"]),
             seed=fields["seed"],
             policy=fields["policy"],
-            data=DataIdentity(**data),
+            data=DataIdentity(**{**data, **lists}),
             init_from=WarmStartSource(**fields["init_from"]) if "init_from" in fields else None,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import subprocess
 import sys
@@ -163,16 +161,6 @@ def test_training_goes_on_once_there_is_space(phantom_data, tiny_preset, tmp_pat
         more = words.replace("--images 16", "--images 24").split()
         fails(more, f"{good.name} is kept", capsys)
     assert list((run / "checkpoints").iterdir()) == [good]
-
-
-def test_full_disk_is_called_so(monkeypatch, tiny_run, tmp_path, capsys):
-    def full(*args, **options):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "out"))
-
-    monkeypatch.setattr("skin_synth.synthesis.generate_images", full)
-    label = tiny_run.class_names[0]
-    words = f"generate --run {tiny_run.directory} --label {label} --count 1 --out {tmp_path / 'o'}"
-    fails(words.split(), "the disk is full", capsys)
 
 
 def test_the_installed_command_answers_with_one_line(tmp_path):
