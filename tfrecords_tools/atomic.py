@@ -1,9 +1,8 @@
 """Files and directories that appear whole or not at all.
 
-A writer works in a hidden sibling of its target. The sibling is flushed to the disk and takes the
-name of the target in one rename. A killed process leaves at most this sibling, and the next call
-for the same target removes it. A lock shows that a sibling is in use: its process id means nothing
-in another container.
+A writer works in a hidden sibling of its target. The sibling is flushed to the disk and renamed in
+one step. A killed process leaves at most this sibling, which the next call for the same target
+removes. A lock shows that a sibling is in use: its process id means nothing in another container.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ def new_directory(
     Args:
         path: the directory to write; its parents are made.
         overwrite: whether to replace an existing directory that is empty or holds `marker`.
-        marker: a file that the block writes, relative to the directory; it shows that a directory
-            is the work of an earlier call. None: only an empty directory is replaced.
+        marker: relative path of a file that the block writes: it shows that a directory is the
+            work of an earlier call. None: only an empty directory is replaced.
 
     Yields:
         The empty temporary directory.
@@ -60,7 +59,8 @@ def new_directory(
         try:
             held.enter_context(locked_directory(temporary))
             yield temporary
-            _flush_tree(temporary)
+            for written in (temporary, *temporary.rglob("*")):
+                _flush(written)
             if overwrite and target.exists():
                 _check_replaceable(target, marker)
                 held.enter_context(locked_directory(target))
@@ -77,14 +77,8 @@ def new_directory(
 def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a temporary path whose file becomes `path` if the block succeeds.
 
-    An existing file is replaced in one step. The temporary path has the suffixes of `path`, because
-    some writers depend on them.
-
-    Args:
-        path: the file to write; its parents are made.
-
-    Yields:
-        The temporary path, without a file.
+    An existing file is replaced in one step, and parents are made. The temporary path, at which no
+    file is yet, has the suffixes of `path`, because some writers depend on them.
     """
     target = Path(path).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -133,11 +127,12 @@ def check_apart(
     for what, source in inputs.items():
         if source is None:
             continue
-        if Path(source).resolve().is_relative_to(place):
+        read = Path(source).resolve()
+        if read.is_relative_to(place):
             raise InputError(
                 f"{source} lies in {out}, which would be replaced: choose another --out"
             )
-        if what not in may_lie_in and place.is_relative_to(Path(source).resolve()):
+        if what not in may_lie_in and place.is_relative_to(read):
             raise InputError(f"{out} lies in {what} {source}: choose another --out")
 
 
@@ -162,10 +157,7 @@ def _sibling(target: Path, kind: str) -> Path:
 
 
 def _tidy(target: Path) -> None:
-    """Removes the siblings that killed processes left.
-
-    Old content goes back to the target if nothing has replaced it.
-    """
+    """Removes what killed processes left; old content that nothing has replaced goes back."""
     if not target.parent.is_dir():
         return
     name = re.compile(rf"\.tmp-(\d+)\.({NEW}|{OLD})\.{re.escape(target.name)}")
@@ -216,13 +208,6 @@ def _swap(temporary: Path, target: Path) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush_tree(directory: Path) -> None:
-    for folder, _, files in os.walk(directory):
-        for file in files:
-            _flush(Path(folder, file))
-        _flush(Path(folder))
 
 
 def _flush(path: Path) -> None:

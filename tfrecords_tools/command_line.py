@@ -32,15 +32,14 @@ def run(main: Main, make_parser: ParserFactory) -> NoReturn:
     `make_parser` makes an `absl.flags.argparse_flags.ArgumentParser`; `main` takes its options.
     """
     parser = make_parser()
-    _print_any_name()
-
-    def parse(argv: Sequence[str]) -> argparse.Namespace:
-        return _parsed(parser, argv[1:])
-
-    def guarded(options: argparse.Namespace) -> int:
-        return _guarded(main, options, parser.prog)
-
-    app.run(guarded, flags_parser=parse)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # File names that are not UTF-8 must not fail finished work.
+            stream.reconfigure(errors="backslashreplace")
+    app.run(
+        lambda options: _guarded(main, options, parser.prog),
+        flags_parser=lambda argv: _parsed(parser, argv[1:]),
+    )
     raise SystemExit(EXIT_DONE)
 
 
@@ -56,13 +55,6 @@ def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int
     except SystemExit as leaving:
         return int(leaving.code or EXIT_DONE)
     return _guarded(main, options, parser.prog)
-
-
-def _print_any_name() -> None:
-    """Makes file names that are not UTF-8 printable, so that they do not fail finished work."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
@@ -97,7 +89,13 @@ def _explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError):
         return explain_os_error(error)
-    return _explain_tensorflow(error)
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
+        return None
+    # Its writers give no errno.
+    if any(os.strerror(number) in str(error) for number in NO_SPACE_ERRNOS):
+        return f"the disk is full ({error}): {MAKE_SPACE}"
+    return f"TensorFlow could not go on: {error}"
 
 
 def explain_os_error(error: OSError) -> str:
@@ -106,16 +104,6 @@ def explain_os_error(error: OSError) -> str:
     if error.errno in NO_SPACE_ERRNOS:
         return f"the disk is full{place}: {MAKE_SPACE}"
     return f"{error.strerror or error}{place}"
-
-
-def _explain_tensorflow(error: Exception) -> str | None:
-    """Returns one line for an error of TensorFlow, if it is loaded; its writers have no errno."""
-    tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
-        return None
-    if any(os.strerror(number) in str(error) for number in NO_SPACE_ERRNOS):
-        return f"the disk is full ({error}): {MAKE_SPACE}"
-    return f"TensorFlow could not go on: {error}"
 
 
 def _print_error(program: str, message: str) -> None:

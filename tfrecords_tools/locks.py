@@ -14,9 +14,9 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout, lock_descrip
 from tfrecords_tools.errors import InputError
 
 NO_FLOCK_ERRORS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
-"""How a file system, often one of a network, says that it has no flock."""
+"""Errors of a file system, often of a network, that has no flock."""
 ACQUIRE_SECONDS = 0.2
-"""Time for a second try, in case that the file was removed during the first one."""
+"""Time for a second try, in case the file was removed during the first one."""
 
 _LOG = logging.getLogger("tfrecords_tools")
 
@@ -31,9 +31,9 @@ def locked(
 
     Args:
         file: the lock; it holds the number of the process that has, or had, it.
-        what: what is locked, for the message.
-        work: what the process that holds the lock does, for the message.
-        flag: the flag that may name another place, for the message.
+        what: name of the locked thing, for the message like the next two.
+        work: what the holder does.
+        flag: the flag that may name another place.
 
     Raises:
         InputError: another process holds the lock; the message names it.
@@ -69,11 +69,8 @@ def locked(
 def locked_directory(directory: Path, *, wait: bool = False) -> Iterator[bool]:
     """Holds a lock on a directory, whatever its name becomes, while the block runs.
 
-    A file system that cannot lock it, as some of a network, counts as free.
-
-    Args:
-        directory: what to lock.
-        wait: whether to wait for a process that holds the lock.
+    `wait`: whether to wait for a process that holds it. A directory counts as free if its file
+    system has no locks, like some network file systems.
 
     Yields:
         Whether the directory was there and free.

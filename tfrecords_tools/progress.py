@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -11,26 +12,24 @@ Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 30.0
 
 
+@dataclasses.dataclass(kw_only=True)
 class Progress:
     """Shows progress on standard error, within its context.
 
-    On a terminal it is a tqdm bar. Elsewhere it prints a line about every half minute, and one at
-    the end.
+    On a terminal it is a tqdm bar; elsewhere a line about every half minute, and one at the end.
+
+    Attributes:
+        total: number of units of work.
+        unit: name of the units, in the plural.
+        description: a word for the work.
+        done: units so far.
     """
 
-    def __init__(self, *, total: int, unit: str, description: str) -> None:
-        """Describes the work.
-
-        Args:
-            total: number of units of work.
-            unit: name of the units, in the plural.
-            description: a word for the work.
-        """
-        self.total = total
-        self.unit = unit
-        self.description = description
-        self.done = 0
-        self._bar: Any = None
+    total: int
+    unit: str
+    description: str
+    done: int = dataclasses.field(default=0, init=False)
+    _bar: Any = dataclasses.field(default=None, init=False)
 
     def __enter__(self) -> Progress:
         self._start = self._last_line = time.monotonic()

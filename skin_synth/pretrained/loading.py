@@ -17,7 +17,6 @@ from tfrecords_tools.errors import InputError
 
 PRETRAINED_DIRECTORY = Path(__file__).parent
 PRETRAINED_VERSION = "1"
-SAVED_MODEL_FILE = "saved_model.pb"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,9 +24,8 @@ class Pretrained:
     """A generator read from a SavedModel; paints as a trained run does.
 
     Attributes:
-        name: of the generator.
         directory: of its SavedModel version.
-        class_names: the classes, in the order of their labels.
+        class_names: in the order of their labels.
         origin: the run that it comes from.
         model_card: Markdown: data, figures, intended use, limits, licence.
         signature: `generate` of the SavedModel.
@@ -72,22 +70,13 @@ class Pretrained:
 
 
 def known_names(root: Path = PRETRAINED_DIRECTORY) -> tuple[str, ...]:
-    """Names of the generators that come with the package, sorted.
-
-    Args:
-        root: directory of the generators.
-    """
-    return tuple(
-        sorted(path.parts[-3] for path in root.glob(f"*/{PRETRAINED_VERSION}/{SAVED_MODEL_FILE}"))
-    )
+    """Returns the names of the generators that come with the package, sorted."""
+    found = root.glob(f"*/{PRETRAINED_VERSION}/saved_model.pb")
+    return tuple(sorted(path.parts[-3] for path in found))
 
 
 def load_pretrained(name: str, *, root: Path = PRETRAINED_DIRECTORY) -> Pretrained:
-    """Loads a generator that comes with the package.
-
-    Args:
-        name: such as "derm-64-ham10000"; see `known_names`.
-        root: directory of the generators.
+    """Loads a generator that comes with the package, such as "derm-64-ham10000".
 
     Raises:
         InputError: no generator has this name, or its files are damaged.
@@ -99,18 +88,11 @@ def load_pretrained(name: str, *, root: Path = PRETRAINED_DIRECTORY) -> Pretrain
     directory = root / name / PRETRAINED_VERSION
     origin = read_origin(directory)
     try:
-        labels = (directory / "assets" / LABELS_FILE).read_text("utf-8")
+        labels = (directory / "assets" / LABELS_FILE).read_text("utf-8").splitlines()
         card = (directory / MODEL_CARD_FILE).read_text("utf-8")
         model = tf.saved_model.load(str(directory))
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{directory} is damaged ({reason}): install the package again") from error
-    return Pretrained(
-        name=name,
-        directory=directory,
-        class_names=tuple(labels.splitlines()),
-        origin=origin,
-        model_card=card,
-        signature=model.signatures["generate"],
-        model=model,
-    )
+    signature = model.signatures["generate"]
+    return Pretrained(name, directory, tuple(labels), origin, card, signature, model)

@@ -13,24 +13,21 @@ from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 
 MAX_PACKED_BYTES = 10 * 2**20
-"""Of all files of a generator: they are in the repository and in every wheel."""
+"""Of all files of a generator, which are in the repository and in every wheel."""
 
 
 def pack(
     run: Run, directory: str | os.PathLike[str], model_card: str, *, overwrite: bool = False
 ) -> Path:
-    """Writes a run's generator as DIRECTORY/1, in float32, with its card and origin.
+    """Writes a run's generator as DIRECTORY/1, in float32, with card and origin; returns that path.
 
     In a checkout, `load_pretrained(NAME)` finds it in the directory `skin_synth/pretrained/NAME`.
 
     Args:
-        run: the trained run.
+        run: of the generator.
         directory: has the name of the generator; it appears when it is complete.
         model_card: Markdown, with the licence of the training images.
         overwrite: whether to replace an existing generator.
-
-    Returns:
-        The version's directory.
 
     Raises:
         InputError: an empty card, more than `MAX_PACKED_BYTES`, or an existing directory.

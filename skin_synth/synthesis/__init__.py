@@ -5,10 +5,4 @@ from skin_synth.synthesis.generation import generate_images
 from skin_synth.synthesis.options import BalanceOptions, GenerationOptions
 from skin_synth.synthesis.verification import verify_manifest
 
-__all__ = [
-    "BalanceOptions",
-    "GenerationOptions",
-    "balance",
-    "generate_images",
-    "verify_manifest",
-]
+__all__ = ["BalanceOptions", "GenerationOptions", "balance", "generate_images", "verify_manifest"]

@@ -34,6 +34,7 @@ from tfrecords_tools.records.schema import (
 from tfrecords_tools.records.writer import DatasetDescription, write_records
 
 IMAGE_FOLDER = "image_folder"
+FILTER_FILE = "filter.npz"
 
 
 def balance(
@@ -57,9 +58,6 @@ def balance(
         out: the data set directory to write; it appears once it is complete.
         options: which images, and how to test them.
         overwrite: whether to replace an existing data set directory.
-
-    Returns:
-        The written data set.
 
     Raises:
         InputError: the data set is not that of the run, or holds synthetic images; the target names
@@ -85,7 +83,12 @@ def balance(
             images = [image for each in candidates for image in generator.images(each)]
             splits = {split: read_records(data, split) for split in info.splits}
             splits[TRAIN] = chain(splits[TRAIN], (_record(image, info) for image in images))
-            write_records(directory, _description(info), splits)
+            # Synthetic images are PNGs; real ones may be JPEGs.
+            image_format = info.image_format if info.image_format == "png" else None
+            description = DatasetDescription(
+                info.name, info.class_names, info.image_shape, image_format, info.columns
+            )
+            write_records(directory, description, splits)
             rows = [image.provenance for image in images]
             (directory / MANIFEST).write_bytes(manifest_csv(rows))
             audited = audit(candidates, training, held_out, options)
@@ -112,16 +115,8 @@ def _settings(run: ImageGenerator, options: BalanceOptions) -> dict[str, object]
     }
 
 
-def _description(info: DatasetInfo) -> DatasetDescription:
-    # Synthetic images are PNGs; real ones may be JPEGs.
-    image_format = info.image_format if info.image_format == "png" else None
-    return DatasetDescription(
-        info.name, info.class_names, info.image_shape, image_format, info.columns
-    )
-
-
 def _check_all_real(info: DatasetInfo) -> None:
-    """Refuses images of an earlier balance: they would count as real and train the filter."""
+    """Refuses images of an earlier balance, which would count as real and train the filter."""
     for number, serialized in enumerate(read_records(info.directory, TRAIN)):
         if parse_record(serialized).origin == ORIGIN_SYNTHETIC:
             raise InputError(
@@ -133,14 +128,10 @@ def _check_all_real(info: DatasetInfo) -> None:
 def _held_out(
     info: DatasetInfo, options: BalanceOptions, wanted: Mapping[str, int]
 ) -> LabelledImages | None:
-    """Loads real images for the limits, from validation if possible: test is for the last figures.
-
-    Returns:
-        None if nothing is to be filtered.
-    """
+    """Loads real images for the limits; None if no limits are needed."""
     if options.filters != ALL_FILTERS or not any(wanted.values()):
         return None
-    for split in (VALIDATION, TEST):
+    for split in (VALIDATION, TEST):  # the test split is for the last figures
         if split in info.splits:
             return load_split(info.directory, split)
     raise InputError(
@@ -157,7 +148,7 @@ def _filter(
 ) -> CandidateFilter | None:
     if held_out is None:
         return None
-    file = work.filter_file()
+    file = work.path / FILTER_FILE
     if not file.is_file():
         make_filter(training, held_out, seed=2 * options.seed, steps=options.steps).save(file)
     # Always read from the file, so that a resumed balance uses the same filter.

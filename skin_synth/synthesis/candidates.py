@@ -36,14 +36,13 @@ CHUNK_SIZE = 128
 """Largest number of candidates that are generated and tested together."""
 SMALLEST_CHUNK = 16
 """Smallest number; between the two it is twice the number of missing images."""
-FREE_DRAWS = 256
-DRAWS_PER_KEPT_IMAGE = 10
+FREE_DRAWS, DRAWS_PER_KEPT_IMAGE = 256, 10
 """A class is given up after `FREE_DRAWS` + `DRAWS_PER_KEPT_IMAGE` x kept images draws."""
 SEEDS_PER_CLASS = 1_000_000
 """Distance from the first seed of a class to that of the next. One seed gives images of one layout
 in all classes: with shared seeds the data set would seem to hold each layout several times."""
 KEY_FILE = "key.json"
-"""Says what the work in a work directory is for."""
+"""Describes the balance that a work directory is for."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,13 +69,7 @@ class Chunk(Scores):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidates:
-    """All candidates of one class.
-
-    Attributes:
-        label: of the class.
-        wanted: requested number of images.
-        chunks: the candidates.
-    """
+    """All candidates of the class `label`, of which `wanted` images are requested."""
 
     label: int
     wanted: int
@@ -104,9 +97,7 @@ class Candidates:
 
 
 class WorkDirectory:
-    """Where a balance keeps its work, so that a stopped one goes on from there.
-
-    It is a hidden sibling of the data set. The same key finds its work, another one removes it.
+    """Keeps the work of a balance in a hidden sibling of the data set, so that it can go on.
 
     Attributes:
         path: the directory.
@@ -133,7 +124,8 @@ class WorkDirectory:
             try:
                 yield
             finally:
-                self._remove_if_empty()
+                if {path.name for path in self.path.glob("*")} <= {KEY_FILE}:
+                    self.remove()
                 lock.unlink(missing_ok=True)
 
     def open(self, key: Mapping[str, object]) -> None:
@@ -150,46 +142,32 @@ class WorkDirectory:
         """Removes all work."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def filter_file(self) -> Path:
-        """Returns the file of the candidate filter."""
-        return self.path / "filter.npz"
-
     def chunk_file(self, label: int, number: int) -> Path:
         """Returns the file of a chunk of candidates."""
         return self.path / f"candidates-{label:04d}-{number:06d}.npz"
 
-    def _remove_if_empty(self) -> None:
-        if self.path.is_dir() and {path.name for path in self.path.iterdir()} <= {KEY_FILE}:
-            self.remove()
 
-
+@dataclasses.dataclass(eq=False)
 class CandidateGenerator:
-    """Generates and tests candidates, and keeps them in a work directory."""
+    """Generates and tests candidates, and keeps them in a work directory.
 
-    def __init__(
-        self,
-        generator: ImageGenerator,
-        training: LabelledImages,
-        candidate_filter: CandidateFilter | None,
-        work: WorkDirectory,
-        options: BalanceOptions,
-    ) -> None:
-        """Prepares the search for copies.
+    Attributes:
+        generator: a trained run or a pretrained generator.
+        training: the images that it was trained on.
+        candidate_filter: tests the candidates; None drops exact copies only.
+        work: where chunks are kept.
+        options: their seed is the first one of the first class; see `SEEDS_PER_CLASS`.
+    """
 
-        Args:
-            generator: a trained run or a pretrained generator.
-            training: the images that it was trained on.
-            candidate_filter: tests the candidates; None drops exact copies only.
-            work: where chunks are kept.
-            options: their seed is the first one of the first class; see `SEEDS_PER_CLASS`.
-        """
-        self.generator = generator
-        self.training = training
-        self.candidate_filter = candidate_filter
-        self.work = work
-        self.options = options
-        self._nearest_training = NearestImages(training.images)
-        self._known = {pixels_sha256(image) for image in training.images}
+    generator: ImageGenerator
+    training: LabelledImages
+    candidate_filter: CandidateFilter | None
+    work: WorkDirectory
+    options: BalanceOptions
+
+    def __post_init__(self) -> None:
+        self._nearest_training = NearestImages(self.training.images)
+        self._known = {pixels_sha256(image) for image in self.training.images}
 
     def generate(self, label: int, wanted: int) -> Candidates:
         """Generates candidates of a class until enough are kept, or too many were dropped."""
@@ -232,28 +210,24 @@ class CandidateGenerator:
     def _tested(self, label: int, seeds: np.ndarray, kept: np.ndarray) -> Chunk:
         labels = np.full(len(seeds), label)
         images = self.generator.generate(labels, seeds, truncation=self.options.truncation)
-        scores = self._scores(images, labels)
-        outcome = [KEPT] * len(seeds)
-        if self.candidate_filter is not None:
+        if self.candidate_filter is None:
+            index, distance = nearest(images, self._nearest_training)
+            unknown = np.full(len(images), np.nan)
+            scores = Scores(np.full(len(images), -1), unknown, index, distance, unknown)
+            outcome = [KEPT] * len(seeds)
+            self._mark_copies(images, outcome)
+        else:
+            scores = self.candidate_filter.scores(images, labels, self._nearest_training)
             outcome = self.candidate_filter.reasons(scores, labels)
-        self._mark_copies(images, outcome)
-        if self.candidate_filter is not None:
+            self._mark_copies(images, outcome)
             _mark_duplicates(images, outcome, kept, self.candidate_filter.distance)
         kept_images = images[[end == KEPT for end in outcome]]
         return Chunk(**vars(scores), seeds=seeds, outcome=tuple(outcome), images=kept_images)
 
-    def _scores(self, images: np.ndarray, labels: np.ndarray) -> Scores:
-        if self.candidate_filter is not None:
-            return self.candidate_filter.scores(images, labels, self._nearest_training)
-        index, distance = nearest(images, self._nearest_training)
-        unknown = np.full(len(images), np.nan)
-        return Scores(np.full(len(images), -1), unknown, index, distance, unknown)
-
     def _mark_copies(self, images: np.ndarray, outcome: list[str]) -> None:
         """Marks images that equal a training image or an earlier one, pixel for pixel."""
         here: set[str] = set()
-        for row, image in enumerate(images):
-            pixels = pixels_sha256(image)
+        for row, pixels in enumerate(map(pixels_sha256, images)):
             if pixels in self._known or pixels in here:
                 outcome[row] = EXACT_COPY
             here.add(pixels)

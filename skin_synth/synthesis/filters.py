@@ -76,12 +76,9 @@ class CandidateFilter:
     def scores(
         self, images: np.ndarray, labels: np.ndarray, training: np.ndarray | NearestImages
     ) -> Scores:
-        """Measures images.
+        """Measures uint8[n, side, side, 3] images of requested classes int[n].
 
-        Args:
-            images: uint8[n, side, side, 3].
-            labels: int[n], the requested classes.
-            training: uint8[m, side, side, 3], or their `NearestImages`.
+        `training` is uint8[m, side, side, 3], or their `NearestImages`.
         """
         probabilities = self.classifier.predict(images)
         index, distance = nearest(images, training)
@@ -95,15 +92,12 @@ class CandidateFilter:
 
     def reasons(self, scores: Scores, labels: np.ndarray) -> list[str]:
         """Returns for each image `KEPT` or the first of three tests that it fails."""
-        failed = {
-            NEAR_TRAINING: scores.distance < self.distance,
-            OTHER_CLASS: scores.assigned != labels,
-            UNREALISTIC: scores.realism < self.realism,
-        }
-        return [
-            next((reason for reason, rows in failed.items() if rows[row]), KEPT)
-            for row in range(len(labels))
+        failed = [
+            scores.distance < self.distance,
+            scores.assigned != labels,
+            scores.realism < self.realism,
         ]
+        return np.select(failed, [NEAR_TRAINING, OTHER_CLASS, UNREALISTIC], KEPT).tolist()
 
     def save(self, path: Path) -> None:
         """Writes the weights of the classifier next to this file, then the file itself."""
@@ -125,26 +119,18 @@ class CandidateFilter:
         """Reads what `save` wrote."""
         with np.load(path) as arrays:
             state, manifold = json.loads(str(arrays["state"])), arrays["manifold"]
-        classifier = load_classifier(
-            _weights_file(path),
-            state["side"],
-            tuple(state["class_names"]),
-            seed=state["seed"],
-            steps=state["steps"],
-        )
-        return cls(classifier, manifold, state["distance"], state["realism"], state["real"])
+        limits = [state.pop(name) for name in ("distance", "realism", "real")]
+        state["class_names"] = tuple(state["class_names"])
+        return cls(load_classifier(_weights_file(path), **state), manifold, *limits)
 
 
 def make_filter(
     training: LabelledImages, held_out: LabelledImages, *, seed: int, steps: int | None = None
 ) -> CandidateFilter:
-    """Trains the classifier and takes the limits from held-out real images.
+    """Trains the classifier and takes the limits from held-out real images, of other lesions.
 
-    Args:
-        training: real images, of which the candidates must be no copies.
-        held_out: real images of other lesions.
-        seed: of the classifier, and of the choice of images that span the manifold.
-        steps: training steps of the classifier; None: as many as the training split needs.
+    `seed` also chooses the training images that span the manifold; `steps` are those of
+    `train_classifier`.
     """
     classifier = train_classifier(training, seed=seed, steps=steps)
     rng = np.random.default_rng(seed)
@@ -175,11 +161,9 @@ def make_filter(
 
 
 def distinct(images: np.ndarray, limit: float) -> np.ndarray:
-    """Chooses images that are far from all earlier chosen ones: bool[n].
+    """Chooses those of uint8[n, side, side, 3] images that are far from all chosen before: bool[n].
 
-    Args:
-        images: uint8[n, side, side, 3].
-        limit: smallest distance, in grey levels.
+    `limit` is the smallest distance, in grey levels.
     """
     if len(images) <= PAIRWISE_IMAGES:
         return _distinct(images, limit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from skin_synth.provenance import (
 from skin_synth.synthesis.options import GenerationOptions
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.progress import Progress
+from tfrecords_tools.progress import track
 from tfrecords_tools.records.schema import TRAIN
 
 IMAGES_AT_A_TIME = 64
@@ -34,12 +33,7 @@ DRAWS_PER_IMAGE = 4
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SyntheticImage:
-    """A synthetic image and its provenance.
-
-    Attributes:
-        pixels: uint8[side, side, 3].
-        provenance: its row of the manifest.
-    """
+    """Pixels uint8[side, side, 3] and their row of the manifest."""
 
     pixels: np.ndarray
     provenance: Provenance
@@ -64,14 +58,11 @@ def generate_images(
 
     Args:
         generator: a trained run or a pretrained generator.
-        out: the folder to write; it appears once it is complete.
+        out: the folder to write, which is returned; it appears once it is complete.
         options: which images.
         data: the data set of the run, if it was moved after the training. A pretrained generator
             works without it.
         overwrite: whether to replace an earlier folder of generated images.
-
-    Returns:
-        The folder.
 
     Raises:
         InputError: the class is unknown; the folder exists; the folder is, holds or lies in what
@@ -81,20 +72,19 @@ def generate_images(
         raise InputError(
             f"unknown label {options.label!r}; known are {', '.join(generator.class_names)}"
         )
-    read = inputs_of(generator, generator.data_dir if data is None else data)
-    check_apart(out, read, may_lie_in={RUN})
+    source = generator.data_dir if data is None else data
+    check_apart(out, inputs_of(generator, source), may_lie_in={RUN})
     with new_directory(out, overwrite=overwrite, marker=MANIFEST) as folder:
         training = None
-        if data is not None or generator.data_dir is not None:
-            training = load_split(training_data(generator, data), TRAIN)
+        if source is not None:
+            training = load_split(training_data(generator, source), TRAIN)
+        images = generate(generator, training, options)
         rows = []
-        with Progress(
-            total=options.count, unit="images", description=f"paint {options.label}"
-        ) as progress:
-            for image in generate(generator, training, options):
-                rows.append(image.provenance)
-                (folder / f"{image.provenance.seed}.png").write_bytes(image.png())
-                progress.update()
+        for image in track(
+            images, total=options.count, unit="images", description=f"paint {options.label}"
+        ):
+            rows.append(image.provenance)
+            (folder / f"{image.provenance.seed}.png").write_bytes(image.png())
         (folder / MANIFEST).write_bytes(manifest_csv(rows))
     return Path(out)
 
@@ -104,10 +94,7 @@ def generate(
 ) -> Iterator[SyntheticImage]:
     """Yields the images; exact copies are dropped, and the next seeds take their place.
 
-    Args:
-        generator: a trained run or a pretrained generator.
-        training: the images that it was trained on; None if they are not available.
-        options: which images.
+    `training` are the images that the generator was trained on; None if they are not available.
 
     Raises:
         InputError: too many draws were copies: the generator has collapsed in this class.
@@ -127,7 +114,10 @@ def generate(
         seeds = range(first, first + min(IMAGES_AT_A_TIME, count - made))
         drawn += len(seeds)
         images = generator.generate([label_id] * len(seeds), seeds, truncation=options.truncation)
-        index, distance = _nearest(images, search)
+        ids, distance = [""] * len(seeds), np.full(len(seeds), np.nan)
+        if training is not None and search is not None:
+            index, distance = nearest(images, search)
+            ids = [training.image_ids[row] for row in index]
         for row, seed in enumerate(seeds):
             pixels = pixels_sha256(images[row])
             if pixels in known:
@@ -140,7 +130,7 @@ def generate(
                 label=label,
                 seed=seed,
                 truncation=options.truncation,
-                nearest_image_id="" if training is None else training.image_ids[index[row]],
+                nearest_image_id=ids[row],
                 nearest_distance=float(distance[row]),
             )
 
@@ -171,27 +161,16 @@ def with_provenance(
     return SyntheticImage(pixels, provenance)
 
 
-def training_data(generator: ImageGenerator, data: str | os.PathLike[str] | None) -> Path:
-    """Returns the directory of the data set that a generator was trained on.
-
-    Args:
-        generator: a trained run or a pretrained generator.
-        data: the directory; None for the one at the start of the training.
+def training_data(generator: ImageGenerator, directory: str | os.PathLike[str]) -> Path:
+    """Returns a directory if it holds the data set that the generator was trained on.
 
     Raises:
-        InputError: the directory is missing, or holds another data set.
+        InputError: it is missing, or holds another data set.
     """
-    directory = Path(data) if data is not None else generator.data_dir
-    if directory is None or not directory.is_dir():
+    if not Path(directory).is_dir():
         raise InputError(
             f"the data set of run {generator.origin.run_id} is not in {directory}: say where it is "
             "by --data"
         )
     check_same_data(generator, directory)
-    return directory
-
-
-def _nearest(images: np.ndarray, search: NearestImages | None) -> tuple[np.ndarray, np.ndarray]:
-    if search is None:
-        return np.zeros(len(images), np.int64), np.full(len(images), math.nan, np.float32)
-    return nearest(images, search)
+    return Path(directory)

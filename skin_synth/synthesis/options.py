@@ -61,7 +61,6 @@ class GenerationOptions:
 
     Attributes:
         label: name of their class.
-        count: number of images.
         seed: the images have the seeds `seed`, `seed` + 1, ..., except for dropped copies.
         truncation: factor of the latents.
 

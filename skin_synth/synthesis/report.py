@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,12 +19,7 @@ from skin_synth.evaluation.metrics.manifold import nearest_rows
 from skin_synth.synthesis.candidates import DRAWS_PER_KEPT_IMAGE, FREE_DRAWS, Candidates
 from skin_synth.synthesis.filters import REASONS, CandidateFilter
 from skin_synth.synthesis.options import BalanceOptions
-from tfrecords_tools.build_steps.contact_sheets import (
-    SHEET_IMAGES,
-    THUMBNAIL_SIDE,
-    Sheet,
-    contact_sheet,
-)
+from tfrecords_tools.build_steps import contact_sheets
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.records.schema import CONTACT_SHEETS
 
@@ -51,10 +45,10 @@ class Audit:
 
     Attributes:
         features: name of the features.
-        provenance: where they come from.
-        images: synthetic images.
-        held_out_images: held-out real images that they are compared with.
-        nearness: the comparison.
+        provenance: of the features.
+        images: number of synthetic images.
+        held_out_images: number of held-out real images.
+        nearness: comparison of the two.
         share_below_by_class: `nearness.share_below` of each class with images.
     """
 
@@ -68,9 +62,9 @@ class Audit:
     def as_json(self) -> dict[str, object]:
         """Returns the fields, with those of `nearness` among them."""
         fields = dataclasses.asdict(self)
-        nearness = {name: round(value, 4) for name, value in fields.pop("nearness").items()}
-        by_class = fields.pop("share_below_by_class")
-        return {**fields, **nearness, "share_below_by_class": by_class}
+        nearness, by_class = fields.pop("nearness"), fields.pop("share_below_by_class")
+        fields |= {name: round(value, 4) for name, value in nearness.items()}
+        return {**fields, "share_below_by_class": by_class}
 
     def warning(self) -> str:
         """Says how many images may be copies."""
@@ -88,9 +82,9 @@ class BalanceReport:
     Attributes:
         settings: the run and the options.
         training: the real training images.
-        candidate_filter: tested the candidates; None if exact copies only were dropped.
+        candidate_filter: None if exact copies only were dropped.
         candidates: of each class.
-        audit: the search for copies; None without filter or without synthetic images.
+        audit: None without filter or without synthetic images.
     """
 
     settings: Mapping[str, object]
@@ -145,16 +139,9 @@ def audit(
     held_out: LabelledImages | None,
     options: BalanceOptions,
 ) -> Audit | None:
-    """Measures distances to the nearest training image in features that no filter has used.
+    """Makes the audit, by default with features of a classifier with another seed.
 
-    Args:
-        candidates: of each class.
-        training: real images.
-        held_out: real images of other lesions; None without filter.
-        options: say which features; by default, those of a classifier with another seed.
-
-    Returns:
-        None without filter, or if no image was kept.
+    Returns None without held-out images, which only a filter needs, or if no image was kept.
     """
     kept = [each for each in candidates if each.kept]
     if held_out is None or not kept:
@@ -184,8 +171,7 @@ def audit(
 
 def read_warnings(directory: str | os.PathLike[str]) -> list[str]:
     """Reads the warnings in the report of a balanced data set."""
-    report = json.loads((Path(directory) / BALANCE_REPORT).read_text("utf-8"))
-    return list(report["warnings"])
+    return json.loads((Path(directory) / BALANCE_REPORT).read_text("utf-8"))["warnings"]
 
 
 def _short(name: str, candidates: Candidates) -> str:
@@ -202,19 +188,16 @@ def _short(name: str, candidates: Candidates) -> str:
 
 def _write_sheet(folder: Path, candidates: Candidates, training: LabelledImages) -> None:
     name, real = training.class_names[candidates.label], training.class_counts[candidates.label]
-    images = candidates.images[:SHEET_IMAGES]
+    images = candidates.images[: contact_sheets.SHEET_IMAGES]
     title = f"{name}: the first {len(images)} of {candidates.kept:,} synthetic, {real:,} real"
-    size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-    thumbnails = [
-        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-        for image in images
-    ]
-    sheet = Sheet(candidates.label, name, title, thumbnails)
+    size, bicubic = 2 * (contact_sheets.THUMBNAIL_SIDE,), Image.Resampling.BICUBIC
+    thumbnails = [np.asarray(Image.fromarray(image).resize(size, bicubic)) for image in images]
+    sheet = contact_sheets.Sheet(candidates.label, name, title, thumbnails)
     folder.mkdir(exist_ok=True)
-    (folder / sheet.file).write_bytes(contact_sheet(sheet))
+    (folder / sheet.file).write_bytes(contact_sheets.contact_sheet(sheet))
 
 
-def _limits(candidate_filter: CandidateFilter | None) -> dict[str, Any] | None:
+def _limits(candidate_filter: CandidateFilter | None) -> dict[str, object] | None:
     if candidate_filter is None:
         return None
     return {

@@ -16,7 +16,7 @@ Target = str | int | Mapping[str, int]
 
 
 def check_target(target: Target) -> None:
-    """Checks a target as far as that is possible without class names.
+    """Checks a target without class names.
 
     Raises:
         InputError: it is neither `max`, `median`, a number above 0 nor numbers above 0.
@@ -46,12 +46,9 @@ def goals(target: Target, counts: Mapping[str, int]) -> dict[str, int]:
         if unknown := sorted(set(target) - set(counts)):
             raise InputError(f"target names class {unknown[0]!r}; there are {', '.join(counts)}")
         return {label: max(count, target.get(label, 0)) for label, count in counts.items()}
-    number = target
-    if number == MAX:
-        number = max(counts.values())
-    elif number == MEDIAN:
-        number = statistics.median_low(counts.values())
-    return {label: max(count, int(number)) for label, count in counts.items()}
+    named = {MAX: max(counts.values()), MEDIAN: statistics.median_low(counts.values())}
+    number = named[target] if isinstance(target, str) else target
+    return {label: max(count, number) for label, count in counts.items()}
 
 
 def missing(
@@ -60,12 +57,9 @@ def missing(
     """Computes how many synthetic images each class needs.
 
     Args:
-        target: see `goals`.
+        target: as in `goals`, which raises the same errors.
         counts: real training images of each class.
         ratio: synthetic images for each real one, at most; None for no limit.
-
-    Raises:
-        InputError: see `goals`.
     """
     needed = {label: goal - counts[label] for label, goal in goals(target, counts).items()}
     if ratio is None:

@@ -19,7 +19,7 @@ from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import MANIFEST, Provenance, pixels_sha256, read_manifest
 from skin_synth.synthesis.generation import IMAGES_AT_A_TIME
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.progress import Progress
+from tfrecords_tools.progress import track
 from tfrecords_tools.records.reader import read, read_info, read_records
 from tfrecords_tools.records.schema import DATASET_INFO, ORIGIN_SYNTHETIC, TRAIN, parse_record
 
@@ -34,10 +34,10 @@ class Verification:
     """What `verify_manifest` found.
 
     Attributes:
-        rows: rows of the manifest.
+        rows: of the manifest.
         equal: images that were made again, pixel for pixel.
         near: images that were made again and differ by at most one grey level.
-        problems: a sentence for each row, file or split that does not fit.
+        problems: a sentence for each row, file or split that does not match.
         real: real records that equal their originals byte for byte; None without comparison.
     """
 
@@ -57,11 +57,7 @@ class Verification:
         )
 
     def check(self) -> None:
-        """Checks that there is no problem.
-
-        Raises:
-            InputError: there is one; the message holds the first problems.
-        """
+        """Raises an InputError with the first problems, if there are any."""
         if self.problems:
             more = len(self.problems) - SHOWN_PROBLEMS
             text = "; ".join(self.problems[:SHOWN_PROBLEMS])
@@ -76,9 +72,7 @@ def verify_manifest(
     seed: int = 0,
     data: str | os.PathLike[str] | None = None,
 ) -> Verification:
-    """Makes the images of a manifest again and compares them with the files.
-
-    Every file is checked against its row; `count` of them are made again.
+    """Checks every file of a manifest against its row, and makes `count` of them again.
 
     Args:
         directory: result of `skin-synth generate` or `skin-synth balance`.
@@ -101,21 +95,18 @@ def verify_manifest(
         chosen = np.random.default_rng(seed).choice(len(found), count, replace=False)
         found = [found[index] for index in sorted(chosen)]
     equal = near = 0
-    with Progress(total=len(found), unit="images", description="make again") as progress:
-        for row, again in _again(found, generator):
-            difference = np.abs(again.astype(int) - stored[row.image_id].astype(int)).max()
-            equal += difference == 0
-            near += 0 < difference <= TOLERANCE
-            if difference > TOLERANCE:
-                problems.append(
-                    f"{row.image_id}: made again it differs by {difference} grey levels"
-                )
-            progress.update()
+    images = _again(found, generator)
+    for row, again in track(images, total=len(found), unit="images", description="make again"):
+        difference = np.abs(again.astype(int) - stored[row.image_id].astype(int)).max()
+        equal += difference == 0
+        near += 0 < difference <= TOLERANCE
+        if difference > TOLERANCE:
+            problems.append(f"{row.image_id}: made again it differs by {difference} grey levels")
     return Verification(len(rows), int(equal), int(near), (*unlike, *problems), real)
 
 
 def _compared(place: Path, data: str | os.PathLike[str]) -> tuple[int, list[str]]:
-    """Counts real records that equal those of a data set, in order; names splits that differ."""
+    """Counts real records that equal those of a data set, in order; a sentence for each problem."""
     splits, balanced = read_info(data).splits, read_info(place).splits
     problems = [
         f"split {split}: is in one of the two only"
@@ -123,19 +114,15 @@ def _compared(place: Path, data: str | os.PathLike[str]) -> tuple[int, list[str]
     ]
     equal = 0
     for split in sorted(splits.keys() & balanced.keys()):
-        pairs = itertools.zip_longest(read_records(data, split), _real_records(place, split))
+        records = read_records(place, split)
+        real = (each for each in records if parse_record(each).origin != ORIGIN_SYNTHETIC)
+        pairs = itertools.zip_longest(read_records(data, split), real)
         for number, (original, record) in enumerate(pairs):
             if original != record:
                 problems.append(f"split {split}: real record {number:,} is not that of {data}")
                 break
             equal += 1
     return equal, problems
-
-
-def _real_records(place: Path, split: str) -> Iterator[bytes]:
-    for serialized in read_records(place, split):
-        if parse_record(serialized).origin != ORIGIN_SYNTHETIC:
-            yield serialized
 
 
 def _check_source(place: Path, rows: Sequence[Provenance], generator: ImageGenerator) -> None:
@@ -155,7 +142,7 @@ def _check_source(place: Path, rows: Sequence[Provenance], generator: ImageGener
 
 
 def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Reads the images that fit their rows, by id, and says what does not fit."""
+    """Reads the images that match their rows, by id; a sentence for each other row or file."""
     files, problems = _encoded(place, rows)
     by_id = {row.image_id: row for row in rows}
     problems += [f"{name}: has no row in {MANIFEST}" for name in files if name not in by_id]
@@ -178,11 +165,7 @@ def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarr
 
 
 def _encoded(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, bytes], list[str]]:
-    """Reads the synthetic images of a data set, or of a folder of SEED.png, by id.
-
-    Returns:
-        The encoded images, and a sentence for each record in another split or class than it should.
-    """
+    """Reads the images of a data set or of a folder of SEED.png; a sentence for each misplaced."""
     if not (place / DATASET_INFO).is_file():
         ids = {str(row.seed): row.image_id for row in rows}
         paths = sorted(place.glob("*.png"))
@@ -215,6 +198,5 @@ def _again(
             chunk = same[start : start + IMAGES_AT_A_TIME]
             ids = [generator.class_names.index(row.label) for row in chunk]
             seeds = [row.seed for row in chunk]
-            yield from zip(
-                chunk, generator.generate(ids, seeds, truncation=truncation), strict=True
-            )
+            images = generator.generate(ids, seeds, truncation=truncation)
+            yield from zip(chunk, images, strict=True)

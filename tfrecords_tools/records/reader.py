@@ -23,7 +23,7 @@ class SplitFiles:
     """One split on disk.
 
     Attributes:
-        num_records: number of records in all shards.
+        num_records: in all shards.
         shards: the files, in order.
         shard_lengths: number of records in each.
     """
@@ -38,8 +38,6 @@ class DatasetInfo:
     """The metadata of a data set directory.
 
     Attributes:
-        directory: of the data set.
-        name: of the data set.
         class_names: in the order of their labels.
         image_shape: (height, width, 3); height and width are None if they vary.
         splits: by name, in the order train, validation, test.
@@ -79,16 +77,24 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
             split["name"]: tuple(int(length) for length in split["shardLengths"])
             for split in info["splits"]
         }
-        shape = _image_shape(features)
-        columns = _columns(features)
-        image_format = _image(features).get("encodingFormat") or None
+        found = features["featuresDict"]["features"]
+        image = found["image"]["image"]
+        height, width, channels = (int(side) for side in image["shape"]["dimensions"])
+        columns = _columns(found)
         class_names = tuple((path / schema.LABELS).read_text("utf-8").splitlines())
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{directory}: the metadata are damaged or not ours ({error!r}); build it again"
         ) from error
+    # TFDS writes an unknown side as -1.
+    shape = (height if height > 0 else None, width if width > 0 else None, channels)
     order = sorted(lengths, key=lambda split: (*SPLITS, split).index(split))
-    splits = {split: _split_files(path, name, split, lengths[split]) for split in order}
+    splits = {}
+    for split in order:
+        count = len(lengths[split])
+        shards = tuple(path / schema.shard_name(name, split, i, count) for i in range(count))
+        splits[split] = SplitFiles(sum(lengths[split]), shards, lengths[split])
+    image_format = image.get("encodingFormat") or None
     return DatasetInfo(path, name, class_names, shape, splits, columns, image_format)
 
 
@@ -113,31 +119,20 @@ def read_records(directory: str | os.PathLike[str], split: str) -> Iterator[byte
         raise InputError(f"{directory} has no split {split!r}; it has {', '.join(info.splits)}")
     files = info.splits[split]
     for shard, promised in zip(files.shards, files.shard_lengths, strict=True):
+        _check_present(shard)
         found = 0
-        for record in read_shard(shard):
-            found += 1
-            # Callers make room for the promised number: never yield more.
-            if found <= promised:
-                yield record
+        try:
+            for found, record in enumerate(read_file(shard), 1):
+                # Callers make room for the promised number: never yield more.
+                if found <= promised:
+                    yield record
+        except DamagedRecord as error:
+            raise InputError(f"shard {shard}: {error}: build the data set again") from error
         if found != promised:
             raise InputError(
                 f"shard {shard} has {found} records, the metadata promise {promised}: build the "
                 "data set again"
             )
-
-
-def read_shard(shard: Path) -> Iterator[bytes]:
-    """Yields the serialized records of one shard.
-
-    Raises:
-        InputError: the file is missing, or a record is damaged; the message says which.
-    """
-    if not shard.is_file():
-        raise InputError(f"shard {shard} is missing: build the data set again")
-    try:
-        yield from read_file(shard)
-    except DamagedRecord as error:
-        raise InputError(f"shard {shard}: {error}: build the data set again") from error
 
 
 def fingerprint(directory: str | os.PathLike[str]) -> str:
@@ -151,39 +146,22 @@ def fingerprint(directory: str | os.PathLike[str]) -> str:
     for split, files in info.splits.items():
         digest.update(f"\0{split}\0".encode())
         for shard in files.shards:
-            if not shard.is_file():
-                raise InputError(f"shard {shard} is missing: build the data set again")
+            _check_present(shard)
             with shard.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
-def _split_files(path: Path, name: str, split: str, lengths: tuple[int, ...]) -> SplitFiles:
-    shards = [path / schema.shard_name(name, split, i, len(lengths)) for i in range(len(lengths))]
-    return SplitFiles(sum(lengths), tuple(shards), lengths)
-
-
-def _image(features: dict) -> dict:
-    return features["featuresDict"]["features"]["image"]["image"]
-
-
-def _image_shape(features: dict) -> tuple[int | None, int | None, int]:
-    height, width, channels = (int(side) for side in _image(features)["shape"]["dimensions"])
-    # TFDS writes an unknown side as -1.
-    return (height if height > 0 else None, width if width > 0 else None, channels)
-
-
 def _columns(features: dict) -> tuple[Column, ...]:
-    found = features["featuresDict"]["features"]
     return tuple(
-        Column(name, _kind(feature))
-        for name, feature in sorted(found.items())
+        Column(
+            name, schema.TEXT if "text" in feature else KIND_OF_DTYPE[feature["tensor"]["dtype"]]
+        )
+        for name, feature in sorted(features.items())
         if name not in schema.RESERVED_NAMES
     )
 
 
-def _kind(feature: dict) -> str:
-    """Returns the kind of an extra feature from TFDS's description of it."""
-    if "text" in feature:
-        return schema.TEXT
-    return KIND_OF_DTYPE[feature["tensor"]["dtype"]]
+def _check_present(shard: Path) -> None:
+    if not shard.is_file():
+        raise InputError(f"shard {shard} is missing: build the data set again")

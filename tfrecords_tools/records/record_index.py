@@ -54,9 +54,8 @@ class RecordIndex:
     def damaged(self, row: int, what: str) -> InputError:
         """Returns the error for a damaged record; `what` is the rest of its sentence."""
         shard, offset = self.shards[self.shard[row]], int(self.offset[row])
-        return InputError(
-            f"shard {shard}: the record at byte {offset:,} {what}: build the data set again"
-        )
+        place = f"shard {shard}: the record at byte {offset:,}"
+        return InputError(f"{place} {what}: build the data set again")
 
 
 def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:
@@ -83,9 +82,9 @@ def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:
 def load_index(
     file: Path, directory: str | os.PathLike[str], split: str, fingerprint: str
 ) -> RecordIndex | None:
-    """Reads an index that `save_index` wrote for the same data set; otherwise returns None.
+    """Reads an index that `save_index` wrote for the same data set.
 
-    The file may be missing or damaged, because an index is quickly made again.
+    Returns None if the file is missing, damaged or of other data: an index is quickly made again.
 
     Raises:
         InputError: `directory` is no data set.

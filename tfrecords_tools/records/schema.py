@@ -1,6 +1,6 @@
 """The data set directory: its names and features, and the bytes of a record.
 
-Help texts and checks of flags need the names only, so the functions below import TensorFlow.
+Help texts and checks of flags need the names only: `parse_record` alone imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any
 from tfrecords_tools.errors import InputError
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
-ORIGIN_REAL = "real"
-ORIGIN_SYNTHETIC = "synthetic"
+ORIGIN_REAL, ORIGIN_SYNTHETIC = "real", "synthetic"
 
 DATASET_INFO = "dataset_info.json"
 FEATURES = "features.json"
@@ -39,7 +38,6 @@ class Column:
     """An extra feature of all records.
 
     Attributes:
-        name: of the feature.
         kind: `TEXT` (bytes, UTF-8), `INT` (int64) or `FLOAT` (float32).
     """
 
@@ -54,7 +52,7 @@ class Record:
     Attributes:
         image: encoded image (PNG or JPEG), 8-bit RGB.
         label: index into the class names.
-        image_id: name of the image, unique in the data set.
+        image_id: unique in the data set.
         group: lesion or patient; the image id if unknown.
         origin: `ORIGIN_REAL` or `ORIGIN_SYNTHETIC`.
         extras: values of the data set's extra columns, by name.
@@ -86,20 +84,11 @@ def record_pieces(record: Record) -> list[bytes]:
 
     They are made by hand, because filling an Example copies a photograph several times while no
     other thread runs, and because the order of its map depends on the version of protobuf.
-
-    Raises:
-        InputError: an extra column has a reserved name.
     """
     if taken := set(record.extras) & set(RESERVED_NAMES):
         raise InputError(f"extra columns must not be called {', '.join(sorted(taken))}")
-    values: dict[str, Value | bytes] = {
-        "image": record.image,
-        "label": record.label,
-        "image_id": record.image_id,
-        "group": record.group,
-        "origin": record.origin,
-        **record.extras,
-    }
+    values = {**vars(record), **record.extras}
+    del values["extras"]
     # Example.features.feature is a map: entries of a key (1) and a value (2).
     entries = [
         _field(1, [*_field(1, [name.encode()]), *_field(2, _feature(values[name]))])
@@ -142,7 +131,7 @@ def parse_record(serialized: bytes) -> Record:
 
 
 def shard_name(name: str, split: str, index: int, count: int) -> str:
-    """Returns the file name of a shard, as TFDS expects it."""
+    """Returns the file name of a shard that TFDS expects."""
     return f"{name}-{split}.tfrecord-{index:05d}-of-{count:05d}"
 
 
@@ -162,7 +151,7 @@ def _field(number: int, pieces: list[bytes]) -> list[bytes]:
 
 
 def _varint(value: int) -> bytes:
-    """Encodes an integer in seven bits a byte, lowest first; the eighth bit: more follow."""
+    """Encodes an integer in seven bits a byte, lowest first; the eighth bit says: more follow."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

@@ -4,10 +4,7 @@ TensorFlow's writer takes eight times as long for a record of the size of a phot
 reader does not say where a file is damaged. Tests check that both agree with this module.
 
 Each record is: uint64 length, uint32 masked CRC-32C of the length, byte[length] record, uint32
-masked CRC-32C of the record; all little-endian.
-
-The mask of a checksum is ((crc >> 15) | (crc << 17)) + 0xa282ead8. Source:
-tensorflow/core/lib/io/record_writer.h.
+masked CRC-32C of the record; all little-endian. Source: tensorflow/core/lib/io/record_writer.h.
 """
 
 from __future__ import annotations
@@ -35,8 +32,8 @@ class DamagedRecord(Exception):
     Attributes:
         number: of the record in its file, from 0.
         why: what is wrong.
-        record: its bytes if only their checksum is wrong; None if the end of the record is
-            unknown, so that nothing after it can be read.
+        record: its bytes if only their checksum is wrong; None if its end is unknown, so that
+            nothing after it can be read.
     """
 
     def __init__(self, number: int, why: str, record: bytes | None = None) -> None:
@@ -47,16 +44,14 @@ class DamagedRecord(Exception):
 
 
 class RecordWriter:
-    """Writes one file; a context manager.
+    """Makes or empties a file and writes records to it; a context manager.
 
     Attributes:
-        path: of the file.
         length: number of records so far.
         num_bytes: of the records so far, without lengths and checksums.
     """
 
     def __init__(self, path: Path) -> None:
-        """Makes the file, or empties it."""
         self.path = path
         self.length = self.num_bytes = 0
         # Unbuffered: records are large, and a full disk shows at once.
@@ -109,10 +104,7 @@ def read_file(path: Path) -> Iterator[bytes]:
 
 
 def read_all(path: Path) -> Iterator[bytes | DamagedRecord]:
-    """Yields the records of a file, and a `DamagedRecord` for each damaged one.
-
-    It ends with the file, or with a damage after which nothing can be read.
-    """
+    """Yields the records of a file, and `DamagedRecord`s until nothing more can be read."""
     with open(path, "rb", buffering=READ_BUFFER) as file:
         number = 0
         while head := file.read(RECORD_HEADER.size):

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +37,6 @@ class DatasetDescription:
     """What the metadata of a data set say, apart from its shards.
 
     Attributes:
-        name: of the data set.
         class_names: in the order of the labels.
         image_shape: (height, width, 3), the first two None if sizes differ.
         image_format: png, jpeg, or None for both.
@@ -54,12 +52,7 @@ class DatasetDescription:
 
 @dataclasses.dataclass(frozen=True)
 class ShardedSplit:
-    """The shards of a split.
-
-    Attributes:
-        shard_lengths: records in each shard.
-        num_bytes: bytes of all records.
-    """
+    """The number of records in each shard of a split, and the bytes of all records."""
 
     shard_lengths: tuple[int, ...]
     num_bytes: int
@@ -67,7 +60,7 @@ class ShardedSplit:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """Position of a record: the name of its file, and the offset in bytes."""
+    """Position of a record: name of its file, and offset in bytes."""
 
     file: str
     offset: int
@@ -80,12 +73,6 @@ class SplitWriter:
     """
 
     def __init__(self, directory: Path, split: str) -> None:
-        """Prepares the writer; the first record opens a file.
-
-        Args:
-            directory: of the shards.
-            split: name of the split.
-        """
         self.directory = directory
         self.split = split
         self._closed: list[RecordWriter] = []
@@ -122,13 +109,12 @@ class SplitWriter:
 
     def name_shards(self, name: str) -> ShardedSplit:
         """Gives the shards their final names; call it after the block."""
-        for index, shard in enumerate(self._closed):
-            target = shard_name(name, self.split, index, len(self._closed))
+        shards = self._closed
+        for index, shard in enumerate(shards):
+            target = shard_name(name, self.split, index, len(shards))
             shard.path.rename(self.directory / target)
-        return ShardedSplit(
-            tuple(shard.length for shard in self._closed),
-            sum(shard.num_bytes for shard in self._closed),
-        )
+        num_bytes = sum(shard.num_bytes for shard in shards)
+        return ShardedSplit(tuple(shard.length for shard in shards), num_bytes)
 
     def _close(self, shard: RecordWriter) -> None:
         self._flush(shard)
@@ -154,15 +140,8 @@ def write_dataset(
 ) -> DatasetInfo:
     """Writes records as a data set directory that appears once it is complete.
 
-    Args:
-        directory: the data set directory to write.
-        name: as in `DatasetDescription`, like the next four.
-        class_names: in the order of the labels.
-        image_shape: of the images.
-        image_format: of the images.
-        columns: the extra features.
-        splits: as in `write_records`.
-        overwrite: whether to replace an existing data set directory.
+    The options are the fields of `DatasetDescription`, the `splits` of `write_records`, and
+    `overwrite`: whether to replace an existing data set directory.
 
     Raises:
         InputError: the directory exists, or `overwrite` is set and it holds no data set; see
@@ -179,24 +158,20 @@ def write_records(
 ) -> None:
     """Writes shards and metadata that `tfds.builder_from_directory` reads.
 
-    The same input gives the same bytes.
-
-    Args:
-        directory: an existing directory.
-        description: of the data set.
-        splits: serialized records (see `schema.serialize_record`) of each split, taken one by one.
-            A split without records is left out.
+    The same input gives the same bytes. `splits` are serialized records (see
+    `schema.serialize_record`), taken one by one; a split without records is left out.
 
     Raises:
         InputError: a split has another name than `SPLITS`, or there is no record at all.
     """
     if unknown := set(splits) - set(SPLITS):
         raise InputError(f"unknown splits {sorted(unknown)}; there are {', '.join(SPLITS)}")
-    written = {
-        split: _write_split(directory, description.name, split, splits[split])
-        for split in SPLITS
-        if split in splits
-    }
+    written = {}
+    for split in sorted(splits, key=SPLITS.index):
+        with SplitWriter(directory, split) as writer:
+            for record in splits[split]:
+                writer.write(record)
+        written[split] = writer.name_shards(description.name)
     write_metadata(directory, description, written)
 
 
@@ -205,10 +180,7 @@ def write_metadata(
 ) -> None:
     """Writes the metadata of TFDS for shards that have their final names.
 
-    Args:
-        directory: that of the shards.
-        description: of the data set.
-        written: the shards of each split; splits without records are left out.
+    Splits without records are left out.
 
     Raises:
         InputError: there is no record at all.
@@ -219,6 +191,11 @@ def write_metadata(
     written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
     if not written:
         raise InputError(f"no record to write for data set {description.name!r}")
+    kinds = {
+        TEXT: tfds.features.Text,
+        INT: lambda: tfds.features.Scalar(np.int64),
+        FLOAT: lambda: tfds.features.Scalar(np.float32),
+    }
     template = tfds.core.ShardedFileTemplate(
         data_dir=directory, dataset_name=description.name, filetype_suffix="tfrecord"
     )
@@ -233,7 +210,7 @@ def write_metadata(
                 "image_id": tfds.features.Text(),
                 "group": tfds.features.Text(),
                 "origin": tfds.features.Text(),
-                **{column.name: _feature(column) for column in description.columns},
+                **{column.name: kinds[column.kind]() for column in description.columns},
             }
         ),
         split_infos=[
@@ -248,23 +225,6 @@ def write_metadata(
         filename_template=template,
         check_data=False,
     )
-
-
-def _write_split(directory: Path, name: str, split: str, records: Iterable[bytes]) -> ShardedSplit:
-    with SplitWriter(directory, split) as writer:
-        for record in records:
-            writer.write(record)
-    return writer.name_shards(name)
-
-
-def _feature(column: Column) -> Any:
-    import tensorflow_datasets as tfds
-
-    return {
-        TEXT: tfds.features.Text(),
-        INT: tfds.features.Scalar(np.int64),
-        FLOAT: tfds.features.Scalar(np.float32),
-    }[column.kind]
 
 
 def _flush_and_close(handle: int) -> None:
