@@ -22,7 +22,7 @@ from skin_synth.provenance import (
 from skin_synth.synthesis.options import GenerationOptions
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.progress import track
+from tfrecords_tools.progress import Progress
 from tfrecords_tools.records.schema import TRAIN
 
 IMAGES_AT_A_TIME = 64
@@ -78,13 +78,12 @@ def generate_images(
         training = None
         if source is not None:
             training = load_split(training_data(generator, source), TRAIN)
-        images = generate(generator, training, options)
-        rows = []
-        for image in track(
-            images, total=options.count, unit="images", description=f"paint {options.label}"
-        ):
-            rows.append(image.provenance)
-            (folder / f"{image.provenance.seed}.png").write_bytes(image.png())
+        rows, title = [], f"paint {options.label}"
+        with Progress(total=options.count, unit="images", description=title) as progress:
+            for image in generate(generator, training, options):
+                rows.append(image.provenance)
+                (folder / f"{image.provenance.seed}.png").write_bytes(image.png())
+                progress.update()
         (folder / MANIFEST).write_bytes(manifest_csv(rows))
     return Path(out)
 

@@ -13,6 +13,9 @@ from tfrecords_tools import atomic
 from tfrecords_tools.atomic import check_apart, new_directory, new_file
 from tfrecords_tools.errors import InputError
 
+DEAD = 2**22 + 1
+"""No process has this number: it is beyond the largest process id of Linux."""
+
 
 def write_and_fail(context, error: type[BaseException] = RuntimeError) -> None:
     """Writes half of something, into a directory or a file, and fails."""
@@ -25,10 +28,22 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def write(file: Path, text: str = "old") -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def replace(target: Path) -> None:
+    """Overwrites a directory that holds `old` with one that holds `new`."""
+    with new_directory(target, overwrite=True, marker="old") as temporary:
+        write(temporary / "new")
+
+
 def test_directory_appears_at_the_end_only(tmp_path):
     target = tmp_path / "deep" / "out"
     with new_directory(target) as temporary:
-        (temporary / "file").write_text("new")
+        write(temporary / "file", "new")
         assert not target.exists()
         assert temporary.parent == target.parent
     assert names(tmp_path / "deep") == ["out"]
@@ -43,38 +58,45 @@ def test_failure_leaves_nothing_not_even_parents(error, tmp_path):
 
 
 def test_failure_keeps_parents_that_hold_something(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "other").write_text("mine")
+    write(tmp_path / "a" / "other")
     with pytest.raises(RuntimeError):
         write_and_fail(new_directory(tmp_path / "a" / "b" / "out"))
     assert names(tmp_path / "a") == ["other"]
 
 
-def test_existing_directory_is_left_alone(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine").write_text("old")
-    with (
-        pytest.raises(InputError, match=r"out exists already.*--overwrite"),
-        new_directory(tmp_path / "out"),
-    ):
+@pytest.mark.parametrize(
+    ("kept", "options", "message"),
+    [
+        ("out/other", {}, r"out exists already.*--overwrite"),
+        ("out", {}, "out exists already"),
+        ("out", {"overwrite": True}, "out is a file"),
+        ("out/chapters/report.json", {"overwrite": True}, "holds something else.*remove it"),
+        (
+            "out/chapters/report.json",
+            {"overwrite": True, "marker": "report.json"},
+            r"out holds something else without report\.json.*remove it yourself",
+        ),
+    ],
+)
+def test_other_content_is_left_alone(kept, options, message, tmp_path):
+    write(tmp_path / kept)
+    with pytest.raises(InputError, match=message), new_directory(tmp_path / "out", **options):
         pytest.fail("the work must not begin")
-    assert (tmp_path / "out" / "mine").read_text() == "old"
+    assert (tmp_path / kept).read_text() == "old"
     assert names(tmp_path) == ["out"]
 
 
 def test_overwriting_replaces_all_of_it(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("old")
+    write(tmp_path / "out" / "old")
     with new_directory(tmp_path / "out", overwrite=True, marker="old") as temporary:
-        (temporary / "new").write_text("new")
+        write(temporary / "new")
         assert names(tmp_path / "out") == ["old"]
     assert names(tmp_path / "out") == ["new"]
     assert names(tmp_path) == ["out"]
 
 
 def test_failed_overwriting_keeps_the_old_one(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("old")
+    write(tmp_path / "out" / "old")
     with pytest.raises(RuntimeError), new_directory(tmp_path / "out", overwrite=True, marker="old"):
         raise RuntimeError
     assert names(tmp_path / "out") == ["old"]
@@ -82,8 +104,7 @@ def test_failed_overwriting_keeps_the_old_one(tmp_path):
 
 
 def test_failed_rename_puts_the_old_one_back(tmp_path, monkeypatch):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("old")
+    write(tmp_path / "out" / "old")
     rename = Path.rename
 
     def fail_for_the_new(self, target):
@@ -92,46 +113,21 @@ def test_failed_rename_puts_the_old_one_back(tmp_path, monkeypatch):
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail_for_the_new)
-    with (
-        pytest.raises(OSError, match="no"),
-        new_directory(tmp_path / "out", overwrite=True, marker="old"),
-    ):
-        pass
+    with pytest.raises(OSError, match="no"):
+        replace(tmp_path / "out")
     assert names(tmp_path / "out") == ["old"]
     assert names(tmp_path) == ["out"]
-
-
-@pytest.mark.parametrize("marker", [None, "report.json"])
-def test_foreign_content_is_never_replaced(marker, tmp_path):
-    thesis = tmp_path / "thesis"
-    (thesis / "chapters").mkdir(parents=True)
-    (thesis / "chapters" / "report.json").write_text("mine")
-    with (
-        pytest.raises(InputError, match=r"thesis holds something else.*remove it yourself"),
-        new_directory(thesis, overwrite=True, marker=marker),
-    ):
-        pytest.fail("the work must not begin")
-    assert (thesis / "chapters" / "report.json").read_text() == "mine"
-    assert names(tmp_path) == ["thesis"]
-
-
-def test_an_empty_directory_may_be_replaced(tmp_path):
-    (tmp_path / "out").mkdir()
-    with new_directory(tmp_path / "out", overwrite=True) as temporary:
-        (temporary / "new").write_text("new")
-    assert names(tmp_path / "out") == ["new"]
 
 
 def test_content_that_appears_meanwhile_is_not_replaced(tmp_path):
     def race() -> None:
         with new_directory(tmp_path / "out", overwrite=True, marker="new") as temporary:
-            (temporary / "new").write_text("new")
-            (tmp_path / "out").mkdir()
-            (tmp_path / "out" / "mine").write_text("mine")
+            write(temporary / "new")
+            write(tmp_path / "out" / "other")
 
     with pytest.raises(InputError, match="something else without new"):
         race()
-    assert names(tmp_path / "out") == ["mine"]
+    assert names(tmp_path / "out") == ["other"]
     assert names(tmp_path) == ["out"]
 
 
@@ -158,35 +154,24 @@ def test_results_may_lie_in_a_run_and_not_take_its_place(tmp_path):
         check_apart(tmp_path / "run", {"the run": tmp_path / "run"}, may_lie_in={"the run"})
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_file_in_the_place_of_a_directory(overwrite, tmp_path):
-    (tmp_path / "out").write_text("mine")
-    with (
-        pytest.raises(InputError, match=r"out (exists already|is a file)"),
-        new_directory(tmp_path / "out", overwrite=overwrite),
-    ):
-        pytest.fail("the work must not begin")
-    assert (tmp_path / "out").read_text() == "mine"
-
-
 def test_the_first_of_two_writers_wins(tmp_path):
     def race() -> None:
         with new_directory(tmp_path / "out"), new_directory(tmp_path / "elsewhere") as other:
-            (other / "theirs").write_text("first")
+            write(other / "first")
             other.rename(tmp_path / "out")
             other.mkdir()
 
     with pytest.raises(InputError, match="exists already"):
         race()
-    assert names(tmp_path / "out") == ["theirs"]
+    assert names(tmp_path / "out") == ["first"]
     assert names(tmp_path) == ["elsewhere", "out"]
 
 
-def test_a_link_to_a_directory_stays_a_link(tmp_path):
+def test_a_link_to_an_empty_directory_stays_a_link(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     with new_directory(tmp_path / "link", overwrite=True) as temporary:
-        (temporary / "file").write_text("new")
+        write(temporary / "file")
     assert (tmp_path / "link").is_symlink()
     assert names(tmp_path / "real") == ["file"]
 
@@ -213,16 +198,14 @@ def test_debris_of_a_killed_process_goes_with_the_next_call(tmp_path):
 
 
 def test_debris_goes_even_if_the_next_call_fails(tmp_path):
-    (tmp_path / f".tmp-{2**22 + 1}.new.out").mkdir()  # beyond the largest process id of Linux
+    (tmp_path / f".tmp-{DEAD}.new.out").mkdir()
     with pytest.raises(RuntimeError), new_directory(tmp_path / "out"):
         raise RuntimeError
     assert names(tmp_path) == []
 
 
 def test_kill_between_the_renames_loses_nothing(tmp_path):
-    target = tmp_path / "out"
-    target.mkdir()
-    (target / "old").write_text("old")
+    target = write(tmp_path / "out" / "old").parent
     killed(
         "rename = Path.rename\n"
         "def slow(self, to):\n"
@@ -240,12 +223,8 @@ def test_kill_between_the_renames_loses_nothing(tmp_path):
 
 
 def test_kill_after_the_renames_leaves_the_new_one(tmp_path):
-    target = tmp_path / "out"
-    target.mkdir()
-    (target / "new").write_text("new")
-    aside = tmp_path / f".tmp-{2**22 + 1}.old.out"
-    aside.mkdir()
-    (aside / "old").write_text("old")
+    target = write(tmp_path / "out" / "new").parent
+    aside = write(tmp_path / f".tmp-{DEAD}.old.out" / "old").parent
     with new_file(target / "file") as temporary:
         temporary.write_text("x")
     assert aside.exists()  # it is not of this file
@@ -258,7 +237,7 @@ def test_kill_after_the_renames_leaves_the_new_one(tmp_path):
 def test_siblings_of_other_processes_stay(tmp_path):
     with process("print('ready', flush=True); input()") as other:
         (tmp_path / f".tmp-{other.pid}.new.out").mkdir()
-        (tmp_path / f".tmp-{2**22 + 1}.new.other").mkdir()
+        (tmp_path / f".tmp-{DEAD}.new.other").mkdir()
         (tmp_path / ".tmp-1.new.out").mkdir()  # init runs always
         (tmp_path / ".tmp-x.new.out").mkdir()
         before = names(tmp_path)
@@ -272,7 +251,7 @@ def stranger(tmp_path):
     """A process that writes `out`, and whose number is free here, as in another container."""
     script = (
         "import sys\nfrom tfrecords_tools import atomic\n"
-        f"atomic.os.getpid = lambda: {2**22 + 1}\n"
+        f"atomic.os.getpid = lambda: {DEAD}\n"
         f"with atomic.new_directory({str(tmp_path / 'out')!r}) as temporary:\n"
         "    (temporary / 'half').write_text('half')\n"
         "    print('ready', flush=True); input()\n"
@@ -284,7 +263,7 @@ def stranger(tmp_path):
 def test_a_live_process_of_another_container_keeps_its_work(stranger, tmp_path):
     with pytest.raises(RuntimeError), new_directory(tmp_path / "out"):
         raise RuntimeError
-    assert names(tmp_path) == [f".tmp-{2**22 + 1}.new.out"]
+    assert names(tmp_path) == [f".tmp-{DEAD}.new.out"]
     stranger.communicate(b"\n", timeout=60)
     assert stranger.returncode == 0
     assert names(tmp_path / "out") == ["half"]
@@ -293,7 +272,7 @@ def test_a_live_process_of_another_container_keeps_its_work(stranger, tmp_path):
 def test_debris_of_another_container_goes(stranger, tmp_path):
     stranger.kill()
     stranger.wait()
-    assert names(tmp_path) == [f".tmp-{2**22 + 1}.new.out"]
+    assert names(tmp_path) == [f".tmp-{DEAD}.new.out"]
     with new_directory(tmp_path / "out"):
         pass
     assert names(tmp_path) == ["out"]
@@ -306,12 +285,11 @@ def test_another_container_with_our_number_keeps_its_work(stranger, tmp_path, mo
         new_directory(tmp_path / "out"),
     ):
         pytest.fail("the work must not begin")
-    assert names(tmp_path / f".tmp-{2**22 + 1}.new.out") == ["half"]
+    assert names(tmp_path / f".tmp-{DEAD}.new.out") == ["half"]
 
 
 def test_what_is_moved_aside_stays_aside_while_it_is_replaced(tmp_path, monkeypatch):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("old")
+    write(tmp_path / "out" / "old")
     rename = Path.rename
 
     def meeting(self, to):
@@ -322,8 +300,7 @@ def test_what_is_moved_aside_stays_aside_while_it_is_replaced(tmp_path, monkeypa
         return rename(self, to)
 
     monkeypatch.setattr(Path, "rename", meeting)
-    with new_directory(tmp_path / "out", overwrite=True, marker="old") as temporary:
-        (temporary / "new").write_text("new")
+    replace(tmp_path / "out")
     assert names(tmp_path) == ["out"]
     assert names(tmp_path / "out") == ["new"]
 
@@ -333,7 +310,7 @@ def test_without_locks_the_number_decides(tmp_path, monkeypatch):
         raise OSError(errno.ENOTSUP, "no locks here")
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
-    (tmp_path / f".tmp-{2**22 + 1}.new.out").mkdir()
+    (tmp_path / f".tmp-{DEAD}.new.out").mkdir()
     with new_directory(tmp_path / "out"):
         pass
     assert names(tmp_path) == ["out"]
@@ -359,15 +336,15 @@ def test_file_keeps_its_suffix_and_replaces(tmp_path):
 
 
 def test_failed_file_keeps_the_old_one(tmp_path):
-    (tmp_path / "file").write_text("old")
+    write(tmp_path / "file")
     with pytest.raises(RuntimeError):
         write_and_fail(new_file(tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "old"
     assert names(tmp_path) == ["file"]
 
 
-def test_debris_of_a_file_goes_too(tmp_path):
-    (tmp_path / f".tmp-{2**22 + 1}.new.file").write_text("half")
+def test_debris_of_a_file_goes(tmp_path):
+    (tmp_path / f".tmp-{DEAD}.new.file").write_text("half")
     with new_file(tmp_path / "file") as temporary:
         temporary.write_text("whole")
     assert names(tmp_path) == ["file"]

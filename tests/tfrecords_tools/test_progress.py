@@ -60,13 +60,6 @@ def test_a_slow_pace_is_given_per_minute_and_the_last_line_once(clock, capsys):
     ]
 
 
-def test_hours(clock, capsys):
-    with Progress(total=100_000, unit="images", description="read") as bar:
-        clock.now += 100
-        bar.update(1000)
-    assert "2:45:00 left" in capsys.readouterr().err
-
-
 def test_nothing_done_says_nothing(capsys):
     with Progress(total=5, unit="images", description="read"):
         pass

@@ -57,7 +57,7 @@ def test_an_unknown_name_lists_the_known(packed, tmp_path):
         load_pretrained("../tiny", root=packed)
 
 
-def test_a_damaged_one_says_so(packed, tmp_path):
+def test_a_damaged_one_is_named(packed, tmp_path):
     shutil.copytree(packed, tmp_path / "copy")
     next((tmp_path / "copy" / "tiny" / "1" / "variables").glob("*.index")).unlink()
     with pytest.raises(InputError, match=r"is damaged.*install the package again"):
@@ -81,13 +81,12 @@ def test_generate_on_the_command_line_needs_no_training_data(packed, tmp_path, m
     assert cli.main_with([*words, "--run", "R"]) == 2
 
 
-def test_with_the_training_data_the_nearest_image_is_told(tiny, phantom_data, tiny_run, tmp_path):
+def test_with_the_training_data_the_nearest_image_is_named(tiny, phantom_data, tiny_run, tmp_path):
     options = GenerationOptions(label="star", count=2, seed=9)
     generate_images(tiny, tmp_path / "a", options, data=phantom_data)
     generate_images(tiny_run, tmp_path / "b", options)
-    assert read_manifest(tmp_path / "a" / "manifest.csv") == read_manifest(
-        tmp_path / "b" / "manifest.csv"
-    )
+    rows, expected = (read_manifest(tmp_path / name / "manifest.csv") for name in "ab")
+    assert rows == expected
     assert verify_manifest(tmp_path / "a", tiny_run).equal == 2
     with Image.open(tmp_path / "a" / "9.png") as image:
         assert image.size == (32, 32)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from skin_synth.data.pipeline import load_split
+from skin_synth.phantoms import render
+from skin_synth.synthesis.filters import make_filter
+from tests.origins import make_origin
 
 SIZE = 32
 STEPS = 60
@@ -16,7 +22,7 @@ NEAR_TRAINING, OTHER_CLASS, NEAR_DUPLICATE, EXACT_COPY, NOISE, GOOD = range(6)
 
 @dataclasses.dataclass(frozen=True)
 class Painter:
-    """Stands for a trained run; the last digit of a seed says what it paints."""
+    """Replaces a trained run; the last digit of a seed says what it paints."""
 
     class_names: tuple[str, ...]
     origin: object
@@ -35,7 +41,7 @@ class Painter:
         if digit in (NEAR_TRAINING, EXACT_COPY):
             rows = np.flatnonzero(self.training.labels == label)
             image = self.training.images[rows[seed // 10 % len(rows)]]
-            # Turned and a little noisy: no exact copy, and still the same photograph.
+            # Mirrored and a little noisy: no exact copy, but the same photograph.
             return image if digit == EXACT_COPY else shaken(image[:, ::-1], seed)
         if digit == NEAR_DUPLICATE:
             return shaken(self.paint(label, seed - 3), seed)  # of the last good one before
@@ -44,40 +50,36 @@ class Painter:
         return fresh(self.class_names[label], seed)
 
 
+def table(file):
+    """The rows of a CSV."""
+    with file.open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
 def shaken(image, seed):
     noise = np.random.default_rng(seed).integers(-1, 2, image.shape)
     return np.clip(image.astype(int) + noise, 0, 255).astype(np.uint8)
 
 
 def fresh(label, seed):
-    from skin_synth.phantoms import render
-
     return render(77, seed % 2**31, label, SIZE)[0]
 
 
 @pytest.fixture(scope="session")
 def training(phantom_data):
-    from skin_synth.data.pipeline import load_split
-
     return load_split(phantom_data, "train")
 
 
 @pytest.fixture(scope="session")
 def held_out(phantom_data):
-    from skin_synth.data.pipeline import load_split
-
     return load_split(phantom_data, "validation")
 
 
 @pytest.fixture(scope="session")
 def painter(phantom_data, training):
-    from tests.origins import make_origin
-
     return Painter(training.class_names, make_origin(phantom_data), phantom_data, training)
 
 
 @pytest.fixture(scope="session")
 def candidate_filter(training, held_out):
-    from skin_synth.synthesis.filters import make_filter
-
     return make_filter(training, held_out, seed=0, steps=STEPS)

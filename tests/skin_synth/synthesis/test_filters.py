@@ -59,28 +59,23 @@ def test_training_images_are_near_themselves(candidate_filter, training):
 def test_the_first_reason_counts(candidate_filter):
     far, deep = candidate_filter.distance + 1, candidate_filter.realism + 1
     scores = Scores(
-        assigned=np.array([0, 1, 0, 1]),
-        probability=np.ones(4),
-        nearest=np.zeros(4, int),
-        distance=np.array([0.0, far, far, 0.0]),
-        realism=np.array([0.0, 0.0, 0.0, deep]),
+        assigned=np.array([0, 1, 0, 1, 0]),
+        probability=np.ones(5),
+        nearest=np.zeros(5, int),
+        distance=np.array([0.0, far, far, 0.0, far]),
+        realism=np.array([0.0, 0.0, 0.0, deep, deep]),
     )
-    expected = [NEAR_TRAINING, OTHER_CLASS, UNREALISTIC, NEAR_TRAINING]
-    assert candidate_filter.reasons(scores, np.zeros(4, int)) == expected
-    good = Scores(np.zeros(1, int), np.ones(1), np.zeros(1, int), np.array([far]), np.array([deep]))
-    assert candidate_filter.reasons(good, np.zeros(1, int)) == [KEPT]
+    expected = [NEAR_TRAINING, OTHER_CLASS, UNREALISTIC, NEAR_TRAINING, KEPT]
+    assert candidate_filter.reasons(scores, np.zeros(5, int)) == expected
 
 
 def test_a_filter_that_was_saved_measures_the_same(candidate_filter, held_out, training, tmp_path):
     candidate_filter.save(tmp_path / "filter.npz")
     again = CandidateFilter.load(tmp_path / "filter.npz")
-    assert (again.distance, again.realism, again.real) == (
-        candidate_filter.distance,
-        candidate_filter.realism,
-        candidate_filter.real,
-    )
+    for name in ("distance", "realism", "real"):
+        assert getattr(again, name) == getattr(candidate_filter, name)
     assert again.classifier.weights_hash == candidate_filter.classifier.weights_hash
     arguments = (held_out.images[:8], held_out.labels[:8], training.images)
     before, after = candidate_filter.scores(*arguments), again.scores(*arguments)
-    np.testing.assert_array_equal(before.probability, after.probability)
-    np.testing.assert_array_equal(before.realism, after.realism)
+    for name in ("probability", "realism"):
+        np.testing.assert_array_equal(getattr(before, name), getattr(after, name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 
 import numpy as np
@@ -12,9 +11,10 @@ from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.synthesis.candidates import Candidates, Chunk
 from skin_synth.synthesis.options import BalanceOptions
 from skin_synth.synthesis.report import BalanceReport, audit, read_warnings
+from tests.skin_synth.synthesis.conftest import table
 
 
-def candidates_of(label, images, dropped=("other_class",), wanted=9):
+def candidates_of(label, images, dropped=(), wanted=9):
     count = len(images) + len(dropped)
     chunk = Chunk(
         seeds=np.arange(count),
@@ -33,6 +33,7 @@ def pixels(images):
     return images.reshape(len(images), -1)[:, :12].astype(np.float32)
 
 
+DROPPED = ["other_class", "unrealistic", "other_class"]
 OPTIONS = BalanceOptions(
     audit_features=Extractor("pixels", "FD (pixels)", 12, {"weights": "none"}, pixels), steps=1
 )
@@ -41,9 +42,8 @@ OPTIONS = BalanceOptions(
 @pytest.fixture
 def report(training):
     """A report of four kept and three dropped candidates of class 0, none of the others."""
-    dropped = ("other_class", "unrealistic", "other_class")
     rest = [Candidates(label, 0, ()) for label in range(1, len(training.class_names))]
-    first = candidates_of(0, training.images[:4], dropped)
+    first = candidates_of(0, training.images[:4], DROPPED)
     return BalanceReport({"seed": 1}, training, None, [first, *rest], None)
 
 
@@ -70,16 +70,15 @@ def test_a_shortfall_is_reported_with_its_reasons(report, training):
 
 
 def test_copies_that_the_filter_missed_are_reported(training, held_out):
-    copies = candidates_of(0, training.images[:6], (), wanted=6)
+    copies = candidates_of(0, training.images[:6], wanted=6)
     found = audit([copies], training, held_out, OPTIONS)
-    assert found.nearness.share_below == 1.0
-    assert found.nearness.synthetic_minimum == 0.0
+    assert (found.nearness.share_below, found.nearness.synthetic_minimum) == (1.0, 0.0)
     [warning] = BalanceReport({}, training, None, [copies], found).warnings()
     assert "by pixels features, 100%" in warning
 
 
 def test_held_out_images_are_as_new_as_held_out_images(training, held_out):
-    new = candidates_of(0, held_out.images, (), wanted=len(held_out))
+    new = candidates_of(0, held_out.images, wanted=len(held_out))
     found = audit([new], training, held_out, OPTIONS).nearness
     assert found.synthetic_median == found.yardstick_median
     assert found.share_below <= found.share_expected < 0.1
@@ -92,14 +91,8 @@ def test_nothing_kept_nothing_audited(training, held_out):
 def test_the_report_is_written_with_candidates_and_sheets(report, training, tmp_path):
     report.write(tmp_path)
     assert len(read_warnings(tmp_path)) == 1
-    with (tmp_path / "candidates.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["outcome"] for row in rows[3:]] == [
-        "kept",
-        "other_class",
-        "unrealistic",
-        "other_class",
-    ]
+    rows = table(tmp_path / "candidates.csv")
+    assert [row["outcome"] for row in rows] == ["kept"] * 4 + DROPPED
     assert rows[0] == {
         "label": training.class_names[0],
         "seed": "0",

@@ -33,14 +33,10 @@ def file(tmp_path):
 
 
 def test_tensorflow_writes_the_same_bytes(file, tmp_path):
-    with tf.io.TFRecordWriter(str(tmp_path / "theirs")) as writer:
+    with tf.io.TFRecordWriter(str(tmp_path / "expected")) as writer:
         for record in RECORDS:
             writer.write(record)
-    assert file[0].read_bytes() == (tmp_path / "theirs").read_bytes()
-
-
-def test_tensorflow_reads_it(file):
-    assert [r.numpy() for r in tf.data.TFRecordDataset(str(file[0]))] == RECORDS
+    assert file[0].read_bytes() == (tmp_path / "expected").read_bytes()
 
 
 def test_it_comes_back(file):
@@ -114,8 +110,7 @@ def test_wrong_checksum_of_one_record_does_not_hide_the_next(file):
     flip_bit(path, offsets[2] + 20, 2)
     found = list(read_all(path))
     assert found[:2] + found[3:] == RECORDS[:2] + RECORDS[3:]
-    assert found[2].number == 2
-    assert len(found[2].record) == len(RECORDS[2])
+    assert (found[2].number, len(found[2].record)) == (2, len(RECORDS[2]))
     with pytest.raises(DamagedRecord, match="record 2 is damaged: its checksum is wrong"):
         list(read_file(path))
 
@@ -124,9 +119,7 @@ def test_wrong_length_ends_the_reading(file):
     path, offsets = file
     flip_bit(path, offsets[1])
     first, damaged = read_all(path)
-    assert first == RECORDS[0]
-    assert damaged.number == 1
-    assert damaged.record is None
+    assert (first, damaged.number, damaged.record) == (RECORDS[0], 1, None)
     with pytest.raises(DamagedRecord):
         read_at(path, offsets[1])
 
@@ -134,13 +127,6 @@ def test_wrong_length_ends_the_reading(file):
 def test_empty_file(tmp_path):
     (tmp_path / "x").touch()
     assert list(read_file(tmp_path / "x")) == []
-
-
-def test_it_reads_what_tensorflow_writes(tmp_path):
-    with tf.io.TFRecordWriter(str(tmp_path / "x")) as writer:
-        for record in RECORDS:
-            writer.write(record)
-    assert list(read_file(tmp_path / "x")) == RECORDS
 
 
 def test_full_disk_shows_at_once():
@@ -158,7 +144,5 @@ def test_second_handle_outlives_the_writer(tmp_path):
     with RecordWriter(tmp_path / "x") as writer:
         writer.write(b"one")
         handle = writer.duplicate_handle()
-    try:
-        assert os.fstat(handle).st_size == (tmp_path / "x").stat().st_size
-    finally:
-        os.close(handle)
+    with open(handle, "rb") as opened:
+        assert os.fstat(opened.fileno()).st_size == (tmp_path / "x").stat().st_size
