@@ -180,7 +180,7 @@ def _short(name: str, candidates: Candidates) -> str:
     why = ", ".join(f"{outcomes[reason]:,} {reason}" for reason in reasons)
     return (
         f"class {name} is {candidates.short:,} short of the {candidates.wanted:,} wanted: "
-        f"of {outcomes.total():,} candidates {candidates.kept:,} were fit ({why}); "
+        f"of {outcomes.total():,} candidates {candidates.kept:,} were kept (dropped: {why}); "
         f"a class is given up after {FREE_DRAWS} draws and {DRAWS_PER_KEPT_IMAGE} for each image "
         "kept. Train longer, or ask for fewer"
     )

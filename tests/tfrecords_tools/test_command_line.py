@@ -82,7 +82,7 @@ def test_work_that_a_signal_ended_in_good_order_says_how_to_go_on(number, capsys
     assert capsys.readouterr().err == "prog: stopped; go on with that\n"
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError(), ValueError("ours"), TypeError()])
+@pytest.mark.parametrize("error", [ZeroDivisionError(), ValueError("a defect"), TypeError()])
 def test_defects_of_the_program_keep_their_traceback(error):
     with pytest.raises(type(error)):
         run_with(raising(error), make_parser, [])

@@ -84,7 +84,7 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
         class_names = tuple((path / schema.LABELS).read_text("utf-8").splitlines())
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{directory}: the metadata are damaged or not ours ({error!r}); build it again"
+            f"{directory}: the metadata are damaged or foreign ({error!r}); build it again"
         ) from error
     # TFDS writes an unknown side as -1.
     shape = (height if height > 0 else None, width if width > 0 else None, channels)

@@ -78,11 +78,11 @@ def test_another_key_clears_the_work(tmp_path):
 
 def test_a_chunk_of_other_work_is_drawn_again(painter, training, tmp_path):
     honest = dataclasses.replace(painter, tricks=False)
-    ours = generator(honest, training, tmp_path)
+    candidate_generator = generator(honest, training, tmp_path)
     other = generator(honest, training, tmp_path / "elsewhere", seed=1)
     other.generate(0, 4)
-    ours.work.chunk_file(0, 0).write_bytes(other.work.chunk_file(0, 0).read_bytes())
-    candidates = ours.generate(0, 4)
+    candidate_generator.work.chunk_file(0, 0).write_bytes(other.work.chunk_file(0, 0).read_bytes())
+    candidates = candidate_generator.generate(0, 4)
     assert candidates.chunks[0].seeds.tolist() == [0, 1, 2, 3]
     np.testing.assert_array_equal(candidates.images[0], honest.paint(0, 0))
 

@@ -66,7 +66,7 @@ def test_a_shortfall_is_reported_with_its_reasons(report, training):
     }
     [warning] = found["warnings"]
     assert warning.startswith(f"class {name} is 5 short of the 9 wanted: of 7 candidates 4 were")
-    assert "(2 other_class, 1 unrealistic)" in warning
+    assert "were kept (dropped: 2 other_class, 1 unrealistic)" in warning
 
 
 def test_copies_that_the_filter_missed_are_reported(training, held_out):

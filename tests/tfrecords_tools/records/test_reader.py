@@ -69,7 +69,7 @@ def test_file_that_is_not_there(file, damageable):
 )
 def test_damaged_metadata(file, content, damageable):
     (damageable / file).write_bytes(content)
-    with pytest.raises(InputError, match="the metadata are damaged or not ours"):
+    with pytest.raises(InputError, match="the metadata are damaged or foreign"):
         read_info(damageable)
 
 
@@ -129,7 +129,7 @@ def test_columns_and_images_of_any_size_and_format(with_columns):
 def test_column_of_a_type_that_is_not_ours(with_columns):
     path = with_columns / "features.json"
     path.write_text(path.read_text().replace("float32", "float64"))
-    with pytest.raises(InputError, match=r"damaged or not ours \(KeyError\('float64'\)\)"):
+    with pytest.raises(InputError, match=r"damaged or foreign \(KeyError\('float64'\)\)"):
         read_info(with_columns)
 
 
