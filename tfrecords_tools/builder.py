@@ -7,13 +7,11 @@ and hashes, so that any number of workers gives the same bytes.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import gc
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +27,7 @@ from tfrecords_tools.build_steps.runners import Runner, ThreadRunner
 from tfrecords_tools.build_steps.second_pass import write_shards
 from tfrecords_tools.build_steps.spool import Spool
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.options import BEAM, BuildOptions
+from tfrecords_tools.options import BEAM, BuildOptions, PathLike
 from tfrecords_tools.records.reader import DatasetInfo, read_info
 from tfrecords_tools.records.schema import DATASET_INFO
 from tfrecords_tools.records.writer import DatasetDescription, write_metadata
@@ -39,7 +37,6 @@ from tfrecords_tools.sources.label_map import LABEL_EXCLUDED
 
 UNWANTED_REASONS = (LABEL_EXCLUDED, HIDDEN_FOLDER)
 """Reasons to reject files that nobody wants in the data set."""
-PathLike = str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +44,10 @@ class BuildReport:
     """What a build made.
 
     Attributes:
-        info: of the data set.
-        rejections: files that are not in it.
-        lost_classes: classes without a good image; they are not in the data set.
+        info: metadata of the data set.
+        rejections, lost_classes, without_group: as in `build_steps.report.BuildOutcome`.
         near_duplicates: number of pairs of images in different splits that look the same.
         near_duplicates_cut_short: whether there may be more pairs.
-        without_group: number of images without a group; None without a group column.
     """
 
     info: DatasetInfo
@@ -63,14 +58,6 @@ class BuildReport:
     without_group: int | None = None
 
 
-@overload
-def build(
-    images: PathLike, out: PathLike, options: BuildOptions, *, overwrite: bool = False
-) -> BuildReport: ...
-@overload
-def build(
-    images: PathLike, out: PathLike, *, name: str, overwrite: bool = False, **options: Any
-) -> BuildReport: ...
 def build(
     images: PathLike,
     out: PathLike,
@@ -84,9 +71,9 @@ def build(
     Args:
         images: folder of class folders, or with `labels` any folder of images.
         out: the data set directory to make.
-        options: of the build; None takes them from `fields`.
+        options: of the build; None makes them from `fields`.
         overwrite: whether to replace `out` if it is a data set directory.
-        **fields: of `options.BuildOptions`: name, labels, id_column, label_column, size, ...
+        **fields: of `options.BuildOptions`, such as name, labels and size; they replace `options`.
 
     Raises:
         InputError: options or input cannot be used; nothing is left behind.
@@ -95,11 +82,12 @@ def build(
     options = BuildOptions(**fields) if options is None else dataclasses.replace(options, **fields)
     tables = {"labels": options.labels, "metadata": options.metadata}
     check_apart(out, {"the image folder": images, **tables, "label_map": options.label_map})
-    with (
-        new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory,
-        _frozen_objects(),
-    ):
-        outcome = Build(Path(images), directory, options).run()
+    with new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory:
+        gc.freeze()  # spares the garbage collector the half a million objects of TensorFlow
+        try:
+            outcome = Build(Path(images), directory, options).run()
+        finally:
+            gc.unfreeze()
     return BuildReport(
         read_info(out),
         outcome.rejections,
@@ -111,10 +99,9 @@ def build(
 
 
 class Build:
-    """One build into an empty directory."""
+    """One build of a data set from a folder into an empty directory."""
 
     def __init__(self, images: Path, directory: Path, options: BuildOptions) -> None:
-        """Lists `images`; all files of the data set go to `directory`."""
         self._directory = directory
         self._options = options
         self._source = list_source(images, options)
@@ -134,7 +121,6 @@ class Build:
         return outcome
 
     def _resolve(self, facts: ImageFacts) -> BuildOutcome:
-        """Resolves duplicates and leaks, and plans what is left."""
         source, planner = self._source, self._planner
         files = ImageFiles(source, self._options.images, self._runner)
         same = find_duplicates(facts.hashes, files.pixels_hashes)
@@ -147,14 +133,14 @@ class Build:
         rejections = sorted((*source.rejections, *new), key=lambda rejection: rejection.file)
         _check_share(rejections, len(rows), self._options.max_rejected)
         plan = planner.plan(rows, resolved.joined)
-        lost = source.labels - set(plan.class_names)
+        lost = sorted(source.labels - set(plan.class_names))
         near = find_across_splits(plan.members, facts.hashes.perceptual, files.greys)
-        without = sum(not source.records[row].has_group for row in rows)
-        without_group = without if self._options.group_column else None
-        return BuildOutcome(plan, tuple(rejections), tuple(sorted(lost)), near, without_group)
+        without_group = None
+        if self._options.group_column:
+            without_group = sum(not source.records[row].has_group for row in rows)
+        return BuildOutcome(plan, tuple(rejections), tuple(lost), near, without_group)
 
     def _write_data(self, spool: Spool, plan: Plan) -> None:
-        """Writes shards and metadata."""
         options = self._options
         written = spool.as_shards(plan, options.name)
         if written is None:
@@ -169,16 +155,6 @@ class Build:
             columns=self._source.columns,
         )
         write_metadata(self._directory, description, written)
-
-
-@contextlib.contextmanager
-def _frozen_objects() -> Iterator[None]:
-    """Spares the garbage collector the half a million objects of TensorFlow."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _make_runner(options: BuildOptions, directory: Path) -> Runner:

@@ -102,7 +102,10 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
     _add_tables(command.add_argument_group("tables"))
     _add_images(command.add_argument_group("images"))
     _add_splits(command.add_argument_group("splits"))
-    _add_work(command.add_argument_group("work"))
+    work = command.add_argument_group("work")
+    work.add_argument("--workers", type=int, help="threads (default: one per core)")
+    _add_option(work, "runner", "what does the work", choices=RUNNERS)
+    _add_option(work, "beam_pipeline_options", "such as runner=DirectRunner,direct_num_workers=4")
     command.set_defaults(work=_build)
 
 
@@ -115,12 +118,8 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
     add("--metadata", metavar="CSV", help="second table, joined by the id")
     add("--group_column", help="names lesion or patient: kept within one split")
     add("--split_column", help="gives the split of each image")
-    add(
-        "--extra_columns",
-        type=extra_columns,
-        metavar="NAME[:KIND],...",
-        help="columns to keep as features, of kind text, int or float, such as age:float,sex",
-    )
+    text = "columns to keep as features, of kind text, int or float, such as age:float,sex"
+    add("--extra_columns", type=extra_columns, metavar="NAME[:KIND],...", help=text)
     add("--label_map", metavar="CSV", help="columns from,to: merges, renames, leaves out classes")
 
 
@@ -135,26 +134,14 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_splits(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add(
-        "--splits",
-        type=split_shares,
-        help=f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or as the images lie)",
-    )
+    text = f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or as the images lie)"
+    group.add_argument("--splits", type=split_shares, help=text)
     text = "data set whose groups and images keep their splits"
-    add("--keep_splits", metavar="OLD_DIR", help=text)
+    group.add_argument("--keep_splits", metavar="OLD_DIR", help=text)
     _add_option(group, "seed", "of the splits", type=int)
 
 
-def _add_work(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--workers", type=int, help="threads (default: one per core)")
-    _add_option(group, "runner", "what does the work", choices=RUNNERS)
-    _add_option(group, "beam_pipeline_options", "such as runner=DirectRunner,direct_num_workers=4")
-
-
 def _add_option(group: argparse._ArgumentGroup, name: str, text: str, **details: Any) -> None:
-    """Adds an option with its default in `BuildOptions`."""
     default = getattr(BuildOptions, name)
     shown = " (default: %(default)s)" if default != "" else ""
     group.add_argument(f"--{name}", default=default, help=text + shown, **details)
@@ -194,9 +181,8 @@ def _verify(options: argparse.Namespace) -> None:
     from tfrecords_tools.verifier import verify
 
     report = verify(options.directory)
-    for problem in report.problems:
-        print(problem)
     if report.problems:
+        print("\n".join(report.problems))
         raise InputError(
             f"{options.directory} has {len(report.problems)} problems, listed above: "
             "build it again from the images"

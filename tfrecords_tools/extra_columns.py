@@ -16,12 +16,10 @@ def parse_columns(text: str) -> tuple[Column, ...]:
     Raises:
         InputError: a name or a kind cannot be used.
     """
-    columns = []
-    for part in text.split(","):
-        name, _, kind = (word.strip() for word in part.partition(":"))
-        columns.append(Column(name, kind or TEXT))
-    check_columns(tuple(columns))
-    return tuple(columns)
+    parts = (part.partition(":") for part in text.split(","))
+    columns = tuple(Column(name.strip(), kind.strip() or TEXT) for name, _, kind in parts)
+    check_columns(columns)
+    return columns
 
 
 def check_columns(columns: tuple[Column, ...]) -> None:
@@ -31,22 +29,18 @@ def check_columns(columns: tuple[Column, ...]) -> None:
         InputError: a name is no identifier, reserved or repeated, or a kind is unknown.
     """
     names = [column.name for column in columns]
-    for column in columns:
-        if (
-            not (column.name.isascii() and column.name.isidentifier())
-            or column.name in RESERVED_NAMES
-        ):
+    for name, kind in ((column.name, column.kind) for column in columns):
+        if not (name.isascii() and name.isidentifier()) or name in RESERVED_NAMES:
             raise InputError(
-                f"extra column {column.name!r}: the name must be letters, digits and _, no digit "
-                f"first, and none of {', '.join(RESERVED_NAMES)}: rename it in the table"
+                f"extra column {name!r}: the name must be letters, digits and _, no digit first, "
+                f"and none of {', '.join(RESERVED_NAMES)}: rename it in the table"
             )
-        if column.kind not in MISSING:
+        if kind not in MISSING:
             raise InputError(
-                f"extra column {column.name!r} has kind {column.kind!r}; there are "
-                f"{', '.join(MISSING)}"
+                f"extra column {name!r} has kind {kind!r}; there are {', '.join(MISSING)}"
             )
-        if names.count(column.name) > 1:
-            raise InputError(f"extra column {column.name!r} is asked for twice")
+        if names.count(name) > 1:
+            raise InputError(f"extra column {name!r} is asked for twice: name it once")
 
 
 def is_missing(cell: str) -> bool:
@@ -66,22 +60,11 @@ def parse_cell(cell: str, column: Column, place: str) -> Value:
     try:
         if column.kind != TEXT and "_" in text:
             raise ValueError("a number has no underscore")
-        if column.kind == FLOAT:
-            return _finite(float(text))
-        if column.kind == INT:
-            return _natural(int(text))
+        value = {TEXT: str, INT: int, FLOAT: float}[column.kind](text)
+        if column.kind == FLOAT and not abs(value) <= MAX_FLOAT32:
+            raise ValueError("a float must be finite and fit 32 bits, or be blank if it is missing")
+        if column.kind == INT and not 0 <= value < 2**63:
+            raise ValueError(f"an int must be in [0, 2**63), because {MISSING[INT]} means missing")
     except ValueError as error:
         raise InputError(f"{place}: {column.name} is {cell!r}: {error}") from error
-    return text
-
-
-def _finite(value: float) -> float:
-    if not abs(value) <= MAX_FLOAT32:
-        raise ValueError("a float must be finite and fit 32 bits, or be blank where it is missing")
-    return value
-
-
-def _natural(value: int) -> int:
-    if not 0 <= value < 2**63:
-        raise ValueError(f"an int must be in [0, 2**63), because {MISSING[INT]} means missing")
     return value

@@ -30,13 +30,11 @@ def inspect(directory: str | os.PathLike[str]) -> list[str]:
             origins[record.origin] += 1
             groups[split].add(record.group)
             missing.update(_missing(record, info))
-    return [
-        *_head(info, origins),
-        "",
-        *_table(info, counts, {split: len(members) for split, members in groups.items()}),
-        *_extras(info, missing),
-        *_provenance(Path(directory)),
-    ]
+    lines = [*_head(info, origins), "", *_table(info, counts, list(map(len, groups.values())))]
+    if info.columns:
+        columns = (f"{c.name} ({c.kind}, {missing[c.name]:,} missing)" for c in info.columns)
+        lines += ["", f"extra columns: {', '.join(columns)}"]
+    return [*lines, *_provenance(info.directory / BUILD_REPORT)]
 
 
 def _head(info: DatasetInfo, origins: Counter[str]) -> list[str]:
@@ -52,18 +50,14 @@ def _head(info: DatasetInfo, origins: Counter[str]) -> list[str]:
     ]
 
 
-def _table(
-    info: DatasetInfo, counts: Counter[tuple[int, str]], groups: dict[str, int]
-) -> list[str]:
-    splits = list(info.splits)
-    by_class = [
-        [counts[label, split] for split in splits] for label in range(len(info.class_names))
-    ]
-    totals = [sum(column) for column in zip(*by_class, strict=True)]
-    names = (*info.class_names, "all", "groups")
-    numbers = (*by_class, totals, [groups[split] for split in splits])
-    rows = [["class", *splits, "all"]]
-    for name, row in zip(names, numbers, strict=True):
+def _table(info: DatasetInfo, counts: Counter[tuple[int, str]], groups: list[int]) -> list[str]:
+    by_class = {
+        name: [counts[label, split] for split in info.splits]
+        for label, name in enumerate(info.class_names)
+    }
+    totals = list(map(sum, zip(*by_class.values(), strict=True)))
+    rows = [["class", *info.splits, "all"]]
+    for name, row in (*by_class.items(), ("all", totals), ("groups", groups)):
         rows.append([name, *(f"{number:,}" for number in (*row, sum(row)))])
     first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
     return ["  ".join([name.ljust(first), *map(str.rjust, cells, others)]) for name, *cells in rows]
@@ -79,15 +73,7 @@ def _missing(record: Record, info: DatasetInfo) -> list[str]:
     ]
 
 
-def _extras(info: DatasetInfo, missing: Counter[str]) -> list[str]:
-    if not info.columns:
-        return []
-    columns = (f"{c.name} ({c.kind}, {missing[c.name]:,} missing)" for c in info.columns)
-    return ["", f"extra columns: {', '.join(columns)}"]
-
-
-def _provenance(directory: Path) -> list[str]:
-    path = directory / BUILD_REPORT
+def _provenance(path: Path) -> list[str]:
     if not path.is_file():
         return ["", f"no {BUILD_REPORT}: not built by tfrecords-tools build"]
     try:

@@ -17,7 +17,7 @@ ENCODINGS = PNG, JPEG = ("png", "jpeg")
 RUNNERS = THREADS, BEAM = ("threads", "beam")
 DATASET_NAME = re.compile("[a-z][a-z0-9_]*")
 
-Path = str | os.PathLike[str]
+PathLike = str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +44,7 @@ class BuildOptions:
     Attributes:
         name: of the data set: [a-z][a-z0-9_]*.
         labels: CSV with one row per image; None takes labels from class folders.
-        id_column: its column that names the image file.
-        label_column: its column that names the class.
+        id_column, label_column: its columns that name the image file and the class.
         one_hot: whether the labels are columns of 0 and 1, one per class, instead of that column.
         metadata: second CSV, joined by the id, for columns that `labels` lacks.
         group_column: names lesion or patient; None if unknown.
@@ -65,24 +64,27 @@ class BuildOptions:
         workers: threads; None for one per core.
         runner: "threads" or "beam".
         beam_pipeline_options: such as "runner=DirectRunner,direct_num_workers=2".
+
+    Raises:
+        InputError: a value cannot be used.
     """
 
     name: str
-    labels: Path | None = None
+    labels: PathLike | None = None
     id_column: str = "image_id"
     label_column: str = "label"
     one_hot: bool = False
-    metadata: Path | None = None
+    metadata: PathLike | None = None
     group_column: str | None = None
     split_column: str | None = None
     extra_columns: str | Mapping[str, str] | None = None
-    label_map: Path | None = None
+    label_map: PathLike | None = None
     size: int | str = ORIGINAL
     resize: str = ImageOptions.resize
     encoding: str = ImageOptions.encoding
     jpeg_quality: int = ImageOptions.jpeg_quality
     splits: Mapping[str, str | float] | None = None
-    keep_splits: Path | None = None
+    keep_splits: PathLike | None = None
     min_side: int = ImageOptions.min_side
     max_pixels: int = ImageOptions.max_pixels
     max_rejected: float = 0.1
@@ -92,11 +94,6 @@ class BuildOptions:
     beam_pipeline_options: str = ""
 
     def __post_init__(self) -> None:
-        """Checks the values.
-
-        Raises:
-            InputError: a value cannot be used.
-        """
         if not DATASET_NAME.fullmatch(self.name):
             raise InputError(
                 f"name {self.name!r} does not fit {DATASET_NAME.pattern}: small letters, digits "
@@ -106,9 +103,10 @@ class BuildOptions:
         self._check_tables()
         if not 0 <= self.max_rejected <= 1:
             raise InputError(f"max_rejected must be a share from 0 to 1, got {self.max_rejected}")
-        if self.workers is not None and self.workers < 1:
-            raise InputError(f"workers must be at least 1, got {self.workers}")
-        _check_choice("runner", self.runner, RUNNERS)
+        for name, unit in (("min_side", " pixel"), ("max_pixels", ""), ("workers", "")):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise InputError(f"{name} must be at least 1{unit}, got {value}")
+        self._check_choice("runner", RUNNERS)
         if self.beam_pipeline_options and self.runner != BEAM:
             raise InputError(f"beam_pipeline_options are for runner {BEAM!r}, got {self.runner!r}")
 
@@ -135,8 +133,8 @@ class BuildOptions:
     def _check_images(self) -> None:
         if self.size != ORIGINAL and not (isinstance(self.size, int) and self.size >= 1):
             raise InputError(f"size must be a number of pixels or {ORIGINAL!r}, got {self.size!r}")
-        _check_choice("resize", self.resize, RESIZE_MODES)
-        _check_choice("encoding", self.encoding, ENCODINGS)
+        self._check_choice("resize", RESIZE_MODES)
+        self._check_choice("encoding", ENCODINGS)
         if self.size == ORIGINAL and self.encoding != PNG:
             raise InputError(
                 f"size {ORIGINAL!r} keeps the bytes of the files, or re-encodes them as {PNG}: "
@@ -144,10 +142,6 @@ class BuildOptions:
             )
         if not 1 <= self.jpeg_quality <= 100:
             raise InputError(f"jpeg_quality must be from 1 to 100, got {self.jpeg_quality}")
-        if self.min_side < 1:
-            raise InputError(f"min_side must be at least 1 pixel, got {self.min_side}")
-        if self.max_pixels < 1:
-            raise InputError(f"max_pixels must be at least 1, got {self.max_pixels}")
 
     def _check_tables(self) -> None:
         check_columns(self.columns)
@@ -155,12 +149,10 @@ class BuildOptions:
             for name in ("one_hot", "metadata", "group_column", "split_column", "extra_columns"):
                 if getattr(self, name):
                     raise InputError(f"{name} needs a CSV by labels; class folders have none")
-        if self.split_column and self.splits:
-            raise InputError("split_column gives the splits: leave splits out")
-        if self.split_column and self.keep_splits:
-            raise InputError("split_column gives the splits: leave keep_splits out")
+        for name in ("splits", "keep_splits"):
+            if self.split_column and getattr(self, name):
+                raise InputError(f"split_column gives the splits: leave {name} out")
 
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        if (value := getattr(self, name)) not in choices:
+            raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

@@ -35,16 +35,13 @@ def stderr_held_back() -> Iterator[None]:
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            yield
+            try:
+                yield
+            finally:
+                sys.stderr.flush()
+                os.dup2(kept, 2)
+                os.close(kept)
         except BaseException:
-            _restore(kept)
             held.seek(0)
             os.write(2, held.read())
             raise
-        _restore(kept)
-
-
-def _restore(kept: int) -> None:
-    sys.stderr.flush()
-    os.dup2(kept, 2)
-    os.close(kept)

@@ -17,12 +17,7 @@ from PIL import Image
 
 from tfrecords_tools.build_steps.runners import ThreadRunner, chunks
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.images.image_file import (
-    RECORD_FORMATS,
-    explain_failure,
-    is_plain,
-    without_pillow_limit,
-)
+from tfrecords_tools.images import image_file
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.records import schema
 from tfrecords_tools.records.reader import DatasetInfo, read_info
@@ -70,7 +65,7 @@ def verify(directory: str | os.PathLike[str]) -> VerifyReport:
 
 
 class _Verification:
-    """The check of one data set directory, with what its records must not repeat."""
+    """The check of a data set directory; remembers what its records must not repeat."""
 
     def __init__(self, info: DatasetInfo) -> None:
         self._info = info
@@ -176,15 +171,15 @@ def _check_record(serialized: bytes | DamagedRecord, info: DatasetInfo) -> _Chec
 def _check_image(record: schema.Record, shape: tuple[int | None, int | None, int]) -> str | None:
     try:
         with (
-            without_pillow_limit,
-            Image.open(io.BytesIO(record.image), formats=RECORD_FORMATS) as image,
+            image_file.without_pillow_limit,
+            Image.open(io.BytesIO(record.image), formats=image_file.RECORD_FORMATS) as image,
         ):
-            if not is_plain(image):
+            if not image_file.is_plain(image):
                 return f"image {record.image_id!r} has alpha, 16 bits or inks, which readers drop"
             # Files that kept their bytes may be grey or have a palette; readers expand them.
             found = np.asarray(image.convert("RGB"))
     except Exception as error:
-        detail = explain_failure(error, record.image).detail
+        detail = image_file.explain_failure(error, record.image).detail
         return f"image {record.image_id!r} does not decode: {detail}"
     if any(side not in (None, met) for side, met in zip(shape, found.shape, strict=True)):
         return f"image {record.image_id!r} has shape {list(found.shape)}, promised is {shape}"

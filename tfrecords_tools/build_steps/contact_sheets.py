@@ -17,13 +17,11 @@ from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records.schema import CONTACT_SHEETS
 from tfrecords_tools.sources import ImageRecord
 
-SHEET_COLUMNS, SHEET_ROWS = 8, 3
-SHEET_IMAGES = SHEET_COLUMNS * SHEET_ROWS
+SHEET_COLUMNS = 8
+SHEET_IMAGES = 3 * SHEET_COLUMNS
 """Thumbnails on a sheet."""
-THUMBNAIL_SIDE = 96
-"""In pixels, like the next two."""
-SHEET_GAP = 4
-TITLE_HEIGHT = 24
+THUMBNAIL_SIDE, SHEET_GAP, TITLE_HEIGHT = 96, 4, 24
+"""In pixels."""
 MAX_NAME_BYTES = 200
 """Of a class name in a file name; file systems take 255 for the whole name."""
 UNSAFE_IN_NAMES = re.compile(r"[^\w.-]+")
@@ -32,12 +30,9 @@ PAPER_COLOUR, INK_COLOUR = (255, 255, 255), (40, 40, 40)
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """The content of a sheet.
+    """The content of a sheet of one class.
 
     Attributes:
-        label: of the class.
-        class_name: its name.
-        title: headline.
         thumbnails: uint8[THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3] each, at most `SHEET_IMAGES`.
     """
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 from tfrecords_tools.build_steps.splits import LEAK, SPLIT_PRECEDENCE
 from tfrecords_tools.sources import ImageRecord, Rejection
@@ -23,9 +24,7 @@ class ImageHashes:
     """Hashes that find images of equal pixels: one row per image.
 
     Attributes:
-        probe: uint64[n], checksum of a grid of pixels.
-        perceptual: uint64[n], perceptual hash.
-        scale: uint8[n], the image was decoded at 1/scale of its size.
+        probe, perceptual, scale: uint64[n], uint64[n], uint8[n], as in `PreparedImage`.
         good: bool[n], whether the image was taken.
     """
 
@@ -37,12 +36,8 @@ class ImageHashes:
     @staticmethod
     def empty(count: int) -> ImageHashes:
         """Makes room for `count` images."""
-        return ImageHashes(
-            np.zeros(count, np.uint64),
-            np.zeros(count, np.uint64),
-            np.zeros(count, np.uint8),
-            np.zeros(count, bool),
-        )
+        dtypes = (np.uint64, np.uint64, np.uint8, np.bool_)
+        return ImageHashes(*(np.zeros(count, dtype) for dtype in dtypes))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +46,7 @@ class ResolvedDuplicates:
 
     Attributes:
         rejections: of the images that go, by row.
-        joined: new name of each group that was joined to another.
+        joined: new name of each group that was joined to another: the first in the alphabet.
     """
 
     rejections: Mapping[int, Rejection]
@@ -81,7 +76,7 @@ def resolve_duplicates(
     if splits are given, the first of the split of highest precedence. Groups that share a picture
     become one group, so that one lesion cannot be in two splits. `same` holds rows of equal pixels.
     """
-    groups = _JoinedGroups()
+    groups = DisjointSet()
     rejections: dict[int, Rejection] = {}
     for rows in same:
         members = [records[row] for row in rows]
@@ -90,8 +85,10 @@ def resolve_duplicates(
         else:
             rejections.update(_repeated(rows, members))
             for member in members:
-                groups.join(members[0].group, member.group)
-    return ResolvedDuplicates(rejections, groups.names())
+                groups.add(member.group)
+                groups.merge(members[0].group, member.group)
+    sets = [sorted(joined) for joined in groups.subsets()]
+    return ResolvedDuplicates(rejections, {name: first for first, *more in sets for name in more})
 
 
 def _candidates(hashes: ImageHashes) -> set[int]:
@@ -127,7 +124,8 @@ def _conflict(rows: Sequence[int], members: Sequence[ImageRecord]) -> dict[int, 
 
 def _repeated(rows: Sequence[int], members: Sequence[ImageRecord]) -> dict[int, Rejection]:
     by_row = dict(zip(rows, members, strict=True))
-    kept = min(by_row, key=lambda row: (_precedence(by_row[row].split), row))
+    splits = (None, *SPLIT_PRECEDENCE)
+    kept = min(by_row, key=lambda row: (splits.index(by_row[row].split), row))
     detail = f"the same pixels as {by_row[kept].file}"
     rejections = {}
     for row, member in by_row.items():
@@ -137,27 +135,3 @@ def _repeated(rows: Sequence[int], members: Sequence[ImageRecord]) -> dict[int, 
         elif row != kept:
             rejections[row] = Rejection(member.file, "duplicate", detail)
     return rejections
-
-
-def _precedence(split: str | None) -> int:
-    return 0 if split is None else SPLIT_PRECEDENCE.index(split)
-
-
-class _JoinedGroups:
-    """Disjoint sets of groups; the name of a set is its first member in the alphabet."""
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-
-    def name(self, group: str) -> str:
-        while (parent := self._parent.get(group, group)) != group:
-            group = parent
-        return group
-
-    def join(self, first: str, second: str) -> None:
-        low, high = sorted((self.name(first), self.name(second)))
-        if low != high:
-            self._parent[high] = low
-
-    def names(self) -> dict[str, str]:
-        return {group: self.name(group) for group in self._parent}

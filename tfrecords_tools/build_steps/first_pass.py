@@ -38,7 +38,6 @@ class ImageFacts:
     """
 
     def __init__(self, count: int) -> None:
-        """Makes room for `count` images."""
         self.hashes = ImageHashes.empty(count)
         self.rejections: list[Rejection] = []
         self.thumbnails: dict[int, np.ndarray] = {}
@@ -47,10 +46,7 @@ class ImageFacts:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the good images and of what names and tables say of them: 64 hex digits.
-
-        It does not depend on the order of reading.
-        """
+        """Hash of the good images, their names and their cells, in any order: 64 hex digits."""
         return f"{self._sum:064x}"
 
     def add(self, row: int, record: ImageRecord, image: PreparedImage) -> None:
@@ -64,8 +60,8 @@ class ImageFacts:
         self.re_encoded += not image.untouched
         self.with_profile += image.has_profile
         # `record` holds all that the tables say of the image.
-        fields = f"{record}\0{image.num_bytes}\0{image.checksum}"
-        digest = hashlib.sha256(fields.encode()).digest()
+        fields = f"{record}\0{image.num_bytes}\0{image.checksum}".encode()
+        digest = hashlib.sha256(fields).digest()
         self._sum = (self._sum + int.from_bytes(digest)) % 2**256
 
 

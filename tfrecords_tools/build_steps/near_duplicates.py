@@ -22,8 +22,7 @@ re-encoded at quality 30 or shrunk to half have 0.99."""
 MAX_CANDIDATES = 20_000
 """Pairs to compare, shared by the pairs of splits; a data set of one picture has too many."""
 NEAR_DUPLICATES_COLUMNS = (
-    *("split", "image_id", "other_split", "other_image_id"),
-    *("symmetry", "correlation"),
+    *("split", "image_id", "other_split", "other_image_id", "symmetry", "correlation"),
 )
 
 
@@ -32,8 +31,7 @@ class NearDuplicate:
     """Two images that look alike.
 
     Attributes:
-        row: of the first image.
-        other: row of the second image.
+        row, other: of the two images.
         symmetry: what makes the second look like the first; of `perceptual_hash.SYMMETRIES`.
         correlation: of both in grey, at 32x32 pixels.
     """
@@ -96,11 +94,13 @@ def near_duplicates_csv(
     found: NearDuplicates, image_ids: Sequence[str], split_of: Mapping[int, str]
 ) -> bytes:
     """Returns the pairs as a UTF-8 CSV with `NEAR_DUPLICATES_COLUMNS`, the most alike first."""
-    rows = []
-    for pair in found.pairs:
-        one = (split_of[pair.row], image_ids[pair.row])
-        other = (split_of[pair.other], image_ids[pair.other])
-        rows.append((*one, *other, pair.symmetry, f"{pair.correlation:.4f}"))
+    rows = (
+        (
+            *(split_of[pair.row], image_ids[pair.row], split_of[pair.other], image_ids[pair.other]),
+            *(pair.symmetry, f"{pair.correlation:.4f}"),
+        )
+        for pair in found.pairs
+    )
     return csv_bytes(NEAR_DUPLICATES_COLUMNS, rows)
 
 

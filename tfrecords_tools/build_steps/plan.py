@@ -74,8 +74,7 @@ class Planner:
                     f"{source.root} gives the split of each image: leave splits and keep_splits out"
                 )
             return cls(source, None, options.seed, KeptSplits())
-        shares = check_shares(options.splits or DEFAULT_SPLITS)
-        kept = KeptSplits()
+        shares, kept = check_shares(options.splits or DEFAULT_SPLITS), KeptSplits()
         if options.keep_splits:
             kept = read_kept_splits(options.keep_splits)
             kept.check_met(source.records, str(options.keep_splits))
@@ -108,12 +107,11 @@ class Planner:
         home = home_splits((groups[row], self._given(row)) for row in rows)
         return {
             row: Rejection(
-                self.source.records[row].file,
-                LEAK,
-                f"its group {groups[row]!r} stands in split {home[groups[row]]}, too",
+                *(self.source.records[row].file, LEAK),
+                f"its group {group!r} stands in split {home[group]}, too",
             )
-            for row in rows
-            if self._given(row) != home[groups[row]]
+            for row, group in groups.items()
+            if self._given(row) != home[group]
         }
 
     def _splits(self, rows: Sequence[int], joined: Mapping[str, str]) -> Callable[[int], str]:

@@ -71,14 +71,8 @@ def _prepare_one(
     except OSError as error:
         return Rejection(record.file, "unreadable", error.strerror or str(error))
     names = (column.name for column in columns)
-    pieces = record_pieces(
-        Record(
-            image=image.encoded,
-            label=task.label,
-            image_id=record.image_id,
-            group=record.group,
-            extras=dict(zip(names, record.extras, strict=True)),
-        )
-    )
+    extras = dict(zip(names, record.extras, strict=True))
+    fields = (image.encoded, task.label, record.image_id, record.group)
+    pieces = record_pieces(Record(*fields, extras=extras))
     without_bytes = dataclasses.replace(image, encoded=b"")
     return Prepared(without_bytes, sum(map(len, pieces)), pieces)

@@ -110,11 +110,8 @@ def _reported(options: BuildOptions) -> dict[str, Any]:
     reported: dict[str, Any] = {}
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
-        if field.name in UNREPORTED_OPTIONS or value is None:
-            continue
-        if field.name in PATH_OPTIONS:
-            value = Path(value).name
-        reported[field.name] = dict(value) if isinstance(value, dict) else value
+        if field.name not in UNREPORTED_OPTIONS and value is not None:
+            reported[field.name] = Path(value).name if field.name in PATH_OPTIONS else value
     return reported
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -30,10 +31,9 @@ class Runner(Protocol):
 
 
 class ThreadRunner:
-    """Threads: decoders, hashes and files release Python's lock."""
+    """Threads, None for one per core: decoders, hashes and files release Python's lock."""
 
     def __init__(self, workers: int | None = None) -> None:
-        """Sets the number of threads; None for one per core."""
         self.workers = workers or os.cpu_count() or 1
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -58,11 +58,6 @@ class ThreadRunner:
 
 def chunks(items: Iterable[Item], size: int = CHUNK_ITEMS) -> Iterator[list[Item]]:
     """Yields the items in lists of `size`; the last one may be shorter."""
-    chunk: list[Item] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
+    iterator = iter(items)
+    while chunk := list(itertools.islice(iterator, size)):
         yield chunk

@@ -19,10 +19,8 @@ class Member:
     """A record of a shard to write.
 
     Attributes:
-        place: where the record is now.
-        length: its bytes there.
-        label: its class.
-        group: its lesion or patient.
+        place, length: where the record is now, and its bytes there.
+        label, group: of the record in the shard.
         changed: whether label or group differ from the stored ones.
     """
 

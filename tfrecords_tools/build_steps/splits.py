@@ -18,10 +18,7 @@ LEAK = "leak"
 
 
 def check_shares(shares: Mapping[str, str | float]) -> dict[str, Fraction]:
-    """Returns the exact share of each split; splits without a share are left out.
-
-    Args:
-        shares: decimal numbers by split name.
+    """Returns the exact share of each split, of decimal numbers; leaves out splits without one.
 
     Raises:
         InputError: an unknown split, a share outside [0, 1], or shares that do not sum to 1.
@@ -47,7 +44,7 @@ def assign_splits(
     seed: int,
     pinned: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Assigns each group to a split.
+    """Assigns each group to a split; returns the split by group.
 
     The groups of a class come in the order of a hash of (seed, group). Each goes to the split that
     lacks most images of that class. A group with several labels counts for its most frequent one.
@@ -57,10 +54,7 @@ def assign_splits(
         members: (group, label) of each image.
         shares: of each split, as `check_shares` gives them.
         seed: of the order.
-        pinned: groups whose split is fixed.
-
-    Returns:
-        Split by group.
+        pinned: split of each group whose split is fixed.
 
     Raises:
         InputError: a group is pinned to a split that has no share.
@@ -105,14 +99,12 @@ def _fill(
     for group, split in chosen.items():
         lacking[split] -= weights[group]
     free = [group for group in weights if group not in pinned]
-    empty = [split for split in shares if split not in chosen.values()]
+    empty = set(shares) - set(chosen.values())
     if len(free) < len(empty):
-        empty = []
+        empty = set()
     for group in free:
-        candidates = empty or list(lacking)
-        split = max(candidates, key=lambda split: lacking[split])
-        if split in empty:
-            empty.remove(split)
-        chosen[group] = split
+        candidates = [split for split in lacking if split in empty] or lacking
+        chosen[group] = split = max(candidates, key=lacking.__getitem__)
+        empty.discard(split)
         lacking[split] -= weights[group]
     return chosen

@@ -24,7 +24,6 @@ class Spool:
     """
 
     def __init__(self, directory: Path, records: Sequence[ImageRecord], expected: Plan) -> None:
-        """Makes room for the places of all records of the source."""
         self._directory = directory
         self._records = records
         self._expected = expected

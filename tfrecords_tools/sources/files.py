@@ -43,17 +43,13 @@ def list_files(images: Path) -> tuple[list[str], list[Rejection]]:
 
 def has_image_suffix(file: str) -> bool:
     """Whether the name of a file is that of an image."""
-    name = file.rpartition("/")[2]
-    return not name.startswith(APPLE_DOUBLE_PREFIX) and _suffix(name) in IMAGE_SUFFIXES
+    path = PurePosixPath(file)
+    return not path.name.startswith(APPLE_DOUBLE_PREFIX) and path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def without_suffix(file: str) -> str:
     """Returns a path or name without its last suffix."""
     return file.removesuffix(PurePosixPath(file).suffix)
-
-
-def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
 
 
 def _files(images: Path) -> Iterator[str]:

@@ -19,13 +19,9 @@ from tfrecords_tools.sources.listing import (
 from tfrecords_tools.text import abbreviate, normalise
 
 SPLIT_NAMES = {
-    "train": TRAIN,
-    "training": TRAIN,
-    "val": VALIDATION,
-    "valid": VALIDATION,
-    "validation": VALIDATION,
-    "test": TEST,
-    "testing": TEST,
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation"), VALIDATION),
+    **dict.fromkeys(("test", "testing"), TEST),
 }
 """Usual names of the splits, in small letters."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
@@ -73,17 +73,16 @@ class _Tables:
     Attributes:
         labels: path of the table of labels.
         rows: image without its file, and its problem, by image id, in the order of that table.
-        class_names: of all classes in it.
+        class_names: of all classes in that table.
     """
 
     def __init__(self, labels: Path, options: BuildOptions) -> None:
         self._options = options
         self.labels = labels
         self._metadata_path = Path(options.metadata) if options.metadata else None
-        self._header = _header(self.labels)
-        self._metadata = self._read_metadata()
+        self._header = _header(labels, options.id_column)
         self._one_hot = self._one_hot_columns()
-        self._check_columns()
+        self._metadata = self._read_metadata()
         self._raw_labels: dict[str, set[str]] = defaultdict(set)
         for name in self._one_hot:
             self._raw_labels[normalise(name)].add(name)
@@ -105,7 +104,6 @@ class _Tables:
         return rows
 
     def _check_joined(self) -> None:
-        """Checks that the tables share an id: otherwise their ids are written in two ways."""
         if self._metadata_path is not None and not self._metadata.keys() & self.rows.keys():
             known, other = next(iter(self.rows), "none"), next(iter(self._metadata), "none")
             raise InputError(
@@ -131,7 +129,8 @@ class _Tables:
         joined = {**self._metadata.get(image_id, {}), **cells}
         label, problem = self._label(place, cells)
         group_column, split_column = self._options.group_column, self._options.split_column
-        group = _group(joined.get(group_column, "")) if group_column else ""
+        group_cell = joined.get(group_column, "") if group_column else ""
+        group = "" if is_missing(group_cell) else normalise(group_cell)
         split = _split(place, joined.get(split_column, "")) if split_column else None
         extras = tuple(
             parse_cell(joined.get(column.name, ""), column, place)
@@ -159,15 +158,18 @@ class _Tables:
         return label, None
 
     def _read_metadata(self) -> dict[str, dict[str, str]]:
-        """Returns the requested cells, by image id."""
-        if self._metadata_path is None:
-            return {}
-        wanted = set(self._optional_columns()) & set(_header(self._metadata_path))
+        """Returns the requested cells of the second table, by image id; checks all columns."""
+        path, header, tables = self._metadata_path, self._header, str(self.labels)
+        if path is not None:
+            header = [*header, *_header(path, self._options.id_column)]
+            tables = f"{tables} and {path}"
+        if missing := [column for column in self._optional_columns() if column not in header]:
+            raise InputError(f"no column {missing[0]!r} in {tables}; there are {', '.join(header)}")
         rows: dict[str, dict[str, str]] = {}
-        for _, image_id, cells in _read_rows(self._metadata_path, self._options.id_column):
-            row = {column: cells[column] for column in wanted}
+        for _, image_id, cells in _read_rows(path, self._options.id_column) if path else ():
+            row = {column: cells[column] for column in self._optional_columns() if column in cells}
             if rows.setdefault(image_id, row) != row:
-                raise InputError(f"{self._metadata_path} has two rows of {image_id!r} that differ")
+                raise InputError(f"{path} has two rows of {image_id!r} that differ: keep one")
         return rows
 
     def _optional_columns(self) -> list[str]:
@@ -178,6 +180,7 @@ class _Tables:
 
     def _one_hot_columns(self) -> list[str]:
         if not self._options.one_hot:
+            _check_column(self._options.label_column, self.labels, self._header)
             return []
         others = {self._options.id_column, *self._optional_columns()}
         # pandas writes the row number as a column without a name.
@@ -186,42 +189,25 @@ class _Tables:
             raise InputError(f"{self.labels} has no one-hot columns besides {', '.join(others)}")
         return columns
 
-    def _check_columns(self) -> None:
-        needed = [self._options.id_column]
-        if not self._options.one_hot:
-            needed.append(self._options.label_column)
-        _check_header(self.labels, needed, self._header)
-        header, where = self._header, str(self.labels)
-        if self._metadata_path is not None:
-            more = _header(self._metadata_path)
-            _check_header(self._metadata_path, [self._options.id_column], more)
-            header, where = [*header, *more], f"{where} and {self._metadata_path}"
-        for column in self._optional_columns():
-            if column not in header:
-                raise InputError(f"no column {column!r} in {where}; there are {', '.join(header)}")
 
-
-def _header(path: Path) -> list[str]:
+def _header(path: Path, id_column: str) -> list[str]:
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the CSV that holds the labels")
     with open_csv(path) as reader:
         header = list(reader.fieldnames or ())
     if twice := sorted({column for column in header if header.count(column) > 1}):
         raise InputError(f"{path} has two columns called {', '.join(twice)}: rename one")
+    _check_column(id_column, path, header)
     return header
 
 
-def _check_header(path: Path, columns: Iterable[str], header: Collection[str]) -> None:
-    for column in columns:
-        if column not in header:
-            raise InputError(
-                f"{path} has no column {column!r}; it has {', '.join(header) or 'none'}"
-            )
+def _check_column(column: str, path: Path, header: Collection[str]) -> None:
+    if column not in header:
+        raise InputError(f"{path} has no column {column!r}; it has {', '.join(header) or 'none'}")
 
 
 def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str, str]]]:
     """Yields line number, id and cells of each row; cells that a short row lacks are blank."""
-    _check_header(path, [id_column], _header(path))
     with open_csv(path) as reader:
         reader.restval = ""
         for row in reader:
@@ -236,11 +222,6 @@ def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str,
                     f"{path}, line {reader.line_num} is a row without an id: fill it in or drop it"
                 )
             yield reader.line_num, image_id, row
-
-
-def _group(cell: str) -> str:
-    """Returns the group that a cell names, or ""."""
-    return "" if is_missing(cell) else normalise(cell)
 
 
 def _split(place: str, cell: str) -> str:
