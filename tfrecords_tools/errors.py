@@ -13,8 +13,7 @@ class Rejected(Exception):
     """An image that the data set does not take.
 
     Attributes:
-        reason: a slug, such as truncated.
-        detail: an explanation for a person.
+        reason, detail: a slug, such as truncated, and an explanation for a person.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -24,11 +23,7 @@ class Rejected(Exception):
 
 
 class Stopped(KeyboardInterrupt):
-    """Work that a signal stopped in good order; the message says how to go on.
-
-    Attributes:
-        signal: the signal.
-    """
+    """Work that a signal stopped in good order; the message says how to go on."""
 
     def __init__(self, message: str, received: signal.Signals) -> None:
         super().__init__(message)

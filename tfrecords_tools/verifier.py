@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import io
 import json
 import os
@@ -97,8 +96,7 @@ class _Verification:
             yield f"{shard.name}: the shard is missing"
             return
         number = 0
-        work = functools.partial(_check_chunk, info=self._info)
-        for results in ThreadRunner().map(work, chunks(read_all(shard))):
+        for results in ThreadRunner().map(self._check_chunk, chunks(read_all(shard))):
             for checked in results:
                 place = f"{shard.name} record {number}"
                 for problem in (*checked.problems, *self._check_others(checked, split, place)):
@@ -107,6 +105,9 @@ class _Verification:
             progress.update(len(results))
         if number != promised:
             yield f"{shard.name}: {number} records, the metadata promise {promised}"
+
+    def _check_chunk(self, records: list[bytes | DamagedRecord]) -> list[_Checked]:
+        return [_check_record(record, self._info) for record in records]
 
     def _check_others(self, checked: _Checked, split: str, place: str) -> Iterator[str]:
         """Checks a record against the earlier ones."""
@@ -129,20 +130,14 @@ class _Verification:
         except (ValueError, KeyError, AttributeError) as error:
             yield f"{path.name} is damaged: {error!r}"
             return
-        if list(classes) != list(class_names):
-            yield (
-                f"{schema.LABELS}: the classes are {', '.join(class_names)}, but {path.name} says "
-                f"{', '.join(classes)}"
-            )
+        if (names := tuple(classes)) != class_names:
+            found, listed = ", ".join(class_names), ", ".join(names)
+            yield f"{schema.LABELS}: the classes are {found}, but {path.name} says {listed}"
             return
         for (name, split), count in counts.items() if complete else ():
-            found = self._counts[class_names.index(name), split]
-            if found != count:
-                yield f"class {name} has {found} records in {split}, {path.name} says {count}"
-
-
-def _check_chunk(records: list[bytes | DamagedRecord], *, info: DatasetInfo) -> list[_Checked]:
-    return [_check_record(record, info) for record in records]
+            number = self._counts[class_names.index(name), split]
+            if number != count:
+                yield f"class {name} has {number} records in {split}, {path.name} says {count}"
 
 
 def _check_record(serialized: bytes | DamagedRecord, info: DatasetInfo) -> _Checked:

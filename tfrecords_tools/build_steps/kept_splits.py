@@ -17,12 +17,7 @@ from tfrecords_tools.text import abbreviate, composed
 
 @dataclasses.dataclass(frozen=True)
 class KeptSplits:
-    """The splits of an earlier data set.
-
-    Attributes:
-        groups: split by group.
-        images: split by image id.
-    """
+    """The splits of an earlier data set, by group and by image id."""
 
     groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
     images: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -110,7 +110,7 @@ def _candidates(
     """Yields pairs of rows whose hashes are close under a symmetry."""
     hashes, other_hashes = perceptual[list(some)], perceptual[list(others)]
     for symmetry in SYMMETRIES:
-        for i, j, _ in near_pairs(hashes, transformed(other_hashes, symmetry)):
+        for i, j in near_pairs(hashes, transformed(other_hashes, symmetry)):
             yield int(some[i]), int(others[j]), symmetry
 
 

@@ -11,15 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import cast
 
+from tfrecords_tools.build_steps import splits
 from tfrecords_tools.build_steps.kept_splits import KeptSplits, read_kept_splits
-from tfrecords_tools.build_steps.splits import (
-    DEFAULT_SPLITS,
-    LEAK,
-    assign_splits,
-    check_shares,
-    home_splits,
-    rank,
-)
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.records.schema import SPLITS
@@ -74,7 +67,8 @@ class Planner:
                     f"{source.root} gives the split of each image: leave splits and keep_splits out"
                 )
             return cls(source, None, options.seed, KeptSplits())
-        shares, kept = check_shares(options.splits or DEFAULT_SPLITS), KeptSplits()
+        shares = splits.check_shares(options.splits or splits.DEFAULT_SPLITS)
+        kept = KeptSplits()
         if options.keep_splits:
             kept = read_kept_splits(options.keep_splits)
             kept.check_met(source.records, str(options.keep_splits))
@@ -95,7 +89,8 @@ class Planner:
         split_of = self._splits(rows, joined)
         members: dict[str, list[int]] = {split: [] for split in SPLITS}
         # In the order of a hash, so that classes are mixed.
-        for row in sorted(rows, key=lambda row: rank(self.seed, self.source.records[row].image_id)):
+        ids = {row: self.source.records[row].image_id for row in rows}
+        for row in sorted(rows, key=lambda row: splits.rank(self.seed, ids[row])):
             members[split_of(row)].append(row)
         return Plan(names, {split: tuple(m) for split, m in members.items() if m}, joined)
 
@@ -104,10 +99,10 @@ class Planner:
         if self.shares is not None:
             return {}
         groups = {row: self._group(row, joined) for row in rows}
-        home = home_splits((groups[row], self._given(row)) for row in rows)
+        home = splits.home_splits((groups[row], self._given(row)) for row in rows)
         return {
             row: Rejection(
-                *(self.source.records[row].file, LEAK),
+                *(self.source.records[row].file, splits.LEAK),
                 f"its group {group!r} stands in split {home[group]}, too",
             )
             for row, group in groups.items()
@@ -117,7 +112,7 @@ class Planner:
     def _splits(self, rows: Sequence[int], joined: Mapping[str, str]) -> Callable[[int], str]:
         if self.shares is None:
             return self._given
-        assigned = assign_splits(
+        assigned = splits.assign_splits(
             ((self._group(row, joined), self.source.records[row].label) for row in rows),
             self.shares,
             seed=self.seed,

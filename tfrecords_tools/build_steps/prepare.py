@@ -22,8 +22,7 @@ class Task:
     """An image to read.
 
     Attributes:
-        row: index of the image in the source.
-        record: the image.
+        row, record: the image, and its index in the source.
         label: its class, if no class is lost.
         thumbnail: side of a thumbnail to make, in pixels; 0 for none.
     """

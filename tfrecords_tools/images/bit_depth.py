@@ -11,8 +11,6 @@ from PIL import Image
 
 from tfrecords_tools.errors import Rejected
 
-RANGE_UNCLEAR = "range_unclear"
-"""Reason to reject an image whose values do not show what is black and what is white."""
 MAX_UINT16 = 65535
 MAX_OVERSHOOT = 0.05
 """Share of a range: values so far beyond its ends come from interpolation and are clipped."""
@@ -52,10 +50,9 @@ def decode_16_bit_png(content: bytes, *, transparent_colour: bool) -> Image.Imag
 
 
 def grey_to_8_bits(image: Image.Image) -> Image.Image:
-    """Scales grey of 16 or 32 bits to 8: 16-bit values by 1/257, floats in [0, 1] by 255.
+    """Scales grey of mode F, I or I;16 to 8 bits; NaN counts as 0.
 
-    Args:
-        image: of mode F, I, or one of the modes I;16. NaN counts as 0.
+    16-bit values are scaled by 1/257, floats in [0, 1] by 255.
 
     Raises:
         Rejected: the range of the values is unclear.
@@ -66,10 +63,7 @@ def grey_to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def check_upper_bytes(image: Image.Image) -> None:
-    """Checks an image of 16 bits a channel whose upper bytes alone the decoder kept.
-
-    Args:
-        image: RGB or RGBA; other modes pass.
+    """Checks RGB or RGBA of 16 bits of which the decoder kept the upper bytes; others pass.
 
     Raises:
         Rejected: the range of the values is unclear.
@@ -88,7 +82,7 @@ def _scale(values: np.ndarray, *, floats: bool) -> float:
     above = float((values > (1 + MAX_OVERSHOOT) * full).mean())
     if least < -MAX_OVERSHOOT * full or above > MAX_SHARE_ABOVE or 0 < greatest < bright:
         raise Rejected(
-            RANGE_UNCLEAR,
+            "range_unclear",
             f"its values go from {least:g} to {greatest:g}, where 0 is black and {full} is white: "
             "save it in 8 bits, or spread over that range",
         )

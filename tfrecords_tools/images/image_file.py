@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 from google_crc32c import value as crc32c
-from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, UnidentifiedImageError
 
 from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.images.bit_depth import check_upper_bytes, decode_16_bit_png, grey_to_8_bits
@@ -53,9 +53,6 @@ REDUCING_GAP = 1.75
 differs from Lanczos alone by less than one grey level in the mean, even for noise."""
 SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
 """Name of the sRGB profile in a file, in both encodings."""
-OPAQUE_WHITE = (255, 255, 255, 255)
-EXIF_ORIENTATION = 0x0112
-UPRIGHT_ORIENTATION = 1
 UPRIGHT_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -103,8 +100,7 @@ class PreparedImage:
         scale: the image was decoded at 1/scale of its size; 1 except for JPEGs.
         probe: checksum of a grid of pixels; equal for equal images decoded at one scale.
         perceptual: see `perceptual_hash.perceptual_hash`.
-        num_bytes: of the file.
-        checksum: CRC-32C of the file.
+        num_bytes, checksum: size and CRC-32C of the file.
         thumbnail: the image cropped to a square, uint8[side, side, 3]; None if not requested.
     """
 
@@ -176,10 +172,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return grey_to_8_bits(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, OPAQUE_WHITE), rgba).convert(
-            "RGB"
-        )
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
@@ -258,12 +252,11 @@ def _thumbnail(content: bytes, options: ImageOptions, side: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _DecodedFile:
-    """The upright image of a file, with fields of `PreparedImage`.
+    """The upright image of a file, with fields of `PreparedImage`."""
 
-    The image is RGB; grey if it was decoded at a part of its size and the file keeps its bytes.
-    """
-
-    upright: Image.Image
+    upright: (
+        Image.Image
+    )  # RGB; grey if decoded at a part of its size, where hashes are all it gives
     untouched: bool
     has_profile: bool
     scale: int
@@ -297,34 +290,29 @@ def _decode_file(content: bytes, options: ImageOptions, *, whole: bool) -> _Deco
         if is_jpeg:
             _check_end(image, content, scale)
         if image.format == "PNG":
-            _check_chunks(content)
+            with Image.open(io.BytesIO(content), formats=("PNG",)) as other:
+                other.verify()  # to the end of the file, because decoding stops at the last pixel
             if untouched and options.size is None and not whole:
                 _check_by_tensorflow(content)
         converted = image if grey else _as_rgb(image, content, deep=deep)
         turn = _turn(image)  # again, because loading turns a TIFF
         upright = converted if turn is None else converted.transpose(turn)
-        return _DecodedFile(upright, untouched, _has_profile(image), scale)
-
-
-def _has_profile(image: Image.Image) -> bool:
-    """Whether the file has a colour profile that does not call itself sRGB."""
-    profile = image.info.get("icc_profile") or SRGB_NAMES[0]
-    return not any(name in profile for name in SRGB_NAMES)
+        profile = image.info.get("icc_profile") or SRGB_NAMES[0]
+        has_profile = not any(name in profile for name in SRGB_NAMES)
+        return _DecodedFile(upright, untouched, has_profile, scale)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     """Returns what makes an image upright; None if it is upright."""
-    return UPRIGHT_TRANSPOSES.get(image.getexif().get(EXIF_ORIENTATION, UPRIGHT_ORIENTATION))
+    return UPRIGHT_TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
 def _check(image: Image.Image, options: ImageOptions) -> None:
     width, height = image.size
     if width * height > options.max_pixels:
         raise Rejected("too_large", f"{width}x{height} pixels, the limit is {options.max_pixels:,}")
-    if min(width, height) < options.min_side:
-        raise Rejected(
-            "too_small", f"{width}x{height}, the shorter side must be {options.min_side}"
-        )
+    if min(width, height) < (side := options.min_side):
+        raise Rejected("too_small", f"{width}x{height}, the shorter side must be {side}")
     # The second picture of an MPO is a preview or a depth map.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
@@ -376,12 +364,6 @@ def _end_of_jpeg(content: bytes) -> int:
         if not 0xD0 <= marker[1] <= 0xD8 and marker[1] != 1:  # all others have a length
             position += int.from_bytes(content[position : position + 2])
     raise Rejected("truncated", "it has no end marker")
-
-
-def _check_chunks(content: bytes) -> None:
-    """Reads a PNG to its end, because decoding stops at the last pixel."""
-    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-        image.verify()
 
 
 def _check_by_tensorflow(content: bytes) -> None:

@@ -64,27 +64,19 @@ def transformed(hashes: np.ndarray, symmetry: str) -> np.ndarray:
     return (bits.reshape(-1, 64) * _WEIGHTS).sum(axis=1, dtype=np.uint64)
 
 
-def near_pairs(
-    first: np.ndarray, second: np.ndarray, *, limit: int = MAX_HASH_DISTANCE
-) -> Iterator[tuple[int, int, int]]:
-    """Yields pairs of hashes that differ in few bits: (index in first, index in second, bits).
+def near_pairs(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yields indices of pairs from uint64[n], uint64[m] within `MAX_HASH_DISTANCE` bits.
 
     The search is exact but not quadratic: one of the parts of two such hashes must be equal.
-
-    Args:
-        first: uint64[n].
-        second: uint64[m].
-        limit: bits that may differ, at most `MAX_HASH_DISTANCE`.
     """
     for band in range(HASH_BANDS):
         for i, j in _equal_band(first, second, band):
             differing = first[i] ^ second[j]
-            distance = np.bitwise_count(differing)
+            kept = np.bitwise_count(differing) <= MAX_HASH_DISTANCE
             # A pair that agrees in several bands is yielded once, in the first of them.
-            earlier = [_band(differing, other) == 0 for other in range(band)]
-            new = ~np.logical_or.reduce(earlier) if earlier else np.ones(len(i), bool)
-            kept = new & (distance <= limit)
-            yield from zip(i[kept].tolist(), j[kept].tolist(), distance[kept].tolist(), strict=True)
+            for earlier in range(band):
+                kept &= _band(differing, earlier) != 0
+            yield from zip(i[kept].tolist(), j[kept].tolist(), strict=True)
 
 
 def _band(hashes: np.ndarray, band: int) -> np.ndarray:

@@ -8,14 +8,9 @@ from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import TEST, TRAIN, VALIDATION
+from tfrecords_tools.sources import listing
 from tfrecords_tools.sources.files import HIDDEN_FOLDER, list_files
-from tfrecords_tools.sources.listing import (
-    ImageRecord,
-    Rejection,
-    Source,
-    check_collisions,
-    make_source,
-)
+from tfrecords_tools.sources.listing import ImageRecord, Rejection, Source
 from tfrecords_tools.text import abbreviate, normalise
 
 SPLIT_NAMES = {
@@ -51,9 +46,9 @@ def from_class_folders(images: Path) -> Source:
         else:
             raw_labels[label].add(raw_label)
             records.append(ImageRecord(file, file, label, file, split_of.get(top)))
-    check_collisions(raw_labels)
+    listing.check_collisions(raw_labels)
     labels = _labels_of_rejected(rejections, images, split_of)
-    return make_source(images, records, rejections, labels=labels)
+    return listing.make_source(images, records, rejections, labels=labels)
 
 
 def split_from_name(name: str) -> str | None:

@@ -55,8 +55,7 @@ class Source:
 
     Attributes:
         root: the image folder.
-        records: images to read, sorted by `image_id`.
-        rejections: all other files, sorted by name.
+        records, rejections: images to read, sorted by `image_id`; other files, sorted by name.
         labels: names of all classes, also of those without an image.
         columns: of the extras.
     """
@@ -95,9 +94,8 @@ def make_source(
             "folder of images with --labels"
         )
     names = frozenset(labels) | {record.label for record in records}
-    for name in sorted(names):
-        if len(name.splitlines()) > 1:
-            raise InputError(f"label {name!r} has a line break: rename the class")
+    if broken := sorted(name for name in names if len(name.splitlines()) > 1):
+        raise InputError(f"label {broken[0]!r} has a line break: rename the class")
     return Source(root, records, rejections, names, columns)
 
 

@@ -15,16 +15,11 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import is_missing, parse_cell
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.records.schema import SPLITS
+from tfrecords_tools.sources import listing
 from tfrecords_tools.sources.csv_reading import open_csv
 from tfrecords_tools.sources.files import list_files
 from tfrecords_tools.sources.folders import split_from_name
-from tfrecords_tools.sources.listing import (
-    ImageRecord,
-    Rejection,
-    Source,
-    check_collisions,
-    make_source,
-)
+from tfrecords_tools.sources.listing import ImageRecord, Rejection, Source
 from tfrecords_tools.sources.match_ids import match_ids
 from tfrecords_tools.text import normalise
 
@@ -44,9 +39,8 @@ def from_tables(images: Path, labels: Path, options: BuildOptions) -> Source:
     """
     found, rejections = list_files(images)
     tables = _Tables(labels, options)
-    files = match_ids(
-        tables.rows, found, [rejection.file for rejection in rejections], tables.labels
-    )
+    others = [rejection.file for rejection in rejections]
+    files = match_ids(tables.rows, found, others, labels)
     known = set(found)
     records = []
     for image_id, (record, problem) in tables.rows.items():
@@ -60,20 +54,18 @@ def from_tables(images: Path, labels: Path, options: BuildOptions) -> Source:
     named = set(files.values())
     for file in found:
         if file not in named:
-            detail = f"no row of {tables.labels.name} names it"
+            detail = f"no row of {labels.name} names it"
             rejections.append(Rejection(file, "label_missing", detail))
-    return make_source(
-        images, records, rejections, labels=tables.class_names, columns=options.columns
-    )
+    names, columns = tables.class_names, options.columns
+    return listing.make_source(images, records, rejections, labels=names, columns=columns)
 
 
 class _Tables:
     """Both CSVs, read and joined.
 
     Attributes:
-        labels: path of the table of labels.
-        rows: image without its file, and its problem, by image id, in the order of that table.
-        class_names: of all classes in that table.
+        rows: image without its file, and its problem, by image id, in the order of the labels.
+        class_names: of all classes in the table of labels.
     """
 
     def __init__(self, labels: Path, options: BuildOptions) -> None:
@@ -89,7 +81,7 @@ class _Tables:
         self.rows = self._read()
         self._check_joined()
         self._check_groups()
-        check_collisions(self._raw_labels)
+        listing.check_collisions(self._raw_labels)
         self.class_names = frozenset(self._raw_labels)
 
     def _read(self) -> dict[str, tuple[ImageRecord, Problem | None]]:

@@ -117,11 +117,9 @@ def test_near_pairs_are_all_and_each_once(seed, block, monkeypatch):
     monkeypatch.setattr(perceptual, "PAIRS_AT_ONCE", block)
     first, second = planted(seed)
     distance = np.bitwise_count(first[:, None] ^ second[None])
-    expected = {(i, j): int(distance[i, j]) for i, j in np.argwhere(distance <= MAX_HASH_DISTANCE)}
-    found = list(near_pairs(first, second))
+    expected = sorted(map(tuple, np.argwhere(distance <= MAX_HASH_DISTANCE).tolist()))
     assert len(expected) > 20
-    assert len(found) == len(expected)
-    assert {(i, j): d for i, j, d in found} == expected
+    assert sorted(near_pairs(first, second)) == expected
 
 
 def test_many_equal_hashes():
@@ -133,12 +131,3 @@ def test_no_hashes():
     none = np.zeros(0, np.uint64)
     assert list(near_pairs(none, none)) == []
     assert list(near_pairs(np.ones(3, np.uint64), none)) == []
-
-
-@pytest.mark.parametrize("limit", [0, 1, 2])
-def test_lower_limit(limit):
-    first, second = planted(9)
-    distance = np.bitwise_count(first[:, None] ^ second[None])
-    expected = sorted(map(tuple, np.argwhere(distance <= limit).tolist()))
-    assert expected
-    assert sorted((i, j) for i, j, _ in near_pairs(first, second, limit=limit)) == expected
