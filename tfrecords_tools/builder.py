@@ -20,7 +20,7 @@ from tfrecords_tools.build_steps.contact_sheets import write_contact_sheets
 from tfrecords_tools.build_steps.duplicates import find_duplicates, resolve_duplicates
 from tfrecords_tools.build_steps.first_pass import ImageFacts, read_images
 from tfrecords_tools.build_steps.near_duplicates import find_across_splits
-from tfrecords_tools.build_steps.plan import Plan, Planner
+from tfrecords_tools.build_steps.plan import Planner
 from tfrecords_tools.build_steps.report import BuildOutcome, write_reports
 from tfrecords_tools.build_steps.reread import ImageFiles
 from tfrecords_tools.build_steps.runners import Runner, ThreadRunner
@@ -85,7 +85,7 @@ def build(
     with new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory:
         gc.freeze()  # spares the garbage collector the half a million objects of TensorFlow
         try:
-            outcome = Build(Path(images), directory, options).run()
+            outcome = _run(Path(images), directory, options)
         finally:
             gc.unfreeze()
     return BuildReport(
@@ -98,63 +98,55 @@ def build(
     )
 
 
-class Build:
-    """One build of a data set from a folder into an empty directory."""
+def _run(images: Path, directory: Path, options: BuildOptions) -> BuildOutcome:
+    """Runs the steps of a build in order; `directory` is empty."""
+    source = list_source(images, options)
+    planner = Planner.from_options(source, options)
+    runner = _make_runner(options, directory)
+    expected = planner.plan(range(len(source.records)), {})
+    with Spool(directory, source.records, expected) as spool:
+        facts = read_images(source, options.images, runner, spool, expected)
+    outcome = _resolve(planner, options, facts, runner)
+    plan = outcome.plan
+    written = spool.as_shards(plan, options.name)
+    if written is None:
+        members = {split: spool.members(plan, split) for split in plan.members}
+        written = write_shards(directory, options.name, members, runner)
+        spool.discard()
+    description = DatasetDescription(
+        name=options.name,
+        class_names=plan.class_names,
+        image_shape=(options.side, options.side, 3),
+        image_format=options.encoding if options.side else None,
+        columns=source.columns,
+    )
+    write_metadata(directory, description, written)
+    write_reports(directory, options, planner, facts, outcome)
+    write_contact_sheets(directory, source.records, plan, facts.thumbnails, runner)
+    return outcome
 
-    def __init__(self, images: Path, directory: Path, options: BuildOptions) -> None:
-        self._directory = directory
-        self._options = options
-        self._source = list_source(images, options)
-        self._planner = Planner.from_options(self._source, options)
-        self._runner = _make_runner(options, directory)
 
-    def run(self) -> BuildOutcome:
-        """Runs the steps of the build in order."""
-        records = self._source.records
-        expected = self._planner.plan(range(len(records)), {})
-        with Spool(self._directory, records, expected) as spool:
-            facts = read_images(self._source, self._options.images, self._runner, spool, expected)
-        outcome = self._resolve(facts)
-        self._write_data(spool, outcome.plan)
-        write_reports(self._directory, self._options, self._planner, facts, outcome)
-        write_contact_sheets(self._directory, records, outcome.plan, facts.thumbnails, self._runner)
-        return outcome
-
-    def _resolve(self, facts: ImageFacts) -> BuildOutcome:
-        source, planner = self._source, self._planner
-        files = ImageFiles(source, self._options.images, self._runner)
-        same = find_duplicates(facts.hashes, files.pixels_hashes)
-        resolved = resolve_duplicates(source.records, same)
-        good = np.flatnonzero(facts.hashes.good).tolist()
-        rows = [row for row in good if row not in resolved.rejections]
-        leaks = planner.leaks(rows, resolved.joined)
-        rows = [row for row in rows if row not in leaks]
-        new = (*facts.rejections, *resolved.rejections.values(), *leaks.values())
-        rejections = sorted((*source.rejections, *new), key=lambda rejection: rejection.file)
-        _check_share(rejections, len(rows), self._options.max_rejected)
-        plan = planner.plan(rows, resolved.joined)
-        lost = sorted(source.labels - set(plan.class_names))
-        near = find_across_splits(plan.members, facts.hashes.perceptual, files.greys)
-        without_group = None
-        if self._options.group_column:
-            without_group = sum(not source.records[row].has_group for row in rows)
-        return BuildOutcome(plan, tuple(rejections), tuple(lost), near, without_group)
-
-    def _write_data(self, spool: Spool, plan: Plan) -> None:
-        options = self._options
-        written = spool.as_shards(plan, options.name)
-        if written is None:
-            members = {split: spool.members(plan, split) for split in plan.members}
-            written = write_shards(self._directory, options.name, members, self._runner)
-            spool.discard()
-        description = DatasetDescription(
-            name=options.name,
-            class_names=plan.class_names,
-            image_shape=(options.side, options.side, 3),
-            image_format=options.encoding if options.side else None,
-            columns=self._source.columns,
-        )
-        write_metadata(self._directory, description, written)
+def _resolve(
+    planner: Planner, options: BuildOptions, facts: ImageFacts, runner: Runner
+) -> BuildOutcome:
+    """Resolves duplicates and leaks, and plans the images that are left."""
+    source, hashes = planner.source, facts.hashes
+    files = ImageFiles(source, options.images, runner)
+    resolved = resolve_duplicates(source.records, find_duplicates(hashes, files.pixels_hashes))
+    good = np.flatnonzero(hashes.good).tolist()
+    rows = [row for row in good if row not in resolved.rejections]
+    leaks = planner.leaks(rows, resolved.joined)
+    rows = [row for row in rows if row not in leaks]
+    new = (*facts.rejections, *resolved.rejections.values(), *leaks.values())
+    rejections = sorted((*source.rejections, *new), key=lambda rejection: rejection.file)
+    _check_share(rejections, len(rows), options.max_rejected)
+    plan = planner.plan(rows, resolved.joined)
+    lost = sorted(source.labels - set(plan.class_names))
+    near = find_across_splits(plan.members, hashes.perceptual, files.greys)
+    without_group = None
+    if options.group_column:
+        without_group = sum(not source.records[row].has_group for row in rows)
+    return BuildOutcome(plan, tuple(rejections), tuple(lost), near, without_group)
 
 
 def _make_runner(options: BuildOptions, directory: Path) -> Runner:

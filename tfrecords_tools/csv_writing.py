@@ -1,4 +1,4 @@
-"""Writes CSVs that every reader reads alike."""
+"""Writes CSVs that every program reads in the same way."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from collections.abc import Iterable
 
 
 def csv_bytes(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
-    r"""Returns a CSV in UTF-8, with commas and a header; lines end with a line feed.
+    r"""Returns a CSV in UTF-8, with commas and `columns` as its header; lines end with a line feed.
 
-    Args:
-        columns: the header.
-        rows: cells of each row; what UTF-8 cannot encode is written as `\udcNN`.
+    Characters that UTF-8 cannot encode are written as `\udcNN`.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")

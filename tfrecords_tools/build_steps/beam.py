@@ -1,9 +1,8 @@
 """Runs the steps of a build as Apache Beam pipelines, for data that outgrow one machine.
 
-Only this file imports Beam (extra `[beam]`). Every worker must see the image folder and the data
-set directory under the same paths. Work and results are files in the directory that becomes the
-data set; a pipeline holds numbers only. A worker that is stopped and does its work again writes the
-same files again.
+Every worker must see the image folder and the data set directory under the same paths. Work and
+results are files in the directory that becomes the data set; a pipeline holds numbers only. A
+worker that is stopped and does its work again writes the same files again.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class BeamRunner:
             elif count:
                 step(0)  # a pipeline for one worker takes longer
             for number in range(count):
-                yield from pickle.loads(_results(exchange, number).read_bytes())
+                yield from pickle.loads((exchange / f"results-{number}").read_bytes())
         finally:
             shutil.rmtree(exchange, ignore_errors=True)
 
@@ -80,18 +79,17 @@ class BeamRunner:
 def _write_items(items: Iterable[Any], exchange: Path) -> int:
     """Writes the work into numbered files; returns their number."""
     count = 0
-    for bundle in chunks(items, CHUNKS_PER_FILE):
-        _items(exchange, count).write_bytes(pickle.dumps(bundle))
-        count += 1
+    for count, bundle in enumerate(chunks(items, CHUNKS_PER_FILE), 1):
+        (exchange / f"items-{count - 1}").write_bytes(pickle.dumps(bundle))
     return count
 
 
 def _work(number: int, *, work: Callable[[Any], Any], exchange: Path) -> None:
     """Does the work of one file, on a worker."""
-    results = [work(item) for item in pickle.loads(_items(exchange, number).read_bytes())]
+    items = pickle.loads((exchange / f"items-{number}").read_bytes())
     temporary = exchange / f"{uuid.uuid4().hex}.part"
-    temporary.write_bytes(pickle.dumps(results))
-    temporary.rename(_results(exchange, number))
+    temporary.write_bytes(pickle.dumps([work(item) for item in items]))
+    temporary.rename(exchange / f"results-{number}")
 
 
 def _store(tasks: list[Task], *, step: Step, directory: Path) -> list[Outcome]:
@@ -108,14 +106,6 @@ def _store(tasks: list[Task], *, step: Step, directory: Path) -> list[Outcome]:
             stored.append(outcome)
     temporary.rename(directory / file)
     return stored
-
-
-def _items(exchange: Path, number: int) -> Path:
-    return exchange / f"items-{number:06d}.pickle"
-
-
-def _results(exchange: Path, number: int) -> Path:
-    return exchange / f"results-{number:06d}.pickle"
 
 
 def _unknown(flags: list[str]) -> list[str]:

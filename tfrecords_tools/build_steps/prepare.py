@@ -1,7 +1,4 @@
-"""One step of the first pass: an image file is read, checked, encoded and made a record.
-
-The step knows nothing of threads or machines; a runner applies it to chunks of tasks.
-"""
+"""One step of the first pass: reads, checks and encodes image files and makes them records."""
 
 from __future__ import annotations
 

@@ -55,13 +55,10 @@ def write_reports(
     """Writes the three reports of a build into its directory."""
     image_ids = [record.image_id for record in planner.source.records]
     split_of = {row: split for split, rows in outcome.plan.members.items() for row in rows}
-    reports = {
-        REJECTED: rejected_csv(outcome.rejections),
-        NEAR_DUPLICATES: near_duplicates_csv(outcome.near_duplicates, image_ids, split_of),
-        BUILD_REPORT: build_report(options, planner, facts, outcome),
-    }
-    for file, content in reports.items():
-        (directory / file).write_bytes(content)
+    near = near_duplicates_csv(outcome.near_duplicates, image_ids, split_of)
+    (directory / REJECTED).write_bytes(rejected_csv(outcome.rejections))
+    (directory / NEAR_DUPLICATES).write_bytes(near)
+    (directory / BUILD_REPORT).write_bytes(build_report(options, planner, facts, outcome))
 
 
 def build_report(
@@ -75,10 +72,13 @@ def build_report(
         for record in (planner.source.records[row] for row in rows):
             counts[record.label, split] += 1
             groups[split].add(plan.group(record))
+    splits: dict[str, str] | str = "as the source gives them"
+    if planner.shares is not None:
+        splits = {split: str(share) for split, share in planner.shares.items()}
     report = {
         "schema_version": BUILD_REPORT_VERSION,
         "name": options.name,
-        "options": _reported(options) | {"splits": _reported_shares(planner)},
+        "options": _reported(options) | {"splits": splits},
         "versions": {name: importlib.metadata.version(name) for name in REPORTED_VERSIONS},
         "input_fingerprint": facts.fingerprint,
         "images": counts.total(),
@@ -113,9 +113,3 @@ def _reported(options: BuildOptions) -> dict[str, Any]:
         if field.name not in UNREPORTED_OPTIONS and value is not None:
             reported[field.name] = Path(value).name if field.name in PATH_OPTIONS else value
     return reported
-
-
-def _reported_shares(planner: Planner) -> dict[str, str] | str:
-    if planner.shares is None:
-        return "as the source gives them"
-    return {split: str(share) for split, share in planner.shares.items()}

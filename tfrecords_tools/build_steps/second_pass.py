@@ -33,7 +33,7 @@ class Member:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A file to write, and its split."""
+    """A file to write."""
 
     split: str
     file: str

@@ -31,9 +31,8 @@ class Spool:
         self._opened = contextlib.ExitStack()
         self._stored_by_workers = False
         self._files: list[str] = []
-        self._file_of = np.zeros(len(records), np.int32)
-        self._offsets = np.zeros(len(records), np.int64)
-        self._lengths = np.zeros(len(records), np.int64)
+        fields = [("file", np.int32), ("offset", np.int64), ("length", np.int64)]
+        self._stored = np.zeros(len(records), fields)
 
     def __enter__(self) -> Spool:
         for writer in self._writers.values():
@@ -52,9 +51,7 @@ class Spool:
             place = self._writers[split].write(*place)
         if not self._files or self._files[-1] != place.file:
             self._files.append(place.file)
-        self._file_of[row] = len(self._files) - 1
-        self._offsets[row] = place.offset
-        self._lengths[row] = prepared.length
+        self._stored[row] = (len(self._files) - 1, place.offset, prepared.length)
 
     def as_shards(self, plan: Plan, name: str) -> dict[str, ShardedSplit] | None:
         """Names the files as shards of a data set; returns None if the plan needs other shards."""
@@ -68,14 +65,10 @@ class Spool:
         same_labels = plan.class_names == self._expected.class_names
         for row in plan.members[split]:
             record = self._records[row]
-            group = plan.group(record)
-            yield Member(
-                place=Place(self._files[self._file_of[row]], int(self._offsets[row])),
-                length=int(self._lengths[row]),
-                label=label_of[record.label],
-                group=group,
-                changed=not same_labels or group != record.group,
-            )
+            file, offset, length = self._stored[row].tolist()
+            place, group = Place(self._files[file], offset), plan.group(record)
+            changed = not same_labels or group != record.group
+            yield Member(place, length, label_of[record.label], group, changed)
 
     def discard(self) -> None:
         """Removes the spooled records, and files that stopped workers left."""

@@ -25,11 +25,7 @@ MIN_BRIGHT_FLOAT = 2**-6
 def decode_16_bit_png(content: bytes, *, transparent_colour: bool) -> Image.Image:
     """Decodes to 8-bit RGB: values are divided by 257 and rounded, alpha is composited on white.
 
-    Pillow would keep the upper bytes only.
-
-    Args:
-        content: the file.
-        transparent_colour: whether the file names such a colour, which becomes white.
+    Pillow would keep the upper bytes only. A transparent colour that the file names becomes white.
 
     Raises:
         Rejected: the range of the values is unclear.

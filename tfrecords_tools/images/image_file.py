@@ -220,11 +220,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def is_plain(image: Image.Image) -> bool:
-    """Whether every reader decodes a file to the same 8-bit RGB: no alpha, CMYK or 16 bits.
-
-    Args:
-        image: just opened; loading it changes the answer.
-    """
+    """Whether every reader reads a file, just opened, as the same RGB: no alpha, CMYK or 16 bits."""
     return image.mode in PLAIN_MODES and "transparency" not in image.info and not is_16_bit(image)
 
 

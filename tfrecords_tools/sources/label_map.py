@@ -17,10 +17,9 @@ LABEL_EXCLUDED = "label_excluded"
 
 
 def read_label_map(path: Path) -> dict[str, str]:
-    """Reads a CSV with columns `from` and `to`; a blank `to` leaves the class out.
+    """Reads a CSV with columns `from` and `to`: new label by old label, both normalised.
 
-    Returns:
-        New label by old label, "" to leave the class out; both normalised.
+    A blank `to` leaves the class out.
 
     Raises:
         InputError: there is no such file, its columns differ, or a `from` is blank or repeated.
@@ -62,16 +61,11 @@ def apply_label_map(source: Source, label_map: Mapping[str, str]) -> Source:
         )
     records, excluded = [], []
     for record in source.records:
-        label = label_map.get(record.label, record.label)
-        if label:
+        if label := label_map.get(record.label, record.label):
             records.append(dataclasses.replace(record, label=label))
         else:
             detail = f"the label map leaves {record.label} out"
             excluded.append(Rejection(record.file, LABEL_EXCLUDED, detail))
-    return make_source(
-        source.root,
-        records,
-        (*source.rejections, *excluded),
-        labels={label_map.get(label, label) for label in source.labels} - {""},
-        columns=source.columns,
-    )
+    rejections = (*source.rejections, *excluded)
+    labels = {label_map.get(label, label) for label in source.labels} - {""}
+    return make_source(source.root, records, rejections, labels=labels, columns=source.columns)
