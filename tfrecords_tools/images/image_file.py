@@ -220,7 +220,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def is_plain(image: Image.Image) -> bool:
-    """Whether every reader reads a file, just opened, as the same RGB: no alpha, CMYK or 16 bits."""
+    """Whether every reader sees the same RGB in a file, just opened: no alpha, CMYK or 16 bits."""
     return image.mode in PLAIN_MODES and "transparency" not in image.info and not is_16_bit(image)
 
 
