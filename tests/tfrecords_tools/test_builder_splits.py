@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -65,43 +64,6 @@ def test_known_groups_keep_their_splits(tmp_path):
     build(images, tmp_path / "free", seed=5, **options)
     free = split_by("group", tmp_path / "free")
     assert {group: free[group] for group in before} != before
-
-
-def bridge(tmp_path: Path, one: str, other: str) -> dict:
-    """Options of a build in which a new picture joins two lesions."""
-    images, labels = lesions(tmp_path)
-    options = {"name": "x", "labels": labels, "size": 8, **LESION_COLUMNS}
-    build(images, tmp_path / "old", **options)
-    save(images / "new1.png", noise(500))
-    save(images / "new2.png", noise(500))
-    with labels.open("a") as table:
-        table.write(f"new1,{one},nv,1\nnew2,{other},nv,1\n")
-    return {"images": images, "out": tmp_path / "new", "keep_splits": tmp_path / "old", **options}
-
-
-def test_known_group_stays_though_it_is_joined(tmp_path):
-    # The joined group is called AAA, a name that the old data set does not know.
-    build(**bridge(tmp_path, "AAA", "HAM_9"))
-    before, after = split_by("group", tmp_path / "old"), split_by("group", tmp_path / "new")
-    assert after["AAA"] == before["HAM_9"]
-
-
-def test_known_groups_of_two_splits_cannot_be_joined(tmp_path):
-    first = bridge(tmp_path, "HAM_9", "HAM_9")  # only to learn the splits
-    split_of = split_by("group", tmp_path / "old")
-    one, other = (
-        next(group for group, split in sorted(split_of.items()) if split == wanted)
-        for wanted in ("train", "test")
-    )
-    table = first["labels"].read_text()
-    first["labels"].write_text(
-        table.replace("new1,HAM_9", f"new1,{one}").replace("new2,HAM_9", f"new2,{other}")
-    )
-    label = "mel" if int(one.removeprefix("HAM_")) < 5 else "nv"
-    first["labels"].write_text(first["labels"].read_text().replace("nv,1\n", f"{label},1\n"))
-    with pytest.raises(InputError, match="are one group now"):
-        build(**first)
-    assert not (tmp_path / "new").exists()
 
 
 def test_keeping_the_splits_of_what_is_replaced(folders, tmp_path):
@@ -181,25 +143,6 @@ def test_near_duplicates_across_splits_are_reported(tmp_path):
     assert (pair["split"], pair["image_id"]) == ("train", "train/mel/2.png")
     assert (pair["other_split"], pair["other_image_id"]) == ("test", "test/mel/again.jpg")
     assert pair["symmetry"] == "flip_left_right"
-
-
-def test_report_has_joined_groups_and_profiles(tmp_path):
-    images, labels = lesions(tmp_path)
-    profile = {"icc_profile": b"some profile"}
-    Image.fromarray(noise(500)).save(images / "bridge1.png", **profile)
-    Image.fromarray(noise(501)).save(images / "other.png", **profile)
-    save(images / "bridge2.png", noise(500))
-    with labels.open("a") as table:
-        table.write("bridge1,HAM_7,nv,1\nbridge2,HAM_19,nv,1\nother,HAM_8,nv,1\n")
-    build(images, tmp_path / "out", name="x", labels=labels, **LESION_COLUMNS)
-    report = json.loads((tmp_path / "out" / "build_report.json").read_text())
-    assert report["schema_version"] == 2
-    assert report["joined_groups"] == {"HAM_7": "HAM_19"}
-    assert report["rejected_by_reason"] == {"duplicate": 1}
-    assert report["colour_profiles_ignored"] == 2
-    assert report["re_encoded"] == 0
-    assert report["near_duplicates"] == 0
-    assert verify(tmp_path / "out").problems == ()
 
 
 def test_images_without_a_group_are_counted(tmp_path):

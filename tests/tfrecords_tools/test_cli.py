@@ -11,7 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -69,33 +68,14 @@ def test_every_flag_of_the_contract_is_taken(line):
 def test_defaults_of_the_contract():
     options = vars(cli.make_parser().parse_args(["build", "I", "--out", "D", "--name", "n"]))
     del options["work"]
+    without = "labels group_column metadata split_column extra_columns label_map splits keep_splits"
+    images = {"size": "original", "resize": "crop", "encoding": "png", "jpeg_quality": 95}
+    limits = {"min_side": 8, "max_pixels": 100_000_000, "max_rejected": 0.1}
+    work = {"seed": 0, "workers": None, "runner": "threads", "beam_pipeline_options": ""}
     assert options == {
-        "images": "I",
-        "out": "D",
-        "name": "n",
-        "labels": None,
-        "id_column": "image_id",
-        "label_column": "label",
-        "group_column": None,
-        "size": "original",
-        "one_hot": False,
-        "metadata": None,
-        "split_column": None,
-        "extra_columns": None,
-        "label_map": None,
-        "resize": "crop",
-        "encoding": "png",
-        "jpeg_quality": 95,
-        "max_pixels": 100_000_000,
-        "splits": None,
-        "keep_splits": None,
-        "min_side": 8,
-        "max_rejected": 0.1,
-        "seed": 0,
-        "workers": None,
-        "runner": "threads",
-        "beam_pipeline_options": "",
-        "overwrite": False,
+        **{"images": "I", "out": "D", "name": "n", "overwrite": False, "one_hot": False},
+        **{"id_column": "image_id", "label_column": "label"},
+        **(dict.fromkeys(without.split()) | images | limits | work),
     }
 
 
@@ -117,16 +97,13 @@ def test_help(command, capsys):
 def test_the_road(folders, tmp_path, capsys):
     out = tmp_path / "data"
     (folders / "notes.txt").write_text("not an image")
-    assert (
-        cli.main_with(["build", str(folders), "--out", str(out), "--name", "x", "--size", "16"])
-        == 0
-    )
+    words = ["build", str(folders), "--out", str(out), "--name", "x"]
+    assert cli.main_with([*words, "--size", "16"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{out}: train 23, validation 5, test 4 images in 2 classes",
         f"1 files rejected: see {out}/rejected.csv",
     ]
     assert read_info(out).image_shape == (16, 16, 3)
-    words = ["build", str(folders), "--out", str(out), "--name", "x"]
     fails(words, "exists already: choose another place, or give --overwrite", capsys)
     assert cli.main_with(["verify", str(out)]) == 0
     assert capsys.readouterr().out == f"{out} is sound: 32 records\n"
@@ -161,24 +138,17 @@ def test_every_option_arrives(folders, tmp_path, capsys):
     assert cli.main_with(again.split()) == 0
 
 
-def test_search_that_was_cut_short_is_reported(folders, tmp_path, capsys, monkeypatch):
+def test_cut_short_search_and_lost_class_are_reported(folders, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("tfrecords_tools.build_steps.near_duplicates.MAX_CANDIDATES", 0)
     for number in range(12):
-        Image.new("RGB", (9 + number, 9), (number, 0, 0)).save(
-            folders / "naevus" / f"f{number}.png"
-        )
-    assert cli.main_with(["build", str(folders), "--out", str(tmp_path / "o"), "--name", "x"]) == 0
-    assert (
-        "search for images that look the same was cut short: there may be more"
-        in capsys.readouterr().out
-    )
-
-
-def test_lost_class_is_reported(folders, tmp_path, capsys):
+        flat = Image.new("RGB", (9 + number, 9), (number, 0, 0))
+        flat.save(folders / "naevus" / f"f{number}.png")
     (folders / "df").mkdir()
     (folders / "df" / "x.png").write_bytes(b"")
     assert cli.main_with(["build", str(folders), "--out", str(tmp_path / "o"), "--name", "x"]) == 0
-    assert "without a single good image, left out: df" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "search for images that look the same was cut short: there may be more" in output
+    assert "without a single good image, left out: df" in output
 
 
 def fails(words: list[str], message: str, capsys) -> None:
@@ -198,25 +168,12 @@ WRONG_INPUTS = {
     "one class": ("{root}/one", "has one class only, 'naevus'"),
     "row without a file": ("{images} --labels {root}/l.csv", "1 rows of"),
     "missing table": ("{images} --labels {root}/no.csv", "no.csv is not a file"),
-    "missing column": (
-        "{images} --labels {root}/l.csv --label_column dx",
-        "no column 'dx'; it has",
-    ),
     "shares": ("{images} --splits train=0.7", "must sum to 1"),
-    "share of rejects": ("{images} --max_rejected 2", "got 2.0"),
     "too small": ("{images} --min_side 99", "the shorter side must be 99"),
     "no old data": ("{images} --keep_splits {root}/nowhere", "nowhere is not there"),
     "inside": ("{images} --out {images}/out", "lies in the image folder"),
     "name": ("{images} --name ham-64-train", "'ham-64-train' does not fit"),
-    "split twice": (
-        "{images} --labels {root}/l.csv --split_column x --splits train=1",
-        "split_column gives the splits: leave splits out",
-    ),
-    "missing map": ("{images} --label_map {root}/no.csv", "no.csv is not a file"),
-    "beam options": (
-        "{images} --beam_pipeline_options runner=X",
-        "beam_pipeline_options are for runner 'beam', got 'threads'",
-    ),
+    "missing map": ("{images} --label_map {root}/no.csv", "no.csv is not a file: give a CSV with"),
 }
 """Words after `build`, and the error message."""
 
@@ -329,11 +286,3 @@ def test_usage_loads_nothing_heavy(words):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
-
-
-def test_python_numbers_are_no_images(tmp_path, capsys):
-    for label in "ab":
-        (tmp_path / "images" / label).mkdir(parents=True)
-        np.save(tmp_path / "images" / label / "x.npy", np.zeros(3))
-    words = ["build", str(tmp_path / "images"), "--out", str(tmp_path / "out"), "--name", "x"]
-    fails(words, "a/x.npy: not_an_image", capsys)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+from tests.images import seen
 from tfrecords_tools import build, read, verify
 from tfrecords_tools.build_steps.splits import DEFAULT_SPLITS
 from tfrecords_tools.records.schema import SPLITS
@@ -63,6 +67,17 @@ def test_every_image_is_accounted_for(built, rows, records):
         (Path(r.detail.removeprefix("the same pixels as ")).stem, name) for name, r in gone.items()
     } == TWICE
     assert verify(out).problems == ()
+
+
+def test_pixels_are_those_that_another_decoder_sees(records):
+    folder = Path(os.environ["HAM10000_DIR"]) / "images"
+    for record in itertools.chain.from_iterable(records.values()):
+        if int(record.image_id.removeprefix("ISIC_")) % 50 == 0:
+            original = tf.io.read_file(str(folder / f"{record.image_id}.jpg"))
+            whole = tf.io.decode_jpeg(original, dct_method="INTEGER_ACCURATE")
+            square = tf.image.resize_with_crop_or_pad(whole, *2 * [min(whole.shape[:2])])
+            reference = tf.image.resize(square, (32, 32), "lanczos3", antialias=True).numpy()
+            assert np.abs(seen(record.image) - reference.clip(0, 255)).mean() < 2
 
 
 def test_no_lesion_is_in_two_splits(rows, records):

@@ -147,13 +147,6 @@ def test_tfds_reads_it(built):
     assert {image.shape for image in seen.values()} <= {expected, (32, 24, 3)}
 
 
-def test_carriage_return_in_a_name(tmp_path):
-    images = write_class_folders(tmp_path / "images")
-    (images / "naevus" / "carriage\rreturn.png").write_bytes(b"")
-    build(images, tmp_path / "out", name="x", size=16)
-    assert rejected(tmp_path / "out") == {"naevus/carriage\rreturn.png": "empty"}
-
-
 @pytest.mark.parametrize("name", hostile.unreadable_to_others())
 def test_what_is_taken_can_be_read_by_others(name):
     try:
@@ -239,22 +232,14 @@ def test_mutants_are_read_or_rejected(formats, count):
                 fates[rejected.reason] += 1
                 continue
             fates["taken"] += 1
+            if formats is USUAL and size is None:
+                seen(encoded)
             with Image.open(io.BytesIO(encoded), formats=("PNG", "JPEG")) as image:
                 image.load()
                 assert size is None or image.size == (16, 16)
     assert fates.total() == 2 * count
     assert set(fates) <= REASONS | {"taken"}
     assert min(fates["taken"], fates["damaged"]) > count / 10
-
-
-@pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.slow)])
-def test_mutants_that_are_taken_can_be_read_by_others(count):
-    for content in mutants(count):
-        try:
-            encoded = prepare(content, ImageOptions()).encoded
-        except Rejected:
-            continue
-        seen(encoded)
 
 
 @pytest.mark.parametrize("size", ["original", 16])

@@ -13,6 +13,9 @@ from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.inspector import inspect
 from tfrecords_tools.records.schema import BUILD_REPORT, ORIGIN_SYNTHETIC, Column, Record
 
+ALIKE = "images of different splits that look the same"
+CUT_SHORT = "there may be more, because the search was cut short"
+
 
 def test_table_of_a_build(small_data):
     lines = inspect(small_data)
@@ -48,27 +51,25 @@ def test_origins_groups_and_sizes(tmp_path):
     assert lines[-1] == "no build_report.json: not built by tfrecords-tools build"
 
 
-def test_rejected_files_by_reason(damageable):
-    change_report(damageable, rejected=3, rejected_by_reason={"duplicate": 2, "empty": 1})
-    assert "rejected files: 3 (2 duplicate, 1 empty)" in inspect(damageable)
-
-
-def change_report(directory, **changes) -> None:
-    path = directory / BUILD_REPORT
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"rejected": 3, "rejected_by_reason": {"duplicate": 2, "empty": 1}},
+            "rejected files: 3 (2 duplicate, 1 empty)",
+        ),
+        ({"near_duplicates": 3}, f"{ALIKE}: 3 pairs, see near_duplicates.csv"),
+        ({"near_duplicates_cut_short": True}, f"{ALIKE}: 0; {CUT_SHORT}"),
+        (
+            {"near_duplicates": 3, "near_duplicates_cut_short": True},
+            f"{ALIKE}: 3 pairs, see near_duplicates.csv; {CUT_SHORT}",
+        ),
+    ],
+)
+def test_lines_of_the_report(changes, line, damageable):
+    path = damageable / BUILD_REPORT
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def test_near_duplicates_are_counted(damageable):
-    change_report(damageable, near_duplicates=3)
-    line = "images of different splits that look the same: 3 pairs, see near_duplicates.csv"
     assert line in inspect(damageable)
-
-
-@pytest.mark.parametrize("found", [0, 3])
-def test_search_that_was_cut_short_is_reported(found, damageable):
-    change_report(damageable, near_duplicates=found, near_duplicates_cut_short=True)
-    (line,) = (line for line in inspect(damageable) if "look the same" in line)
-    assert line.endswith("; there may be more, because the search was cut short")
 
 
 def test_extra_columns_and_what_they_lack(tmp_path):

@@ -34,14 +34,13 @@ Result = TypeVar("Result")
 
 
 class BeamRunner:
-    """A runner on Apache Beam; see `runners.Runner`."""
+    """A runner on Apache Beam, with options such as "runner=DirectRunner,direct_num_workers=2".
+
+    Raises:
+        InputError: Beam does not know an option.
+    """
 
     def __init__(self, pipeline_options: str, directory: Path) -> None:
-        """Reads options such as "runner=DirectRunner,direct_num_workers=2".
-
-        Raises:
-            InputError: Beam does not know an option.
-        """
         flags = [f"--{option.strip()}" for option in pipeline_options.split(",") if option.strip()]
         self._options = PipelineOptions(flags)
         if unknown := _unknown(flags):

@@ -82,19 +82,16 @@ def read_kept_splits(directory: str | os.PathLike[str]) -> KeptSplits:
     for split in read_info(directory).splits:
         for record in read(directory, split):
             groups[record.group] = images[record.image_id] = split
-    for old, new in _joined_groups(Path(directory) / BUILD_REPORT).items():
+    report, joined = Path(directory) / BUILD_REPORT, {}
+    try:
+        if report.is_file():
+            joined = dict(json.loads(report.read_text("utf-8"))["joined_groups"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{report} is damaged ({error!r}): build the data set again") from error
+    for old, new in joined.items():
         if new in groups:
             groups.setdefault(old, groups[new])
     return KeptSplits(_with_composed(groups), _with_composed(images))
-
-
-def _joined_groups(report: Path) -> dict[str, str]:
-    if not report.is_file():
-        return {}
-    try:
-        return dict(json.loads(report.read_text("utf-8"))["joined_groups"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{report} is damaged ({error!r}): build the data set again") from error
 
 
 def _with_composed(splits: Mapping[str, str]) -> dict[str, str]:

@@ -107,9 +107,8 @@ def rejected_csv(rejections: Iterable[Rejection]) -> bytes:
 
 def _reported(options: BuildOptions) -> dict[str, Any]:
     """Returns the options that shape the data set; of a path the name only."""
-    reported: dict[str, Any] = {}
-    for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
-        if field.name not in UNREPORTED_OPTIONS and value is not None:
-            reported[field.name] = Path(value).name if field.name in PATH_OPTIONS else value
-    return reported
+    return {
+        name: Path(value).name if name in PATH_OPTIONS else value
+        for name, value in vars(options).items()
+        if name not in UNREPORTED_OPTIONS and value is not None
+    }

@@ -86,14 +86,11 @@ def write_shard(shard: Shard, *, directory: Path) -> int:
     temporary = directory / f"{shard.file}{PART_SUFFIX}"
     with RecordWriter(temporary) as writer:
         for member in shard.members:
-            writer.write(_record(member, directory))
+            serialized = read_at(directory / member.place.file, member.place.offset)
+            if member.changed:
+                record = parse_record(serialized)
+                record = dataclasses.replace(record, label=member.label, group=member.group)
+                serialized = serialize_record(record)
+            writer.write(serialized)
     temporary.rename(directory / shard.file)
     return writer.num_bytes
-
-
-def _record(member: Member, directory: Path) -> bytes:
-    serialized = read_at(directory / member.place.file, member.place.offset)
-    if not member.changed:
-        return serialized
-    record = parse_record(serialized)
-    return serialize_record(dataclasses.replace(record, label=member.label, group=member.group))

@@ -119,12 +119,8 @@ class PreparedImage:
 def prepare(content: bytes, options: ImageOptions, *, thumbnail: int = 0) -> PreparedImage:
     """Checks and encodes one image.
 
-    A JPEG is decoded at a part of its size if it gets smaller or keeps its bytes.
-
-    Args:
-        content: the file.
-        options: size, encoding and limits of the image.
-        thumbnail: side of a thumbnail in pixels; 0 for none.
+    A JPEG is decoded at a part of its size if it gets smaller or keeps its bytes. `thumbnail` is
+    the side of a thumbnail in pixels; 0 for none.
 
     Raises:
         Rejected: the file is not a single, whole image of sufficient size.
@@ -178,13 +174,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def resize(image: Image.Image, size: int, mode: str) -> Image.Image:
-    """Resizes to a square by Lanczos interpolation with antialiasing.
+    """Resizes 8-bit RGB to a square of `size` pixels by Lanczos interpolation with antialiasing.
 
-    Args:
-        image: 8-bit RGB.
-        size: side of the square, in pixels.
-        mode: `CROP` takes the largest central square, `PAD` the whole image between black bars,
-            `SQUASH` the whole image with other proportions.
+    `CROP` takes the largest central square, `PAD` the whole image between black bars, `SQUASH` the
+    whole image with other proportions.
     """
     width, height = image.size
     if mode == PAD:

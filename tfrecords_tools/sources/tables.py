@@ -217,10 +217,9 @@ def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str,
 
 
 def _split(place: str, cell: str) -> str:
-    split = split_from_name(cell)
-    if split is None:
-        raise InputError(f"{place}: split is {cell!r}, it must be one of {', '.join(SPLITS)}")
-    return split
+    if split := split_from_name(cell):
+        return split
+    raise InputError(f"{place}: split is {cell!r}, it must be one of {', '.join(SPLITS)}")
 
 
 def _marked(place: str, column: str, cell: str) -> bool:

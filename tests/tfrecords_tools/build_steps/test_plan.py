@@ -164,10 +164,3 @@ def test_seed_does_not_move_given_splits():
     assert {s: set(m) for s, m in one.members.items()} == {
         s: set(m) for s, m in other.members.items()
     }
-
-
-def test_known_groups_of_a_split_without_share():
-    images = [("mel", "a", None), ("nv", "b", None)]
-    made = planner(images, shares=check_shares({"train": 1}), kept={"a": "test"})
-    with pytest.raises(InputError, match=r"\['test'\], which have no share"):
-        made.plan(range(2), {})

@@ -26,22 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::Warning:
 @pytest.mark.parametrize(
     "name",
     [
-        *("plain.jpg", "plain.png", "progressive.jpeg", "trailing_junk.jpg", "png_named.jpg"),
-        *("grey.jpg", "palette.png", "one_bit.png", "telephone.jpg"),
-    ],
-)
-def test_plain_files_stay_untouched(name):
-    found = prepared(hostile.sound()[name])
-    assert found.encoded == hostile.sound()[name]
-    assert found.untouched
-    # What readers make of it is what the file shows.
-    expected = np.asarray(decode(hostile.sound()[name], ImageOptions()), int)
-    assert np.abs(seen(found.encoded) - expected).max() <= (6 if "jp" in name else 0)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
         *("turned.jpg", "cmyk.jpg", "alpha.png", "grey16.png", "colour16.png"),
         *("grey_alpha.png", "transparent_colour.png", "plain.tif", "plain.webp"),
     ],

@@ -128,16 +128,6 @@ def test_what_means_a_split():
     assert split_from_name("trains") is split_from_name("") is None
 
 
-def test_missing_folder(tmp_path):
-    with pytest.raises(InputError, match="nowhere is not a folder"):
-        from_class_folders(tmp_path / "nowhere")
-
-
-def test_empty_folder(tmp_path):
-    with pytest.raises(InputError, match="is empty: give the folder"):
-        from_class_folders(tmp_path)
-
-
 def test_folder_without_a_labelled_image(tmp_path):
     message = (
         r"no labelled image \(a\.png: label_missing, nv/notes\.txt: not_an_image\): expected class"
@@ -160,36 +150,12 @@ def test_folder_that_cannot_be_listed(tmp_path, monkeypatch):
         from_class_folders(tmp_path)
 
 
-def test_links(tmp_path):
-    images = touch(tmp_path / "images", "nv/a.png", "nv/sub/b.png")
-    touch(tmp_path, "elsewhere.png")
-    (images / "nv" / "inside.png").symlink_to("a.png")
-    (images / "nv" / "outside.png").symlink_to(tmp_path / "elsewhere.png")
-    (images / "nv" / "dangling.png").symlink_to("nothing.png")
-    (images / "nv" / "loop.png").symlink_to("loop.png")
-    (images / "nv" / "folder").symlink_to("sub")
-    source = from_class_folders(images)
-    assert [r.file for r in source.records] == ["nv/a.png", "nv/inside.png", "nv/sub/b.png"]
-    assert reasons(source) == {
-        "nv/outside.png": "outside_folder",
-        "nv/dangling.png": "dangling_link",
-        "nv/loop.png": "dangling_link",
-        "nv/folder": "not_a_file",
-    }
-
-
 def test_image_folder_behind_a_link(tmp_path):
     touch(tmp_path / "images", "nv/a.png")
     (tmp_path / "images" / "nv" / "b.png").symlink_to("a.png")
     (tmp_path / "link").symlink_to("images")
     source = from_class_folders(tmp_path / "link")
     assert [record.file for record in source.records] == ["nv/a.png", "nv/b.png"]
-
-
-def test_device_is_no_image(tmp_path):
-    touch(tmp_path, "nv/a.png")
-    os.mkfifo(tmp_path / "nv" / "pipe.png")
-    assert reasons(from_class_folders(tmp_path)) == {"nv/pipe.png": "not_a_file"}
 
 
 def test_metadata_of_macos(tmp_path):

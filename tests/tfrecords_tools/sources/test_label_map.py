@@ -94,11 +94,6 @@ def test_table_from_a_spreadsheet(tmp_path):
     assert read_label_map(tmp_path / "map.csv") == {"a, b": "c"}
 
 
-def test_missing_file(tmp_path):
-    with pytest.raises(InputError, match=r"map\.csv is not a file: give a CSV"):
-        read_label_map(tmp_path / "map.csv")
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [

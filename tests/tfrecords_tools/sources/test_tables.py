@@ -66,11 +66,6 @@ def test_row_twice_with_columns(tmp_path):
         read_ages("50", "")
 
 
-def test_row_without_an_id(tmp_path):
-    with pytest.raises(InputError, match="row without an id"):
-        read(touch(tmp_path / "i", "a.jpg"), table(tmp_path / "l.csv", "a,g,nv", ",g,nv"))
-
-
 @pytest.mark.parametrize(("one", "other"), [(COMPOSED, DECOMPOSED), ("nv", "nv ")])
 def test_labels_that_are_one(one, other, tmp_path):
     labels = table(tmp_path / "l.csv", f"a,g,{one}", f"b,g,{other}")
@@ -268,13 +263,6 @@ def test_metadata_as_isic_2019_has_it(tmp_path):
     for image_id in "ad":
         assert math.isnan(extras[image_id][0])
         assert extras[image_id][1:] == ("", "")
-
-
-def test_metadata_without_the_id(tmp_path):
-    labels = table(tmp_path / "l.csv", "a,nv", head="image_id,dx")
-    metadata = table(tmp_path / "m.csv", "a,g", head="image,lesion_id")
-    with pytest.raises(InputError, match=r"m\.csv has no column 'image_id'; it has image, lesion"):
-        read(touch(tmp_path / "i", "a.jpg"), labels, metadata=metadata)
 
 
 def test_column_that_neither_table_has(tmp_path):
