@@ -169,8 +169,7 @@ def _corners(y: tf.Tensor, x: tf.Tensor, side: int) -> Corners:
     below, right = y - top, x - left
     first = tf.reshape(tf.range(tf.shape(y)[0]) * side * side, [-1, 1, 1])
     starts = [first + row * side for row in _mirrored_pair(top, side)]
-    columns = _mirrored_pair(left, side)
-    indices = itertools.product(starts, columns)
+    indices = itertools.product(starts, _mirrored_pair(left, side))
     weights = itertools.product((1.0 - below, below), (1.0 - right, right))
     return [
         (tf.reshape(start + column, [-1]), tf.reshape(weight_y * weight_x, [-1, 1]))

@@ -142,7 +142,7 @@ def describe_file(path: str | os.PathLike[str]) -> str:
     """Returns a line that says whether the text chunks of an image file call it synthetic.
 
     Raises:
-        InputError: no such file, or not an image.
+        InputError: as `read_chunks`.
     """
     chunks = read_chunks(Path(path))
     if not chunks:
@@ -154,9 +154,6 @@ def describe_file(path: str | os.PathLike[str]) -> str:
 def _row(fields: dict[str, str]) -> Provenance:
     """Reads one row; older manifests lack `software`."""
     types = {"seed": int, "truncation": float, "nearest_distance": float}
-    values = {
-        field.name: types.get(field.name, str)(fields[field.name])
-        for field in dataclasses.fields(Provenance)
-        if field.name != "software"
-    }
-    return Provenance(**values, software=fields.get("software") or "")
+    fields = {**fields, "software": fields.get("software") or ""}
+    names = (field.name for field in dataclasses.fields(Provenance))
+    return Provenance(**{name: types.get(name, str)(fields[name]) for name in names})

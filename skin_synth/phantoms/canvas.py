@@ -139,8 +139,7 @@ def _interpolation(side: int, cells: int) -> np.ndarray:
 def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
     """Draws a smooth random surface with `cells` bumps across, the same at every size.
 
-    It is float32[side, side] with mean about 0 and standard deviation about 1, and takes
-    (cells + 3) ** 2 random numbers.
+    It is float32[side, side], mean about 0, deviation about 1, of (cells + 3) ** 2 random numbers.
     """
     knots = rng.standard_normal((cells + 3, cells + 3), np.float32)
     weights = _interpolation(side, cells + 3)

@@ -66,7 +66,7 @@ def disc(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
 
 def blotch(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     """Jagged map-like border, dark blots in one half, blue-white veil: asymmetric, many colours."""
-    border = _fourier_border(plane.theta, rng, first=2, last=6, amplitude=0.24)
+    border = _fourier_border(plane.theta, rng)
     distance = plane.r - 0.92 * border
     body = inside(distance, 0.6 * lesion.softness)
     lean = 1.0 + 0.65 * plane.x
@@ -89,9 +89,8 @@ def blotch(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
 
 def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     """Angular, with a sharp border, white milia-like dots and dark plugs."""
-    corner = 3.4
     x, y = np.abs(plane.x) + 1e-3, np.abs(plane.y) + 1e-3
-    square = (x**corner + y**corner) ** np.float32(1 / corner)
+    square = (x**3.4 + y**3.4) ** np.float32(1 / 3.4)
     ripple = 0.035 * np.cos(int(rng.integers(8, 12)) * plane.theta + rng.uniform(0, 6))
     body = inside(square - 0.86 + ripple, 0.3 * lesion.softness)
     lattice = np.array([*PLAQUE_PLUGS, *PLAQUE_DOTS])
@@ -153,8 +152,7 @@ def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
 
 def cluster(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     """Separate round lacunae with sharp borders, red to purple-brown, on faint pink."""
-    number = int(rng.integers(6, 10))
-    places = _scatter(rng, number, reach=0.78, apart=0.52)
+    places = _scatter(rng, int(rng.integers(6, 10)), reach=0.78, apart=0.52)
     radii = rng.uniform(0.2, 0.27, len(places))
     lacunae = spots(plane, places, radii, 0.06)
     ground = inside(plane.r - 0.95, 0.25)
@@ -203,12 +201,10 @@ def _network(plane: Plane, pitch: float, turn: float) -> np.ndarray:
     return -np.float32(2 / 3) * (waves[0] + waves[1] + waves[2])
 
 
-def _fourier_border(
-    theta: np.ndarray, rng: np.random.Generator, *, first: int, last: int, amplitude: float
-) -> np.ndarray:
+def _fourier_border(theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Returns the radius of an irregular outline at each angle, mean about 1."""
-    orders = np.arange(first, last + 1)
-    sizes = rng.rayleigh(amplitude / np.sqrt(orders * len(orders)) * 1.6)
+    orders = np.arange(2, 7)
+    sizes = rng.rayleigh(0.24 / np.sqrt(orders * len(orders)) * 1.6)
     phases = rng.uniform(0, 2 * np.pi, len(orders))
     border = np.ones_like(theta)
     for order, size, phase in zip(orders, sizes, phases, strict=True):

@@ -30,7 +30,7 @@ LENS_TILT = 0.15
 SENSOR_NOISE = 0.012
 """Standard deviation; full scale is 1."""
 LESION_STREAM, PERSON_STREAM, PAINT_STREAM, VIEW_STREAM = range(4)
-"""Purposes of random numbers: separate streams for one lesion."""
+"""Purposes of random numbers of one lesion."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +39,7 @@ class View:
 
     Attributes:
         centre: of the lesion, x and y in [-1, 1].
-        zoom: factor of its size.
-        angle: rotation, radians.
+        zoom, angle: factor of its size, rotation in radians.
         light: exposure, 1 is neutral.
         slope: change of light across the image, x and y.
         vignette: radius of the lit field in half image sides; 2 is outside the image.

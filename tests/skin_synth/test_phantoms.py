@@ -71,8 +71,7 @@ def test_a_pure_function(label):
 
 
 def test_two_views_show_one_lesion_on_one_person():
-    _, first = render(0, 3, "disc", 32)
-    _, second = render(0, 3, "disc", 32, view=1)
+    first, second = (render(0, 3, "disc", 32, view=view)[1] for view in (0, 1))
     shared = ("skin_melanin", "skin_blood", "melanin", "blood", "elongation", "elements")
     assert [first[name] for name in shared] == [second[name] for name in shared]
     assert first["angle"] != second["angle"]
@@ -147,8 +146,7 @@ def test_borders_of_blotches_are_the_irregular_ones():
 
 def test_skin_tones_span_pale_to_dark():
     tones = [render(0, index, "disc", 16)[1]["skin_melanin"] for index in range(200)]
-    assert min(tones) < 0.05
-    assert max(tones) > 0.45
+    assert min(tones) < 0.05 < 0.45 < max(tones)
 
 
 @pytest.mark.parametrize(

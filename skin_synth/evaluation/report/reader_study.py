@@ -68,7 +68,7 @@ def write_reader_study(
         out_dir: new directory, which appears complete or not at all.
         per_class: real images of a class, and as many synthetic ones.
         seed: of the choice, the synthetic images and the order.
-        overwrite: replace `out_dir` if it is a reader study already.
+        overwrite: whether to replace `out_dir` if it is a reader study.
 
     Returns:
         The images in the order of the sheet.

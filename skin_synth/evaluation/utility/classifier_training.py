@@ -54,16 +54,14 @@ def randomly_augmented(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     shift, contrast, saturation, hue = tf.unstack(
         2.0 * _uniform(key, ClassifierStream.COLOUR, [4, count]) - 1.0
     )
+    parameters = {
+        "brightness": augment.BRIGHTNESS * shift,
+        "contrast": 1.0 + augment.CONTRAST * contrast,
+        "saturation": 1.0 + augment.SATURATION * saturation,
+        "hue": augment.HUE * hue,
+    }
     signal = tf.cast(augment.turn(images, symmetry), tf.float32) / 127.5 - 1.0
-    coloured = augment.colour(
-        signal,
-        {
-            "brightness": augment.BRIGHTNESS * shift,
-            "contrast": 1.0 + augment.CONTRAST * contrast,
-            "saturation": 1.0 + augment.SATURATION * saturation,
-            "hue": augment.HUE * hue,
-        },
-    )
+    coloured = augment.colour(signal, parameters)
     return tf.cast(tf.round(127.5 * (tf.clip_by_value(coloured, -1.0, 1.0) + 1.0)), tf.uint8)
 
 
@@ -106,8 +104,7 @@ class Trainer:
 
         Args:
             build: makes a network from a seed; its only output is logits float32[n, classes].
-            make_batch: makes a batch from pool inputs, rows int64[batch], a key and whether to
-                augment.
+            make_batch: makes a batch of pool inputs, rows int64[batch], a key, whether to augment.
             learning_rate: initial rate of Adam.
         """
         self._build, self._make_batch, self._learning_rate = build, make_batch, learning_rate

@@ -74,24 +74,24 @@ def compare(
     entries = [_Resampled.of(each, validation.labels, test.labels, weights) for each in predictions]
     controls: dict[str, list[_Resampled]] = {}
     for entry in entries:
-        if entry.arm.kind == CONTROL:
-            controls.setdefault(entry.classifier, []).append(entry)
+        if entry.given.arm.kind == CONTROL:
+            controls.setdefault(entry.given.classifier, []).append(entry)
     best = {
         classifier: max(several, key=lambda entry: entry.validation_macro_auroc)
         for classifier, several in controls.items()
     }
-    comparisons = sum(entry.arm.kind == MIXED for entry in entries)
+    comparisons = sum(each.arm.kind == MIXED for each in predictions)
     paired = functools.partial(
         paired_difference, groups=len(set(test.groups)), comparisons=comparisons
     )
     differences = tuple(
-        _difference(each, controls[each.classifier], best[each.classifier], paired, test)
-        for each in entries
-        if each.arm.kind != CONTROL
+        _difference(entry, controls[given.classifier], best[given.classifier], paired, test)
+        for given, entry in zip(predictions, entries, strict=True)
+        if given.arm.kind != CONTROL
     )
     return Comparison(
-        tuple(_arm_result(*pair, test) for pair in zip(predictions, entries, strict=True)),
-        {classifier: control.arm.name for classifier, control in best.items()},
+        tuple(_arm_result(entry, test) for entry in entries),
+        {classifier: control.given.arm.name for classifier, control in best.items()},
         differences,
         _verdict(differences, comparisons),
     )
@@ -104,8 +104,7 @@ class _Resampled:
     Each is float64[seeds, replicates + 1], `sensitivity` float64[seeds, replicates + 1, classes].
     """
 
-    arm: Arm
-    classifier: str
+    given: Predictions
     validation_macro_auroc: float
     macro_auroc: np.ndarray
     balanced_accuracy: np.ndarray
@@ -117,8 +116,7 @@ class _Resampled:
     ) -> _Resampled:
         on_validation = [metrics.macro_auroc(validation, each) for each in given.validation]
         return cls(
-            given.arm,
-            given.classifier,
+            given,
             float(np.mean(on_validation)),
             given.on_test(metrics.macro_auroc, test, weights),
             given.on_test(metrics.balanced_accuracy, test, weights),
@@ -138,25 +136,29 @@ def _difference(
         return paired(*pair) if np.isfinite(pair).all() else None
 
     against_all = {
-        control.arm.name: paired(entry.macro_auroc, control.macro_auroc) for control in controls
+        control.given.arm.name: paired(entry.macro_auroc, control.macro_auroc)
+        for control in controls
     }
-    against_best = against_all[best.arm.name]
+    against_best = against_all[best.given.arm.name]
     words = arm_verdict(against_best, list(against_all.values()))
+    arm = entry.given.arm
     return ArmDifference(
-        arm=entry.arm.name,
-        classifier=entry.classifier,
-        ratio=finite_or_none(entry.arm.ratio),
-        control=best.arm.name,
+        arm=arm.name,
+        classifier=entry.given.classifier,
+        ratio=finite_or_none(arm.ratio),
+        control=best.given.arm.name,
         metrics=MetricDifferences(
             against_best, paired(entry.balanced_accuracy, best.balanced_accuracy)
         ),
         sensitivity={name: of_class(label) for label, name in enumerate(test.class_names)},
         against_every_control=against_all,
-        verdict=words if entry.arm.kind == MIXED else None,
+        verdict=words if arm.kind == MIXED else None,
     )
 
 
-def _arm_result(given: Predictions, entry: _Resampled, test: LabelledImages) -> ArmResult:
+def _arm_result(entry: _Resampled, test: LabelledImages) -> ArmResult:
+    given = entry.given
+
     def over_seeds(metric: Metric) -> OverSeeds:
         return OverSeeds.of(given.on_test(metric, test.labels))
 

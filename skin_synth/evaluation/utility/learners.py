@@ -64,13 +64,13 @@ class Study:
                     compute = functools.partial(learner.predict, arm, seed, synthetic)
                     of_arm.append(self.cache.arrays("training", names, compute))
                     progress.update()
+
+        def stacked(of_arm: list[Mapping[str, np.ndarray]], split: str) -> np.ndarray:
+            return np.stack([each[split] for each in of_arm])
+
         return [
-            Predictions(
-                arm,
-                learner.name,
-                *(np.stack([each[split] for each in of_arm]) for split in ("validation", "test")),
-            )
-            for (learner, arm), of_arm in zip(trained, found, strict=True)
+            Predictions(arm, learner.name, stacked(each, "validation"), stacked(each, "test"))
+            for (learner, arm), each in zip(trained, found, strict=True)
         ]
 
     @functools.cached_property
@@ -138,10 +138,10 @@ class _Learner:
             labels = np.concatenate([labels, synthetic.labels])
         pool = training.Pool(inputs, labels, np.arange(len(labels)) >= len(real))
         steps = self.study.protocol.steps
-        validation, test = self.trainer.probabilities(
+        found = self.trainer.probabilities(
             pool, arm, real.class_counts, *self.held_out, seed=seed, steps=steps
         )
-        return {"validation": validation, "test": test}
+        return dict(zip(("validation", "test"), found, strict=True))
 
     @property
     def trainer(self) -> training.Trainer:
@@ -219,13 +219,8 @@ class _LinearHead(_Learner):
         self, images: Callable[[], np.ndarray], images_key: CacheKey, *, views: int
     ) -> np.ndarray:
         """Computes features float32[n, views, d], or reads them from the cache."""
-        key = {
-            "extractor": self.key["extractor"],
-            "of": images_key,
-            "views": views,
-            "seed": 0,
-            "augmentation": training.AUGMENTATION,
-        }
+        key = {"extractor": self.key["extractor"], "of": images_key, "views": views, "seed": 0}
+        key["augmentation"] = training.AUGMENTATION
 
         def compute() -> dict[str, np.ndarray]:
             seed = EvaluationStream.UTILITY_VIEWS

@@ -26,7 +26,7 @@ class UtilityOptions:
         pool: synthetic images of each class for each seed; None: as many as the largest class has,
             up to 1,000.
         views: views of each real training image for a frozen extractor, the first as it is.
-        replicates: of the bootstrap.
+        replicates: of the bootstrap, 100 or more.
     """
 
     seeds: int = DEFAULT_SEEDS

@@ -66,8 +66,7 @@ def study_splits(
         InputError: classes or sizes that differ between the splits, a class without training,
             validation or test images, or synthetic images that do not fit.
     """
-    kept = _without_known_groups(train, validation, test)
-    _check_splits(train, validation, kept)
+    kept = _usable_test(train, validation, test)
     protocol = study_protocol(options, train, extractor)
     arms, cache = make_arms(options.ratios), Cache(cache_dir)
     study = Study(train, validation, kept, generate, generator_id, extractor, protocol, arms, cache)
@@ -94,7 +93,7 @@ def study_run(
 
     Args:
         run: makes the synthetic images.
-        data_dir: the data set, with train, validation and test splits.
+        data_dir: has train, validation and test splits.
         options: of the study; None: the defaults.
         features: of the linear head: classifier (trained on the real training images), mobilenet,
             inception, the file of a saved Keras model, or an extractor; None trains the CNN only.
@@ -125,8 +124,7 @@ def load_study_splits(
     """Reads the train, validation and test split, and checks that a study can use them.
 
     Raises:
-        InputError: a missing split, or one in which a class has no images of groups that no other
-            split holds.
+        InputError: a missing split, or splits that `study_splits` refuses.
     """
     if missing := {"train", "validation", "test"} - set(read_info(data_dir).splits):
         raise InputError(
@@ -136,7 +134,7 @@ def load_study_splits(
     train, validation, test = (
         load_split(data_dir, split) for split in ("train", "validation", "test")
     )
-    _check_splits(train, validation, _without_known_groups(train, validation, test))
+    _usable_test(train, validation, test)
     return train, validation, test
 
 
@@ -170,16 +168,13 @@ def study_protocol(
     )
 
 
-def _without_known_groups(
+def _usable_test(
     train: LabelledImages, validation: LabelledImages, test: LabelledImages
 ) -> LabelledImages:
-    """The test images of groups that took no part in training."""
+    """Returns the test images of groups that took no part in training; checks that splits fit."""
     known = {*train.groups, *validation.groups}
-    return test.subset(np.array([group not in known for group in test.groups], bool))
-
-
-def _check_splits(train: LabelledImages, validation: LabelledImages, test: LabelledImages) -> None:
-    for name, split in (("train", train), ("validation", validation), ("test", test)):
+    kept = test.subset(np.array([group not in known for group in test.groups], bool))
+    for name, split in (("train", train), ("validation", validation), ("test", kept)):
         if split.class_names != train.class_names:
             raise InputError(
                 f"{name} has classes {split.class_names}, train has {train.class_names}"
@@ -197,6 +192,7 @@ def _check_splits(train: LabelledImages, validation: LabelledImages, test: Label
             )
     if len(train.class_names) < 2:
         raise InputError(f"needs two classes or more, got {train.class_names}")
+    return kept
 
 
 def _counts(

@@ -78,8 +78,12 @@ def comparison(rng, **shifts):
     return Comparison(of_one_class(rng, 200, lesions=LESIONS), sets, 1)
 
 
-def above_floor(name):
-    return lambda values: values[name][0] - values["floor"][0]
+def ours(values):
+    return values["ours"][0] - values["floor"][0]
+
+
+def theirs(values):
+    return values["theirs"][0] - values["floor"][0]
 
 
 def true_distance(shift, rng):
@@ -95,8 +99,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(shift):
     covered, excludes_one, ratio_covered = 0, 0, 0
     for _ in range(40):
         found = comparison(rng, ours=shift, theirs=0.8)
-        interval = found.interval(above_floor("ours"))
-        ratio = found.ratio(above_floor("ours"), above_floor("theirs"))
+        interval, ratio = found.interval(ours), found.ratio(ours, theirs)
         covered += interval.low <= truth["ours"] <= interval.high
         ratio_covered += ratio.low <= truth["ours"] / truth["theirs"] <= ratio.high
         excludes_one += ratio.high < 1
@@ -107,7 +110,6 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(shift):
 def test_the_ends_of_a_ratio_are_where_the_difference_may_just_be_zero():
     rng = np.random.default_rng(3)
     found = comparison(rng, ours=0.5, theirs=0.8)
-    ours, theirs = above_floor("ours"), above_floor("theirs")
     ratio = found.ratio(ours, theirs)
     assert ratio.low < ratio.value < ratio.high
     assert ratio.value == ours(found.values) / theirs(found.values)
@@ -122,8 +124,7 @@ def test_a_ratio_excludes_one_where_the_difference_excludes_zero():
     seen = set()
     for shift in 0.55, 0.65, 0.75, 0.85:
         found = comparison(rng, ours=shift, theirs=0.8)
-        ours, theirs = above_floor("ours"), above_floor("theirs")
-        difference = found.interval(lambda values, a=ours, b=theirs: a(values) - b(values))
+        difference = found.interval(lambda values: ours(values) - theirs(values))
         ratio = found.ratio(ours, theirs)
         assert (difference.high < 0) == (ratio.high < 1)
         seen.add(ratio.high < 1)
@@ -133,7 +134,7 @@ def test_a_ratio_excludes_one_where_the_difference_excludes_zero():
 def test_a_ratio_to_what_may_be_zero_has_no_ends():
     rng = np.random.default_rng(5)
     found = comparison(rng, ours=0.5, theirs=0.0)
-    ratio = found.ratio(above_floor("ours"), above_floor("theirs"))
+    ratio = found.ratio(ours, theirs)
     assert np.isnan([ratio.low, ratio.high]).all()
-    backwards = found.ratio(above_floor("ours"), lambda values: -values["ours"][0])
+    backwards = found.ratio(ours, lambda values: -values["ours"][0])
     assert np.isnan(backwards).all()

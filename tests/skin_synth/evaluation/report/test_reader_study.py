@@ -29,11 +29,9 @@ def test_real_and_synthetic_images_of_each_class(study, large_phantom_data):
     for name in test.class_names:
         origins = [item.origin for item in items if item.class_name == name]
         assert origins.count("real") == origins.count("synthetic") == 4
-    real = [item for item in items if item.origin == "real"]
-    groups = [test.groups[test.image_ids.index(item.source)] for item in real]
-    assert len(set(groups)) == len(groups)
-    for item in real:
-        np.testing.assert_array_equal(item.image, test.images[test.image_ids.index(item.source)])
+    real = {test.image_ids.index(i.source): i.image for i in items if i.origin == "real"}
+    assert len({test.groups[row] for row in real}) == len(real) == len(items) // 2
+    np.testing.assert_array_equal(list(real.values()), test.images[list(real)])
 
 
 def test_the_order_is_shuffled_and_follows_the_seed(study, make_run, large_phantom_data):
@@ -97,13 +95,14 @@ def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path):
 
 
 def test_overwriting_spares_other_folders(make_run, large_phantom_data, tmp_path):
-    run, other = make_run(), tmp_path / "thesis"
+    data, other = large_phantom_data, tmp_path / "thesis"
     other.mkdir()
     (other / "notes").write_text("mine")
-    with pytest.raises(InputError, match=r"something else without key\.csv"):
-        write_reader_study(run, large_phantom_data, other, overwrite=True)
-    with pytest.raises(InputError, match="which would be replaced"):
-        write_reader_study(run, large_phantom_data, large_phantom_data, overwrite=True)
-    with pytest.raises(InputError, match="lies in the data set"):
-        write_reader_study(run, large_phantom_data, large_phantom_data / "out")
+    for out, message in (
+        (other, r"something else without key\.csv"),
+        (data, "which would be replaced"),
+        (data / "out", "lies in the data set"),
+    ):
+        with pytest.raises(InputError, match=message):
+            write_reader_study(make_run(), data, out, overwrite=True)
     assert [path.name for path in other.iterdir()] == ["notes"]
