@@ -13,7 +13,7 @@ import numpy as np
 from tfrecords_tools.atomic import new_file
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    from PIL import Image
 
 CELL_GAP = 2
 LABEL_MARGIN = 8
@@ -49,13 +49,12 @@ def image_grid(
     rows = [_checked(row) for row in images]
     if len(rows) != len(row_labels) or not rows:
         raise ValueError(f"needs one label a row and a row, got {len(rows)} and {len(row_labels)}")
-    height, width = rows[0].shape[1:3]
-    if any(row.shape[1:3] != (height, width) for row in rows):
+    if len({row.shape[1:3] for row in rows}) > 1:
         raise ValueError(f"rows hold images of several sizes: {[row.shape for row in rows]}")
-    factor = max(1, round(LEGIBLE_CELL / height)) if scale is None else scale
+    factor = max(1, round(LEGIBLE_CELL / rows[0].shape[1])) if scale is None else scale
     if factor < 1:
         raise ValueError(f"scale must be 1 or more, got {scale}")
-    png = _png(_draw(rows, row_labels, (height * factor, width * factor), factor))
+    png = _png(_draw(rows, row_labels, factor))
     if path is not None:
         with new_file(Path(path)) as file:
             file.write_bytes(png)
@@ -77,33 +76,25 @@ def _checked(row: np.ndarray) -> np.ndarray:
     return row
 
 
-def _draw(
-    rows: Sequence[np.ndarray], labels: Sequence[str], cell: tuple[int, int], factor: int
-) -> Image.Image:
-    from PIL import Image, ImageDraw
-
-    font = _font()
-    gutter = round(max(font.getlength(label) for label in labels)) + 2 * LABEL_MARGIN
-    columns = max(len(row) for row in rows)
-    size = (gutter + columns * (cell[1] + CELL_GAP), len(rows) * (cell[0] + CELL_GAP))
-    canvas = Image.new("RGB", size, GRID_BACKGROUND)
-    draw = ImageDraw.Draw(canvas)
-    for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        top = i * (cell[0] + CELL_GAP)
-        draw.text((LABEL_MARGIN, top + cell[0] // 2), label, fill=LABEL_INK, font=font, anchor="lm")
-        for j, image in enumerate(row):
-            large = image.repeat(factor, axis=0).repeat(factor, axis=1)
-            canvas.paste(Image.fromarray(large), (gutter + j * (cell[1] + CELL_GAP), top))
-    return canvas
-
-
-def _font() -> ImageFont.FreeTypeFont:
-    from PIL import ImageFont
+def _draw(rows: Sequence[np.ndarray], labels: Sequence[str], factor: int) -> Image.Image:
+    from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(LABEL_FONT_SIZE)
     if not isinstance(font, ImageFont.FreeTypeFont):  # pragma: no cover
         raise RuntimeError("this Pillow was built without FreeType; install the wheel from PyPI")
-    return font
+    gutter = round(max(font.getlength(label) for label in labels)) + 2 * LABEL_MARGIN
+    height, width = (side * factor for side in rows[0].shape[1:3])
+    columns = max(len(row) for row in rows)
+    size = (gutter + columns * (width + CELL_GAP), len(rows) * (height + CELL_GAP))
+    canvas = Image.new("RGB", size, GRID_BACKGROUND)
+    draw = ImageDraw.Draw(canvas)
+    for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        top = i * (height + CELL_GAP)
+        draw.text((LABEL_MARGIN, top + height // 2), label, fill=LABEL_INK, font=font, anchor="lm")
+        for j, image in enumerate(row):
+            large = image.repeat(factor, axis=0).repeat(factor, axis=1)
+            canvas.paste(Image.fromarray(large), (gutter + j * (width + CELL_GAP), top))
+    return canvas
 
 
 def _png(image: Image.Image) -> bytes:

@@ -24,7 +24,7 @@ CACHE_VERSION = "1"
 _LOG = logging.getLogger("skin_synth")
 
 
-def cache_beside(out: str | os.PathLike[str]) -> Path:
+def default_cache(out: str | os.PathLike[str]) -> Path:
     """Returns the default cache of a report: `report.cache` next to `report`."""
     path = Path(out)
     return path.with_name(f"{path.name}.cache")
@@ -34,10 +34,7 @@ class Cache:
     """One file for each stage and key, complete or not there."""
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
-        """Takes the directory; the first entry creates it.
-
-        Args:
-            directory: None keeps nothing.
+        """Takes the directory, which the first entry creates; None keeps nothing.
 
         Raises:
             InputError: the path is a file.
@@ -62,13 +59,7 @@ class Cache:
     def arrays(
         self, stage: str, parts: tuple[object, ...], compute: Callable[[], Arrays]
     ) -> dict[str, np.ndarray]:
-        """Returns what `compute` returns, from disk if it was computed before.
-
-        Args:
-            stage: a word for what is computed.
-            parts: all that the result depends on; their text goes into the key.
-            compute: returns named arrays.
-        """
+        """Returns the result of `compute`, from disk if it was computed before; see `path`."""
         path = self.path(stage, parts)
         if path is None:
             return dict(compute())
@@ -86,7 +77,6 @@ def warn_unreadable(path: Path, error: Exception) -> None:
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """Returns the arrays of an entry; None if there is none, or if it cannot be read."""
     if not path.exists():
         return None
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skin_synth.evaluation.cache import Cache, cache_beside
+from skin_synth.evaluation.cache import Cache, default_cache
 from skin_synth.evaluation.features import extractors
 from skin_synth.evaluation.features.classifier import cached_classifier
 from skin_synth.evaluation.features.extractors import Extractor
@@ -119,7 +119,7 @@ def evaluate(
     options = options or EvaluationOptions()
     read = {**inputs_of(run, data_dir), "the weights": options.weights}
     check_apart(out_dir, read, may_lie_in={RUN})
-    kept = Cache(cache_beside(out_dir) if cache is None else cache)
+    kept = Cache(default_cache(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite, marker=REPORT_JSON) as directory:
         check_same_data(run, data_dir)
         if options.utility:

@@ -43,7 +43,7 @@ class ImageSets:
 
     @property
     def held_out_baseline(self) -> np.ndarray:
-        """Which images of the real baseline are not from the training split: bool[n]."""
+        """Images of the real baseline that are not from the training split: bool[n]."""
         return ~np.isin(self.real_baseline.image_ids, self.train.image_ids)
 
     @property
@@ -52,10 +52,10 @@ class ImageSets:
         return one_of_each(self.test.groups)
 
     def matched(self, reference: np.ndarray | None = None) -> np.ndarray:
-        """Returns rows of synthetic images, as many of each class as the reference has.
+        """Returns rows of synthetic images, as many of each class as a reference has.
 
         Args:
-            reference: labels of the reference, int[n]; None: those of the test split.
+            reference: labels, int[n]; None: those of the test split.
         """
         labels = self.test.labels if reference is None else reference
         counts = np.bincount(labels, minlength=len(self.test.class_names))
@@ -63,12 +63,7 @@ class ImageSets:
 
 
 def first_of_each_class(labels: np.ndarray, counts: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Returns the first rows of each class: int64[n].
-
-    Args:
-        labels: int[m].
-        counts: int[classes], how many rows of each class, if it has as many.
-    """
+    """Returns the first `counts[label]` rows of each label, or all that it has: int64[n]."""
     return np.concatenate(
         [np.flatnonzero(labels == label)[:count] for label, count in enumerate(counts)]
     )
@@ -83,7 +78,7 @@ def load_image_sets(
         run: the generator.
         data_dir: the data set that it was trained on.
         seed: of the synthetic images and of the choice of the real baseline.
-        cache: keeps the synthetic images; None generates them anew.
+        cache: of the synthetic images; None generates them anew.
     """
     train, test = load_split(data_dir, "train"), load_split(data_dir, "test")
     held_out = None
@@ -113,7 +108,7 @@ def generate_images(
         labels: int64[n].
         seed: of the evaluation.
         number: of the set of images, if one evaluation has several.
-        cache: keeps the images; None generates them anew.
+        cache: of the images; None generates them anew.
     """
     stream = [seed, EvaluationStream.GENERATION, *([number] if number else [])]
     seeds = np.random.default_rng(stream).integers(0, 2**63 - 1, len(labels))

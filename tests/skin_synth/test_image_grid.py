@@ -37,7 +37,7 @@ def test_small_images_are_enlarged(size, factor):
     assert grid.shape[0] == 2 * (size * factor + CELL_GAP)
 
 
-def test_a_folder_that_has_gone_is_made_again(tmp_path):
+def test_the_file_is_what_is_returned_and_its_folder_is_made(tmp_path):
     path = tmp_path / "previews" / "x.png"
     png = image_grid(random_images(2, 1, 16, 16), ["a", "b"], path=path)
     assert path.read_bytes() == png
@@ -56,12 +56,6 @@ def test_rows_of_unequal_length_are_padded_with_background():
     images = [random_images(3, 8, 8), random_images(1, 8, 8)]
     grid = decode(image_grid(images, ["a", "b"], scale=1))
     assert (grid[8 + CELL_GAP : 16 + CELL_GAP, -2 * (8 + CELL_GAP) :] == 255).all()
-
-
-def test_the_file_is_what_is_returned(tmp_path):
-    png = image_grid(random_images(1, 1, 8, 8), ["a"], tmp_path / "grid.png")
-    assert (tmp_path / "grid.png").read_bytes() == png
-    assert [path.name for path in tmp_path.iterdir()] == ["grid.png"]
 
 
 def test_nothing_is_left_where_the_file_cannot_be_written(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
 from pathlib import Path
 
@@ -91,10 +92,8 @@ def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = No
     schedule = keras.optimizers.schedules.CosineDecay(CNN_LEARNING_RATE, steps)
     optimizer = keras.optimizers.Adam(schedule)
     optimizer.build(trainer.trainable_variables)  # without it Keras traces the step twice
-    trainer.compile(
-        optimizer=optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    trainer.compile(optimizer=optimizer, loss=loss)
     drawn = batches(data, batch_size=CNN_BATCH, seed=seed, exponent=0.0)
     trainer.fit(drawn.take(steps), shuffle=False, verbose=0)
     return Classifier(network, data.class_names, seed, steps)
@@ -109,14 +108,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
 def load_classifier(
     path: Path, side: int, class_names: tuple[str, ...], *, seed: int, steps: int
 ) -> Classifier:
-    """Reads a classifier that `save_classifier` wrote.
-
-    Args:
-        path: the weights file.
-        side: height and width of its images.
-        class_names: its classes.
-        seed: it was trained with.
-        steps: it was trained for.
+    """Reads a classifier that `save_classifier` wrote, of images with this side.
 
     Raises:
         InputError: the file holds no weights of such a classifier.
@@ -136,14 +128,7 @@ def load_classifier(
 def cached_classifier(
     data: LabelledImages, *, seed: int, steps: int | None, cache: Cache
 ) -> Classifier:
-    """Returns the classifier of some images from the cache, or trains and keeps it.
-
-    Args:
-        data: the images.
-        seed: of weights and batches.
-        steps: of training; None: see `default_steps`.
-        cache: keeps the weights.
-    """
+    """Returns the result of `train_classifier` from the cache, or trains and keeps it."""
     steps = default_steps(len(data)) if steps is None else steps
     parts = (content_hash(data.images, data.labels), data.class_names, seed, steps)
     path = cache.path("classifier", parts, ".weights.h5")
@@ -165,19 +150,12 @@ def default_steps(images: int) -> int:
 
 
 def small_cnn(side: int, classes: int, seed: int) -> keras.Model:
-    """Builds an untrained CNN: uint8[n, side, side, 3] to logits and features, float32[n, 96].
-
-    Args:
-        side: height and width of the images.
-        classes: number of classes.
-        seed: of the weights, 0 or more and below 2**63.
-    """
+    """Builds an untrained CNN: uint8[n, side, side, 3] to logits and features, float32[n, 96]."""
     layers = keras.layers
-    seeds = ((100 * seed + number) % 2**63 for number in range(100))
-
-    def initializer() -> keras.initializers.Initializer:
-        return keras.initializers.HeNormal(seed=next(seeds))
-
+    initializers = (
+        keras.initializers.HeNormal(seed=(100 * seed + number) % 2**63)
+        for number in itertools.count()
+    )
     images = keras.Input((side, side, 3), dtype="uint8")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(images)
     if side >= 2 * LARGEST_SIDE:
@@ -185,28 +163,17 @@ def small_cnn(side: int, classes: int, seed: int) -> keras.Model:
     for stage, width in enumerate(CNN_WIDTHS):
         if stage:
             x = layers.MaxPooling2D(dtype="float32")(x)
-        x = layers.Conv2D(
-            width,
-            3,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=initializer(),
-            dtype="float32",
-        )(x)
+        options = {"kernel_initializer": next(initializers), "dtype": "float32"}
+        x = layers.Conv2D(width, 3, padding="same", use_bias=False, **options)(x)
         x = layers.BatchNormalization(momentum=0.9, dtype="float32")(x)
         x = layers.ReLU(dtype="float32")(x)
     features = layers.GlobalAveragePooling2D(dtype="float32")(x)
-    logits = layers.Dense(classes, kernel_initializer=initializer(), dtype="float32")(features)
+    logits = layers.Dense(classes, kernel_initializer=next(initializers), dtype="float32")(features)
     return keras.Model(images, [logits, features])
 
 
 def confusion(requested: np.ndarray, assigned: np.ndarray, num_classes: int) -> np.ndarray:
-    """Counts images by requested and by assigned class.
-
-    Args:
-        requested: int[n], the label that the generator got.
-        assigned: int[n], the label that a classifier found.
-        num_classes: number of classes.
+    """Counts images by requested and by assigned class, int[n] each.
 
     Returns:
         int64[num_classes, num_classes], requested classes in rows.
@@ -227,9 +194,8 @@ def faithfulness(matrix: np.ndarray) -> tuple[float, list[float | None]]:
     Returns:
         Mean over the classes that have images, and the share of each class (None: no image).
     """
-    totals = matrix.sum(axis=1)
+    hits, totals = matrix.diagonal(), matrix.sum(axis=1)
     shares = [
-        float(row[label] / total) if total else None
-        for label, (row, total) in enumerate(zip(matrix, totals, strict=True))
+        float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True)
     ]
     return float(np.mean([share for share in shares if share is not None])), shares

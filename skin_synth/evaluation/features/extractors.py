@@ -88,7 +88,7 @@ def load_extractor(features: str, weights: str | os.PathLike[str] | None) -> Ext
     """Loads an extractor with its weights; None if it has to be trained on the data.
 
     Args:
-        features: classifier, mobilenet, inception, or a saved model's file.
+        features: one of `EXTRACTOR_NAMES`, or a saved model's file.
         weights: weights file of mobilenet or inception.
 
     Raises:
@@ -224,29 +224,18 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
 def resize(images: np.ndarray, side: int) -> tf.Tensor:
     """Resizes images, bicubic and antialiased, and clips them (Parmar et al., CVPR 2022).
 
-    Args:
-        images: uint8[n, height, width, 3].
-        side: new height and width.
-
     Returns:
-        float32[n, side, side, 3], 0 to 255.
+        float32[n, side, side, 3], 0 to 255, from uint8[n, height, width, 3].
     """
-    resized = tf.image.resize(
-        tf.cast(images, tf.float32), (side, side), method="bicubic", antialias=True
-    )
+    pixels = tf.cast(images, tf.float32)
+    resized = tf.image.resize(pixels, (side, side), method="bicubic", antialias=True)
     return tf.clip_by_value(resized, 0.0, 255.0)
 
 
 def _on_resized(
     network: keras.Model, side: int | None, *, scaled: bool = False
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Makes the function of an extractor.
-
-    Args:
-        network: from pixels to [n, d], or to a map [n, h, w, d] that is averaged over its places.
-        side: images are resized to it; None: they are not.
-        scaled: the network takes -1 to 1 instead of 0 to 255.
-    """
+    """Makes the function of an extractor; `scaled`: the network takes -1 to 1, not 0 to 255."""
 
     @tf.function(autograph=False, reduce_retracing=True)
     def forward(images: tf.Tensor) -> tf.Tensor:
@@ -273,7 +262,7 @@ def _load(network: keras.Model, path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _file_sha256(path: Path) -> str:

@@ -11,18 +11,13 @@ from tfrecords_tools.errors import InputError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LabelledFeatures:
-    """Features of a set of images.
-
-    Attributes:
-        features: float[n, d].
-        labels: int[n].
-    """
+    """Features float[n, d] of a set of images, and their labels int[n]."""
 
     features: np.ndarray
     labels: np.ndarray
 
     def __getitem__(self, rows: np.ndarray) -> LabelledFeatures:
-        """Some of the images: bool[n] or int[m]."""
+        """Returns some of the images: bool[n] or int[m]."""
         return LabelledFeatures(self.features[rows], self.labels[rows])
 
     def of(self, label: int | None) -> np.ndarray:
@@ -31,12 +26,7 @@ class LabelledFeatures:
 
 
 def check_features(real: np.ndarray, fake: np.ndarray, fewest: int = 0) -> None:
-    """Checks that two sets of features can be compared.
-
-    Args:
-        real: float[n, d].
-        fake: float[m, d].
-        fewest: least n and m.
+    """Checks that float[n, d] and float[m, d] can be compared; n and m are at least `fewest`.
 
     Raises:
         InputError: too few rows, other widths, or a number that is not finite.

@@ -61,8 +61,8 @@ class Appearance:
     lesion_yellowness: np.ndarray
 
     def __getitem__(self, rows: np.ndarray) -> Appearance:
-        """The measures of some images."""
-        return Appearance(*(getattr(self, name)[rows] for name in MEASURES))
+        """Returns the measures of some images."""
+        return Appearance(*(values[rows] for values in vars(self).values()))
 
 
 MEASURES = tuple(field.name for field in dataclasses.fields(Appearance))
@@ -72,10 +72,7 @@ rounding would look like drift in images without any deviation, such as grey one
 
 
 def measure(images: np.ndarray) -> Appearance:
-    """Measures each image.
-
-    Args:
-        images: uint8[n, side, side, 3], sRGB.
+    """Measures each image of uint8[n, side, side, 3], sRGB.
 
     Raises:
         InputError: another shape or dtype.
@@ -95,11 +92,10 @@ def measure(images: np.ndarray) -> Appearance:
 def picture(lab: np.ndarray) -> np.ndarray:
     """Finds the picture: the inscribed circle without what is black outside the ring's inner edge.
 
-    Args:
-        lab: float[side, side, 3], L*a*b*.
+    A black lesion in the middle is part of the picture, which is never empty.
 
-    Returns:
-        bool[side, side]; never all False. A black lesion in the middle is part of the picture.
+    Args:
+        lab: float[side, side, 3], L*a*b*; the result is bool[side, side].
     """
     radius = _radius(lab.shape[0], lab.shape[1])
     return (radius <= SKIN_RING[1]) & ((radius < SKIN_RING[0]) | (lab[..., 0] > BLACK_LIGHTNESS))
@@ -153,10 +149,7 @@ def lesion_mask(lab: np.ndarray, skin: np.ndarray) -> np.ndarray:
 
 
 def otsu_threshold(values: np.ndarray) -> float:
-    """Finds the threshold that splits values into two classes of the largest variance between them.
-
-    Args:
-        values: float[n], n above 0.
+    """Splits float[n], n above 0, into two classes of the largest variance between them.
 
     Returns:
         A threshold; values above it are the upper class.
@@ -166,21 +159,18 @@ def otsu_threshold(values: np.ndarray) -> float:
     below = np.cumsum(counts)[:-1]
     above = len(values) - below
     sums = np.cumsum(counts * centres)
-    means = sums[:-1] / np.maximum(below, 1), (sums[-1] - sums[:-1]) / np.maximum(above, 1)
-    between = below * above * (means[0] - means[1]) ** 2
+    gap = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
+    between = below * above * gap**2
     # Between two peaks the variance is flat: take the middle of the flat.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     return float(edges[1:-1][best].mean())
 
 
 def tone_shares(skin_tone: np.ndarray) -> dict[str, float | None]:
-    """Computes the share of each skin tone among the images that could be measured.
+    """Computes the share of each skin tone, light ones first; None if no image was measured.
 
     Args:
-        skin_tone: float[n], degrees, NaN if not measured.
-
-    Returns:
-        By name of tone, light ones first; None if no image was measured.
+        skin_tone: float[n], degrees; NaN: not measured.
     """
     angles = skin_tone[np.isfinite(skin_tone)]
     upper = np.inf

@@ -18,13 +18,11 @@ LAB_EPSILON, LAB_KAPPA = 216 / 24389, 24389 / 27
 """Where the cube root ends, and the slope below; exact as in CIE 15:2004."""
 
 
-def _linear(levels: np.ndarray) -> np.ndarray:
-    """Inverse of sRGB's transfer curve (IEC 61966-2-1): float[...] in [0, 1] to [0, 1]."""
-    return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-
-
-LINEAR_LIGHT = _linear(np.arange(256) / 255).astype(np.float32)
-"""Linear light of each grey level."""
+_LEVELS = np.arange(256) / 255
+LINEAR_LIGHT = np.where(
+    _LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4
+).astype(np.float32)
+"""Linear light of each grey level, 0 to 1: the inverse of sRGB's transfer curve (IEC 61966-2-1)."""
 
 
 def srgb_to_lab(images: np.ndarray) -> np.ndarray:
@@ -48,14 +46,10 @@ def typology_angle(lightness: np.ndarray, yellowness: np.ndarray) -> np.ndarray:
 
     ITA = arctan((L* - 50) / b*) in degrees (Chardon, Cretois & Hourseau, Int. J. Cosmetic Science
     13:191, 1991). The angle is taken over all four quadrants, so that it is defined, and beyond
-    +-90, if b* is 0 or below, as under blue light.
+    +-90, if b* is 0 or below, as under blue light. `appearance.TONES` names its ranges.
 
     Args:
         lightness: L*, float[...].
         yellowness: b*, float[...].
-
-    Returns:
-        float[...], degrees; above 55 very light, 41 light, 28 intermediate, 10 tan, -30 brown,
-        below dark.
     """
     return np.degrees(np.arctan2(np.asarray(lightness) - 50.0, yellowness))

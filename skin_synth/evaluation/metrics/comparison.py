@@ -22,12 +22,7 @@ from skin_synth.evaluation.statistics.intervals import Spread, spread
 
 @dataclasses.dataclass(frozen=True)
 class NeighbourCounts:
-    """Neighbours that figures take into account.
-
-    Attributes:
-        precision_recall: k of precision and recall.
-        density_coverage: k of density and coverage.
-    """
+    """k of precision and recall, and of density and coverage."""
 
     precision_recall: int = manifold.PRECISION_K
     density_coverage: int = manifold.COVERAGE_K
@@ -37,24 +32,13 @@ class NeighbourCounts:
 class FidelityFigures:
     """Synthetic images against real ones; None if there are too few images.
 
+    Figures that end in `_floor` are those of the real baseline, at its own number of images.
+    Precision, recall, density and coverage are those of `manifold.Manifold`.
+
     Attributes:
         n: real images, and synthetic ones.
-        n_floor: images of the real baseline, whose figures end in `_floor`.
-        frechet: Fréchet distance.
-        frechet_over_seeds: the same over several sets of synthetic images.
-        kernel: kernel distance.
-        kernel_interval: ends of its 95 % interval.
-        frechet_floor: of the real baseline.
-        kernel_floor: of the real baseline.
-        kernel_interval_floor: of the real baseline.
-        precision: see `manifold.Manifold`.
-        recall: see `manifold.Manifold`.
-        density: see `manifold.Manifold`.
-        coverage: see `manifold.Manifold`.
-        precision_floor: of the real baseline, at its own number of images.
-        recall_floor: likewise.
-        density_floor: likewise.
-        coverage_floor: likewise.
+        frechet_over_seeds: the Fréchet distance over several sets of synthetic images.
+        kernel_interval: ends of the 95 % interval of the kernel distance.
     """
 
     n: int
@@ -78,15 +62,7 @@ class FidelityFigures:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fidelity(ByClass[FidelityFigures]):
-    """Distances and neighbours of the whole set and of each class.
-
-    Attributes:
-        frechet_name: name of the Fréchet distance of these features.
-        kernel_name: name of the kernel distance of these features.
-        kernel: formula of the kernel.
-        seeds: sets of synthetic images.
-        k: neighbours.
-    """
+    """Figures, with the names of the distances, the kernel's formula and the number of seeds."""
 
     frechet_name: str
     kernel_name: str
@@ -105,8 +81,8 @@ def compare_features(
     """Computes all figures, with as many synthetic images as real ones.
 
     Args:
-        extractor: what the features come from.
-        class_names: the classes, in the order of their labels.
+        extractor: of the features.
+        class_names: in the order of the labels.
         real: of held-out real images, the reference.
         baseline: of other real images.
         fakes: of synthetic images, one set for each seed; the first is the one judged.
@@ -153,8 +129,7 @@ def _interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
 
 def _neighbours(x: np.ndarray, y: np.ndarray, suffix: str = "") -> dict[str, float | None]:
     """Returns precision, recall, density and coverage by name; None with too few images."""
-    names = [field.name for field in dataclasses.fields(manifold.Manifold)]
-    if len(x) <= manifold.COVERAGE_K or len(y) <= manifold.PRECISION_K:
-        return {f"{name}{suffix}": None for name in names}
-    found = manifold.compare(x, y)
-    return {f"{name}{suffix}": getattr(found, name) for name in names}
+    enough = len(x) > manifold.COVERAGE_K and len(y) > manifold.PRECISION_K
+    found = vars(manifold.compare(x, y)) if enough else {}
+    names = (field.name for field in dataclasses.fields(manifold.Manifold))
+    return {f"{name}{suffix}": found.get(name) for name in names}

@@ -40,8 +40,7 @@ class Threshold:
 
     Attributes:
         value: the distance.
-        rank: its rank, from the smallest on.
-        others: number of distances in that order.
+        rank: its rank among `others` distances, from the smallest on.
         same: real images that are equal to a reference image.
     """
 
@@ -62,10 +61,10 @@ class Threshold:
     def p_value(
         self, below: int, count: int, *, paired: bool = False, mutual: bool = False
     ) -> float:
-        """Computes the p-value of so many distances below, see `significance.precedence`.
+        """Computes the p-value of `below` of `count` distances, see `significance.precedence`.
 
         Args:
-            below: distances below.
+            below: distances below the threshold.
             count: all distances.
             paired: these distances are within one set. Two near images make two small distances,
                 so that they count half.
@@ -83,15 +82,12 @@ class Nearness:
     Attributes:
         n: synthetic images.
         n_yardstick: real images that they are compared with.
-        synthetic_median: of the synthetic images' distances.
-        synthetic_minimum: of the synthetic images' distances.
-        yardstick_median: of the real images' distances.
-        threshold: first percentile of the real images' distances, one of them.
-        rank: which of them, from the smallest on.
+        threshold: see `Threshold`.
+        rank: see `Threshold`.
         near: synthetic images with a distance below the threshold.
         distinct: reference images that these are near to.
         same: synthetic images equal to a reference image.
-        yardstick_same: real images equal to one; they are not part of the percentile.
+        yardstick_same: real images equal to one.
         share_below: near ones, of all synthetic images.
         share_expected: of images that are as new as the real ones.
         p_value: that so many or more are below by chance, see `significance.precedence`. Images
@@ -127,10 +123,10 @@ def compare(
 
     Args:
         synthetic: float[n], distances of synthetic images.
-        yardstick: float[m], the same distances of real images, m of 1 or more.
+        yardstick: float[m], the same distances of real images.
         target: int[n], the reference image that each synthetic image is nearest to.
-        paired: the synthetic distances are within one set, see `Threshold.p_value`.
-        mutual: the same for the real distances.
+        paired: see `Threshold.p_value`.
+        mutual: see `Threshold.p_value`.
 
     Raises:
         InputError: no distance on one side.
@@ -236,8 +232,7 @@ class NeighbourDistances:
 
     def where(self, chosen: np.ndarray) -> NeighbourDistances:
         """Returns some of the images: bool[n] or int[m]."""
-        parts = (self.absolute, self.relative, self.target, self.labels)
-        return NeighbourDistances(*(part[chosen] for part in parts))
+        return NeighbourDistances(*(part[chosen] for part in vars(self).values()))
 
     def finite(self) -> NeighbourDistances:
         """Drops images without any neighbour."""
@@ -246,10 +241,10 @@ class NeighbourDistances:
 
 @dataclasses.dataclass(frozen=True)
 class NearInBoth:
-    """Images that are near, and much nearer to one lesion than to others: what a copy is.
+    """Images below both thresholds: near, and much nearer to one lesion than to others.
 
     Attributes:
-        near: synthetic images below the threshold of both distances.
+        near: synthetic images.
         distinct: training images that these are nearest to.
         p_value: the larger one of the two tests.
     """
@@ -266,7 +261,7 @@ class CopyFigures:
     Attributes:
         yardstick: `HELD_OUT` or `LEFT_OUT`, what the distances are compared with.
         absolute: by the distance to the nearest image.
-        relative: by that distance over the one to the nearest image of another group.
+        relative: by `relative`.
         both: images near in both ways, by which the verdict goes.
     """
 
@@ -289,7 +284,7 @@ def compare_copies(
         synthetic: of all synthetic images.
         held_out: of held-out real images.
         left_out: of training images, with their own group left out.
-        class_names: the classes, in the order of their labels.
+        class_names: in the order of the labels.
         matched: indices of as many synthetic images of each class as there are held-out ones.
     """
 
@@ -321,23 +316,15 @@ def _near_in_both(fake: NeighbourDistances, yardstick: NeighbourDistances) -> Ne
     Under the null, the count near in both ways never exceeds the count near in one, so either
     p-value is valid.
     """
-    near, chosen = np.ones(len(fake.labels), bool), []
-    for ours, theirs in (
-        (fake.absolute, yardstick.absolute),
-        (fake.relative, yardstick.relative),
-    ):
-        chosen.append(Threshold.of(theirs))
-        near &= ours < chosen[-1].value
+    absolute, relative = Threshold.of(yardstick.absolute), Threshold.of(yardstick.relative)
+    near = (fake.absolute < absolute.value) & (fake.relative < relative.value)
     distinct = len(np.unique(fake.target[near]))
-    p_value = max(threshold.p_value(distinct, len(near)) for threshold in chosen)
+    p_value = max(threshold.p_value(distinct, len(near)) for threshold in (absolute, relative))
     return NearInBoth(int(near.sum()), distinct, p_value)
 
 
 def sample_each_class(labels: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     """Draws at most so many rows of each class; returns them in order: int64[m]."""
     order = rng.permutation(len(labels))
-    rank = np.empty(len(labels), np.int64)
-    for label in np.unique(labels):
-        of_class = order[labels[order] == label]
-        rank[of_class] = np.arange(len(of_class))
-    return np.flatnonzero(rank < most)
+    drawn = [order[labels[order] == label][:most] for label in np.unique(labels)]
+    return np.sort(np.concatenate([order[:0], *drawn]))

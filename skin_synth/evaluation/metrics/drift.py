@@ -31,7 +31,7 @@ def scaled_distance(real: np.ndarray, other: np.ndarray, smallest: float = 0.0) 
 
     Args:
         real: float[n]; NaN: not measured.
-        other: float[m]; NaN: not measured.
+        other: float[m], likewise.
         smallest: the divisor, if that deviation is smaller.
 
     Returns:
@@ -45,15 +45,7 @@ def scaled_distance(real: np.ndarray, other: np.ndarray, smallest: float = 0.0) 
 
 @dataclasses.dataclass(frozen=True)
 class Drift:
-    """Distance between two distributions, in standard deviations of the real one.
-
-    Attributes:
-        drift: 1-Wasserstein distance over the standard deviation of the real values.
-        low: lower end of its interval at `LEVEL`.
-        high: upper end.
-        n_real: real values that could be measured.
-        n_synthetic: synthetic values that could be measured.
-    """
+    """A `scaled_distance`, with its interval at `LEVEL` and the numbers of measured values."""
 
     drift: float
     low: float
@@ -71,7 +63,7 @@ def drift(
     seed: int = 0,
     replicates: int = HALF_SAMPLES,
 ) -> Drift | None:
-    """Measures the drift of one measure, with an interval from half samples.
+    """Computes the drift of one measure, with an interval from half samples.
 
     Halves of both samples are drawn without replacement. Their spread about the figure of the
     whole samples is that of this figure about the truth (Politis & Romano, Ann. Statist. 22:2031,
@@ -82,7 +74,7 @@ def drift(
 
     Args:
         real: float[n]; NaN: not measured.
-        synthetic: float[m]; NaN: not measured.
+        synthetic: float[m], likewise.
         groups: n lesions or patients, drawn as a whole; None: each image is a group.
         smallest: see `scaled_distance`.
         seed: of the halves.
@@ -123,17 +115,10 @@ def _of_halves(
     rng: np.random.Generator,
     replicates: int,
 ) -> np.ndarray:
-    """Computes scaled distances of half samples, float64[replicates]; sorts all values once.
+    """Computes scaled distances of half samples: float64[replicates].
 
-    Distances of halves without spread are infinite or NaN.
-
-    Args:
-        real: float[n].
-        code: int[n], the group of each, from 0 on without gaps.
-        synthetic: float[m].
-        smallest: see `scaled_distance`.
-        rng: draws half of the groups and half of the synthetic values.
-        replicates: number of halves.
+    Half of the groups (`code` int[n], from 0 on without gaps) and half of the synthetic values are
+    drawn. All values are sorted once. Distances of halves without spread are infinite or NaN.
     """
     groups, half = int(code.max()) + 1, len(synthetic) // 2
     values = np.concatenate([real, synthetic])
@@ -162,12 +147,10 @@ def _of_halves(
 
 @dataclasses.dataclass(frozen=True)
 class MeasureSummary:
-    """One measure of one set of images.
+    """One measure of `n` images that could be measured; figures are None without any.
 
     Attributes:
-        n: images that could be measured.
-        unmeasured: the others.
-        median: None if no image could be measured, as are the next two.
+        unmeasured: number of the other images.
         quartiles: the first and the third.
         deviation: standard deviation.
     """
@@ -191,13 +174,10 @@ class MeasureSummary:
 
 @dataclasses.dataclass(frozen=True)
 class SmirnovTest:
-    """Smirnov's two-sample test of one measure.
+    """`significance.smirnov` of one measure, among images with a value.
 
     Attributes:
-        n_real: real images with a value, one of each group.
-        n_synthetic: synthetic images with a value.
-        statistic: largest distance of the two distribution functions.
-        p_value: two-sided.
+        n_real: real images, one of each group.
     """
 
     n_real: int
@@ -208,14 +188,12 @@ class SmirnovTest:
 
 @dataclasses.dataclass(frozen=True)
 class MeasureDrift:
-    """One measure in real and in synthetic images.
+    """One measure in real and in synthetic images; None with too few images.
 
     Attributes:
-        real: the measure in real images.
-        synthetic: the measure in synthetic images.
-        drift: between the two; None with too few images.
-        floor: drift of the real baseline; None with too few images.
-        test: whether the two differ; None with too few images.
+        drift: between the two.
+        floor: drift of the real baseline.
+        test: whether the two differ.
     """
 
     real: MeasureSummary
@@ -232,9 +210,9 @@ class LesionCounts:
     Attributes:
         n_real: real images with measured skin, one of each group.
         n_synthetic: synthetic images with measured skin.
-        found_real: of these real images, those with a lesion.
-        found_synthetic: of these synthetic images, those with a lesion.
-        p_value: that there are so few synthetic ones by chance (Fisher's exact test, one-sided).
+        found_real: real images with a lesion.
+        found_synthetic: synthetic images with a lesion.
+        p_value: that there are so few synthetic ones by chance (`significance.fisher`).
     """
 
     n_real: int
@@ -256,7 +234,7 @@ class LesionCounts:
 
 @dataclasses.dataclass(frozen=True)
 class ToneShares:
-    """Shares of skin tones by name, see `appearance.tone_shares`."""
+    """Shares by name, see `appearance.tone_shares`."""
 
     real: dict[str, float | None]
     synthetic: dict[str, float | None]
@@ -264,13 +242,7 @@ class ToneShares:
 
 @dataclasses.dataclass(frozen=True)
 class AppearanceFigures:
-    """What real and synthetic images show.
-
-    Attributes:
-        tones: shares of skin tones.
-        lesions: images with a lesion.
-        measures: every measure by its name.
-    """
+    """What real and synthetic images show; `measures` holds every measure by its name."""
 
     tones: ToneShares
     lesions: LesionCounts
@@ -291,30 +263,27 @@ def appearance_drift(
 ) -> ByClass[AppearanceFigures]:
     """Compares every measure in real and synthetic images, of the whole set and of each class.
 
+    For the whole set, synthetic and baseline images are drawn to the class shares of the real ones,
+    so that a different mix of classes is no drift.
+
     Args:
-        real: measures of n held-out real images.
+        real: of n held-out real images.
         real_labels: int[n].
-        synthetic: measures of m synthetic images.
-        requested_labels: int[m], the label that each was painted for.
-        real_baseline: measures of other real images, about as many of each class as `real` has.
+        synthetic: of m synthetic images.
+        requested_labels: int[m], the label that each was generated for.
+        real_baseline: of k other real images, about as many of each class as `real` has.
         baseline_labels: int[k].
         class_names: in the order of the labels.
         groups: n lesions or patients of the real images.
         seed: of the intervals.
-
-    Returns:
-        Figures of the whole set and of each class. For the whole set, synthetic and baseline images
-        are drawn to the class shares of the real ones, so that a different mix of classes is no
-        drift.
     """
     names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
     counts = np.bincount(real_labels, minlength=len(class_names))
     matched, other = _matched(requested_labels, counts), _matched(baseline_labels, counts)
     # The test assumes independent images: one of each group, and as many synthetic ones.
     single = one_of_each(names)
-    tested = _matched(
-        requested_labels, np.bincount(real_labels[single], minlength=len(class_names))
-    )
+    single_counts = np.bincount(real_labels[single], minlength=len(class_names))
+    tested = _matched(requested_labels, single_counts)
 
     def figures(label: int | None) -> AppearanceFigures:
         if label is None:
@@ -350,10 +319,7 @@ def appearance_drift(
 
 
 def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Chooses as many rows of `labels` as possible in the class shares of `counts`.
-
-    A class without rows gives its share to the others.
-    """
+    """Chooses as many rows as possible in the class shares of `counts`, without empty classes."""
     rows = [np.flatnonzero(labels == label) for label in range(len(counts))]
     factors = [len(r) / c for r, c in zip(rows, counts, strict=True) if c and len(r)]
     factor = min(factors, default=0.0)
@@ -363,16 +329,15 @@ def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _lesions(real: Appearance, synthetic: Appearance) -> LesionCounts:
-    """Counts the images with a lesion among those with measured skin."""
     ours, theirs = (
         np.isfinite(found.lesion_size[np.isfinite(found.skin_tone)]) for found in (synthetic, real)
     )
-    found = int(ours.sum()), len(ours), int(theirs.sum()), len(theirs)
-    return LesionCounts(len(theirs), len(ours), found[2], found[0], fisher(*found))
+    hits, real_hits = int(ours.sum()), int(theirs.sum())
+    p_value = fisher(hits, len(ours), real_hits, len(theirs))
+    return LesionCounts(len(theirs), len(ours), real_hits, hits, p_value)
 
 
 def _tested(real: np.ndarray, synthetic: np.ndarray) -> SmirnovTest | None:
-    """Tests what was measured; None below `FEWEST_FOR_DRIFT` values on a side."""
     real, synthetic = real[np.isfinite(real)], synthetic[np.isfinite(synthetic)]
     if min(len(real), len(synthetic)) < FEWEST_FOR_DRIFT:
         return None

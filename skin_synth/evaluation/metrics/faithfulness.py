@@ -22,13 +22,12 @@ class JudgeInfo:
 
 @dataclasses.dataclass(frozen=True)
 class JudgedImages:
-    """The classes that the judge assigns to images.
+    """The classes that the judge assigns to `n` images; None for a class without images.
 
     Attributes:
-        n: images.
         mean: over classes, of the share assigned to the right class.
-        classes: that share by class; None for a class without images.
-        intervals: ends of its 95 % interval by class; None for a class without images.
+        classes: that share by class.
+        intervals: ends of its 95 % interval by class.
         confusion: images by requested or true class (rows) and assigned class (columns).
     """
 
@@ -48,13 +47,7 @@ class JudgedRealImages(JudgedImages):
 
 @dataclasses.dataclass(frozen=True)
 class Faithfulness:
-    """Class faithfulness of synthetic images, with accuracy on held-out real ones.
-
-    Attributes:
-        judge: the classifier.
-        synthetic: synthetic images.
-        real: held-out real images.
-    """
+    """Class faithfulness of synthetic images, with accuracy on held-out real ones."""
 
     judge: JudgeInfo
     synthetic: JudgedImages
@@ -62,16 +55,11 @@ class Faithfulness:
 
 
 def judge_classes(judge: Classifier, sets: ImageSets) -> Faithfulness:
-    """Measures class faithfulness of synthetic images, and accuracy on held-out real ones.
+    """Measures class faithfulness, and accuracy on held-out real images.
 
-    Args:
-        judge: trained on the real training images, with another seed than the extractor.
-        sets: the images.
+    The judge is trained on the real training images, with another seed than the extractor.
     """
     names, test = judge.class_names, sets.test
-
-    def assigned(images: np.ndarray) -> np.ndarray:
-        return judge.predict(images).argmax(axis=1)
 
     def judged(labels: np.ndarray, found: np.ndarray) -> JudgedImages:
         matrix = confusion(labels, found, len(names))
@@ -85,11 +73,11 @@ def judge_classes(judge: Classifier, sets: ImageSets) -> Faithfulness:
             confusion=matrix.tolist(),
         )
 
-    real, independent = assigned(test.images), sets.independent
+    real, independent = judge.predict(test.images).argmax(axis=1), sets.independent
     of_lesions = confusion(test.labels[independent], real[independent], len(names))
     return Faithfulness(
         JudgeInfo(judge.weights_hash, judge.seed, judge.steps),
-        judged(sets.requested_labels, assigned(sets.synthetic)),
+        judged(sets.requested_labels, judge.predict(sets.synthetic).argmax(axis=1)),
         JudgedRealImages(
             **vars(judged(test.labels, real)), confusion_of_lesions=of_lesions.tolist()
         ),
@@ -97,5 +85,7 @@ def judge_classes(judge: Classifier, sets: ImageSets) -> Faithfulness:
 
 
 def _ends(hits: int, count: int) -> tuple[float, float] | None:
-    found = share_interval(hits, count) if count else None
-    return None if found is None else (found.low, found.high)
+    if not count:
+        return None
+    found = share_interval(hits, count)
+    return found.low, found.high

@@ -24,7 +24,7 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
         0 and above, in squared units of the features.
 
     Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
+        InputError: see `check_features`.
     """
     check_features(real, fake, fewest=2)
     return max(0.0, tfgan.frechet(real, fake))

@@ -40,7 +40,7 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray) -> float:
         fake: float[m, d], m of 2 or more.
 
     Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
+        InputError: see `check_features`.
     """
     check_features(real, fake, fewest=2)
     if max(len(real), len(fake)) <= LARGEST_WHOLE_KERNEL:
@@ -65,22 +65,16 @@ def kernel_interval(real: np.ndarray, fake: np.ndarray) -> Interval:
         fake: float[m, d], m of 4 or more.
 
     Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
+        InputError: see `check_features`.
     """
     check_features(real, fake, fewest=4)
     x, y = real.astype(np.float64), fake.astype(np.float64)
-    within = _sums_within(x), _sums_within(y)
-    across = _sums_across(x, y)
+    xx, yy, xy = _sums_within(x), _sums_within(y), _sums_across(x, y)
     n, m = len(x), len(y)
-    estimate = _unbiased_distance(*within, across)
-    first = _jackknife(within[0], across.rows, across.total, m) + _jackknife(
-        within[1], across.columns, across.total, n
-    )
-    second = (
-        2 * _second_order(within[0])
-        + 2 * _second_order(within[1])
-        + 4 * across.centred_squares() / ((n - 1) * (m - 1) * n * m)
-    )
+    estimate = _unbiased_distance(xx, yy, xy)
+    first = _jackknife(xx, xy.rows, xy.total, m) + _jackknife(yy, xy.columns, xy.total, n)
+    second = 2 * _second_order(xx) + 2 * _second_order(yy)
+    second += 4 * xy.centred_squares() / ((n - 1) * (m - 1) * n * m)
     variance = max(first - second / 2, first / 2)
     degenerate = min(2 * second / first, 1.0) if first > 0 else 0.0
     half = float(stats.t.ppf(0.5 + LEVEL / 2, n + m - 2)) * math.sqrt(variance)
@@ -101,7 +95,7 @@ class _Sums:
     squares: float
 
     def centred_squares(self) -> float:
-        """Returns the sum of squares after the means of rows and columns are subtracted."""
+        """Sums the squares after the means of rows and columns are subtracted."""
         n, m = len(self.rows), len(self.columns)
         of_means = np.square(self.rows).sum() / m + np.square(self.columns).sum() / n
         return max(0.0, self.squares - of_means + self.total**2 / (n * m))

@@ -35,9 +35,9 @@ class Manifold:
     "Reliable fidelity and diversity metrics for generative models", ICML 2020, equations 5 and 6.
 
     Attributes:
-        precision: share of synthetic images on the manifold of the real ones, 0 to 1: fidelity.
-        recall: share of real images on the manifold of the synthetic ones, 0 to 1: variety.
-            Outliers among the synthetic images raise it; coverage does not have this fault.
+        precision: share of synthetic images on the manifold of the real ones: fidelity.
+        recall: share of real images on the manifold of the synthetic ones: variety. Outliers
+            among the synthetic images raise it; coverage does not have this fault.
         density: in how many balls of real images a synthetic one lies on average, over k:
             fidelity. 0 and above; about 1 for equal distributions, more if the synthetic images
             crowd. Real outliers with their large balls count less than in precision.
@@ -58,14 +58,13 @@ def compare(real: np.ndarray, fake: np.ndarray) -> Manifold:
         fake: float[m, d], m above 3.
 
     Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
+        InputError: too few rows, or see `check_features`.
     """
     _check(real, fake, real_above=COVERAGE_K, fake_above=PRECISION_K)
     real, fake = _centred(real, fake)
     radii = _squared_radii(real, (PRECISION_K, COVERAGE_K))
     fake_radius = _squared_radii(fake, (PRECISION_K,))[0]
-    inside, balls = np.zeros(len(fake), bool), 0
-    recalled, covered = 0, 0
+    inside, balls, recalled, covered = np.zeros(len(fake), bool), 0, 0, 0
     for rows, squared in _blocks(real, fake):
         inside |= (squared <= radii[0, rows, None]).any(axis=0)
         near = squared <= radii[1, rows, None]
@@ -91,11 +90,8 @@ def coverage(real: np.ndarray, fake: np.ndarray, k: int = COVERAGE_K) -> float:
         fake: float[m, d], m of 1 or more.
         k: the neighbour that bounds a ball, 1 or more.
 
-    Returns:
-        0 to 1.
-
     Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
+        InputError: too few rows, or see `check_features`.
     """
     _check(real, fake, real_above=k, k=k)
     real, fake = _centred(real, fake)
@@ -111,8 +107,7 @@ def realism(real: np.ndarray, fake: np.ndarray, k: int = PRECISION_K) -> np.ndar
 
     The largest ratio of the radius of a real image's ball to its distance from the synthetic
     image, over the half of the real images with the smaller balls: thinly sampled regions are left
-    out
-    (Kynkäänniemi et al., NeurIPS 2019, equation 3 and section 4).
+    out (Kynkäänniemi et al., NeurIPS 2019, equation 3 and section 4).
 
     Args:
         real: float[n, d], n above k.
@@ -123,7 +118,7 @@ def realism(real: np.ndarray, fake: np.ndarray, k: int = PRECISION_K) -> np.ndar
         float64[m]: 1 and above on the manifold, infinite for a copy.
 
     Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
+        InputError: too few rows, or see `check_features`.
     """
     _check(real, fake, real_above=k, fake_above=-1, k=k)
     real, fake = _centred(real, fake)
@@ -142,7 +137,7 @@ def squared_radii(x: np.ndarray, ks: Sequence[int]) -> np.ndarray:
     """Computes squared distances to the k-th nearest other row: float[n, d] to float64[len(ks), n].
 
     Raises:
-        InputError: too few rows for the largest k, or a number that is not finite.
+        InputError: too few rows for the largest k, or see `check_features`.
     """
     _check(x, x, real_above=max(ks), k=min(ks))
     return _squared_radii(_centred(x, x)[0], tuple(ks))
@@ -166,7 +161,7 @@ def nearest_rows(x: np.ndarray, y: np.ndarray, k: int = 1) -> tuple[np.ndarray, 
         Their indices int64[n, k] and distances float64[n, k], the nearest first.
 
     Raises:
-        InputError: too few rows, other widths, or a number that is not finite.
+        InputError: too few rows, or see `check_features`.
     """
     _check(y, x, real_above=k - 1, fake_above=-1, k=k)
     y, x = _centred(y, x)
@@ -181,7 +176,6 @@ def nearest_rows(x: np.ndarray, y: np.ndarray, k: int = 1) -> tuple[np.ndarray, 
 
 
 def _squared_radii(x: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
-    """Squared distance to the k-th nearest other row, for several k: float64[len(ks), n]."""
     found = np.empty((len(ks), len(x)))
     for rows, squared in _blocks(x, x):
         own = np.arange(rows.start, rows.start + len(squared))

@@ -12,6 +12,7 @@ of the work. Only pairs whose bound is below the best distance found are compare
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -53,8 +54,7 @@ def nearest(
 
     Args:
         images: uint8[n, side, side, 3].
-        reference: uint8[m, side, side, 3], m of 1 or more; or a `NearestImages` of them, for many
-            searches.
+        reference: see `NearestImages`; or a `NearestImages`, for many searches.
 
     Returns:
         Its index, int64[n], and its distance in grey levels, float32[n]: 0 for a copy.
@@ -72,10 +72,7 @@ class NearestImages:
     """Searches reference images, which are averaged once for many searches."""
 
     def __init__(self, reference: np.ndarray) -> None:
-        """Averages the reference images.
-
-        Args:
-            reference: uint8[m, side, side, 3], m of 1 or more.
+        """Averages uint8[m, side, side, 3], m of 1 or more.
 
         Raises:
             InputError: no image, or images that are not square.
@@ -118,10 +115,10 @@ class NearestImages:
         return Neighbours(index, distance)
 
     def distances(self, images: np.ndarray) -> np.ndarray:
-        """Computes the distances of all pairs of few images, in grey levels: float64[n, m].
+        """Computes all distances of few images uint8[n, side, side, 3], in grey levels.
 
-        Args:
-            images: uint8[n, side, side, 3].
+        Returns:
+            float64[n, m].
 
         Raises:
             InputError: images that are not square or of another size.
@@ -157,8 +154,10 @@ class NearestImages:
     def _bounds(self, small: np.ndarray, norms: np.ndarray) -> np.ndarray:
         """Lower bounds of squared distances: float32[8, n, m]."""
         rest = _coarse(small)[:, -1:]
+        means, block = _means(small)
+        # Turning and averaging in blocks commute.
         coarse = np.concatenate(
-            [np.hstack([each, rest]) for each in _coarse_symmetries(small)], axis=0
+            [np.hstack([_flat(each) * np.float32(block), rest]) for each in symmetries(means)]
         )
         bound = (-2 * coarse) @ self.coarse.T
         bound = bound.reshape(SYMMETRY_COUNT, len(small), len(self.known))
@@ -195,15 +194,12 @@ class NearestImages:
 
     def _products(self, turned: np.ndarray) -> np.ndarray:
         """Squared distances, the smallest over the symmetries: float64[n, m]."""
-        rows, m = turned.shape[1], len(self.known)
         queries = turned.astype(np.float64)
         norms = np.einsum("ij,ij->i", queries[0], queries[0])[:, None]
-        squared = np.empty((rows, m))
-        for start in range(0, m, MOST_PAIRS):
+        squared = np.empty((turned.shape[1], len(self.known)))
+        for start in range(0, len(self.known), MOST_PAIRS):
             known = self.known[start : start + MOST_PAIRS].astype(np.float64)
-            closest = np.full((rows, len(known)), -np.inf)
-            for query in queries:
-                np.maximum(closest, query @ known.T, out=closest)
+            closest = functools.reduce(np.maximum, (query @ known.T for query in queries))
             scale = norms + np.einsum("ij,ij->i", known, known)
             found = scale - 2 * closest
             found[found < 1e-12 * scale] = 0.0
@@ -224,8 +220,7 @@ def feature_neighbours(
         turned: float[symmetries, n, d], features of each image under each symmetry.
         reference: float[m, d], m of 1 or more.
         k: how many, 1 or more.
-        apart: groups of the images and groups of the reference; images of one group are not
-            compared.
+        apart: see `NearestImages.neighbours`.
 
     Raises:
         InputError: no reference, or another number of features.
@@ -314,13 +309,6 @@ def _coarse(small: np.ndarray) -> np.ndarray:
     rest = _flat(small - means.repeat(block, axis=1).repeat(block, axis=2))
     length = np.sqrt(np.einsum("ij,ij->i", rest, rest))
     return np.hstack([_flat(means) * np.float32(block), length[:, None]])
-
-
-def _coarse_symmetries(small: np.ndarray) -> Iterator[np.ndarray]:
-    """The means under each symmetry: turning and averaging in blocks commute."""
-    means, block = _means(small)
-    for turned in symmetries(means):
-        yield _flat(turned) * np.float32(block)
 
 
 def _flat(images: np.ndarray) -> np.ndarray:

@@ -17,14 +17,7 @@ MOST_PERMUTED = 200
 
 @dataclasses.dataclass(frozen=True)
 class VarietyTest:
-    """Do synthetic images cover the real ones as well as other real images do?
-
-    Attributes:
-        n: images of each of the three sets.
-        coverage: by synthetic images, averaged over k in `manifold.VARIETY_K`.
-        coverage_floor: by other real images, likewise.
-        p_value: of a permutation test, one-sided.
-    """
+    """Do `n` synthetic images cover `n` real ones as well as other real images (floor) do?"""
 
     n: int
     coverage: float
@@ -34,13 +27,7 @@ class VarietyTest:
 
 @dataclasses.dataclass(frozen=True)
 class DifferenceTest:
-    """Can synthetic images be distinguished from real ones?
-
-    Attributes:
-        n: images of each of the two sets.
-        kernel: kernel distance of scaled features.
-        p_value: of a permutation test, one-sided.
-    """
+    """Can `n` synthetic images be distinguished from `n` real ones, by scaled features?"""
 
     n: int
     kernel: float
@@ -56,8 +43,8 @@ def variety_test(
 ) -> VarietyTest | None:
     """Tests whether synthetic images cover the real ones as well as other real images do.
 
-    A permutation test of coverage, averaged over k in `manifold.VARIETY_K`: synthetic and baseline
-    images are divided into two sets at random. The p-value holds if both are from one
+    A one-sided permutation test of coverage, averaged over k in `manifold.VARIETY_K`: synthetic and
+    baseline images are divided into two sets at random. The p-value holds if both are from one
     distribution, for every distribution. One k alone sees less: if a mode is lost, many wide
     neighbourhoods of a small set may still be reached.
 
@@ -95,13 +82,13 @@ def difference_test(
 ) -> DifferenceTest | None:
     """Tests whether the kernel distance separates synthetic from real images.
 
-    A permutation test (Gretton et al., "A kernel two-sample test", JMLR 2012).
+    A one-sided permutation test (Gretton et al., "A kernel two-sample test", JMLR 2012).
 
     Args:
         fake: float[m, d].
         real: float[n, d], of images that the features have not been fitted to.
-        rng: of the choice of images and of the permutations.
-        permutations: how many at most.
+        rng: see `variety_test`.
+        permutations: see `variety_test`.
 
     Returns:
         None below `FEWEST_PERMUTED` images on a side.

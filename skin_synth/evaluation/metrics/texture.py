@@ -15,15 +15,11 @@ PROFILE_RINGS = 6
 
 @dataclasses.dataclass(frozen=True)
 class TextureTest:
-    """Fine detail of synthetic images against that of real ones.
+    """Fine detail of `n` synthetic images against that of real ones; medians in grey levels.
 
     Attributes:
-        n: synthetic images.
-        n_real: real images.
-        synthetic_median: grey levels.
-        real_median: grey levels.
         p_value_less: that synthetic images have so little detail by chance.
-        p_value_more: that synthetic images have so much detail by chance.
+        p_value_more: that they have so much.
     """
 
     n: int
@@ -38,11 +34,8 @@ def texture_test(synthetic: np.ndarray, real: np.ndarray) -> TextureTest | None:
     """Tests whether synthetic images have less, or more, fine detail than real ones.
 
     Args:
-        synthetic: float[n], see `fine_detail`.
+        synthetic: float[n], see `fine_detail`; without images on a side there is no test.
         real: float[m].
-
-    Returns:
-        None without images on a side.
     """
     if not len(synthetic) or not len(real):
         return None
@@ -101,7 +94,6 @@ def profiles(images: np.ndarray) -> np.ndarray:
         block = images[start : start + TEXTURE_BLOCK].reshape(-1, side * side, 3).astype(np.float32)
         mean = weights @ block
         spread = np.sqrt(np.maximum(weights @ np.square(block) - np.square(mean), 0))
-        found[start : start + TEXTURE_BLOCK] = np.concatenate([mean, spread], axis=1).reshape(
-            len(block), -1
-        )
+        both = np.concatenate([mean, spread], axis=1)
+        found[start : start + TEXTURE_BLOCK] = both.reshape(len(block), -1)
     return found

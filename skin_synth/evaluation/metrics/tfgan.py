@@ -6,13 +6,11 @@ the metrics does not need it: only that module is imported, below empty parent p
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +18,11 @@ import tensorflow as tf
 
 TFGAN_PACKAGE = "tensorflow_gan"
 TFGAN_PARENTS = (TFGAN_PACKAGE, f"{TFGAN_PACKAGE}.python", f"{TFGAN_PACKAGE}.python.eval")
-TFGAN_METRICS = f"{TFGAN_PACKAGE}.python.eval.classifier_metrics"
 
 
 @functools.cache
 def classifier_metrics() -> types.ModuleType:
-    """Imports `tensorflow_gan.python.eval.classifier_metrics`.
-
-    All entries of tensorflow-gan in `sys.modules` are left as they were.
+    """Imports the module; leaves all entries of tensorflow-gan in `sys.modules` as they were.
 
     Raises:
         ImportError: tensorflow-gan is not installed.
@@ -39,7 +34,7 @@ def classifier_metrics() -> types.ModuleType:
             parent = types.ModuleType(name)
             parent.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
             sys.modules[name] = parent
-        return importlib.import_module(TFGAN_METRICS)
+        return importlib.import_module(f"{TFGAN_PARENTS[-1]}.classifier_metrics")
     finally:
         _take_out()
         sys.modules.update(before)
@@ -54,7 +49,7 @@ def _root() -> Path:
 
 
 def _take_out() -> dict[str, types.ModuleType]:
-    """Removes tensorflow-gan from `sys.modules` and returns what was there."""
+    """Removes tensorflow-gan from `sys.modules`; returns what was there."""
     names = [name for name in sys.modules if name.split(".")[0] == TFGAN_PACKAGE]
     return {name: sys.modules.pop(name) for name in names}
 
@@ -68,22 +63,11 @@ def frechet(real: np.ndarray, fake: np.ndarray) -> float:
 def kernel(real: np.ndarray, fake: np.ndarray) -> float:
     """Computes the kernel distance in one block, in float64: float[n, d], float[m, d]."""
     distance = classifier_metrics().kernel_classifier_distance_from_activations
-    block = max(len(real), len(fake))
-    with _quiet():
-        return float(
-            distance(
-                tf.constant(real, tf.float64), tf.constant(fake, tf.float64), max_block_size=block
-            )
-        )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides TensorFlow's advice about deprecated calls: users cannot follow it."""
+    both = tf.constant(real, tf.float64), tf.constant(fake, tf.float64)
     logger = tf.get_logger()
     level = logger.level
-    logger.setLevel("ERROR")
+    logger.setLevel("ERROR")  # users cannot follow TensorFlow's advice about deprecated calls
     try:
-        yield
+        return float(distance(*both, max_block_size=max(len(real), len(fake))))
     finally:
         logger.setLevel(level)

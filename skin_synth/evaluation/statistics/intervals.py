@@ -16,13 +16,7 @@ LEVEL = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """An estimate and its 95 % confidence interval.
-
-    Attributes:
-        estimate: of the truth.
-        low: lower end.
-        high: upper end.
-    """
+    """An estimate and the ends of its confidence interval at `LEVEL`."""
 
     estimate: float
     low: float
@@ -31,15 +25,7 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """How a figure varies over seeds.
-
-    Attributes:
-        count: how many seeds.
-        mean: over seeds.
-        deviation: standard deviation over seeds; None for one seed.
-        minimum: over seeds.
-        maximum: over seeds.
-    """
+    """How a figure varies over `count` seeds; one seed has no standard deviation."""
 
     count: int
     mean: float
@@ -49,10 +35,7 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Describes how a figure varies over seeds.
-
-    Args:
-        values: one for each seed, one or more.
+    """Describes a figure by one value for each seed.
 
     Raises:
         InputError: no value, or one that is not finite.
@@ -67,11 +50,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def share_interval(hits: int, count: int) -> Interval:
-    """Computes the interval of a share by Wilson's score (JASA 1927), which holds near 0 and 1.
-
-    Args:
-        hits: how many of `count`.
-        count: 1 or more.
+    """Computes Wilson's score interval (JASA 1927) of `hits` of `count`; holds near 0 and 1.
 
     Raises:
         InputError: not 0 <= hits <= count, or a count of 0.

@@ -50,11 +50,7 @@ def precedence(below: int, count: int, rank: int, others: int) -> float:
 def fisher(hits: int, count: int, other_hits: int, other_count: int) -> float:
     """Fisher's exact test, one-sided: is the first share lower than the second by chance?
 
-    Args:
-        hits: of the first sample.
-        count: size of the first sample.
-        other_hits: of the second sample.
-        other_count: size of the second sample.
+    The samples have `count` and `other_count` values.
 
     Returns:
         Probability of so few hits or fewer, given all hits.
@@ -68,12 +64,8 @@ def rank_sum(first: np.ndarray, second: np.ndarray) -> float:
 
     With the normal approximation and correction for ties (Annals of Mathematical Statistics 1947).
 
-    Args:
-        first: float[n].
-        second: float[m].
-
     Returns:
-        Probability of ranks so low or lower.
+        Probability of ranks of float[n] so low or lower among float[m].
     """
     found = stats.mannwhitneyu(first, second, alternative="less", method="asymptotic")
     return float(found.pvalue)
@@ -83,11 +75,8 @@ def smirnov(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """Smirnov's two-sample test, two-sided: are both samples from one distribution?
 
     The p-value is exact for values without ties (Hodges, "The significance probability of the
-    Smirnov two-sample test", Arkiv for Matematik 1958). Ties only make it larger.
-
-    Args:
-        first: float[n], n above 0.
-        second: float[m], m above 0.
+    Smirnov two-sample test", Arkiv for Matematik 1958). Ties only make it larger. Both samples,
+    float[n] and float[m], need a value.
 
     Returns:
         The largest distance of the two distribution functions, and the probability of one that is

@@ -26,12 +26,7 @@ RUNAWAY_EPOCHS = 5
 
 @dataclasses.dataclass(frozen=True)
 class Alarm:
-    """A fault of training that is there now.
-
-    Attributes:
-        subject: of the alarm; two alarms with one subject are one occurrence.
-        line: what is wrong, the figures, what to do.
-    """
+    """A fault of training that is there now; two alarms with one subject are one occurrence."""
 
     subject: str
     line: str
@@ -45,14 +40,11 @@ def mean_distance(features: np.ndarray) -> float:
 
 
 def collapsed(synthetic: Mapping[str, float], real: Mapping[str, float]) -> list[Alarm]:
-    """Finds the classes whose synthetic images vary too little.
+    """Finds the classes whose synthetic images vary less than `COLLAPSE_SHARE` of the real ones.
 
     Args:
         synthetic: by class, `mean_distance` of some synthetic images' features.
         real: by class, the same of real training images.
-
-    Returns:
-        One alarm for each class whose figure is below `COLLAPSE_SHARE` of the real one.
     """
     return [
         Alarm(
@@ -69,7 +61,7 @@ def collapsed(synthetic: Mapping[str, float], real: Mapping[str, float]) -> list
 
 
 def runaway(logit_gaps: Sequence[float]) -> list[Alarm]:
-    """Finds out whether the discriminator has been far ahead for long.
+    """Finds a discriminator that has been far ahead for long.
 
     Args:
         logit_gaps: real logit - fake logit, averaged over each epoch, the latest last.

@@ -31,11 +31,7 @@ class Alarms:
     """Reports each alarm once when it begins, and again if it comes back."""
 
     def __init__(self, writer: Any) -> None:
-        """Starts without alarms.
-
-        Args:
-            writer: of TensorBoard.
-        """
+        """Takes the writer of TensorBoard."""
         self.writer = writer
         self.now: list[Alarm] = []
 
@@ -63,13 +59,9 @@ class Validation(Periodic):
         *,
         reference: Callable[[], Reference],
     ) -> None:
-        """Sets what it validates.
+        """Sets the run directory, the images between two validations and TensorBoard's writer.
 
-        Args:
-            directory: of the run.
-            every: images between two validations.
-            writer: of TensorBoard.
-            reference: measures the real images; called at the first validation.
+        `reference` measures the real images; it is called at the first validation.
         """
         super().__init__(every)
         self.directory = directory
@@ -100,18 +92,12 @@ class Validation(Periodic):
         """Validates once."""
         if self.reference is None:
             self.reference = self.make_reference()
-        self._watch(self.reference)
-        if self.reference.real is not None:
-            counts = np.bincount(
-                self.reference.real.labels, minlength=len(self.reference.class_names)
-            )
-            images, labels = self._generate(counts)
-            self._note(self.reference, self.reference.compare(images, labels, self.images_seen))
-
-    def _watch(self, reference: Reference) -> None:
-        images, labels = self._generate(np.full(len(reference.class_names), VARIETY_IMAGES))
-        found = collapsed(reference.variety(images, labels), reference.spread)
-        self.alarms.update(found, self.images_seen)
+        reference, classes = self.reference, len(self.reference.class_names)
+        variety = reference.variety(*self._generate(np.full(classes, VARIETY_IMAGES)))
+        self.alarms.update(collapsed(variety, reference.spread), self.images_seen)
+        if reference.real is not None:
+            images, labels = self._generate(np.bincount(reference.real.labels, minlength=classes))
+            self._note(reference, reference.compare(images, labels, self.images_seen))
 
     def _generate(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Generates images from the same latents each time; returns them and their labels."""
@@ -143,11 +129,7 @@ class Runaway(GANCallback):
     """Watches whether the discriminator runs away."""
 
     def __init__(self, writer: Any) -> None:
-        """Starts without alarms at each call of `fit`.
-
-        Args:
-            writer: of TensorBoard.
-        """
+        """Takes the writer of TensorBoard."""
         super().__init__()
         self.alarms = Alarms(writer)
         self.gaps: list[float] = []

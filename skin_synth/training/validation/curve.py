@@ -36,14 +36,8 @@ class Point:
     coverage: float | None
 
 
-CURVE_COLUMNS = {
-    "images": "images",
-    "class": "label",
-    "n": "n",
-    "kid": "kid",
-    "coverage": "coverage",
-}
-"""Columns of the table, and the attribute of `Point` in each column."""
+CURVE_COLUMNS = ("images", "class", "n", "kid", "coverage")
+"""Columns of the table, in the order of the fields of `Point`."""
 
 
 def mean_kid(points: Iterable[Point]) -> float:
@@ -58,11 +52,7 @@ def mean_kid(points: Iterable[Point]) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """All points of a run, in the order of images seen.
-
-    Attributes:
-        points: one for all classes, then one per class, at each validation.
-    """
+    """Points of a run, in the order of images seen: one for all classes, then one per class."""
 
     points: tuple[Point, ...] = ()
 
@@ -80,7 +70,7 @@ class Curve:
 
     def save(self, path: Path) -> None:
         """Writes the table, complete or not at all; numbers keep all their digits."""
-        rows = ([getattr(point, name) for name in CURVE_COLUMNS.values()] for point in self.points)
+        rows = map(dataclasses.astuple, self.points)
         with new_file(path) as temporary:
             temporary.write_bytes(csv_bytes(CURVE_COLUMNS, rows))
 
@@ -107,10 +97,5 @@ class Curve:
 
 
 def _point(row: dict[str, str]) -> Point:
-    return Point(
-        images=int(row["images"]),
-        label=row["class"],
-        n=int(row["n"]),
-        kid=float(row["kid"]),
-        coverage=float(row["coverage"]) if row["coverage"] else None,
-    )
+    images, label, n, kid, coverage = (row[name] for name in CURVE_COLUMNS)
+    return Point(int(images), label, int(n), float(kid), float(coverage) if coverage else None)

@@ -49,25 +49,18 @@ class ValidationFeatures:
         return None if self.given is None else self.given.provenance["sha256"]
 
     def extractor(self, directory: RunDirectory, train: DrawnImages) -> Extractor:
-        """Returns the extractor, and keeps the choice; trains a classifier if the run has none.
-
-        Args:
-            directory: of the run, which keeps classifier and choice.
-            train: the training split.
-        """
+        """Returns the extractor, and keeps the choice; trains a classifier if the run has none."""
         _write_record(directory, self)
         if self.given is not None:
             return self.given
         path = directory.validation / CLASSIFIER_FILE
         steps = default_steps(len(train))
         if path.exists():
-            side = train.images.shape[1]
-            classifier = load_classifier(
-                path, side, train.class_names, seed=CLASSIFIER_SEED, steps=steps
-            )
+            kind = train.images.shape[1], train.class_names
+            classifier = load_classifier(path, *kind, seed=CLASSIFIER_SEED, steps=steps)
         else:
             _LOG.info(
-                f"validation: train the classifier that images are compared by, {steps} steps"
+                "validation: train the classifier that images are compared by, %s steps", steps
             )
             classifier = train_classifier(train, seed=CLASSIFIER_SEED, steps=steps)
             save_classifier(classifier, path)
@@ -89,11 +82,11 @@ def choose_features(
             than before: the curve would have two scales.
     """
     record = _read_record(directory)
-    name = features or (record.name if record else CLASSIFIER)
+    name = features or (record.features if record else CLASSIFIER)
     if name not in VALIDATION_FEATURES:
         raise InputError(f"unknown features {name!r}; there are {', '.join(VALIDATION_FEATURES)}")
-    if record and record.name != name:
-        raise _changed(directory, record.name, name)
+    if record and record.features != name:
+        raise _changed(directory, record.features, name)
     if name == CLASSIFIER:
         if weights is not None:
             raise InputError(
@@ -102,9 +95,8 @@ def choose_features(
             )
         return ValidationFeatures(CLASSIFIER)
     path = weights or (record.weights if record else None)
-    chosen = ValidationFeatures(
-        MOBILENET, None if path is None else str(Path(path).resolve()), extractors.mobilenet(path)
-    )
+    absolute = None if path is None else str(Path(path).resolve())
+    chosen = ValidationFeatures(MOBILENET, absolute, extractors.mobilenet(path))
     if record and record.sha256 != chosen.sha256:
         raise _changed(directory, f"weights {record.sha256}", f"weights {chosen.sha256}")
     return chosen
@@ -114,7 +106,7 @@ def choose_features(
 class _Record:
     """The features in the run directory."""
 
-    name: str
+    features: str
     weights: str | None
     sha256: str | None
 
@@ -133,9 +125,9 @@ def _read_record(directory: RunDirectory) -> _Record | None:
 def _write_record(directory: RunDirectory, chosen: ValidationFeatures) -> None:
     path = directory.validation / FEATURES_FILE
     if not path.exists():
-        fields = {"features": chosen.name, "weights": chosen.weights, "sha256": chosen.sha256}
+        record = vars(_Record(chosen.name, chosen.weights, chosen.sha256))
         with new_file(path) as file:
-            file.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            file.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _changed(directory: RunDirectory, before: str, now: str) -> InputError:

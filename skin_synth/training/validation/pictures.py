@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from skin_synth.training.validation.curve import WHOLE, Curve, Point
 from tfrecords_tools.atomic import new_file
 
-LineStyle = dict[str, Any]
 PANELS_A_ROW = 4
 PANEL_SIZE = (2.9, 1.9)
 """Width and height of a panel, in inches."""
 CURVE_DPI = 100
-SYNTHETIC_LINE: LineStyle = {
-    "color": "black",
-    "marker": "o",
-    "markersize": 3,
-    "linewidth": 1.4,
-}
+LineStyle = dict[str, Any]
+SYNTHETIC_LINE: LineStyle = {"color": "black", "marker": "o", "markersize": 3, "linewidth": 1.4}
 BASELINE_LINE: LineStyle = {"color": "0.35", "linestyle": "--", "linewidth": 1.2}
 BEST_LINE: LineStyle = {"color": "0.35", "linestyle": ":", "linewidth": 1.4}
+LINE_LABELS = {
+    "synthetic images against validation": SYNTHETIC_LINE,
+    "real training images against validation (floor)": BASELINE_LINE,
+    "best checkpoint": BEST_LINE,
+}
 PANEL_TITLES = {
     "kid": "KID (kernel distance) by images seen: lower is better",
     "coverage": "coverage by images seen: higher is better",
@@ -53,11 +53,13 @@ def draw_curve(
     """
     labels = [label for label in (WHOLE, *class_names) if curve.of(label)]
     rows = math.ceil(len(labels) / PANELS_A_ROW)
-    figure = Figure(
-        figsize=(PANELS_A_ROW * PANEL_SIZE[0], 2 * rows * PANEL_SIZE[1] + 1.0), layout="constrained"
-    )
-    figure.legend(handles=_keys(), loc="outside lower center", ncols=3, frameon=False)
-    for block, (measure, title) in zip(_halves(figure), PANEL_TITLES.items(), strict=True):
+    size = PANELS_A_ROW * PANEL_SIZE[0], 2 * rows * PANEL_SIZE[1] + 1.0
+    figure = Figure(figsize=size, layout="constrained")
+    keys = [Line2D([], [], label=label, **style) for label, style in LINE_LABELS.items()]
+    figure.legend(handles=keys, loc="outside lower center", ncols=3, frameon=False)
+    spec = figure.add_gridspec(2, 1)
+    halves = [figure.add_subfigure(spec[row]) for row in range(2)]
+    for block, (measure, title) in zip(halves, PANEL_TITLES.items(), strict=True):
         block.suptitle(title, fontsize="medium", fontweight="bold")
         grid = block.subplots(rows, PANELS_A_ROW, sharex=True, sharey=True, squeeze=False)
         for axes, label in zip(grid.flat, labels, strict=False):
@@ -70,12 +72,6 @@ def draw_curve(
             axes.remove()
     with new_file(path) as file:
         figure.savefig(file, format="png", dpi=CURVE_DPI)
-
-
-def _halves(figure: Figure) -> list[SubFigure]:
-    """Splits a figure into its upper and lower half."""
-    grid = figure.add_gridspec(2, 1)
-    return [figure.add_subfigure(grid[row]) for row in range(2)]
 
 
 def _draw(
@@ -96,11 +92,3 @@ def _draw(
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(labelsize="x-small", labelbottom=True)
     axes.grid(color="0.9")
-
-
-def _keys() -> list[Line2D]:
-    return [
-        Line2D([], [], label="synthetic images against validation", **SYNTHETIC_LINE),
-        Line2D([], [], label="real training images against validation (floor)", **BASELINE_LINE),
-        Line2D([], [], label="best checkpoint", **BEST_LINE),
-    ]

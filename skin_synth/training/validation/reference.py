@@ -28,7 +28,7 @@ class Reference:
 
     Attributes:
         extractor: makes the features.
-        class_names: the classes, in the order of their labels.
+        class_names: in the order of the labels.
         real: of the validation split; None without enough images.
         real_baseline: points of real training images against the validation split: what a perfect
             generator reaches.
@@ -42,16 +42,12 @@ class Reference:
     spread: dict[str, float]
 
     def compare(self, images: np.ndarray, labels: np.ndarray, images_seen: int) -> list[Point]:
-        """Computes points of the curve.
+        """Computes points of the curve, see `compare`; none without a validation split.
 
         Args:
             images: uint8[n, side, side, 3], as many of each class as the validation split has.
             labels: int64[n].
             images_seen: by the run.
-
-        Returns:
-            One point for all classes, then one for each with `FEWEST_VALIDATED` real images; none
-            without a validation split.
         """
         if self.real is None:
             return []
@@ -59,12 +55,7 @@ class Reference:
         return compare(self.real, fake, self.class_names, images_seen)
 
     def variety(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Computes `mean_distance` of synthetic images of each class in `spread`.
-
-        Args:
-            images: uint8[n, side, side, 3].
-            labels: int64[n].
-        """
+        """Computes `mean_distance` of the images of `compare`, for each class in `spread`."""
         found = LabelledFeatures(self.extractor(images), labels)
         return {
             name: mean_distance(found.of(label))
@@ -83,26 +74,22 @@ def make_reference(
         train: the training split.
         held_out: the validation split; None, or fewer than `FEWEST_VALIDATED` images: no points.
     """
-    classes = range(len(train.class_names))
-    spread_rows = _chosen(train.labels, [SPREAD_IMAGES] * len(classes))
-    spread = LabelledFeatures(extractor(train.images[spread_rows]), train.labels[spread_rows])
-    real, baseline = None, []
-    if held_out is not None and len(held_out) >= FEWEST_VALIDATED:
-        real = LabelledFeatures(extractor(held_out.images), held_out.labels)
-        rows = _chosen(train.labels, held_out.class_counts)
-        other = LabelledFeatures(extractor(train.images[rows]), train.labels[rows])
-        baseline = compare(real, other, train.class_names, 0)
-    return Reference(
-        extractor,
-        train.class_names,
-        real,
-        tuple(baseline),
-        {
-            train.class_names[label]: mean_distance(spread.of(label))
-            for label in classes
-            if len(spread.of(label)) >= FEWEST_VALIDATED
-        },
-    )
+    names = train.class_names
+
+    def chosen(counts: np.ndarray | list[int]) -> LabelledFeatures:
+        """Draws up to `counts` training images of each class at random."""
+        order = np.random.default_rng(BASELINE_SEED).permutation(len(train))
+        rows = order[first_of_each_class(train.labels[order], counts)]
+        return LabelledFeatures(extractor(train.images[rows]), train.labels[rows])
+
+    few = chosen([SPREAD_IMAGES] * len(names))
+    by_class = {name: few.of(label) for label, name in enumerate(names)}
+    spread = {n: mean_distance(x) for n, x in by_class.items() if len(x) >= FEWEST_VALIDATED}
+    if held_out is None or len(held_out) < FEWEST_VALIDATED:
+        return Reference(extractor, names, None, (), spread)
+    real = LabelledFeatures(extractor(held_out.images), held_out.labels)
+    baseline = compare(real, chosen(held_out.class_counts), names, 0)
+    return Reference(extractor, names, real, tuple(baseline), spread)
 
 
 def compare(
@@ -135,11 +122,7 @@ def compare(
 
 
 def shortcomings(held_out: LabelledImages | None) -> list[str]:
-    """Says in plain lines what validation cannot measure on a data set.
-
-    Args:
-        held_out: the validation split; None without one.
-    """
+    """Says in plain lines what validation cannot measure on a validation split, or without one."""
     if held_out is None or len(held_out) < FEWEST_VALIDATED:
         return [
             "no validation split of two images or more: there will be no validation curve and no "
@@ -147,9 +130,8 @@ def shortcomings(held_out: LabelledImages | None) -> list[str]:
         ]
     counts = dict(zip(held_out.class_names, held_out.class_counts.tolist(), strict=True))
     few = [f"{name} ({n})" for name, n in counts.items() if n < FEWEST_VALIDATED]
-    uncovered = [
-        f"{name} ({n})" for name, n in counts.items() if FEWEST_VALIDATED <= n <= COVERAGE_K
-    ]
+    between = range(FEWEST_VALIDATED, COVERAGE_K + 1)
+    uncovered = [f"{name} ({n})" for name, n in counts.items() if n in between]
     lines = []
     if few:
         lines.append(
@@ -162,9 +144,3 @@ def shortcomings(held_out: LabelledImages | None) -> list[str]:
             "of these classes"
         )
     return lines
-
-
-def _chosen(labels: np.ndarray, counts: np.ndarray | list[int]) -> np.ndarray:
-    """Draws up to `counts` rows of each class at random: int64[m]."""
-    order = np.random.default_rng(BASELINE_SEED).permutation(len(labels))
-    return order[first_of_each_class(labels[order], counts)]

@@ -1,11 +1,11 @@
-"""The cache: computes once, tells inputs apart, survives kills and rubbish."""
+"""The cache: computes once, distinguishes inputs, survives kills and rubbish."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from skin_synth.evaluation.cache import Cache, cache_beside
+from skin_synth.evaluation.cache import Cache, default_cache
 from skin_synth.provenance import content_hash
 from tfrecords_tools.errors import InputError
 
@@ -27,16 +27,10 @@ def test_computes_once_for_each_stage_and_each_key(tmp_path):
     again = Cache(tmp_path / "deep" / "cache").arrays("features", ("a", 1), work)
     np.testing.assert_array_equal(first["rows"], again["rows"])
     assert work.done == 1
-    cache.arrays("features", ("a", 2), work)
-    cache.arrays("neighbours", ("a", 1), work)
-    assert work.done == 3
-
-
-def test_parts_do_not_run_into_each_other(tmp_path):
-    cache, work = Cache(tmp_path), Work()
-    cache.arrays("features", ("ab", "c"), work)
-    cache.arrays("features", ("a", "bc"), work)
-    assert work.done == 2
+    others = [("features", ("a", 2)), ("neighbours", ("a", 1)), ("features", ("a1",))]
+    for stage, parts in others:
+        cache.arrays(stage, parts, work)
+    assert work.done == 4
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", None])
@@ -83,25 +77,16 @@ def test_without_a_directory_nothing_is_kept():
     assert work.done == 2
 
 
-def test_a_file_is_no_directory(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is a file: give a directory by --cache"):
-        Cache(tmp_path / "file")
-
-
 def test_hashes_tell_bytes_shapes_and_types_apart():
     array = np.arange(12, dtype=np.uint8)
-    different = [
-        content_hash(array),
-        content_hash(array.reshape(3, 4)),
-        content_hash(array.view(np.int8)),
-        content_hash(array[::-1]),
-        content_hash(array, array),
-    ]
-    assert len(set(different)) == 5
+    others = [array.reshape(3, 4), array.view(np.int8), array[::-1]]
+    assert len({content_hash(array, array), *map(content_hash, (array, *others))}) == 5
     wide = np.arange(24, dtype=np.uint8).reshape(4, 6)[:, ::2]
     assert content_hash(wide) == content_hash(wide.copy())
 
 
-def test_it_lies_beside_the_report():
-    assert cache_beside("runs/ham/report").as_posix() == "runs/ham/report.cache"
+def test_it_is_a_directory_next_to_the_report(tmp_path):
+    assert default_cache("runs/ham/report").as_posix() == "runs/ham/report.cache"
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file: give a directory by --cache"):
+        Cache(tmp_path / "file")

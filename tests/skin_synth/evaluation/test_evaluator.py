@@ -10,7 +10,7 @@ import pytest
 
 from skin_synth.evaluation import EvaluationOptions, evaluate
 from skin_synth.evaluation import evaluator as assessment
-from skin_synth.evaluation.cache import cache_beside
+from skin_synth.evaluation.cache import default_cache
 from skin_synth.evaluation.utility.options import UtilityOptions
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import STEPS
@@ -36,7 +36,7 @@ def test_the_same_evaluation_again_comes_from_the_cache(
         large_phantom_data,
         tmp_path / "again",
         OPTIONS,
-        cache=cache_beside(written.path),
+        cache=default_cache(written.path),
     )
     assert dict(again) == dict(written)
     assert not (tmp_path / "again.cache").exists()
@@ -81,7 +81,7 @@ def test_use_is_measured_where_it_is_asked_for(
         return studied
 
     monkeypatch.setattr(assessment.usefulness, "study_run", study_run)
-    cache = cache_beside(written.path)
+    cache = default_cache(written.path)
     options = dataclasses.replace(OPTIONS, utility=True, ratios=[0.5, 2])
     found = evaluate(make_run(), large_phantom_data, tmp_path / "out", options, cache=cache)
     assert asked.pop("features").provenance["sha256"] == written["features"]["sha256"]
@@ -100,7 +100,7 @@ def test_use_is_measured_where_it_is_asked_for(
 def copied_classifiers(written, cache):
     """Painted images are known by the run, and all runs of these tests have one id."""
     cache.mkdir()
-    for entry in cache_beside(written.path).glob("classifier-*"):
+    for entry in default_cache(written.path).glob("classifier-*"):
         shutil.copy(entry, cache)
     return cache
 

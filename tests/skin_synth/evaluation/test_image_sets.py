@@ -43,26 +43,24 @@ def test_images_depend_on_the_seed_and_on_nothing_else(make_run, large_phantom_d
         found = load_image_sets(Recorder(), large_phantom_data, seed=seed)
         return drawn, found.real_baseline.image_ids
 
-    assert seeds_of(0) == seeds_of(0)
-    assert seeds_of(0)[0] != seeds_of(1)[0]
-    assert seeds_of(0)[1] != seeds_of(1)[1]
-    assert len(set(seeds_of(0)[0])) == len(seeds_of(0)[0])
+    (seeds, baseline), other = seeds_of(0), seeds_of(1)
+    assert seeds_of(0) == (seeds, baseline)
+    assert seeds != other[0]
+    assert baseline != other[1]
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_the_real_baseline_takes_held_out_images_first():
-    train = split("train", [0, 0, 0, 1, 1], ["g0", "g1", "g2", "g3", "g4"])
-    held_out = split("held", [0], ["v0"])
+    train, held_out = split("train", [0, 0, 0, 1, 1], "ghijk"), split("held", [0], "v")
     baseline, from_held_out = choose_real_baseline(train, held_out, TEST, np.random.default_rng(0))
-    assert baseline.image_ids[0] == "held0"
-    assert from_held_out == 1
+    assert (baseline.image_ids[0], from_held_out) == ("held0", 1)
     np.testing.assert_array_equal(baseline.class_counts, TEST.class_counts)
 
 
 def test_the_real_baseline_avoids_groups_of_the_reference():
     train = split("train", [0, 0, 0, 1], ["t0", "t0", "g0", "t1"])
     baseline, from_held_out = choose_real_baseline(train, None, TEST, np.random.default_rng(0))
-    assert baseline.image_ids == ("train2",)
-    assert from_held_out == 0
+    assert (baseline.image_ids, from_held_out) == (("train2",), 0)
     np.testing.assert_array_equal(baseline.class_counts, [1, 0])
 
 

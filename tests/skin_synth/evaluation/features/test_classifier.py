@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache
@@ -22,10 +23,8 @@ from tfrecords_tools.errors import InputError
 def plain_images(n, side, classes=("dark", "bright")):
     """Grey images, dark or bright."""
     labels = np.arange(n) % len(classes)
-    images = (
-        np.full((n, side, side, 3), 40, np.uint8)
-        + (labels * 150).astype(np.uint8)[:, None, None, None]
-    )
+    grey = (40 + 150 * labels).astype(np.uint8)
+    images = np.broadcast_to(grey[:, None, None, None], (n, side, side, 3))
     names = tuple(str(i) for i in range(n))
     return LabelledImages(images, labels, names, names, classes)
 
@@ -97,27 +96,25 @@ def test_large_images_are_averaged_down():
     assert classifier.LARGEST_SIDE == sizes[2] < sizes[1] == 128
 
 
-@pytest.mark.parametrize(("images", "steps"), [(100, 120), (2560, 240), (10**6, 1000)])
-def test_steps_follow_the_size_of_the_data(images, steps):
-    assert classifier.default_steps(images) == steps
+def test_steps_follow_the_size_of_the_data():
+    assert [classifier.default_steps(images) for images in (100, 2560, 10**6)] == [120, 240, 1000]
 
 
-def test_one_class_is_refused():
-    with pytest.raises(InputError, match=r"two classes or more, got \('dark',\)"):
-        train_classifier(plain_images(4, 16, ("dark",)))
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (plain_images(4, 16, ("dark",)), r"two classes or more, got \('dark',\)"),
+        (plain_images(1, 16), "have no training image"),
+    ],
+)
+def test_classes_without_images_are_refused(data, message):
+    with pytest.raises(InputError, match=message):
+        train_classifier(data, steps=1)
 
 
-def test_a_class_without_images_is_refused():
-    with pytest.raises(InputError, match="have no training image"):
-        train_classifier(plain_images(1, 16), steps=1)
-
-
-def test_confusion_counts_pairs():
-    matrix = confusion(np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 0, 2]), 3)
-    np.testing.assert_array_equal(matrix, [[1, 1, 0], [0, 1, 0], [1, 0, 1]])
-
-
-def test_faithfulness_is_the_mean_over_classes_that_have_images():
-    mean, shares = faithfulness(np.array([[3, 1, 0], [0, 0, 0], [0, 5, 5]]))
-    assert shares == [0.75, None, 0.5]
-    assert mean == 0.625
+def test_confusion_and_faithfulness_equal_scikit_learn():
+    requested, assigned = np.random.default_rng(0).integers(0, 4, (2, 50))
+    matrix = confusion(requested, assigned, 4)
+    np.testing.assert_array_equal(matrix, confusion_matrix(requested, assigned))
+    assert faithfulness(matrix)[0] == pytest.approx(balanced_accuracy_score(requested, assigned))
+    assert faithfulness(np.array([[3, 1, 0], [0, 0, 0], [0, 5, 5]])) == (0.625, [0.75, None, 0.5])

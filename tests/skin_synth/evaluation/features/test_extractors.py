@@ -35,6 +35,7 @@ def test_features_of_a_classifier(trained):
     assert extractor.provenance["sha256"] == trained.weights_hash
     assert extractor.provenance["resize"] == "none"
     assert "80 steps" in extractor.provenance["weights"]
+    assert extractor.key == (trained.weights_hash, "none", 96)
 
 
 def test_resize_is_antialiased_and_stays_in_range():
@@ -45,23 +46,16 @@ def test_resize_is_antialiased_and_stays_in_range():
     edge = np.zeros((1, 8, 8, 3), np.uint8)
     edge[:, :, 4:] = 255
     large = features.resize(edge, 32).numpy()
-    assert large.min() == 0
-    assert large.max() == 255
-
-
-def test_resize_keeps_an_image_of_the_right_size():
+    assert (large.min(), large.max()) == (0, 255)
     images = random_images(2, 24)
     np.testing.assert_allclose(features.resize(images, 24), images, atol=1e-3)
 
 
-def test_mobilenet_needs_its_weights(tmp_path):
+def test_mobilenet_needs_its_weights(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="give --weights FILE"):
         features.mobilenet(None)
     with pytest.raises(InputError, match=r"no file at .*none\.h5"):
         features.mobilenet(tmp_path / "none.h5")
-
-
-def test_a_file_that_holds_no_weights_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.applications, "MobileNet", small_network)
     file = tmp_path / "bad.weights.h5"
     file.write_text("these are no weights")
@@ -91,8 +85,6 @@ def test_inception_from_the_network(monkeypatch):
     assert len(extractor.provenance["sha256"]) == 64
     assert extractor.dimension == 4
 
-
-def test_inception_without_a_network_says_what_to_do(monkeypatch):
     def no_network(**options):
         raise Exception("URL fetch failure")
 
@@ -113,16 +105,16 @@ def test_mobilenet_with_imagenet_weights():
     assert found.std() > 0.1
 
 
-def saved(tmp_path, network, name="lesions.keras"):
-    network.save(tmp_path / name)
-    return tmp_path / name
+def saved(tmp_path, inputs, outputs):
+    keras.Model(inputs, outputs).save(tmp_path / "lesions.keras")
+    return tmp_path / "lesions.keras"
 
 
 @pytest.mark.parametrize("side", [48, None])
 def test_any_saved_model(tmp_path, side):
     images = keras.Input((side, side, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(0.1)(images))
-    path = saved(tmp_path, keras.Model(images, pooled))
+    path = saved(tmp_path, images, pooled)
     extractor = features.load_extractor(str(path), None)
     assert extractor.name == "lesions.keras"
     assert extractor.frechet_name == "FD (lesions)"
@@ -138,11 +130,11 @@ def test_any_saved_model(tmp_path, side):
 
 def test_a_map_of_features_is_averaged_over_its_places(tmp_path):
     images = keras.Input((32, 32, 3))
-    path = saved(tmp_path, keras.Model(images, keras.layers.AveragePooling2D(4)(images)))
-    batch = random_images(3, 32)
-    np.testing.assert_allclose(
-        features.keras_model(path)(batch), batch.mean(axis=(1, 2)), rtol=1e-4
+    extractor = features.keras_model(
+        saved(tmp_path, images, keras.layers.AveragePooling2D(4)(images))
     )
+    batch = random_images(3, 32)
+    np.testing.assert_allclose(extractor(batch), batch.mean(axis=(1, 2)), rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -155,29 +147,20 @@ def test_a_map_of_features_is_averaged_over_its_places(tmp_path):
 )
 def test_a_model_of_another_kind_is_refused(tmp_path, shape, outputs, message):
     images = keras.Input(shape)
-    pooled = keras.layers.GlobalAveragePooling2D()(images)
-    network = keras.Model(images, pooled if outputs == 1 else [pooled] * outputs)
+    pooled = [keras.layers.GlobalAveragePooling2D()(images)] * outputs
+    path = saved(tmp_path, images, pooled[0] if outputs == 1 else pooled)
     with pytest.raises(InputError, match=message):
-        features.keras_model(saved(tmp_path, network))
-
-
-def test_a_file_that_holds_no_model_is_named(tmp_path):
-    (tmp_path / "bad.keras").write_text("this is no model")
-    with pytest.raises(InputError, match=r"bad\.keras holds no Keras model: "):
-        features.load_extractor(str(tmp_path / "bad.keras"), None)
-
-
-def test_code_in_a_model_is_not_run(tmp_path):
-    images = keras.Input((32, 32, 3))
-    outputs = keras.layers.Lambda(lambda x: x[:, 0, 0])(images)
-    path = saved(tmp_path, keras.Model(images, outputs))
-    with pytest.raises(InputError, match=r"holds no Keras model: .*unsafe"):
         features.keras_model(path)
 
 
-def test_the_key_tells_weights_and_resize_apart(trained):
-    key = features.of_classifier(trained).key
-    assert key == (trained.weights_hash, "none", 96)
+def test_a_file_that_holds_no_model_is_named_and_code_in_it_is_not_run(tmp_path):
+    (tmp_path / "bad.keras").write_text("this is no model")
+    with pytest.raises(InputError, match=r"bad\.keras holds no Keras model: "):
+        features.load_extractor(str(tmp_path / "bad.keras"), None)
+    images = keras.Input((32, 32, 3))
+    path = saved(tmp_path, images, keras.layers.Lambda(lambda x: x[:, 0, 0])(images))
+    with pytest.raises(InputError, match=r"holds no Keras model: .*unsafe"):
+        features.keras_model(path)
 
 
 @pytest.mark.parametrize("name", features.EXTRACTOR_NAMES)

@@ -26,11 +26,9 @@ def test_figures_of_a_comparison():
     yardstick = np.arange(1.0, 301.0)  # its first percentile is the third smallest, 3
     found = compare(np.array([0.0, 1.0, 3.0, 60.0]), yardstick, np.arange(4))
     assert (found.n, found.n_yardstick, found.near) == (4, 300, 2)
-    assert found.threshold == 3
-    assert found.share_below == 0.5
+    assert (found.threshold, found.share_below) == (3, 0.5)
     assert found.share_expected == pytest.approx(3 / 301)
-    assert found.synthetic_median == 2
-    assert found.synthetic_minimum == 0
+    assert (found.synthetic_median, found.synthetic_minimum) == (2, 0)
     assert found.yardstick_median == 150.5
     assert found.p_value == precedence(2, 4, 3, 300)
 
@@ -42,10 +40,9 @@ def test_images_near_to_the_same_one_count_once():
 
 
 def test_pairs_count_half():
-    found = compare(np.zeros(10), np.arange(1.0, 41.0), np.zeros(10, int), paired=True)
-    assert found.near == 10
-    assert found.p_value == precedence(5, 5, 1, 40)
     same = np.zeros(10, int)
+    found = compare(np.zeros(10), np.arange(1.0, 41.0), same, paired=True)
+    assert (found.near, found.p_value) == (10, precedence(5, 5, 1, 40))
     both = compare(np.zeros(10), np.arange(1.0, 301.0), same, paired=True, mutual=True)
     assert both.p_value == precedence(5, 5, 2, 150)
 
@@ -61,7 +58,7 @@ def test_relative_distances():
     index = np.array([[0, 1, 2], [1, 0, 2], [3, 4, 0], [5, 6, 5]])
     distance = np.array([[1, 2, 4], [0, 2, 4], [3, 3, 3], [0, 0, 0]], np.float32)
     groups = ["a", "a", "b", "c", "d", "e", "e"]
-    # Nearest of another group: column 2, column 2, column 1, none (the last stands in, at 0).
+    # Nearest of another group: column 2, column 2, column 1, none (the last takes its place, at 0).
     found = relative(Neighbours(index, distance), groups)
     np.testing.assert_allclose(found, [0.25, 0.0, 1.0, 1.0])
 
@@ -72,28 +69,23 @@ def test_too_few_neighbours_are_no_copy():
 
 
 def measured(n, value):
-    labels = np.arange(n) % 2
-    return NeighbourDistances(
-        np.full(n, value) + np.arange(n) / 1000, np.ones(n), np.arange(n), labels
-    )
+    rows = np.arange(n)
+    return NeighbourDistances(value + rows / 1000, np.ones(n), rows, rows % 2)
 
 
 def test_few_held_out_images_give_way_to_training_images_without_their_group():
     found = compare_copies(
         measured(20, 1.0), measured(120, 5.0), measured(200, 9.0), ("a", "b"), np.arange(10)
     )
-    assert found.whole.yardstick == HELD_OUT
-    assert found.whole.absolute.n == 10
-    assert found.whole.absolute.n_yardstick == 120
-    for name in ("a", "b"):
-        assert found.classes[name].yardstick == LEFT_OUT
-        assert found.classes[name].absolute.n == 10
-        assert found.classes[name].absolute.n_yardstick == 100
+    for name, yardstick, n in ((None, HELD_OUT, 120), ("a", LEFT_OUT, 100), ("b", LEFT_OUT, 100)):
+        figures = dict(found.items())[name]
+        assert figures.yardstick == yardstick
+        assert (figures.absolute.n, figures.absolute.n_yardstick) == (10, n)
     assert found.whole.absolute.share_below == 1
 
 
 def test_a_class_without_images_has_no_figures():
-    empty = NeighbourDistances(np.zeros(0), np.zeros(0), np.zeros(0, int), np.zeros(0, int))
+    empty = measured(0, 1.0)
     found = compare_copies(empty, empty, empty, ("a",), np.zeros(0, int))
     assert (found.whole, found.classes) == (None, {"a": None})
     with pytest.raises(InputError, match="got 0 and 3"):
@@ -161,22 +153,15 @@ def test_one_lesion_alone_is_relatively_near_to_nothing():
 
 
 def test_near_in_both_ways_are_the_same_images():
-    """Near images that are not relatively near, beside relatively near ones that are not near."""
-    labels, target = np.zeros(40, int), np.arange(40)
-    absolute, ratio = np.full(40, 9.0), np.full(40, 0.9)
-    absolute[:10], ratio[10:20] = 1.0, 0.1
+    """Near images that are not relatively near, and relatively near ones that are not near."""
+    fake = NeighbourDistances(np.full(40, 9.0), np.full(40, 0.9), np.arange(40), np.zeros(40))
+    fake.absolute[:10], fake.relative[10:20] = 1.0, 0.1
     real = NeighbourDistances(
         np.linspace(5, 15, 120), np.linspace(0.5, 1, 120), np.arange(120), np.zeros(120)
     )
-    apart = compare_copies(
-        NeighbourDistances(absolute, ratio, target, labels), real, real, ("a",), target
-    )
-    assert apart.whole.absolute.p_value < 1e-4
-    assert apart.whole.relative.p_value < 1e-4
-    assert apart.whole.both == NearInBoth(0, 0, 1.0)
-    ratio[:10] = 0.1
-    both = compare_copies(
-        NeighbourDistances(absolute, ratio, target, labels), real, real, ("a",), target
-    )
-    assert both.whole.both.near == 10
-    assert both.whole.both.p_value == precedence(10, 40, 1, 120)
+    apart = compare_copies(fake, real, real, ("a",), fake.target).whole
+    assert max(apart.absolute.p_value, apart.relative.p_value) < 1e-4
+    assert apart.both == NearInBoth(0, 0, 1.0)
+    fake.relative[:10] = 0.1
+    both = compare_copies(fake, real, real, ("a",), fake.target).whole.both
+    assert both == NearInBoth(10, 10, precedence(10, 40, 1, 120))

@@ -48,7 +48,7 @@ def test_intervals_cover_the_truth(n, shift, widening, fewest):
 
 def test_no_drift_is_about_the_floor_and_its_interval_begins_near_nothing():
     rng = np.random.default_rng(1)
-    found = [drift(rng.normal(size=200), rng.normal(size=200), replicates=100) for _ in range(50)]
+    found = [drift(*rng.normal(size=(2, 200)), replicates=100) for _ in range(50)]
     assert np.mean([entry.drift for entry in found]) == pytest.approx(0.12, abs=0.03)
     assert np.mean([entry.low < 0.05 for entry in found]) > 0.8
 
@@ -88,7 +88,7 @@ def test_too_few_or_constant_values_give_no_drift():
 @pytest.mark.parametrize("sizes", [(12,), (11, 1), (10, 1, 1), (20,) * (FEWEST_FOR_DRIFT - 1)])
 def test_too_few_lesions_give_no_drift(sizes):
     rng = np.random.default_rng(0)
-    groups = [str(lesion) for lesion, size in enumerate(sizes) for _ in range(size)]
+    groups = np.repeat(np.arange(len(sizes)), sizes).astype(str)
     assert drift(rng.normal(size=len(groups)), rng.normal(size=50), groups=groups) is None
 
 
@@ -100,10 +100,13 @@ def test_intervals_are_finite_where_most_values_are_equal():
     assert alone is None or np.isfinite([alone.low, alone.high]).all()
 
 
+def appearances(rng, n, **shifts):
+    return Appearance(*(rng.normal(size=n) + shifts.get(name, 0.0) for name in MEASURES))
+
+
 def test_a_spread_of_rounding_is_no_scale():
     """Grey images have a redness of 0 but for rounding: one grey level is not 50,000 deviations."""
-    rng = np.random.default_rng(0)
-    labels = np.zeros(40, int)
+    rng, labels = np.random.default_rng(0), np.zeros(40, int)
     real = appearances(rng, 40)
     grey = dataclasses.replace(real, lesion_redness=1e-6 * rng.normal(size=40))
     tinted = dataclasses.replace(real, lesion_redness=np.full(40, 0.4))
@@ -111,10 +114,6 @@ def test_a_spread_of_rounding_is_no_scale():
     measures = found.whole.measures["lesion_redness"]
     assert measures.drift.drift == pytest.approx(0.4, abs=0.01)
     assert measures.floor == 0
-
-
-def appearances(rng, n, **shifts):
-    return Appearance(*(rng.normal(size=n) + shifts.get(name, 0.0) for name in MEASURES))
 
 
 def test_a_planted_drift_is_found_where_it_was_planted():
@@ -150,9 +149,8 @@ def test_another_mix_of_classes_is_no_drift_of_the_whole():
 
 
 def test_classes_without_images_and_measures_have_none():
-    rng = np.random.default_rng(0)
     labels = np.zeros(30, int)
-    real = appearances(rng, 30, lesion_size=np.nan)
+    real = appearances(np.random.default_rng(0), 30, lesion_size=np.nan)
     found = appearance_drift(real, labels, real, labels, real, labels, ("a", "b"))
     empty = found.classes["b"].measures["brightness"]
     nothing = MeasureSummary(0, 0, None, None, None)
@@ -172,9 +170,8 @@ def test_lesions_that_stand_out_are_counted():
     tone = np.where(np.arange(40) < 2, np.nan, 1.0)  # of two images nothing can be said
     synthetic = dataclasses.replace(appearances(rng, 40), lesion_size=size, skin_tone=tone)
     groups = [str(i // 2) for i in range(40)]
-    found = appearance_drift(
-        *(real, labels, synthetic, labels, real, labels, ("a", "b", "c")), groups=groups
-    )
+    sets = (real, labels, synthetic, labels, real, labels, ("a", "b", "c"))
+    found = appearance_drift(*sets, groups=groups)
     assert found.classes["a"].lesions == LesionCounts(
         n_real=10,
         n_synthetic=18,
@@ -194,21 +191,14 @@ def test_the_test_counts_lesions_not_photographs(monkeypatch):
     """Ten photographs of each lesion: taken for independent, they would prove a drift."""
     monkeypatch.setattr("skin_synth.evaluation.metrics.drift.drift", lambda *args, **options: None)
     monkeypatch.setattr("skin_synth.evaluation.metrics.drift.MEASURES", ("skin_tone",))
-    accused = {"lesions": 0, "photographs": 0}
-    labels, requested_labels = np.zeros(400, int), np.zeros(400, int)
+    lesions, labels, accused = np.arange(400) // 10, np.zeros(400, int), {40: 0, 400: 0}
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        values = np.repeat(rng.normal(size=40), 10)
-        real = Appearance(*([values] * len(MEASURES)))
+        real = Appearance(*[rng.normal(size=40)[lesions]] * len(MEASURES))
         synthetic = appearances(rng, 400)
-        groups = {"lesions": [str(i // 10) for i in range(400)], "photographs": None}
-        for name, given in groups.items():
-            found = appearance_drift(
-                *(real, labels, synthetic, requested_labels, synthetic, requested_labels, ("a",)),
-                groups=given,
-            )
-            test = found.whole.measures["skin_tone"].test
-            assert test.n_real == (40 if given else 400)
-            accused[name] += test.p_value < 0.05
-    assert accused["lesions"] <= 5
-    assert accused["photographs"] > 15
+        sets = (real, labels, synthetic, labels, synthetic, labels, ("a",))
+        for groups in (lesions.astype(str), None):
+            test = appearance_drift(*sets, groups=groups).whole.measures["skin_tone"].test
+            accused[test.n_real] += test.p_value < 0.05
+    assert accused[40] <= 5
+    assert accused[400] > 15

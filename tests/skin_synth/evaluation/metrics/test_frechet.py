@@ -13,8 +13,7 @@ from tfrecords_tools.errors import InputError
 def frechet_reference(real, fake):
     """trace (C C')^(1/2) is the sum of singular values of the product of the centred features."""
     real, fake = real.astype(np.float64), fake.astype(np.float64)
-    x = (real - real.mean(0)) / np.sqrt(len(real) - 1)
-    y = (fake - fake.mean(0)) / np.sqrt(len(fake) - 1)
+    x, y = ((z - z.mean(0)) / np.sqrt(len(z) - 1) for z in (real, fake))
     traces = np.square(x).sum() + np.square(y).sum()
     cross = np.linalg.svd(x @ y.T, compute_uv=False).sum()
     mean = np.square(real.mean(0) - fake.mean(0)).sum()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics.pairwise import polynomial_kernel
 
 from skin_synth.evaluation.metrics import kernel_distance as module
 from skin_synth.evaluation.metrics.kernel_distance import kernel_distance, kernel_interval
@@ -13,17 +14,11 @@ from tfrecords_tools.errors import InputError
 
 
 def kernel_reference(real, fake):
-    """Sums of k over pairs, one by one."""
-
-    def k(x, y):
-        return (float(np.dot(x, y)) / len(x) + 1) ** 3
-
-    real, fake = real.astype(np.float64), fake.astype(np.float64)
-    n, m = len(real), len(fake)
-    within = sum(k(real[i], real[j]) for i in range(n) for j in range(n) if i != j)
-    other = sum(k(fake[i], fake[j]) for i in range(m) for j in range(m) if i != j)
-    across = sum(k(x, y) for x in real for y in fake)
-    return within / (n * (n - 1)) + other / (m * (m - 1)) - 2 * across / (n * m)
+    """By the kernel matrices of scikit-learn, whose polynomial kernel is (x.y / d + 1)^3."""
+    x, y = real.astype(np.float64), fake.astype(np.float64)
+    xx, yy = (polynomial_kernel(each, degree=3, coef0=1) for each in (x, y))
+    within, other = ((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (xx, yy))
+    return within + other - 2 * polynomial_kernel(x, y, degree=3, coef0=1).mean()
 
 
 @pytest.mark.parametrize("case", FEATURE_CASES)
@@ -37,13 +32,7 @@ def test_kernel_distance_equals_the_reference(case):
 def test_kernel_distance_of_many_images_is_the_same_whole_and_block_by_block(monkeypatch, whole):
     monkeypatch.setattr(module, "LARGEST_WHOLE_KERNEL", whole)
     real, fake = features(1500, 3, seed=0), features(1200, 3, seed=1)
-    x, y = real.astype(np.float64), fake.astype(np.float64)
-    xx, yy, xy = ((a @ b.T / 3 + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
-    expected = (
-        (xx.sum() - np.trace(xx)) / (1500 * 1499)
-        + (yy.sum() - np.trace(yy)) / (1200 * 1199)
-        - 2 * xy.mean()
-    )
+    expected = kernel_reference(real, fake)
     assert kernel_distance(real, fake) == pytest.approx(expected, rel=1e-9)
 
 
@@ -70,11 +59,8 @@ def moments_of_normal(mean, scale):
     d = len(mean)
     second = np.multiply.outer(mean, mean) + scale**2 * np.eye(d)
     third = np.einsum("i,j,k->ijk", mean, mean, mean)
-    for i in range(d):
-        for j in range(d):
-            third[i, i, j] += scale**2 * mean[j]
-            third[i, j, i] += scale**2 * mean[j]
-            third[j, i, i] += scale**2 * mean[j]
+    for axes in ("ij,k->ijk", "ik,j->ijk", "jk,i->ijk"):
+        third += scale**2 * np.einsum(axes, np.eye(d), mean)
     return mean, second, third
 
 
@@ -92,10 +78,8 @@ def true_kernel_distance(first, second):
     [(6, 0.0, 1.0), (6, 0.15, 1.0), (6, 0.5, 1.0), (6, 0.0, 0.7), (24, 0.0, 1.0), (24, 0.2, 1.0)],
 )
 def test_kernel_intervals_cover_the_truth(d, shift, scale, n):
-    zero = np.zeros(d)
-    truth = true_kernel_distance(
-        moments_of_normal(zero, 1.0), moments_of_normal(zero + shift, scale)
-    )
+    both = moments_of_normal(np.zeros(d), 1.0), moments_of_normal(np.full(d, shift), scale)
+    truth = true_kernel_distance(*both)
 
     def simulate(rng):
         return kernel_interval(rng.standard_normal((n, d)), rng.normal(shift, scale, (n, d)))
@@ -124,11 +108,9 @@ def test_kernel_intervals_cover_the_truth_of_features_of_other_kinds():
 
 
 def test_the_estimate_is_the_kernel_distance_of_other_sizes_too():
-    rng = np.random.default_rng(0)
-    real, fake = rng.normal(size=(37, 9)), rng.normal(0.3, 1.2, (52, 9))
-    found = kernel_interval(real.astype(np.float32), fake.astype(np.float32))
-    expected = kernel_distance(real.astype(np.float32), fake.astype(np.float32))
-    assert found.estimate == pytest.approx(expected, rel=1e-6)
+    real, fake = features(37, 9, seed=0), features(52, 9, seed=1, shift=0.3)
+    found = kernel_interval(real, fake)
+    assert found.estimate == pytest.approx(kernel_distance(real, fake), rel=1e-6)
     assert found.low < found.estimate < found.high
 
 
@@ -149,16 +131,15 @@ def test_the_jackknife_leaves_out_one_image_at_a_time(monkeypatch):
 
 
 def test_the_second_order_part_equals_its_definition():
-    x = np.random.default_rng(2).normal(size=(11, 3))
-    n = len(x)
-    kernel = (x @ x.T / 3 + 1) ** 3
+    x, n = np.random.default_rng(2).normal(size=(11, 3)), 11
+    kernel = polynomial_kernel(x, degree=3, coef0=1)
     np.fill_diagonal(kernel, 0)
     rows = kernel.sum(1)
     centred = kernel - rows[:, None] / (n - 2) - rows / (n - 2) + rows.sum() / ((n - 1) * (n - 2))
     np.fill_diagonal(centred, 0)
     expected = np.square(centred).sum() / (n * (n - 3)) / (n * (n - 1))
     assert module._second_order(module._sums_within(x)) == pytest.approx(expected, rel=1e-9)
-    across = (x @ x[:5].T / 3 + 1) ** 3
+    across = polynomial_kernel(x, x[:5], degree=3, coef0=1)
     both = across - across.mean(0) - across.mean(1, keepdims=True) + across.mean()
     found = module._sums_across(x, x[:5]).centred_squares()
     assert found == pytest.approx(np.square(both).sum(), rel=1e-9)
@@ -180,20 +161,15 @@ def test_equal_sets_of_one_image_have_an_interval_of_no_width():
 
 
 @pytest.mark.parametrize(
-    ("real", "fake", "message"),
+    ("function", "real", "width", "message"),
     [
-        (np.ones((3, 2)), np.ones((9, 2)), "needs 4 images or more on each side, got 3 and 9"),
-        (np.ones((5, 2)), np.ones((9, 3)), r"got \[5, 2\] and \[9, 3\]"),
-        (np.full((5, 2), np.inf), np.ones((9, 2)), "not finite"),
+        (kernel_interval, np.ones((3, 2)), 2, "needs 4 images or more on each side, got 3 and 9"),
+        (kernel_interval, np.ones((5, 2)), 3, r"got \[5, 2\] and \[9, 3\]"),
+        (kernel_interval, np.full((5, 2), np.inf), 2, "not finite"),
+        (kernel_distance, np.ones((1, 2)), 2, "needs 2 images or more on each side, got 1 and 9"),
+        (kernel_distance, np.full((5, 2), np.inf), 2, "not finite"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(real, fake, message):
+def test_what_cannot_be_compared_is_refused(function, real, width, message):
     with pytest.raises(InputError, match=message):
-        kernel_interval(real, fake)
-
-
-def test_a_distance_needs_two_images_on_each_side():
-    with pytest.raises(InputError, match="needs 2 images or more on each side, got 1 and 9"):
-        kernel_distance(np.ones((1, 4)), np.ones((9, 4)))
-    with pytest.raises(InputError, match="not finite"):
-        kernel_distance(np.ones((9, 4)), np.full((9, 4), np.inf))
+        function(real, np.ones((9, width)))

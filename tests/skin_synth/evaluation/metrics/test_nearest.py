@@ -16,7 +16,7 @@ from tfrecords_tools.errors import InputError
 
 
 def smooth_images(n, side, *, seed):
-    """Random images of four by four patches, so that they differ after averaging, too."""
+    """Random images of four by four patches, so that they also differ after averaging."""
     patches = np.random.default_rng(seed).integers(0, 256, (n, 4, 4, 3), np.uint8)
     return patches.repeat(side // 4, axis=1).repeat(side // 4, axis=2)
 
@@ -32,15 +32,17 @@ def averaged(images):
     return large.reshape(len(images), 32, block, 32, block, 3).mean(axis=(2, 4))
 
 
-def brute_force(images, reference):
+def full_distances(images, reference):
+    """All distances, smallest over flips and quarter turns: float64[n, m]."""
     small, known = averaged(images), averaged(reference)
-    distance = np.full((len(small), len(known)), np.inf)
-    for turns in range(4):
-        for turned in (np.rot90(small, turns, (1, 2)), np.rot90(small, turns, (1, 2))[:, :, ::-1]):
-            for i, image in enumerate(turned):
-                rms = np.sqrt(np.square(image - known).mean(axis=(1, 2, 3)))
-                distance[i] = np.minimum(distance[i], rms)
-    return distance.argmin(axis=1), distance.min(axis=1)
+    turned = [
+        np.rot90(each, turns, (1, 2)) for turns in range(4) for each in (small, small[:, ::-1])
+    ]
+    every = [
+        [np.sqrt(np.square(image - known).mean(axis=(1, 2, 3))) for image in each]
+        for each in turned
+    ]
+    return np.min(every, axis=0)
 
 
 @pytest.mark.parametrize("side", [8, 32, 48, 64])
@@ -49,9 +51,9 @@ def test_equals_brute_force(side):
     images = rng.integers(0, 256, (7, side, side, 3), np.uint8)
     reference = smooth_images(9, side, seed=1)
     index, distance = nearest(images, reference)
-    expected_index, expected = brute_force(images, reference)
-    np.testing.assert_array_equal(index, expected_index)
-    np.testing.assert_allclose(distance, expected, rtol=1e-5)
+    expected = full_distances(images, reference)
+    np.testing.assert_array_equal(index, expected.argmin(axis=1))
+    np.testing.assert_allclose(distance, expected.min(axis=1), rtol=1e-5)
     assert index.dtype == np.int64
     assert distance.dtype == np.float32
 
@@ -86,10 +88,11 @@ def test_the_eight_symmetries_are_different():
     assert len({turned.tobytes() for turned in symmetries(image)}) == 8
 
 
-def test_a_known_distance():
+def test_a_known_distance_and_no_image():
     grey = np.full((1, 64, 64, 3), 100, np.uint8)
-    _, distance = nearest(grey, np.full((1, 64, 64, 3), 130, np.uint8))
-    assert distance[0] == pytest.approx(30)
+    assert nearest(grey, grey + np.uint8(30))[1] == pytest.approx(30)
+    index, distance = nearest(grey[:0], grey)
+    assert index.shape == distance.shape == (0,)
 
 
 def test_blocks_do_not_show(monkeypatch):
@@ -100,21 +103,6 @@ def test_blocks_do_not_show(monkeypatch):
     in_blocks = nearest(images, reference)
     np.testing.assert_array_equal(whole[0], in_blocks[0])
     np.testing.assert_allclose(whole[1], in_blocks[1], rtol=1e-6)
-
-
-def test_no_image_has_no_neighbour():
-    index, distance = nearest(smooth_images(0, 16, seed=0), smooth_images(2, 16, seed=0))
-    assert index.shape == distance.shape == (0,)
-
-
-def full_distances(images, reference):
-    """All distances, smallest over the symmetries: float64[n, m]."""
-    small, known = averaged(images), averaged(reference)
-    every = [
-        [np.sqrt(np.square(image - known).mean(axis=(1, 2, 3))) for image in turned]
-        for turned in symmetries(small)
-    ]
-    return np.min(every, axis=0)
 
 
 KINDS = {
@@ -137,9 +125,10 @@ def test_pruning_leaves_out_no_neighbour(kind, crowded, monkeypatch):
     reference, images = KINDS[kind](rng, 40), KINDS[kind](rng, 12)
     images[:3] = reference[:3].swapaxes(1, 2)
     found = NearestImages(reference).neighbours(images, 3)
-    expected = np.sort(full_distances(images, reference), axis=1)[:, :3]
+    distances = full_distances(images, reference)
+    expected = np.sort(distances, axis=1)[:, :3]
     np.testing.assert_allclose(found.distance, expected, rtol=1e-4, atol=1e-2)
-    chosen = np.take_along_axis(full_distances(images, reference), found.index, axis=1)
+    chosen = np.take_along_axis(distances, found.index, axis=1)
     np.testing.assert_allclose(chosen, expected, rtol=1e-4, atol=1e-2)
     assert all(len(set(row)) == 3 for row in found.index)
 
@@ -152,6 +141,9 @@ def test_images_of_one_group_are_kept_apart():
     apart[0, :2] = apart[1, 2] = np.inf
     np.testing.assert_array_equal(found.index, np.argsort(apart, axis=1)[:, :3])
     np.testing.assert_allclose(found.distance, np.sort(apart, axis=1)[:, :3], rtol=1e-4)
+    known = np.arange(5.0)[:, None]
+    found = feature_neighbours(known[None, :2], known, 1, apart=(["a", "a"], [*"aabbc"]))
+    np.testing.assert_array_equal(found.index[:, 0], [2, 2])
 
 
 def test_fewer_references_than_asked_for():
@@ -175,33 +167,17 @@ def test_neighbours_by_features(k, monkeypatch):
     assert found.distance[2, 0] == 0
 
 
-def test_groups_are_kept_apart_by_features_too():
-    known = np.arange(5.0)[:, None]
-    found = feature_neighbours(known[None, :2], known, 1, apart=(["a", "a"], [*"aabbc"]))
-    np.testing.assert_array_equal(found.index[:, 0], [2, 2])
-
-
 @pytest.mark.parametrize(
-    ("turned", "known", "message"),
+    ("search", "shape", "reference", "message"),
     [
-        (np.ones((8, 3, 2)), np.ones((4, 3)), r"got \[8, 3, 2\] and \[4, 3\]"),
-        (np.ones((8, 3, 2)), np.ones((0, 2)), "at least one reference image"),
+        (feature_neighbours, (8, 3, 2), (4, 3), r"got \[8, 3, 2\] and \[4, 3\]"),
+        (feature_neighbours, (8, 3, 2), (0, 2), "at least one reference image"),
+        (nearest, (1, 16, 16, 3), (1, 32, 32, 3), r"got \[1, 16, 16, 3\] and"),
+        (nearest, (16, 16, 3), (16, 16, 3), r"one shape \[\*, side, side, 3\]"),
+        (nearest, (1, 8, 16, 3), (1, 8, 16, 3), r"must be square, got \[1, 8, 16, 3\]"),
+        (nearest, (1, 16, 16, 3), (0, 16, 16, 3), r"at least one reference"),
     ],
 )
-def test_features_that_cannot_be_compared_are_refused(turned, known, message):
+def test_what_cannot_be_compared_is_refused(search, shape, reference, message):
     with pytest.raises(InputError, match=message):
-        feature_neighbours(turned, known)
-
-
-@pytest.mark.parametrize(
-    ("images", "reference", "message"),
-    [
-        (smooth_images(1, 16, seed=0), smooth_images(1, 32, seed=0), r"got \[1, 16, 16, 3\] and"),
-        (np.zeros((16, 16, 3)), np.zeros((16, 16, 3)), r"one shape \[\*, side, side, 3\]"),
-        (np.zeros((1, 8, 16, 3)), np.zeros((1, 8, 16, 3)), r"must be square, got \[1, 8, 16, 3\]"),
-        (smooth_images(1, 16, seed=0), smooth_images(0, 16, seed=0), r"at least one reference"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused(images, reference, message):
-    with pytest.raises(InputError, match=message):
-        nearest(images, reference)
+        search(np.zeros(shape, np.uint8), np.zeros(reference, np.uint8))

@@ -18,17 +18,14 @@ def leftovers():
     return {name for name in sys.modules if name.split(".")[0] == "tensorflow_gan"}
 
 
-def test_nothing_is_left_in_the_module_table():
+def test_the_module_table_is_left_as_it_was(monkeypatch):
     metrics = tfgan.classifier_metrics.__wrapped__()
     assert callable(metrics.frechet_classifier_distance_from_activations)
     assert not leftovers()
-
-
-def test_what_was_there_before_is_put_back(monkeypatch):
-    mine = types.ModuleType("tensorflow_gan")
-    monkeypatch.setitem(sys.modules, "tensorflow_gan", mine)
+    before = types.ModuleType("tensorflow_gan")
+    monkeypatch.setitem(sys.modules, "tensorflow_gan", before)
     tfgan.classifier_metrics.__wrapped__()
-    assert sys.modules["tensorflow_gan"] is mine
+    assert sys.modules["tensorflow_gan"] is before
     assert leftovers() == {"tensorflow_gan"}
 
 

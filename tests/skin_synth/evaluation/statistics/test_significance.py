@@ -100,10 +100,8 @@ def test_permutations_of_a_small_pool_equal_enumeration():
 
 
 def test_an_extreme_sample_has_the_smallest_p_value_there_is():
-    values = np.arange(60.0)
-    observed, p_value = permuted(mean_of(values), 30, 60, np.random.default_rng(0), 999)
-    assert observed == np.arange(30).mean()
-    assert p_value == 1 / 1000
+    found = permuted(mean_of(np.arange(60.0)), 30, 60, np.random.default_rng(0), 999)
+    assert found == (np.arange(30).mean(), 1 / 1000)
 
 
 def test_it_ends_early_where_chance_explains_all():
@@ -121,8 +119,6 @@ def test_it_ends_early_where_chance_explains_all():
 
 def test_p_values_are_valid_under_the_null():
     rng = np.random.default_rng(1)
-    found = np.array(
-        [permuted(mean_of(rng.normal(size=16)), 8, 16, rng, 199)[1] for _ in range(600)]
-    )
+    found = [permuted(mean_of(rng.normal(size=16)), 8, 16, rng, 199)[1] for _ in range(600)]
     for level in (0.01, 0.05, 0.2):
-        assert (found <= level).mean() <= level + 3 * np.sqrt(level / 600)
+        assert np.less_equal(found, level).mean() <= level + 3 * np.sqrt(level / 600)

@@ -21,12 +21,9 @@ from skin_synth.training.validation.alarms import (
 )
 
 
-def test_mean_distance_of_a_right_triangle():
+def test_mean_distance_of_a_right_triangle_and_of_one_image_repeated():
     corners = np.array([[0, 0], [3, 0], [0, 4]], np.float32)
     assert mean_distance(corners) == pytest.approx((3 + 4 + 5) / 3)
-
-
-def test_mean_distance_of_one_image_repeated_is_nothing():
     assert mean_distance(np.full((16, 8), 7.3, np.float32)) == 0.0
 
 
@@ -35,17 +32,17 @@ def test_collapse_is_judged_class_by_class_against_its_own_real_images():
     below, above = COLLAPSE_SHARE - 0.01, COLLAPSE_SHARE + 0.01
     found = collapsed({"nv": above * 10, "df": below * 2, "mel": 0.0}, real)
     assert [alarm.subject for alarm in found] == ["class df", "class mel"]
+    assert collapsed({"a": 0.0, "b": 0.0}, {"b": 0.0}) == [], "without a real figure, or variety"
 
 
-def test_a_class_without_real_figure_or_without_variety_raises_nothing():
-    assert collapsed({"a": 0.0, "b": 0.0}, {"b": 0.0}) == []
-
-
-def test_the_line_on_a_collapse_names_class_figures_and_remedy():
-    [alarm] = collapsed({"df": 0.125}, {"df": 2.5})
+def test_the_lines_name_figures_and_remedy():
+    [collapse] = collapsed({"df": 0.125}, {"df": 2.5})
     for word in ("class df", "0.125", "2.5", "5%", "augment_probability", "sampling_exponent"):
-        assert word in alarm.line
-    assert "\n" not in alarm.line
+        assert word in collapse.line
+    assert "\n" not in collapse.line
+    [away] = runaway([9.25, 8.125, 9.0, 9.0, 9.0])
+    for word in ("discriminator", "8.1", "5 epochs", "limit 3", "gamma", "augment_probability"):
+        assert word in away.line
 
 
 @pytest.mark.parametrize(
@@ -61,14 +58,8 @@ def test_the_line_on_a_collapse_names_class_figures_and_remedy():
         ([], False),
     ],
 )
-def test_runaway_needs_several_epochs_on_end_beyond_the_limit(gaps, rings):
+def test_runaway_needs_several_epochs_in_a_row_beyond_the_limit(gaps, rings):
     assert bool(runaway(gaps)) == rings
-
-
-def test_the_line_on_a_runaway_names_figures_and_remedy():
-    [alarm] = runaway([9.25, 8.125, 9.0, 9.0, 9.0])
-    for word in ("discriminator", "8.1", "5 epochs", "limit 3", "gamma", "augment_probability"):
-        assert word in alarm.line
 
 
 def test_remedies_are_fields_of_the_preset():

@@ -22,6 +22,8 @@ from skin_synth.training.validation.reference import make_reference
 from tests.skin_synth.training.validation.conftest import NAMES, paint
 from tests.training import assert_same_state
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import read_info, read_records
+from tfrecords_tools.records.writer import write_dataset
 
 
 @pytest.fixture(scope="module")
@@ -74,17 +76,13 @@ def test_the_curve_has_whole_set_and_classes_at_each_interval(validated, phantom
 
 
 def test_the_best_checkpoint_is_that_of_the_lowest_mean(validated):
-    run = validated[0]
-    curve = curve_of(run)
-    means = {
-        images: mean_kid([p for p in curve.points if p.images == images])
-        for images in (1_000, 2_000)
-    }
+    run, _ = validated
+    points = curve_of(run).points
+    means = {n: mean_kid([p for p in points if p.images == n]) for n in (1_000, 2_000)}
     best = RunDirectory(run.directory).best()
     assert best.images_seen == min(means, key=means.get)
     assert best.mean_kid == min(means.values())
-    loaded = load_run(run.directory, "best")
-    assert loaded.origin.images_seen == best.images_seen
+    assert load_run(run.directory, "best").origin.images_seen == best.images_seen
     assert load_run(run.directory).origin.images_seen == 2_000
 
 
@@ -94,10 +92,8 @@ def test_picture_classifier_and_features_are_kept(validated):
     directory = RunDirectory(validated[0].directory)
     with Image.open(directory.curve_picture) as image:
         assert image.width > 800
-    assert {path.name for path in directory.validation.iterdir()} == {
-        "features.json",
-        "classifier.weights.h5",
-    }
+    names = {path.name for path in directory.validation.iterdir()}
+    assert names == {"features.json", "classifier.weights.h5"}
 
 
 def test_tensorboard_has_the_curves(validated):
@@ -111,11 +107,7 @@ def tags(logs):
 
     events = EventAccumulator(str(logs))
     events.Reload()
-    return {name for group in events.Tags().values() if group for name in _listed(group)}
-
-
-def _listed(group):
-    return group if isinstance(group, list) else []
+    return {name for group in events.Tags().values() if isinstance(group, list) for name in group}
 
 
 def test_a_run_without_validation_has_no_best_checkpoint(tiny_run):
@@ -125,9 +117,6 @@ def test_a_run_without_validation_has_no_best_checkpoint(tiny_run):
         load_run(tiny_run.directory, "newest")
 
 
-# A planted generator: what the callback is given is known, so that its answers are.
-
-
 class FakeGAN:
     """Stands for the averaged generator; paints classes in `stuck` the same each time."""
 
@@ -135,12 +124,10 @@ class FakeGAN:
     state = ()
 
     def __init__(self):
-        self.images_seen = 0
-        self.stuck = set()
-        self.asked = []
+        self.images_seen, self.stuck, self.requests = 0, set(), []
 
     def generate(self, label_ids, seeds):
-        self.asked.append((np.asarray(label_ids), np.asarray(seeds)))
+        self.requests.append((np.asarray(label_ids), np.asarray(seeds)))
         pairs = zip(label_ids, seeds, strict=True)
         return np.stack([paint(a, 0 if a in self.stuck else 10_000 + b) for a, b in pairs])
 
@@ -172,24 +159,16 @@ def at(callback, images):
     callback.on_epoch_end(0, {})
 
 
-def test_a_planted_collapse_is_told_once_and_again_when_it_comes_back(planted, caplog):
+def test_a_planted_collapse_is_reported_once_and_again_when_it_comes_back(planted, caplog):
     callback, directory = planted
-    at(callback, 1_000)
-    assert caplog.messages == []
-    callback.model.stuck = {1}
-    at(callback, 2_000)
-    at(callback, 3_000)
-    assert len(caplog.messages) == 1
+    reported = []
+    for images, stuck in enumerate([set(), {1}, {1}, {1, 2}, set(), {1}], 1):
+        callback.model.stuck = stuck
+        at(callback, 1_000 * images)
+        reported.append(len(caplog.messages))
+    assert reported == [0, 1, 1, 2, 2, 3]
     assert caplog.messages[0].startswith("warning at 2,000 images: class green collapses")
-    callback.model.stuck = {1, 2}
-    at(callback, 4_000)
-    assert len(caplog.messages) == 2
     assert "class blue" in caplog.messages[1]
-    callback.model.stuck = set()
-    at(callback, 5_000)
-    callback.model.stuck = {1}
-    at(callback, 6_000)
-    assert len(caplog.messages) == 3
     callback.writer.close()
     assert {"warning/class green", "warning/class blue"} <= tags(directory.logs)
 
@@ -198,7 +177,7 @@ def test_as_many_images_as_the_validation_split_has_and_the_same_latents_each_ti
     callback, _ = planted
     at(callback, 1_000)
     at(callback, 2_000)
-    watched, compared, *again = callback.model.asked
+    watched, compared, *again = callback.model.requests
     assert np.bincount(watched[0]).tolist() == [16, 16, 16]
     assert np.bincount(compared[0]).tolist() == [20, 10, 4]
     assert len(set(compared[1])) == 34
@@ -222,7 +201,7 @@ def test_between_intervals_and_at_the_end_nothing_is_measured(planted):
     callback, directory = planted
     at(callback, 999)
     callback.on_train_end({})
-    assert callback.model.asked == []
+    assert callback.model.requests == []
     assert not directory.curve.exists()
 
 
@@ -266,7 +245,7 @@ def test_without_a_validation_split_collapse_is_still_watched(extractor, train, 
     assert directory.best() is None
 
 
-def test_a_discriminator_that_runs_away_is_told_once(tmp_path, caplog):
+def test_a_discriminator_that_runs_away_is_reported_once(tmp_path, caplog):
     writer = tf.summary.create_file_writer(str(tmp_path))
     callback = Runaway(writer)
     callback.set_model(FakeGAN())
@@ -280,7 +259,7 @@ def test_a_discriminator_that_runs_away_is_told_once(tmp_path, caplog):
     assert "warning/discriminator" in tags(tmp_path)
 
 
-def test_who_watches_a_run(phantom_data, tiny_preset, tmp_path, caplog):
+def test_callbacks_of_a_run(phantom_data, tiny_preset, tmp_path, caplog):
     caplog.set_level("INFO", "skin_synth")
 
     def kinds(data, **changes):
@@ -297,23 +276,15 @@ def test_who_watches_a_run(phantom_data, tiny_preset, tmp_path, caplog):
     assert kinds(phantom_data, validation_images=0) == ["Runaway"]
     assert not caplog.messages
     assert kinds(phantom_data) == ["Runaway", "Validation"]
-    unsplit = tmp_path / "data"
-    write_without_validation(phantom_data, unsplit)
     caplog.clear()
-    assert kinds(unsplit) == ["Runaway", "Validation"]
-    assert [line.startswith("no validation split") for line in caplog.messages] == [True]
-    assert not (tmp_path / "run").exists()
-
-
-def write_without_validation(data, out):
-    from tfrecords_tools.records.reader import read_info, read_records
-    from tfrecords_tools.records.writer import write_dataset
-
-    info = read_info(data)
+    info = read_info(phantom_data)
     write_dataset(
-        out,
+        tmp_path / "data",
         name=info.name,
         class_names=info.class_names,
         image_shape=info.image_shape,
-        splits={split: read_records(data, split) for split in ("train", "test")},
+        splits={split: read_records(phantom_data, split) for split in ("train", "test")},
     )
+    assert kinds(tmp_path / "data") == ["Runaway", "Validation"]
+    assert [line.startswith("no validation split") for line in caplog.messages] == [True]
+    assert not (tmp_path / "run").exists()

@@ -19,15 +19,11 @@ POINTS = (
 )
 
 
-def test_the_table_keeps_every_digit(tmp_path):
+def test_the_table_keeps_every_digit_and_others_can_read_it(tmp_path):
     path = tmp_path / "validation.csv"
+    assert Curve.load(path) == Curve()
     Curve(POINTS).save(path)
     assert Curve.load(path).points == POINTS
-
-
-def test_the_table_is_one_that_others_read(tmp_path):
-    path = tmp_path / "validation.csv"
-    Curve(POINTS).save(path)
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["images", "class", "n", "kid", "coverage"]
@@ -35,25 +31,16 @@ def test_the_table_is_one_that_others_read(tmp_path):
     assert rows[3][4] == ""
 
 
-def test_no_file_is_an_empty_curve(tmp_path):
-    assert Curve.load(tmp_path / "validation.csv") == Curve()
-
-
-def test_up_to_keeps_what_had_been_seen():
+def test_points_by_images_seen_and_by_class():
     assert Curve(POINTS).up_to(1_999).points == POINTS[:3]
     assert Curve(POINTS).up_to(2_000).points == POINTS
     assert Curve(POINTS).up_to(0) == Curve()
 
-
-def test_of_one_class():
     assert Curve(POINTS).of("a, or b") == [POINTS[1], POINTS[4]]
 
 
-def test_each_class_counts_the_same_in_the_mean():
+def test_each_class_counts_the_same_in_the_mean_and_without_classes_the_whole_set_is_it():
     assert mean_kid(POINTS[3:]) == pytest.approx(0.3)
-
-
-def test_without_classes_the_whole_set_is_the_mean():
     assert mean_kid(POINTS[:1]) == POINTS[0].kid
 
 

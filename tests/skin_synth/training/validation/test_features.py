@@ -65,12 +65,15 @@ def test_no_judge_of_evaluate_has_its_seed():
     assert module.CLASSIFIER_SEED < 0
 
 
-def test_a_damaged_classifier_is_named(directory, few_steps, phantom_data):
+def test_damaged_files_are_named(directory, few_steps, phantom_data):
     train = load_split(phantom_data, "train")
     directory.validation.mkdir(parents=True)
     (directory.validation / "classifier.weights.h5").write_bytes(b"half")
     with pytest.raises(InputError, match=r"classifier\.weights\.h5 holds no weights"):
         ValidationFeatures("classifier").extractor(directory, train)
+    (directory.validation / "features.json").write_text("{")
+    with pytest.raises(InputError, match=r"features\.json cannot be read"):
+        choose_features(directory, None, None)
 
 
 def test_choosing_writes_nothing(directory, mobilenet):
@@ -105,7 +108,7 @@ def test_other_features_or_weights_are_refused(directory, mobilenet, train):
 
 
 @pytest.mark.parametrize(
-    ("features", "weights", "told"),
+    ("features", "weights", "message"),
     [
         ("vgg", None, r"'vgg'; there are classifier, mobilenet"),
         ("classifier", "file", "take no weights, got file"),
@@ -114,13 +117,6 @@ def test_other_features_or_weights_are_refused(directory, mobilenet, train):
         ("mobilenet", "nowhere.h5", "nowhere.h5"),
     ],
 )
-def test_wrong_choices_are_refused(directory, features, weights, told):
-    with pytest.raises(InputError, match=told):
+def test_wrong_choices_are_refused(directory, features, weights, message):
+    with pytest.raises(InputError, match=message):
         choose_features(directory, features, weights)
-
-
-def test_a_damaged_record_is_named(directory):
-    directory.validation.mkdir(parents=True)
-    (directory.validation / "features.json").write_text("{")
-    with pytest.raises(InputError, match=r"features\.json cannot be read"):
-        choose_features(directory, None, None)

@@ -57,13 +57,11 @@ def test_every_point_lies_within_its_panel(drawn):
         for line in axes.lines:
             if line.get_linestyle() != "-":
                 continue
-            x, y = line.get_data()
-            (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-            assert len(x)
-            assert left <= min(x)
-            assert max(x) <= right
-            assert low <= min(y)
-            assert max(y) <= high
+            assert len(line.get_xdata())
+            for values, (low, high) in zip(
+                line.get_data(), (axes.get_xlim(), axes.get_ylim()), strict=True
+            ):
+                assert low <= min(values) <= max(values) <= high
 
 
 def test_lines_are_the_points_the_floor_and_the_best(drawn):
