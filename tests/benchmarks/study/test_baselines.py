@@ -1,4 +1,4 @@
-"""The baselines are what their sources say: losses, spectral norms, a step, state."""
+"""The baselines equal their sources: losses, spectral norms, a step, state."""
 
 from __future__ import annotations
 
@@ -49,10 +49,6 @@ def batch(seed=0):
     rng = np.random.default_rng(seed)
     images = tf.constant(rng.integers(0, 256, (4, 32, 32, 3)), tf.uint8)
     return images, tf.constant([0, 1, 2, 1], tf.int32)
-
-
-def values_of(variables):
-    return [variable.numpy().copy() for variable in variables]
 
 
 def moved(before, variables):
@@ -111,7 +107,7 @@ def test_conditional_norm_is_batch_normalisation_with_the_scale_and_shift_of_the
 
 def test_a_step_moves_both_networks_and_the_average(model):
     parts = model.generator, model.discriminator, model.ema_generator
-    before = [values_of(part.variables) for part in parts]
+    before = [[variable.numpy().copy() for variable in part.variables] for part in parts]
     seen = model.images_seen
     logs = model.train_step(batch())
     assert all(np.isfinite(float(value)) for value in logs.values())
@@ -122,11 +118,9 @@ def test_a_step_moves_both_networks_and_the_average(model):
         assert not trained & {variable.path for variable, changed in changes if not changed}
     assert any(moved(before[2], model.ema_generator.variables))
     # With n steps done the average keeps (1 + n) / (10 + n).
-    done = seen // 4
-    decay = (1 + done) / (10 + done)
-    for old, now, average in zip(
-        before[2], model.generator.variables, model.ema_generator.variables, strict=True
-    ):
+    decay = (1 + seen // 4) / (10 + seen // 4)
+    new = model.generator.variables, model.ema_generator.variables
+    for old, now, average in zip(before[2], *new, strict=True):
         expected = now.numpy() + decay * (old - now.numpy())
         np.testing.assert_allclose(average.numpy(), expected, rtol=1e-4, atol=1e-6)
 

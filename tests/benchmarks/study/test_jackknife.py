@@ -92,8 +92,8 @@ def true_distance(shift, rng):
 
 
 @pytest.mark.parametrize("shift", [0.5, 0.0])
-def test_intervals_cover_the_truth_about_as_often_as_they_say(shift):
-    """Also where ours is as good as real images, so that its distance is zero."""
+def test_intervals_cover_the_truth_about_as_often_as_they_promise(shift):
+    """Also if ours is as good as real images, so that its distance is zero."""
     rng = np.random.default_rng(2)
     truth = {"ours": true_distance(shift, rng) if shift else 0.0, "theirs": true_distance(0.8, rng)}
     covered, excludes_one, ratio_covered = 0, 0, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -60,10 +61,9 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
         assert whole["better"] == "dcgan"
         ours, dcgan, sngan = (whole["above_floor"][name] for name in ("ours", "dcgan", "sngan"))
         assert ours < dcgan < sngan
-        less = whole["differences"]
-        assert less["dcgan"][0] == pytest.approx(ours - dcgan)
-        assert less["sngan"][0] == pytest.approx(ours - sngan)
-        assert less["sngan"][2] < less["dcgan"][2] < 0
+        to_dcgan, to_sngan = whole["differences"]["dcgan"], whole["differences"]["sngan"]
+        assert [to_dcgan[0], to_sngan[0]] == pytest.approx([ours - dcgan, ours - sngan])
+        assert to_sngan[2] < to_dcgan[2] < 0
         assert list(result["rows"])[2:] == list(load_split(phantom_data, "test").class_names)
         # Noisy copies of the training images themselves.
         assert any(share.get("ours") for share in result["coverage"].values())
@@ -84,7 +84,7 @@ def test_the_planted_winner_is_named_and_the_second_report_is_the_same(
     monkeypatch.setattr(
         versus_report,
         "of_classifier",
-        lambda judge: versus_report.dataclasses.replace(made(judge), function=never),
+        lambda judge: dataclasses.replace(made(judge), function=never),
     )
     assert versus_report.report(phantom_data, tmp_path) == text
 

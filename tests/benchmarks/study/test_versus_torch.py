@@ -1,4 +1,4 @@
-"""The comparison says why it is skipped, and refuses a twin that is none."""
+"""The comparison reports why it is skipped, and refuses a twin of another size."""
 
 from __future__ import annotations
 

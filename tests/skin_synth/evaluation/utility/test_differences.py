@@ -1,4 +1,4 @@
-"""Intervals that cover the truth as often as they say, and verdicts that follow from them."""
+"""Intervals cover the truth as often as they promise; verdicts follow from them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_variance_of_a_mean_is_unbiased_in_small_classes(size):
     ("groups", "seeds", "spreads"),
     [(50, 5, (1.0, 0.1, 1.0)), (50, 5, (0.5, 0.3, 1.0)), (150, 8, (0.2, 0.2, 1.0))],
 )
-def test_intervals_cover_the_truth_as_often_as_they_say(groups, seeds, spreads):
+def test_intervals_cover_the_truth_as_often_as_they_promise(groups, seeds, spreads):
     """1,000 studies of a mean: an effect of each group, of each seed, and of each pair."""
     rng = np.random.default_rng([groups, seeds])
     weights = lone_images(groups, 200)

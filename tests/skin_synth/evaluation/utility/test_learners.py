@@ -32,9 +32,6 @@ def names_of(study):
 def test_names_follow_from_keys():
     assert key_text({"a": 1, "b": [1, 2]}) == key_text({"b": [1, 2], "a": 1})
     assert len({key_text(key) for key in ({"a": 1}, {"a": 2}, {"a": "1"}, {"b": 1})}) == 4
-
-
-def test_the_same_study_has_the_same_names():
     assert names_of(a_study()) == names_of(a_study())
     assert len(set(names_of(a_study()))) == 4
 
