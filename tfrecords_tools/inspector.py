@@ -10,7 +10,7 @@ from typing import Any
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import DatasetInfo, read, read_info
-from tfrecords_tools.records.schema import BUILD_REPORT, MISSING, NEAR_DUPLICATES, Record
+from tfrecords_tools.records.schema import BUILD_REPORT, MISSING, NEAR_DUPLICATES
 
 
 def inspect(directory: str | os.PathLike[str]) -> list[str]:
@@ -29,7 +29,10 @@ def inspect(directory: str | os.PathLike[str]) -> list[str]:
             counts[record.label, split] += 1
             origins[record.origin] += 1
             groups[split].add(record.group)
-            missing.update(_missing(record, info))
+            for column in info.columns:
+                value = record.extras[column.name]
+                is_nan = value != value
+                missing[column.name] += is_nan or value == MISSING[column.kind]
     lines = [*_head(info, origins), "", *_table(info, counts, list(map(len, groups.values())))]
     if info.columns:
         columns = (f"{c.name} ({c.kind}, {missing[c.name]:,} missing)" for c in info.columns)
@@ -61,16 +64,6 @@ def _table(info: DatasetInfo, counts: Counter[tuple[int, str]], groups: list[int
         rows.append([name, *(f"{number:,}" for number in (*row, sum(row)))])
     first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
     return ["  ".join([name.ljust(first), *map(str.rjust, cells, others)]) for name, *cells in rows]
-
-
-def _missing(record: Record, info: DatasetInfo) -> list[str]:
-    """Returns names of the extra columns without a value."""
-    # NaN differs from itself.
-    return [
-        column.name
-        for column in info.columns
-        if (value := record.extras[column.name]) == MISSING[column.kind] or value != value
-    ]
 
 
 def _provenance(path: Path) -> list[str]:

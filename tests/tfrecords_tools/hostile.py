@@ -328,16 +328,12 @@ def unreadable_to_others() -> dict[str, bytes]:
         "no palette.png": png(WIDTH, HEIGHT, 8, 3, bytes(HEIGHT * WIDTH)),
         "pixels without their sum.png": png_of(32, 24, 8, 2, zlib.compress(rows)[:-4]),
         "unknown part that is needed.png": with_chunk(whole, b"ABCD", b"x"),
-        "two heads.png": with_chunk(whole, *_head_of(whole)),
+        "two heads.png": with_chunk(whole, b"IHDR", whole[16:29]),
         "zeros for its end.jpg": jpeg[:-2] + bytes(600),
         "text for its end.jpg": jpeg[:-2] + b"text" * 600,
         "end in a comment only.jpg": encoded(noise(30), "JPEG", comment=b"\xff\xd9")[:-2]
         + bytes(600),
     }
-
-
-def _head_of(content: bytes) -> tuple[bytes, bytes]:
-    return b"IHDR", content[16:29]
 
 
 def strangers() -> dict[str, tuple[bytes, str]]:

@@ -47,6 +47,8 @@ def test_class_folders(folders, tmp_path):
         assert record.origin == "real"
         assert (folders / record.image_id).is_file()
     assert len({record.image_id for record in found}) == 32
+    sheets = sorted(path.name for path in (tmp_path / "out" / "contact_sheets").iterdir())
+    assert sheets == ["00_melanoma.png", "01_naevus.png"]
     assert verify(tmp_path / "out").problems == ()
 
 
@@ -197,8 +199,6 @@ def test_no_image_is_good(tmp_path):
 def test_existing_directory_is_left_alone_or_replaced(folders, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("mine")
-    with pytest.raises(InputError, match="exists already"):
-        build(folders, tmp_path / "out", name="x", size=16)
     with pytest.raises(InputError, match=r"something else without dataset_info\.json"):
         build(folders, tmp_path / "out", name="x", size=16, overwrite=True)
     assert contents(tmp_path / "out") == {"mine": b"mine"}

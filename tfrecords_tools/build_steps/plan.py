@@ -1,8 +1,4 @@
-"""The plan of a data set: class names, and the images of each split in their order.
-
-All orders follow from names and hashes, so that any machine with any number of workers makes the
-same plan.
-"""
+"""The plan of a data set: class names, and the images of each split in their order."""
 
 from __future__ import annotations
 

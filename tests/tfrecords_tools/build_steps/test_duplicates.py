@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.encoding import encoded
 from tests.images import picture
 from tfrecords_tools.build_steps import duplicates
 from tfrecords_tools.build_steps.duplicates import ImageHashes, find_duplicates, resolve_duplicates
@@ -69,37 +70,30 @@ def test_images_decoded_at_two_scales_are_compared_by_their_looks(bits, alike):
     assert compared(found, "xxy") == ([[0, 1]] if alike else [], [0, 1] if alike else [])
 
 
-def saved(image: Image.Image, encoding: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, encoding, **options)
-    return buffer.getvalue()
+def found_in(files: list[bytes], options: ImageOptions) -> list[list[int]]:
+    prepared = [prepare(content, options) for content in files]
+    return find_duplicates(
+        hashes(*((image.probe, image.perceptual, image.scale) for image in prepared)),
+        lambda rows: [pixels_hash(decode(files[row], options)) for row in rows],
+    )
 
 
 @pytest.mark.parametrize("size", [None, 32])
 def test_one_picture_in_two_formats_is_found(size):
     options = ImageOptions(size=size)
-    jpegs = [saved(picture(seed, (400, 400)), "JPEG", quality=90) for seed in range(4)]
-    again = [saved(Image.open(io.BytesIO(jpegs[seed])), "PNG") for seed in (2, 0)]
-    files = [*jpegs, *again, saved(Image.open(io.BytesIO(jpegs[0])), "BMP")]
-    prepared = [prepare(content, options) for content in files]
-    assert {image.scale for image in prepared[:4]} != {image.scale for image in prepared[4:]}
-    found = find_duplicates(
-        hashes(*((image.probe, image.perceptual, image.scale) for image in prepared)),
-        lambda rows: [pixels_hash(decode(files[row], options)) for row in rows],
-    )
-    assert sorted(found) == [[0, 5, 6], [2, 4]]
+    jpegs = [encoded(picture(seed, (400, 400)), "JPEG", quality=90) for seed in range(4)]
+    again = [encoded(Image.open(io.BytesIO(jpegs[seed])), "PNG") for seed in (2, 0)]
+    files = [*jpegs, *again, encoded(Image.open(io.BytesIO(jpegs[0])), "BMP")]
+    scales = [prepare(content, options).scale for content in files]
+    assert set(scales[:4]) != set(scales[4:])
+    assert sorted(found_in(files, options)) == [[0, 5, 6], [2, 4]]
 
 
 def test_one_pixel_makes_another_picture():
     pixels = np.array(picture(0))
     pixels[50, 50, 0] ^= 1
-    files = [saved(image, "PNG") for image in (picture(0), Image.fromarray(pixels))]
-    prepared = [prepare(content, ImageOptions()) for content in files]
-    found = find_duplicates(
-        hashes(*((image.probe, image.perceptual, image.scale) for image in prepared)),
-        lambda rows: [pixels_hash(decode(files[row], ImageOptions())) for row in rows],
-    )
-    assert found == []
+    files = [encoded(image, "PNG") for image in (picture(0), Image.fromarray(pixels))]
+    assert found_in(files, ImageOptions()) == []
 
 
 def test_images_of_two_scales_are_all_compared_where_they_are_too_many(monkeypatch):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.encoding import encoded
 from tests.images import moved, picture
 from tfrecords_tools.build_steps import near_duplicates
 from tfrecords_tools.build_steps.near_duplicates import (
@@ -27,9 +28,7 @@ def found_among(pictures: list[Image.Image], members: dict[str, list[int]]) -> N
 
 
 def re_encoded(image: Image.Image, quality: int = 50) -> Image.Image:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return Image.open(buffer)
+    return Image.open(io.BytesIO(encoded(image, "JPEG", quality=quality)))
 
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES)

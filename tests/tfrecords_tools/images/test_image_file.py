@@ -110,15 +110,6 @@ def test_resizing_antialiases():
     assert np.abs(found - 127.5).max() < 12
 
 
-def squared(image: np.ndarray, mode: str) -> np.ndarray:
-    height, width = image.shape[:2]
-    short = min(height, width)
-    if mode == "crop":
-        top, left = (height - short) // 2, (width - short) // 2
-        return image[top : top + short, left : left + short]
-    return image
-
-
 @pytest.mark.parametrize("size", [16, 64, 128])
 @pytest.mark.parametrize("mode", ["crop", "pad", "squash"])
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
@@ -129,7 +120,7 @@ def test_resizing_is_close_to_an_independent_one(format, mode, size):
     if mode == "pad":
         reference = tf.image.resize_with_pad(stored, size, size, "lanczos3", antialias=True).numpy()
     else:
-        square = squared(stored, mode)
+        square = stored[:, 75:525] if mode == "crop" else stored
         reference = tf.image.resize(square, (size, size), "lanczos3", antialias=True).numpy()
     assert np.abs(found - reference.clip(0, 255)).mean() < 2
 

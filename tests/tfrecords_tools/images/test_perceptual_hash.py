@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.encoding import encoded
 from tests.images import moved, picture
 from tfrecords_tools.images import perceptual_hash as perceptual
 from tfrecords_tools.images.perceptual_hash import (
@@ -88,9 +89,7 @@ def test_small_changes_change_few_bits(change):
     for seed in range(40):
         image = picture(seed)
         if change == "re-encoded":
-            buffer = io.BytesIO()
-            image.save(buffer, "JPEG", quality=60)
-            other = Image.open(buffer)
+            other = Image.open(io.BytesIO(encoded(image, "JPEG", quality=60)))
         elif change == "half the size":
             other = image.resize((48, 48), Image.Resampling.LANCZOS)
         elif change == "brighter":
