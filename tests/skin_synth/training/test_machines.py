@@ -27,6 +27,7 @@ WORKER = """
 import dataclasses, sys
 from tfrecords_tools.tensorflow_import import load_tensorflow
 load_tensorflow()
+from skin_synth.commands.log import show_log
 from skin_synth.presets import PRESETS, get_preset
 from skin_synth.training import TrainingOptions, train
 from tfrecords_tools.errors import InputError, Stopped
@@ -34,7 +35,8 @@ preset = dataclasses.replace(get_preset("derm-32"), **eval(sys.argv[3]))
 PRESETS[preset.name] = preset
 try:
     options = TrainingOptions(preset=preset.name, images=int(sys.argv[4]))
-    run = train(sys.argv[1], sys.argv[2], options)
+    with show_log(warnings_to_stdout=True):
+        run = train(sys.argv[1], sys.argv[2], options)
 except InputError as error:
     sys.exit(f"refused: {error}")
 except Stopped as stop:
