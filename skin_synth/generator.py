@@ -1,4 +1,4 @@
-"""The interface that a training run and a pretrained generator share: both paint images."""
+"""The interface that a training run and a pretrained generator share."""
 
 from __future__ import annotations
 
@@ -43,18 +43,13 @@ class ImageGenerator(Protocol):
 
 
 RUN = "the run"
-"""What may hold its own results, if these do not replace it."""
+"""It may hold its own results, if these do not replace it."""
 
 
 def inputs_of(
     run: ImageGenerator, data: str | os.PathLike[str] | None
 ) -> dict[str, str | os.PathLike[str] | None]:
-    """Names what painting and comparing read: no result may replace it.
-
-    Args:
-        run: what paints.
-        data: the data set; None without one.
-    """
+    """Returns what painting and comparing read, by name: no result may replace it."""
     # A generator without files has no directory.
     return {RUN: getattr(run, "directory", None), "the data set": data}
 
@@ -72,13 +67,9 @@ def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str])
 def check_fingerprint(
     what: str, name: str, expected: str, data_dir: str | os.PathLike[str]
 ) -> None:
-    """Checks that a directory holds the data set of an expected fingerprint.
+    """Checks that a directory holds the data set of an expected name and fingerprint.
 
-    Args:
-        what: was trained on that data set; opens the message.
-        name: of that data set.
-        expected: its fingerprint.
-        data_dir: the directory.
+    `what` was trained on that data set; it opens the message.
 
     Raises:
         InputError: it holds another data set, or none.

@@ -14,15 +14,17 @@ from tfrecords_tools.errors import InputError
 
 IMAGE_SIZES = tuple(4 * 2**stages for stages in range(1, 9))
 LOSSES = ("non_saturating", "hinge", "relativistic")
+POSITIVE_FIELDS = (
+    *("ema_half_life", "ema_warm_up", "latent_dim", "embedding_dim"),
+    *("schedule_images", "checkpoint_images", "preview_images"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Ramp:
-    """A value that moves from `start` to `end` over the schedule, along half a cosine.
+    """A value that moves along half a cosine, from `start` at image 0 to `end`.
 
-    Attributes:
-        start: value at image 0.
-        end: value once `Preset.schedule_images` images have been seen, and from then on.
+    It has reached `end` after `Preset.schedule_images` images, and keeps it.
     """
 
     start: float
@@ -46,8 +48,8 @@ class Preset:
         penalty_fake: whether fake images are also penalised (R2).
         penalty_share: share of each batch on which the penalties are estimated, in (0, 1].
         learning_rate: Adam's step size, of both networks.
-        beta_1: Adam's decay of the first moment.
-        beta_2: Adam's decay of the second moment.
+        beta_1: Adam's decay of the first moment, in [0, 1).
+        beta_2: Adam's decay of the second moment, in [0, 1).
         ema_half_life: half-life of the averaged generator, in images.
         ema_warm_up: the half-life is at most this share of the images seen so far.
         augment_probability: probability of each augmentation of the discriminator's images.
@@ -100,17 +102,11 @@ class Preset:
             "learning_rate": _within(self.learning_rate, 0) and self.learning_rate.start > 0,
             "beta_1": 0 <= self.beta_1 < 1,
             "beta_2": 0 <= self.beta_2 < 1,
-            "ema_half_life": self.ema_half_life > 0,
-            "ema_warm_up": self.ema_warm_up > 0,
             "augment_probability": _within(self.augment_probability, 0, 1),
             "sampling_exponent": 0 <= self.sampling_exponent <= 1,
-            "latent_dim": self.latent_dim > 0,
-            "embedding_dim": self.embedding_dim > 0,
             "batch_size": self.batch_size > 1,
-            "schedule_images": self.schedule_images > 0,
-            "checkpoint_images": self.checkpoint_images > 0,
-            "preview_images": self.preview_images > 0,
             "validation_images": self.validation_images >= 0,
+            **{field: getattr(self, field) > 0 for field in POSITIVE_FIELDS},
         }
         for field, good in checks.items():
             if not good:
@@ -147,10 +143,8 @@ class Preset:
 def override(preset: Preset, overrides: Iterable[str]) -> Preset:
     """Returns a preset with other values of some fields.
 
-    Args:
-        preset: gives the other fields.
-        overrides: FIELD=VALUE each, of any field but the name; a ramp is START:END, or one number
-            for both, widths are WIDTHxWIDTH.
+    Each override is FIELD=VALUE, of any field except the name; a ramp is START:END or one number
+    for both, widths are WIDTHxWIDTH.
 
     Raises:
         InputError: no such field, or a value that does not fit.
@@ -175,7 +169,7 @@ def override(preset: Preset, overrides: Iterable[str]) -> Preset:
 
 
 def differing(preset: Preset, other: Preset) -> str:
-    """Lists the fields of a preset, with values, in which another differs; empty for none."""
+    """Returns the fields, with their values, that differ in another preset; empty for none."""
     return ", ".join(
         f"{field.name} = {getattr(preset, field.name)}"
         for field in dataclasses.fields(preset)
@@ -184,7 +178,7 @@ def differing(preset: Preset, other: Preset) -> str:
 
 
 def _read(text: str, like: Any) -> Any:
-    """Reads a value of the type of `like` from a text."""
+    """Parses a text as a value of the type of `like`."""
     if isinstance(like, Ramp):
         start, _, end = text.partition(":")
         return Ramp(float(start), float(end or start))
@@ -216,7 +210,7 @@ def get_preset(name: str) -> Preset:
     """Returns the preset of a name.
 
     Raises:
-        InputError: no preset has that name; the message lists all names.
+        InputError: an unknown name; the message lists the known ones.
     """
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}; known are {', '.join(PRESETS)}")

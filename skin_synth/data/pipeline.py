@@ -19,7 +19,7 @@ from tfrecords_tools.records.reader import DatasetInfo, read_info, read_records
 from tfrecords_tools.records.schema import parse_record
 
 LARGEST_DENOMINATOR = 2**62
-"""Of the share of synthetic elements, which is counted in int64: twice as much still fits."""
+"""Of the share of synthetic elements: twice as much still fits int64."""
 
 
 class ImageArray(Protocol):
@@ -64,11 +64,8 @@ class LabelledImages(DrawnImages):
     """One split, decoded, in memory.
 
     Attributes:
-        images: uint8[n, height, width, 3].
-        labels: int64[n], indices into `class_names`.
         image_ids: n names, as in the data set.
         groups: n lesions or patients.
-        class_names: the classes of the data set, in the order of their labels.
     """
 
     images: np.ndarray
@@ -83,7 +80,7 @@ class LabelledImages(DrawnImages):
         return lambda rows: tf.gather(images, rows)
 
     def subset(self, rows: np.ndarray) -> LabelledImages:
-        """Some of the images: int[k] or bool[n] to k images."""
+        """Returns the images of rows, int[k] or bool[n]."""
         return dataclasses.replace(
             self,
             images=self.images[rows],
@@ -94,15 +91,11 @@ class LabelledImages(DrawnImages):
 
 
 def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
-    """Reads and decodes one split of a data set directory.
-
-    Args:
-        data_dir: data set directory that `tfrecords-tools build --size N` wrote.
-        split: train, validation or test.
+    """Reads and decodes a split (train, validation or test) of a data set directory.
 
     Raises:
-        InputError: no data set there, no such split, images of several sizes, or a record that
-            does not fit the metadata.
+        InputError: no such data set or split, images of several sizes, or a record that does not
+            fit the metadata.
     """
     info = read_info(data_dir)
     side = check_square(info, split)
@@ -128,11 +121,7 @@ class ImageMismatch(ValueError):
 
 
 def decode(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """Decodes a PNG or JPEG file to uint8[height, width, 3].
-
-    Raises:
-        ImageMismatch: it cannot be decoded, or its shape is not the expected one.
-    """
+    """Decodes a PNG or JPEG file to uint8[height, width, 3], or raises ImageMismatch."""
     try:
         decoded = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     except tf.errors.InvalidArgumentError as error:
@@ -143,11 +132,7 @@ def decode(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def check_labels(labels: np.ndarray, info: DatasetInfo, split: str) -> None:
-    """Checks that each label of a split, int64[n] in the order of its records, has a class.
-
-    Raises:
-        InputError: a label has no class.
-    """
+    """Raises InputError for a label without a class; labels are int64[n], as the records."""
     classes = len(info.class_names)
     for row in np.flatnonzero((labels < 0) | (labels >= classes)).tolist():
         raise _damaged(info, split, row, f"its label is {labels[row]}, of {classes} classes")
@@ -170,11 +155,10 @@ def check_square(info: DatasetInfo, split: str) -> int:
         InputError: no such split, or images that are not square or of several sizes.
     """
     if split not in info.splits:
-        raise InputError(
-            f"{info.directory} has no split {split!r}; it has {', '.join(info.splits)}"
-        )
+        known = ", ".join(info.splits)
+        raise InputError(f"{info.directory} has no split {split!r}; it has {known}")
     height, width, _ = info.image_shape
-    if height is None or width is None or height != width:
+    if height is None or height != width:
         raise InputError(
             f"{info.directory} holds images of shape {info.image_shape}; training needs square "
             "images of one size: build the data set with --size 64 (or 32, 128, 256)"
@@ -183,20 +167,15 @@ def check_square(info: DatasetInfo, split: str) -> int:
 
 
 def class_probabilities(class_counts: np.ndarray, exponent: float) -> np.ndarray:
-    """Returns the share of each class in the batches: counts ** exponent, normalised.
+    """Returns the share of each class in the batches, float64[classes]: counts ** exponent / sum.
 
-    Args:
-        class_counts: int[classes], images in each class.
-        exponent: 1 keeps the natural shares, 0 gives every class the same.
-
-    Returns:
-        float64[classes] that sum to 1.
+    The counts are int[classes], images in each class. Exponent 1 keeps the natural shares, 0 gives
+    every class the same.
 
     Raises:
         InputError: a class has no image.
     """
-    if (class_counts == 0).any():
-        empty = np.flatnonzero(class_counts == 0).tolist()
+    if empty := np.flatnonzero(class_counts == 0).tolist():
         raise InputError(
             f"classes number {empty} have no training image; drop them from the source and build "
             "the data set again, or change its splits"
@@ -269,14 +248,9 @@ def batches(
 def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.data.Dataset:
     """Mixes real and synthetic elements in a fixed ratio, evenly and without randomness.
 
-    For every n, the first n elements contain n * ratio / (1 + ratio) synthetic ones, rounded down.
-    The result ends when the next element would come from a data set that has ended. Shuffle both
-    before, and repeat a data set that should not end.
-
-    Args:
-        real: elements such as (image, label).
-        synthetic: elements of the same structure.
-        ratio: synthetic elements for each real one; 0 gives only the real ones.
+    For every n, the first n elements contain n * ratio / (1 + ratio) synthetic ones, rounded down;
+    ratio 0 gives only real ones. The result ends when the next element would come from a data set
+    that has ended. Shuffle both before, and repeat a data set that should not end.
 
     Raises:
         InputError: an invalid ratio, or elements of different structures.
@@ -294,9 +268,7 @@ def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.d
 
     def choice(rest: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rest += share.numerator
-        is_synthetic = rest >= share.denominator
-        next_rest = tf.where(is_synthetic, rest - share.denominator, rest)
-        return next_rest, tf.cast(is_synthetic, tf.int64)
+        return rest % share.denominator, rest // share.denominator
 
     choices = tf.data.Dataset.counter(np.int64(0)).scan(np.int64(0), choice)
     return tf.data.Dataset.choose_from_datasets([real, synthetic], choices)

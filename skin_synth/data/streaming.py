@@ -29,8 +29,7 @@ from tfrecords_tools.records.record_index import RecordIndex, index_records, loa
 from tfrecords_tools.records.schema import parse_record
 
 CACHE_MEMORY_DIVISOR = 4
-"""By default decoded images may take a quarter of the machine's memory: NumPy and TensorFlow each
-hold them once, and the networks need the rest."""
+"""NumPy and TensorFlow each hold the decoded images once, and the networks need the rest."""
 MIB = 2**20
 BATCHES_READ_AHEAD = 64
 """If decoding fails in the graph, the damaged record is in one of the last so many batches."""
@@ -43,12 +42,7 @@ _LOG = logging.getLogger("skin_synth")
 
 
 class ImagesOnDisk:
-    """The images of a split as an array that is read from its shards.
-
-    Attributes:
-        index: of the split.
-        shape: (n, height, width, 3).
-    """
+    """The images of a split, read from its shards as an array of shape (n, height, width, 3)."""
 
     def __init__(self, index: RecordIndex, side: int) -> None:
         self.index = index
@@ -68,12 +62,10 @@ class ImagesOnDisk:
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
         """Does the same in a graph: int64[k] to uint8[k, height, width, 3]."""
         records = tf.numpy_function(self._read, [rows], tf.string, stateful=False)
-        encoded = tf.io.parse_example(
-            tf.ensure_shape(records, rows.shape), {"image": tf.io.FixedLenFeature([], tf.string)}
-        )["image"]
-        return tf.map_fn(
-            self._decode, encoded, fn_output_signature=tf.TensorSpec(self.shape[1:], tf.uint8)
-        )
+        records = tf.ensure_shape(records, rows.shape)
+        encoded = tf.io.parse_example(records, {"image": tf.io.FixedLenFeature([], tf.string)})
+        decoded = tf.TensorSpec(self.shape[1:], tf.uint8)
+        return tf.map_fn(self._decode, encoded["image"], fn_output_signature=decoded)
 
     def _decode(self, encoded: tf.Tensor) -> tf.Tensor:
         decoded = tf.io.decode_image(encoded, channels=3, expand_animations=False)
@@ -89,11 +81,7 @@ class ImagesOnDisk:
 
     @contextlib.contextmanager
     def plain_errors(self) -> Iterator[None]:
-        """Raises the error of the record, which TensorFlow wraps or does not name.
-
-        Raises:
-            InputError: a record is damaged or gone, or its image has another size.
-        """
+        """Raises the InputError of the record, which TensorFlow wraps or does not name."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -104,7 +92,7 @@ class ImagesOnDisk:
             raise
 
     def _check_latest(self) -> None:
-        """Raises for the first of the latest records whose image differs from the metadata."""
+        """Raises for the first of the latest images that differs from the metadata."""
         for row in itertools.chain.from_iterable(rows.tolist() for rows in [*self._latest]):
             try:
                 decode(parse_record(self.index.read(row)).image, self.shape[1:])
@@ -117,9 +105,6 @@ class StreamedImages(DrawnImages):
     """One split on disk; training draws from it as from `LabelledImages`.
 
     Attributes:
-        images: uint8[n, height, width, 3], read when they are used.
-        labels: int64[n], indices into `class_names`.
-        class_names: the classes of the data set, in the order of their labels.
         index_is_kept: whether the index was read from its file, so that it need not be written.
     """
 
@@ -141,16 +126,10 @@ def open_split(
     index_file: Path,
     fingerprint: str,
 ) -> LabelledImages | StreamedImages:
-    """Reads a split into memory, or streams it if it is too large; reports which.
+    """Reads a split into memory, or streams it if it is too large; logs which.
 
-    Both give the same batches, bit for bit.
-
-    Args:
-        data_dir: data set directory.
-        split: train, validation or test.
-        cache_limit: bytes that the decoded images may take; None: see `default_cache_limit`.
-        index_file: file for an index of the split, which may exist.
-        fingerprint: of the data set.
+    Both give the same batches, bit for bit. The decoded images may take `cache_limit` bytes, by
+    default `default_cache_limit`. `index_file` may hold an index of the split.
 
     Raises:
         InputError: as `load_split`.
@@ -176,36 +155,21 @@ def open_split(
 def keep_index(split: DrawnImages, index_file: Path, fingerprint: str) -> None:
     """Writes the index of a streamed split for the next start, unless it was read from there.
 
-    It replaces a damaged index and one of another data set.
-
-    Args:
-        split: training images; images in memory have no index.
-        index_file: the file.
-        fingerprint: of the data set.
+    It replaces a damaged index and one of another data set. Images in memory have no index.
     """
     if isinstance(split, StreamedImages) and not split.index_is_kept:
         save_index(split.images.index, index_file, fingerprint)
 
 
-@contextlib.contextmanager
-def reading_errors(split: DrawnImages) -> Iterator[None]:
-    """Raises the errors of a streamed split's records, which TensorFlow wraps.
-
-    Raises:
-        InputError: a record is damaged or gone, or its image has another size.
-    """
+def reading_errors(split: DrawnImages) -> contextlib.AbstractContextManager[None]:
+    """Raises the InputError of a streamed split's records, which TensorFlow wraps."""
     if isinstance(split, StreamedImages):
-        with split.images.plain_errors():
-            yield
-    else:
-        yield
+        return split.images.plain_errors()
+    return contextlib.nullcontext()
 
 
 def default_cache_limit() -> int:
-    """Returns the bytes that decoded images may take by default: a quarter of the memory.
-
-    The memory is that of the machine, or of its container if that may take less.
-    """
+    """Returns a quarter of the memory, in bytes: of the machine, or of its container if less."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [path.read_text().strip() for path in CGROUP_LIMITS if path.exists()]
     memory = min([machine, *(int(limit) for limit in limits if limit.isdigit())])

@@ -1,9 +1,9 @@
 """The convolution that halves the resolution and its adjoint, which doubles it.
 
-Both are TensorFlow's, with two exceptions where oneDNN is slow on a CPU and a product of matrices
-takes half the time or less. In float32 these are doubling to the few channels of an image, and the
-derivative by the kernel that reads them; in bfloat16 the derivative by the kernel for small images.
-Larger images have too many patches for a product.
+Both are TensorFlow's, except where oneDNN is slow on a CPU and a product of matrices takes half the
+time or less: in float32 to double to the few channels of an image and for the derivative by the
+kernel that reads them, in bfloat16 for the derivative by the kernel of small images. Larger images
+have too many patches for a product.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ import tensorflow as tf
 
 STRIDE = 2
 KERNEL_SIDE = 4
-"""Height and width of the kernels."""
 FEW_CHANNELS = 4
 """In float32 a product is faster if the larger images have at most so many channels."""
 SMALL_SIDE = 16
-"""In bfloat16 a product is faster if the larger images are at most so high and wide; at twice that
-it is slower."""
+"""In bfloat16 a product is faster for larger images of at most this side, slower at twice it."""
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -77,11 +75,10 @@ def _double_by_product(y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     by_cell = tf.reshape(_rows_and_cells_swapped(kernel, inputs, outputs), [-1, outputs])
     patches = tf.matmul(tf.reshape(y, [-1, outputs]), by_cell, transpose_b=True)
     patches = tf.reshape(patches, [-1, height, width, KERNEL_SIDE * KERNEL_SIDE * inputs])
+    places = itertools.product((0, 1), repeat=2)
     moved = [
         tf.pad(corner, [[0, 0], [row, 1 - row], [column, 1 - column], [0, 0]])
-        for corner, (row, column) in zip(
-            tf.split(patches, 4, axis=-1), itertools.product((0, 1), repeat=2), strict=True
-        )
+        for corner, (row, column) in zip(tf.split(patches, 4, axis=-1), places, strict=True)
     ]
     return tf.nn.depth_to_space(tf.add_n(moved), 2)[:, 1:-1, 1:-1]
 
@@ -117,15 +114,12 @@ def _by_product(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         tf.reshape(y, [-1, outputs]),
         transpose_a=True,
     )
-    swapped = _rows_and_cells_swapped(product, inputs, outputs)
-    return tf.reshape(swapped, [KERNEL_SIDE, KERNEL_SIDE, inputs, outputs])
+    kernel = _rows_and_cells_swapped(product, inputs, outputs)
+    return tf.reshape(kernel, [KERNEL_SIDE, KERNEL_SIDE, inputs, outputs])
 
 
 def _rows_and_cells_swapped(kernel: tf.Tensor, inputs: int, outputs: int) -> tf.Tensor:
-    """Reorders rows and columns of a kernel to 2x2 cells of 2x2 taps, or back.
-
-    A row is (cell, row in the cell), and so is a column: the middle two axes change places.
-    """
+    """Reorders (cell, row in it, cell, column in it) to 2x2 cells of 2x2 taps, or back."""
     parts = tf.reshape(kernel, [2, 2, 2, 2, inputs, outputs])
     return tf.transpose(parts, [0, 2, 1, 3, 4, 5])
 

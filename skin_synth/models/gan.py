@@ -29,7 +29,7 @@ METRICS = ("discriminator_loss", "generator_loss", "penalty", "real_logit", "fak
 
 
 class ScheduledValues(NamedTuple):
-    """What the schedules give for one step, float32[] each."""
+    """The values of the schedules in one step, float32[] each."""
 
     learning_rate: tf.Tensor
     gamma: tf.Tensor
@@ -46,15 +46,18 @@ class ConditionalGAN(keras.Model):
 
     Attributes:
         preset: all choices of networks, loss and schedules.
-        class_names: the classes, in the order of their labels.
+        class_names: at least two classes, in the order of their labels.
         seed: of weights, latents and augmentation.
         generator: the network in training.
         ema_generator: its exponential moving average in float32, which paints.
         discriminator: the network that judges the images in training.
         steps: int64[], steps done.
+        image_size: height and width of the images, in pixels.
+        latent_dim: length of the latent vector.
     """
 
     train_function: Any  # of Keras, which declares no type
+    class_counts = None  # without a run it does not know its data set
 
     def __init__(
         self,
@@ -65,15 +68,9 @@ class ConditionalGAN(keras.Model):
         policy: str | None = None,
         **options: Any,
     ) -> None:
-        """Builds the networks.
+        """Builds the networks under a Keras dtype policy; `options` are those of `keras.Model`.
 
-        Args:
-            preset: a preset or the name of one.
-            class_names: at least two classes.
-            seed: of weights, latents and augmentation.
-            policy: Keras dtype policy of the networks in training; by default the fastest on
-                this machine (see `skin_synth.models.hardware.choose_policy`).
-            **options: of `keras.Model`.
+        By default the policy is the fastest on this machine, see `hardware.choose_policy`.
 
         Raises:
             InputError: unknown preset or policy, or fewer than two classes.
@@ -82,13 +79,14 @@ class ConditionalGAN(keras.Model):
         self.preset = get_preset(preset) if isinstance(preset, str) else preset
         if len(class_names) < 2:
             raise InputError(f"a conditional GAN needs two classes or more, got {class_names}")
+        self.image_size, self.latent_dim = self.preset.image_size, self.preset.latent_dim
         self.class_names = tuple(class_names)
         self.seed = seed
         self.policy = choose_policy(policy)
         make_generator = functools.partial(
             Generator,
             widths=self.preset.generator_widths,
-            latent_dim=self.preset.latent_dim,
+            latent_dim=self.latent_dim,
             embedding_dim=self.preset.embedding_dim,
             num_classes=len(class_names),
             seed=seed,
@@ -98,7 +96,7 @@ class ConditionalGAN(keras.Model):
         self.ema_generator.trainable = False
         self.discriminator = Discriminator(
             widths=self.preset.discriminator_widths,
-            image_size=self.preset.image_size,
+            image_size=self.image_size,
             num_classes=len(class_names),
             seed=seed + 1,
             dtype=self.policy,
@@ -116,23 +114,9 @@ class ConditionalGAN(keras.Model):
         self.built = True
 
     @property
-    def image_size(self) -> int:
-        """Height and width of the images, in pixels."""
-        return self.preset.image_size
-
-    @property
-    def latent_dim(self) -> int:
-        """Length of the latent vector."""
-        return self.preset.latent_dim
-
-    @property
     def images_seen(self) -> int:
         """Real images drawn so far."""
         return int(self.steps.numpy()) * self.preset.batch_size
-
-    @property
-    def class_counts(self) -> None:
-        """None: a GAN without a run does not know its data set."""
 
     @property
     def origin(self) -> Origin:
@@ -151,23 +135,15 @@ class ConditionalGAN(keras.Model):
     @property
     def state(self) -> list[keras.Variable]:
         """All variables that a step reads and changes, with the optimizers; needs `compile`."""
-        return [
-            *self.variables,
-            *self.optimizer.variables,
-            *self.discriminator_optimizer.variables,
-        ]
+        return [*self.variables, *self.optimizer.variables, *self.discriminator_optimizer.variables]
 
     def compile(self, **options: Any) -> None:
-        """Makes the two Adam optimizers of the preset.
+        """Makes and builds the two Adam optimizers of the preset.
 
-        Both are built here, because an optimizer that is not built has no moments to restore: a
-        resumed training would silently start with new ones. Under `mixed_float16` both scale their
-        loss.
-
-        Args:
-            **options: of `keras.Model.compile`, without optimizer and loss. `jit_compile` is True
-                by default if XLA makes the step faster (see
-                `skin_synth.models.hardware.compiles_step`).
+        An optimizer that is not built has no moments to restore: a resumed training would silently
+        start with new ones. Under `mixed_float16` both scale their loss. `options` are those of
+        `keras.Model.compile`, without optimizer and loss; `jit_compile` is True by default if XLA
+        makes the step faster (see `hardware.compiles_step`).
         """
         self.discriminator_optimizer = self._make_optimizer(self.discriminator)
         options.setdefault("jit_compile", compiles_step())
@@ -176,13 +152,9 @@ class ConditionalGAN(keras.Model):
         )
 
     def _make_optimizer(self, network: keras.Model) -> keras.optimizers.Optimizer:
-        preset = self.preset
-        optimizer = FusedAdam(
-            preset.learning_rate.start,
-            beta_1=preset.beta_1,
-            beta_2=preset.beta_2,
-            name=f"{network.name}_adam",
-        )
+        betas = {"beta_1": self.preset.beta_1, "beta_2": self.preset.beta_2}
+        rate = self.preset.learning_rate.start
+        optimizer = FusedAdam(rate, **betas, name=f"{network.name}_adam")
         if self.policy == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(network.trainable_variables)
@@ -304,9 +276,8 @@ class ConditionalGAN(keras.Model):
 
     def _average(self, decay: tf.Tensor) -> None:
         """Moves the averaged generator, with the moving statistics of its norms."""
-        for average, current in zip(
-            self.ema_generator.variables, self.generator.variables, strict=True
-        ):
+        pairs = zip(self.ema_generator.variables, self.generator.variables, strict=True)
+        for average, current in pairs:
             moved = current.value + decay * (average.value - current.value)
             replicas.update(average.value, moved)
 
@@ -316,11 +287,9 @@ class ConditionalGAN(keras.Model):
         return {name: mean.result() for name, mean in self.means.items()}
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Paints float32[n, size, size, 3] in [-1, 1] with the averaged generator, never training.
+        """Paints float32[n, size, size, 3] in [-1, 1] with the averaged generator.
 
-        Args:
-            inputs: float32[n, latent_dim] latents and int[n] label ids.
-            training: ignored.
+        `inputs` are float32[n, latent_dim] latents and int[n] label ids; `training` is ignored.
         """
         return self.ema_generator(inputs, training=False)
 
@@ -332,16 +301,13 @@ class ConditionalGAN(keras.Model):
         truncation: float = 1.0,
         batch_size: int = 64,
     ) -> np.ndarray:
-        """Paints one image per (label, seed); each row depends only on its label and seed.
+        """Paints uint8[n, size, size, 3]; each image depends only on its label and seed.
 
         Args:
             label_ids: int[n], indices into `class_names`.
             seeds: int[n]; a seed fixes the latent, the same for all labels.
             truncation: factor of the latent; below 1 images are more typical and vary less.
             batch_size: images painted at a time.
-
-        Returns:
-            uint8[n, size, size, 3].
 
         Raises:
             InputError: a label out of range, or lengths that differ.

@@ -11,18 +11,17 @@ import tensorflow as tf
 from tfrecords_tools.errors import InputError
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
-BFLOAT16_CPU_FLAGS = ("avx512_bf16", "amx_bf16")
+BFLOAT16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 BFLOAT16_COMPUTE_CAPABILITY = (8, 0)
 FLOAT16_COMPUTE_CAPABILITY = (7, 0)
 
 
 def choose_policy(name: str | None = None) -> str:
-    """Returns the name of the Keras dtype policy to train with.
+    """Returns the name of the Keras dtype policy to train with, one of `POLICIES`.
 
-    Args:
-        name: one of `POLICIES`. None chooses by the device: on a GPU `mixed_bfloat16` from compute
-            capability 8.0 on, `mixed_float16` from 7.0 on; on a CPU `mixed_bfloat16` if it
-            multiplies bfloat16 in hardware; else `float32`.
+    None chooses by the device: on a GPU `mixed_bfloat16` from compute capability 8.0 on,
+    `mixed_float16` from 7.0 on; on a CPU `mixed_bfloat16` if it multiplies bfloat16 in hardware;
+    else `float32`.
 
     Raises:
         InputError: an unknown name.
@@ -37,18 +36,14 @@ def choose_policy(name: str | None = None) -> str:
 def _fast_policy() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return "mixed_bfloat16" if _cpu_multiplies_bfloat16() else "float32"
+        cpuinfo = Path("/proc/cpuinfo")
+        flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+        return "float32" if BFLOAT16_CPU_FLAGS.isdisjoint(flags) else "mixed_bfloat16"
     details = tf.config.experimental.get_device_details(gpus[0])
     capability = details.get("compute_capability", (0, 0))
     if capability >= BFLOAT16_COMPUTE_CAPABILITY:
         return "mixed_bfloat16"
     return "mixed_float16" if capability >= FLOAT16_COMPUTE_CAPABILITY else "float32"
-
-
-def _cpu_multiplies_bfloat16() -> bool:
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    return any(flag in flags for flag in BFLOAT16_CPU_FLAGS)
 
 
 def compiles_step() -> bool:
@@ -58,9 +53,8 @@ def compiles_step() -> bool:
     thousand kernels, and starting them takes longer than computing them. On a CPU XLA halves the
     speed, and it cannot compile sums over several devices.
     """
-    if tf.distribute.has_strategy() or not tf.config.list_physical_devices("GPU"):
-        return False
-    return _xla_works()
+    one_gpu = tf.config.list_physical_devices("GPU") and not tf.distribute.has_strategy()
+    return bool(one_gpu) and _xla_works()
 
 
 @functools.cache

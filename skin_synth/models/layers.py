@@ -58,11 +58,11 @@ class DownsamplingConv(keras.layers.Conv2D):
 class UpsamplingConv(keras.layers.Layer):
     """Nearest-neighbour upsampling by two and a 3x3 convolution, as one transposed convolution.
 
-    A transposed 4x4 convolution of stride two filters each of the four pixels that one becomes
-    differently. This prints a grid of single pixels, which takes long to unlearn (Odena, Dumoulin
-    and Olah 2016). Upsampling first gives all four the same filter. Then every row and column
-    occurs twice, so taps that meet the same value can be added first: a 3x3 filter spread by a 2x2
-    box is the 4x4 filter of a transposed convolution with the same output from 4/9 of the products.
+    A transposed 4x4 convolution of stride two filters the four pixels that one becomes differently:
+    it prints a grid of single pixels, which takes long to unlearn (Odena, Dumoulin and Olah 2016).
+    Upsampling first gives all four the same filter. Then every row and column occurs twice, so taps
+    that meet the same value can be added first: a 3x3 filter spread by a 2x2 box is the 4x4 filter
+    of a transposed convolution with the same output from 4/9 of the products.
 
     Call with [n, height, width, channels]; returns [n, 2 height, 2 width, filters].
     """
@@ -105,14 +105,12 @@ class UpsamplingConv(keras.layers.Layer):
         """Returns the constructor arguments."""
         initializer = keras.initializers.serialize(self.kernel_initializer)
         own = {"filters": self.filters, "kernel_initializer": initializer}
-        return {**super().get_config(), **own}
+        return super().get_config() | own
 
 
 def _spread(kernel: tf.Tensor) -> tf.Tensor:
-    """Convolves a 3x3 kernel with a 2x2 box of ones: [3, 3, in, out] to [4, 4, out, in].
-
-    It is flipped, because a transposed convolution is the adjoint of a convolution.
-    """
+    """Convolves a 3x3 kernel with a 2x2 box of ones: [3, 3, in, out] to [4, 4, out, in]."""
+    # A transposed convolution is the adjoint of a convolution, so the kernel is flipped.
     flipped = tf.transpose(tf.reverse(tf.convert_to_tensor(kernel), [0, 1]), [0, 1, 3, 2])
     rest = [[0, 0], [0, 0]]
     rows = tf.pad(flipped, [[0, 1], [0, 0], *rest]) + tf.pad(flipped, [[1, 0], [0, 0], *rest])
@@ -141,9 +139,8 @@ class ModulatedNorm(keras.layers.Layer):
         """Makes the two linear maps and the moving statistics, for the channels of x."""
         image_shape, condition_shape = input_shape
         channels = image_shape[-1]
-        self.affine = keras.layers.Dense(
-            2 * channels, kernel_initializer="zeros", dtype="float32", name="affine"
-        )
+        linear = {"kernel_initializer": "zeros", "dtype": "float32", "name": "affine"}
+        self.affine = keras.layers.Dense(2 * channels, **linear)
         self.affine.build(condition_shape)
         # Without autocast=False a mixed policy would give the statistics in 16 bits.
         options = {"shape": (channels,), "dtype": "float32", "trainable": False, "autocast": False}
@@ -156,7 +153,8 @@ class ModulatedNorm(keras.layers.Layer):
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Normalises and modulates; `training` uses the moments of the batch."""
         x, condition = inputs
-        mean, variance = self._moments(x) if training else self._moving()
+        moving = self.moving_mean.value, self.moving_variance.value
+        mean, variance = self._moments(x) if training else moving
         scale, shift = tf.split(self.affine(condition), 2, axis=-1)
         factor = (1.0 + scale) * tf.math.rsqrt(variance + NORM_EPSILON)
         summand = shift - mean * factor
@@ -178,16 +176,13 @@ class ModulatedNorm(keras.layers.Layer):
             moving.assign(self.momentum * moving.value + (1 - self.momentum) * current)
         return mean, variance
 
-    def _moving(self) -> tuple[tf.Tensor, tf.Tensor]:
-        return self.moving_mean.value, self.moving_variance.value
-
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of x."""
         return input_shape[0]
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        return {**super().get_config(), "momentum": self.momentum}
+        return super().get_config() | {"momentum": self.momentum}
 
 
 def _per_pixel(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

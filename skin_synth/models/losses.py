@@ -61,19 +61,13 @@ BY_NAME: dict[str, AdversarialLoss] = {
 
 
 def gradient_penalty(logits_of: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-    """Returns the mean squared norm of the gradient of the logits by the images.
+    """Returns the mean squared norm of the gradient of the logits by the images, float32[].
 
     On real images this is R1, on fake ones R2, both without their weight gamma/2 (Mescheder et
-    al. 2018, eq. 9 and 10). The norm is summed over pixels and channels. The derivative of this
-    value is of second order, so all operations of `logits_of` need second derivatives.
-
-    Args:
-        logits_of: maps float32[n, height, width, 3] images to float32[n] logits; row i of the
-            logits depends only on row i of the images.
-        images: float32[n, height, width, 3], before augmentation.
-
-    Returns:
-        Scalar, float32, not negative.
+    al. 2018, eq. 9 and 10). The norm is summed over pixels and channels. Images are float32[n,
+    height, width, 3] before augmentation; row i of their logits, float32[n], depends only on row i
+    of them. The derivative of this value is of second order, so all operations of `logits_of` need
+    second derivatives.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)

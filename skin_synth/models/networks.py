@@ -15,10 +15,18 @@ from skin_synth.models.layers import DownsamplingConv, ModulatedNorm, Upsampling
 
 
 def _seeds(seed: int) -> Iterator[int]:
-    """Yields seeds of initial weights without end, one per layer, from the seed of the network."""
+    """Yields a seed of initial weights for each layer, without end."""
     source = np.random.default_rng(seed)
     while True:
         yield int(source.integers(2**31))
+
+
+def _glorot(seeds: Iterator[int]) -> keras.initializers.Initializer:
+    return keras.initializers.GlorotUniform(seed=next(seeds))
+
+
+def _he(seeds: Iterator[int]) -> keras.initializers.Initializer:
+    return keras.initializers.HeNormal(seed=next(seeds))
 
 
 def _class_embedding(num_classes: int, length: int, seed: int) -> layers.Embedding:
@@ -34,16 +42,19 @@ class Generator(keras.Model):
     """Paints an image of a class from a latent vector.
 
     The condition (latent and class embedding) gives the first 4x4 features and modulates the norm
-    of every stage. A stage doubles the resolution and convolves (see `UpsamplingConv`). The last
-    layer is float32 under every policy.
+    of every stage. A stage doubles the resolution and convolves (see `UpsamplingConv`). `dtype` is
+    the policy of the convolutions; the last layer is float32 under every policy.
 
     Call with (latents: float32[n, latent_dim], label_ids: int[n]); returns
     float32[n, image_size, image_size, 3] in [-1, 1].
 
     Attributes:
-        image_size: height and width of the images, in pixels.
+        widths: channels at 4x4, 8x8, ... up to the image size.
         latent_dim: length of the latent vector.
+        embedding_dim: length of the class embedding.
         num_classes: number of classes.
+        seed: of the initial weights.
+        image_size: height and width of the images, in pixels.
     """
 
     def __init__(
@@ -56,16 +67,6 @@ class Generator(keras.Model):
         seed: int = 0,
         **options: Any,
     ) -> None:
-        """Makes and builds the layers.
-
-        Args:
-            widths: channels at 4x4, 8x8, ... up to the image size.
-            latent_dim: length of the latent vector.
-            embedding_dim: length of the class embedding.
-            num_classes: number of classes.
-            seed: of the initial weights.
-            **options: of `keras.Model`; `dtype` is the policy of the convolutions.
-        """
         super().__init__(**options)
         self.widths = tuple(widths)
         self.latent_dim = latent_dim
@@ -78,34 +79,20 @@ class Generator(keras.Model):
 
     def _make_layers(self, seeds: Iterator[int]) -> None:
         policy = self.dtype_policy
-
-        def glorot() -> keras.initializers.Initializer:
-            return keras.initializers.GlorotUniform(seed=next(seeds))
-
         # All layers have fixed names: Keras counts its default names through the process, and the
         # order in which TensorFlow adds gradients, so also their last bit, depends on the names.
         self.embedding = _class_embedding(self.num_classes, self.embedding_dim, next(seeds))
-        self.first = layers.Dense(
-            16 * self.widths[0],
-            use_bias=False,
-            kernel_initializer=glorot(),
-            dtype=policy,
-            name="first",
-        )
+        first = {"kernel_initializer": _glorot(seeds), "dtype": policy, "name": "first"}
+        self.first = layers.Dense(16 * self.widths[0], use_bias=False, **first)
         self.norms = [
             ModulatedNorm(dtype=policy, name=f"norm_{stage}") for stage in range(len(self.widths))
         ]
         self.ups = [
-            UpsamplingConv(
-                width,
-                kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
-                dtype=policy,
-                name=f"up_{stage}",
-            )
+            UpsamplingConv(width, kernel_initializer=_he(seeds), dtype=policy, name=f"up_{stage}")
             for stage, width in enumerate(self.widths[1:], start=1)
         ]
         self.to_rgb = layers.Conv2D(
-            3, 3, padding="same", kernel_initializer=glorot(), dtype="float32", name="to_rgb"
+            3, 3, padding="same", kernel_initializer=_glorot(seeds), dtype="float32", name="to_rgb"
         )
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
@@ -137,10 +124,18 @@ class Discriminator(keras.Model):
     """Gives each image a logit: how real it looks as an image of its class.
 
     Strided 4x4 convolutions without normalisation down to 4x4, then the projection head
-    (Miyato and Koyama 2018, eq. 3) in float32: w.h + e(class).h / sqrt(features).
+    (Miyato and Koyama 2018, eq. 3) in float32: w.h + e(class).h / sqrt(features). `dtype` is the
+    policy of the convolutions.
 
     Call with (images: float32[n, image_size, image_size, 3], label_ids: int[n]); returns
     float32[n]. Row i depends only on row i; all operations have second derivatives.
+
+    Attributes:
+        widths: channels at image_size/2, ... down to 4x4.
+        image_size: height and width of the images, in pixels.
+        num_classes: number of classes.
+        features: length of the features h that the head reads.
+        seed: of the initial weights.
     """
 
     def __init__(
@@ -153,16 +148,6 @@ class Discriminator(keras.Model):
         seed: int = 0,
         **options: Any,
     ) -> None:
-        """Makes and builds the layers.
-
-        Args:
-            widths: channels at image_size/2, ... down to 4x4.
-            image_size: height and width of the images, in pixels.
-            num_classes: number of classes.
-            features: length of the features h that the head reads.
-            seed: of the initial weights.
-            **options: of `keras.Model`; `dtype` is the policy of the convolutions.
-        """
         super().__init__(**options)
         self.widths = tuple(widths)
         self.image_size = image_size
@@ -173,24 +158,19 @@ class Discriminator(keras.Model):
         self((tf.zeros([1, image_size, image_size, 3]), tf.zeros([1], tf.int32)))
 
     def _make_layers(self, seeds: Iterator[int]) -> None:
-        def he() -> keras.initializers.Initializer:
-            return keras.initializers.HeNormal(seed=next(seeds))
-
+        policy = self.dtype_policy
         self.downs = [
             DownsamplingConv(
-                width, kernel_initializer=he(), dtype=self.dtype_policy, name=f"down_{stage}"
+                width, kernel_initializer=_he(seeds), dtype=policy, name=f"down_{stage}"
             )
             for stage, width in enumerate(self.widths)
         ]
         self.flatten = layers.Flatten(dtype="float32", name="flatten")
         self.hidden = layers.Dense(
-            self.features, kernel_initializer=he(), dtype="float32", name="hidden"
+            self.features, kernel_initializer=_he(seeds), dtype="float32", name="hidden"
         )
         self.unconditional = layers.Dense(
-            1,
-            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
-            dtype="float32",
-            name="unconditional",
+            1, kernel_initializer=_glorot(seeds), dtype="float32", name="unconditional"
         )
         self.embedding = _class_embedding(self.num_classes, self.features, next(seeds))
 

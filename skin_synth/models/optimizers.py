@@ -10,9 +10,9 @@ import tensorflow as tf
 class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` that updates each variable in one kernel of TensorFlow.
 
-    It has the same formula (Kingma and Ba 2015, end of section 2) and the same variables. Keras
-    writes the formula as twenty operations. Each passes over the whole variable on a CPU and starts
-    one more kernel on a GPU; together they were a quarter of the operations of a training step.
+    It has the same formula (Kingma and Ba 2015, end of section 2) and variables. Keras writes the
+    formula as twenty operations, a quarter of a training step's: each passes over the whole
+    variable on a CPU and starts one more kernel on a GPU.
 
     Keras still updates the rows of an embedding. For equal labels in a batch it adds the squares of
     the gradients, but Adam squares their sum, so the second moment differs. All measurements of the

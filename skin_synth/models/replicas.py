@@ -19,21 +19,14 @@ def count() -> int:
 
 
 def own_rows(values: tf.Tensor) -> tf.Tensor:
-    """Returns the rows of this replica from a global batch: [n, ...] to [n/R, ...].
-
-    Call it inside the step of a replica; n must be a multiple of R.
-    """
+    """Returns this replica's rows of a global batch, n a multiple of R: [n, ...] to [n/R, ...]."""
     if count() == 1:
         return values
     return values[tf.distribute.get_replica_context().replica_id_in_sync_group :: count()]
 
 
 def mean(*values: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Returns the means of values over all replicas; gradients pass through.
-
-    Args:
-        *values: float32 of one shape, sent as one message.
-    """
+    """Returns the means of float32 values of one shape over all replicas, with gradients."""
     if count() == 1:
         return values
     stacked = tf.distribute.get_replica_context().all_reduce("MEAN", tf.stack(values))
@@ -41,7 +34,7 @@ def mean(*values: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def all_or_none_finite(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Returns the gradients of this replica, one of them NaN if any replica has one not finite.
+    """Returns this replica's gradients, one of them NaN if any on any replica is not finite.
 
     Keras' loss scaling decides by the first replica whether all skip a step: an overflow on another
     replica would reach the weights.

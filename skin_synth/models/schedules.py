@@ -10,15 +10,9 @@ from skin_synth.presets import Ramp
 
 
 def ramp(value: Ramp, images_seen: tf.Tensor, schedule_images: float) -> tf.Tensor:
-    """Follows half a cosine from `value.start` to `value.end`, then stays constant.
+    """Follows half a cosine from `start` to `end` at `schedule_images`, then stays constant.
 
-    Args:
-        value: the two ends.
-        images_seen: float32[], images seen so far.
-        schedule_images: images at which the end is reached.
-
-    Returns:
-        float32[].
+    `images_seen` and the result are float32[].
     """
     progress = tf.clip_by_value(images_seen / schedule_images, 0.0, 1.0)
     weight = 0.5 - 0.5 * tf.cos(math.pi * progress)
@@ -28,19 +22,11 @@ def ramp(value: Ramp, images_seen: tf.Tensor, schedule_images: float) -> tf.Tens
 def ema_decay(
     images_seen: tf.Tensor, *, batch_size: int, half_life: float, warm_up: float
 ) -> tf.Tensor:
-    """Returns the share of their old value that the averaged weights keep in one step.
+    """Returns the share of their value that averaged weights keep in a step, float32[] in [0, 1).
 
-    The half-life grows with the images seen, so that the average forgets the untrained start
-    (Karras et al. 2020, StyleGAN2-ADA, `ema_rampup`).
-
-    Args:
-        images_seen: float32[], images seen before this step.
-        batch_size: images in the step.
-        half_life: half-life at the end of the warm-up, in images.
-        warm_up: the half-life is at most this share of the images seen.
-
-    Returns:
-        float32[] in [0, 1).
+    The half-life, in images, is at most the share `warm_up` of the images seen before this step,
+    float32[], so that the average forgets the untrained start (Karras et al. 2020, StyleGAN2-ADA,
+    `ema_rampup`).
     """
     current = tf.minimum(half_life, warm_up * images_seen)
     return tf.pow(0.5, batch_size / tf.maximum(current, 1e-8))

@@ -40,7 +40,7 @@ def export(
     report: str | os.PathLike[str] | None = None,
     card: str | None = None,
 ) -> Path:
-    """Writes the next version of a model: MODELDIR/1, then MODELDIR/2, ...
+    """Writes the next version of a model, MODELDIR/1, then MODELDIR/2, ...; returns its directory.
 
     A version appears by one rename, so that a server that polls the directory never reads half a
     model. It holds float32 weights, core TensorFlow operations only, `assets/labels.txt` with one
@@ -49,12 +49,9 @@ def export(
 
     Args:
         model: a GAN or a run.
-        model_dir: directory of numbered versions; it is made if it does not exist.
+        model_dir: directory of numbered versions, made if it does not exist.
         report: directory of an evaluation of the same checkpoint, for the figures of the card.
         card: Markdown that replaces the card made here.
-
-    Returns:
-        The new version's directory.
 
     Raises:
         InputError: `model_dir` is a file, the run, the report or in the report, or `report` judges
@@ -63,13 +60,14 @@ def export(
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
-    directory = getattr(model, "directory", None)
-    if directory is not None and model_dir.resolve() == directory.resolve():
+    run = getattr(model, "directory", None)
+    if run is not None and model_dir.resolve() == run.resolve():
         raise InputError(f"{model_dir} is the run: give another --out")
-    # One export at a time: two would write the same version. Without locks the later one fails,
-    # because its version exists.
+    # Without locks the later of two exports fails, because its version exists.
     with made_parents(model_dir / "1"), locked_directory(model_dir, wait=True):
-        version = model_dir / str(_next_version(model_dir))
+        # TF Serving reads only directories named by a number.
+        versions = (int(path.name) for path in model_dir.iterdir() if path.name.isdecimal())
+        version = model_dir / str(1 + max(versions, default=0))
         check_apart(version, {"the report": report})
         if card is None:
             origin = model.origin
@@ -79,12 +77,7 @@ def export(
 
 
 def write_version(model: Exportable, version: Path, *, card: str) -> Path:
-    """Writes one version as `export` does, but without a lock.
-
-    Args:
-        model: a GAN or a run.
-        version: the directory to write; its name is a number.
-        card: the model card, Markdown.
+    """Writes the directory of one version, named by a number, as `export` does without a lock.
 
     Raises:
         InputError: `version` exists.
@@ -97,12 +90,6 @@ def write_version(model: Exportable, version: Path, *, card: str) -> Path:
     return version
 
 
-def _next_version(model_dir: Path) -> int:
-    """Adds one to the highest version; TF Serving reads only directories named by a number."""
-    versions = (int(path.name) for path in model_dir.iterdir() if path.name.isdecimal())
-    return 1 + max(versions, default=0)
-
-
 def _save(model: Exportable, directory: Path) -> None:
     labels = directory / LABELS_FILE
     labels.write_text("".join(f"{name}\n" for name in model.class_names), encoding="utf-8")
@@ -112,7 +99,8 @@ def _save(model: Exportable, directory: Path) -> None:
     served = tf.Module(name="served")
     served.variables_of_generator = [variable.value for variable in sampler.generator.variables]
     served.table = sampler.table
-    names = ("serving_default", "generate", "from_latent")
-    signatures = {name: getattr(sampler, name) for name in names}
+    signatures = {
+        name: getattr(sampler, name) for name in ("serving_default", "generate", "from_latent")
+    }
     tf.saved_model.save(served, str(directory), signatures=signatures)
     labels.unlink()  # it is now in assets/

@@ -10,11 +10,9 @@ from tfrecords_tools.errors import InputError
 
 
 def as_int64(values: Sequence[int] | np.ndarray, name: str) -> np.ndarray:
-    """Converts values to int64 explicitly; TensorFlow would infer int32.
+    """Converts int[...] to int64 explicitly; TensorFlow would infer int32.
 
-    Args:
-        values: int[...]; may be empty, although NumPy makes an empty list float64.
-        name: of the values, for the message.
+    An empty list, which NumPy makes float64, is taken. `name` of the values is for the message.
 
     Raises:
         InputError: a value is not a whole number, or does not fit.

@@ -43,11 +43,8 @@ def model_card(
 ) -> str:
     """Returns Markdown that says what a generator is, and what it is not.
 
-    Args:
-        origin: of the generator.
-        class_names: in the order of the labels.
-        class_counts: training images of each class; None if they are not known.
-        figures: sentences from `read_report`; None without a report.
+    `class_counts` are the training images of each class, None if they are not known. `figures` are
+    the sentences of `read_report`, None without a report.
     """
     size, seen = origin.image_size, origin.images_seen
     return f"""\
@@ -76,27 +73,20 @@ A class-conditional generator of {size}x{size} skin images, after {seen:,} train
 
 
 def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
-    """Reads summary and warnings of the report that `skin-synth evaluate` wrote on a generator.
+    """Reads summary and warnings, in sentences, of a report on the generator of an origin.
 
-    Args:
-        directory: of the report.
-        origin: of the generator.
-
-    Returns:
-        Sentences with the figures.
+    `directory` is the --out of `skin-synth evaluate`.
 
     Raises:
         InputError: no report there, or a report on another checkpoint.
     """
     path = Path(directory) / REPORT_FILE
+    if not path.exists():
+        raise InputError(f"{path} is not there: give the --out of a `skin-synth evaluate`")
     try:
         report = json.loads(path.read_text("utf-8"))
         judged = report["run"]["checkpoint_hash"]
         figures = [*report["summary"], *report["warnings"]]
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path} is not there: give the --out of a `skin-synth evaluate`"
-        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be read as a report ({error!r})") from error
     if judged != origin.checkpoint_hash:

@@ -14,7 +14,7 @@ ORIGIN_SCHEMA_VERSION = 1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a generator comes from.
+    """The run, the data set and the weights of a generator.
 
     Attributes:
         run_id: of the exported run; empty for a GAN without a run, as the next two.
@@ -22,7 +22,7 @@ class Origin:
         data_fingerprint: of that data set.
         checkpoint_hash: sha256 over the averaged generator's weights, 64 hexadecimal digits.
         images_seen: real images drawn in training.
-        preset_name: name of the preset.
+        preset_name: of its networks and schedules.
         image_size: height and width of the images, in pixels.
         software: versions of the libraries that exported it.
     """
@@ -50,14 +50,14 @@ def read_origin(directory: Path) -> Origin:
         InputError: no such file, or a file of another kind.
     """
     path = directory / ORIGIN_FILE
+    if not path.exists():
+        raise InputError(
+            f"{path} is not there: give a version that `skin-synth export` wrote, MODELDIR/1"
+        )
     try:
         fields = json.loads(path.read_text("utf-8"))
         if fields.pop("schema_version") != ORIGIN_SCHEMA_VERSION:
             raise ValueError(f"its schema version is not {ORIGIN_SCHEMA_VERSION}")
         return Origin(**fields)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(
-            f"{path} is not there: give a version that `skin-synth export` wrote, MODELDIR/1"
-        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} cannot be read ({error}): export the model again") from error

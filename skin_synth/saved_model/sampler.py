@@ -1,7 +1,6 @@
 """The signatures of a generator: labels and seeds in, images out.
 
-Only `Sampler` turns a seed into a latent and a float into an 8-bit value. The library
-(`ConditionalGAN.generate`) and the SavedModel both run its functions, so they agree.
+The library (`ConditionalGAN.generate`) and the SavedModel run the same functions, so they agree.
 """
 
 from __future__ import annotations
@@ -28,9 +27,8 @@ padded: an image is the same alone and in any batch.
 PARALLEL_CHUNKS = 4
 """Chunks painted in parallel: 64 rows keep several cores as busy as one batch of them."""
 QUOTED_VALUES = 3
-"""Received values that an error quotes."""
 QUOTED_LABEL_BYTES = 64
-"""Bytes of a label that an error quotes."""
+"""An error quotes at most so many received values, and so many bytes of a label."""
 
 
 class Sampler(tf.Module):
@@ -39,6 +37,8 @@ class Sampler(tf.Module):
     Attributes:
         generator: paints float32[n, h, w, 3] in [-1, 1] from (latents, label ids), in float32.
         class_names: in the order of the labels.
+        table: string[n] class names to int64[n] label ids, -1 for an unknown name.
+        image_shape: (h, w, 3).
     """
 
     def __init__(
@@ -48,14 +48,10 @@ class Sampler(tf.Module):
         *,
         labels_file: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Wraps a generator.
+        """Wraps a `models.networks.Generator`.
 
-        Args:
-            generator: float32 network, a `models.networks.Generator` or one with `latent_dim`,
-                `image_size` and `kernels_spread_once`.
-            class_names: in the order of the labels.
-            labels_file: the same names, one per line, to save the sampler: its table reads this
-                file, which becomes an asset of the SavedModel.
+        To save the sampler, `labels_file` has the class names, one per line: the table reads it,
+        and it becomes an asset of the SavedModel.
 
         Raises:
             InputError: no class, a name that occurs twice, or a name with a line break.
@@ -63,10 +59,13 @@ class Sampler(tf.Module):
         super().__init__(name="sampler")
         self.generator = generator
         self.class_names = _checked(class_names)
-        self.table = tf.lookup.StaticHashTable(
-            _ids_of(self.class_names) if labels_file is None else _ids_by_line(labels_file),
-            default_value=-1,
+        ids = tf.range(len(self.class_names), dtype=tf.int64)
+        names_and_ids = (
+            tf.lookup.KeyValueTensorInitializer(tf.constant(self.class_names), ids)
+            if labels_file is None
+            else _LabelsFile(labels_file)
         )
+        self.table = tf.lookup.StaticHashTable(names_and_ids, default_value=-1)
         self.image_shape = (generator.image_size, generator.image_size, 3)
         label, latent = _rows("label", tf.string), _rows("latent", tf.float32, generator.latent_dim)
         label_id, seed = _rows("label_id", tf.int64), _rows("seed", tf.int64)
@@ -142,7 +141,7 @@ class Sampler(tf.Module):
         return tf.map_fn(latent, seed, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
     def _paint(self, latent: tf.Tensor, label_id: tf.Tensor) -> tf.Tensor:
-        """Paints all rows, in chunks of one size."""
+        """Paints all rows in chunks of one size."""
         count, size = tf.shape(latent)[0], ROWS_PER_CHUNK
         chunks = -(-count // size)
         missing = chunks * size - count
@@ -186,18 +185,8 @@ def paint_rows(
 ) -> np.ndarray:
     """Calls a `generate` signature batch by batch; see `ConditionalGAN.generate`.
 
-    Args:
-        generate: takes label_id int64[n], seed int64[n] and truncation float32[n] by name, returns
-            image uint8[n, h, w, 3].
-        image_shape: (h, w, 3).
-        num_classes: number of classes.
-        label_ids: int[n].
-        seeds: int[n].
-        truncation: factor of the latents.
-        batch_size: rows of a call.
-
-    Returns:
-        uint8[n, h, w, 3].
+    The signature takes label_id int64[n], seed int64[n] and truncation float32[n] by name, and
+    returns image uint8[n, *image_shape].
 
     Raises:
         InputError: a label out of range, lengths that differ, or a truncation that is not finite.
@@ -208,7 +197,7 @@ def paint_rows(
             f"label_ids and seeds must be two vectors of one length, got shapes "
             f"{label_ids.shape} and {seeds.shape}"
         )
-    if len(label_ids) and not (label_ids.min() >= 0 and label_ids.max() < num_classes):
+    if len(label_ids) and (label_ids.min() < 0 or label_ids.max() >= num_classes):
         raise InputError(
             f"label ids must be in [0, {num_classes}), got {label_ids.min()} to {label_ids.max()}"
         )
@@ -219,11 +208,9 @@ def paint_rows(
     images = np.empty((len(label_ids), *image_shape), np.uint8)
     for start in range(0, len(label_ids), batch_size):
         rows = slice(start, start + batch_size)
-        images[rows] = generate(
-            label_id=tf.constant(label_ids[rows]),
-            seed=tf.constant(seeds[rows]),
-            truncation=tf.fill([len(label_ids[rows])], np.float32(truncation)),
-        )["image"]
+        ids, factors = label_ids[rows], np.full(len(label_ids[rows]), truncation, np.float32)
+        inputs = {"label_id": ids, "seed": seeds[rows], "truncation": factors}
+        images[rows] = generate(**{name: tf.constant(v) for name, v in inputs.items()})["image"]
     return images
 
 
@@ -243,32 +230,21 @@ def _checked(class_names: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _ids_of(class_names: tuple[str, ...]) -> tf.lookup.KeyValueTensorInitializer:
-    ids = tf.range(len(class_names), dtype=tf.int64)
-    return tf.lookup.KeyValueTensorInitializer(tf.constant(class_names), ids)
-
-
-class _NamedByContent(tf.lookup.TextFileInitializer):
-    """Names the table in the saved graph by the content of the file.
+class _LabelsFile(tf.lookup.TextFileInitializer):
+    """Labels by line number, in a table that the saved graph names by the content of the file.
 
     The default name contains the path of the file, which is private. In a process, tables of one
     name are one table, so the name must differ if the classes differ.
     """
 
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+        super().__init__(os.fspath(path), tf.string, line, tf.int64, number)
+
     @property
     def _shared_name(self) -> str:  # private in TensorFlow, which has no option for the name
         content = tf.io.read_file(self._filename_arg).numpy()
         return f"labels_{hashlib.sha256(content).hexdigest()[:16]}"
-
-
-def _ids_by_line(path: str | os.PathLike[str]) -> tf.lookup.TextFileInitializer:
-    return _NamedByContent(
-        os.fspath(path),
-        key_dtype=tf.string,
-        key_index=tf.lookup.TextFileIndex.WHOLE_LINE,
-        value_dtype=tf.int64,
-        value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
-    )
 
 
 def _after(checks: Sequence[tf.Operation], *values: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -18,12 +18,7 @@ def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -
     """Writes two requests of each signature: for one row, and for a row of each class.
 
     A request has at most `ROWS_PER_CHUNK` rows: TF Serving with batching does not load a version
-    whose warm-up has more rows than its `max_batch_size`.
-
-    Args:
-        directory: of the SavedModel version.
-        class_names: in the order of the labels.
-        latent_dim: length of the latent vector.
+    whose warm-up has more rows than its `max_batch_size`. `directory` is that of the version.
     """
     path = directory / WARMUP_FILE
     path.parent.mkdir()
@@ -48,6 +43,5 @@ def _log(signature: str, inputs: Mapping[str, np.ndarray]) -> prediction_log_pb2
     request.model_spec.signature_name = signature
     for name, values in inputs.items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
-    return prediction_log_pb2.PredictionLog(
-        predict_log=prediction_log_pb2.PredictLog(request=request)
-    )
+    log = prediction_log_pb2.PredictLog(request=request)
+    return prediction_log_pb2.PredictionLog(predict_log=log)

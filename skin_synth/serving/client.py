@@ -15,18 +15,8 @@ from PIL import Image
 from skin_synth.provenance import Provenance, encode_synthetic, pixels_sha256
 from skin_synth.saved_model.int64 import as_int64
 from skin_synth.saved_model.origin import Origin, read_origin
-from skin_synth.serving.transports import (
-    Answer,
-    Grpc,
-    Rest,
-    RetryableError,
-    ServingError,
-    Transport,
-    with_retries,
-)
+from skin_synth.serving.transports import Answer, Grpc, Rest, ServingError, Transport, with_retries
 from tfrecords_tools.errors import InputError
-
-__all__ = ["Client", "RetryableError", "ServingError"]
 
 ROWS_PER_REQUEST = 64
 
@@ -53,14 +43,14 @@ class Client:
 
         Args:
             address: "http://host:8501" for REST, "host:8500" for gRPC.
-            model: name of the model, MODEL_NAME of the server.
+            model: MODEL_NAME of the server.
             version: of the model; None for the newest.
             origin: directory of the exported version, for the provenance of the images: its
                 `origin.json` names run and checkpoint, which a server does not.
             timeout: seconds for an attempt.
             retries: attempts after the first.
             backoff: seconds before the second attempt, doubled each time.
-            batch_size: largest number of rows in a request; more rows go in several requests.
+            batch_size: rows in a request; more rows go in several requests.
 
         Raises:
             InputError: an invalid address or number, or no origin in that directory.
@@ -78,9 +68,7 @@ class Client:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, got {batch_size}")
         self.model = model
-        self.origin = (
-            origin if origin is None or isinstance(origin, Origin) else read_origin(Path(origin))
-        )
+        self.origin = read_origin(Path(origin)) if isinstance(origin, str | os.PathLike) else origin
         self.retries = retries
         self.backoff = backoff
         self.batch_size = batch_size
@@ -98,14 +86,7 @@ class Client:
         self.transport.close()
 
     def images(self, labels: Sequence[str], seeds: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Returns images by class name and seed.
-
-        Args:
-            labels: n class names, at least one.
-            seeds: int[n].
-
-        Returns:
-            uint8[n, h, w, 3].
+        """Returns uint8[n, h, w, 3] by class names and seeds int[n], with n at least one.
 
         Raises:
             InputError: invalid inputs, or inputs that the server refused; the message says why.
@@ -119,10 +100,9 @@ class Client:
         Run and checkpoint are empty if the client has no origin.
         """
         answers = list(self._served_pngs(labels, seeds))
-        rows = zip(labels, _vector(seeds, "seeds").tolist(), answers, strict=True)
         return [
-            self._with_provenance(_decoded(png), label, seed, version)
-            for label, seed, (png, version) in rows
+            self._with_provenance(_decoded(png), label, int(seed), version)
+            for label, seed, (png, version) in zip(labels, seeds, answers, strict=True)
         ]
 
     def generate(
@@ -158,33 +138,29 @@ class Client:
     def _ask(self, signature: str, **inputs: np.ndarray) -> Iterator[Answer]:
         """Yields answers in order, each to at most `batch_size` rows."""
         counts = {name: len(values) for name, values in inputs.items()}
-        count = next(iter(counts.values()))
-        if len(set(counts.values())) > 1 or not count:
+        if len(set(counts.values())) > 1 or not all(counts.values()):
             raise InputError(f"inputs must have one number of rows, at least 1; got {counts}")
-        for start in range(0, count, self.batch_size):
-            rows = {
-                name: values[start : start + self.batch_size] for name, values in inputs.items()
-            }
+        for start in range(0, max(counts.values()), self.batch_size):
+            some = slice(start, start + self.batch_size)
+            rows = {name: values[some] for name, values in inputs.items()}
             attempt = functools.partial(self.transport.predict, signature, rows)
             yield with_retries(attempt, retries=self.retries, backoff=self.backoff)
 
     def _with_provenance(self, image: np.ndarray, label: str, seed: int, version: str) -> bytes:
         model = f"{self.model}/{version}" if version else self.model
-        return encode_synthetic(
-            image,
-            Provenance(
-                image_id=f"served/{model}/{label}/{seed}",
-                label=label,
-                seed=seed,
-                truncation=1.0,
-                run_id=self.origin.run_id if self.origin else "",
-                checkpoint_hash=self.origin.checkpoint_hash if self.origin else "",
-                pixels_sha256=pixels_sha256(image),
-                nearest_image_id="",
-                nearest_distance=math.nan,
-                software=self.origin.software if self.origin else "",  # the server's libraries
-            ),
+        provenance = Provenance(
+            image_id=f"served/{model}/{label}/{seed}",
+            label=label,
+            seed=seed,
+            truncation=1.0,
+            run_id=self.origin.run_id if self.origin else "",
+            checkpoint_hash=self.origin.checkpoint_hash if self.origin else "",
+            pixels_sha256=pixels_sha256(image),
+            nearest_image_id="",
+            nearest_distance=math.nan,
+            software=self.origin.software if self.origin else "",  # the server's libraries
         )
+        return encode_synthetic(image, provenance)
 
 
 def _decoded(png: bytes) -> np.ndarray:

@@ -37,11 +37,7 @@ Result = TypeVar("Result")
 
 
 class ServingError(RuntimeError):
-    """The server did not answer, or failed; the request was valid.
-
-    Attributes:
-        code: the gRPC status, the HTTP status, or UNREACHABLE.
-    """
+    """The server failed on a valid request; `code` is a gRPC or HTTP status, or UNREACHABLE."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -53,12 +49,7 @@ class RetryableError(ServingError):
 
 
 class Answer(NamedTuple):
-    """The answer of a server.
-
-    Attributes:
-        outputs: by name.
-        version: of the model that answered; empty if the server does not name it.
-    """
+    """The outputs of a model by name, and its version; empty if the server does not name it."""
 
     outputs: dict[str, np.ndarray]
     version: str
@@ -105,9 +96,8 @@ class Rest:
             reason = getattr(error, "reason", error)
             if isinstance(reason, TimeoutError):
                 raise _late(self.url, self.timeout) from error
-            raise RetryableError(
-                f"{self.url} cannot be reached: {reason}", "UNREACHABLE"
-            ) from error
+            message = f"{self.url} cannot be reached: {reason}"
+            raise RetryableError(message, "UNREACHABLE") from error
         return Answer(self._outputs(content, signature), self.version)
 
     def close(self) -> None:
@@ -139,14 +129,12 @@ class Grpc:
         self.model = model
         self.version = version
         self.timeout = timeout
-        self.channel = grpc.insecure_channel(
-            address,
-            options=[
-                ("grpc.max_receive_message_length", LARGEST_GRPC_MESSAGE),
-                ("grpc.max_send_message_length", LARGEST_GRPC_MESSAGE),
-                ("grpc.enable_retries", 0),  # only `with_retries` counts attempts
-            ],
-        )
+        options = [
+            ("grpc.max_receive_message_length", LARGEST_GRPC_MESSAGE),
+            ("grpc.max_send_message_length", LARGEST_GRPC_MESSAGE),
+            ("grpc.enable_retries", 0),  # only `with_retries` counts attempts
+        ]
+        self.channel = grpc.insecure_channel(address, options=options)
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
@@ -170,8 +158,7 @@ class Grpc:
                 raise _late(self.address, self.timeout) from error
             raise _failure(self.address, code, error.details()) from error
         outputs = {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
-        version = response.model_spec.version.value
-        return Answer(outputs, str(version) if version else "")
+        return Answer(outputs, str(response.model_spec.version.value or ""))
 
     def close(self) -> None:
         """Closes the channel."""
@@ -209,13 +196,9 @@ def with_retries(
     backoff: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """Calls again after temporary failures, until it works.
+    """Calls again after temporary failures, at most `retries` times, until it works.
 
-    Args:
-        attempt: the call.
-        retries: attempts after the first.
-        backoff: seconds before the second attempt; doubled each time, at most `LONGEST_WAIT`.
-        sleep: waits.
+    It waits `backoff` seconds before the second attempt, doubled each time, at most `LONGEST_WAIT`.
 
     Raises:
         ServingError: the last attempt failed, or one failed permanently.
