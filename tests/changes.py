@@ -7,18 +7,18 @@ import dataclasses
 
 def changed(value, path, **fields):
     """A copy whose part at a dotted path of fields and keys has other fields."""
-    head, _, rest = path.partition(".")
-    if not head:
+    if not path:
         return dataclasses.replace(value, **fields)
-    part = value[head] if isinstance(value, dict) else getattr(value, head)
-    return put(value, head, changed(part, rest, **fields))
+    head, _, rest = path.partition(".")
+    return put(value, head, changed(_part(value, head), rest, **fields))
 
 
 def put(value, path, part):
     """A copy with another part at a dotted path."""
     head, _, rest = path.partition(".")
-    if rest:
-        part = put(value[head] if isinstance(value, dict) else getattr(value, head), rest, part)
-    if isinstance(value, dict):
-        return {**value, head: part}
-    return dataclasses.replace(value, **{head: part})
+    new = {head: put(_part(value, head), rest, part) if rest else part}
+    return value | new if isinstance(value, dict) else dataclasses.replace(value, **new)
+
+
+def _part(value, name):
+    return value[name] if isinstance(value, dict) else getattr(value, name)

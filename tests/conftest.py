@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from pathlib import Path
 
@@ -11,8 +12,7 @@ import pytest
 import skin_synth  # noqa: F401 - before TensorFlow is imported, for which it switches oneDNN on
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# GPUs round the factors of float32 products to ten bits unless told not to: too coarse for the
-# derivatives that tests compare.
+# By default GPUs round the factors of float32 products to ten bits: too coarse for derivatives.
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
 
 TINY = {
@@ -25,8 +25,6 @@ TINY = {
     "checkpoint_images": 1_000,
     "preview_images": 2_000,
 }
-
-
 UNTRACED = (
     "benchmarks/",
     "conformance/",
@@ -40,12 +38,11 @@ UNTRACED = (
     "skin_synth/test_phantoms.py",
     "skin_synth/training/test_stops.py",
 )
-"""Tests that take most of the time and run hardly a line that others do not run: coverage is not
-measured in them, for until Python 3.12 that takes a third of the time of all that traces graphs."""
+"""Slow tests that run hardly a line that others do not run. Coverage is not measured in them,
+because until Python 3.12 it takes a third of the time of all that traces graphs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Takes coverage off the slow tests."""
     for item in items:
         if item.path.relative_to(Path(__file__).parent).as_posix().startswith(UNTRACED):
             item.add_marker(pytest.mark.no_cover)
@@ -67,16 +64,9 @@ def phantom_data(phantom_folder, tmp_path_factory) -> Path:
     import tfrecords_tools
 
     out = tmp_path_factory.mktemp("data") / "phantoms"
-    tfrecords_tools.build(
-        phantom_folder,
-        out,
-        name="phantoms",
-        labels=phantom_folder / "labels.csv",
-        id_column="image_id",
-        label_column="label",
-        group_column="group",
-        size=32,
-    )
+    columns = {"id_column": "image_id", "label_column": "label", "group_column": "group"}
+    options = {"name": "phantoms", "labels": phantom_folder / "labels.csv", "size": 32, **columns}
+    tfrecords_tools.build(phantom_folder, out, **options)
     return out
 
 
@@ -96,12 +86,8 @@ def eager_steps(monkeypatch):
     """Training without graphs: a step takes a second, but tracing one takes five."""
     from skin_synth.models.gan import ConditionalGAN
 
-    compiled = ConditionalGAN.compile
-
-    def compile(self, **options):
-        compiled(self, **{"run_eagerly": True, **options})
-
-    monkeypatch.setattr(ConditionalGAN, "compile", compile)
+    eager = functools.partialmethod(ConditionalGAN.compile, run_eagerly=True)
+    monkeypatch.setattr(ConditionalGAN, "compile", eager)
 
 
 @pytest.fixture(scope="session")

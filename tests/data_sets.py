@@ -26,7 +26,7 @@ def save(path: Path, image: np.ndarray) -> None:
 
 
 def write_class_folders(root: Path) -> Path:
-    """PNGs of noise in the folders of `CLASSES`; no two are equal."""
+    """Different PNGs of noise in the folders of `CLASSES`."""
     for number, (label, count) in enumerate(CLASSES.items()):
         for index in range(count):
             save(root / label / f"{index:02d}.png", noise(1000 * number + index))

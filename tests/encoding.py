@@ -17,9 +17,8 @@ ADAM7 = (
 
 
 def encoded(image: np.ndarray | Image.Image, format: str, **options) -> bytes:
-    buffer = io.BytesIO()
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    picture.save(buffer, format, **options)
+    picture.save(buffer := io.BytesIO(), format, **options)
     return buffer.getvalue()
 
 
@@ -37,17 +36,15 @@ def with_chunk(content: bytes, kind: bytes, data: bytes) -> bytes:
 def png_of(width: int, height: int, depth: int, colour: int, packed: bytes, interlaced=0) -> bytes:
     """A PNG made by hand, of its compressed pixels."""
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-    )
+    chunks = chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
     """A PNG made by hand; `rows` are unfiltered, without the filter bytes."""
-    stride = len(rows) // height if height and rows else 0
-    raw = b"".join(
-        b"\0" + rows[stride * y : stride * (y + 1)] for y in range(height if rows else 0)
-    )
+    stride = len(rows) // height if height else 0
+    lines = [rows[stride * y : stride * (y + 1)] for y in range(height if rows else 0)]
+    raw = b"".join(b"\0" + line for line in lines)
     return png_of(width, height, depth, colour, zlib.compress(raw))
 
 
@@ -79,12 +76,9 @@ def with_orientation(image: np.ndarray, orientation: int, format: str = "PNG") -
 def thumbnail_exif(thumbnail: bytes) -> bytes:
     """EXIF data that hold nothing but a thumbnail, itself a whole JPEG."""
     first = struct.pack(">HI", 0, 14)  # no entry, and where the next directory is
-    entries = struct.pack(">HHII", 0x0201, 4, 1, 44) + struct.pack(
-        ">HHII", 0x0202, 4, 1, len(thumbnail)
-    )
-    return (
-        b"Exif\0\0MM\0*\0\0\0\x08" + first + struct.pack(">H", 2) + entries + bytes(4) + thumbnail
-    )
+    size = len(thumbnail)
+    entries = struct.pack(">HHHIIHHII", 2, 0x0201, 4, 1, 44, 0x0202, 4, 1, size)
+    return b"Exif\0\0MM\0*\0\0\0\x08" + first + entries + bytes(4) + thumbnail
 
 
 def flipped(content: bytes, position: int) -> bytes:

@@ -41,28 +41,18 @@ def process(code: str, *arguments: object) -> Iterator[subprocess.Popen]:
 class Driver:
     """Works in children of a process that imports once; use as a context manager.
 
-    Attributes:
-        errors: file of the standard error of all children.
+    The code imports, and defines `work(words)`, which a child calls; it returns an exit code. The
+    file `errors` gets the standard error of all children.
     """
 
     def __init__(self, code: str, *arguments: object, errors: Path) -> None:
-        """Starts the process.
-
-        Args:
-            code: imports, and defines `work(words)`, which a child calls; it returns an exit code.
-            arguments: `sys.argv` of the code.
-            errors: see the class.
-        """
         self.errors = errors
+        command = [sys.executable, "-u", "-c", code + FORKING, *map(str, arguments)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+        quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1"}
         with errors.open("wb") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-u", "-c", code + FORKING, *map(str, arguments)],
-                env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=file,
-                bufsize=0,
-                start_new_session=True,
+                command, env=quiet, stderr=file, start_new_session=True, **pipes
             )
         self.until("ready")
 
@@ -84,7 +74,7 @@ class Driver:
             assert not line.startswith("exit"), f"no {word!r}: {self.errors.read_text()}"
 
     def has_line(self, seconds: float = 0) -> bool:
-        """Whether there is a line to read, after at most so many seconds."""
+        """Whether a line can be read within so many seconds."""
         return bool(select.select([self._process.stdout], [], [], seconds)[0])
 
     def start(self, words: str = "") -> int:
@@ -103,7 +93,7 @@ class Driver:
         return int(self.until("exit"))
 
     def wait_for(self, path: Path) -> None:
-        """Waits until a file is there, or the child has ended."""
+        """Waits until a file exists or the child has ended."""
         deadline = time.monotonic() + PATIENCE
         while not path.exists() and not self.has_line(0.001):
             assert time.monotonic() < deadline, f"{path} never came"

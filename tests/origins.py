@@ -17,6 +17,6 @@ FIELDS = {
 
 
 def make_origin(data_dir=None, **fields):
-    """The origin of a run that was trained on `data_dir`, or on no data set that there is."""
+    """The origin of a run that was trained on `data_dir`, or on a data set that is made up."""
     found = "f" * 64 if data_dir is None else fingerprint(data_dir)
     return Origin(**{**FIELDS, "data_fingerprint": found, **fields})

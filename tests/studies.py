@@ -19,7 +19,7 @@ def arm_difference(arm="real + synthetic 1:1", verdict=NEITHER, low=-0.02, high=
 
 
 def study_of(*entries, words=NEITHER):
-    """A study of these differences; what no chart and no sentence needs is missing."""
+    """A study of these differences, with only what charts and sentences need."""
     return UtilityResults(
         protocol=None,
         images=None,

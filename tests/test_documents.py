@@ -12,12 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-
-DOCUMENTS = sorted(
-    path
-    for folder in (".", "docs/**", "examples/**", "benchmarks/**")
-    for path in ROOT.glob(f"{folder}/*.md")
-)
+FOLDERS = (".", "docs/**", "examples/**", "benchmarks/**")
+DOCUMENTS = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md"))
 SCRIPTS = sorted((ROOT / "examples").rglob("*.sh"))
 
 
@@ -41,7 +37,7 @@ def test_the_documents_hold_commands():
 def test_commands_in_the_documents_parse(path, capsys):
     homes = {"skin-synth": "skin_synth.cli", "tfrecords-tools": "tfrecords_tools.cli"}
     for program, *arguments in commands_in(path):
-        # "1" stands for shell variables such as $images.
+        # Shell variables such as $images become "1".
         arguments = [re.sub(r"\$\{?\w+\}?", "1", word) for word in arguments]
         parser = importlib.import_module(homes[program]).make_parser()
         try:

@@ -1,4 +1,4 @@
-"""What the package is and needs stands in setup.cfg, how it is built in pyproject.toml."""
+"""What the package is and needs is in setup.cfg, how it is built in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -15,41 +15,35 @@ PACKAGES = ("skin_synth", "tfrecords_tools")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
-@pytest.mark.parametrize("module", PACKAGES)
-def test_packages_carry_types(module):
-    assert (ROOT / module / "py.typed").exists()
+@pytest.fixture
+def setup():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
 
 
-def test_setup_cfg_and_pyproject_share_no_fact():
+def test_packages_carry_types():
+    assert all((ROOT / package / "py.typed").exists() for package in PACKAGES)
+
+
+def test_setup_cfg_and_pyproject_share_no_fact(setup):
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg")
     assert "project" not in pyproject
     assert set(pyproject["tool"]) == {"ruff", "mypy", "importlinter", "pytest", "coverage"}
     for section in setup.sections():
         assert section == "metadata" or section.startswith("options"), section
 
 
-def test_the_version_has_one_home():
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg")
+def test_the_version_has_one_home(setup):
     version = setup["metadata"]["version"]
     for path in [*SOURCES, ROOT / "pyproject.toml", ROOT / "Makefile"]:
         assert f'"{version}"' not in path.read_text(), path
 
 
-def test_the_lock_pins_every_requirement():
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg")
+def test_the_lock_pins_every_requirement(setup):
     wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["dev"]
-    names = {
-        re.split(r"[<>=!~\[; ]", line)[0]
-        for line in wanted.splitlines()
-        if line and not line.startswith("#")
-    }
-    lock = [
-        line for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:1] != "#"
-    ]
+    names = re.findall(r"^([\w.-]+)", wanted, flags=re.MULTILINE)
+    lock = re.findall(r"^[^#\n].*", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lock), lock
     pinned = {_canonical(line.split("==")[0]) for line in lock}
     assert {_canonical(name) for name in names} <= pinned
@@ -61,9 +55,7 @@ def _canonical(name: str) -> str:
 
 def test_hooks_are_the_checks_of_make():
     hooks = re.findall(r"entry: (.+)", (ROOT / ".pre-commit-config.yaml").read_text())
-    dry = subprocess.run(
-        ["make", "-n", "check", "VENV=.venv"], capture_output=True, text=True, cwd=ROOT, check=True
-    )
-    for hook in hooks:
-        assert hook in dry.stdout
+    command = ["make", "-n", "check", "VENV=.venv"]
+    dry = subprocess.check_output(command, text=True, cwd=ROOT)
     assert len(hooks) == 4
+    assert all(hook in dry for hook in hooks)

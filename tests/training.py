@@ -7,8 +7,7 @@ import numpy as np
 
 def state(run):
     """All weights and moments of a run, as the next step would find them."""
-    optimizers = (run.gan.optimizer, run.gan.discriminator_optimizer)
-    return [v.numpy() for v in (*run.gan.variables, *(v for o in optimizers for v in o.variables))]
+    return [variable.numpy() for variable in run.gan.state]
 
 
 def assert_same_state(first, second):

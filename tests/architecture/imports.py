@@ -13,7 +13,7 @@ PACKAGES = ("skin_synth", "tfrecords_tools")
 
 
 def rooms_of(graph: grimp.ImportGraph, depth: int) -> dict[str, set[str]]:
-    """What each room imports; a room is a module name cut to `depth` parts, or all of it."""
+    """The imports of each room: a module name cut to at most `depth` parts."""
     imports: dict[str, set[str]] = {}
     for module in graph.modules:
         room = ".".join(module.split(".")[:depth])
@@ -25,7 +25,7 @@ def rooms_of(graph: grimp.ImportGraph, depth: int) -> dict[str, set[str]]:
 
 
 def circle_of(imports: dict[str, set[str]]) -> list[str]:
-    """One circle of imports, the first name again at its end; empty where there is none."""
+    """One circle of imports, the first name again at its end; empty without one."""
     try:
         graphlib.TopologicalSorter(imports).prepare()
     except graphlib.CycleError as error:
@@ -36,11 +36,8 @@ def circle_of(imports: dict[str, set[str]]) -> list[str]:
 def main() -> None:
     """Prints a line for the rooms of each depth."""
     graph = grimp.build_graph(*PACKAGES)
-    for name, depth in (
-        ("folders and files of the packages", 2),
-        ("one level below", 3),
-        ("all files", 9),
-    ):
+    depths = {"folders and files of the packages": 2, "one level below": 3, "all files": 9}
+    for name, depth in depths.items():
         imports = rooms_of(graph, depth)
         arrows = sum(map(len, imports.values()))
         circle = " -> ".join(circle_of(imports)) or "none"

@@ -10,7 +10,6 @@ import pytest
 from tests.architecture.imports import PACKAGES, circle_of, rooms_of
 
 ROOT = Path(__file__).parents[2]
-FILES_AT_ONCE = 15
 LINES_A_FILE = 450
 
 
@@ -21,7 +20,7 @@ def graph():
 
 @pytest.mark.parametrize("depth", [2, 3, 9])
 def test_imports_have_no_circle(graph, depth):
-    # The packages' own __init__ names what is public, late.
+    # The __init__ of a package imports the public names on first use.
     imports = {room: found for room, found in rooms_of(graph, depth).items() if "." in room}
     assert circle_of(imports) == []
 
@@ -34,11 +33,11 @@ def test_a_circle_would_be_found():
 def test_skin_synth_writes_records_only_through_tfrecords_tools():
     for path in (ROOT / "skin_synth").rglob("*.py"):
         if path.name == "warmup.py":
-            continue  # the warm-up file of a SavedModel is a TFRecord, too, but no data set
+            continue  # the warm-up file of a SavedModel is a TFRecord, but no data set
         assert "TFRecordWriter" not in path.read_text(), path
 
 
-def test_a_file_is_one_thing_and_a_folder_is_seen_at_once():
+def test_a_file_is_short_and_has_a_name_that_says_what_it_holds():
     for package in (*PACKAGES, "benchmarks", "examples"):
         for path in (ROOT / package).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= LINES_A_FILE, path

@@ -16,10 +16,8 @@ HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "matplotlib", "PIL")
 def loaded_by(code: str) -> set[str]:
     """Heavy libraries in sys.modules after `code` ran in a fresh interpreter."""
     script = f"import sys\n{code}\nprint(*[m for m in {HEAVY!r} if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
-    )
-    return set(done.stdout.splitlines()[-1].split())
+    printed = subprocess.check_output([sys.executable, "-c", script], text=True, cwd=ROOT)
+    return set(printed.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize(

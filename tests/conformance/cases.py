@@ -33,22 +33,17 @@ EVERY_CASE = [
 def narrow(name):
     """The preset with a few channels, four images per batch and penalties on all of them."""
     preset = get_preset(name)
-    return dataclasses.replace(
-        preset,
-        name=f"{name}-narrow",
-        generator_widths=tuple(max(4, width // 64) for width in preset.generator_widths),
-        discriminator_widths=tuple(max(4, width // 64) for width in preset.discriminator_widths),
-        latent_dim=8,
-        embedding_dim=4,
-        batch_size=BATCH,
-        penalty_share=1.0,
-    )
+    widths = {
+        field: tuple(max(4, width // 64) for width in getattr(preset, field))
+        for field in ("generator_widths", "discriminator_widths")
+    }
+    sizes = {"latent_dim": 8, "embedding_dim": 4, "batch_size": BATCH, "penalty_share": 1.0}
+    return dataclasses.replace(preset, name=f"{name}-narrow", **widths, **sizes)
 
 
 def batch_of(preset):
-    rng = np.random.default_rng(0)
-    side = preset.image_size
-    images = rng.integers(0, 256, (BATCH, side, side, 3), dtype=np.uint8)
+    shape = (BATCH, preset.image_size, preset.image_size, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     return tf.constant(images), tf.constant([0, 1, 2, 0])
 
 

@@ -11,18 +11,14 @@ from skin_synth.models.layers import DownsamplingConv, ModulatedNorm, Upsampling
 from skin_synth.models.networks import Discriminator, Generator
 from skin_synth.models.optimizers import FusedAdam
 
-
-def initializer():
-    return keras.initializers.HeNormal(seed=3)
-
-
+KERNEL = {"kernel_initializer": keras.initializers.HeNormal(seed=3)}
 NETWORK = {"num_classes": 3, "name": "net", "dtype": "mixed_bfloat16"}
 REGISTERED = {
     "Generator": lambda: Generator(widths=(16, 8), latent_dim=8, embedding_dim=4, **NETWORK),
     "Discriminator": lambda: Discriminator(widths=(8,), image_size=8, features=32, **NETWORK),
     "ModulatedNorm": lambda: ModulatedNorm(momentum=0.9),
-    "UpsamplingConv": lambda: UpsamplingConv(4, kernel_initializer=initializer()),
-    "DownsamplingConv": lambda: DownsamplingConv(4, kernel_initializer=initializer()),
+    "UpsamplingConv": lambda: UpsamplingConv(4, **KERNEL),
+    "DownsamplingConv": lambda: DownsamplingConv(4, **KERNEL),
     "FusedAdam": lambda: FusedAdam(3e-4, beta_1=0.0, beta_2=0.99),
 }
 

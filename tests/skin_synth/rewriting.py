@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
+from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records.reader import read_info, read_records
 from tfrecords_tools.records.schema import parse_record, serialize_record
 from tfrecords_tools.records.writer import write_dataset
+
+MISFITS = [
+    (encode_png(np.zeros((1, 1, 3), np.uint8)), r"its image is of shape \(1, 1, 3\), not"),
+    (encode_png(np.zeros((64, 64, 3), np.uint8)), r"its image is of shape \(64, 64, 3\), not"),
+    (b"\x89PNG and no more", "its image cannot be decoded"),
+]
+"""Images that do not fit 32x32, and what is said of them."""
 
 
 def rewritten(data, splits, out):

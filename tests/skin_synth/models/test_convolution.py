@@ -13,8 +13,7 @@ HEIGHT, WIDTH, INPUTS, OUTPUTS = 3, 5, 2, 4
 
 
 def normal(seed, *shape, dtype=tf.float64):
-    values = np.random.default_rng(seed).standard_normal(shape)
-    return tf.constant(values, dtype)
+    return tf.constant(np.random.default_rng(seed).standard_normal(shape), dtype)
 
 
 def images(seed, count=3, **options):
@@ -25,34 +24,20 @@ def halves(seed, count=3, **options):
     return normal(seed, count, HEIGHT, WIDTH, OUTPUTS, **options)
 
 
-def kernels(seed, **options):
-    return normal(
-        seed, convolution.KERNEL_SIDE, convolution.KERNEL_SIDE, INPUTS, OUTPUTS, **options
-    )
-
-
-def test_halve_is_a_strided_convolution():
-    expected = tf.nn.conv2d(images(0), kernels(1), 2, "SAME")
-    np.testing.assert_array_equal(convolution.halve(images(0), kernels(1)), expected)
-
-
-def test_double_is_the_adjoint_of_halve():
-    x, y, kernel = images(0), halves(1), kernels(2)
-    left = tf.reduce_sum(convolution.halve(x, kernel) * y)
-    right = tf.reduce_sum(x * convolution.double(y, kernel))
-    assert float(left) == pytest.approx(float(right), rel=1e-12)
+def kernels(seed):
+    return normal(seed, 4, 4, INPUTS, OUTPUTS)
 
 
 @pytest.mark.parametrize("by", [convolution._by_product, convolution._by_library])
 def test_both_ways_to_the_kernel_gradient_give_the_derivative(by):
     """The form is linear in the kernel, so that one difference is its derivative."""
     x, y, direction = images(0), halves(1), kernels(2)
-    expected = tf.reduce_sum(y * tf.nn.conv2d(x, direction, 2, "SAME"))
+    expected = tf.reduce_sum(y * halved_by_tensorflow(x, direction))
     found = tf.reduce_sum(by(x, y) * direction)
     assert float(found) == pytest.approx(float(expected), rel=1e-10)
 
 
-# Where the machine does not multiply bfloat16 itself, sums are rounded between blocks, too.
+# Without bfloat16 in hardware, sums are also rounded between blocks.
 BFLOAT16_UNIT = 2.0**-8 if choose_policy() == "mixed_bfloat16" else 2.0**-7
 
 
@@ -75,19 +60,20 @@ def doubled_by_tensorflow(y, kernel):
     return tf.nn.conv2d_transpose(y, kernel, shape, 2, "SAME")
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "make"),
-    [
-        (convolution.halve, halved_by_tensorflow, images),
-        (convolution.double, doubled_by_tensorflow, halves),
-    ],
-)
+HALVE = convolution.halve, halved_by_tensorflow, images
+DOUBLE = convolution.double, doubled_by_tensorflow, halves
+
+
+@pytest.mark.parametrize(("ours", "theirs", "make"), [HALVE, DOUBLE])
 @pytest.mark.parametrize("by_product", [True, False])
-def test_three_derivatives_equal_those_of_tensorflow(monkeypatch, ours, theirs, make, by_product):
+def test_values_and_three_derivatives_equal_those_of_tensorflow(
+    monkeypatch, ours, theirs, make, by_product
+):
     """A smooth function of the result, derived along one direction after another."""
     monkeypatch.setattr(convolution, "_product_is_faster", lambda x: by_product)
     monkeypatch.setattr(convolution, "_has_few_channels", lambda channels, dtype: by_product)
     x, kernel = make(0), kernels(1)
+    np.testing.assert_allclose(ours(x, kernel), theirs(x, kernel), rtol=1e-12, atol=1e-12)
     along = [(make(10 + order), kernels(20 + order)) for order in range(3)]
 
     def derived(function, order):
@@ -126,13 +112,9 @@ def test_products_are_for_small_images_in_bfloat16_and_few_channels_in_float32(m
 
 
 def test_unknown_numbers_of_images_are_taken():
-    traced = tf.function(
-        convolution.double,
-        input_signature=[
-            tf.TensorSpec([None, HEIGHT, WIDTH, OUTPUTS], tf.float64),
-            tf.TensorSpec(kernels(0).shape, tf.float64),
-        ],
-    )
+    shapes = [None, HEIGHT, WIDTH, OUTPUTS], kernels(0).shape
+    specs = [tf.TensorSpec(shape, tf.float64) for shape in shapes]
+    traced = tf.function(convolution.double, input_signature=specs)
     for count in (1, 4):
         expected = convolution.double(halves(0, count), kernels(1))
         np.testing.assert_allclose(traced(halves(0, count), kernels(1)), expected)

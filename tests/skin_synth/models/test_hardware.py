@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import warnings
+from functools import cache
 
 import pytest
 import tensorflow as tf
@@ -14,27 +15,22 @@ import tensorflow as tf
 from skin_synth.models import gan, hardware
 from tfrecords_tools.errors import InputError
 
+BFLOAT16, FLOAT16 = "mixed_bfloat16", "mixed_float16"
+
 
 @pytest.mark.parametrize(
     ("capability", "expected"),
-    [
-        ((9, 0), "mixed_bfloat16"),
-        ((8, 0), "mixed_bfloat16"),
-        ((7, 5), "mixed_float16"),
-        ((6, 1), "float32"),
-    ],
+    [((9, 0), BFLOAT16), ((8, 0), BFLOAT16), ((7, 5), FLOAT16), ((6, 1), "float32")],
 )
 def test_gpus_choose_by_compute_capability(monkeypatch, capability, expected):
-    config = hardware.tf.config
-    monkeypatch.setattr(config, "list_physical_devices", lambda kind: ["a GPU"])
     details = {"compute_capability": capability}
-    monkeypatch.setattr(config.experimental, "get_device_details", lambda gpu: details)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
     assert hardware.choose_policy() == expected
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"),
-    [("fma avx512_bf16 vaes", "mixed_bfloat16"), ("fma avx2", "float32")],
+    ("flags", "expected"), [("fma avx512_bf16 vaes", BFLOAT16), ("fma avx2", "float32")]
 )
 def test_cpus_choose_by_their_flags(monkeypatch, tmp_path, flags, expected):
     cpuinfo = tmp_path / "cpuinfo"
@@ -44,31 +40,24 @@ def test_cpus_choose_by_their_flags(monkeypatch, tmp_path, flags, expected):
     assert hardware.choose_policy() == expected
 
 
-def test_a_name_is_taken_as_it_is():
+def test_a_name_is_taken_as_it_is_if_it_is_known():
     assert hardware.choose_policy("mixed_float16") == "mixed_float16"
-
-
-def test_an_unknown_name_lists_the_known():
     with pytest.raises(InputError, match=r"'half'.*float32, mixed_bfloat16"):
         hardware.choose_policy("half")
 
 
 @pytest.fixture
 def a_gpu(monkeypatch):
-    monkeypatch.setattr(hardware.tf.config, "list_physical_devices", lambda kind: ["a GPU"])
-    hardware._xla_works.cache_clear()
-    yield
-    hardware._xla_works.cache_clear()
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(hardware, "_xla_works", cache(hardware._xla_works.__wrapped__))
 
 
-def test_one_gpu_compiles_the_step(a_gpu, monkeypatch):
+def test_one_gpu_compiles_the_step_but_not_several_nor_a_cpu(a_gpu, monkeypatch):
     assert hardware.compiles_step()
-    monkeypatch.setattr(hardware.tf.distribute, "has_strategy", lambda: True)
-    assert not hardware.compiles_step()
-
-
-def test_a_cpu_does_not_compile_the_step(monkeypatch):
-    monkeypatch.setattr(hardware.tf.config, "list_physical_devices", lambda kind: [])
+    with monkeypatch.context() as several:
+        several.setattr(tf.distribute, "has_strategy", lambda: True)
+        assert not hardware.compiles_step()
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     assert not hardware.compiles_step()
 
 
@@ -100,16 +89,10 @@ def test_compile_takes_the_rule_unless_it_is_given(monkeypatch, tiny_preset, com
 )
 @pytest.mark.parametrize(("setting", "on"), [(None, True), ("0", False)])
 def test_onednn_is_on_unless_the_environment_says_otherwise(setting, on):
-    """By what TensorFlow itself says when it is imported."""
+    """TensorFlow itself says it at its import."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"}
     environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
-    if setting is not None:
-        environment["TF_ENABLE_ONEDNN_OPTS"] = setting
-    done = subprocess.run(
-        [sys.executable, "-c", "import skin_synth, tensorflow"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment |= {} if setting is None else {"TF_ENABLE_ONEDNN_OPTS": setting}
+    command = [sys.executable, "-c", "import skin_synth, tensorflow"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert ("oneDNN custom operations are on" in done.stderr) == on

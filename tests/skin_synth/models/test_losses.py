@@ -25,46 +25,25 @@ REFERENCES = {
         lambda r, f: np.mean(softplus(-r) + softplus(f)),
         lambda r, f: np.mean(softplus(-f)),
     ),
-    "hinge": (
-        lambda r, f: np.mean(relu(1 - r) + relu(1 + f)),
-        lambda r, f: -np.mean(f),
-    ),
-    "relativistic": (
-        lambda r, f: np.mean(softplus(-(r - f))),
-        lambda r, f: np.mean(softplus(r - f)),
-    ),
+    "hinge": (lambda r, f: np.mean(relu(1 - r) + relu(1 + f)), lambda r, f: -np.mean(f)),
+    "relativistic": (lambda r, f: np.mean(softplus(f - r)), lambda r, f: np.mean(softplus(r - f))),
 }
 
 
 @pytest.mark.parametrize("name", losses.BY_NAME)
-def test_losses_equal_the_float64_formula(name):
+def test_losses_equal_the_float64_formula_and_do_not_overflow(name):
     for function, reference in zip(losses.BY_NAME[name], REFERENCES[name], strict=True):
         value = function(tf.constant(REAL, tf.float32), tf.constant(FAKE, tf.float32))
         assert float(value) == pytest.approx(reference(REAL, FAKE), rel=1e-6)
-
-
-@pytest.mark.parametrize("name", losses.BY_NAME)
-def test_no_loss_overflows_for_confident_logits(name):
-    real, fake = tf.constant([1e4, -1e4]), tf.constant([-1e4, 1e4])
-    for function in losses.BY_NAME[name]:
-        assert np.isfinite(float(function(real, fake)))
-
-
-def test_penalty_of_a_linear_critic_is_its_squared_weight():
-    weights = tf.random.stateless_normal([4, 4, 3], [1, 2])
-    images = tf.random.stateless_normal([5, 4, 4, 3], [3, 4])
-    penalty = losses.gradient_penalty(lambda x: tf.einsum("nhwc,hwc->n", x, weights), images)
-    assert float(penalty) == pytest.approx(float(tf.reduce_sum(weights**2)), rel=1e-6)
+        confident = function(tf.constant([1e4, -1e4]), tf.constant([-1e4, 1e4]))
+        assert np.isfinite(float(confident))
 
 
 def test_penalty_is_the_mean_over_images_not_the_sum():
     images = tf.random.stateless_normal([6, 4, 4, 3], [3, 4])
-
-    def critic(x):
-        return tf.reduce_sum(x**2, axis=[1, 2, 3])
-
+    penalty = losses.gradient_penalty(lambda x: tf.reduce_sum(x**2, axis=[1, 2, 3]), images)
     expected = np.mean(np.sum((2 * images.numpy().astype(np.float64)) ** 2, axis=(1, 2, 3)))
-    assert float(losses.gradient_penalty(critic, images)) == pytest.approx(expected, rel=1e-5)
+    assert float(penalty) == pytest.approx(expected, rel=1e-5)
 
 
 def test_derivative_of_the_penalty_equals_finite_differences():
@@ -82,10 +61,9 @@ def test_derivative_of_the_penalty_equals_finite_differences():
     with tf.GradientTape() as tape:
         value = penalty(kernel)
     gradient = tape.gradient(value, kernel).numpy()
-    rng = np.random.default_rng(0)
+    rng, step = np.random.default_rng(0), 1e-5
     for _ in range(5):
         direction = rng.standard_normal(kernel.shape)
-        step = 1e-5
         up, down = penalty(kernel + step * direction), penalty(kernel - step * direction)
         numeric = (float(up) - float(down)) / (2 * step)
         assert np.sum(gradient * direction) == pytest.approx(numeric, rel=1e-5)

@@ -52,8 +52,7 @@ def two():
 
 
 def test_rows_are_dealt_in_turn(two):
-    np.testing.assert_array_equal(two["rows"][0], two["x"][0::2])
-    np.testing.assert_array_equal(two["rows"][1], two["x"][1::2])
+    np.testing.assert_array_equal(two["rows"], [two["x"][0::2], two["x"][1::2]])
 
 
 def test_means_and_their_gradients_are_those_of_the_global_batch(two):
@@ -63,11 +62,10 @@ def test_means_and_their_gradients_are_those_of_the_global_batch(two):
         mean = tf.reduce_mean(x * factor, 0)
         loss = tf.reduce_sum(tf.square(x * factor - mean * mean))
     np.testing.assert_allclose(two["total"], tape.gradient(loss, factor), rtol=1e-5)
-    for copy in two["copies"]:
-        np.testing.assert_allclose(copy, mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(two["copies"], [mean, mean], rtol=1e-5, atol=1e-6)
 
 
-def test_what_one_replica_meets_all_of_them_know(two):
+def test_a_gradient_that_is_not_finite_on_one_replica_is_nan_on_all(two):
     assert two["unchanged"] == [0.0, 0.0]
     assert two["nan"] == [True, True]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 import json
@@ -28,11 +29,8 @@ def declare(name, result, *arguments):
 class Output(ctypes.Structure):  # TF_Output
     _fields_ = [("operation", c_void_p), ("index", c_int)]
 
-new_status = declare("TF_NewStatus", c_void_p)
 code = declare("TF_GetCode", c_int, c_void_p)
 message = declare("TF_Message", c_char_p, c_void_p)
-new_graph = declare("TF_NewGraph", c_void_p)
-new_options = declare("TF_NewSessionOptions", c_void_p)
 load = declare("TF_LoadSessionFromSavedModel", c_void_p, c_void_p, c_void_p, c_char_p,
                POINTER(c_char_p), c_int, c_void_p, c_void_p, c_void_p)
 operation = declare("TF_GraphOperationByName", c_void_p, c_void_p, c_char_p)
@@ -46,7 +44,9 @@ run = declare("TF_SessionRun", None, c_void_p, c_void_p, POINTER(Output), POINTE
               POINTER(Output), POINTER(c_void_p), c_int, POINTER(c_void_p), c_int, c_void_p,
               c_void_p)
 STRING, INT64, TSTRING_BYTES = 7, 9, 24
-status, graph = new_status(), new_graph()
+status, graph, options = (
+    declare(f"TF_New{kind}", c_void_p)() for kind in ("Status", "Graph", "SessionOptions")
+)
 
 def check():
     if code(status):
@@ -55,12 +55,10 @@ def check():
 
 def named(text):
     name, index = text.split(":")
-    found = operation(graph, name.encode())
-    assert found, text
-    return Output(found, int(index))
+    return Output(operation(graph, name.encode()), int(index))
 
 tags = (c_char_p * 1)(b"serve")
-session = load(new_options(), None, version.encode(), tags, 1, graph, None, status)
+session = load(options, None, version.encode(), tags, 1, graph, None, status)
 check()
 one = (c_int64 * 1)(1)
 shape = (c_int64 * int(rank))(*[1] * int(rank))
@@ -77,18 +75,12 @@ run(session, None, feeds, values, 2, fetches, results, 1, None, 0, None, status)
 check()
 text = data(results[0])
 png = ctypes.string_at(string_data(text), string_size(text))
-print(json.dumps({
-    "code": 0,
-    "png": base64.b64encode(png).decode(),
-    "tensorflow": "tensorflow" in sys.modules,
-}))
+encoded = base64.b64encode(png).decode()
+print(json.dumps({"code": 0, "png": encoded, "tensorflow": "tensorflow" in sys.modules}))
 """
 
 
-def library() -> Path:
-    """Libtensorflow_cc of the wheel, found without importing TensorFlow."""
-    spec = importlib.util.find_spec("tensorflow")
-    return Path(spec.origin).parent / "libtensorflow_cc.so.2"
+LIBRARY = Path(importlib.util.find_spec("tensorflow").origin).with_name("libtensorflow_cc.so.2")
 
 
 def ask(version, label, seed, *, rank=1):
@@ -99,18 +91,15 @@ def ask(version, label, seed, *, rank=1):
     signature = model.meta_graphs[0].signature_def["serving_default"]
     inputs = json.dumps({name: info.name for name, info in signature.inputs.items()})
     output = signature.outputs["image_bytes"].name
-    words = [library(), version, label, seed, rank, inputs, output]
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *map(str, words)], capture_output=True, text=True
-    )
+    words = [LIBRARY, version, label, seed, rank, inputs, output]
+    command = [sys.executable, "-c", PROGRAM, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.skipif(not library().exists(), reason="this TensorFlow has no libtensorflow_cc.so.2")
+@pytest.mark.skipif(not LIBRARY.exists(), reason="this TensorFlow has no libtensorflow_cc.so.2")
 def test_it_answers_through_the_c_api(served_version, tiny_run):
-    import base64
-
     label = tiny_run.class_names[4]
     answer = ask(served_version, label, 11)
     assert answer["code"] == 0, answer
@@ -119,9 +108,7 @@ def test_it_answers_through_the_c_api(served_version, tiny_run):
         painted = np.asarray(image)
     expected = tiny_run.generate([4], [11])[0]
     assert np.abs(painted.astype(int) - expected.astype(int)).max() <= 1
-    refused = ask(served_version, "mole", 11)
-    assert refused["code"] == 3, "INVALID_ARGUMENT"
-    assert ", ".join(tiny_run.class_names) in refused["message"]
-    refused = ask(served_version, label, 11, rank=2)
-    assert refused["code"] == 3, "INVALID_ARGUMENT"
-    assert "[1,1] is not compatible with expected shape [?]" in refused["message"]
+    unknown, ranked = ask(served_version, "mole", 11), ask(served_version, label, 11, rank=2)
+    assert unknown["code"] == ranked["code"] == 3, "INVALID_ARGUMENT"
+    assert ", ".join(tiny_run.class_names) in unknown["message"]
+    assert "[1,1] is not compatible with expected shape [?]" in ranked["message"]

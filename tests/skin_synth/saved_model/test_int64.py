@@ -1,4 +1,4 @@
-"""Whole numbers: int64 whatever they come as, and nothing else."""
+"""Whole numbers of any type become int64; other values are refused."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def test_whole_numbers_become_int64(values):
         ([2**63], "seeds must fit int64, got 9223372036854775808"),
     ],
 )
-def test_what_is_none_is_refused(values, message):
+def test_other_values_are_refused(values, message):
     with pytest.raises(InputError, match=message):
         as_int64(values, "seeds")

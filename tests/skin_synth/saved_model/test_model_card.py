@@ -1,4 +1,4 @@
-"""The model card: classes with counts, figures of the very checkpoint, use and limits."""
+"""The model card: classes with counts, figures of the same checkpoint, use and limits."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ import json
 import pytest
 
 from skin_synth.saved_model.model_card import model_card, read_report
-from skin_synth.saved_model.origin import Origin
+from tests.origins import make_origin
 from tfrecords_tools.errors import InputError
 
-ORIGIN = Origin(
-    run_id="abc",
-    data_name="ham10000",
-    data_fingerprint="f" * 64,
-    checkpoint_hash="c" * 64,
-    images_seen=1_500_000,
-    preset_name="derm-64",
-    image_size=64,
-    software="skin-synth 1",
-)
+ORIGIN = make_origin(images_seen=1_500_000)
 REPORT = {
     "run": {"checkpoint_hash": "c" * 64, "images_seen": 1},
     "summary": ["Half of them are right."],
@@ -32,21 +23,13 @@ def written(tmp_path, report):
     return tmp_path
 
 
-def test_it_tells_data_classes_figures_use_and_limits(tmp_path):
+def test_it_names_data_classes_figures_use_and_limits(tmp_path):
     report = read_report(written(tmp_path, REPORT), ORIGIN)
     card = model_card(ORIGIN, ("nv", "df"), (6705, 115), report)
-    assert card.startswith("# derm-64, trained on ham10000\n")
-    for fact in (
-        "1,500,000",
-        "| nv | 6,705 |",
-        "| df | 115 |",
-        "- Half of them are right.",
-        "- Few images of df.",
-        "Not for diagnosis",
-        "## Limits",
-        "c" * 64,
-        "f" * 64,
-    ):
+    assert card.startswith("# derm-32, trained on phantoms\n")
+    facts = ["1,500,000", "| nv | 6,705 |", "| df | 115 |", "c" * 64, "f" * 64]
+    facts += ["- Half of them are right.", "- Few images of df."]
+    for fact in (*facts, "Not for diagnosis", "## Limits"):
         assert fact in card, fact
 
 

@@ -1,4 +1,4 @@
-"""The warm-up file: a row alone, a row of each class, and never more than any server takes."""
+"""The warm-up file: a row alone, a row of each class, and at most a chunk of them."""
 
 from __future__ import annotations
 

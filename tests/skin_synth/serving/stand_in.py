@@ -27,7 +27,7 @@ HTTP_CODES = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "UNAVAILABLE": 503}
 
 
 class Refused(Exception):
-    """A request that gets an error code in place of an answer."""
+    """A request that gets an error code instead of an answer."""
 
     def __init__(self, message: str, code: str = "INVALID_ARGUMENT") -> None:
         super().__init__(message)
@@ -72,10 +72,8 @@ class Model:
         fetches = {key: output.name for key, output in definition.outputs.items()}
         try:
             return self.session.run(fetches, feeds)
-        except tf.errors.InvalidArgumentError as error:
-            raise Refused(error.message) from error
-        except ValueError as error:  # the session's own check of shapes, in Python
-            raise Refused(str(error)) from error
+        except (tf.errors.InvalidArgumentError, ValueError) as error:  # the session checks shapes
+            raise Refused(getattr(error, "message", str(error))) from error
 
     def _check(self, signature, inputs):
         if missing := sorted(set(self.signatures[signature].inputs) - set(inputs)):
@@ -90,15 +88,11 @@ class Model:
         rows = {len(value) for value in inputs.values()}
         if len(rows) > 1:
             raise Refused("inputs must have equal 0th-dimension size")
-        if max(rows) > MAX_BATCH_SIZE:
-            raise Refused(
-                f"Task size {max(rows)} is larger than maximum input batch size {MAX_BATCH_SIZE}"
-            )
+        if (size := max(rows)) > MAX_BATCH_SIZE:
+            raise Refused(f"Task size {size} is larger than maximum batch size {MAX_BATCH_SIZE}")
 
 
 class GrpcService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """The gRPC half."""
-
     def __init__(self, model):
         self.model = model
 
@@ -117,8 +111,6 @@ class GrpcService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 def http_handler(model):
-    """The REST half: a handler class."""
-
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -131,8 +123,7 @@ def http_handler(model):
             try:
                 outputs = model.predict(name.split("/")[0], signature, inputs)
                 named = {key: encoded(key, value) for key, value in outputs.items()}
-                answer = named if len(named) > 1 else next(iter(named.values()))
-                self._answer(200, {"outputs": answer})
+                self._answer(200, {"outputs": named if len(named) > 1 else named["image"]})
             except Refused as refusal:
                 self._answer(HTTP_CODES[refusal.code], {"error": str(refusal)})
 
@@ -156,12 +147,7 @@ def encoded(key, value):
 
 
 class StandIn:
-    """Both halves in front of one model; use as a context manager.
-
-    Args:
-        version: of the SavedModel.
-        message_limit: bytes of a request.
-    """
+    """gRPC and REST in front of one model; use as a context manager."""
 
     def __init__(self, version, *, message_limit=MESSAGE_LIMIT):
         self.model = Model(version)
@@ -170,8 +156,8 @@ class StandIn:
     def __enter__(self):
         options = [("grpc.max_receive_message_length", self.message_limit)]
         self.grpc = grpc.server(ThreadPoolExecutor(8), options=options)
-        service = GrpcService(self.model)
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, self.grpc)
+        add = prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server
+        add(GrpcService(self.model), self.grpc)
         self.grpc_address = f"127.0.0.1:{self.grpc.add_insecure_port('127.0.0.1:0')}"
         self.grpc.start()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), http_handler(self.model))

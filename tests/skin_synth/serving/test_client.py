@@ -34,15 +34,15 @@ def test_images_are_those_of_the_library(client, tiny_run):
     assert np.abs(painted.astype(int) - expected.astype(int)).max() <= 1
 
 
-def test_pngs_tell_where_they_come_from(client, tiny_run):
+def test_pngs_carry_their_provenance(client, tiny_run):
     label = tiny_run.class_names[2]
     [png] = client.pngs([label], [7])
     with Image.open(io.BytesIO(png)) as image:
         chunks = {key.removeprefix("skin_synth:"): text for key, text in image.text.items()}
         np.testing.assert_array_equal(np.asarray(image), tiny_run.generate([2], [7])[0])
+    origin = tiny_run.origin
     assert (chunks["label"], chunks["seed"], chunks["truncation"]) == (label, "7", "1.0")
-    assert chunks["run_id"] == tiny_run.origin.run_id
-    assert chunks["checkpoint_hash"] == tiny_run.origin.checkpoint_hash
+    assert (chunks["run_id"], chunks["checkpoint_hash"]) == (origin.run_id, origin.checkpoint_hash)
     assert chunks["image_id"].startswith(f"served/{MODEL}")
     assert "synthetic" in chunks["Comment"]
 
@@ -55,13 +55,10 @@ def test_many_rows_travel_in_several_requests(client, server, tiny_run):
     assert server.model.requests - before == 2
 
 
-def test_an_unknown_label_is_told_with_the_known(client, tiny_run):
+def test_refusals_of_the_server_are_input_errors(client, tiny_run):
     with pytest.raises(InputError, match="INVALID_ARGUMENT") as refusal:
         client.images(["mole"], [1])
     assert ", ".join(tiny_run.class_names) in str(refusal.value)
-
-
-def test_a_truncation_or_latent_that_is_not_finite_is_told(client, tiny_run):
     with pytest.raises(InputError, match="truncation must be finite"):
         client.generate([0], [1], truncation=float("inf"))
     latent = np.full((1, tiny_run.gan.latent_dim), np.nan)
@@ -81,16 +78,15 @@ def test_a_truncation_or_latent_that_is_not_finite_is_told(client, tiny_run):
         (["star"], np.array([2**63], np.uint64), "must fit int64"),
     ],
 )
-def test_what_does_not_fit_is_never_sent(client, server, labels, seeds, message):
+def test_invalid_rows_are_never_sent(client, server, labels, seeds, message):
     before = server.model.requests
-    with pytest.raises(InputError, match=message):
-        client.images(labels, seeds)
-    with pytest.raises(InputError, match=message):
-        client.pngs(labels, seeds)
+    for request in (client.images, client.pngs):
+        with pytest.raises(InputError, match=message):
+            request(labels, seeds)
     assert server.model.requests == before
 
 
-def test_states_that_pass_are_waited_for(client, server, tiny_run):
+def test_temporary_failures_are_retried(client, server, tiny_run):
     server.model.unavailable = 3
     label = tiny_run.class_names[0]
     np.testing.assert_array_equal(client.images([label], [3]), tiny_run.generate([0], [3]))
@@ -102,7 +98,7 @@ def test_states_that_pass_are_waited_for(client, server, tiny_run):
     server.model.unavailable = 0
 
 
-def test_an_unknown_model_is_told_at_once(server):
+def test_an_unknown_model_is_reported_at_once(server):
     for address in (server.rest_address, server.grpc_address):
         before = server.model.requests
         with Client(address, model="other") as client, pytest.raises(InputError, match="NOT_FOUND"):
@@ -121,6 +117,6 @@ def test_an_unknown_model_is_told_at_once(server):
         ("localhost:8500", {"origin": "/nowhere"}, r"origin\.json is not there"),
     ],
 )
-def test_options_that_are_none_are_refused(address, options, message):
+def test_invalid_options_are_refused(address, options, message):
     with pytest.raises(InputError, match=message):
         Client(address, model=MODEL, **options)

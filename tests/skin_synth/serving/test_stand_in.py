@@ -5,12 +5,12 @@ The server is a stand-in (see stand_in.py); names, stubs, bytes and the model ar
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import grpc
 import numpy as np
@@ -23,7 +23,7 @@ from skin_synth.serving.transports import Grpc, ServingError
 from tests.skin_synth.serving.stand_in import MAX_BATCH_SIZE, MODEL, Refused, StandIn
 
 REQUESTS = int(os.environ.get("SKIN_SYNTH_REQUESTS", "60"))
-"""Mixed ones; 10,000 by the environment, for they take their time."""
+"""Mixed ones; the environment can ask for 10,000, which take longer."""
 LARGEST_GROWTH_KIB = 32 * 2**10
 """Of the peak of memory over the second half of many requests."""
 ENOUGH_FOR_MEMORY = 4_000
@@ -41,12 +41,9 @@ def stub(server):
 
 
 def request(signature, **inputs):
-    made = predict_pb2.PredictRequest()
-    made.model_spec.name = MODEL
-    made.model_spec.signature_name = signature
-    for name, values in inputs.items():
-        made.inputs[name].CopyFrom(tf.make_tensor_proto(values))
-    return made
+    spec = {"name": MODEL, "signature_name": signature}
+    tensors = {name: tf.make_tensor_proto(values) for name, values in inputs.items()}
+    return predict_pb2.PredictRequest(model_spec=spec, inputs=tensors)
 
 
 def by_name(label, seed):
@@ -59,26 +56,21 @@ def seeds(count):
 
 ONE = seeds(1)
 NAN = np.full((1, 16), np.nan, np.float32)
+LARGE = {"label": np.array([b"star" * 16] * 65536, object), "seed": seeds(65536)}
 MALFORMED = {
     "unknown label": (by_name([b"mole"], ONE), "unknown label: known are"),
     "id out of range": (
         request("generate", label_id=ONE + 99, seed=ONE, truncation=np.ones(1, np.float32)),
         "unknown label: known are",
     ),
-    "wrong dtype": (
-        by_name([b"star"], np.array([1], np.int32)),
-        "expected type: int64, got: int32",
-    ),
+    "wrong dtype": (by_name([b"star"], np.ones(1, np.int32)), "type: int64, got: int32"),
     "wrong rank": (by_name([[b"star"]], ONE), ""),
     "scalar": (by_name(b"star", np.int64(1)), "at least one dimension"),
     "empty batch": (by_name(np.zeros(0, object), seeds(0)), "at least one row"),
     "unequal rows": (by_name([b"star"] * 2, ONE), "equal 0th-dimension"),
     "too many rows": (by_name([b"star"] * 65, seeds(65)), "Task size 65 is larger than"),
-    # Five MiB, where gRPC's own limit is four: TF Serving reads it.
-    "large message": (
-        by_name([b"star" * 16] * 65536, seeds(65536)),
-        "Task size 65536 is larger than",
-    ),
+    # Five MiB, more than the four of gRPC's own limit: TF Serving reads it.
+    "large message": (by_name(**LARGE), "Task size 65536 is larger than"),
     "long label": (by_name([b"x" * (5 * 2**20)], ONE), "unknown label: known are"),
     "missing input": (request("serving_default", label=[b"star"]), "does not match signature"),
     "NaN latent": (request("from_latent", latent=NAN, label_id=ONE), "latent must be finite"),
@@ -87,28 +79,17 @@ MALFORMED = {
 }
 
 
-class Expected(NamedTuple):
-    """A request, and what must come back: the images, or the kind of what is wrong."""
-
-    request: predict_pb2.PredictRequest
-    kind: str
-    images: np.ndarray | None = None
-
-
 @pytest.fixture(scope="module")
 def pool(tiny_run):
     """Inputs of each signature for 140 images, and the library's images."""
-    rng = np.random.default_rng(0)
     ids = np.arange(140) % len(tiny_run.class_names)
-    drawn = rng.integers(-(2**63), 2**63 - 1, len(ids))
+    drawn = np.random.default_rng(0).integers(-(2**63), 2**63 - 1, len(ids))
     names = np.array([name.encode() for name in tiny_run.class_names], object)
+    latents = tiny_run.gan.sampler.latents(tf.constant(drawn)).numpy()
     inputs = {
         "serving_default": {"label": names[ids], "seed": drawn},
         "generate": {"label_id": ids, "seed": drawn, "truncation": np.ones(len(ids), np.float32)},
-        "from_latent": {
-            "latent": tiny_run.gan.sampler.latents(tf.constant(drawn)).numpy(),
-            "label_id": ids,
-        },
+        "from_latent": {"latent": latents, "label_id": ids},
     }
     return inputs, tiny_run.generate(ids, drawn)
 
@@ -118,17 +99,16 @@ def rows_of(inputs, rows):
 
 
 def mixed(count, pool):
-    """Requests of all signatures with one to three rows; one in ten is malformed, kind by kind."""
+    """Checks of requests with one to three rows; one in ten is malformed, kind by kind."""
     inputs, images = pool
     rng, kinds = np.random.default_rng(1), itertools.cycle(MALFORMED)
     for number, signature in zip(range(count), itertools.cycle(inputs), strict=False):
         if number % 10 == 3:
-            kind = next(kinds)
-            yield Expected(MALFORMED[kind][0], kind)
+            yield functools.partial(check_refusal, next(kinds))
             continue
         rows = rng.integers(0, len(images), rng.integers(1, 4))
         made = request(signature, **rows_of(inputs[signature], rows))
-        yield Expected(made, signature, images[rows])
+        yield functools.partial(check, signature, made, images[rows])
 
 
 def check_images(outputs, signature, images):
@@ -139,21 +119,22 @@ def check_images(outputs, signature, images):
         np.testing.assert_array_equal(outputs["image"], images)
 
 
-def check(stub, expected):
-    call = stub.Predict.future(expected.request, timeout=PATIENCE)
-    found = f"{expected.kind}: {call.code()} {call.details()}"
-    if expected.images is None:
-        assert call.code() is grpc.StatusCode.INVALID_ARGUMENT, found
-        assert MALFORMED[expected.kind][1] in call.details(), found
-    else:
-        assert call.code() is grpc.StatusCode.OK, found
-        outputs = {name: tf.make_ndarray(value) for name, value in call.result().outputs.items()}
-        check_images(outputs, expected.kind, expected.images)
+def check(signature, made, images, stub):
+    outputs = stub.Predict(made, timeout=PATIENCE).outputs
+    check_images({key: tf.make_ndarray(value) for key, value in outputs.items()}, signature, images)
+
+
+def check_refusal(kind, stub):
+    made, reason = MALFORMED[kind]
+    call = stub.Predict.future(made, timeout=PATIENCE)
+    found = f"{kind}: {call.code()} {call.details()}"
+    assert call.code() is grpc.StatusCode.INVALID_ARGUMENT, found
+    assert reason in call.details(), found
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_malformed_requests_get_invalid_argument(kind, stub):
-    check(stub, Expected(MALFORMED[kind][0], kind))
+    check_refusal(kind, stub)
 
 
 def test_mixed_requests_get_the_bytes_of_the_library(stub, pool):
@@ -161,7 +142,7 @@ def test_mixed_requests_get_the_bytes_of_the_library(stub, pool):
     requests, peaks = mixed(REQUESTS, pool), [0]
     with ThreadPoolExecutor(8) as callers:
         while window := list(itertools.islice(requests, 100)):
-            list(callers.map(lambda expected: check(stub, expected), window))
+            list(callers.map(lambda check_one: check_one(stub), window))
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     if REQUESTS >= ENOUGH_FOR_MEMORY:
         assert peaks[-1] - peaks[len(peaks) // 2] < LARGEST_GROWTH_KIB
@@ -187,21 +168,18 @@ def test_a_bad_row_fails_the_batch_that_it_is_joined_with(server, pool):
 def test_a_server_with_a_smaller_limit_refuses_a_message_unread(served_version):
     with StandIn(served_version, message_limit=4 * 2**20) as server:
         transport = Grpc(server.grpc_address, MODEL, None, PATIENCE)
-        large = {"label": np.array([b"star" * 16] * 65536, object), "seed": seeds(65536)}
         with pytest.raises(ServingError, match="RESOURCE_EXHAUSTED"):
-            transport.predict("serving_default", large)
+            transport.predict("serving_default", LARGE)
         transport.close()
 
 
 def test_the_warm_up_file_replays_over_grpc(stub, served_version):
-    replayed = 0
-    for serialized in tf.data.TFRecordDataset(str(served_version / WARMUP_FILE)):
-        log = prediction_log_pb2.PredictionLog.FromString(serialized.numpy())
-        made = log.predict_log.request
+    logs = [*tf.data.TFRecordDataset(str(served_version / WARMUP_FILE)).as_numpy_iterator()]
+    assert len(logs) == 6
+    for log in logs:
+        made = prediction_log_pb2.PredictionLog.FromString(log).predict_log.request
         made.model_spec.name = MODEL
         assert stub.Predict(made, timeout=PATIENCE).outputs
-        replayed += 1
-    assert replayed == 6
 
 
 def test_largest_batches_are_those_of_the_example():
