@@ -41,10 +41,8 @@ class Command(NamedTuple):
     """One sub-command.
 
     Attributes:
-        name: as typed.
         summary: one line for the list of commands.
         example: a command line that a reader can copy.
-        module: declares its flags and runs it.
         tensorflow: whether it needs TensorFlow.
         warnings_to_stdout: whether warnings are part of its output, as news of a training are.
     """
@@ -126,10 +124,7 @@ def main() -> None:
 
 
 def main_with(argv: Sequence[str]) -> int:
-    """Runs one command line in this process.
-
-    Args:
-        argv: the words after `skin-synth`.
+    """Runs one command line, the words after `skin-synth`, in this process.
 
     Returns:
         0 done, 1 work failed, 2 wrong usage, 130 or 143 stopped by SIGINT or SIGTERM.

@@ -7,7 +7,6 @@ finished stage, and an unfinished one leaves nothing behind but a training run t
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import logging
 import os
@@ -34,9 +33,7 @@ class Stage:
 
     Attributes:
         name: a word for the log.
-        summary: what it does.
-        output: what it makes.
-        work: makes it, and replaces what an earlier start has left there.
+        output: what `work` makes; it replaces what an earlier start has left there.
     """
 
     name: str
@@ -50,7 +47,7 @@ class DemoRecord:
     """The content of `DEMO_RECORD`.
 
     Attributes:
-        settings: images, minutes and counts of the demo.
+        settings: images, minutes and counts.
         seconds: that each finished stage took, by its name.
     """
 
@@ -103,39 +100,20 @@ def run_demo(
 
 
 def _stages(root: Path, images: int, minutes: float, counts: tuple[int, ...]) -> tuple[Stage, ...]:
-    folder, data, run, model = (root / name for name in ("phantoms", "data", "run", "model"))
+    folder, data, run, report, balanced, model = (
+        root / name for name in ("phantoms", "data", "run", "report", "balanced", "model")
+    )
+    lesions = f"paint {sum(counts):,} procedural lesions of {len(counts)} classes"
+    training = f"train {DEMO_PRESET} on {images:,} images, or on what {minutes:g} minutes allow"
+    comparing = "compare synthetic with real images"
+    filling = "fill the rare classes with synthetic images"
     return (
-        Stage(
-            "phantoms",
-            f"paint {sum(counts):,} procedural lesions of {len(counts)} classes",
-            folder,
-            functools.partial(_paint, folder, counts),
-        ),
-        Stage(
-            "build",
-            "turn them into a TFRecord data set",
-            data,
-            functools.partial(_build, folder, data),
-        ),
-        Stage(
-            "train",
-            f"train {DEMO_PRESET} on {images:,} images, or on what {minutes:g} minutes allow",
-            run,
-            functools.partial(_train, data, run, images, minutes),
-        ),
-        Stage(
-            "evaluate",
-            "compare synthetic with real images",
-            root / "report",
-            functools.partial(_evaluate, run, data, root / "report"),
-        ),
-        Stage(
-            "balance",
-            "fill the rare classes with synthetic images",
-            root / "balanced",
-            functools.partial(_balance, run, data, root / "balanced"),
-        ),
-        Stage("export", "write a SavedModel", model, functools.partial(_export, run, model)),
+        Stage("phantoms", lesions, folder, lambda: _paint(folder, counts)),
+        Stage("build", "turn them into a TFRecord data set", data, lambda: _build(folder, data)),
+        Stage("train", training, run, lambda: _train(data, run, images, minutes)),
+        Stage("evaluate", comparing, report, lambda: _evaluate(run, data, report)),
+        Stage("balance", filling, balanced, lambda: _balance(run, data, balanced)),
+        Stage("export", "write a SavedModel", model, lambda: _export(run, model)),
     )
 
 
@@ -196,7 +174,6 @@ def _export(run: Path, model: Path) -> None:
 
 
 def _open_record(root: Path, settings: dict[str, object]) -> DemoRecord:
-    """Reads what an earlier start has noted, or starts a new note."""
     path = root / DEMO_RECORD
     if path.exists():
         record = _read_record(path)

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from skin_synth.commands.flags import (
-    add_data,
-    add_generator,
-    add_out,
-    add_seed,
-    balance_target,
-    load_generator,
-    positive_float,
-)
+from skin_synth.commands import flags
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags."""
-    add_generator(parser)
-    add_data(parser)
-    add_out(parser, "new data set directory: all of --data, and synthetic training images")
+    flags.add_generator(parser)
+    flags.add_data(parser)
+    flags.add_out(parser, "new data set directory: all of --data, and synthetic training images")
     parser.add_argument(
         "--target",
-        type=balance_target,
+        type=flags.balance_target,
         default="max",
         metavar="max|median|N|CLASS=N,...",
         help="fill every class of the training split up to the largest one, to the median, to N "
@@ -30,7 +21,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--ratio",
-        type=positive_float,
+        type=flags.positive_float,
         metavar="R",
         help="at most R synthetic images for each real one of a class (default: no limit)",
     )
@@ -52,7 +43,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="weights of MobileNet, by whose features copies are searched for a second time "
         "(default: by those of a second classifier)",
     )
-    add_seed(parser, "the synthetic images")
+    flags.add_seed(parser, "the synthetic images")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -69,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         image_folder=options.image_folder,
         audit_features=mobilenet(options.weights) if options.weights else None,
     )
-    generator = load_generator(options)
+    generator = flags.load_generator(options)
     balance(generator, options.data, options.out, balance_options, overwrite=options.overwrite)
     for warning in read_warnings(options.out):
         print(f"note: {warning}")

@@ -9,7 +9,6 @@ from skin_synth.commands.flags import positive_float, positive_int
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags."""
     parser.add_argument(
         "--out",
         required=True,
@@ -33,5 +32,4 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Runs the demo."""
     demo.run_demo(options.out, images=options.images, minutes=options.minutes)

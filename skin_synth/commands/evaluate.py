@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from skin_synth.commands.flags import (
-    add_data,
-    add_generator,
-    add_out,
-    add_seed,
-    load_generator,
-    positive_int,
-    ratio_list,
-)
+from skin_synth.commands import flags
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags."""
-    add_generator(parser)
-    add_data(parser)
-    add_out(parser, "new directory for report.json, report.html and image grids")
+    flags.add_generator(parser)
+    flags.add_data(parser)
+    flags.add_out(parser, "new directory for report.json, report.html and image grids")
     parser.add_argument(
         "--features",
         default="classifier",
@@ -31,7 +22,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="FILE", help="weights file of mobilenet or inception")
     parser.add_argument(
         "--seeds",
-        type=positive_int,
+        type=flags.positive_int,
         default=3,
         metavar="N",
         help="sets of synthetic images over which the Fréchet distance is spread "
@@ -50,25 +41,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--utility_seeds",
-        type=positive_int,
+        type=flags.positive_int,
         metavar="N",
         help="with --utility: trainings of each arm, 2 or more (default: 5)",
     )
     parser.add_argument(
         "--ratios",
-        type=ratio_list,
+        type=flags.ratio_list,
         metavar="R,R",
         help="with --utility: synthetic images for each real one (default: 0.25,1,4)",
     )
-    add_seed(parser, "the synthetic images and the classifier")
+    flags.add_seed(parser, "the synthetic images and the classifier")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the report."""
     from skin_synth.evaluation import EvaluationOptions, evaluate
 
     evaluate(
-        load_generator(options),
+        flags.load_generator(options),
         options.data,
         options.out,
         EvaluationOptions(

@@ -8,7 +8,6 @@ from skin_synth.commands.flags import add_checkpoint
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags."""
     parser.add_argument("--run", required=True, metavar="RUN", help="run directory of a training")
     add_checkpoint(parser)
     parser.add_argument(
@@ -26,7 +25,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the next version."""
     from skin_synth.saved_model.export import export
     from skin_synth.training.runs import load_run
 

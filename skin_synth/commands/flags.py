@@ -26,7 +26,6 @@ def options_of(kind: type[Options], flags: argparse.Namespace) -> Options:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Declares --data."""
     parser.add_argument(
         "--data",
         required=True,
@@ -47,7 +46,6 @@ def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
-    """Declares --out and --overwrite."""
     parser.add_argument("--out", required=True, metavar="DIR", help=what)
     parser.add_argument(
         "--overwrite",
@@ -57,7 +55,6 @@ def add_out(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """Declares --checkpoint, of --run."""
     parser.add_argument(
         "--checkpoint",
         choices=CHECKPOINT_CHOICES,
@@ -102,7 +99,6 @@ def load_generator(options: argparse.Namespace) -> ImageGenerator:
 
 
 def positive_int(text: str) -> int:
-    """Converts a whole number above 0."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"needs a whole number above 0, got {text!r}")
     return int(text)
@@ -129,7 +125,6 @@ def seed_number(text: str) -> int:
 
 
 def positive_float(text: str) -> float:
-    """Converts a finite number above 0."""
     number = _float_or(text, 0.0)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"needs a number above 0, got {text!r}")

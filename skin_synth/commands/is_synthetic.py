@@ -6,12 +6,10 @@ import argparse
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="an image file")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints a line for each file."""
     from skin_synth.provenance import describe_file
 
     for file in options.files:

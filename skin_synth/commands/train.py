@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from skin_synth.commands.flags import (
-    add_data,
-    device_count,
-    mebibytes,
-    options_of,
-    positive_float,
-    positive_int,
-    seed_number,
-)
+from skin_synth.commands import flags
 from skin_synth.presets import DEFAULT_PRESET, PRESETS
 from skin_synth.training.options import TrainingOptions
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declares the flags, named as the fields of `TrainingOptions`."""
-    add_data(parser)
+    flags.add_data(parser)
     parser.add_argument(
         "--run",
         required=True,
@@ -44,33 +36,33 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--images",
-        type=positive_int,
+        type=flags.positive_int,
         metavar="N",
         help="stop once the run has seen N images (default: the whole schedule)",
     )
     parser.add_argument(
         "--minutes",
-        type=positive_float,
+        type=flags.positive_float,
         metavar="M",
         help="stop after M minutes of training, reading the data not counted (default: no limit)",
     )
     parser.add_argument(
         "--schedule_images",
-        type=positive_int,
+        type=flags.positive_int,
         metavar="N",
         help="let the learning rate and the other schedules of a new run end at N images: what you "
         "mean to train for (default: the preset's)",
     )
     parser.add_argument(
         "--schedule_minutes",
-        type=positive_float,
+        type=flags.positive_float,
         metavar="M",
         help="let the schedules of a new run end after as many images as this machine trains on in "
         "M minutes, by the speed of a few steps (default: the preset's)",
     )
     parser.add_argument(
         "--seed",
-        type=seed_number,
+        type=flags.seed_number,
         metavar="S",
         help="seed of weights, batches, latents and augmentation "
         "(default: that of the run; 0 if new)",
@@ -94,27 +86,25 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "or mobilenet (needs --weights) (default: those of the run; classifier if new)",
     )
     parser.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="weights file of mobilenet (default: that of the run)",
+        "--weights", metavar="FILE", help="weights file of mobilenet (default: that of the run)"
     )
     parser.add_argument(
         "--keep",
-        type=positive_int,
+        type=flags.positive_int,
         default=TrainingOptions.keep,
         metavar="N",
         help="checkpoints that stay in addition to the best one (default: %(default)s)",
     )
     parser.add_argument(
         "--cache_limit",
-        type=mebibytes,
+        type=flags.mebibytes,
         metavar="MIB",
         help="stream the training images from the shards if they take more MiB decoded than this; "
         "changes no result (default: a quarter of the memory)",
     )
     parser.add_argument(
         "--devices",
-        type=device_count,
+        type=flags.device_count,
         default=1,
         metavar="N",
         help="share each batch between N devices of this machine, or all of them: a number or all; "
@@ -136,7 +126,7 @@ def run(options: argparse.Namespace) -> None:
     """Trains, and prints how far the run is."""
     from skin_synth.training import train
 
-    trained = train(options.data, options.run, options_of(TrainingOptions, options))
+    trained = train(options.data, options.run, flags.options_of(TrainingOptions, options))
     if trained is not None:
         origin = trained.origin
         print(f"{options.run}: run {origin.run_id} has seen {origin.images_seen:,} images")

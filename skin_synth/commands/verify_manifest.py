@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import argparse
 
-from skin_synth.commands.flags import add_generator, add_seed, load_generator, positive_int
+from skin_synth.commands import flags
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags."""
     parser.add_argument(
         "directory", metavar="DIR", help="what `skin-synth generate` or `skin-synth balance` wrote"
     )
-    add_generator(parser)
+    flags.add_generator(parser)
     parser.add_argument(
         "--count",
-        type=positive_int,
+        type=flags.positive_int,
         metavar="N",
         help="make N images again, chosen at random (default: all)",
     )
-    add_seed(parser, "the choice")
+    flags.add_seed(parser, "the choice")
     parser.add_argument(
         "--data",
         metavar="DATA",
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
 
     found = verify_manifest(
         options.directory,
-        load_generator(options),
+        flags.load_generator(options),
         count=options.count,
         seed=options.seed,
         data=options.data,

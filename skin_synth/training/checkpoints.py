@@ -1,7 +1,4 @@
-"""Checkpoint files: their seal, their damage, what the best one records.
-
-This module imports no TensorFlow, because the command line reads its constants.
-"""
+"""Checkpoint files: their seal, their damage, what the best one records. Loads no TensorFlow."""
 
 from __future__ import annotations
 
@@ -29,7 +26,6 @@ class BestCheckpoint:
     """The checkpoint with the lowest mean over classes of the kernel distance.
 
     Attributes:
-        path: the complete file.
         images_seen: images that the run had seen.
         mean_kid: that mean, on the validation split.
     """
@@ -46,18 +42,13 @@ def check_choice(checkpoint: str) -> None:
         InputError: it is none of `CHECKPOINT_CHOICES`.
     """
     if checkpoint not in CHECKPOINT_CHOICES:
-        known = ", ".join(CHECKPOINT_CHOICES)
-        raise InputError(f"unknown checkpoint {checkpoint!r}; there are {known}")
+        raise InputError(
+            f"unknown checkpoint {checkpoint!r}; there are {', '.join(CHECKPOINT_CHOICES)}"
+        )
 
 
 def note_best(file: Path, *, images_seen: int, mean_kid: float) -> None:
-    """Records in a weights file what makes it the best.
-
-    Args:
-        file: saved by Keras.
-        images_seen: images that the run had seen.
-        mean_kid: mean over classes of the kernel distance.
-    """
+    """Records the figures of a `BestCheckpoint` in a weights file that Keras saved."""
     import h5py
 
     with h5py.File(file, "r+") as weights:
@@ -86,10 +77,7 @@ def read_best(path: Path) -> BestCheckpoint | None:
 
 
 def seal(file: Path) -> None:
-    """Appends the sha256 of a file to it, after the end of what HDF5 reads.
-
-    So file and checksum stay together and appear in one rename.
-    """
+    """Appends the sha256 of a file to it, behind what HDF5 reads, so that both appear at once."""
     digest = _sha256(file, file.stat().st_size)
     with open(file, "ab") as end:
         end.write(SEAL + digest.encode())
@@ -117,8 +105,7 @@ def damage(file: Path) -> str | None:
 def _unreadable(file: Path) -> str | None:
     import h5py
 
-    def read(name: str, item: h5py.HLObject) -> None:
-        del name
+    def read(_: str, item: h5py.HLObject) -> None:
         if isinstance(item, h5py.Dataset):
             item[()]
 
@@ -132,9 +119,5 @@ def _unreadable(file: Path) -> str | None:
 
 def _sha256(file: Path, size: int) -> str:
     """Returns the sha256 of the first `size` bytes: 64 hexadecimal digits."""
-    digest = hashlib.sha256()
     with open(file, "rb") as content:
-        while size > 0 and (block := content.read(min(size, 2**20))):
-            digest.update(block)
-            size -= len(block)
-    return digest.hexdigest()
+        return hashlib.sha256(content.read(size)).hexdigest()

@@ -22,12 +22,7 @@ from tfrecords_tools.records.schema import TRAIN
 def configure(
     directory: RunDirectory, data: str | os.PathLike[str], options: TrainingOptions
 ) -> RunConfig:
-    """Returns the configuration of a run: that in its directory, or a new one.
-
-    Args:
-        directory: of the run; nothing is written.
-        data: data set directory.
-        options: of this call.
+    """Returns the configuration of a run: that in its directory, or a new one; writes nothing.
 
     Raises:
         InputError: the data do not fit the preset or the run, or the run was started with other
@@ -36,8 +31,7 @@ def configure(
     if not directory.exists():
         return _new_config(data, options)
     config = directory.config()
-    trained_on = config.data
-    check_fingerprint(str(directory.path), trained_on.name, trained_on.fingerprint, data)
+    check_fingerprint(str(directory.path), config.data.name, config.data.fingerprint, data)
     _check_frozen(directory, config, options)
     return config
 

@@ -50,8 +50,7 @@ def make_strategy(devices: int | str = 1) -> tf.distribute.Strategy | None:
 def check_clocks(**minutes: float | None) -> None:
     """Checks that several machines get no length in time, because their clocks differ.
 
-    Args:
-        **minutes: by the names of their flags; None for no length.
+    The lengths have the names of their flags; None is no length.
 
     Raises:
         InputError: there are several machines, and a length.
@@ -114,12 +113,7 @@ def check_shares(strategy: tf.distribute.Strategy | None, preset: Preset) -> Non
 
 
 def check_agreement(strategy: tf.distribute.Strategy | None, what: str, number: int) -> None:
-    """Checks that a number is the same on all machines.
-
-    Args:
-        strategy: of training.
-        what: the number identifies, for the message.
-        number: of this machine, 0 or more.
+    """Checks that a number, 0 or more, is the same on all machines; `what` is its name.
 
     Raises:
         InputError: another machine has another one.

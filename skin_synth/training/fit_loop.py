@@ -27,7 +27,10 @@ BatchSource = Callable[..., tf.data.Dataset]
 
 
 def batches_of_run(gan: ConditionalGAN, split: DrawnImages) -> BatchSource:
-    """Returns the source of the batches of a run from its next step on; see `data.batches`."""
+    """Returns the source of the batches of a run from its next step on.
+
+    It takes `replicas` and `of_replicas` of `data.batches`.
+    """
     return functools.partial(
         batches,
         split,
@@ -47,18 +50,11 @@ def fit(
     steps_per_epoch: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
-    """Trains as `gan.fit` does, on all devices of a strategy.
+    """Trains a compiled GAN, made in the scope of the strategy, as `gan.fit` does.
 
     Keras' `fit` works on one device. On several machines it fails (Keras 3.15 reduces the metrics
-    of each as if they were batches), so that a strategy has a loop here.
-
-    Args:
-        gan: compiled, made in the scope of the strategy.
-        source: gives the batches; takes `replicas` and `of_replicas` of `data.batches`.
-        strategy: of training.
-        epochs: at most so many.
-        steps_per_epoch: steps in each.
-        callbacks: of Keras.
+    of each as if they were batches), so that a strategy has a loop here. Callbacks may end it
+    before all `epochs`.
 
     Raises:
         InputError: another machine has stopped.

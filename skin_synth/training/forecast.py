@@ -33,7 +33,6 @@ class Trial:
     Attributes:
         speed: images per second.
         generator_parameters: weights of the generator, not only trainable ones.
-        discriminator_parameters: likewise.
     """
 
     speed: float
@@ -44,13 +43,7 @@ class Trial:
 def try_steps(
     config: RunConfig, split: DrawnImages, strategy: tf.distribute.Strategy | None = None
 ) -> Trial:
-    """Makes the networks of a run, times a few steps, and discards all.
-
-    Args:
-        config: of the new run.
-        split: its training images.
-        strategy: shares training between devices.
-    """
+    """Makes the networks of a new run, times a few steps, and discards all."""
     with distribution.scope(strategy):
         gan = new_gan(config)
     return Trial(
@@ -65,14 +58,8 @@ def fit_schedule(
 ) -> RunConfig:
     """Returns the configuration with schedules as long as this machine trains in so many minutes.
 
-    Args:
-        config: of the new run.
-        trial: its first steps.
-        minutes: of training, previews, validation and checkpoints included.
-        images: training stops there at the latest.
-
-    Returns:
-        Schedules of a whole number of batches, at least one.
+    They are a whole number of batches, at least one, and at most `images`. The minutes include
+    previews, validation and checkpoints.
     """
     within = int(trial.speed * 60 * minutes * STEPS_TIME_SHARE)
     batch = config.preset.batch_size
@@ -82,14 +69,7 @@ def fit_schedule(
 
 
 def forecast(config: RunConfig, split: DrawnImages, trial: Trial, images: int) -> list[str]:
-    """Describes what training would cost, in lines.
-
-    Args:
-        config: of the new run.
-        split: its training images.
-        trial: its first steps.
-        images: training stops there.
-    """
+    """Describes in lines what training to so many images would cost."""
     preset = config.preset
     smallest = int(np.argmin(split.class_counts))
     return [
@@ -134,7 +114,6 @@ class _Clock(keras.callbacks.Callback):
         return self.times[-1] - self.times[0]
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Notes the time."""
         self.times.append(time.monotonic())
         if len(self.times) > 1 and self.counted >= TRIAL_SECONDS:
             self.model.stop_training = True

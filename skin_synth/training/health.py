@@ -20,12 +20,9 @@ class TrainingDiverged(InputError):
 
 
 def check_terms(gan: ConditionalGAN, means: Mapping[str, float], step: int) -> None:
-    """Checks the figures of a step.
+    """Checks `CHECKED_TERMS` of a step, which counts from 1.
 
-    Args:
-        gan: made the step.
-        means: by the names of `CHECKED_TERMS`, over this step and finite ones before it.
-        step: its number, from 1.
+    Means may be over this step and finite ones before it.
 
     Raises:
         TrainingDiverged: one is not finite.
@@ -41,11 +38,7 @@ def finite_weights(gan: ConditionalGAN) -> tf.Tensor:
 
 
 def check_weights(gan: ConditionalGAN, finite: tf.Tensor | None = None) -> None:
-    """Checks all weights, averages and moments.
-
-    Args:
-        gan: holds them.
-        finite: result of `finite_weights`; None: compute it.
+    """Checks all weights, averages and moments; `finite` is what `finite_weights` gave, if known.
 
     Raises:
         TrainingDiverged: one is not finite.
@@ -68,10 +61,7 @@ def _weights(gan: ConditionalGAN) -> list[keras.Variable]:
 def check_skips(gan: ConditionalGAN, skipped: Mapping[str, int], steps: int) -> None:
     """Checks that loss scaling has found a scale.
 
-    Args:
-        gan: made the steps.
-        skipped: number of skipped steps by network, of the last `steps`.
-        steps: in a row.
+    `skipped` counts, by network, how many of the last `steps` were skipped.
 
     Raises:
         TrainingDiverged: a network skipped all of them.
@@ -100,18 +90,13 @@ def skipped_steps(gan: ConditionalGAN) -> dict[str, int]:
 
     An optimizer counts the steps that it made, the GAN all steps, so a resumed run also knows.
     """
-    return {
-        network: int(gan.steps.numpy()) - int(optimizer.iterations.numpy())
-        for network, optimizer in _scaled(gan).items()
-    }
+    steps = int(gan.steps.numpy())
+    return {name: steps - int(each.iterations.numpy()) for name, each in _scaled(gan).items()}
 
 
 def loss_scales(gan: ConditionalGAN) -> dict[str, float]:
     """Returns the factor of each loss, by network; empty without loss scaling."""
-    return {
-        network: float(optimizer.dynamic_scale.numpy())
-        for network, optimizer in _scaled(gan).items()
-    }
+    return {name: float(each.dynamic_scale.numpy()) for name, each in _scaled(gan).items()}
 
 
 def _scaled(gan: ConditionalGAN) -> dict[str, keras.optimizers.LossScaleOptimizer]:

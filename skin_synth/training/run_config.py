@@ -20,10 +20,9 @@ class DataIdentity:
 
     Attributes:
         directory: absolute path at the time of the first start.
-        name: of the data set.
         fingerprint: sha256 over class names and shards, 64 hexadecimal digits.
-        class_names: the classes, in the order of their labels.
-        class_counts: training images in each.
+        class_names: in the order of their labels.
+        class_counts: training images in each class.
     """
 
     directory: str
@@ -39,7 +38,6 @@ class WarmStartSource:
 
     Attributes:
         directory: absolute path of its run at the time of the start.
-        run_id: of that run.
         checkpoint_hash: sha256 over its averaged generator's weights, 64 hexadecimal digits.
         images_seen: images that it had seen.
     """
@@ -58,8 +56,7 @@ class RunConfig:
         preset: networks, loss and schedules.
         seed: of weights, batches, latents and augmentation.
         policy: Keras dtype policy.
-        data: the training data.
-        init_from: the checkpoint that it starts from; None for fresh weights.
+        init_from: None for fresh weights.
     """
 
     preset: Preset

@@ -29,10 +29,6 @@ from tfrecords_tools.locks import locked
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
-PREVIEWS = "previews"
-LOGS = "logs"
-VALIDATION = "validation"
-INDEX = "index-train.npz"
 LOCK = "lock"
 _LOG = logging.getLogger("skin_synth")
 
@@ -41,25 +37,22 @@ class RunDirectory:
     """Paths and files of a run.
 
     Attributes:
-        path: the directory.
         previews: folder of preview grids.
         logs: folder of TensorBoard's logs.
-        best_file: the best checkpoint.
         validation: folder of what validation keeps.
         index: record index of the training split.
         curve: CSV of the validation curve.
-        curve_picture: its picture.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.previews = self.path / PREVIEWS
-        self.logs = self.path / LOGS
+        self.previews = self.path / "previews"
+        self.logs = self.path / "logs"
         self.best_file = self.path / CHECKPOINTS / BEST_FILE
-        self.validation = self.path / VALIDATION
-        self.index = self.path / INDEX
-        self.curve = self.path / f"{VALIDATION}.csv"
-        self.curve_picture = self.path / f"{VALIDATION}.png"
+        self.validation = self.path / "validation"
+        self.index = self.path / "index-train.npz"
+        self.curve = self.path / "validation.csv"
+        self.curve_picture = self.path / "validation.png"
 
     def exists(self) -> bool:
         """Returns whether a run was started here."""
@@ -75,8 +68,8 @@ class RunDirectory:
         # The configuration comes first: a directory without it does not count as a run.
         with new_file(self.path / CONFIG) as file:
             file.write_text(json.dumps(config.to_json() | {"run_id": config.run_id}, indent=2))
-        for folder in (CHECKPOINTS, PREVIEWS, LOGS):
-            (self.path / folder).mkdir(exist_ok=True)
+        for folder in (self.best_file.parent, self.previews, self.logs):
+            folder.mkdir(exist_ok=True)
 
     def _check_place(self) -> None:
         if not self.path.exists():
@@ -125,11 +118,7 @@ class RunDirectory:
         return sorted((self.path / CHECKPOINTS).glob("images-*.weights.h5"))
 
     def save(self, gan: ConditionalGAN, keep: int = DEFAULT_KEEP) -> Path:
-        """Writes a checkpoint, complete or not at all, and removes all but the newest.
-
-        Args:
-            gan: in its present state.
-            keep: checkpoints that stay, this one among them; at least 1.
+        """Writes a checkpoint, complete or not at all, and removes all but the newest `keep`.
 
         Raises:
             OSError: it could not be written; the older ones stay.
@@ -146,10 +135,8 @@ class RunDirectory:
     def restore(self, gan: ConditionalGAN, *, set_aside: bool) -> None:
         """Loads the newest undamaged checkpoint into a compiled `gan`, if there are any.
 
-        Args:
-            gan: takes the weights.
-            set_aside: whether to rename damaged checkpoints, which would count as the newest; only
-                for the one process that trains and writes here.
+        With `set_aside` it renames damaged ones, which would count as the newest: only for the one
+        process that trains and writes here.
 
         Raises:
             InputError: there are checkpoints, and all are damaged.
@@ -168,10 +155,7 @@ class RunDirectory:
             return
 
     def newest_whole(self, found: list[Path]) -> Path:
-        """Returns the newest checkpoint that is not damaged; warns of each damaged one.
-
-        Args:
-            found: at least one, oldest first.
+        """Returns the newest undamaged one of `found`, oldest first; warns of each damaged one.
 
         Raises:
             InputError: all are damaged.
@@ -201,12 +185,7 @@ class RunDirectory:
         return read_best(self.best_file)
 
     def save_best(self, gan: ConditionalGAN, mean_kid: float) -> bool:
-        """Keeps `gan` as the best checkpoint if it is the best; returns whether it is.
-
-        Args:
-            gan: in its present state.
-            mean_kid: mean over classes of its kernel distance.
-        """
+        """Keeps `gan` as the best checkpoint if it is the best; returns whether it is."""
         best = self.best()
         if best is not None and not mean_kid < best.mean_kid:
             return False

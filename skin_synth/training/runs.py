@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -23,8 +24,6 @@ class Run:
     """A trained run, ready to paint.
 
     Attributes:
-        directory: the run directory.
-        config: its frozen configuration.
         gan: the networks with the weights of the requested checkpoint.
         origin: the run, the weights and the data set that it comes from.
     """
@@ -72,12 +71,7 @@ class Run:
 
 
 def load_run(path: str | os.PathLike[str], checkpoint: str = LAST) -> Run:
-    """Loads a checkpoint of a run directory.
-
-    Args:
-        path: what `skin-synth train --run` made.
-        checkpoint: "last", or "best": that with the lowest mean over classes of the kernel
-            distance on the validation split.
+    """Loads the "last" or the "best" checkpoint of a run directory (see `BestCheckpoint`).
 
     Raises:
         InputError: no run there, it has no such checkpoint yet, or `checkpoint` is neither.
@@ -93,11 +87,9 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = LAST) -> Run:
 def _load(gan: ConditionalGAN, directory: RunDirectory, checkpoint: str) -> None:
     """Loads a checkpoint; tries again if training removes the file meanwhile."""
     while True:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             gan.load_weights(_checkpoint_file(directory, checkpoint, gan.preset.validation_images))
             return
-        except FileNotFoundError:
-            continue
 
 
 def _checkpoint_file(directory: RunDirectory, checkpoint: str, interval: int) -> Path:

@@ -25,13 +25,12 @@ class StopSignal:
     def __bool__(self) -> bool:
         return self.received is not None
 
-    def receive(self, number: int, frame: FrameType | None) -> None:
-        """Takes a signal; a SIGINT that is not the first signal stops the process at once.
+    def receive(self, number: int, _: FrameType | None) -> None:
+        """Takes a signal.
 
         Raises:
             KeyboardInterrupt: at a SIGINT that is not the first signal of this process.
         """
-        del frame
         if self._requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._requested = True
@@ -42,9 +41,6 @@ class SharedStopSignal(StopSignal):
     """Is true once all machines know of a signal, so that they stop after the same step.
 
     A signal that comes in the last steps of training has no effect.
-
-    Attributes:
-        agreed: whether all machines know of it.
     """
 
     def __init__(self) -> None:

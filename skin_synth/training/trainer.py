@@ -52,10 +52,7 @@ def train(
     Args:
         data: data set directory with square images of the preset's size.
         run: run directory; made if it does not exist.
-        options: how to train, and when to stop.
-
-    Returns:
-        The trained run; None after a dry run.
+        options: how to train, and when to stop. After a dry run, the result is None.
 
     Raises:
         InputError: the data do not fit the preset or the run, the run was started with other
@@ -102,10 +99,11 @@ class _Training:
     features: ValidationFeatures
 
     def run(self) -> Run:
-        """Trains; see `train`."""
-        directory, options = self.directory, self.options
-        images = _last_image(self.config, options)
-        with self._held() as stop:
+        directory, images = self.directory, _last_image(self.config, self.options)
+        stop = SharedStopSignal() if distribution.of_machines(self.strategy) else StopSignal()
+        writing = distribution.writes(self.strategy)
+        lock = directory.training() if writing else contextlib.nullcontext()
+        with lock, receiving_signals(stop):
             gan = self._opened()
             _LOG.info(f"{directory.path}: {self.config.policy}, from image {gan.images_seen:,} on")
             if gan.images_seen < images:
@@ -114,7 +112,7 @@ class _Training:
                     reading_errors(self.split),
                     contextlib.closing(ProgressBar(images=images)) as bar,
                 ):
-                    limit = StopAt(images=images, minutes=options.minutes)
+                    limit = StopAt(images=images, minutes=self.options.minutes)
                     self._fit(gan, images, [bar, limit, *callbacks])
         if stop and stop.received is not None:
             raise Stopped(
@@ -123,15 +121,6 @@ class _Training:
                 stop.received,
             )
         return as_run(directory, self.config, gan)
-
-    @contextlib.contextmanager
-    def _held(self) -> Iterator[StopSignal]:
-        """Keeps other processes off the run, if this machine writes, and receives signals."""
-        stop = SharedStopSignal() if distribution.of_machines(self.strategy) else StopSignal()
-        writing = distribution.writes(self.strategy)
-        lock = self.directory.training() if writing else contextlib.nullcontext()
-        with lock, receiving_signals(stop):
-            yield stop
 
     def _opened(self) -> ConditionalGAN:
         """Restores the networks from the newest checkpoint, or starts the run."""
@@ -161,10 +150,7 @@ class _Training:
     def _writing_callbacks(
         self, gan: ConditionalGAN, stop: StopSignal
     ) -> Iterator[list[keras.callbacks.Callback]]:
-        """Makes the callbacks that write into the run directory, in the order in which they do.
-
-        Machines agree on when to stop; a machine that writes nothing has no other callback.
-        """
+        """Makes the callbacks, in the order in which they write into the run directory."""
         directory, preset = self.directory, gan.preset
         agree = [AgreeToStop(self.strategy, stop)] if isinstance(stop, SharedStopSignal) else []
         if not distribution.writes(self.strategy):

@@ -14,11 +14,7 @@ from tfrecords_tools.errors import InputError
 
 
 def warm_start_source(path: str | os.PathLike[str], preset: Preset) -> WarmStartSource:
-    """Describes the last checkpoint of a run, to start another run from.
-
-    Args:
-        path: run directory.
-        preset: of the new run.
+    """Describes the last checkpoint of a run, to start a run of `preset` from.
 
     Raises:
         InputError: no run or no checkpoint there, or its networks do not fit into the preset's.
@@ -39,8 +35,7 @@ def check_fits(old: Preset, new: Preset) -> None:
     Raises:
         InputError: they do not; the message names the field.
     """
-    shared_g = len(old.generator_widths)
-    shared_d = len(old.discriminator_widths)
+    shared_g, shared_d = len(old.generator_widths), len(old.discriminator_widths)
     outer_g, outer_d = new.generator_widths[shared_g:], new.discriminator_widths[:-shared_d]
     checks = {
         "latent_dim": old.latent_dim == new.latent_dim,
@@ -67,17 +62,10 @@ def _covers(new: tuple[int, ...], old: tuple[int, ...]) -> bool:
 
 
 def warm_start(gan: ConditionalGAN, source: WarmStartSource) -> str:
-    """Gives an untrained GAN the weights of a run.
+    """Gives an untrained GAN the weights of a run; returns a line that says what was kept.
 
     Classes with a name that the run knows get their embeddings from it, others keep fresh ones. The
     optimizers, the schedules and the count of images start anew.
-
-    Args:
-        gan: new; takes the weights.
-        source: the checkpoint.
-
-    Returns:
-        A line that says what was kept.
 
     Raises:
         InputError: the run is gone, or has written another checkpoint since.

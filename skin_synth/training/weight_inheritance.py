@@ -40,9 +40,8 @@ def inherit(gan: ConditionalGAN, old: ConditionalGAN) -> None:
 def _inherit_generator(new: Generator, old: Generator, rows: list[tuple[int, int]]) -> None:
     _take_rows(new.embedding, old.embedding, rows)
     condition = old.latent_dim + old.embedding_dim
-    first = new.first.kernel.numpy().reshape(condition, 16, -1)
-    first[..., : old.widths[0]] = old.first.kernel.numpy().reshape(condition, 16, -1)
-    new.first.kernel.assign(first.reshape(condition, -1))
+    first, old_first = (g.first.kernel.numpy().reshape(condition, 16, -1) for g in (new, old))
+    new.first.kernel.assign(_over(first, old_first).reshape(condition, -1))
     for norm, old_norm in zip(new.norms, old.norms, strict=False):
         _take_norm(norm, old_norm)
     for up, old_up in zip(new.ups, old.ups, strict=False):
@@ -109,9 +108,7 @@ def _inherit_discriminator(
         down.bias.assign(_over(down.bias.numpy(), old_down.bias.numpy()))
     features = old.hidden.kernel.shape[-1]
     hidden = old.hidden.kernel.numpy().reshape(1, 16, -1, features)
-    new.hidden.kernel.assign(
-        _widened_to(hidden, new.widths[-1]).reshape(16 * new.widths[-1], features)
-    )
+    new.hidden.kernel.assign(_widened_to(hidden, new.widths[-1]).reshape(-1, features))
     new.hidden.bias.assign(old.hidden.bias.numpy())
     new.unconditional.set_weights(old.unconditional.get_weights())
     _take_rows(new.embedding, old.embedding, rows)
@@ -126,25 +123,18 @@ def _take_rows(new: layers.Embedding, old: layers.Embedding, rows: list[tuple[in
 
 def _take_norm(new: ModulatedNorm, old: ModulatedNorm) -> None:
     """Widens scale and shift, which are the two halves of one variable, each by itself."""
-    for variable, old_variable in (
-        (new.affine.kernel, old.affine.kernel),
-        (new.affine.bias, old.affine.bias),
-    ):
-        halves = zip(
-            np.split(variable.numpy(), 2, axis=-1),
-            np.split(old_variable.numpy(), 2, axis=-1),
-            strict=True,
-        )
-        variable.assign(np.concatenate([_over(a, b) for a, b in halves], axis=-1))
-    new.moving_mean.assign(_over(new.moving_mean.numpy(), old.moving_mean.numpy()))
-    new.moving_variance.assign(_over(new.moving_variance.numpy(), old.moving_variance.numpy()))
+    for name in ("kernel", "bias"):
+        variables = getattr(new.affine, name), getattr(old.affine, name)
+        halves = zip(*(np.split(v.numpy(), 2, axis=-1) for v in variables), strict=True)
+        variables[0].assign(np.concatenate([_over(a, b) for a, b in halves], axis=-1))
+    for name in ("moving_mean", "moving_variance"):
+        moment = getattr(new, name)
+        moment.assign(_over(moment.numpy(), getattr(old, name).numpy()))
 
 
 def _over(new: np.ndarray, old: np.ndarray) -> np.ndarray:
     """Returns `new` with `old` in the first places of its last axis."""
-    result = new.copy()
-    result[..., : old.shape[-1]] = old
-    return result
+    return np.concatenate([old, new[..., old.shape[-1] :]], axis=-1)
 
 
 def _widened(new: np.ndarray, old: np.ndarray) -> np.ndarray:
@@ -158,6 +148,4 @@ def _widened(new: np.ndarray, old: np.ndarray) -> np.ndarray:
 
 def _widened_to(old: np.ndarray, inputs: int) -> np.ndarray:
     """Returns a kernel [h, w, in, out] that takes more inputs and ignores the new ones."""
-    result = np.zeros((*old.shape[:2], inputs, old.shape[3]), old.dtype)
-    result[:, :, : old.shape[2]] = old
-    return result
+    return np.pad(old, ((0, 0), (0, 0), (0, inputs - old.shape[2]), (0, 0)))

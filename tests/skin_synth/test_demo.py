@@ -24,12 +24,11 @@ def news_of_two_starts(tiny_preset, tmp_path_factory):
     """A demo that was killed in its fourth stage and started again: directory, both logs."""
     out = tmp_path_factory.mktemp("demo") / "out"
     first, second = [], []
-    patch = pytest.MonkeyPatch()
 
     def die(*args, **options):
         raise Killed
 
-    with patch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(demo, "DEMO_PRESET", tiny_preset.name)
         for name in ("FEWEST_STEPS", "MOST_STEPS"):
             patched.setattr(classifier, name, 10)
@@ -53,9 +52,8 @@ def test_the_whole_road(news_of_two_starts):
     assert (out / "report" / "report.html").read_text().startswith("<!DOCTYPE html")
     assert json.loads((out / "report" / "report.json").read_text())
     assert (out / "model" / "1" / "saved_model.pb").exists()
-    before = read_info(out / "data").splits
-    after = read_info(out / "balanced").splits
-    # A painter of 64 images may be fit for nothing; the report says what became of each class.
+    before, after = (read_info(out / name).splits for name in ("data", "balanced"))
+    # A generator of 64 images may paint nothing of use: the report gives a figure for each class.
     report = json.loads((out / "balanced" / "balance_report.json").read_text())
     added = sum(counts["synthetic"] for counts in report["classes"].values())
     assert after["train"].num_records == before["train"].num_records + added
@@ -69,10 +67,10 @@ def test_the_whole_road(news_of_two_starts):
 
 
 def test_each_stage_says_what_it_does_and_how_long_it_took(news_of_two_starts):
-    _, first, second = news_of_two_starts
-    assert [line.split()[1].rstrip(":") for line in first if line[0] == "["] == STAGES[:4]
-    assert [line.split()[1].rstrip(":") for line in second if line[0] == "["] == STAGES
-    done = [line for line in second if line.strip().startswith(str(news_of_two_starts[0]))]
+    out, *news = news_of_two_starts
+    for lines, stages in zip(news, (STAGES[:4], STAGES), strict=True):
+        assert [line.split()[1].rstrip(":") for line in lines if line[0] == "["] == stages
+    done = [line for line in news[1] if line.strip().startswith(str(out))]
     assert len(done) == 3  # evaluate, balance, export
 
 

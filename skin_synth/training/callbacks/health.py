@@ -26,16 +26,9 @@ class Health(GANCallback):
     """
 
     def __init__(self, writer: Any) -> None:
-        """Starts without a step.
-
-        Args:
-            writer: TensorBoard's.
-        """
         super().__init__()
         self.writer = writer
         self.skipped: dict[str, int] = {}
-        self.judged: dict[str, int] = {}
-        self.steps = 0
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Counts skipped steps from here on."""

@@ -10,18 +10,11 @@ from skin_synth.training.stop_signals import StopSignal
 class Checkpoints(Periodic):
     """Writes checkpoints; on a signal writes one at once and ends `fit`.
 
-    It comes last, so that what other callbacks write for a step is there before its checkpoint.
+    `every` counts images. It comes last, so that what other callbacks write for a step is there
+    before its checkpoint.
     """
 
     def __init__(self, directory: RunDirectory, every: int, *, keep: int, stop: StopSignal) -> None:
-        """Notes where and when to write.
-
-        Args:
-            directory: of the run.
-            every: images between two checkpoints.
-            keep: checkpoints that stay.
-            stop: whether to end.
-        """
         super().__init__(every)
         self.directory = directory
         self.keep = keep

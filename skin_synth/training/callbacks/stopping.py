@@ -53,12 +53,6 @@ class AgreeToStop(keras.callbacks.Callback):
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, stop: SharedStopSignal) -> None:
-        """Prepares the question.
-
-        Args:
-            strategy: of several machines.
-            stop: of this one.
-        """
         super().__init__()
         self.stop = stop
         self.steps = 0

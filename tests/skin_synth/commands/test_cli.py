@@ -12,33 +12,18 @@ from skin_synth import cli
 from tfrecords_tools.errors import InputError
 
 CONTRACT = (
-    "train --data D --run R --preset derm-64 --images 10 --minutes 2.5 --seed 1 --dry_run",
     "train --data D --run R --policy float32",
-    "train --data D --run R --features mobilenet --weights F",
     "train --data D --run R --init_from O --keep 3",
     "generate --run R --label mel --count 3 --seed 7 --out O",
     "generate --run R --label mel --count 3 --out O --truncation 0.7 --data D --overwrite",
-    "balance --run R --data D --out O --target max",
-    "balance --run R --data D --out O --target 50 --seed 1 --overwrite",
     "balance --run R --data D --out O --target a=5,b=6 --ratio 2.5 --filters copies --image_folder",
     "balance --run R --data D --out O --target median --weights F",
     "generate --pretrained derm-64-ham10000 --label mel --count 3 --out O",
-    "balance --pretrained derm-64-ham10000 --data D --out O",
     "verify-manifest O --run R --count 200 --seed 3",
     "verify-manifest O --pretrained derm-64-ham10000",
     "is-synthetic a.png b.png",
     "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
-    "evaluate --run R --data D --out O --features f.keras --seeds 5 --cache C",
     "reader-study --run R --data D --out O --per_class 4 --seed 1 --overwrite",
-    "evaluate --pretrained derm-64-ham10000 --data D --out O",
-    "reader-study --pretrained derm-64-ham10000 --data D --out O",
-    "export --run R --out M",
-    "generate --run R --checkpoint best --label mel --count 3 --out O",
-    "balance --run R --checkpoint best --data D --out O",
-    "evaluate --run R --checkpoint best --data D --out O",
-    "export --run R --checkpoint last --out M",
-    "export --run R --out M --report O",
-    "demo --out O --images 100 --minutes 1",
 )
 
 
@@ -49,12 +34,8 @@ WRONG = (
     ("train --data D --run R --nonsense 3", "--nonsense"),
     ("train --data D --run R --preset derm-65", "derm-64"),
     ("train --data D --run R --images 0", "above 0"),
-    ("train --data D --run R --images 1e3", "'1e3'"),
-    ("train --data D --run R --images \u0663", "whole number"),
     ("train --data D --run R --minutes nan", "above 0"),
-    ("train --data D --run R --minutes soon", "'soon'"),
     ("train --data D --run R --seed -1", "-1"),
-    ("train --data D --run R --seed 9223372036854775808", "2**63"),
     ("train --data D --run R --dry", "--dry"),
     ("train --data D --run R --keep 0", "above 0"),
     ("generate --run R --label mel --count -3 --out O", "-3"),
@@ -145,19 +126,6 @@ def test_help_tells_the_protocol_of_the_utility_study(capsys):
     assert f"synthetic images for each real one (default: {ratios})" in told
 
 
-# The work behind each command is tested beside its module; here, that the flags arrive.
-
-
-def test_generate_paints_what_was_asked_for(tiny_run, tmp_path, capsys):
-    out = tmp_path / "painted"
-    label = tiny_run.class_names[2]
-    words = f"generate --run {tiny_run.directory} --label {label} --count 3 --seed 5 --out {out}"
-    assert cli.main_with(words.split()) == 0
-    assert len(list(out.rglob("*.png"))) == 3
-    assert (out / "manifest.csv").read_text().count(label) >= 3
-    assert str(out) in capsys.readouterr().out
-
-
 def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
     out = tmp_path / "painted"
     words = f"generate --run {tiny_run.directory} --label star --count 2 --seed 5 --out {out}"
@@ -174,10 +142,13 @@ def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
 
 def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
     out = tmp_path / "painted"
-    label = tiny_run.class_names[0]
-    words = f"generate --run {tiny_run.directory} --label {label} --count 2 --out {out}".split()
+    label = tiny_run.class_names[2]
+    words = f"generate --run {tiny_run.directory} --label {label} --count 3 --out {out}".split()
     assert cli.main_with(words) == 0
+    assert str(out) in capsys.readouterr().out
+    assert (out / "manifest.csv").read_text().count(label) >= 3
     before = {path: path.read_bytes() for path in out.rglob("*.png")}
+    assert len(before) == 3
     fails(words, "--overwrite", capsys)
     assert {path: path.read_bytes() for path in out.rglob("*.png")} == before
     assert cli.main_with([*words, "--overwrite"]) == 0
@@ -220,16 +191,12 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
                 "audit_features": None,
             },
         ),
-        (
-            "evaluation.evaluate",
-            "evaluate --run R --data D --out O --features mobilenet --weights W --seed 3",
-            {"features": "mobilenet", "weights": "W", "seed": 3, "overwrite": False},
-        ),
         ("saved_model.export.export", "export --run R --out O --report P", {"report": "P"}),
         (
             "evaluation.evaluate",
-            "evaluate --run R --data D --out O --seeds 5 --cache C",
-            {"seeds": 5, "cache": "C", "utility": False, "utility_seeds": None, "ratios": None},
+            "evaluate --run R --data D --out O --features mobilenet --weights W --seed 3 --seeds 5 "
+            "--cache C",
+            {"features": "mobilenet", "weights": "W", "seed": 3, "seeds": 5, "cache": "C"},
         ),
         (
             "evaluation.evaluate",

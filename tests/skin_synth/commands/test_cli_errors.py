@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from skin_synth import cli
+from tests.data_sets import write_records
 from tests.files import files_of_at_most
 from tests.skin_synth.commands.test_cli import fails
-from tests.skin_synth.rewriting import rewritten
+from tests.skin_synth.rewriting import altered, rewritten
+from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records.reader import read_info, read_records
-from tfrecords_tools.records.schema import SPLITS, parse_record
+from tfrecords_tools.records.schema import SPLITS, Record, parse_record
 
 
 def on_data(command: str, data: Path, run: Path, out: Path) -> list[str]:
@@ -47,24 +48,9 @@ def test_run_that_is_not_there(command, phantom_data, tmp_path, capsys):
 
 
 @pytest.fixture(scope="module")
-def other_data(tmp_path_factory) -> Path:
-    """A small data set that `tiny_run` was not trained on, of the same size and classes."""
-    import tfrecords_tools
-    from skin_synth.phantoms import write_folder
-
-    root = tmp_path_factory.mktemp("other")
-    write_folder(root / "folder", counts=12, size=32, seed=99)
-    tfrecords_tools.build(
-        root / "folder" / "images",
-        root / "data",
-        name="other",
-        labels=root / "folder" / "labels.csv",
-        id_column="image_id",
-        label_column="label",
-        group_column="group",
-        size=32,
-    )
-    return root / "data"
+def other_data(phantom_data, tmp_path_factory) -> Path:
+    """The data set of `tiny_run` with one record that differs."""
+    return altered(phantom_data, tmp_path_factory.mktemp("other") / "data", image_id="other")
 
 
 @pytest.mark.parametrize("command", ["train", "balance", "evaluate"])
@@ -79,19 +65,10 @@ def test_run_of_another_data_set(command, tiny_run, other_data, tmp_path, capsys
 
 
 def test_one_class_only(tmp_path, capsys):
-    from tfrecords_tools.images.image_file import encode_png
-    from tfrecords_tools.records.schema import Record, serialize_record
-    from tfrecords_tools.records.writer import write_dataset
-
     image = encode_png(np.full((64, 64, 3), 99, np.uint8))
-    records = [
-        serialize_record(Record(image=image, label=0, image_id=f"i{n}", group=f"g{n}"))
-        for n in range(4)
-    ]
-    data, run = tmp_path / "data", tmp_path / "run"
-    write_dataset(
-        data, name="one", class_names=("nevus",), image_shape=(64, 64, 3), splits={"train": records}
-    )
+    records = [Record(image=image, label=0, image_id=f"i{n}", group=f"g{n}") for n in range(4)]
+    shape = {"class_names": ("nevus",), "image_shape": (64, 64, 3)}
+    data, run = write_records(tmp_path / "data", {"train": records}, **shape), tmp_path / "run"
     fails(["train", "--data", str(data), "--run", str(run)], "nevus", capsys)
     assert not run.exists()
 
@@ -112,15 +89,13 @@ def test_unknown_label(tiny_run, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_images_of_another_size(phantom_data, tmp_path, capsys):
-    words = f"train --data {phantom_data} --run {tmp_path / 'run'} --preset derm-64"
-    fails(words.split(), "--size 64", capsys)
-    assert not list(tmp_path.iterdir())
-
-
-def test_unknown_policy(phantom_data, tmp_path, capsys):
-    words = f"train --data {phantom_data} --run {tmp_path / 'run'} --policy float8"
-    fails([*words.split(), "--preset", "derm-32"], "mixed_bfloat16", capsys)
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [("--preset derm-64", "--size 64"), ("--preset derm-32 --policy float8", "mixed_bfloat16")],
+)
+def test_options_that_do_not_fit(flags, told, phantom_data, tmp_path, capsys):
+    words = f"train --data {phantom_data} --run {tmp_path / 'run'} {flags}"
+    fails(words.split(), told, capsys)
     assert not list(tmp_path.iterdir())
 
 
@@ -128,22 +103,15 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    with files_of_at_most(4096):
-        yield
-
-
 @pytest.mark.parametrize("command", ["generate", "balance", "export"])
-def test_writes_that_fail_half_way_leave_nothing(
-    command, tiny_run, phantom_data, tmp_path, capsys, small_files
-):
+def test_writes_that_fail_half_way_leave_nothing(command, tiny_run, phantom_data, tmp_path, capsys):
     extra = {
         "generate": ["--label", tiny_run.class_names[0], "--count", "40"],
         "balance": ["--data", str(phantom_data)],
     }
     words = [command, "--run", str(tiny_run.directory), "--out", str(tmp_path / "out")]
-    fails([*words, *extra.get(command, [])], "the disk is full", capsys)
+    with files_of_at_most(4096):
+        fails([*words, *extra.get(command, [])], "the disk is full", capsys)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 

@@ -1,4 +1,4 @@
-"""The best checkpoint's file says what it is the best of; damage and wrong names are told."""
+"""The file of the best checkpoint records what it is the best of; damage is found."""
 
 from __future__ import annotations
 
@@ -30,19 +30,12 @@ def test_what_was_noted_is_read(weights):
     assert read_best(weights) == BestCheckpoint(weights, 50_096, -0.0125)
     with h5py.File(weights) as file:
         assert list(file["layer"]) == [1.0, 2.0]
+    assert read_best(weights.with_name("none.weights.h5")) is None
 
 
-def test_no_file_is_no_best(tmp_path):
-    assert read_best(tmp_path / "best.weights.h5") is None
-
-
-def test_a_damaged_file_is_named(weights):
-    weights.write_bytes(weights.read_bytes()[:100])
-    with pytest.raises(InputError, match=r"best\.weights\.h5 cannot be read"):
-        read_best(weights)
-
-
-def test_a_file_that_says_nothing_is_named(weights):
+@pytest.mark.parametrize("length", [100, None], ids=["damaged", "without figures"])
+def test_a_file_that_cannot_be_read_is_named(weights, length):
+    weights.write_bytes(weights.read_bytes()[:length])
     with pytest.raises(InputError, match=r"best\.weights\.h5 cannot be read"):
         read_best(weights)
 
@@ -54,6 +47,7 @@ def test_an_unknown_choice_lists_the_known(name):
 
 
 def test_a_sealed_file_is_whole_and_still_hdf5(weights):
+    assert damage(weights) is None  # as a file of a release without seals
     before = weights.read_bytes()
     seal(weights)
     assert weights.read_bytes()[: len(before)] == before
@@ -80,7 +74,3 @@ def test_what_is_cut_off_is_found(weights):
         assert damage(weights).startswith("HDF5 cannot read it"), length
     weights.write_bytes(b"")
     assert damage(weights) == "it is empty"
-
-
-def test_a_file_of_a_release_without_seals_is_whole(weights):
-    assert damage(weights) is None

@@ -48,16 +48,10 @@ PATIENCE = 300
 """Seconds in which a process must end that has nothing left to do."""
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 def start(data, run, images):
-    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    with socket.create_server(("127.0.0.1", 0)) as a, socket.create_server(("127.0.0.1", 0)) as b:
+        workers = [f"127.0.0.1:{server.getsockname()[1]}" for server in (a, b)]
+    command = [sys.executable, "-c", WORKER, str(data), str(run), repr(SMALL), str(images)]
     processes = []
     for index in range(2):
         task = {"type": "worker", "index": index}
@@ -67,17 +61,8 @@ def start(data, run, images):
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task}),
         }
-        command = [sys.executable, "-c", WORKER, data, run, repr(SMALL), images]
-        processes.append(
-            subprocess.Popen(
-                list(map(str, command)),
-                env=environment,
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen(command, env=environment, cwd=ROOT, **pipes))
     return processes
 
 
@@ -91,7 +76,7 @@ def outcome(process):
     return process.returncode, out, err
 
 
-def wait_for_checkpoint(run, process, known=()):
+def wait_for_checkpoint(run, process, known):
     """Whether the process was still at work when one was there that is not among the known."""
     deadline = time.monotonic() + PATIENCE
     while set(RunDirectory(run).checkpoints()) <= set(known) and process.poll() is None:
@@ -112,7 +97,7 @@ def signalled(phantom_data, tmp_path_factory):
     run = tmp_path_factory.mktemp("machines") / "run"
     results, images = [], []
     for receiver in range(2):
-        known = RunDirectory(run).checkpoints() if run.exists() else ()
+        known = RunDirectory(run).checkpoints()
         processes = start(phantom_data, run, 10**6)
         at_work = wait_for_checkpoint(run, processes[0], known)
         processes[receiver].send_signal(signal.SIGTERM)

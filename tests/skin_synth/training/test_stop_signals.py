@@ -25,21 +25,15 @@ def test_a_signal_asks_to_stop(number):
         assert stop.received is number
 
 
-def test_the_second_sigint_ends_at_once():
+@pytest.mark.parametrize("first", [[signal.SIGINT], 3 * [signal.SIGTERM]], ids=str)
+def test_a_sigint_after_another_signal_ends_at_once(first):
     with receiving_signals(StopSignal()) as stop:
-        signal.raise_signal(signal.SIGINT)
+        for number in first:
+            signal.raise_signal(number)
+        assert stop.received is first[0]
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        assert stop.received is signal.SIGINT
-
-
-def test_sigterm_may_come_again_and_again():
-    with receiving_signals(StopSignal()) as stop:
-        for _ in range(3):
-            signal.raise_signal(signal.SIGTERM)
-        assert stop.received is signal.SIGTERM
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+        assert stop.received is first[0]
 
 
 def test_handlers_are_as_before_afterwards():
@@ -75,6 +69,7 @@ def test_a_shared_signal_counts_once_all_machines_know():
 def test_the_first_sigint_after_the_signal_of_another_machine_is_no_second_one():
     with receiving_signals(SharedStopSignal()) as stop:
         stop.agree()
+        assert stop.received is signal.SIGTERM
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -95,9 +90,3 @@ def test_machines_ask_each_other_every_ten_steps_however_short_epochs_are(length
         assert not stop
         ask.on_train_batch_end(step % length)
     assert stop
-
-
-def test_a_signal_that_came_to_another_machine_is_taken_for_sigterm():
-    stop = SharedStopSignal()
-    stop.agree()
-    assert stop.received is signal.SIGTERM

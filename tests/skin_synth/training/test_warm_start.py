@@ -12,32 +12,25 @@ import tensorflow as tf
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.presets import Preset, get_preset
 from skin_synth.training.options import TrainingOptions
-from skin_synth.training.run_config import RunConfig
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.trainer import train
 from skin_synth.training.warm_start import check_fits
 from skin_synth.training.weight_inheritance import inherit
-from tests.skin_synth.training.test_run_config import config
 from tfrecords_tools.errors import InputError
 
-OLD = Preset(
-    name="old-16",
-    image_size=16,
-    generator_widths=(12, 8, 8),
-    discriminator_widths=(8, 10),
-    latent_dim=8,
-    embedding_dim=4,
-)
-WIDER = dataclasses.replace(
-    OLD, name="wider-16", generator_widths=(14, 10, 9), discriminator_widths=(9, 12)
-)
-LARGER = dataclasses.replace(
-    WIDER,
-    name="larger-64",
-    image_size=64,
-    generator_widths=(14, 10, 9, 8, 7),
-    discriminator_widths=(7, 8, 9, 12),
-)
+
+def sizes(image_size, generator_widths, discriminator_widths):
+    """Fields of a preset."""
+    return {
+        "image_size": image_size,
+        "generator_widths": generator_widths,
+        "discriminator_widths": discriminator_widths,
+    }
+
+
+OLD = Preset(name="old-16", latent_dim=8, embedding_dim=4, **sizes(16, (12, 8, 8), (8, 10)))
+WIDER = dataclasses.replace(OLD, name="wider-16", **sizes(16, (14, 10, 9), (9, 12)))
+LARGER = dataclasses.replace(OLD, name="larger-64", **sizes(64, (14, 10, 9, 8, 7), (7, 8, 9, 12)))
 NAMES = ("a", "b", "c")
 
 
@@ -86,10 +79,8 @@ def test_a_generator_of_the_same_size_paints_what_the_old_one_did(old, preset, t
     gan = heir(old, preset)
     inputs = tf.random.stateless_normal([6, 8], [1, 2]), tf.constant([0, 1, 2, 0, 1, 2])
     for name in ("generator", "ema_generator"):
-        expected = getattr(old, name)(inputs, training=training)
-        np.testing.assert_allclose(
-            getattr(gan, name)(inputs, training=training), expected, atol=2e-5
-        )
+        first, second = (getattr(g, name)(inputs, training=training) for g in (gan, old))
+        np.testing.assert_allclose(first, second, atol=2e-5)
 
 
 def test_a_larger_generator_makes_the_old_picture_of_enlarged_features(old):
@@ -157,18 +148,8 @@ def test_classes_are_found_by_name(old):
         ({"embedding_dim": 5}, "embedding_dim"),
         ({"generator_widths": (12, 7, 8)}, "generator_widths"),
         ({"discriminator_widths": (8, 9)}, "discriminator_widths"),
-        (
-            {
-                "image_size": 32,
-                "generator_widths": (12, 8, 8, 5),
-                "discriminator_widths": (8, 8, 10),
-            },
-            "generator_widths",
-        ),
-        (
-            {"image_size": 8, "generator_widths": (12, 8), "discriminator_widths": (10,)},
-            "image_size",
-        ),
+        (sizes(32, (12, 8, 8, 5), (8, 8, 10)), "generator_widths"),
+        (sizes(8, (12, 8), (10,)), "image_size"),
     ],
     ids=str,
 )
@@ -210,19 +191,15 @@ def test_a_run_tells_where_it_started_and_resumes_without_the_other(
     assert pieces.origin.checkpoint_hash == whole.origin.checkpoint_hash
     with pytest.raises(InputError, match="was started with --init_from"):
         train(phantom_data, tmp_path / "whole", TrainingOptions(images=32, init_from=tmp_path))
+    options = TrainingOptions(images=10_000, init_from=tmp_path / "whole")
     with pytest.raises(InputError, match="was started from fresh weights"):
-        train(
-            phantom_data,
-            source.directory,
-            TrainingOptions(images=10_000, init_from=tmp_path / "whole"),
-        )
+        train(phantom_data, source.directory, options)
 
 
 @pytest.mark.usefixtures("eager_steps")
 def test_a_start_that_was_killed_needs_the_same_checkpoint(source, phantom_data, tmp_path):
-    started = train(
-        phantom_data, tmp_path / "run", TrainingOptions(images=8, init_from=source.directory)
-    )
+    options = TrainingOptions(images=8, init_from=source.directory)
+    started = train(phantom_data, tmp_path / "run", options)
     directory = RunDirectory(tmp_path / "run")
     for path in directory.checkpoints():
         path.unlink()
@@ -234,8 +211,3 @@ def test_a_start_that_was_killed_needs_the_same_checkpoint(source, phantom_data,
     file.write_text(file.read_text().replace(source.origin.checkpoint_hash, "0" * 64))
     with pytest.raises(InputError, match="has gone on from"):
         train(phantom_data, tmp_path / "run", TrainingOptions(images=8))
-
-
-def test_configurations_without_a_warm_start_are_as_they_were():
-    assert "init_from" not in config().to_json()
-    assert RunConfig.from_json(config().to_json()).init_from is None
