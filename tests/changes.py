@@ -5,6 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 
+def incomplete(kind, **fields):
+    """Results without the fields that a test does not need."""
+    return kind(**{**dict.fromkeys(field.name for field in dataclasses.fields(kind)), **fields})
+
+
 def changed(value, path, **fields):
     """A copy whose part at a dotted path of fields and keys has other fields."""
     if not path:

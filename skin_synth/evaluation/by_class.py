@@ -11,24 +11,14 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class ByClass(Generic[T]):
-    """The same figures of the whole set and of each class.
-
-    Attributes:
-        whole: figures of the whole set.
-        classes: figures of each class by its name, in the order of the labels.
-    """
+    """The same figures of the whole set and of each class by its name, in label order."""
 
     whole: T
     classes: Mapping[str, T]
 
     @classmethod
     def of(cls, class_names: Sequence[str], measure: Callable[[int | None], T]) -> ByClass[T]:
-        """Measures the whole set (None) and each class (its label).
-
-        Args:
-            class_names: in the order of the labels.
-            measure: returns the figures of a label or of the whole set.
-        """
+        """Measures the whole set (None) and each class (its label)."""
         classes = {name: measure(label) for label, name in enumerate(class_names)}
         return ByClass(measure(None), classes)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from skin_synth.evaluation.cache import Cache, default_cache
 from skin_synth.evaluation.features import extractors
-from skin_synth.evaluation.features.classifier import cached_classifier
+from skin_synth.evaluation.features.classifier import Classifier, cached_classifier
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.image_sets import ImageSets, generate_images, load_image_sets
 from skin_synth.evaluation.measurements import Measurements
@@ -38,20 +38,18 @@ class EvaluationOptions:
     """What `evaluate` measures, and how.
 
     Attributes:
-        features: by which images are compared: classifier, mobilenet, inception, or the file of a
-            saved Keras model.
+        features: classifier, mobilenet, inception, or the file of a saved Keras model.
         weights: weights file of mobilenet or inception.
         seed: of the synthetic images, the real baseline and the classifiers, below 2**62.
         seeds: sets of synthetic images over which the Fréchet distance is spread, 1 or more.
         steps: training steps of each classifier; None: as many as the training split needs.
-        utility: whether to train classifiers with and without the synthetic images, see
-            `skin_synth.evaluation.utility.study`; the data set must have a validation split.
+        utility: whether to train classifiers with and without the synthetic images; the data set
+            must have a validation split.
         utility_seeds: trainings of each arm, 2 or more; None: 5.
         ratios: synthetic images for each real one, a number for each arm; None: 0.25, 1 and 4.
 
     Raises:
-        InputError: unknown features, options out of range, or options of a utility study that is
-            not requested.
+        InputError: unknown features, options out of range, or a utility option without `utility`.
     """
 
     features: str = "classifier"
@@ -64,7 +62,6 @@ class EvaluationOptions:
     ratios: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
-        """Checks the ranges."""
         extractors.check_choice(self.features, self.weights)
         if self.seeds < 1:
             raise InputError(f"seeds must be 1 or more, got {self.seeds}")
@@ -134,15 +131,7 @@ def evaluate(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
-    """One evaluation at work; each result is computed once.
-
-    Attributes:
-        run: the generator.
-        data_dir: the data set.
-        options: what to measure.
-        given: the extractor; None: it is trained on the data.
-        cache: keeps slow results.
-    """
+    """Computes each result of one evaluation once; without `given`, it trains an extractor."""
 
     run: ImageGenerator
     data_dir: Path
@@ -175,10 +164,11 @@ class Evaluation:
     def other_sets(self) -> list[np.ndarray]:
         """Further sets of synthetic images."""
         labels = self.sets.requested_labels[self.sets.matched()]
-        seed, seeds = self.options.seed, self.options.seeds
         return [
-            generate_images(self.run, labels, seed=seed, number=number, cache=self.cache)
-            for number in range(1, seeds)
+            generate_images(
+                self.run, labels, seed=self.options.seed, number=number, cache=self.cache
+            )
+            for number in range(1, self.options.seeds)
         ]
 
     @functools.cached_property
@@ -186,16 +176,16 @@ class Evaluation:
         """Computes the features."""
         if self.given is not None:
             return self.given
-        seed, steps = 2 * self.options.seed, self.options.steps
-        return extractors.of_classifier(
-            cached_classifier(self.sets.train, seed=seed, steps=steps, cache=self.cache)
-        )
+        return extractors.of_classifier(self._classifier(2 * self.options.seed))
+
+    def _classifier(self, seed: int) -> Classifier:
+        steps, cache = self.options.steps, self.cache
+        return cached_classifier(self.sets.train, seed=seed, steps=steps, cache=cache)
 
     @functools.cached_property
     def measurements(self) -> Measurements:
         """Measures everything but use; the first access trains the judge."""
-        seed, steps = 2 * self.options.seed + 1, self.options.steps
-        judge = cached_classifier(self.sets.train, seed=seed, steps=steps, cache=self.cache)
+        judge = self._classifier(2 * self.options.seed + 1)
         return Measurements(
             self.sets,
             self.extractor,
@@ -225,7 +215,16 @@ class Evaluation:
         """All results."""
         figures, fidelity = self.measurements.figures(), self.measurements.fidelity
         provenance = describe(self.run, self.data_dir, self.extractor, seed=self.options.seed)
-        images = self._image_counts()
+        sets = self.sets
+        requested = np.bincount(sets.requested_labels, minlength=len(sets.test.class_names))
+        images = ImageCounts(
+            train=sets.train.class_counts.tolist(),
+            test=sets.test.class_counts.tolist(),
+            floor=sets.real_baseline.class_counts.tolist(),
+            synthetic=requested.tolist(),
+            floor_held_out=sets.real_baseline_held_out,
+            groups_in_train_and_test=len({*sets.test.groups} & {*sets.train.groups}),
+        )
         verdict = reach_verdict(
             figures, leaked_groups=images.groups_in_train_and_test, utility=self.utility
         )
@@ -240,28 +239,12 @@ class Evaluation:
             summary=summary(figures, fidelity, verdict, self.utility),
         )
 
-    def _image_counts(self) -> ImageCounts:
-        sets = self.sets
-        requested = np.bincount(sets.requested_labels, minlength=len(sets.test.class_names))
-        return ImageCounts(
-            train=sets.train.class_counts.tolist(),
-            test=sets.test.class_counts.tolist(),
-            floor=sets.real_baseline.class_counts.tolist(),
-            synthetic=requested.tolist(),
-            floor_held_out=sets.real_baseline_held_out,
-            groups_in_train_and_test=len({*sets.test.groups} & {*sets.train.groups}),
-        )
-
     def pictures(self) -> Pictures:
         """Returns what the report shows."""
         sets, measurements = self.sets, self.measurements
         real, _, synthetic = measurements.appearances
-        names = sets.test.class_names
-        plots = {
-            "appearance.png": charts.appearance_plot(
-                real, sets.test.labels, synthetic, sets.requested_labels, names
-            )
-        }
+        shown = (real, sets.test.labels, synthetic, sets.requested_labels, sets.test.class_names)
+        plots = {"appearance.png": charts.appearance_plot(*shown)}
         if self.utility is not None:
             plots["utility.png"] = charts.utility_plot(self.utility)
         return Pictures(

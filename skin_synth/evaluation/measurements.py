@@ -34,12 +34,7 @@ from skin_synth.evaluation.metrics.permutation_tests import (
     difference_test,
     variety_test,
 )
-from skin_synth.evaluation.metrics.texture import (
-    TextureTest,
-    fine_detail,
-    profiles,
-    texture_test,
-)
+from skin_synth.evaluation.metrics.texture import TextureTest, fine_detail, profiles, texture_test
 from skin_synth.evaluation.results import Copies, MeasuredFigures, NeighbourSearch
 from skin_synth.evaluation.statistics.significance import one_of_each
 from skin_synth.provenance import content_hash
@@ -56,13 +51,9 @@ class Measurements:
     """Measures the images of one comparison; each result is computed once.
 
     Attributes:
-        sets: the images.
-        extractor: computes the features.
         judge: a classifier that shares no seed with the extractor.
         other_sets: further sets of synthetic images, uint8[n, side, side, 3] each, as many of each
             class as the reference has.
-        cache: keeps features and neighbours.
-        seed: of choices and permutations.
         permutations: largest number of permutations of a test.
     """
 
@@ -76,24 +67,14 @@ class Measurements:
 
     def figures(self) -> MeasuredFigures:
         """Returns the figures that the verdict follows from."""
-        return MeasuredFigures(
-            variety=self.variety,
-            profiles=self.profiles,
-            difference=self.difference,
-            texture=self.texture,
-            faithfulness=self.faithfulness,
-            copies=self.copies,
-            appearance=self.appearance,
-        )
+        names = [field.name for field in dataclasses.fields(MeasuredFigures)]
+        return MeasuredFigures(**{name: getattr(self, name) for name in names})
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Returns features from the cache: uint8[n, side, side, 3] to float32[n, d]."""
-
-        def extract() -> dict[str, np.ndarray]:
-            return {"rows": self.extractor(images)}
-
         parts = (*self.extractor.key, content_hash(images))
-        return self.cache.arrays("features", parts, extract)["rows"]
+        found = self.cache.arrays("features", parts, lambda: {"rows": self.extractor(images)})
+        return found["rows"]
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -108,9 +89,8 @@ class Measurements:
     @functools.cached_property
     def real_baseline(self) -> LabelledFeatures:
         """Features of the real baseline."""
-        return LabelledFeatures(
-            self.features(self.sets.real_baseline.images), self.sets.real_baseline.labels
-        )
+        baseline = self.sets.real_baseline
+        return LabelledFeatures(self.features(baseline.images), baseline.labels)
 
     @functools.cached_property
     def synthetic(self) -> LabelledFeatures:
@@ -122,17 +102,14 @@ class Measurements:
         """Distances and neighbours."""
         first = self.synthetic[self.sets.matched()]
         others = [LabelledFeatures(self.features(rows), first.labels) for rows in self.other_sets]
-        fakes = [first, *others]
-        return compare_features(
-            self.extractor, self.class_names, self.real, self.real_baseline, fakes
-        )
+        real, baseline, fakes = self.real, self.real_baseline, [first, *others]
+        return compare_features(self.extractor, self.class_names, real, baseline, fakes)
 
     @functools.cached_property
     def variety(self) -> ByClass[VarietyTest | None]:
         """Variety by features."""
         # The extractor may be fitted to the other images of the baseline.
-        held_out = self.sets.held_out_baseline
-        baseline = self.real_baseline[held_out]
+        baseline = self.real_baseline[self.sets.held_out_baseline]
         return self._variety(self.real, baseline, self.synthetic, EvaluationStream.VARIETY)
 
     @functools.cached_property
@@ -141,14 +118,15 @@ class Measurements:
         test, baseline = self.sets.test, self.sets.real_baseline
         real = profiles(test.images)
         center, scale = real.mean(axis=0), np.maximum(real.std(axis=0), 1e-6)
-        return self._variety(
-            LabelledFeatures((real - center) / scale, test.labels),
-            LabelledFeatures((profiles(baseline.images) - center) / scale, baseline.labels),
-            LabelledFeatures(
-                (profiles(self.sets.synthetic) - center) / scale, self.sets.requested_labels
-            ),
-            EvaluationStream.PROFILES,
+        first, second, third = (
+            LabelledFeatures((found - center) / scale, labels)
+            for found, labels in (
+                (real, test.labels),
+                (profiles(baseline.images), baseline.labels),
+                (profiles(self.sets.synthetic), self.sets.requested_labels),
+            )
         )
+        return self._variety(first, second, third, EvaluationStream.PROFILES)
 
     def _variety(
         self,
@@ -219,10 +197,8 @@ class Measurements:
         """Measures of held-out real, baseline and synthetic images."""
 
         def of(images: np.ndarray) -> Appearance:
-            def measured() -> dict[str, np.ndarray]:
-                return vars(measure(images))
-
-            found = self.cache.arrays("appearance", (content_hash(images),), measured)
+            parts = (content_hash(images),)
+            found = self.cache.arrays("appearance", parts, lambda: vars(measure(images)))
             return Appearance(*(found[name] for name in MEASURES))
 
         sets = self.sets
@@ -263,15 +239,17 @@ class Measurements:
         train = self.sets.train
         own = None if groups is None else content_hash(np.array([*groups], dtype=np.str_))
         parts = (content_hash(images), self._train_hash, copying.COPY_NEIGHBOURS, own)
+        neighbours = copying.neighbours_of_two_groups
 
         def search(rows: np.ndarray, k: int) -> Neighbours:
             apart = None if groups is None else ([groups[row] for row in rows], train.groups)
             return self._gallery.neighbours(images[rows], k, apart=apart)
 
-        def of_all() -> dict[str, np.ndarray]:
-            return vars(copying.neighbours_of_two_groups(search, len(images), train.groups))
-
-        found = self.cache.arrays("neighbours_of_two_groups", parts, of_all)
+        found = self.cache.arrays(
+            "neighbours_of_two_groups",
+            parts,
+            lambda: vars(neighbours(search, len(images), train.groups)),
+        )
         return Neighbours(found["index"], found["distance"])
 
     @functools.cached_property
@@ -286,21 +264,20 @@ class Measurements:
     @functools.cached_property
     def copies(self) -> Copies:
         """Nearness to training images by pixels and features, and among synthetic images."""
-        by_features = (
+        metric = (
             f"distance of features ({self.extractor.name}), smallest over flips and quarter turns"
         )
         return Copies(
             NeighbourSearch(**vars(self._pixel_copies()), metric=PIXEL_METRIC),
-            NeighbourSearch(**vars(self._feature_copies()), metric=by_features),
+            NeighbourSearch(**vars(self._feature_copies()), metric=metric),
             NeighbourSearch(**vars(self._duplicates()), metric=PIXEL_METRIC),
         )
 
     def _pixel_copies(self) -> ByClass[CopyFigures | None]:
         train, test = self.sets.train, self.sets.test
-        rows = self._some_left_out(LEFT_OUT_LIMIT)
+        rows, alone = self._some_left_out(LEFT_OUT_LIMIT), self.sets.independent
         left_out = self._pixels(train.images[rows], [train.groups[row] for row in rows])
         held_out = NeighbourDistances.of(self.held_out, train.groups, test.labels)
-        alone = self.sets.independent
         return copying.compare_copies(
             NeighbourDistances.of(self.nearest, train.groups, self.sets.requested_labels),
             held_out.where(alone),
@@ -344,15 +321,10 @@ class Measurements:
         )
 
     def _some_left_out(self, most: int) -> np.ndarray:
-        """Returns training images of classes (or a whole set) with few held-out ones: int64[n].
-
-        There is at most one image of each lesion.
-        """
+        """Returns int64[n], one image per lesion of classes (or a set) with few held-out ones."""
         train, held_out = self.sets.train, self.sets.test.labels[self.sets.independent]
-        alone, rng = (
-            one_of_each(train.groups),
-            np.random.default_rng([self.seed, EvaluationStream.LEFT_OUT]),
-        )
+        rng = np.random.default_rng([self.seed, EvaluationStream.LEFT_OUT])
+        alone = one_of_each(train.groups)
         chosen = alone[copying.sample_each_class(train.labels[alone], most, rng)]
         if len(held_out) < copying.FEW_HELD_OUT:
             return chosen
@@ -361,7 +333,6 @@ class Measurements:
         return chosen[np.isin(train.labels[chosen], few)]
 
     def _duplicates(self) -> ByClass[Nearness | None]:
-        """Compares distances within the synthetic set with distances within the real set."""
         test, alone = self.sets.test, self.sets.independent
         labels, groups = test.labels[alone], [test.groups[row] for row in alone]
         matched = self.sets.matched(labels)
@@ -386,12 +357,11 @@ class Measurements:
 
     def realism(self) -> np.ndarray:
         """Returns the realism score of each synthetic image among real ones of its class."""
-        found = np.zeros(len(self.sets.requested_labels))
-        for label in np.unique(self.sets.requested_labels):
-            real = self.real.of(int(label))
-            if len(real) <= manifold.PRECISION_K:
-                real = self.real.features
-            rows = self.sets.requested_labels == label
+        labels = self.sets.requested_labels
+        found = np.zeros(len(labels))
+        for label in np.unique(labels):
+            of_class = self.real.of(int(label))
+            real = of_class if len(of_class) > manifold.PRECISION_K else self.real.features
             if len(real) > manifold.PRECISION_K:
-                found[rows] = manifold.realism(real, self.synthetic.features[rows])
+                found[labels == label] = manifold.realism(real, self.synthetic.of(int(label)))
         return found

@@ -31,13 +31,10 @@ class NeighbourSearch(ByClass[T]):
 
 @dataclasses.dataclass(frozen=True)
 class Copies:
-    """Are synthetic images copies?
+    """Nearness to training images, by pixels and by features, and among the synthetic images.
 
     Attributes:
-        pixels: nearness to training images by pixels.
-        features: nearness to training images by features.
-        duplicates: nearness among the synthetic images, by pixels. `same` counts images nearer
-            than half a grey level to another.
+        duplicates: by pixels; `same` counts images nearer than half a grey level to another.
         few_held_out: with fewer held-out images, training images are the yardstick.
     """
 
@@ -51,14 +48,7 @@ class Copies:
 class MeasuredFigures:
     """The figures that the verdict follows from; None where there are too few images.
 
-    Attributes:
-        variety: by the extractor's features.
-        profiles: variety by profiles.
-        difference: of features.
-        texture: fine detail.
-        faithfulness: classes.
-        copies: nearness.
-        appearance: skin tone, brightness and lesions.
+    `variety` and `difference` are of the extractor's features, `profiles` is variety by profiles.
     """
 
     variety: ByClass[VarietyTest | None]
@@ -83,10 +73,8 @@ class Fault:
         fault: a slug: copies, duplicates, missing_class, swapped_labels, weak_class,
             little_variety, blur, noise, no_lesion, drift, unlike_real, leak.
         classes: the classes that have it; empty for a fault of the whole set.
-        sentence: the fault in plain words.
         test: which test; of several classes, the one with the smallest p-value.
-        statistic: of the test.
-        p_value: of the test; None for a count.
+        p_value: None for a count.
     """
 
     fault: str
@@ -106,7 +94,7 @@ class Verdict:
         threshold: p-value below which a fault is proven.
         faults: the gravest first.
         untested: by kind of test, the classes with too few images to prove anything.
-        use: words of the utility study, or that use was not measured.
+        use: words of the utility study, or "not measured".
     """
 
     alpha: float
@@ -150,15 +138,11 @@ class FeatureInfo:
 
 @dataclasses.dataclass(frozen=True)
 class ImageCounts:
-    """Numbers of images; those by class are in the order of the labels.
+    """Numbers of images; lists are by (requested) class, in the order of the labels.
 
     Attributes:
-        train: real training images by class.
-        test: held-out real images by class.
-        floor: images of the real baseline by class.
-        synthetic: synthetic images by requested class.
+        floor: images of the real baseline.
         floor_held_out: images of the real baseline that are from the validation split.
-        groups_in_train_and_test: groups with images in both splits.
     """
 
     train: list[int]
@@ -187,12 +171,7 @@ class Summary:
     Attributes:
         headline: how many faults are proven.
         caveat: what it means that none is proven; empty with faults.
-        faults: one for each fault.
-        use: from the utility study.
-        classes: from class faithfulness.
-        distance: from the Fréchet distance.
-        variety: from coverage and precision.
-        copies: from nearness to training images.
+        faults: a sentence for each.
     """
 
     headline: str
@@ -213,17 +192,7 @@ class Summary:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluationResults(Provenance, MeasuredFigures):
-    """All results of an evaluation.
-
-    Attributes:
-        images: numbers of images.
-        fidelity: distances and neighbours.
-        utility: the utility study; None: not measured.
-        warnings: what a reader must know before believing the figures.
-        verdict: which faults are proven.
-        summary: the report in a few sentences.
-        schema_version: of report.json.
-    """
+    """All results of an evaluation; `utility` is None if it was not measured."""
 
     images: ImageCounts
     fidelity: Fidelity

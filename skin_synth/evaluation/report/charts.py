@@ -62,7 +62,7 @@ SETTINGS = {
 
 
 class MeasureTitle(NamedTuple):
-    """What a measure of appearance is called, and its unit; as text both."""
+    """Name and unit of a measure of appearance."""
 
     name: str
     unit: str
@@ -82,15 +82,7 @@ TITLES = {
 
 
 class Mark(NamedTuple):
-    """One row of a dot chart.
-
-    Attributes:
-        name: before the axis.
-        value: the filled dot; None leaves it out.
-        interval: its ends; None draws no interval.
-        control: the hollow dot; None leaves it out.
-        control_interval: its ends; None draws no interval.
-    """
+    """One row of a dot chart: `value` is filled, `control` hollow; None leaves a part out."""
 
     name: str
     value: float | None
@@ -105,7 +97,7 @@ class Chart(NamedTuple):
     Attributes:
         source: SVG as a data URI.
         title: what the chart shows, for readers who do not see it.
-        caption: name and unit of the axis, which the page prints below.
+        caption: name and unit of the axis.
     """
 
     source: str
@@ -126,14 +118,7 @@ def _own_settings() -> Iterator[None]:
 
 @_own_settings()
 def dots(marks: Sequence[Mark], *, title: str, axis: str, from_zero: bool = True) -> Chart:
-    """Draws dots with intervals: filled, and hollow for what they are compared with.
-
-    Args:
-        marks: rows from the top down, one or more.
-        title: see `Chart`.
-        axis: name and unit of the axis.
-        from_zero: whether 0 is always on the axis.
-    """
+    """Draws one row or more from the top down; `from_zero` keeps 0 on the axis."""
     figure, axes = _rows([mark.name for mark in marks], CHART_WIDTH)
     for row, mark in enumerate(marks):
         _dot(axes, row + 0.17, mark.control, mark.control_interval, REAL_COLOUR, hollow=True)
@@ -147,23 +132,15 @@ def dots(marks: Sequence[Mark], *, title: str, axis: str, from_zero: bool = True
 def histograms(
     first: np.ndarray, second: np.ndarray, *, title: str, axis: str, line: float | None = None
 ) -> Chart:
-    """Draws two distributions on one axis: filled, and an outline for what it is compared with.
-
-    Args:
-        first: float[n], filled.
-        second: float[m], the outline.
-        title: see `Chart`.
-        axis: name and unit of the axis.
-        line: a value to mark.
-    """
+    """Draws float[n] filled, and float[m] as an outline; `line` marks a value."""
     both = np.concatenate([first, second])
     ends = min(0.0, both.min()), max(both.max(), 1e-9)
     edges = np.linspace(*ends, HISTOGRAM_BINS + 1).tolist()
     figure = Figure(figsize=(CHART_WIDTH, 1.7))
     axes = figure.subplots()
-    shares = [np.full(len(values), 1 / len(values)) for values in (first, second)]
-    axes.hist(first, edges, weights=shares[0], color=SYNTHETIC_FILL)
-    axes.hist(second, edges, weights=shares[1], color=REAL_COLOUR, histtype="step", linewidth=1.6)
+    shares, others = (np.full(len(values), 1 / len(values)) for values in (first, second))
+    axes.hist(first, edges, weights=shares, color=SYNTHETIC_FILL)
+    axes.hist(second, edges, weights=others, color=REAL_COLOUR, histtype="step", linewidth=1.6)
     if line is not None:
         axes.axvline(line, color=INK, linestyle="--", linewidth=1)
     axes.set_yticks([])
@@ -174,11 +151,9 @@ def histograms(
 def utility_chart(found: UtilityResults, classifier: str) -> Chart:
     """Draws the differences of one kind of classifier to its best control."""
     entries = [entry for entry in found.differences if entry.classifier == classifier]
-    return _chart(
-        _forest(entries, [entry.arm for entry in entries], CHART_WIDTH)[0],
-        f"Differences in macro AUROC, {classifier}",
-        f"{classifier}: difference in macro AUROC to {found.best_control[classifier]}",
-    )
+    figure, _ = _forest(entries, [entry.arm for entry in entries], CHART_WIDTH)
+    caption = f"{classifier}: difference in macro AUROC to {found.best_control[classifier]}"
+    return _chart(figure, f"Differences in macro AUROC, {classifier}", caption)
 
 
 @_own_settings()
@@ -208,24 +183,16 @@ def appearance_plot(
     """Draws the distribution of each measure in real and synthetic images, as a PNG file.
 
     Boxes end at the quartiles, whiskers at the 5th and 95th percentile; the line is the median.
-
-    Args:
-        real: measures of n real images.
-        real_labels: int[n].
-        synthetic: measures of m synthetic images.
-        requested_labels: int[m].
-        class_names: in the order of the labels.
     """
-    size = (2.2 * CHART_WIDTH, 2 * _height(class_names) + 0.9)
-    figure = Figure(figsize=size)
+    figure = Figure(figsize=(2.2 * CHART_WIDTH, 2 * _height(class_names) + 0.9))
     grid = figure.subplots(2, len(MEASURES) // 2, sharey=True)
     for axes, measure in zip(grid.flat, MEASURES, strict=True):
-        for offset, values, labels, colour in (
-            (-0.19, getattr(synthetic, measure), requested_labels, SYNTHETIC_COLOUR),
-            (0.19, getattr(real, measure), real_labels, REAL_COLOUR),
+        for offset, found, labels, colour in (
+            (-0.19, synthetic, requested_labels, SYNTHETIC_COLOUR),
+            (0.19, real, real_labels, REAL_COLOUR),
         ):
             for label in range(len(class_names)):
-                chosen = values[labels == label]
+                chosen = getattr(found, measure)[labels == label]
                 _box(axes, chosen[np.isfinite(chosen)], label + offset, colour)
         axes.set_title(str(TITLES[measure]))
     _name_rows(grid.flat[0], class_names)
@@ -255,11 +222,6 @@ def _dot(
 def _forest(
     entries: Sequence[ArmDifference], names: Sequence[str], width: float
 ) -> tuple[Figure, Axes]:
-    """Draws differences in macro AUROC, a row each, in the style of their verdict.
-
-    A thick line is the interval of one difference, a thin one that corrected for all comparisons.
-    What the verdict does not use is hollow.
-    """
     figure, axes = _rows(names, width)
     axes.axvline(0, color=INK, linewidth=0.8)
     for row, entry in enumerate(entries):
@@ -274,13 +236,13 @@ def _forest(
 def _bar(axes: Axes, place: float, low: float, high: float, colour: str) -> Rectangle:
     """Draws a bar: filled for synthetic images, hollow for real ones."""
     face = SYNTHETIC_FILL if colour == SYNTHETIC_COLOUR else "white"
-    return axes.barh(
+    (bar,) = axes.barh(
         place, high - low, left=low, height=0.28, facecolor=face, edgecolor=colour, zorder=2
-    )[0]
+    )
+    return bar
 
 
 def _box(axes: Axes, values: np.ndarray, place: float, colour: str) -> None:
-    """Draws one horizontal box; nothing without values."""
     if not len(values):
         return
     low, first, median, third, high = np.percentile(values, [WHISKERS[0], 25, 50, 75, WHISKERS[1]])
@@ -289,22 +251,18 @@ def _box(axes: Axes, values: np.ndarray, place: float, colour: str) -> None:
     axes.plot([median, median], [place - 0.14, place + 0.14], color=INK, linewidth=1.6)
 
 
-def _wrapped(names: Sequence[str]) -> list[str]:
-    return [textwrap.fill(name, LONGEST_LINE) for name in names]
-
-
 def _height(names: Sequence[str]) -> float:
     """Inches of so many rows, with room for the longest name."""
-    return len(names) * (0.16 + 0.16 * max(name.count("\n") + 1 for name in _wrapped(names)))
+    lines = max(len(textwrap.wrap(name, LONGEST_LINE)) for name in names)
+    return len(names) * (0.16 + 0.16 * lines)
 
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), _wrapped(names))
+    axes.set_yticks(range(len(names)), [textwrap.fill(name, LONGEST_LINE) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _rows(names: Sequence[str], width: float) -> tuple[Figure, Axes]:
-    """A figure that no window and no global state knows, with a named row for each mark."""
     figure = Figure(figsize=(width, _height(names) + 0.4))
     axes = figure.subplots()
     axes.locator_params(axis="x", nbins=5)  # more labels could touch
@@ -313,13 +271,11 @@ def _rows(names: Sequence[str], width: float) -> tuple[Figure, Axes]:
 
 
 def _chart(figure: Figure, title: str, caption: str) -> Chart:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(buffer := io.BytesIO(), format="svg", metadata={"Date": None, "Creator": None})
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
     return Chart(f"data:image/svg+xml;base64,{encoded}", title, caption)
 
 
 def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    figure.savefig(buffer := io.BytesIO(), format="png", dpi=PNG_DPI, metadata={"Software": None})
     return buffer.getvalue()

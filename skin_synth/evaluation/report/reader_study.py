@@ -32,13 +32,9 @@ KEY_COLUMNS = ("number", "class", "origin", "source")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Item:
-    """One image of a study.
+    """One image of a study, uint8[side, side, 3]; `number` is that on the sheet, from 1.
 
-    Attributes:
-        number: on the sheet, from 1.
-        image: uint8[side, side, 3].
-        origin: real or synthetic.
-        source: image id of a real image, seed of a synthetic one.
+    The origin is real or synthetic; the source is the id of a real image or a seed.
     """
 
     number: int

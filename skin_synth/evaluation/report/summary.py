@@ -19,10 +19,9 @@ def summary(
 ) -> Summary:
     """Returns the report in a few sentences."""
     number = len(verdict.faults)
+    subject = {0: "No fault is", 1: "One fault is"}.get(number, f"{number} faults are")
     return Summary(
-        headline="No fault is proven."
-        if not number
-        else f"{'One fault is' if number == 1 else f'{number} faults are'} proven.",
+        headline=f"{subject} proven.",
         caveat=""
         if number
         else f"All tests together accuse a faultless generator in {verdict.alpha:.0%} of cases at "
@@ -42,9 +41,7 @@ def warnings(provenance: Provenance, images: ImageCounts) -> tuple[str, ...]:
     features = provenance.features
     return (
         *_on_few(counts, features.dimension),
-        *_on_bias(features.name, sum(counts.values())),
         *_on_baseline(images, features.name),
-        *_on_groups(images.groups_in_train_and_test),
     )
 
 
@@ -75,14 +72,12 @@ def _on_distance(found: Fidelity) -> str:
     distance, floor = found.whole.frechet, found.whole.frechet_floor
     if distance is None or floor is None:
         return "There are too few real images to measure a distance."
-    text = (
+    times = figure(distance / floor) if floor > 0 else ""
+    ratio = f", so the synthetic ones are {times} times as far as real ones" if times else ""
+    return (
         f"Synthetic and held-out real images are {figure(distance)} apart ({found.frechet_name}); "
-        f"two sets of real images of that size are {figure(floor)} apart"
+        f"two sets of real images of that size are {figure(floor)} apart{ratio}."
     )
-    if floor <= 0:
-        return f"{text}."
-    times = figure(distance / floor)
-    return f"{text}, so the synthetic ones are {times} times as far as real ones."
 
 
 def _on_variety(found: Fidelity) -> str:
@@ -127,19 +122,15 @@ def _on_few(counts: dict[str, int], dimension: int) -> list[str]:
     return text
 
 
-def _on_bias(features: str, count: int) -> list[str]:
-    if features != "inception" or count >= FEWEST_FOR_FID:
-        return []
-    return [
-        f"FID needs {FEWEST_FOR_FID:,} images on each side to be compared with published figures; "
-        f"there are {count:,}."
-    ]
-
-
 def _on_baseline(images: ImageCounts, features: str) -> list[str]:
     text = []
-    count = sum(images.floor)
-    if count < sum(images.test):
+    count, tested = sum(images.floor), sum(images.test)
+    if features == "inception" and tested < FEWEST_FOR_FID:
+        text.append(
+            f"FID needs {FEWEST_FOR_FID:,} images on each side to be compared with published "
+            f"figures; there are {tested:,}."
+        )
+    if count < tested:
         text.append(
             "The floor has fewer images than the reference; it is a little too high, and that "
             "flatters the synthetic images."
@@ -150,13 +141,10 @@ def _on_baseline(images: ImageCounts, features: str) -> list[str]:
             f"{learnt:,} of {count:,} images of the floor are training images, which the "
             "classifier has seen: the floor is a little too high."
         )
+    if images.groups_in_train_and_test:
+        text.append(
+            f"{images.groups_in_train_and_test:,} groups (lesions or patients) have images in the "
+            "training and in the test split: all figures flatter. Build the data set anew with "
+            "groups."
+        )
     return text
-
-
-def _on_groups(in_two: int) -> list[str]:
-    if not in_two:
-        return []
-    return [
-        f"{in_two:,} groups (lesions or patients) have images in the training and in the test "
-        "split: all figures flatter. Build the data set anew with groups."
-    ]

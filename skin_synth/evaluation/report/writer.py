@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,17 +32,11 @@ WHOLE_SET = "whole set"
 
 
 class Report(dict[str, Any]):
-    """report.json as a dictionary; `docs/evaluation.md` describes it.
-
-    Attributes:
-        results: the same as dataclasses.
-        path: the directory of the report.
-    """
+    """report.json as a dictionary (see `docs/evaluation.md`), and its `results` and directory."""
 
     def __init__(self, results: EvaluationResults, path: Path) -> None:
         super().__init__(to_json(results))
-        self.results = results
-        self.path = path
+        self.results, self.path = results, path
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,9 +68,8 @@ class Pictures:
     def rows(self, label: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the first real and the first synthetic images of one class."""
         real = self.real.images[self.real.labels == label]
-        return real[:SHOWN_OF_A_CLASS], self.synthetic[self.requested_labels == label][
-            :SHOWN_OF_A_CLASS
-        ]
+        synthetic = self.synthetic[self.requested_labels == label]
+        return real[:SHOWN_OF_A_CLASS], synthetic[:SHOWN_OF_A_CLASS]
 
     def closest(self) -> np.ndarray:
         """Returns the indices of the synthetic images that are nearest to a training image."""
@@ -90,13 +83,7 @@ class Pictures:
 
 
 def write_report(directory: Path, results: EvaluationResults, pictures: Pictures) -> None:
-    """Writes report.json, report.html, the grids real, synthetic, nearest, realism, and plots.
-
-    Args:
-        directory: an empty directory.
-        results: all of them are finite.
-        pictures: what is shown.
-    """
+    """Writes report.json, report.html, the grids real, synthetic, nearest, realism, and plots."""
     text = json.dumps(to_json(results), indent=2, allow_nan=False, ensure_ascii=False)
     (directory / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
     names = pictures.real.class_names
@@ -114,20 +101,15 @@ def write_report(directory: Path, results: EvaluationResults, pictures: Pictures
 
 
 def render_html(results: EvaluationResults, pictures: Pictures) -> str:
-    """Returns one page that opens from disk and loads nothing from the network.
-
-    Args:
-        results: of the evaluation.
-        pictures: what is shown.
-    """
-    names = pictures.real.class_names
-    filters = {
+    """Returns one page that opens from disk and loads nothing from the network."""
+    filters: dict[str, Callable[..., str]] = {
         "figure": figure,
         "signed": "{:+.3f}".format,
         "thousandth": thousandth,
         "percent": percent,
         "probability": probability,
         "count": "{:,}".format,
+        "strip": _strip,
     }
     return render_page(
         REPORT_HTML,
@@ -137,33 +119,8 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
         titles=charts.TITLES,
         columns=SHOWN_OF_A_CLASS,
         charts=_charts(results, pictures),
-        gallery=[
-            {"name": name, "real": _strip(real), "synthetic": _strip(synthetic)}
-            for name, (real, synthetic) in (
-                (name, pictures.rows(label)) for label, name in enumerate(names)
-            )
-        ],
-        pairs=[
-            {
-                "label": names[pictures.requested_labels[row]],
-                "distance": float(pictures.distance[row]),
-                "image": _strip(
-                    np.stack([pictures.synthetic[row], pictures.train[pictures.nearest[row]]])
-                ),
-            }
-            for row in pictures.closest()
-        ],
-        extremes=[
-            [
-                {
-                    "label": names[pictures.requested_labels[row]],
-                    "realism": float(pictures.realism[row]),
-                    "image": _strip(pictures.synthetic[row][None]),
-                }
-                for row in rows
-            ]
-            for rows in pictures.extremes()
-        ],
+        names=pictures.real.class_names,
+        pictures=pictures,
     )
 
 
@@ -179,51 +136,28 @@ def _utility_tables(found: UtilityResults | None) -> list[UtilityTable]:
     if found is None:
         return []
     differences = {(entry.classifier, entry.arm): entry for entry in found.differences}
-    return [
-        UtilityTable(
-            classifier,
-            control,
-            [
-                (arm, differences.get((classifier, arm.arm)))
-                for arm in found.arms
-                if arm.classifier == classifier
-            ],
-        )
-        for classifier, control in found.best_control.items()
-    ]
+    tables = [UtilityTable(*best, []) for best in found.best_control.items()]
+    for table in tables:
+        arms = [arm for arm in found.arms if arm.classifier == table.classifier]
+        table.rows.extend((arm, differences.get((table.classifier, arm.arm))) for arm in arms)
+    return tables
 
 
-class Charts(NamedTuple):
-    """The charts of the page, each next to its figures."""
-
-    kernel: Chart
-    faithfulness: Chart
-    coverage: Chart
-    distances: Chart
-    appearance: Sequence[Chart]
-    utility: Sequence[Chart]
-
-
-def _charts(results: EvaluationResults, pictures: Pictures) -> Charts:
+def _charts(results: EvaluationResults, pictures: Pictures) -> dict[str, Chart | list[Chart]]:
     fidelity, judged = results.fidelity, results.faithfulness
+    ours, theirs = judged.synthetic, judged.real
     rows = [(name or WHOLE_SET, row) for name, row in fidelity.items()]
-    copied = results.copies.pixels.whole
+    copied, studied = results.copies.pixels.whole, results.utility
     kernel = [
         Mark(name, row.kernel, row.kernel_interval, row.kernel_floor, row.kernel_interval_floor)
         for name, row in rows
     ]
     shares = [
-        Mark(
-            name,
-            share,
-            judged.synthetic.intervals[name],
-            judged.real.classes[name],
-            judged.real.intervals[name],
-        )
-        for name, share in judged.synthetic.classes.items()
+        Mark(name, share, ours.intervals[name], theirs.classes[name], theirs.intervals[name])
+        for name, share in ours.classes.items()
     ]
     coverage = [Mark(name, row.coverage, None, row.coverage_floor) for name, row in rows]
-    return Charts(
+    return dict(
         kernel=charts.dots(
             kernel,
             title=f"{fidelity.kernel_name} of each class, with the floor",
@@ -247,39 +181,22 @@ def _charts(results: EvaluationResults, pictures: Pictures) -> Charts:
             line=None if copied is None else copied.absolute.threshold,
         ),
         appearance=[_appearance_chart(results.appearance, measure) for measure in MEASURES],
-        utility=[]
-        if results.utility is None
-        else [
-            charts.utility_chart(results.utility, classifier)
-            for classifier in results.utility.best_control
-        ],
+        utility=[charts.utility_chart(studied, name) for name in studied.best_control]
+        if studied
+        else [],
     )
 
 
 def _appearance_chart(found: ByClass[AppearanceFigures], measure: str) -> Chart:
     """Draws medians and quartiles of one measure."""
-    title = charts.TITLES[measure]
-    marks = []
+    title, marks = str(charts.TITLES[measure]), []
     for name, part in found.items():
-        drifted = part.measures[measure]
-        ours, theirs = drifted.synthetic, drifted.real
-        marks.append(
-            Mark(name or WHOLE_SET, ours.median, ours.quartiles, theirs.median, theirs.quartiles)
-        )
-    return charts.dots(
-        marks, title=f"{title}, real and synthetic", axis=str(title), from_zero=False
-    )
+        ours, theirs = part.measures[measure].synthetic, part.measures[measure].real
+        parts = (ours.median, ours.quartiles, theirs.median, theirs.quartiles)
+        marks.append(Mark(name or WHOLE_SET, *parts))
+    return charts.dots(marks, title=f"{title}, real and synthetic", axis=title, from_zero=False)
 
 
-class Strip(NamedTuple):
-    """Images side by side, as a data URI; the page enlarges it."""
-
-    source: str
-    images: int
-
-
-def _strip(images: np.ndarray) -> Strip | None:
-    if not len(images):
-        return None
-    wide = np.concatenate(list(images), axis=1)
-    return Strip(image_uri(wide), len(images))
+def _strip(images: Sequence[np.ndarray]) -> str:
+    """Returns images side by side, as a data URI; the page enlarges it."""
+    return image_uri(np.concatenate(list(images), axis=1))

@@ -13,12 +13,7 @@ from typing import NamedTuple
 from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.appearance import MEASURES
 from skin_synth.evaluation.metrics.copies import CopyFigures, Nearness
-from skin_synth.evaluation.metrics.drift import (
-    AppearanceFigures,
-    LesionCounts,
-    MeasureDrift,
-    SmirnovTest,
-)
+from skin_synth.evaluation.metrics.drift import AppearanceFigures, MeasureDrift, SmirnovTest
 from skin_synth.evaluation.metrics.faithfulness import Faithfulness
 from skin_synth.evaluation.metrics.manifold import VARIETY_K
 from skin_synth.evaluation.metrics.permutation_tests import DifferenceTest, VarietyTest
@@ -62,16 +57,12 @@ TESTS = {
 def leak(groups: int) -> Iterator[Fault]:
     """Checks for groups with images in the training and in the test split."""
     if groups:
-        yield Fault(
-            "leak",
-            (),
+        text = (
             f"{groups:,} groups (lesions or patients) have images in the training and in the test "
             "split: all figures flatter, and copies cannot be distinguished from new images. Build "
-            "the data set anew with groups.",
-            TESTS["leak"],
-            float(groups),
-            None,
+            "the data set anew with groups."
         )
+        yield Fault("leak", (), text, TESTS["leak"], float(groups), None)
 
 
 def _measured(found: ByClass[Figures | None]) -> Iterator[Named[Figures]]:
@@ -119,15 +110,12 @@ def copies(found: Copies, context: VerdictContext) -> Iterator[Fault]:
     proofs += [(name, CopyProof.equal(part)) for name, part in _measured(found.pixels)]
     if finding := context.finding(context.strongest(proofs)):
         proof = finding.figures
-        yield Fault(
-            "copies",
-            finding.classes,
+        text = (
             f"Copies of training images: {proof.copied:,} of {proof.n:,} synthetic images"
-            f"{finding.of} {proof.how}{finding.whose}.",
-            TESTS[proof.test],
-            proof.copied / proof.n,
-            proof.p_value,
+            f"{finding.of} {proof.how}{finding.whose}."
         )
+        share, test = proof.copied / proof.n, TESTS[proof.test]
+        yield Fault("copies", finding.classes, text, test, share, proof.p_value)
 
 
 def _all_but(part: Nearness) -> str:
@@ -138,57 +126,43 @@ def _all_but(part: Nearness) -> str:
 
 def class_shown(found: Faithfulness, context: VerdictContext) -> Iterator[Fault]:
     """Checks for classes whose images show another class, by the judge."""
-    names, assigned = context.names, found.synthetic.confusion
     low: dict[str, tuple[float, float, float]] = {}
-    for label, name in enumerate(names):
-        ours, theirs = assigned[label], found.real.confusion_of_lesions[label]
+    shown, look_like = {}, {}
+    rows = zip(found.synthetic.confusion, found.real.confusion_of_lesions, strict=True)
+    for label, (name, (ours, theirs)) in enumerate(zip(context.names, rows, strict=True)):
         if not sum(ours) or not sum(theirs):
             continue
         share, bar = ours[label] / sum(ours), theirs[label] / sum(theirs)
         p_value = fisher(ours[label], sum(ours), theirs[label], sum(theirs))
         if p_value < context.threshold and bar - share >= SMALLEST_LOSS:
             low[name] = (share, bar, p_value)
-    shown = {name: _most_assigned(assigned[names.index(name)], names) for name in low}
-    swapped = [
-        (name, other) for name, other in shown.items() if shown.get(other) == name and name < other
-    ]
-    for pair in swapped:
-        yield Fault(
-            SWAPPED_LABELS,
-            pair,
+            assigned = dict(zip(context.names, ours, strict=True))
+            shown[name] = max(assigned, key=assigned.__getitem__)
+            del assigned[name]
+            look_like[name] = max(assigned, key=assigned.__getitem__)
+    swapped = {name: other for name, other in shown.items() if shown.get(other) == name != other}
+    for pair in ((name, other) for name, other in swapped.items() if name < other):
+        text = (
             f"Two labels are swapped: images asked for as {pair[0]} show {pair[1]}, and the other "
-            "way round.",
-            TESTS["class"],
-            max(low[name][0] for name in pair),
-            max(low[name][2] for name in pair),
+            "way round."
         )
-    in_pairs = {name for pair in swapped for name in pair}
+        share, p_value = (max(low[name][part] for name in pair) for part in (0, 2))
+        yield Fault(SWAPPED_LABELS, pair, text, TESTS["class"], share, p_value)
     for name, (share, bar, p_value) in low.items():
-        if name in in_pairs:
+        if name in swapped:
             continue
-        row = dict(zip(names, assigned[names.index(name)], strict=True))
-        del row[name]
         missing = share < MISSING_SHARE * bar
-        what = f"Class {name} is missing" if missing else f"Class {name} is shown too rarely"
-        yield Fault(
-            MISSING_CLASS if missing else "weak_class",
-            (name,),
-            f"{what}: a classifier finds it in {share:.0%} of the images asked for as {name}, and "
-            f"in {bar:.0%} of real ones; the others look like "
-            f"{_most_assigned([*row.values()], [*row])} most often.",
-            TESTS["class"],
-            share,
-            p_value,
+        text = (
+            f"Class {name} is {'missing' if missing else 'shown too rarely'}: a classifier finds "
+            f"it in {share:.0%} of the images asked for as {name}, and in {bar:.0%} of real ones; "
+            f"the others look like {look_like[name]} most often."
         )
-
-
-def _most_assigned(row: Sequence[int], names: Sequence[str]) -> str:
-    """Returns the class that most images of a row were assigned to."""
-    return names[max(range(len(names)), key=lambda label: row[label])]
+        fault = MISSING_CLASS if missing else "weak_class"
+        yield Fault(fault, (name,), text, TESTS["class"], share, p_value)
 
 
 class DetailProof(NamedTuple):
-    """A test of fine detail, and its ratio of synthetic to real images (medians)."""
+    """A test of fine detail; the ratio is of medians, synthetic to real."""
 
     p_value: float
     ratio: float
@@ -209,16 +183,12 @@ def texture(found: ByClass[TextureTest | None], context: VerdictContext) -> Iter
         ("noise", "noisy", "more", noise),
     ):
         if finding := context.finding(context.drop_explained(evidence)):
-            proof = finding.figures
-            yield Fault(
-                fault,
-                finding.classes,
-                f"The images{finding.of} are {word}: they have {abs(1 - proof.ratio):.0%} {sign} "
-                f"fine detail than real ones (median){finding.whose}.",
-                TESTS["texture"],
-                proof.ratio,
-                proof.p_value,
+            p_value, ratio = finding.figures
+            text = (
+                f"The images{finding.of} are {word}: they have {abs(1 - ratio):.0%} {sign} "
+                f"fine detail than real ones (median){finding.whose}."
             )
+            yield Fault(fault, finding.classes, text, TESTS["texture"], ratio, p_value)
 
 
 def variety(
@@ -229,71 +199,60 @@ def variety(
     """Checks for neighbourhoods of real images that synthetic ones reach too rarely."""
     parts = [*_measured(by_features), *_measured(by_profiles)]
     if finding := context.finding(context.drop_explained(context.strongest(parts))):
-        part = finding.figures
-        yield Fault(
-            "little_variety",
-            finding.classes,
+        part, classes = finding.figures, finding.classes
+        text = (
             f"Variety is missing{finding.of}: synthetic images reach {part.coverage:.0%} of the "
-            "real ones' neighbourhoods, other real images "
-            f"{part.coverage_floor:.0%}{finding.whose}.",
-            TESTS["variety"],
-            part.coverage,
-            part.p_value,
+            f"real ones' neighbourhoods, other real images {part.coverage_floor:.0%}"
+            f"{finding.whose}."
         )
+        test = TESTS["variety"]
+        yield Fault("little_variety", classes, text, test, part.coverage, part.p_value)
 
 
 def duplicates(found: ByClass[Nearness | None], context: VerdictContext) -> Iterator[Fault]:
     """Checks for synthetic images that are nearer to each other than real ones are."""
     evidence = context.drop_explained(context.strongest(_measured(found)))
     if finding := context.finding(evidence):
-        part = finding.figures
-        yield Fault(
-            "duplicates",
-            finding.classes,
+        part, classes = finding.figures, finding.classes
+        text = (
             f"Synthetic images repeat each other{finding.of}: {part.near:,} of {part.n:,} are "
             f"nearer to another synthetic image than {_all_but(part)} real images are to another "
-            f"real one{finding.whose}.",
-            TESTS["duplicates"],
-            part.share_below,
-            part.p_value,
+            f"real one{finding.whose}."
         )
+        test = TESTS["duplicates"]
+        yield Fault("duplicates", classes, text, test, part.share_below, part.p_value)
 
 
 def difference(found: ByClass[DifferenceTest | None], context: VerdictContext) -> Iterator[Fault]:
     """Checks for features with another distribution than those of real images."""
     evidence = context.drop_explained(context.strongest(_measured(found)))
     if finding := context.finding(evidence):
-        yield Fault(
-            "unlike_real",
-            finding.classes,
+        part, classes = finding.figures, finding.classes
+        text = (
             f"The images{finding.of} can be distinguished from real ones: chance does not explain "
-            "how their features differ. The distances say how far apart they are.",
-            TESTS["difference"],
-            finding.figures.kernel,
-            finding.figures.p_value,
+            "how their features differ. The distances say how far apart they are."
         )
+        test = TESTS["difference"]
+        yield Fault("unlike_real", classes, text, test, part.kernel, part.p_value)
 
 
 def no_lesion(found: ByClass[AppearanceFigures], context: VerdictContext) -> Iterator[Fault]:
     """Checks for pictures of skin in which no lesion stands out."""
-    evidence: Evidence[LesionCounts] = {
+    evidence = {
         name: part.lesions
         for name, part in found.items()
         if part.lesions.p_value < context.threshold
         and part.lesions.share_real - part.lesions.share_synthetic >= SMALLEST_LOSS
     }
     if finding := context.finding(context.drop_explained(evidence)):
-        lesions = finding.figures
-        yield Fault(
-            "no_lesion",
-            finding.classes,
-            f"No lesion stands out from the skin in {1 - lesions.share_synthetic:.0%} of the "
-            f"synthetic images{finding.of}, and in {1 - lesions.share_real:.0%} of real ones"
-            f"{finding.whose}: bare skin, or a lesion that fills the picture.",
-            TESTS["lesion"],
-            lesions.share_synthetic,
-            lesions.p_value,
+        part, classes = finding.figures, finding.classes
+        text = (
+            f"No lesion stands out from the skin in {1 - part.share_synthetic:.0%} of the "
+            f"synthetic images{finding.of}, and in {1 - part.share_real:.0%} of real ones"
+            f"{finding.whose}: bare skin, or a lesion that fills the picture."
         )
+        test = TESTS["lesion"]
+        yield Fault("no_lesion", classes, text, test, part.share_synthetic, part.p_value)
 
 
 class DriftProof(NamedTuple):
@@ -332,16 +291,14 @@ def drift(found: ByClass[AppearanceFigures], context: VerdictContext) -> Iterato
     listed = "; ".join(_moved(evidence, context.names) for evidence in kept if evidence)
     name, worst = max(proofs, key=lambda part: part[1].size)
     floor = "could not be measured" if worst.floor is None else f"is {worst.floor:.1f}"
-    yield Fault(
-        "drift",
-        () if None in having else tuple(name for name in context.names if name in having),
+    classes = () if None in having else tuple(name for name in context.names if name in having)
+    text = (
         f"Other skin or lesions than in the real images: {listed}. The largest drift is "
         f"{worst.size:.1f} standard deviations ({worst.measure.replace('_', ' ')} of "
-        f"{name or 'the whole set'}); that of other real images {floor}.",
-        TESTS["drift"],
-        worst.test.statistic,
-        min(1.0, len(MEASURES) * worst.test.p_value),
+        f"{name or 'the whole set'}); that of other real images {floor}."
     )
+    p_value = min(1.0, len(MEASURES) * worst.test.p_value)
+    yield Fault("drift", classes, text, TESTS["drift"], worst.test.statistic, p_value)
 
 
 def _moved(evidence: Evidence[DriftProof], names: Sequence[str]) -> str:

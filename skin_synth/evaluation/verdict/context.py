@@ -30,11 +30,9 @@ Evidence = dict[str | None, Figures]
 
 @dataclasses.dataclass(frozen=True)
 class Finding(Generic[Figures]):
-    """What a sentence reports.
+    """What a sentence reports: the strongest figures, and the classes that have the fault.
 
     Attributes:
-        figures: the strongest ones.
-        classes: the classes that have the fault.
         of: " of" and the classes; empty if it is the whole set or all classes.
         whose: in brackets, the class of the figures if there are several classes.
     """

@@ -10,34 +10,21 @@ from skin_synth.evaluation.verdict.checks import SMALLEST_LOSS
 
 
 def untested(figures: MeasuredFigures, threshold: float) -> dict[str, list[str]]:
-    """Returns by kind of test the classes with too few images to prove a fault.
-
-    Args:
-        figures: what was measured.
-        threshold: the p-value below which a fault is proven.
-    """
-    provable = [
-        _provable(figures, label, name, threshold) for label, name in enumerate(figures.class_names)
-    ]
-    found = {
-        kind: [
-            name
-            for name, kinds in zip(figures.class_names, provable, strict=True)
-            if not kinds[kind]
-        ]
-        for kind in provable[0]
-    }
+    """Returns by kind of test the classes with too few images for a p-value below the threshold."""
+    found: dict[str, list[str]] = {}
+    for label, name in enumerate(figures.class_names):
+        for kind, provable in _provable(figures, label, name, threshold).items():
+            found.setdefault(kind, []).extend([] if provable else [name])
     return {kind: names for kind, names in found.items() if names}
 
 
 def _provable(figures: MeasuredFigures, label: int, name: str, threshold: float) -> dict[str, bool]:
-    """Says of each kind of test whether it could prove a fault of a class."""
     near = [search.classes[name] for search in (figures.copies.pixels, figures.copies.features)]
     duplicates = figures.copies.duplicates.classes[name]
     asked = figures.faithfulness.synthetic.confusion[label]
     real = figures.faithfulness.real.confusion_of_lesions[label]
     appearance = figures.appearance.classes[name]
-    lesions = appearance.lesions
+    lesions, measures = appearance.lesions, appearance.measures
     return {
         "copies": any(
             part is not None and _smallest_p_value(part.absolute) < threshold for part in near
@@ -51,8 +38,7 @@ def _provable(figures: MeasuredFigures, label: int, name: str, threshold: float)
             lesions.n_synthetic, lesions.found_real, lesions.n_real, threshold
         ),
         **{
-            f"appearance ({measure.replace('_', ' ')})": appearance.measures[measure].test
-            is not None
+            f"appearance ({measure.replace('_', ' ')})": measures[measure].test is not None
             for measure in MEASURES
         },
     }
@@ -64,12 +50,7 @@ def _loss_shows(lost: int, hits: int, count: int, threshold: float) -> bool:
 
 
 def _smallest_p_value(part: Nearness, *, within: bool = False) -> float:
-    """Returns the p-value if every image were a copy of another image.
-
-    Args:
-        part: figures of nearness.
-        within: the distances are within one set, see `copies.Threshold.p_value`.
-    """
+    """Returns the p-value if every image were a copy, for distances to others or within a set."""
     others = max(part.n_yardstick - part.yardstick_same, part.rank)
     threshold = Threshold(0.0, part.rank, others, part.yardstick_same)
     return threshold.p_value(part.n, part.n, paired=within, mutual=within)

@@ -46,13 +46,7 @@ def permutations_for(classes: int) -> int:
 def reach_verdict(
     figures: MeasuredFigures, *, leaked_groups: int = 0, utility: UtilityResults | None = None
 ) -> Verdict:
-    """Returns the verdict on all figures.
-
-    Args:
-        figures: what was measured.
-        leaked_groups: groups with images in the training and in the test split.
-        utility: the utility study; None: not measured.
-    """
+    """Returns the verdict; leaked groups have images in the training and in the test split."""
     names = figures.class_names
     context = VerdictContext(names, level(len(names)))
     class_faults = [*checks.class_shown(figures.faithfulness, context)]

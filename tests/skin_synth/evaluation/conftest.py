@@ -7,14 +7,23 @@ import dataclasses
 import numpy as np
 import pytest
 
+import tfrecords_tools
+from skin_synth.evaluation import EvaluationOptions, evaluate
+from skin_synth.evaluation.cache import Cache
+from skin_synth.phantoms import render, write_folder
+from tests.origins import make_origin
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import read_info
+
 SIZE = 32
 PER_CLASS = 60
 STEPS = 80
+OPTIONS = EvaluationOptions(seed=4, steps=STEPS)
 
 
 @dataclasses.dataclass(frozen=True)
 class FakeRun:
-    """Stands for a trained run; `paint` is given class name and seed."""
+    """Replaces a trained run; `paint` is given class name and seed."""
 
     class_names: tuple[str, ...]
     origin: object
@@ -22,26 +31,31 @@ class FakeRun:
     image_size: int = SIZE
 
     def generate(self, label_ids, seeds, *, truncation=1.0, batch_size=64):
-        return np.stack(
-            [
-                self.paint(self.class_names[label], int(seed))
-                for label, seed in zip(label_ids, seeds, strict=True)
-            ]
-        )
+        pairs = zip(label_ids, seeds, strict=True)
+        return np.stack([self.paint(self.class_names[label], int(seed)) for label, seed in pairs])
+
+
+def check_overwriting(write, data_dir, directory, marker):
+    """`write` replaces neither another folder nor the data set, and writes nothing into that."""
+    other = directory / "thesis"
+    other.mkdir()
+    (other / "notes").write_text("mine")
+    with pytest.raises(InputError, match=f"something else without {marker}"):
+        write(other, overwrite=True)
+    with pytest.raises(InputError, match="which would be replaced"):
+        write(data_dir, overwrite=True)
+    with pytest.raises(InputError, match="lies in the data set"):
+        write(data_dir / "out")
+    assert [path.name for path in other.iterdir()] == ["notes"]
 
 
 def fresh_phantom(label, seed):
-    from skin_synth.phantoms import render
-
     return render(77, seed % 2**31, label, SIZE)[0]
 
 
 @pytest.fixture(scope="session")
 def large_phantom_data(tmp_path_factory):
     """Sixty phantoms of each class at 32x32, built as users build."""
-    import tfrecords_tools
-    from skin_synth.phantoms import write_folder
-
     root = tmp_path_factory.mktemp("evaluation")
     folder = write_folder(root / "folder", counts=PER_CLASS, size=SIZE, seed=0)
     tfrecords_tools.build(
@@ -60,9 +74,6 @@ def large_phantom_data(tmp_path_factory):
 @pytest.fixture(scope="session")
 def make_run(large_phantom_data):
     """Makes a run that was trained on `large_phantom_data` and paints with a given function."""
-    from tests.origins import make_origin
-    from tfrecords_tools.records.reader import read_info
-
     names, origin = read_info(large_phantom_data).class_names, make_origin(large_phantom_data)
     return lambda paint=fresh_phantom: FakeRun(names, origin, paint)
 
@@ -100,10 +111,7 @@ def studied(make_run, large_phantom_data, trained):
 def written(make_run, large_phantom_data, tmp_path_factory):
     """The report of a perfect generator."""
     out = tmp_path_factory.mktemp("report") / "out"
-    from skin_synth.evaluation import EvaluationOptions, evaluate
-
-    options = EvaluationOptions(seed=4, steps=STEPS)
-    return evaluate(make_run(), large_phantom_data, out, options)
+    return evaluate(make_run(), large_phantom_data, out, OPTIONS)
 
 
 # A trial of generators: three classes, the first with two modes, in memory.
@@ -117,15 +125,8 @@ FEW = 99
 
 def lesions(seed, labels, *, modes=MODES):
     """Fresh phantoms of the trial's classes: class after class, mode by mode in turn."""
-    from skin_synth.phantoms import render
-
-    names = [tuple(modes.values())[label] for label in labels]
-    return np.stack(
-        [
-            render(seed, row, choices[row % len(choices)], SIZE)[0]
-            for row, choices in enumerate(names)
-        ]
-    )
+    chosen = enumerate([*modes.values()][label] for label in labels)
+    return np.stack([render(seed, row, of[row % len(of)], SIZE)[0] for row, of in chosen])
 
 
 def trial_labels(count=TRIED):
@@ -154,19 +155,10 @@ class Trial:
     def image_sets(self, synthetic, requested_labels=None, **changes):
         from skin_synth.evaluation.image_sets import ImageSets
 
-        requested_labels = trial_labels() if requested_labels is None else requested_labels
-        real = {
-            "train": self.train,
-            "test": self.test,
-            "real_baseline": self.real_baseline,
-            **changes,
-        }
-        return ImageSets(
-            **real,
-            real_baseline_held_out=len(self.real_baseline),
-            synthetic=synthetic,
-            requested_labels=requested_labels,
-        )
+        labels = trial_labels() if requested_labels is None else requested_labels
+        held_out = len(self.real_baseline)
+        real = (self.train, self.test, self.real_baseline, held_out)
+        return dataclasses.replace(ImageSets(*real, synthetic, labels), **changes)
 
     def measurements(self, synthetic, *, cache=None, seed=0, permutations=FEW, **options):
         from skin_synth.evaluation.measurements import Measurements
@@ -183,13 +175,11 @@ class Trial:
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory):
-    from skin_synth.evaluation.cache import Cache
     from skin_synth.evaluation.features import extractors as features
     from skin_synth.evaluation.features.classifier import train_classifier
 
     train, test, real_baseline = (trial_split(seed) for seed in (1, 2, 3))
     extractor = features.of_classifier(train_classifier(train, seed=0, steps=60))
     judge = train_classifier(train, seed=1, steps=60)
-    return Trial(
-        train, test, real_baseline, extractor, judge, Cache(tmp_path_factory.mktemp("trial"))
-    )
+    cache = Cache(tmp_path_factory.mktemp("trial"))
+    return Trial(train, test, real_baseline, extractor, judge, cache)

@@ -1,8 +1,6 @@
-"""What is measured on one comparison: the right images beside each other, from the cache."""
+"""One comparison measures the right images against each other, from the cache."""
 
 from __future__ import annotations
-
-import dataclasses
 
 import numpy as np
 import pytest
@@ -11,12 +9,18 @@ from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.metrics import manifold
 from skin_synth.evaluation.metrics.faithfulness import judge_classes
 from skin_synth.evaluation.metrics.nearest import PIXEL_METRIC, nearest
+from tests.changes import changed, put
 from tests.skin_synth.evaluation.conftest import MODES, TRIED, lesions, trial_labels
 
 
 @pytest.fixture(scope="module")
 def images():
     return lesions(300, trial_labels())
+
+
+def photographed(split, times):
+    """The same lesions, each with so many photographs."""
+    return split.subset(np.tile(np.arange(len(split)), times))
 
 
 def test_features_and_neighbours_come_from_the_cache(trial, images, tmp_path):
@@ -27,23 +31,20 @@ def test_features_and_neighbours_come_from_the_cache(trial, images, tmp_path):
         raise AssertionError("computed anew")
 
     measured = trial.measurements(images, cache=Cache(tmp_path))
-    silent = dataclasses.replace(
-        measured, extractor=dataclasses.replace(measured.extractor, function=fail)
-    )
+    silent = changed(measured, "extractor", function=fail)
     silent.__dict__["_gallery"] = None  # a search would fail
     assert (silent.copies, silent.fidelity) == expected
 
 
 def test_another_extractor_does_not_get_the_features_of_this_one(trial, images, tmp_path):
     measured = trial.measurements(images, cache=Cache(tmp_path))
-    provenance = {**measured.extractor.provenance, "sha256": "0" * 64}
-    other = dataclasses.replace(
-        measured.extractor,
-        provenance=provenance,
+    other = changed(
+        put(measured, "extractor.provenance.sha256", "0" * 64),
+        "extractor",
         function=lambda batch: np.zeros((len(batch), measured.extractor.dimension), np.float32),
     )
     assert measured.features(images).any()
-    assert not dataclasses.replace(measured, extractor=other).features(images).any()
+    assert not other.features(images).any()
 
 
 def test_swapped_labels_show_in_faithfulness(trial, images):
@@ -66,14 +67,7 @@ def test_few_held_out_images_are_backed_by_training_images(trial, images):
     assert found.pixels.whole.absolute.n_yardstick == 3 * TRIED
     assert found.pixels.classes["ring"].absolute.n_yardstick == TRIED
     assert found.pixels.metric == PIXEL_METRIC
-    test = dataclasses.replace(
-        trial.test,
-        images=trial.test.images[::2],
-        labels=trial.test.labels[::2],
-        image_ids=trial.test.image_ids[::2],
-        groups=trial.test.groups[::2],
-    )
-    fewer = trial.measurements(images, test=test).copies
+    fewer = trial.measurements(images, test=trial.test.subset(slice(None, None, 2))).copies
     for search in (fewer.pixels, fewer.features):
         part = search.classes["ring"]
         assert part.yardstick == "training images of other groups"
@@ -81,20 +75,7 @@ def test_few_held_out_images_are_backed_by_training_images(trial, images):
 
 
 def test_a_training_image_is_not_compared_with_its_own_group(trial, images):
-    train = dataclasses.replace(
-        trial.train,
-        images=np.concatenate([trial.train.images] * 2),
-        labels=np.concatenate([trial.train.labels] * 2),
-        image_ids=tuple(str(row) for row in range(6 * TRIED)),
-        groups=trial.train.groups * 2,
-    )
-    few = dataclasses.replace(
-        trial.test,
-        images=trial.test.images[::4],
-        labels=trial.test.labels[::4],
-        image_ids=trial.test.image_ids[::4],
-        groups=trial.test.groups[::4],
-    )
+    train, few = photographed(trial.train, 2), trial.test.subset(slice(None, None, 4))
     found = trial.measurements(images, train=train, test=few).copies
     assert found.pixels.whole.absolute.threshold > 1
     assert found.features.whole.absolute.threshold > 0
@@ -108,9 +89,8 @@ def test_nearest_pairs_are_those_of_the_search(trial, images):
 
 
 def test_realism_is_judged_within_the_class(trial, images):
-    measured = trial.measurements(images)
+    measured, ring = trial.measurements(images), trial_labels() == 2
     found = measured.realism()
-    ring = trial_labels() == 2
     expected = manifold.realism(measured.real.of(2), measured.synthetic.features[ring])
     np.testing.assert_allclose(found[ring], expected)
     assert found[~ring].all()
@@ -130,35 +110,18 @@ def test_only_held_out_images_of_the_real_baseline_judge_variety(trial, images):
     assert measured.profiles.whole is not None
 
 
-def photographed(split, times):
-    """The same lesions, each with so many photographs."""
-    return dataclasses.replace(
-        split,
-        images=np.tile(split.images, (times, 1, 1, 1)),
-        labels=np.tile(split.labels, times),
-        image_ids=tuple(f"{name} {i}" for i in range(times) for name in split.image_ids),
-        groups=split.groups * times,
-    )
-
-
 def test_tests_count_lesions_not_photographs(trial, images, tmp_path):
     """Three photographs of each lesion prove no more than one; taken for three, they would."""
     once = trial.measurements(images, cache=Cache(tmp_path))
-    often = trial.measurements(
-        images,
-        cache=Cache(tmp_path),
-        test=photographed(trial.test, 3),
-        train=photographed(trial.train, 3),
-    )
+    splits = {"test": photographed(trial.test, 3), "train": photographed(trial.train, 3)}
+    often = trial.measurements(images, cache=Cache(tmp_path), **splits)
     assert often.difference == once.difference
     assert often.texture == once.texture
     ours, theirs = (measured.faithfulness.real for measured in (once, often))
     assert theirs.confusion_of_lesions == ours.confusion == ours.confusion_of_lesions
     assert (np.array(theirs.confusion) == 3 * np.array(ours.confusion)).all()
     assert often.copies.duplicates == once.copies.duplicates
-    for ours, theirs in (
-        (once.copies.pixels.whole, often.copies.pixels.whole),
-        (once.copies.features.whole, often.copies.features.whole),
-    ):
+    for space in ("pixels", "features"):
+        ours, theirs = (getattr(found.copies, space).whole for found in (once, often))
         assert theirs.absolute.n_yardstick == ours.absolute.n_yardstick
         assert theirs.both == ours.both

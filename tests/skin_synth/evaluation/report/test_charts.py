@@ -36,12 +36,12 @@ def places(chart, fill):
 
 def bars(chart, colour):
     """Ends of the horizontal lines of this colour."""
-    found = []
-    for part, _ in parts(chart, "path"):
-        if f"stroke: {colour}; stroke-width: 1.5" in part.get("style", ""):
-            numbers = part["d"].replace("M", "").replace("L", "").split()
-            found.append((float(numbers[0]), float(numbers[2])))
-    return found
+    lines = [
+        part["d"].replace("M", "").replace("L", "").split()
+        for part, _ in parts(chart, "path")
+        if f"stroke: {colour}; stroke-width: 1.5" in part.get("style", "")
+    ]
+    return [(float(numbers[0]), float(numbers[2])) for numbers in lines]
 
 
 def width(chart):
@@ -70,11 +70,9 @@ def test_any_values_give_a_picture_with_ticks_inside(values):
 
 def test_an_axis_may_leave_out_zero():
     marks = [Mark("a", 40.0), Mark("b", 50.0)]
-    near, far = (
-        places(dots(marks, title="t", axis="x", from_zero=zero), charts.SYNTHETIC_COLOUR)
-        for zero in (False, True)
-    )
-    assert near[1] - near[0] > 4 * (far[1] - far[0])
+    drawn = [dots(marks, title="t", axis="x", from_zero=zero) for zero in (False, True)]
+    near, far = (np.ptp(places(chart, charts.SYNTHETIC_COLOUR)) for chart in drawn)
+    assert near > 4 * far
 
 
 @pytest.mark.parametrize("name", ['<b>"&', "$a$ and \\alpha", "色素性母斑", "melanoma " * 6])
@@ -118,7 +116,7 @@ def pixels(png):
 
 
 def columns_of(image, colour):
-    """Columns that hold pixels of this very colour."""
+    """Columns that hold pixels of this colour."""
     wanted = np.round(255 * np.array(to_rgb(colour)))
     return np.flatnonzero((np.abs(image - wanted).max(axis=2) <= 1).any(axis=0))
 
@@ -155,18 +153,17 @@ def test_what_the_verdict_does_not_use_is_hollow():
     assert (hollow(None), hollow(NEITHER)) == (1, 0)
 
 
-def appearance(n, shift, missing=0):
-    values = np.linspace(-1, 1, n) + shift
-    values[:missing] = np.nan
-    return Appearance(*([values] * len(MEASURES)))
+LABELS = np.repeat([0, 1], 20)
+
+
+def appearance(shift):
+    return Appearance(*[np.linspace(-1, 1, 40) + shift] * len(MEASURES))
 
 
 def test_boxes_are_where_the_values_are():
-    labels = np.repeat([0, 1], 20)
-    png = charts.appearance_plot(
-        appearance(40, 0.0), labels, appearance(40, 10.0), labels, ("a", "b")
+    image = pixels(
+        charts.appearance_plot(appearance(0.0), LABELS, appearance(10.0), LABELS, ("a", "b"))
     )
-    image = pixels(png)
     panel = image[: image.shape[0] // 2, : image.shape[1] // 3]
     panel = panel[panel.shape[0] // 5 :]  # below the legend
     real = columns_of(panel, charts.REAL_COLOUR)
@@ -175,9 +172,8 @@ def test_boxes_are_where_the_values_are():
 
 
 def test_measures_that_are_missing_leave_gaps():
-    labels = np.repeat([0, 1], 20)
-    empty = appearance(40, 0.0, missing=40)
-    png = charts.appearance_plot(empty, labels, appearance(40, 0.0), labels, ("a", "b"))
+    empty = appearance(np.nan)
+    png = charts.appearance_plot(empty, LABELS, appearance(0.0), LABELS, ("a", "b"))
     assert pixels(png).std() > 0
     nothing = Appearance(*[np.empty(0)] * len(MEASURES))
     none = np.empty(0, int)

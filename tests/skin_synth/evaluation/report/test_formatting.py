@@ -8,29 +8,17 @@ from skin_synth.evaluation.report.formatting import figure, percent, probability
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (0, "0"), (0.12345, "0.123"), (-0.5, "-0.5"), (12844.8, "12,845"), (999, "999")],
-)
-def test_figures_have_three_digits(value, text):
-    assert figure(value) == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.126, "13%"), (1.0, "100%")])
-def test_percent(value, text):
-    assert percent(value) == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0123, "12.3"), (-0.5, "-500")])
-def test_thousandths(value, text):
-    assert thousandth(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
+    ("write", "value", "text"),
     [
-        *((None, "–"), (0.5, "0.500"), (0.0012, "0.001"), (3.4e-12, "3e-12")),
-        *((2e-20, "1e-16 or less"), (0.0, "1e-16 or less")),
+        *((write, None, "–") for write in (figure, percent, thousandth, probability)),
+        *((figure, 0, "0"), (figure, 0.12345, "0.123"), (figure, -0.5, "-0.5")),
+        *((figure, 12844.8, "12,845"), (figure, 999, "999")),
+        *((percent, 0.126, "13%"), (percent, 1.0, "100%")),
+        *((thousandth, 0.0123, "12.3"), (thousandth, -0.5, "-500")),
+        *((probability, 0.5, "0.500"), (probability, 0.0012, "0.001")),
+        *((probability, p, text) for p, text in [(3.4e-12, "3e-12"), (0.0, "1e-16 or less")]),
+        (probability, 2e-20, "1e-16 or less"),
     ],
 )
-def test_probabilities(value, text):
-    assert probability(value) == text
+def test_numbers_are_short(write, value, text):
+    assert write(value) == text

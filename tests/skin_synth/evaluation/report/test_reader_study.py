@@ -13,6 +13,7 @@ from PIL import Image
 from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation.report.reader_study import choose_items, write_reader_study
 from tests.origins import make_origin
+from tests.skin_synth.evaluation.conftest import check_overwriting
 from tfrecords_tools.errors import InputError
 
 
@@ -95,14 +96,7 @@ def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path):
 
 
 def test_overwriting_spares_other_folders(make_run, large_phantom_data, tmp_path):
-    data, other = large_phantom_data, tmp_path / "thesis"
-    other.mkdir()
-    (other / "notes").write_text("mine")
-    for out, message in (
-        (other, r"something else without key\.csv"),
-        (data, "which would be replaced"),
-        (data / "out", "lies in the data set"),
-    ):
-        with pytest.raises(InputError, match=message):
-            write_reader_study(make_run(), data, out, overwrite=True)
-    assert [path.name for path in other.iterdir()] == ["notes"]
+    def write(out, **options):
+        write_reader_study(make_run(), large_phantom_data, out, **options)
+
+    check_overwriting(write, large_phantom_data, tmp_path, r"key\.csv")

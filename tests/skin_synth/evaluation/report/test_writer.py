@@ -1,4 +1,4 @@
-"""The report: plain JSON, one page that opens from disk and loads nothing, grids beside it."""
+"""The report: plain JSON, one page that opens from disk and loads nothing, grids next to it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Page(html.parser.HTMLParser):
         self.open, self.loaded, self.images, self.text = [], [], [], []
         self.feed(text)
         self.close()
+        self.visible = " ".join("".join(self.text).split())
 
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)
@@ -61,11 +62,8 @@ def test_report_json_is_what_was_returned(written):
     assert sum(found["images"]["test"]) == found["fidelity"]["whole"]["n"]
     assert found["fidelity"]["kernel"] == "(x.y / d + 1)^3"
     names = found["data"]["class_names"]
-    assert (
-        list(found["fidelity"]["classes"])
-        == names
-        == list(found["faithfulness"]["real"]["classes"])
-    )
+    assert list(found["fidelity"]["classes"]) == names
+    assert list(found["faithfulness"]["real"]["classes"]) == names
 
 
 def test_report_html_opens_from_disk(written):
@@ -84,42 +82,34 @@ def test_report_html_opens_from_disk(written):
         png = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
         with Image.open(io.BytesIO(png)) as picture:
             assert picture.size[1] == 32
-    visible = " ".join("".join(page.text).split())
-    for sentence in [*written["summary"], *written["warnings"]]:
+    visible, names = page.visible, written["data"]["class_names"]
+    for sentence in [*written["summary"], *written["warnings"], *names]:
         assert sentence in visible
-    for label in written["data"]["class_names"]:
-        assert label in visible
     assert visible.index(written["summary"][0]) < visible.index("What they look like")
 
 
-def test_grids_lie_beside_the_report(written):
-    assert sorted(path.name for path in written.path.iterdir()) == [
-        "appearance.png",
-        "nearest.png",
-        "real.png",
-        "realism.png",
-        "report.html",
-        "report.json",
-        "synthetic.png",
-    ]
+def test_grids_lie_next_to_the_report(written):
+    pictures = {f"{name}.png" for name in ("appearance", "nearest", "real", "realism", "synthetic")}
+    names = {path.name for path in written.path.iterdir()}
+    assert names == pictures | {"report.html", "report.json"}
     with Image.open(written.path / "synthetic.png") as grid:
         assert grid.size[1] == 7 * 66
 
 
 def pictures_of(phantoms, **changes):
     n = len(phantoms.requested_labels)
-    shown = {
-        "real": phantoms.test,
-        "synthetic": phantoms.synthetic,
-        "requested_labels": phantoms.requested_labels,
-        "train": phantoms.train.images,
-        "nearest": np.zeros(n, np.int64),
-        "distance": np.arange(n, dtype=np.float32),
-        "held_out_distance": np.ones(5, np.float32),
-        "realism": np.linspace(2, 0.5, n),
-        "plots": {},
-    }
-    return report.Pictures(**{**shown, **changes})
+    shown = report.Pictures(
+        phantoms.test,
+        phantoms.synthetic,
+        phantoms.requested_labels,
+        phantoms.train.images,
+        nearest=np.zeros(n, np.int64),
+        distance=np.arange(n, dtype=np.float32),
+        held_out_distance=np.ones(5, np.float32),
+        realism=np.linspace(2, 0.5, n),
+        plots={},
+    )
+    return dataclasses.replace(shown, **changes)
 
 
 def test_names_are_escaped(phantoms, written):
@@ -132,14 +122,13 @@ def test_names_are_escaped(phantoms, written):
     assert "&lt;b&gt;a" in text
 
 
-def test_faults_stand_first_with_their_p_values(phantoms, written):
+def test_faults_come_first_with_their_p_values(phantoms, written):
     fault = Fault("missing_class", ("disc",), "Class disc is missing.", "Fisher's", 0.02, 3e-9)
     summary = ["One fault is proven.", fault.sentence, "And use."]
     results = changed(written.results, "verdict", faults=(fault,))
     results = changed(results, "summary", headline=summary[0], caveat="", use=summary[2])
     text = report.render_html(results, pictures_of(phantoms))
-    page = Page(text)
-    visible = " ".join("".join(page.text).split())
+    visible = Page(text).visible
     assert 'class="verdict guilty"' in text
     assert 'class="verdict guilty"' not in (written.path / "report.html").read_text()
     places = [visible.index(part) for part in (*summary, "Before you rely", "What they look like")]
@@ -157,7 +146,7 @@ def test_the_extremes_are_the_highest_and_the_lowest_realism(phantoms):
     np.testing.assert_array_equal(lowest, order[: report.SHOWN_EXTREMES])
 
 
-def test_use_stands_in_the_verdict_and_in_a_part_of_its_own(phantoms, written, studied):
+def test_use_is_in_the_verdict_and_in_a_section(phantoms, written, studied):
     page = (written.path / "report.html").read_text()
     assert page.count("was not measured") == 1
     assert "Not measured." in page
@@ -166,7 +155,7 @@ def test_use_stands_in_the_verdict_and_in_a_part_of_its_own(phantoms, written, s
     results = changed(changed(results, "summary", use=said), "verdict", use="harm shown")
     text = report.render_html(results, pictures_of(phantoms))
     page = Page(text)
-    visible = " ".join("".join(page.text).split())
+    visible = page.visible
     assert not page.open
     assert 'class="verdict guilty"' in text
     assert "not measured" not in visible.lower()
@@ -182,28 +171,23 @@ def test_use_stands_in_the_verdict_and_in_a_part_of_its_own(phantoms, written, s
 
 def test_who_is_in_the_pictures(phantoms, written):
     page = Page((written.path / "report.html").read_text(encoding="utf-8"))
-    visible = " ".join("".join(page.text).split())
-    start = visible.index("Who is in the pictures?")
-    for words in ("skin tone (ITA, degrees)", "lesion redness (a*)", "very light", "dark"):
-        assert words in visible[start:]
+    _, _, visible = page.visible.partition("Who is in the pictures?")
     whole = written["appearance"]["whole"]
-    drift = whole["measures"]["brightness"]["drift"]["drift"]
-    assert report.figure(drift) in visible[start:]
+    drift = report.figure(whole["measures"]["brightness"]["drift"]["drift"])
+    for words in ("skin tone (ITA, degrees)", "lesion redness (a*)", "very light", "dark", drift):
+        assert words in visible
     assert sum(whole["tones"]["real"].values()) == pytest.approx(1)
 
 
 def test_a_class_without_real_images_is_said_to_have_none(phantoms, written):
-    keep = phantoms.test.labels != 0
-    real = dataclasses.replace(
-        phantoms.test, images=phantoms.test.images[keep], labels=phantoms.test.labels[keep]
-    )
+    real = phantoms.test.subset(phantoms.test.labels != 0)
     assert "no real image" in report.render_html(written.results, pictures_of(phantoms, real=real))
 
 
 # In a browser. Chromium is no requirement of the project.
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-FLAGS = (
+FLAGS = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -213,17 +197,12 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-)
+]
 
 
 def browse(page, profile, *arguments):
-    done = subprocess.run(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *arguments, page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *arguments, page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return done.stdout, done.stderr
 
 
@@ -248,13 +227,9 @@ def test_the_report_in_a_browser(written, tmp_path):
             f"width='{width}' height='2400'></iframe>"
         )
         shot = tmp_path / f"{width}.png"
-        _, log = browse(
-            frame,
-            tmp_path / f"profile-{width}",
-            f"--window-size={max(width, 500)},2400",
-            f"--screenshot={shot}",
-            "--enable-logging=stderr",
-        )
+        size, logging = f"--window-size={max(width, 500)},2400", "--enable-logging=stderr"
+        profile = tmp_path / f"profile-{width}"
+        _, log = browse(frame, profile, size, f"--screenshot={shot}", logging)
         assert "CONSOLE" not in log
         with Image.open(shot) as picture:
             assert picture.size[0] >= width
@@ -263,5 +238,4 @@ def test_the_report_in_a_browser(written, tmp_path):
         dom, _ = browse(page, tmp_path / f"dom-{width}", f"--window-size={width},900", "--dump-dom")
         found = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", dom)[1]))
         assert found["wide"] <= found["window"]
-        assert found["broken"] == 0
-        assert found["loaded"] == 0
+        assert found["broken"] == found["loaded"] == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from skin_synth.evaluation.by_class import ByClass
@@ -21,22 +19,21 @@ from skin_synth.evaluation.metrics.permutation_tests import DifferenceTest, Vari
 from skin_synth.evaluation.results import Copies, MeasuredFigures, NeighbourSearch
 from skin_synth.evaluation.verdict.detectable import untested
 from skin_synth.evaluation.verdict.verdict import level
-from tests.changes import changed, put
+from tests.changes import changed, incomplete, put
 
 NAMES = ("a", "b")
-NOTHING = dict.fromkeys(field.name for field in dataclasses.fields(Nearness))
 
 
 def nearness(n, others):
-    return Nearness(**{**NOTHING, "n": n, "n_yardstick": others, "yardstick_same": 0, "rank": 1})
+    return incomplete(Nearness, n=n, n_yardstick=others, yardstick_same=0, rank=1)
 
 
 def near(n, others):
     return CopyFigures(HELD_OUT, nearness(n, others), None, None)
 
 
-def both(part):
-    return {"whole": part, "classes": dict.fromkeys(NAMES, part)}
+def both(part, kind=ByClass, **others):
+    return kind(whole=part, classes=dict.fromkeys(NAMES, part), **others)
 
 
 @pytest.fixture
@@ -47,23 +44,22 @@ def figures():
     appearance = AppearanceFigures(
         ToneShares({}, {}), LesionCounts(20, 20, 20, 20, 1.0), dict.fromkeys(MEASURES, drifted)
     )
-    variety = ByClass(**both(VarietyTest(20, 1.0, 1.0, 1.0)))
+    variety = both(VarietyTest(20, 1.0, 1.0, 1.0))
     return MeasuredFigures(
         variety=variety,
         profiles=variety,
-        difference=ByClass(**both(DifferenceTest(20, 0.0, 1.0))),
-        texture=ByClass(**both(None)),
+        difference=both(DifferenceTest(20, 0.0, 1.0)),
+        texture=both(None),
         faithfulness=Faithfulness(
             None,
             JudgedImages(40, 1.0, {}, {}, matrix),
             JudgedRealImages(40, 1.0, {}, {}, matrix, confusion_of_lesions=matrix),
         ),
         copies=Copies(
-            NeighbourSearch(**both(near(60, 60)), metric=""),
-            NeighbourSearch(**both(near(60, 60)), metric=""),
-            NeighbourSearch(**both(nearness(60, 60)), metric=""),
+            *[both(near(60, 60), NeighbourSearch, metric="")] * 2,
+            both(nearness(60, 60), NeighbourSearch, metric=""),
         ),
-        appearance=ByClass(**both(appearance)),
+        appearance=both(appearance),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import math
 
@@ -17,7 +16,7 @@ from skin_synth.evaluation.verdict.verdict import (
     permutations_for,
     reach_verdict,
 )
-from tests.changes import changed, put
+from tests.changes import changed
 from tests.skin_synth.evaluation.conftest import MODES, TRIED, lesions, trial_labels
 from tests.studies import study_of
 
@@ -47,14 +46,15 @@ def found_in(figures):
     return reach_verdict(figures).faults
 
 
+def blurred(images, *shifts):
+    around = [np.roll(images, shift, (1, 2)).astype(float) for shift in shifts]
+    return np.mean(around, axis=0).astype(np.uint8)
+
+
 def jpeg(image):
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=80)
     return np.asarray(Image.open(file))
-
-
-def brightened(images):
-    return np.clip(images.astype(int) + 6, 0, 255).astype(np.uint8)
 
 
 ALTERED = {
@@ -62,7 +62,7 @@ ALTERED = {
     "flipped": lambda images: images[:, :, ::-1],
     "turned": lambda images: np.rot90(images, 1, (1, 2)),
     "encoded anew": lambda images: np.stack([jpeg(image) for image in images]),
-    "a little brighter": brightened,
+    "a little brighter": lambda images: np.clip(images + 6.0, 0, 255).astype(np.uint8),
 }
 
 
@@ -87,16 +87,15 @@ def test_a_class_that_is_missing(trial):
     found = faults(trial.verdict(lesions(101, shown)))
     assert found["missing_class"].classes == ("ring",)
     assert "look like blotch" in found["missing_class"].sentence
-    assert "swapped_labels" not in found
-    assert "copies" not in found
+    assert not set(found) & {"swapped_labels", "copies"}
 
 
 def test_two_labels_that_are_swapped(trial):
     shown = np.array([0, 2, 1])[trial_labels()]
     found = faults(trial.verdict(lesions(102, shown)))
     assert sorted(found["swapped_labels"].classes) == ["blotch", "ring"]
-    assert not set(found) & {"copies", "duplicates", "blur", "noise"}, "no other fault of theirs"
-    assert "missing_class" not in found
+    others = {"copies", "duplicates", "blur", "noise", "missing_class"}
+    assert not set(found) & others, "no other fault of theirs"
 
 
 def test_copies_of_another_class_are_copies(trial, clean):
@@ -114,23 +113,20 @@ def test_copies_and_blur_of_swapped_labels_are_named(trial, clean):
     order = np.argsort(np.argsort(swapped, kind="stable"), kind="stable")
     found = faults(trial.verdict(trial.train.images[order]))
     assert {"swapped_labels", "copies"} <= set(found)
-    around = [np.roll(clean, shift, (1, 2)).astype(float) for shift in [(0, 0), (0, 1), (1, 0)]]
-    found = faults(trial.verdict(np.mean(around, axis=0).astype(np.uint8)[order]))
+    found = faults(trial.verdict(blurred(clean, (0, 0), (0, 1), (1, 0))[order]))
     assert {"swapped_labels", "blur"} <= set(found)
     assert "copies" not in found
 
 
 def test_what_a_missing_class_explains_is_not_named(figures):
-    """It moves the whole set with it; where no other class has the fault, it is the reason."""
     confusion = figures.faithfulness.synthetic.confusion
     figures = changed(figures, "faithfulness.synthetic", confusion=[*confusion[:2], [0, 60, 0]])
 
-    def named(*guilty):
+    def named(*different):
         found = figures
-        for name, part in figures.difference.items():
-            p_value = 1e-9 if (name or "whole") in guilty else 0.5
-            place = "whole" if name is None else f"classes.{name}"
-            found = put(found, f"difference.{place}", dataclasses.replace(part, p_value=p_value))
+        for place in ("whole", *(f"classes.{name}" for name in MODES)):
+            p_value = 1e-9 if place.removeprefix("classes.") in different else 0.5
+            found = changed(found, f"difference.{place}", p_value=p_value)
         return {fault.fault: fault.classes for fault in found_in(found)}
 
     missing = {"missing_class": ("ring",)}
@@ -160,14 +156,10 @@ def test_a_few_images_again_and_again(trial, clean):
 
 
 def test_blur(trial, clean):
-    around = [
-        np.roll(clean, shift, (1, 2)).astype(float)
-        for shift in [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
-    ]
-    found = faults(trial.verdict(np.mean(around, axis=0).astype(np.uint8)))
+    shifts = [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
+    found = faults(trial.verdict(blurred(clean, *shifts)))
     assert "blurred" in found["blur"].sentence
-    assert "noise" not in found
-    assert "copies" not in found
+    assert not set(found) & {"noise", "copies"}
 
 
 @pytest.mark.parametrize("strength", [12, 300])
@@ -175,8 +167,7 @@ def test_noise(trial, clean, strength):
     noise = np.random.default_rng(0).normal(0, strength, clean.shape)
     found = faults(trial.verdict(np.clip(clean + noise, 0, 255).astype(np.uint8)))
     assert "noisy" in found["noise"].sentence
-    assert "blur" not in found
-    assert "copies" not in found
+    assert not set(found) & {"blur", "copies"}
 
 
 def test_groups_in_two_splits(figures):
@@ -195,13 +186,7 @@ def test_a_faultless_generator_is_not_accused(trial):
 
 def test_few_images_prove_nothing_and_that_is_said(trial):
     labels = trial_labels(15)
-    small = dataclasses.replace(
-        trial.test,
-        images=trial.test.images[::4],
-        labels=trial.test.labels[::4],
-        image_ids=trial.test.image_ids[::4],
-        groups=trial.test.groups[::4],
-    )
+    small = trial.test.subset(slice(None, None, 4))
     found = trial.verdict(lesions(104, labels), requested_labels=labels, test=small)
     assert found.faults == ()
     names = list(MODES)
@@ -228,11 +213,8 @@ def test_small_differences_are_no_fault_however_certain(figures):
 
 def test_a_class_that_is_shown_too_rarely(figures):
     judged = figures.faithfulness
-    found = changed(
-        figures,
-        "faithfulness.synthetic",
-        confusion=[[70, 30, 0], *judged.synthetic.confusion[1:]],
-    )
+    confusion = [[70, 30, 0], *judged.synthetic.confusion[1:]]
+    found = changed(figures, "faithfulness.synthetic", confusion=confusion)
     lesions = [[100, 0, 0], *judged.real.confusion_of_lesions[1:]]
     (fault,) = found_in(changed(found, "faithfulness.real", confusion_of_lesions=lesions))
     assert (fault.fault, fault.classes) == ("weak_class", ("mole",))
@@ -270,13 +252,13 @@ def test_images_of_other_skin(trial, clean):
     found = faults(trial.verdict((0.7 * clean).astype(np.uint8)))
     drift = found["drift"]
     assert drift.classes == ()
-    assert "brightness is lower" in drift.sentence
-    assert "lesion lightness is lower" in drift.sentence
+    for words in ("brightness is lower", "lesion lightness is lower"):
+        assert words in drift.sentence
     assert "lesion size" not in drift.sentence
     assert drift.p_value < 1e-6
 
 
-def moved(figures, name, measure, *, p_value, size, floor, median):
+def moved(figures, name, measure, p_value, size, floor, median):
     """A measure of a class moved its median by so many standard deviations."""
     place = f"appearance.classes.{name}.measures.{measure}"
     real = figures.appearance.classes[name].measures[measure].real
@@ -290,9 +272,7 @@ def test_a_drift_is_named_where_it_is_certain_large_and_above_its_floor(figures)
     level = LEVEL / 6
 
     def named(p_value, size, floor, median):
-        found = moved(
-            figures, "ring", "lesion_size", p_value=p_value, size=size, floor=floor, median=median
-        )
+        found = moved(figures, "ring", "lesion_size", p_value, size, floor, median)
         return [fault.sentence for fault in found_in(found)]
 
     (sentence,) = named(0.9 * level, 0.8, 0.1, 0.8)
@@ -341,17 +321,16 @@ def test_lesions_that_stand_out_a_little_less_often_are_no_fault(figures):
     assert named(0.9 * LEVEL, 55) == []
 
 
-def test_classes_that_moved_in_different_ways_are_told_apart(figures):
+def test_classes_that_moved_in_different_ways_are_named_apart(figures):
     found = figures
     for name, shift, floor in (("mole", 1.0, 0.1), ("ring", -1.2, None), ("blotch", 1.1, 0.1)):
-        p_value = 0.9 * LEVEL / 6
-        found = moved(
-            found, name, "skin_tone", p_value=p_value, size=abs(shift), floor=floor, median=shift
-        )
+        found = moved(found, name, "skin_tone", 0.9 * LEVEL / 6, abs(shift), floor, shift)
     (fault,) = found_in(found)
     assert fault.classes == tuple(MODES)
-    told = "skin tone of mole, blotch is lighter; skin tone of ring is darker. The largest drift is"
-    assert told in fault.sentence
+    words = (
+        "skin tone of mole, blotch is lighter; skin tone of ring is darker. The largest drift is"
+    )
+    assert words in fault.sentence
     assert "(skin tone of ring); that of other real images could not be meas" in fault.sentence
 
 
