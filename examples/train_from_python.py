@@ -17,7 +17,7 @@ import numpy as np
 import skin_synth
 import tfrecords_tools
 from skin_synth import phantoms
-from skin_synth.data.pipeline import batches, load_split
+from skin_synth.data import batches, load_split
 from skin_synth.image_grid import image_grid
 
 

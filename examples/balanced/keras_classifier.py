@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from skin_synth.data.pipeline import mix
+from skin_synth.data import mix
 
 
 def main(directory: str) -> None:

@@ -4,13 +4,12 @@
 #
 # Takes about three hours on one CPU core for training, and a quarter of an hour for the rest on two.
 # With USE=1 the report also says whether the images help classifiers: another hour or two. Stop the
-# script whenever you like: the same command goes on.
+# script when you like: the same command resumes.
 #
 #   examples/ham10000/pretrained.sh runs/ham/data mobilenet_v1_0.75_224.weights.h5 runs/derm64
 #
 # The first is the data set that road.sh builds, the second the weights of MobileNet (docs/evaluation.md
-# says how to make that file). After it, with USE=1 for a card like the shipped one:
-# examples/ham10000/pack.py.
+# says how to make that file). Then examples/ham10000/pack.py packs it; the shipped card needs USE=1.
 set -eu
 data=${1:?give the data set that road.sh built}
 weights=${2:?give the weights of the ImageNet MobileNet 0.75/224}

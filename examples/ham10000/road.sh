@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The whole road on HAM10000 at 64x64: data set, training, report, balanced data set, SavedModel.
 #
-# Takes about half an hour on two CPU cores with bfloat16 in hardware. Stop it whenever you like: the same
-# command goes on where it stopped.
+# Takes about half an hour on two CPU cores with bfloat16 in hardware. Stop it when you like: the same
+# command resumes.
 #
 #   examples/ham10000/road.sh /path/to/ham10000 runs/ham
 #
-# The first folder holds images/ and metadata.csv (see README.md beside this script).
+# The first folder holds images/ and metadata.csv (see README.md in this directory).
 set -eu
 ham=${1:?give the folder of HAM10000}
 out=${2:-runs/ham}
