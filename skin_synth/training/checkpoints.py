@@ -17,6 +17,8 @@ DEFAULT_KEEP = 2
 """Checkpoints that a run keeps in addition to the best one, so that one may be damaged."""
 SEAL = b"\nsha256:"
 SEAL_LENGTH = len(SEAL) + 64
+HASH_BLOCK = 2**20
+"""Bytes read at a time, so that memory does not grow with the file."""
 IMAGES_SEEN, MEAN_KID = "images_seen", "mean_kid"
 """Attributes in the file of the best checkpoint, so that they always belong to its weights."""
 
@@ -119,5 +121,9 @@ def _unreadable(file: Path) -> str | None:
 
 def _sha256(file: Path, size: int) -> str:
     """Returns the sha256 of the first `size` bytes: 64 hexadecimal digits."""
+    digest, left = hashlib.sha256(), size
     with open(file, "rb") as content:
-        return hashlib.sha256(content.read(size)).hexdigest()
+        while block := content.read(min(left, HASH_BLOCK)):
+            digest.update(block)
+            left -= len(block)
+    return digest.hexdigest()

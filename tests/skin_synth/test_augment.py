@@ -63,8 +63,16 @@ def test_parameters_stay_in_their_ranges():
     assert np.abs(np.log2(parameters["scale"])).max() <= augment.LOG2_SCALE + 1e-6
     assert np.abs(parameters["brightness"]).max() <= augment.BRIGHTNESS
     assert np.abs(parameters["hue"]).max() <= augment.HUE
-    assert set(parameters["symmetry"]) == set(range(augment.SYMMETRIES))
-    assert 0 <= parameters["cutout_y"].min() <= parameters["cutout_y"].max() <= 1
+    assert set(parameters["symmetry"]) == set(range(8))
+    for centre in (parameters["cutout_y"], parameters["cutout_x"]):
+        assert 0 <= centre.min() < 0.01 < 0.99 < centre.max() <= 1
+
+
+def test_parameters_are_independent_of_each_other():
+    parameters = drawn(4000)
+    columns = [column.numpy() for name, column in parameters.items() if name != "cutout"]
+    correlations = np.corrcoef(np.stack(columns)) - np.eye(len(columns))
+    assert np.abs(correlations).max() < 0.1
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])

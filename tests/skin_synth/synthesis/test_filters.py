@@ -46,6 +46,12 @@ def test_real_images_pass_at_the_rates_that_make_the_limits(candidate_filter, tr
     assert 1 > rates[UNREALISTIC] >= 0.95 - 1 / len(held_out)
     scores = candidate_filter.scores(held_out.images, held_out.labels, training.images)
     reasons = candidate_filter.reasons(scores, held_out.labels)
+    right = scores.assigned == held_out.labels
+    assert rates[OTHER_CLASS] == right.mean()
+    assert candidate_filter.real["right_by_class"] == {
+        name: right[held_out.labels == label].mean()
+        for label, name in enumerate(held_out.class_names)
+    }
     assert reasons.count(OTHER_CLASS) <= (1 - rates[OTHER_CLASS]) * len(held_out) + 1e-9
     assert reasons.count(KEPT) > 0.4 * len(held_out)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import h5py
+import numpy as np
 import pytest
 
 from skin_synth.training.checkpoints import (
+    HASH_BLOCK,
+    SEAL,
     SEAL_LENGTH,
     BestCheckpoint,
     check_choice,
@@ -44,6 +49,16 @@ def test_a_file_that_cannot_be_read_is_named(weights, length):
 def test_an_unknown_choice_lists_the_known(name):
     with pytest.raises(InputError, match="last, best"):
         check_choice(name)
+
+
+@pytest.mark.parametrize("size", [0, 1, HASH_BLOCK, HASH_BLOCK + 1, 2 * HASH_BLOCK + 7])
+def test_the_seal_is_the_sha256_of_the_content(size, tmp_path):
+    content = np.random.default_rng(size).bytes(size)
+    file = tmp_path / "x"
+    file.write_bytes(content)
+    seal(file)
+    assert file.read_bytes() == content + SEAL + hashlib.sha256(content).hexdigest().encode()
+    assert damage(file) is None
 
 
 def test_a_sealed_file_is_whole_and_still_hdf5(weights):

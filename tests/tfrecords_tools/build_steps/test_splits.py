@@ -43,6 +43,7 @@ def test_shares_are_exact():
     ("shares", "message"),
     [
         ({"train": "0.7", "test": "0.2"}, "sum is 0.9"),
+        ({"train": "0.7", "test": "0.4"}, "sum is 1.1"),
         ({"train": "1.5", "test": "-0.5"}, "must not be negative"),
         ({"training": "1"}, "names must be among train, validation, test"),
         ({}, "names must be among"),
@@ -63,6 +64,15 @@ def test_every_group_gets_one_split_and_every_class_its_shares():
     for label, total in (("nv", 2000), ("mel", 100), ("df", 20)):
         counts = Counter(splits[group] for group, found in members if found == label)
         assert [counts[split] for split in SPLITS] == [share * total for share in SHARES.values()]
+
+
+def test_a_group_counts_for_its_most_frequent_label():
+    # As a group of "rare" it would be the only one and go to the split with the largest share.
+    mixed = [("mixed", "rare"), *[("mixed", "common")] * 9]
+    members = [*mixed, *((f"lesion{number}", "common") for number in range(3) for _ in range(90))]
+    shares = check_shares({"train": "0.9", "test": "0.1"})
+    found = {assign_splits(members, shares, seed=seed)["mixed"] for seed in range(20)}
+    assert found == {"train", "test"}
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -63,6 +63,12 @@ def test_relative_distances():
     np.testing.assert_allclose(found, [0.25, 0.0, 1.0, 1.0])
 
 
+def test_distances_name_the_nearest_image():
+    found = Neighbours(np.array([[4, 1, 0]]), np.array([[2.0, 3.0, 8.0]], np.float32))
+    measured = NeighbourDistances.of(found, list("abcde"), np.array([6]))
+    assert [part.tolist() for part in vars(measured).values()] == [[2], [2 / 3], [4], [6]]
+
+
 def test_too_few_neighbours_are_no_copy():
     found = Neighbours(np.zeros((1, 2), int), np.array([[3.0, np.inf]], np.float32))
     assert relative(found, ["a"])[0] == 1.0
