@@ -2,6 +2,7 @@
 # make test           the test suite with its coverage, without what is marked slow
 # make test-all       the whole suite
 # make test-beam      the tests of the Beam runner, in an environment of its own
+# make mutation       mutants of eight modules against their tests (CONTRIBUTING.md); ARGS=... for flags
 # make check          format, lint and types: what pre-commit and CI run, too
 # make wheel          build the wheel, and try it in an empty environment
 # make venv           only the environment; make beam-venv: only that of test-beam
@@ -40,7 +41,7 @@ compile = $(1)/bin/python -m compileall -q -j 0 $(1)/lib >/dev/null 2>&1 || true
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: venv beam-venv demo test test-all test-beam check wheel lock
+.PHONY: venv beam-venv demo test test-all test-beam mutation check wheel lock
 
 venv: $(STAMP)
 
@@ -84,6 +85,10 @@ $(BEAM_STAMP): requirements-beam.txt $(STAMP)
 
 test-beam: $(BEAM_STAMP)
 	@$(BEAM_VENV)/bin/python -m pytest tests/tfrecords_tools/build_steps/test_beam.py
+
+mutation: venv
+	@$(call install,$(VENV),--constraint requirements.txt --no-build-isolation --editable ".[mutation]")
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 check: venv
 	@$(BIN)/ruff format --check
