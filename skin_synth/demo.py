@@ -19,7 +19,7 @@ from tfrecords_tools.errors import InputError
 
 DEMO_PRESET = "derm-32"
 DEMO_IMAGES = 100_000
-"""Training takes so many images, or as many as there is time for in `DEMO_MINUTES`."""
+"""Training takes this many images, or as many as there is time for in `DEMO_MINUTES`."""
 DEMO_MINUTES = 8.5
 PHANTOM_COUNTS = (1_200, 700, 500, 350, 250, 180, 140)
 """Phantoms in each class: as uneven as skin collections are."""
@@ -71,8 +71,8 @@ def run_demo(
 
     Args:
         out: demo directory, made if it does not exist.
-        images: training takes so many images.
-        minutes: or as many as there is time for in so many minutes, if these are fewer.
+        images: training takes this many images.
+        minutes: or as many as there is time for in this many minutes, if these are fewer.
         counts: phantoms in each of the seven classes.
 
     Raises:

@@ -105,7 +105,7 @@ def read_manifest(path: Path) -> list[Provenance]:
     """
     if not path.is_file():
         raise InputError(
-            f"{path} is not there: give a directory that `skin-synth generate` or `skin-synth "
+            f"{path} does not exist: give a directory that `skin-synth generate` or `skin-synth "
             "balance` wrote"
         )
     try:
@@ -124,7 +124,7 @@ def read_chunks(path: Path) -> dict[str, str]:
         InputError: no such file, or not an image.
     """
     if not path.is_file():
-        raise InputError(f"{path} is not there")
+        raise InputError(f"{path} does not exist")
     try:
         with Image.open(path) as image:
             image.load()  # chunks may follow the pixels

@@ -37,7 +37,7 @@ def save_weights(model: keras.Model, variables: Iterable[keras.Variable], file: 
 
 
 def reserve(file: Path, size: int) -> None:
-    """Checks that a file of so many bytes has room: makes one and removes it.
+    """Checks that a file of this many bytes has room: makes one and removes it.
 
     Args:
         file: to be written next; does not exist yet.

@@ -74,7 +74,7 @@ class Driver:
             assert not line.startswith("exit"), f"no {word!r}: {self.errors.read_text()}"
 
     def has_line(self, seconds: float = 0) -> bool:
-        """Whether a line can be read within so many seconds."""
+        """Whether a line can be read within this many seconds."""
         return bool(select.select([self._process.stdout], [], [], seconds)[0])
 
     def start(self, words: str = "") -> int:

@@ -2,7 +2,8 @@
 
 A writer works in a hidden sibling of its target. The sibling is flushed to the disk and renamed in
 one step. A killed process leaves at most this sibling, which the next call for the same target
-removes. A lock shows that a sibling is in use: its process id means nothing in another container.
+removes. A lock shows that a sibling is in use; a process id would mean nothing in another
+container.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def new_directory(
     Args:
         path: the directory to write; its parents are made.
         overwrite: whether to replace an existing directory that is empty or holds `marker`.
-        marker: relative path of a file that the block writes: it shows that a directory is the
-            work of an earlier call. None: only an empty directory is replaced.
+        marker: relative path of a file that the block writes. It shows that a directory is the
+            result of an earlier call. None: only an empty directory is replaced.
 
     Yields:
         The empty temporary directory.
@@ -77,8 +78,8 @@ def new_directory(
 def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a temporary path whose file becomes `path` if the block succeeds.
 
-    An existing file is replaced in one step, and parents are made. The temporary path, at which no
-    file is yet, has the suffixes of `path`, because some writers depend on them.
+    An existing file is replaced in one step, and parents are made. The temporary path does not
+    exist yet. It has the suffixes of `path`, because some writers depend on them.
     """
     target = Path(path).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +114,7 @@ def check_apart(
     *,
     may_lie_in: Collection[str] = (),
 ) -> None:
-    """Checks that a result neither replaces its inputs nor lies in one of them.
+    """Checks that a result neither replaces its inputs nor is inside one of them.
 
     Args:
         out: the directory to write.
@@ -121,7 +122,7 @@ def check_apart(
         may_lie_in: inputs that may hold results, such as a run.
 
     Raises:
-        InputError: an input is or lies in `out`, or `out` lies in an input.
+        InputError: an input is `out` or is inside it, or `out` is inside an input.
     """
     place = Path(out).resolve()
     for what, source in inputs.items():
@@ -137,14 +138,13 @@ def check_apart(
 
 
 def _check_replaceable(target: Path, marker: str | None) -> None:
-    """Protects directories that no earlier call has written, for example after a typing error."""
+    """Protects directories that no earlier call wrote, for example after a typing error."""
     if not target.exists() or not any(target.iterdir()):
         return
     if marker is None or not (target / marker).is_file():
-        why = "" if marker is None else f" without {marker}"
+        why = "" if marker is None else f" (no {marker})"
         raise InputError(
-            f"{target} holds something else{why} than what would take its place: choose another "
-            "place, or remove it yourself"
+            f"{target} holds something else{why}: choose another place, or remove it yourself"
         )
 
 
@@ -157,7 +157,7 @@ def _sibling(target: Path, kind: str) -> Path:
 
 
 def _tidy(target: Path) -> None:
-    """Removes what killed processes left; old content that nothing has replaced goes back."""
+    """Removes what killed processes left, and moves back old content that was not replaced."""
     if not target.parent.is_dir():
         return
     name = re.compile(rf"\.tmp-(\d+)\.({NEW}|{OLD})\.{re.escape(target.name)}")
@@ -176,20 +176,20 @@ def _tidy(target: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """Whether another process with this id runs."""
+    """Returns whether another process with this id runs."""
     if pid == os.getpid():
         return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # of another user
+    except PermissionError:  # the process of another user
         pass
     return True
 
 
 def _place(temporary: Path, target: Path) -> None:
-    """Renames `temporary`, unless another process has taken the name meanwhile."""
+    """Renames `temporary`, unless another process has made `target` meanwhile."""
     try:
         temporary.rename(target)
     except OSError as error:

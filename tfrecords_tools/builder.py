@@ -1,8 +1,8 @@
 """Builds a data set directory from a folder of images.
 
 Every image is read once, and its record goes straight into its shard. If images are rejected or
-occur twice, the shards are written once more from those first ones. All orders follow from names
-and hashes, so that any number of workers gives the same bytes.
+occur twice, the shards are written a second time from the first ones. All orders follow from names
+and hashes, so any number of workers gives the same bytes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ UNWANTED_REASONS = (LABEL_EXCLUDED, HIDDEN_FOLDER)
 
 @dataclasses.dataclass(frozen=True)
 class BuildReport:
-    """What a build made.
+    """The result of a build.
 
     Attributes:
         info: metadata of the data set.
@@ -71,7 +71,7 @@ def build(
     Args:
         images: folder of class folders, or with `labels` any folder of images.
         out: the data set directory to make.
-        options: of the build; None makes them from `fields`.
+        options: options of the build; None: they are made from `fields`.
         overwrite: whether to replace `out` if it is a data set directory.
         **fields: of `options.BuildOptions`, such as name, labels and size; they replace `options`.
 
@@ -83,7 +83,7 @@ def build(
     tables = {"labels": options.labels, "metadata": options.metadata}
     check_apart(out, {"the image folder": images, **tables, "label_map": options.label_map})
     with new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory:
-        gc.freeze()  # spares the garbage collector the half a million objects of TensorFlow
+        gc.freeze()  # the garbage collector then skips the half a million objects of TensorFlow
         try:
             outcome = _run(Path(images), directory, options)
         finally:

@@ -30,12 +30,12 @@ def main() -> None:
 
 
 def main_with(argv: Sequence[str]) -> int:
-    """Runs the words after `tfrecords-tools` in this process; returns the exit code."""
+    """Runs a command line in this process; returns the exit code."""
     return command_line.run_with(run_command, make_parser, argv)
 
 
 def run_command(options: argparse.Namespace) -> None:
-    """Runs the sub-command that the command line chose."""
+    """Runs the chosen sub-command."""
     load_tensorflow()
     options.work(options)
 
@@ -95,7 +95,7 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
     summary = "build a data set from class folders, or from images and a CSV"
     command = commands.add_parser("build", help=summary, description=summary, allow_abbrev=False)
     add = command.add_argument
-    add("images", metavar="IMAGES", help="folder of class folders, or any with --labels")
+    add("images", metavar="IMAGES", help="folder of class folders, or with --labels any folder")
     add("--out", required=True, metavar="DIR", help="data set directory to make")
     add("--name", required=True, help="name of the data set: [a-z][a-z0-9_]*")
     add("--overwrite", action="store_true", help="replace DIR if it is a data set directory")
@@ -104,7 +104,7 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
     _add_splits(command.add_argument_group("splits"))
     work = command.add_argument_group("work")
     work.add_argument("--workers", type=int, help="threads (default: one per core)")
-    _add_option(work, "runner", "what does the work", choices=RUNNERS)
+    _add_option(work, "runner", "threads, or Apache Beam", choices=RUNNERS)
     _add_option(work, "beam_pipeline_options", "such as runner=DirectRunner,direct_num_workers=4")
     command.set_defaults(work=_build)
 
@@ -126,19 +126,19 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
 def _add_images(group: argparse._ArgumentGroup) -> None:
     _add_option(group, "size", f"side in pixels, or {ORIGINAL}", type=image_size)
     _add_option(group, "resize", "how an image becomes square", choices=RESIZE_MODES)
-    _add_option(group, "encoding", "of resized images", choices=ENCODINGS)
-    _add_option(group, "jpeg_quality", "1 to 100", type=int)
-    _add_option(group, "min_side", "least side in pixels", type=int)
-    _add_option(group, "max_pixels", "larger images are rejected", type=int)
+    _add_option(group, "encoding", "format of resized images", choices=ENCODINGS)
+    _add_option(group, "jpeg_quality", "quality of JPEGs, 1 to 100", type=int)
+    _add_option(group, "min_side", "images with a shorter side are rejected, in pixels", type=int)
+    _add_option(group, "max_pixels", "images with more pixels are rejected", type=int)
     _add_option(group, "max_rejected", "fail if a larger share is rejected", type=float)
 
 
 def _add_splits(group: argparse._ArgumentGroup) -> None:
-    text = f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or as the images lie)"
+    text = f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or the given splits)"
     group.add_argument("--splits", type=split_shares, help=text)
     text = "data set whose groups and images keep their splits"
     group.add_argument("--keep_splits", metavar="OLD_DIR", help=text)
-    _add_option(group, "seed", "of the splits", type=int)
+    _add_option(group, "seed", "seed of splits and orders", type=int)
 
 
 def _add_option(group: argparse._ArgumentGroup, name: str, text: str, **details: Any) -> None:

@@ -1,4 +1,4 @@
-"""Shared by both command lines: argparse under absl, exit codes, one clear line per error."""
+"""Code of both command lines: argparse under absl, exit codes, one clear line per error."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Na
     try:
         return parser.parse_args(list(argv))
     except (flags.Error, ValueError) as error:
-        # Flags of absl (--verbosity, --stderrthreshold) would end in a traceback.
+        # Wrong flags of absl (--verbosity, --stderrthreshold) would give a traceback.
         parser.error(str(error))
 
 
@@ -92,10 +92,10 @@ def _explain(error: Exception) -> str | None:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None
-    # Its writers give no errno.
+    # TensorFlow's writers give no errno.
     if any(os.strerror(number) in str(error) for number in NO_SPACE_ERRNOS):
         return f"the disk is full ({error}): {MAKE_SPACE}"
-    return f"TensorFlow could not go on: {error}"
+    return f"TensorFlow failed: {error}"
 
 
 def explain_os_error(error: OSError) -> str:

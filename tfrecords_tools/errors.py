@@ -10,7 +10,7 @@ class InputError(ValueError):
 
 
 class Rejected(Exception):
-    """An image that the data set does not take.
+    """An image that is not accepted into the data set.
 
     Attributes:
         reason, detail: a slug, such as truncated, and an explanation for a person.
@@ -23,7 +23,7 @@ class Rejected(Exception):
 
 
 class Stopped(KeyboardInterrupt):
-    """Work that a signal stopped in good order; the message says how to go on."""
+    """Work that a signal stopped in good order; the message says how to continue."""
 
     def __init__(self, message: str, received: signal.Signals) -> None:
         super().__init__(message)

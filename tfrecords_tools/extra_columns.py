@@ -7,7 +7,7 @@ from tfrecords_tools.records.schema import FLOAT, INT, MISSING, RESERVED_NAMES, 
 
 MAX_FLOAT32 = (2 - 2**-23) * 2.0**127
 MISSING_CELLS = frozenset(("", "na", "n/a", "nan", "null", "none"))
-"""Cells without a value, in small letters; as in pandas."""
+"""Cells without a value, in lower case; as in pandas."""
 
 
 def parse_columns(text: str) -> tuple[Column, ...]:
@@ -40,11 +40,11 @@ def check_columns(columns: tuple[Column, ...]) -> None:
                 f"extra column {name!r} has kind {kind!r}; there are {', '.join(MISSING)}"
             )
         if names.count(name) > 1:
-            raise InputError(f"extra column {name!r} is asked for twice: name it once")
+            raise InputError(f"extra column {name!r} is given twice: name it once")
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell has no value."""
+    """Returns whether a cell has no value."""
     return cell.strip().lower() in MISSING_CELLS
 
 

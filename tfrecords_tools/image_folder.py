@@ -22,8 +22,8 @@ def write_image_folder(
     """Writes SPLIT/NN_CLASS/NUMBER.png (or .jpg), encoded as in the data set, and `IMAGES_CSV`.
 
     The folders of a split, sorted by name, are in the order of the labels. The CSV holds the image
-    ids, which may be no file names. `out` appears when it is complete; `overwrite` replaces a
-    folder that this function wrote.
+    ids, because an id may not be a valid file name. `out` appears when it is complete; `overwrite`
+    replaces a folder that this function wrote.
 
     Raises:
         InputError: `data` is no data set, a record is damaged, or `out` exists.

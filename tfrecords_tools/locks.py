@@ -1,4 +1,4 @@
-"""Locks on files and directories, by filelock: the kernel ends them with their process."""
+"""Locks on files and directories, by filelock; the kernel releases them when their process ends."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout, lock_descrip
 from tfrecords_tools.errors import InputError
 
 NO_FLOCK_ERRORS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
-"""Errors of a file system, often of a network, that has no flock."""
+"""Errors of a file system without flock, often a network file system."""
 ACQUIRE_SECONDS = 0.2
-"""Time for a second try, in case the file was removed during the first one."""
+"""Seconds for a second try, in case the file was removed during the first one."""
 
 _LOG = logging.getLogger("tfrecords_tools")
 
@@ -30,15 +30,15 @@ def locked(
     A killed process leaves a file that locks nothing. The block may remove the file.
 
     Args:
-        file: the lock; it holds the number of the process that has, or had, it.
-        what: name of the locked thing, for the message like the next two.
-        work: what the holder does.
-        flag: the flag that may name another place.
+        file: the lock; it holds the number of the process that has, or had, the lock.
+        what: the locked thing, for the message.
+        work: what the holder does, for the message.
+        flag: the flag that may name another place, for the message.
 
     Raises:
         InputError: another process holds the lock; the message names it.
     """
-    file.touch()  # filelock gives 0644; a group may share the place and its umask.
+    file.touch()  # filelock gives 0644; a group of users may share the directory, with its umask.
     lock: BaseFileLock = FileLock(file, timeout=ACQUIRE_SECONDS, on_acquired=_write_pid)
     try:
         try:
@@ -67,7 +67,7 @@ def locked(
 
 @contextlib.contextmanager
 def locked_directory(directory: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Holds a lock on a directory, whatever its name becomes, while the block runs.
+    """Holds a lock on a directory while the block runs, even if the directory is renamed.
 
     `wait`: whether to wait for a process that holds it. A directory counts as free if its file
     system has no locks, like some network file systems.
@@ -95,7 +95,7 @@ def _write_pid(handle: int) -> None:
 
 
 def _holder(file: Path) -> str:
-    # Empty for the moment between the lock and its note.
+    # Empty between taking the lock and writing the number.
     with contextlib.suppress(FileNotFoundError, IndexError):
         return file.read_text("ascii", "replace").split()[0]
     return "(number unknown)"

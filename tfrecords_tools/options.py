@@ -42,25 +42,25 @@ class BuildOptions:
     """Options of a build.
 
     Attributes:
-        name: of the data set: [a-z][a-z0-9_]*.
+        name: name of the data set: [a-z][a-z0-9_]*.
         labels: CSV with one row per image; None takes labels from class folders.
         id_column, label_column: its columns that name the image file and the class.
-        one_hot: whether the labels are columns of 0 and 1, one per class, instead of that column.
+        one_hot: whether the labels are columns of 0 and 1, one per class.
         metadata: second CSV, joined by the id, for columns that `labels` lacks.
         group_column: names lesion or patient; None if unknown.
         split_column: gives the split; None assigns splits.
-        extra_columns: become features: "age:float,sex", or kind by name.
+        extra_columns: columns that become features: "age:float,sex", or kind by name.
         label_map: CSV with columns from,to that merges, renames and leaves out classes.
         size: side of the square that images become, in pixels, or "original".
         resize: "crop", "pad" or "squash".
-        encoding: of resized images, "png" or "jpeg".
+        encoding: format of resized images, "png" or "jpeg".
         jpeg_quality: 1 to 100.
         splits: share of each split, by name; None for `splits.DEFAULT_SPLITS`.
         keep_splits: data set directory whose groups and images keep their splits.
         min_side: images with a shorter side are rejected, in pixels.
         max_pixels: larger images are rejected before they are decoded.
         max_rejected: the build fails if a larger share of the image files is rejected.
-        seed: of the splits.
+        seed: seed of splits and orders.
         workers: threads; None for one per core.
         runner: "threads" or "beam".
         beam_pipeline_options: such as "runner=DirectRunner,direct_num_workers=2".

@@ -22,7 +22,7 @@ class Progress:
         total: number of units of work.
         unit: name of the units, in the plural.
         description: a word for the work.
-        done: units so far.
+        done: number of units so far.
     """
 
     total: int

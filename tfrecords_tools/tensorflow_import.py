@@ -1,4 +1,4 @@
-"""Imports TensorFlow without its output, so that our line on standard error is seen."""
+"""Imports TensorFlow without its output, so that our messages on standard error are seen."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def load_tensorflow() -> None:
     """Imports TensorFlow and drops what it prints meanwhile.
 
     TensorFlow describes its build on standard error before any log level applies. Later it logs
-    fatal errors only, unless TF_CPP_MIN_LOG_LEVEL is set: other errors are exceptions.
+    only fatal errors, unless TF_CPP_MIN_LOG_LEVEL is set; other errors are exceptions.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" not in sys.modules:
         with stderr_held_back():
             importlib.import_module("tensorflow")
-    # Its Python half logs every file that it saves; absl's --verbosity overrides this.
+    # TensorFlow's Python code logs every file that it saves; absl's --verbosity overrides this.
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
 

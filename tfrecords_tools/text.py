@@ -1,4 +1,4 @@
-"""Text from outside: names in one form, and names in messages."""
+"""Brings names from outside into one form, and formats names for messages."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class VerifyReport:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Checked:
-    """Problems of a record, and the fields that must fit with other records."""
+    """Problems of a record, and the fields that must agree with other records."""
 
     problems: tuple[str, ...]
     label: int = -1
@@ -64,7 +64,7 @@ def verify(directory: str | os.PathLike[str]) -> VerifyReport:
 
 
 class _Verification:
-    """The check of a data set directory; remembers what its records must not repeat."""
+    """The check of a data set directory; it remembers values that records must not repeat."""
 
     def __init__(self, info: DatasetInfo) -> None:
         self._info = info
@@ -120,7 +120,7 @@ class _Verification:
             yield f"group {checked.group!r} is in split {split} and in {other}"
 
     def _check_report(self, *, complete: bool) -> Iterator[str]:
-        """Checks the classes, and the counts if complete, against the build report if present."""
+        """Checks classes, and counts if `complete`, against the build report if there is one."""
         path, class_names = self._info.directory / schema.BUILD_REPORT, self._info.class_names
         if not path.is_file():
             return
@@ -170,7 +170,7 @@ def _check_image(record: schema.Record, shape: tuple[int | None, int | None, int
             Image.open(io.BytesIO(record.image), formats=image_file.RECORD_FORMATS) as image,
         ):
             if not image_file.is_plain(image):
-                return f"image {record.image_id!r} has alpha, 16 bits or inks, which readers drop"
+                return f"image {record.image_id!r} has alpha, 16 bits or CMYK, which readers drop"
             # Files that kept their bytes may be grey or have a palette; readers expand them.
             found = np.asarray(image.convert("RGB"))
     except Exception as error:
@@ -182,14 +182,14 @@ def _check_image(record: schema.Record, shape: tuple[int | None, int | None, int
 
 
 def _check_tfds(info: DatasetInfo) -> Iterator[str]:
-    """Checks that TFDS reads the data set: its metadata hold more than this module reads."""
+    """Checks that TFDS reads the data set: it reads more metadata than this module."""
     # Late, because it takes seconds to load.
     import tensorflow_datasets as tfds
 
     try:
         builder = tfds.builder_from_directory(info.directory)
         for split in info.splits:
-            # As tensors, because conversion to NumPy would show no other error.
+            # As tensors, because conversion to NumPy would find no other errors.
             next(iter(builder.as_dataset(split=split).take(1)))
     except Exception as error:  # of many kinds
         lines = str(error).strip().splitlines() or [type(error).__name__]

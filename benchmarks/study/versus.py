@@ -49,7 +49,7 @@ from tfrecords_tools.records.reader import fingerprint
 
 CONTESTANTS = (OURS, *BASELINES)
 STEPS_BETWEEN_LOOKS = 20
-"""Steps between two looks at the clock: a mark is overrun by at most so many."""
+"""Steps between two looks at the clock: a mark is overrun by at most this many."""
 FEWEST_PAINTED = 200
 STATE = "state.json"
 
@@ -147,7 +147,7 @@ class Place:
                 old.unlink()
 
     def mark(self, minutes: float) -> Path:
-        """File of the images after so many CPU minutes."""
+        """File of the images after this many CPU minutes."""
         return self.path / f"mark-{minutes:07.2f}.npz"
 
     def paint(self, model: keras.Model, minutes: float, cpu_seconds: float, asked: Any) -> None:

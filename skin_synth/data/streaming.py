@@ -32,7 +32,7 @@ CACHE_MEMORY_DIVISOR = 4
 """NumPy and TensorFlow each hold the decoded images once, and the networks need the rest."""
 MIB = 2**20
 BATCHES_READ_AHEAD = 64
-"""If decoding fails in the graph, the damaged record is in one of the last so many batches."""
+"""If decoding fails in the graph, the damaged record is in one of the last this many batches."""
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),

@@ -16,7 +16,7 @@ import tensorflow as tf
 STRIDE = 2
 KERNEL_SIDE = 4
 FEW_CHANNELS = 4
-"""In float32 a product is faster if the larger images have at most so many channels."""
+"""In float32 a product is faster if the larger images have at most this many channels."""
 SMALL_SIDE = 16
 """In bfloat16 a product is faster for larger images of at most this side, slower at twice it."""
 

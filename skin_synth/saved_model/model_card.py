@@ -82,7 +82,7 @@ def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
     """
     path = Path(directory) / REPORT_FILE
     if not path.exists():
-        raise InputError(f"{path} is not there: give the --out of a `skin-synth evaluate`")
+        raise InputError(f"{path} does not exist: give the --out of a `skin-synth evaluate`")
     try:
         report = json.loads(path.read_text("utf-8"))
         judged = report["run"]["checkpoint_hash"]

@@ -52,7 +52,7 @@ def read_origin(directory: Path) -> Origin:
     path = directory / ORIGIN_FILE
     if not path.exists():
         raise InputError(
-            f"{path} is not there: give a version that `skin-synth export` wrote, MODELDIR/1"
+            f"{path} does not exist: give a version that `skin-synth export` wrote, MODELDIR/1"
         )
     try:
         fields = json.loads(path.read_text("utf-8"))

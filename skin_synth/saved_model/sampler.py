@@ -28,7 +28,7 @@ PARALLEL_CHUNKS = 4
 """Chunks painted in parallel: 64 rows keep several cores as busy as one batch of them."""
 QUOTED_VALUES = 3
 QUOTED_LABEL_BYTES = 64
-"""An error quotes at most so many received values, and so many bytes of a label."""
+"""An error quotes at most this many received values, and this many bytes of a label."""
 
 
 class Sampler(tf.Module):

@@ -29,9 +29,9 @@ REASONS = (EXACT_COPY, NEAR_TRAINING, OTHER_CLASS, UNREALISTIC, NEAR_DUPLICATE)
 REALISM_PERCENTILE = 5.0
 """Percentage of held-out real images that score below the limit."""
 PAIRWISE_IMAGES = 128
-"""At most so many images are compared all with all at once."""
+"""At most this many images are compared all with all at once."""
 MANIFOLD_IMAGES_PER_CLASS = 400
-"""At most so many training images of a class span its part of the manifold."""
+"""At most this many training images of a class span its part of the manifold."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ from tfrecords_tools.records.schema import TRAIN
 IMAGES_AT_A_TIME = 64
 """Images that are generated and compared together, which bounds the memory."""
 DRAWS_PER_IMAGE = 4
-"""A class is given up after so many draws for each image, plus `IMAGES_AT_A_TIME`."""
+"""A class is given up after this many draws for each image, plus `IMAGES_AT_A_TIME`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

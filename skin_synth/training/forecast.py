@@ -56,7 +56,7 @@ def try_steps(
 def fit_schedule(
     config: RunConfig, trial: Trial, minutes: float, images: int | None = None
 ) -> RunConfig:
-    """Returns the configuration with schedules as long as this machine trains in so many minutes.
+    """Returns the configuration with schedules as long as this machine trains in this many minutes.
 
     They are a whole number of batches, at least one, and at most `images`. The minutes include
     previews, validation and checkpoints.
@@ -69,7 +69,7 @@ def fit_schedule(
 
 
 def forecast(config: RunConfig, split: DrawnImages, trial: Trial, images: int) -> list[str]:
-    """Describes in lines what training to so many images would cost."""
+    """Describes in lines what training to this many images would cost."""
     preset = config.preset
     smallest = int(np.argmin(split.class_counts))
     return [

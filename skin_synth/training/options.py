@@ -22,12 +22,12 @@ class TrainingOptions:
     Attributes:
         preset: name of a preset; None: that of the run, of `init_from`, or `DEFAULT_PRESET`.
         overrides: FIELD=VALUE each, of fields of the preset (see `skin_synth.presets.override`).
-        images: stop once the run has seen so many images; None: the whole schedule.
-        minutes: stop after so many minutes of this call.
+        images: stop once the run has seen this many images; None: the whole schedule.
+        minutes: stop after this many minutes of this call.
         schedule_images: length of the schedules, such as that of the learning rate; None: the
             preset's.
         schedule_minutes: instead, let the schedules of a new run be as long as this machine trains
-            in so many minutes, by the speed of a few steps, and no longer than `images`. Training
+            in this many minutes, by the speed of a few steps, and no longer than `images`. Training
             stops where they end. A run that exists ignores it.
         seed: of weights, batches, latents and augmentation; None: 0 for a new run.
         policy: Keras dtype policy; None: the fast one of this machine for a new run.
@@ -76,5 +76,5 @@ class TrainingOptions:
             raise InputError("give --schedule_images or --schedule_minutes, got both")
         if any(lengths.values()) and any(o.startswith("schedule_images=") for o in self.overrides):
             raise InputError(
-                f"the length of the schedules is asked for twice: {lengths}, {self.overrides}"
+                f"the length of the schedules is given twice: {lengths}, {self.overrides}"
             )

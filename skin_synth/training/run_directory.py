@@ -197,7 +197,7 @@ class RunDirectory:
 
 
 def checkpoint_name(images_seen: int) -> str:
-    """Names the file of the checkpoint after so many images."""
+    """Names the file of the checkpoint after this many images."""
     return f"images-{images_seen:012d}.weights.h5"
 
 

@@ -35,7 +35,7 @@ from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.records.schema import TRAIN
 
 EPOCH_IMAGES = 1_000
-"""An epoch is only the interval of the logs: about so many images, rounded to whole batches."""
+"""An epoch is only the interval of the logs: about this many images, rounded to whole batches."""
 _LOG = logging.getLogger("skin_synth")
 
 

@@ -55,7 +55,7 @@ def _options() -> argparse.Namespace:
     names = [module.name for module in MODULES]
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--sample", type=int, help="mutants of each module, instead of its own")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this many")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutation.json")
     parser.add_argument("--against", type=Path, help="JSON of another commit to compare with")
     parser.add_argument("--work", type=Path, help="folder in which the clone is made")
@@ -109,7 +109,7 @@ class Study:
     def measure(
         self, modules: Iterable[Module], samples: Mapping[str, Sequence[Mutant]], minutes: float
     ) -> None:
-        """Runs the mutants without a result, for at most so many minutes."""
+        """Runs the mutants without a result, for at most this many minutes."""
         end = time.monotonic() + 60 * minutes
         # All modules advance together, so that a stopped run has a share of each.
         waiting = [

@@ -199,7 +199,7 @@ def test_no_image_is_good(tmp_path):
 def test_existing_directory_is_left_alone_or_replaced(folders, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("mine")
-    with pytest.raises(InputError, match=r"something else without dataset_info\.json"):
+    with pytest.raises(InputError, match=r"something else \(no dataset_info\.json\)"):
         build(folders, tmp_path / "out", name="x", size=16, overwrite=True)
     assert contents(tmp_path / "out") == {"mine": b"mine"}
     (tmp_path / "out" / "dataset_info.json").write_text("of an earlier build")

@@ -170,7 +170,7 @@ WRONG_INPUTS = {
     "missing table": ("{images} --labels {root}/no.csv", "no.csv is not a file"),
     "shares": ("{images} --splits train=0.7", "must sum to 1"),
     "too small": ("{images} --min_side 99", "the shorter side must be 99"),
-    "no old data": ("{images} --keep_splits {root}/nowhere", "nowhere is not there"),
+    "no old data": ("{images} --keep_splits {root}/nowhere", "nowhere does not exist"),
     "inside": ("{images} --out {images}/out", "lies in the image folder"),
     "name": ("{images} --name ham-64-train", "'ham-64-train' does not fit"),
     "missing map": ("{images} --label_map {root}/no.csv", "no.csv is not a file: give a CSV with"),
@@ -199,7 +199,7 @@ def test_beam_that_is_not_installed(folders, tmp_path, capsys):
 
 @pytest.mark.parametrize("command", ["inspect", "verify"])
 def test_no_data_set(command, tmp_path, capsys):
-    fails([command, str(tmp_path / "nowhere")], "nowhere is not there", capsys)
+    fails([command, str(tmp_path / "nowhere")], "nowhere does not exist", capsys)
     fails([command, str(tmp_path)], "not a data set directory", capsys)
 
 
@@ -260,7 +260,7 @@ def test_full_disk_in_earnest(kilobytes, large_folders, tmp_path, capsys):
 def test_directory_name_that_is_not_utf8(folders, tmp_path, capsys):
     words = ["verify", os.fsdecode(bytes(tmp_path) + b"/\xff")]
     assert cli.main_with(words) == 1
-    assert "/\\xff is not there" in capsys.readouterr().err
+    assert "/\\xff does not exist" in capsys.readouterr().err
 
 
 def test_as_a_module():
@@ -273,7 +273,7 @@ def test_as_a_module():
     )
     assert done.returncode == 1
     assert done.stderr == (
-        "tfrecords-tools: error: /nowhere is not there: give a data set directory\n"
+        "tfrecords-tools: error: /nowhere does not exist: give a data set directory\n"
     )
 
 

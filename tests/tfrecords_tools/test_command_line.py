@@ -61,7 +61,7 @@ def test_names_that_are_not_utf8_are_printed():
         (tf.errors.ResourceExhaustedError(None, None, "x; No space left on device"),
          "the disk is full"),
         (tf.errors.DataLossError(None, None, "corrupted record at 0"),
-         "TensorFlow could not go on: corrupted record at 0"),
+         "TensorFlow failed: corrupted record at 0"),
     ],
 )  # fmt: skip
 def test_work_that_fails(error, message, capsys):

@@ -31,7 +31,7 @@ def test_text_is_the_kind_where_none_is_given():
         ("a/b", "'a/b'"),
         ("age:double", "kind 'double'; there are text, int, float"),
         ("age:int:float", "kind 'int:float'"),
-        ("age,age:int", "'age' is asked for twice"),
+        ("age,age:int", "'age' is given twice"),
     ],
 )
 def test_columns_that_cannot_be(text, message):

@@ -77,7 +77,7 @@ def test_an_existing_folder_is_left_alone(small_data, tmp_path):
     write_image_folder(small_data, tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "images.csv").is_file()
     write_image_folder(small_data, tmp_path / "out", overwrite=True)
-    with pytest.raises(InputError, match=r"something else without images\.csv"):
+    with pytest.raises(InputError, match=r"something else \(no images\.csv\)"):
         write_image_folder(small_data, small_data, overwrite=True)
 
 

@@ -51,7 +51,7 @@ def images(tmp_path_factory) -> Path:
 
 
 def run(driver: Driver, out: Path, moment: float | str | None = None) -> int:
-    """One build, killed after so many seconds or once it has written a file; its exit code."""
+    """One build, killed after this many seconds or once it has written a file; its exit code."""
     child = driver.start()
     if moment is None:
         return driver.exit_code()

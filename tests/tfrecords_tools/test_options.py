@@ -93,7 +93,7 @@ def test_what_needs_a_table(field, value):
         ("label", "'label'"),
         ({"age": "double"}, "kind 'double'"),
         ({"a b": "int"}, "'a b'"),
-        ("age,age", "asked for twice"),
+        ("age,age", "given twice"),
     ],
 )
 def test_columns_that_cannot_be(columns, message):

@@ -56,7 +56,7 @@ def test_sound_data(small_data, tmp_path):
             r"shape \[16, 15, 3\], promised is \(16, 16, 3\)",
         ),
         ({"image": encoding.encoded(np.zeros((16, 16, 4), np.uint8), "PNG")}, "has alpha, 16 bits"),
-        ({"image": encoding.png16(np.zeros((16, 16, 3), np.uint16))}, "has alpha, 16 bits or inks"),
+        ({"image": encoding.png16(np.zeros((16, 16, 3), np.uint16))}, "has alpha, 16 bits or CMYK"),
         (
             {"extras": {"age": 3.0}},
             r"extra columns are not those of the metadata; it has age \(flo",

@@ -1,1 +1,1 @@
-"""The steps of a build: read every image, settle duplicates, split, write shards, report."""
+"""The steps of a build: read every image, resolve duplicates, split, write shards, report."""

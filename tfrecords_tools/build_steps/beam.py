@@ -1,8 +1,8 @@
 """Runs the steps of a build as Apache Beam pipelines, for data that outgrow one machine.
 
-Every worker must see the image folder and the data set directory under the same paths. Work and
-results are files in the directory that becomes the data set; a pipeline holds numbers only. A
-worker that is stopped and does its work again writes the same files again.
+Every worker must see the image folder and the data set directory under the same paths. Tasks and
+results are files in the directory that becomes the data set; a pipeline holds only numbers. A
+worker that repeats a task writes the same files again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tfrecords_tools.records.tfrecord import RecordWriter
 from tfrecords_tools.records.writer import PART_SUFFIX, Place
 
 CHUNKS_PER_FILE = 32
-"""Pieces of work in a file; a worker takes one file at a time."""
+"""Tasks in a file; a worker takes one file at a time."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -76,7 +76,7 @@ class BeamRunner:
 
 
 def _write_items(items: Iterable[Any], exchange: Path) -> int:
-    """Writes the work into numbered files; returns their number."""
+    """Writes the tasks into numbered files; returns the number of files."""
     count = 0
     for count, bundle in enumerate(chunks(items, CHUNKS_PER_FILE), 1):
         (exchange / f"items-{count - 1}").write_bytes(pickle.dumps(bundle))
@@ -84,7 +84,7 @@ def _write_items(items: Iterable[Any], exchange: Path) -> int:
 
 
 def _work(number: int, *, work: Callable[[Any], Any], exchange: Path) -> None:
-    """Does the work of one file, on a worker."""
+    """Does the tasks of one file, on a worker."""
     items = pickle.loads((exchange / f"items-{number}").read_bytes())
     temporary = exchange / f"{uuid.uuid4().hex}.part"
     temporary.write_bytes(pickle.dumps([work(item) for item in items]))

@@ -1,4 +1,4 @@
-"""A sheet of thumbnails for each class, so that a person sees what a data set holds."""
+"""Makes a sheet of thumbnails for each class, so that people see what a data set holds."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tfrecords_tools.sources import ImageRecord
 
 SHEET_COLUMNS = 8
 SHEET_IMAGES = 3 * SHEET_COLUMNS
-"""Thumbnails on a sheet."""
+"""Number of thumbnails on a sheet."""
 THUMBNAIL_SIDE, SHEET_GAP, TITLE_HEIGHT = 96, 4, 24
 """In pixels."""
 MAX_NAME_BYTES = 200
-"""Of a class name in a file name; file systems take 255 for the whole name."""
+"""Most bytes of a class name in a file name; file systems allow 255 for the whole name."""
 UNSAFE_IN_NAMES = re.compile(r"[^\w.-]+")
 PAPER_COLOUR, INK_COLOUR = (255, 255, 255), (40, 40, 40)
 

@@ -1,4 +1,4 @@
-"""Finds images of equal pixels, and keeps each picture once."""
+"""Finds images with equal pixels, and keeps one of them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tfrecords_tools.build_steps.splits import LEAK, SPLIT_PRECEDENCE
 from tfrecords_tools.sources import ImageRecord, Rejection
 
 MAX_SCALE_BITS = 10
-"""Perceptual hashes of one picture, decoded at two scales, differ in at most so many bits."""
+"""Perceptual hashes of one image, decoded at two scales, differ in at most this many bits."""
 MAX_COMPARISONS = 10**9
-"""Above this number, reading all images again takes less time."""
+"""Above this number of candidates, reading all images again takes less time."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageHashes:
-    """Hashes that find images of equal pixels: one row per image.
+    """Hashes that find images with equal pixels: one row per image.
 
     Attributes:
         probe, perceptual, scale: uint64[n], uint64[n], uint8[n], as in `PreparedImage`.
-        good: bool[n], whether the image was taken.
+        good: bool[n], whether the image was accepted.
     """
 
     probe: np.ndarray
@@ -42,11 +42,11 @@ class ImageHashes:
 
 @dataclasses.dataclass(frozen=True)
 class ResolvedDuplicates:
-    """What becomes of duplicates.
+    """The decisions about duplicates.
 
     Attributes:
-        rejections: of the images that go, by row.
-        joined: new name of each group that was joined to another: the first in the alphabet.
+        rejections: of the images that are dropped, by row.
+        joined: new name of each group that was joined to others: the first name in the alphabet.
     """
 
     rejections: Mapping[int, Rejection]
@@ -56,9 +56,9 @@ class ResolvedDuplicates:
 def find_duplicates(
     hashes: ImageHashes, pixels_hashes: Callable[[Sequence[int]], Iterable[bytes]]
 ) -> list[list[int]]:
-    """Finds images of equal pixels: lists of two or more rows, ascending.
+    """Finds images with equal pixels: lists of two or more rows, ascending.
 
-    Only images that may be equal, by their hashes, are compared in full, by the hash of all pixels.
+    Images that may be equal by these hashes are compared by the hash of all pixels.
     """
     rows = sorted(_candidates(hashes))
     same: dict[bytes, list[int]] = defaultdict(list)
@@ -70,10 +70,10 @@ def find_duplicates(
 def resolve_duplicates(
     records: Sequence[ImageRecord], same: Iterable[Sequence[int]]
 ) -> ResolvedDuplicates:
-    """Keeps each picture once.
+    """Keeps one image of those with equal pixels.
 
-    Equal pixels under two labels are a conflict: all of them go. Under one label the first stays;
-    if splits are given, the first of the split of highest precedence. Groups that share a picture
+    If they have two labels, this is a conflict, and all are dropped. Otherwise the first is kept;
+    if splits are given, the first of the split of highest precedence. Groups with equal images
     become one group, so that one lesion cannot be in two splits. `same` holds rows of equal pixels.
     """
     groups = DisjointSet()

@@ -1,7 +1,7 @@
 """The first pass: reads every image once, spools its record, and keeps a few numbers of it.
 
-An image takes some fifty bytes of memory besides its names, so that a build of millions of images
-needs little more memory than one of thousands.
+An image takes about fifty bytes of memory, plus its names. So a build of millions of images needs
+little more memory than one of thousands.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tfrecords_tools.sources import ImageRecord, Rejection, Source
 
 
 class ImageFacts:
-    """What the first pass keeps of the images. Rows are those of the source.
+    """Facts that the first pass keeps about the images. Rows are those of the source.
 
     Attributes:
         hashes: of all images, to find duplicates.
@@ -50,7 +50,7 @@ class ImageFacts:
         return f"{self._sum:064x}"
 
     def add(self, row: int, record: ImageRecord, image: PreparedImage) -> None:
-        """Notes a good image."""
+        """Adds the facts of a good image."""
         self.hashes.probe[row] = image.probe
         self.hashes.perceptual[row] = image.perceptual
         self.hashes.scale[row] = image.scale
@@ -59,7 +59,7 @@ class ImageFacts:
             self.thumbnails[row] = image.thumbnail
         self.re_encoded += not image.untouched
         self.with_profile += image.has_profile
-        # `record` holds all that the tables say of the image.
+        # `record` holds all that the tables say about the image.
         fields = f"{record}\0{image.num_bytes}\0{image.checksum}".encode()
         digest = hashlib.sha256(fields).digest()
         self._sum = (self._sum + int.from_bytes(digest)) % 2**256

@@ -26,7 +26,7 @@ class KeptSplits:
         """Returns the split of each group that is known by name, by a joined group or by an image.
 
         Raises:
-            InputError: a group of today was in two splits.
+            InputError: a group of the new build was in two splits.
         """
         pins: dict[str, tuple[str, str]] = {}
         for group, split, known_as in self._known(records):
@@ -35,13 +35,13 @@ class KeptSplits:
             if other != split:
                 raise InputError(
                     f"{of_other} and {known_as} are in splits {other} and {split} of the data set "
-                    f"to keep: they are one group now, {now!r}, and a group is never torn apart; "
+                    f"to keep: they are one group now, {now!r}, and a group stays in one split; "
                     "give both the same group there, or build without keep_splits"
                 )
         return {group: split for group, (split, _) in pins.items()}
 
     def check_met(self, records: Iterable[ImageRecord], old: str) -> None:
-        """Checks that some image or group is known: otherwise every split would be drawn anew.
+        """Checks that some image or group is known; otherwise every split would be a new one.
 
         Raises:
             InputError: the records share no group and no id with the data set to keep.
@@ -72,10 +72,11 @@ class KeptSplits:
 def read_kept_splits(directory: str | os.PathLike[str]) -> KeptSplits:
     """Reads the splits of all groups and images of a data set directory.
 
-    A group that the build joined to another, because they share an image, is in that one's split.
+    A group that the earlier build joined to another, because they share an image, has the split of
+    that group.
 
     Raises:
-        InputError: no data set there, or a damaged record or build report.
+        InputError: it is no data set, or a record or the build report is damaged.
     """
     groups: dict[str, str] = {}
     images: dict[str, str] = {}
@@ -95,5 +96,5 @@ def read_kept_splits(directory: str | os.PathLike[str]) -> KeptSplits:
 
 
 def _with_composed(splits: Mapping[str, str]) -> dict[str, str]:
-    """Adds names in Unicode's composed form, which tables are read in now."""
+    """Adds names in Unicode's composed form, because tables are now read in this form."""
     return {composed(name): split for name, split in splits.items()} | dict(splits)

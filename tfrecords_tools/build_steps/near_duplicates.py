@@ -1,7 +1,7 @@
 """Finds images of different splits that look the same: re-encoded, resized, flipped or turned.
 
 Groups keep the images of one lesion together. If groups are unknown or wrong, near-duplicates leak
-from training into test. They are reported, not removed: only a person can judge them.
+from training into test. They are reported, not removed, because only a person can judge them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.images.perceptual_hash import GREY_SIDE, SYMMETRIES, near_pairs, transformed
 
 MIN_CORRELATION = 0.97
-"""Of the two pictures in grey. On HAM10000, all pairs of one hash above it show one lesion; copies
-re-encoded at quality 30 or shrunk to half have 0.99."""
+"""Least correlation of the two images in grey. On HAM10000, all pairs with one hash and a higher
+correlation show one lesion; copies re-encoded at quality 30 or shrunk to half have 0.99."""
 MAX_CANDIDATES = 20_000
-"""Pairs to compare, shared by the pairs of splits; a data set of one picture has too many."""
+"""Most pairs to compare, divided among the pairs of splits; a data set of equal images has too
+many."""
 NEAR_DUPLICATES_COLUMNS = (
     *("split", "image_id", "other_split", "other_image_id", "symmetry", "correlation"),
 )
@@ -32,7 +33,7 @@ class NearDuplicate:
 
     Attributes:
         row, other: of the two images.
-        symmetry: what makes the second look like the first; of `perceptual_hash.SYMMETRIES`.
+        symmetry: of `SYMMETRIES`: it makes the second look like the first.
         correlation: of both in grey, at 32x32 pixels.
     """
 
@@ -60,13 +61,13 @@ def find_across_splits(
     Args:
         members: rows of each split.
         perceptual: uint64[n], hash of each row.
-        greys: returns `small_grey` for each of some rows.
+        greys: function that returns `small_grey` for each of the given rows.
     """
     of_pairs = [
         _candidates(members[one], members[other], perceptual)
         for one, other in itertools.combinations(members, 2)
     ]
-    # In turns, so that a crowded pair of splits leaves room for the others.
+    # In turns, so that a pair of splits with many candidates leaves room for the others.
     in_turns = itertools.chain.from_iterable(itertools.zip_longest(*of_pairs))
     candidates = list(itertools.islice(filter(None, in_turns), MAX_CANDIDATES + 1))
     cut_short = len(candidates) > MAX_CANDIDATES
@@ -77,7 +78,7 @@ def find_across_splits(
     for one, other, symmetry in candidates:
         correlation = _correlation(pictures[one], _turned(pictures[other], symmetry))
         known = found.get((one, other))
-        # A symmetric picture also looks like its flipped copy: the best symmetry is reported.
+        # A symmetric image also looks like its flipped copy, so the best symmetry is reported.
         if correlation >= MIN_CORRELATION and (known is None or correlation > known.correlation):
             found[one, other] = NearDuplicate(one, other, symmetry, correlation)
     pairs = sorted(found.values(), key=lambda pair: (-pair.correlation, pair.row, pair.other))
@@ -85,7 +86,7 @@ def find_across_splits(
 
 
 def small_grey(image: Image.Image) -> np.ndarray:
-    """Returns the picture in grey, shrunk: float32[32, 32]."""
+    """Returns the image in grey, shrunk: float32[32, 32]."""
     grey = image.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX)
     return np.asarray(grey, np.float32)
 
@@ -121,7 +122,7 @@ def _turned(picture: np.ndarray, symmetry: str) -> np.ndarray:
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Pearson's correlation; 1 for two flat pictures of one grey, 0 if only one is flat."""
+    """Computes Pearson's correlation; 1 for two flat images of one grey, 0 if only one is flat."""
     x, y = one.ravel() - one.mean(), other.ravel() - other.mean()
     scale = float(np.linalg.norm(x) * np.linalg.norm(y))
     if scale == 0:

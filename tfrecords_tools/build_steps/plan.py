@@ -17,12 +17,12 @@ from tfrecords_tools.sources import ImageRecord, Rejection, Source
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What goes where. Rows are those of the source.
+    """The images of each split. Rows are those of the source.
 
     Attributes:
         class_names: in the order of the labels.
         members: rows of each split, in the order of the data set.
-        joined: new name of each group that was joined to another.
+        joined: new name of each group that was joined to others.
     """
 
     class_names: tuple[str, ...]
@@ -71,7 +71,7 @@ class Planner:
         return cls(source, shares, options.seed, kept)
 
     def plan(self, rows: Iterable[int], joined: Mapping[str, str]) -> Plan:
-        """Plans a data set of some rows, ascending; `joined` gives new names of joined groups.
+        """Plans a data set of the given rows, ascending; `joined` gives new names of joined groups.
 
         Raises:
             InputError: fewer than two classes are left, or kept splits contradict each other.
@@ -99,7 +99,7 @@ class Planner:
         return {
             row: Rejection(
                 *(self.source.records[row].file, splits.LEAK),
-                f"its group {group!r} stands in split {home[group]}, too",
+                f"its group {group!r} is also in split {home[group]}",
             )
             for row, group in groups.items()
             if self._given(row) != home[group]

@@ -1,4 +1,4 @@
-"""One step of the first pass: reads, checks and encodes image files and makes them records."""
+"""One step of the first pass: reads, checks and encodes image files and makes records of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Task:
 
     Attributes:
         row, record: the image, and its index in the source.
-        label: its class, if no class is lost.
+        label: index of its class, if no class is lost.
         thumbnail: side of a thumbnail to make, in pixels; 0 for none.
     """
 
@@ -32,10 +32,10 @@ class Task:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Prepared:
-    """An image that was made a record.
+    """An image in the form of a record.
 
     Attributes:
-        image: what is known of it; `encoded` is empty, because the record holds it.
+        image: facts about it; `encoded` is empty, because the record holds the image.
         length: bytes of the record.
         record: the record in pieces (see `schema.record_pieces`), or its place on disk.
     """
@@ -52,7 +52,7 @@ Step = Callable[[list[Task]], list[Outcome]]
 def prepare_chunk(
     tasks: Sequence[Task], *, root: Path, options: ImageOptions, columns: Sequence[Column]
 ) -> list[Outcome]:
-    """Reads images of the folder `root` and makes them records."""
+    """Reads images of the folder `root` and makes records of them."""
     return [_prepare_one(task, root, options, columns) for task in tasks]
 
 

@@ -1,4 +1,4 @@
-"""What a build reports of itself: build_report.json, rejected.csv and near_duplicates.csv."""
+"""Writes the reports of a build: build_report.json, rejected.csv and near_duplicates.csv."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PATH_OPTIONS = ("labels", "metadata", "label_map", "keep_splits")
 
 @dataclasses.dataclass(frozen=True)
 class BuildOutcome:
-    """What became of the images of a source.
+    """The result of a build for the images of a source.
 
     Attributes:
         plan: of the data set.
         rejections: files that are not in it, sorted by name.
         lost_classes: classes without a good image.
-        near_duplicates: across splits.
+        near_duplicates: pairs across splits.
         without_group: number of images without a group; None without a group column.
     """
 
@@ -106,7 +106,7 @@ def rejected_csv(rejections: Iterable[Rejection]) -> bytes:
 
 
 def _reported(options: BuildOptions) -> dict[str, Any]:
-    """Returns the options that shape the data set; of a path the name only."""
+    """Returns the options that shape the data set; a path is reduced to its name."""
     return {
         name: Path(value).name if name in PATH_OPTIONS else value
         for name, value in vars(options).items()

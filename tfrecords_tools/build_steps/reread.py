@@ -1,4 +1,4 @@
-"""Reads image files again, where the few numbers of the first pass do not settle a question."""
+"""Reads image files again if the facts of the first pass do not suffice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 @dataclasses.dataclass(frozen=True)
 class ImageFiles:
-    """The image files of a source, which were good when they were read first."""
+    """The image files of a source that were good in the first pass."""
 
     source: Source
     options: ImageOptions
@@ -47,7 +47,7 @@ class ImageFiles:
                 yield from results
         except (OSError, Rejected) as error:
             raise InputError(
-                f"an image changed or went while the build ran ({error}): start it again"
+                f"an image changed or disappeared while the build ran ({error}): start it again"
             ) from error
 
 

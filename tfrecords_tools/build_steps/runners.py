@@ -1,4 +1,4 @@
-"""What does the work of a build: threads here, or Apache Beam (see `beam`)."""
+"""Runners do the work of a build: threads (here), or Apache Beam (see `beam`)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 from tfrecords_tools.build_steps.prepare import Step
 
 CHUNK_ITEMS = 16
-"""Images or records in one piece of work: enough to pay for handing it over."""
+"""Images or records in one task: enough that passing a task to a thread costs little."""
 IN_FLIGHT_PER_WORKER = 2
-"""Pieces of work read ahead for each worker: bounds the memory."""
+"""Tasks read ahead for each worker; this bounds the memory."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,11 +27,11 @@ class Runner(Protocol):
         """Yields the result of each item, in order."""
 
     def storing(self, step: Step) -> Step:
-        """Returns the step in a form that keeps its records where the runner finds them again."""
+        """Returns the step in a form that stores its records where the runner finds them again."""
 
 
 class ThreadRunner:
-    """Threads, None for one per core: decoders, hashes and files release Python's lock."""
+    """Threads (None: one per core); decoders, hashes and files release Python's lock."""
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or os.cpu_count() or 1
@@ -52,7 +52,7 @@ class ThreadRunner:
                     future.cancel()
 
     def storing(self, step: Step) -> Step:
-        """Returns the step itself: its records go from memory into the shards."""
+        """Returns the step itself, because its records go from memory into the shards."""
         return step
 
 

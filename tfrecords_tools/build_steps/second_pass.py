@@ -19,7 +19,7 @@ class Member:
     """A record of a shard to write.
 
     Attributes:
-        place, length: where the record is now, and its bytes there.
+        place, length: where the record is now, and its length there in bytes.
         label, group: of the record in the shard.
         changed: whether label or group differ from the stored ones.
     """
@@ -64,7 +64,7 @@ def write_shards(
 
 
 def divide(members: Iterable[Member]) -> Iterator[tuple[Member, ...]]:
-    """Yields the members of each shard: one is full once its records hold `SHARD_BYTES`."""
+    """Yields the members of each shard; a shard is full when its records hold `SHARD_BYTES`."""
     shard: list[Member] = []
     num_bytes = 0
     for member in members:

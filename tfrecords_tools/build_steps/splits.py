@@ -12,13 +12,14 @@ from tfrecords_tools.records.schema import SPLITS, TEST, TRAIN, VALIDATION
 
 DEFAULT_SPLITS = {"train": "0.7", "validation": "0.15", "test": "0.15"}
 SPLIT_PRECEDENCE = (TEST, VALIDATION, TRAIN)
-"""A group in several given splits stays in the first of these only: others may use the test set."""
+"""Order of precedence: a group in several given splits stays only in the first, because other
+people may use the test set."""
 LEAK = "leak"
-"""Reason to reject an image that would show test images in training."""
+"""Reason to reject an image that is also, or whose group is, in a split of higher precedence."""
 
 
 def check_shares(shares: Mapping[str, str | float]) -> dict[str, Fraction]:
-    """Returns the exact share of each split, of decimal numbers; leaves out splits without one.
+    """Returns the exact share of each split, from decimal numbers; leaves out splits with share 0.
 
     Raises:
         InputError: an unknown split, a share outside [0, 1], or shares that do not sum to 1.
@@ -48,7 +49,7 @@ def assign_splits(
 
     The groups of a class come in the order of a hash of (seed, group). Each goes to the split that
     lacks most images of that class. A group with several labels counts for its most frequent one.
-    A class with at least as many groups as splits has a group in each split.
+    A class that has at least as many groups as there are splits has a group in each split.
 
     Args:
         members: (group, label) of each image.

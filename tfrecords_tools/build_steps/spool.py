@@ -19,8 +19,8 @@ from tfrecords_tools.sources import ImageRecord
 class Spool:
     """The records of all good images, in the shards of the expected plan.
 
-    The expected plan holds if all images are good and no two are equal. Records are written within
-    the context of the spool and used after it. Rows are those of the source.
+    The expected plan is right if all images are good and no two are equal. Records are written
+    within the context of the spool and used after it. Rows are those of the source.
     """
 
     def __init__(self, directory: Path, records: Sequence[ImageRecord], expected: Plan) -> None:
@@ -43,7 +43,7 @@ class Spool:
         self._opened.__exit__(*exception)
 
     def write(self, row: int, split: str, prepared: Prepared) -> None:
-        """Stores a record, unless a worker did, and notes its place."""
+        """Stores a record, unless a worker stored it, and notes its place."""
         place = prepared.record
         if isinstance(place, Place):
             self._stored_by_workers = True

@@ -1,7 +1,7 @@
 """Converts images of 16 and 32 bits a channel to 8 bits.
 
-No such file says which part of the range it uses. An image with most values beyond the documented
-ranges, or within a sliver of one, is rejected: it would become white or black.
+The files do not say which part of the range they use. An image is rejected if most of its values
+are outside the documented ranges or in a very small part of one: it would become white or black.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from tfrecords_tools.errors import Rejected
 
 MAX_UINT16 = 65535
 MAX_OVERSHOOT = 0.05
-"""Share of a range: values so far beyond its ends come from interpolation and are clipped."""
+"""Share of a range: values that exceed its ends by at most this come from interpolation and are
+clipped."""
 MAX_SHARE_ABOVE = 0.5
-"""At most this share of values may be above a range, as glare is; they are clipped."""
+"""At most this share of values may be above a range, such as glare; they are clipped."""
 MIN_BRIGHT_UINT16 = 2**12
-"""An image with smaller values only holds 8, 10 or 12 bits, or at most 16 grey levels."""
+"""If all values are smaller, the image holds 8, 10 or 12 bits, or at most 16 grey levels."""
 MIN_BRIGHT_FLOAT = 2**-6
-"""An image with smaller values only, of [0, 1], would have four grey levels."""
+"""If all values in [0, 1] are smaller, the image would have four grey levels."""
 
 
 def decode_16_bit_png(content: bytes, *, transparent_colour: bool) -> Image.Image:
     """Decodes to 8-bit RGB: values are divided by 257 and rounded, alpha is composited on white.
 
-    Pillow would keep the upper bytes only. A transparent colour that the file names becomes white.
+    Pillow would keep only the upper bytes. The transparent colour of the file becomes white.
 
     Raises:
         Rejected: the range of the values is unclear.
@@ -59,19 +60,19 @@ def grey_to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def check_upper_bytes(image: Image.Image) -> None:
-    """Checks RGB or RGBA of 16 bits of which the decoder kept the upper bytes; others pass.
+    """Checks RGB or RGBA images of 16 bits of which the decoder kept the upper bytes.
 
     Raises:
         Rejected: the range of the values is unclear.
     """
     if image.mode in ("RGB", "RGBA"):
         colour = np.asarray(image)[..., :3]
-        # The lower bytes are unknown: their maximum is assumed.
+        # The lower bytes are unknown, so their maximum is assumed.
         _scale(256.0 * colour + 255, floats=False)
 
 
 def _scale(values: np.ndarray, *, floats: bool) -> float:
-    """Returns the factor that scales values of this range to 8 bits."""
+    """Returns the factor that scales the values to 8 bits."""
     least, greatest = float(values.min()), float(values.max())
     is_unit = floats and greatest <= 1 + MAX_OVERSHOOT
     full, bright = (1, MIN_BRIGHT_FLOAT) if is_unit else (MAX_UINT16, MIN_BRIGHT_UINT16)
@@ -80,6 +81,6 @@ def _scale(values: np.ndarray, *, floats: bool) -> float:
         raise Rejected(
             "range_unclear",
             f"its values go from {least:g} to {greatest:g}, where 0 is black and {full} is white: "
-            "save it in 8 bits, or spread over that range",
+            "save it in 8 bits, or scaled to that range",
         )
     return 255 / full

@@ -19,37 +19,37 @@ from tfrecords_tools.images.bit_depth import check_upper_bytes, decode_16_bit_pn
 from tfrecords_tools.images.perceptual_hash import perceptual_hash
 from tfrecords_tools.options import CROP, PAD, PNG, SQUASH, ImageOptions
 
-Image.init()  # all plugins, once: threads would race for it
+Image.init()  # all plugins, once, because threads would race for it
 READABLE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000")
-"""For other formats Pillow may run programs (EPS) or fetch files."""
+"""Accepted formats. For others Pillow may run programs (EPS) or load other files."""
 IMAGE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
-"""First bytes of images: a file that begins so is an image with a broken header."""
+"""First bytes of images: a file with these bytes that cannot be opened has a broken header."""
 JPEG_FORMATS = ("JPEG", "MPO")
-"""Pillow's names of a JPEG; an MPO, as telephones write it, holds further pictures."""
+"""Pillow's names of a JPEG; an MPO, which phones write, holds more images."""
 RECORD_FORMATS = ("JPEG", "PNG")
 """Formats that a record may hold."""
 PLAIN_MODES = ("RGB", "L", "P", "1")
 """Modes that every reader turns into the same 8-bit RGB."""
 JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-"""A marker among the data of a JPEG; neither a stuffed byte nor a restart marker."""
+"""A marker in the data of a JPEG that is neither a stuffed byte nor a restart marker."""
 JPEG_END = b"\xff\xd9"
 JPEG_FILLER = bytes(range(64))
-"""Bytes without a marker that change the image if a JPEG decoder still waits for data."""
+"""Bytes without a marker: they change the image if a JPEG decoder still waits for data."""
 MID_GREY_RANGE = (127, 129)
-"""Luma where a JPEG decoder has no data; colours may reach in from other blocks."""
+"""Luma of a JPEG where the decoder has no data; colours may come from neighbouring blocks."""
 JPEG_BLOCK_SIDE = 8
 JPEG_SCALES = (8, 4, 2)
 """A JPEG can be decoded at 1/8, 1/4 and 1/2 of its size: all data are read, with less work."""
 MIN_SHRINKING = 3.0
-"""A reduced decoding leaves at least so much to shrink, because it drops other details than an
-antialiasing filter does."""
+"""After a reduced decoding the image still shrinks by at least this factor, because the decoding
+drops other details than an antialiasing filter does."""
 MIN_HASHED_SIDE = 48
 """Shorter side, in pixels, of an image that is decoded only to find duplicates."""
 SCALABLE_MODES = ("RGB", "L")
 PROBE_SIDE = 64
 """Side of the grid of pixels whose checksum finds duplicates."""
 REDUCING_GAP = 1.75
-"""Shrinking by more than this begins with averages over whole pixels. It takes half the time and
+"""Shrinking by a larger factor begins with averages over whole pixels. This takes half the time and
 differs from Lanczos alone by less than one grey level in the mean, even for noise."""
 SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
 """Name of the sRGB profile in a file, in both encodings."""
@@ -62,11 +62,11 @@ UPRIGHT_TRANSPOSES = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""Makes an image upright, by its EXIF orientation."""
+"""The operation that makes an image upright, by EXIF orientation."""
 
 
 class _WithoutPillowLimit(contextlib.ContextDecorator):
-    """Lifts Pillow's limit of pixels while a thread is inside; `max_pixels` is checked instead."""
+    """Lifts Pillow's pixel limit while a thread is inside; `max_pixels` is checked instead."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ without_pillow_limit = _WithoutPillowLimit()
 
 @dataclasses.dataclass(frozen=True)
 class PreparedImage:
-    """An image as it goes into the data set.
+    """An image in the form of the data set.
 
     Attributes:
         encoded: PNG or JPEG.
@@ -119,7 +119,7 @@ class PreparedImage:
 def prepare(content: bytes, options: ImageOptions, *, thumbnail: int = 0) -> PreparedImage:
     """Checks and encodes one image.
 
-    A JPEG is decoded at a part of its size if it gets smaller or keeps its bytes. `thumbnail` is
+    A JPEG is decoded at a reduced size if it gets smaller or keeps its bytes. `thumbnail` is
     the side of a thumbnail in pixels; 0 for none.
 
     Raises:
@@ -191,7 +191,7 @@ def resize(image: Image.Image, size: int, mode: str) -> Image.Image:
         return _scaled(image, (size, size))
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    # Cropped first, because the filter would look beyond the border of a region.
+    # Cropped first, because the filter would use pixels outside the region.
     return _scaled(image.crop((left, top, left + side, top + side)), (size, size))
 
 
@@ -206,19 +206,19 @@ def encode_png(image: np.ndarray) -> bytes:
             f"an image must be uint8[height, width, 3], got {image.dtype}{list(image.shape)}"
         )
     buffer = io.BytesIO()
-    # Photographs have few repetitions: searching for runs only is five times as fast, and the files
-    # grow by 5 %.
+    # Photographs have few repetitions. A search for runs only is five times as fast and makes files
+    # 5 % larger.
     Image.fromarray(image).save(buffer, "PNG", compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 
 def is_plain(image: Image.Image) -> bool:
-    """Whether every reader sees the same RGB in a file, just opened: no alpha, CMYK or 16 bits."""
+    """Returns whether all readers get the same RGB from a file that was just opened."""
     return image.mode in PLAIN_MODES and "transparency" not in image.info and not is_16_bit(image)
 
 
 def is_16_bit(image: Image.Image) -> bool:
-    """Whether a file, just opened, has 16 bits a channel; Pillow drops eight while it loads."""
+    """Returns whether an image that was not yet loaded has 16 bits; Pillow then drops eight."""
     return ";16" in str(getattr(image, "tile", ""))
 
 
@@ -243,9 +243,7 @@ def _thumbnail(content: bytes, options: ImageOptions, side: int) -> np.ndarray:
 class _DecodedFile:
     """The upright image of a file, with fields of `PreparedImage`."""
 
-    upright: (
-        Image.Image
-    )  # RGB; grey if decoded at a part of its size, where hashes are all it gives
+    upright: Image.Image  # RGB; grey if decoded at a reduced size only for hashes
     untouched: bool
     has_profile: bool
     scale: int
@@ -274,7 +272,7 @@ def _decode_file(content: bytes, options: ImageOptions, *, whole: bool) -> _Deco
         if scale > 1:
             grey = options.size is None  # enough for hashes
             image.draft("L" if grey else image.mode, (image.width // scale, image.height // scale))
-        image.decodermaxblock = len(content)  # one piece: it is in memory
+        image.decodermaxblock = len(content)  # in one piece, because it is in memory
         image.load()
         if is_jpeg:
             _check_end(image, content, scale)
@@ -292,7 +290,7 @@ def _decode_file(content: bytes, options: ImageOptions, *, whole: bool) -> _Deco
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Returns what makes an image upright; None if it is upright."""
+    """Returns the operation that makes an image upright; None if it is upright."""
     return UPRIGHT_TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
@@ -302,17 +300,17 @@ def _check(image: Image.Image, options: ImageOptions) -> None:
         raise Rejected("too_large", f"{width}x{height} pixels, the limit is {options.max_pixels:,}")
     if min(width, height) < (side := options.min_side):
         raise Rejected("too_small", f"{width}x{height}, the shorter side must be {side}")
-    # The second picture of an MPO is a preview or a depth map.
+    # The second image of an MPO is a preview or a depth map.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
-        raise Rejected("animated", f"{frames} frames: save the one that is meant")
+        raise Rejected("animated", f"{frames} frames: save only the one you need")
 
 
 def _scale(image: Image.Image, options: ImageOptions) -> int:
     """Returns n to decode a JPEG at 1/n of its size."""
     short, long = sorted(image.size)
     if image.info.get("progressive"):
-        return 1  # a reduced decoding would use its first scans only
+        return 1  # a reduced decoding would use only its first scans
     if options.size is None:
         return next((scale for scale in JPEG_SCALES if short / scale >= MIN_HASHED_SIDE), 1)
     shrinking = (long if options.resize == PAD else short) / options.size
@@ -320,15 +318,16 @@ def _scale(image: Image.Image, options: ImageOptions) -> int:
 
 
 def _check_end(image: Image.Image, content: bytes, scale: int) -> None:
-    """Rejects a JPEG whose data break off before its end marker.
+    """Rejects a JPEG whose data end before its end marker.
 
-    The decoder silently makes missing blocks mid-grey. Bytes inserted before the end show whether
-    blocks are missing or grey: a decoder that has all blocks ignores the bytes.
+    The decoder makes missing blocks mid-grey without an error. Bytes inserted before the end show
+    whether blocks are missing or really grey, because a decoder that has all blocks ignores these
+    bytes.
     """
     width, height = image.size
     if not content.endswith(JPEG_END):
         _end_of_jpeg(content)
-    # One row, because the last row of blocks may have no more.
+    # One row, because the last row of blocks may have only one.
     corner = image.crop((max(width - JPEG_BLOCK_SIDE // scale, 0), height - 1, width, height))
     luma = corner.convert("L").tobytes()
     missing = MID_GREY_RANGE[0] <= min(luma) and max(luma) <= MID_GREY_RANGE[1]
@@ -340,7 +339,7 @@ def _check_end(image: Image.Image, content: bytes, scale: int) -> None:
             other.draft(image.mode, (other.width // scale, other.height // scale))
         other.load()
         if other.tobytes() != image.tobytes():
-            raise Rejected("truncated", "its data break off before the end marker")
+            raise Rejected("truncated", "its data end before the end marker")
 
 
 def _end_of_jpeg(content: bytes) -> int:
@@ -356,7 +355,7 @@ def _end_of_jpeg(content: bytes) -> int:
 
 
 def _check_by_tensorflow(content: bytes) -> None:
-    """Rejects a PNG that Pillow reads and TensorFlow does not; its bytes go into the record."""
+    """Rejects a PNG that only Pillow can read, because its bytes go into the record."""
     import tensorflow as tf
 
     try:

@@ -1,9 +1,9 @@
-"""Perceptual hashes: the hashes of pictures that look alike differ in few bits.
+"""Perceptual hashes: the hashes of images that look alike differ in few bits.
 
-The picture is shrunk to 32x32 in grey. The hash holds the signs of the 63 lowest frequencies of its
+The image is shrunk to 32x32 in grey. The hash holds the signs of the 63 lowest frequencies of its
 discrete cosine transform (after Zauner 2010, "Implementation and Benchmarking of Perceptual Image
 Hash Functions", which compares with the median instead). A flip or a quarter turn changes the signs
-in a known way, so that one hash also finds flipped and turned copies.
+in a known way, so one hash also finds flipped and turned copies.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import numpy as np
 from PIL import Image
 
 GREY_SIDE = 32
-"""Side of the shrunken picture, in pixels."""
+"""Side of the shrunken image, in pixels."""
 HASH_FREQUENCIES = 8
 """Frequencies kept along each side: 64 bits; the bit of the mean is always 0."""
 MAX_HASH_DISTANCE = 3
-"""Bits in which hashes of near-duplicates may differ."""
+"""Hashes of near-duplicates differ in at most this many bits."""
 HASH_BANDS = MAX_HASH_DISTANCE + 1
-"""Hashes that differ in at most `MAX_HASH_DISTANCE` bits agree in at least one of so many parts."""
+"""Hashes that differ in at most `MAX_HASH_DISTANCE` bits are equal in at least one of this many
+parts."""
 BAND_BITS = 64 // HASH_BANDS
 PAIRS_AT_ONCE = 2**20
-"""Pairs compared at a time: bounds the memory."""
+"""Pairs compared at a time; this bounds the memory."""
 SYMMETRIES: Mapping[str, tuple[bool, bool, bool]] = {
     "none": (False, False, False),
     "flip_left_right": (False, False, True),
@@ -34,7 +35,7 @@ SYMMETRIES: Mapping[str, tuple[bool, bool, bool]] = {
     "quarter_turn_right": (True, False, True),
     "transverse": (True, True, True),
 }
-"""Each as: transpose, then flip top to bottom, then flip left to right."""
+"""Each symmetry as: transpose, then flip top to bottom, then flip left to right."""
 
 
 _K, _X = np.mgrid[0:HASH_FREQUENCIES, 0:GREY_SIDE]
@@ -44,14 +45,14 @@ _WEIGHTS = np.uint64(1) << np.arange(64, dtype=np.uint64)
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """Computes the hash of a picture of any mode and size, 64 bits."""
+    """Computes the hash of an image of any mode and size, 64 bits."""
     small = image.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX)
     spectrum = _COSINES @ np.asarray(small, np.float32) @ _COSINES.T
     return int(_WEIGHTS[spectrum.ravel() < 0].sum(dtype=np.uint64))
 
 
 def transformed(hashes: np.ndarray, symmetry: str) -> np.ndarray:
-    """Computes the hashes of flipped or turned pictures: uint64[n] -> uint64[n].
+    """Computes the hashes of flipped or turned images: uint64[n] -> uint64[n].
 
     A flip changes the signs of the odd frequencies along its axis, a transposition swaps the axes.
     """

@@ -62,7 +62,7 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
     """
     path = Path(directory)
     if not path.is_dir():
-        raise InputError(f"{directory} is not there: give a data set directory")
+        raise InputError(f"{directory} does not exist: give a data set directory")
     for file in (schema.DATASET_INFO, schema.FEATURES, schema.LABELS):
         if not (path / file).is_file():
             raise InputError(
@@ -123,7 +123,7 @@ def read_records(directory: str | os.PathLike[str], split: str) -> Iterator[byte
         found = 0
         try:
             for found, record in enumerate(read_file(shard), 1):
-                # Callers make room for the promised number: never yield more.
+                # Callers reserve room for the promised number, so never yield more.
                 if found <= promised:
                     yield record
         except DamagedRecord as error:

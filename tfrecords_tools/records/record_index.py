@@ -25,7 +25,7 @@ class RecordIndex:
         shards: the files, in order.
         shard: int32[n], the file of each record, an index into `shards`.
         offset: int64[n], its first byte in the file.
-        label: int64[n], its class.
+        label: int64[n], index of its class.
     """
 
     shards: tuple[Path, ...]
@@ -52,7 +52,7 @@ class RecordIndex:
             raise self.damaged(row, f"cannot be read ({error})") from error
 
     def damaged(self, row: int, what: str) -> InputError:
-        """Returns the error for a damaged record; `what` is the rest of its sentence."""
+        """Returns the error for a damaged record; `what` completes its sentence."""
         shard, offset = self.shards[self.shard[row]], int(self.offset[row])
         place = f"shard {shard}: the record at byte {offset:,}"
         return InputError(f"{place} {what}: build the data set again")
@@ -84,7 +84,8 @@ def load_index(
 ) -> RecordIndex | None:
     """Reads an index that `save_index` wrote for the same data set.
 
-    Returns None if the file is missing, damaged or of other data: an index is quickly made again.
+    Returns None if the file is missing, damaged or of other data, because an index is quickly made
+    again.
 
     Raises:
         InputError: `directory` is no data set.
@@ -92,7 +93,7 @@ def load_index(
     files = read_info(directory).splits[split]
     with (
         contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile),
-        file.open("rb") as opened,  # NumPy would leave a damaged file open
+        file.open("rb") as opened,  # because NumPy would leave a damaged file open
         np.load(opened, allow_pickle=False) as found,
     ):
         if str(found["fingerprint"]) == fingerprint and len(found["label"]) == files.num_records:

@@ -1,6 +1,6 @@
 """The data set directory: its names and features, and the bytes of a record.
 
-Help texts and checks of flags need the names only: `parse_record` alone imports TensorFlow.
+Only `parse_record` imports TensorFlow, because help texts and checks of flags need only the names.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ def serialize_record(record: Record) -> bytes:
 def record_pieces(record: Record) -> list[bytes]:
     """Returns the pieces that `serialize_record` joins; the image is one piece and is not copied.
 
-    They are made by hand, because filling an Example copies a photograph several times while no
-    other thread runs, and because the order of its map depends on the version of protobuf.
+    This code does not use the class Example for two reasons: filling an Example copies a photograph
+    several times while no other thread runs, and the order of its map depends on the version of
+    protobuf.
     """
     if taken := set(record.extras) & set(RESERVED_NAMES):
         raise InputError(f"extra columns must not be called {', '.join(sorted(taken))}")
@@ -151,7 +152,7 @@ def _field(number: int, pieces: list[bytes]) -> list[bytes]:
 
 
 def _varint(value: int) -> bytes:
-    """Encodes an integer in seven bits a byte, lowest first; the eighth bit says: more follow."""
+    """Encodes an integer, seven bits a byte, lowest first; the eighth bit: more bytes follow."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

@@ -1,7 +1,7 @@
 """Reads and writes TFRecord files.
 
-TensorFlow's writer takes eight times as long for a record of the size of a photograph, and its
-reader does not say where a file is damaged. Tests check that both agree with this module.
+Reasons: TensorFlow's writer takes eight times as long for a record of the size of a photograph, and
+its reader does not say where a file is damaged. Tests check that both agree with this module.
 
 Each record is: uint64 length, uint32 masked CRC-32C of the length, byte[length] record, uint32
 masked CRC-32C of the record; all little-endian. Source: tensorflow/core/lib/io/record_writer.h.
@@ -23,14 +23,14 @@ RECORD_FOOTER = struct.Struct("<I")
 CRC_MASK = 0xA282EAD8
 READ_BUFFER = 2**20
 MAX_PIECES = 1024
-"""Linux writes at most so many pieces at a time (IOV_MAX)."""
+"""Linux writes at most this many pieces at a time (IOV_MAX)."""
 
 
 class DamagedRecord(Exception):
     """A record that cannot be read.
 
     Attributes:
-        number: of the record in its file, from 0.
+        number: number of the record in its file, from 0.
         why: what is wrong.
         record: its bytes if only their checksum is wrong; None if its end is unknown, so that
             nothing after it can be read.
@@ -48,13 +48,13 @@ class RecordWriter:
 
     Attributes:
         length: number of records so far.
-        num_bytes: of the records so far, without lengths and checksums.
+        num_bytes: bytes of the records so far, without lengths and checksums.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.length = self.num_bytes = 0
-        # Unbuffered: records are large, and a full disk shows at once.
+        # Unbuffered, because records are large and an error of a full disk then comes at once.
         self._file: BinaryIO = open(path, "wb", buffering=0)  # noqa: SIM115
         self._offset = 0
 
@@ -81,7 +81,7 @@ class RecordWriter:
         if len(pieces) > MAX_PIECES:
             pieces = [b"".join(pieces)]
         left = sum(map(len, pieces)) - os.writev(self._file.fileno(), pieces)
-        if left:  # the system took less; the rest, and any error, come now
+        if left:  # the system wrote less: write the rest, which raises any error
             view = memoryview(b"".join(pieces)[-left:])
             while view:
                 view = view[self._file.write(view) or 0 :]

@@ -25,16 +25,16 @@ from tfrecords_tools.records.schema import (
 from tfrecords_tools.records.tfrecord import RecordWriter
 
 PART_SUFFIX = ".part"
-"""Suffix of files that are still written, or that a build removes at its end."""
+"""Suffix of files that are not complete, or that a build removes at its end."""
 SHARD_BYTES = 128 * 2**20
-"""A shard is closed once it holds so many bytes of records."""
+"""A shard is closed once it holds this many bytes of records."""
 FLUSH_BYTES = 32 * 2**20
-"""After so many bytes a thread begins to flush them to the disk, while the work goes on."""
+"""After this many bytes a thread begins to flush them to the disk, while the work goes on."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DatasetDescription:
-    """What the metadata of a data set say, apart from its shards.
+    """The metadata of a data set, without its shards.
 
     Attributes:
         class_names: in the order of the labels.
@@ -108,7 +108,7 @@ class SplitWriter:
         return place
 
     def name_shards(self, name: str) -> ShardedSplit:
-        """Gives the shards their final names; call it after the block."""
+        """Gives the shards their final names; call this after the block."""
         shards = self._closed
         for index, shard in enumerate(shards):
             target = shard_name(name, self.split, index, len(shards))
@@ -185,7 +185,7 @@ def write_metadata(
     Raises:
         InputError: there is no record at all.
     """
-    # Imported here, because it loads for seconds and reading does not need it.
+    # Imported here, because the import takes seconds and reading does not need it.
     import tensorflow_datasets as tfds
 
     written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
@@ -230,7 +230,7 @@ def write_metadata(
 def _flush_and_close(handle: int) -> None:
     try:
         os.fdatasync(handle)
-        # Written pages need not stay in memory: this makes room for the next records.
+        # Written pages need not stay in memory; this frees memory for the next records.
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(handle)

@@ -17,7 +17,7 @@ IMAGE_SUFFIXES = frozenset(
 HIDDEN_FOLDER = "hidden_folder"
 """Reason to reject a file in a folder such as .ipynb_checkpoints, which programs make."""
 APPLE_DOUBLE_PREFIX = "._"
-"""Names of macOS metadata files begin with it and have the suffix of the image."""
+"""Start of the names of macOS metadata files, which have the suffix of the image."""
 
 
 def list_files(images: Path) -> tuple[list[str], list[Rejection]]:
@@ -42,7 +42,7 @@ def list_files(images: Path) -> tuple[list[str], list[Rejection]]:
 
 
 def has_image_suffix(file: str) -> bool:
-    """Whether the name of a file is that of an image."""
+    """Returns whether the name of a file has an image suffix."""
     path = PurePosixPath(file)
     return not path.name.startswith(APPLE_DOUBLE_PREFIX) and path.suffix.lower() in IMAGE_SUFFIXES
 
@@ -59,7 +59,7 @@ def _files(images: Path) -> Iterator[str]:
         raise error
 
     for folder, folders, files in os.walk(images, onerror=fail):
-        # os.walk does not enter a linked folder: it is listed, so that the report shows it.
+        # os.walk does not enter a linked folder. It is listed, so that the report shows it.
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         below = Path(folder).relative_to(images).as_posix()
         for name in (*files, *links):
@@ -67,13 +67,13 @@ def _files(images: Path) -> Iterator[str]:
 
 
 def _why_rejected(path: Path, file: str, root: Path) -> tuple[str, str] | None:
-    """Returns the reason and the detail for a file that is not even opened."""
+    """Returns reason and detail if a file is rejected before it is opened."""
     try:
         file.encode("utf-8")
     except UnicodeEncodeError:
         return "name_not_utf8", "rename it: its name is not UTF-8"
     if any(folder.startswith(".") for folder in file.split("/")[:-1]):
-        return HIDDEN_FOLDER, "it lies in a hidden folder: move it if it is meant"
+        return HIDDEN_FOLDER, "it is in a hidden folder: move it if the data set needs it"
     if path.is_symlink():
         if not path.exists():
             return "dangling_link", f"it points to {printable(os.readlink(path))}"
@@ -84,5 +84,5 @@ def _why_rejected(path: Path, file: str, root: Path) -> tuple[str, str] | None:
     if path.name.startswith(APPLE_DOUBLE_PREFIX):
         return "not_an_image", "macOS metadata (AppleDouble)"
     if not has_image_suffix(file):
-        return "not_an_image", f"suffix {path.suffix!r} is none of an image"
+        return "not_an_image", f"suffix {path.suffix!r} is not that of an image"
     return None

@@ -18,7 +18,7 @@ SPLIT_NAMES = {
     **dict.fromkeys(("val", "valid", "validation"), VALIDATION),
     **dict.fromkeys(("test", "testing"), TEST),
 }
-"""Usual names of the splits, in small letters."""
+"""Usual names of the splits, in lower case."""
 
 
 def from_class_folders(images: Path) -> Source:
@@ -40,7 +40,7 @@ def from_class_folders(images: Path) -> Source:
         raw_label, slash, _ = rest.partition("/") if split_of else file.partition("/")
         label = normalise(raw_label)
         if not slash:
-            rejections.append(Rejection(file, "label_missing", "it lies in no class folder"))
+            rejections.append(Rejection(file, "label_missing", "it is in no class folder"))
         elif not label:
             rejections.append(Rejection(file, "label_missing", "its class folder has a blank name"))
         else:
@@ -52,7 +52,7 @@ def from_class_folders(images: Path) -> Source:
 
 
 def split_from_name(name: str) -> str | None:
-    """Returns the split that a name means, or None."""
+    """Returns the split that a folder name means, or None."""
     return SPLIT_NAMES.get(name.strip().lower())
 
 
@@ -75,7 +75,7 @@ def _labels_of_rejected(
 
 
 def _split_folders(found: Iterable[str], images: Path) -> dict[str, str]:
-    """Returns the split of each first folder; nothing if these are class folders."""
+    """Returns the split of each first folder; empty if these are class folders."""
     tops = sorted({file.partition("/")[0] for file in found if "/" in file})
     split_of = {top: split for top in tops if (split := split_from_name(top))}
     if not split_of:

@@ -35,8 +35,8 @@ def read_label_map(path: Path) -> dict[str, str]:
         for row in reader:
             if len(row) != len(LABEL_MAP_COLUMNS) or None in row.values():
                 raise InputError(
-                    f"{path}, line {reader.line_num} has not two cells, or more cells than the "
-                    "header: a comma in a name needs quotes around the name"
+                    f"{path}, line {reader.line_num} does not have two cells: "
+                    "a comma in a name needs quotes around the name"
                 )
             old, new = normalise(row["from"]), normalise(row["to"])
             if not old or old in label_map:

@@ -41,7 +41,7 @@ class Rejection:
     Attributes:
         file: its path below the image folder, undecodable bytes as `\xNN`.
         reason: a slug, such as truncated or duplicate.
-        detail: what a person needs to repair it.
+        detail: what a person needs to know to repair it.
     """
 
     file: str
@@ -55,9 +55,10 @@ class Source:
 
     Attributes:
         root: the image folder.
-        records, rejections: images to read, sorted by `image_id`; other files, sorted by name.
-        labels: names of all classes, also of those without an image.
-        columns: of the extras.
+        records: images to read, sorted by `image_id`.
+        rejections: other files, sorted by name.
+        labels: names of all classes, including those without an image.
+        columns: the extra columns.
     """
 
     root: Path

@@ -1,4 +1,4 @@
-"""Finds the file of an image folder that the id of a row names."""
+"""Finds the file that the id of a table row names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfrecords_tools.text import abbreviate, composed
 def match_ids(
     ids: Iterable[str], images: Iterable[str], others: Iterable[str], labels: Path
 ) -> dict[str, str]:
-    """Returns the file of each id of a table; another file than an image only if no image fits.
+    """Returns the file of each id of a table; a file that is no image only if no image fits.
 
     Raises:
         InputError: no file or several files fit an id, two ids fit one file, or two files have
@@ -45,7 +45,7 @@ def match_ids(
 
 
 def _closest(id_: str, files: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the files that fit an id best: by the whole path, then by it without suffix."""
+    """Returns the files that fit an id best: by the whole path, then by the path without suffix."""
     paths = {file: composed(file) for file in files}
     whole = tuple(file for file, path in paths.items() if path == id_)
     bare = tuple(file for file, path in paths.items() if without_suffix(path) == id_)

@@ -64,8 +64,8 @@ class _Tables:
     """Both CSVs, read and joined.
 
     Attributes:
-        rows: image without its file, and its problem, by image id, in the order of the labels.
-        class_names: of all classes in the table of labels.
+        rows: by image id, in the order of the labels: the image without its file, and its problem.
+        class_names: names of all classes in the table of labels.
     """
 
     def __init__(self, labels: Path, options: BuildOptions) -> None:
@@ -117,7 +117,7 @@ class _Tables:
     def _row(
         self, place: str, image_id: str, cells: Mapping[str, str]
     ) -> tuple[ImageRecord, Problem | None]:
-        # The table of labels wins if both have a column.
+        # If both tables have a column, that of the labels counts.
         joined = {**self._metadata.get(image_id, {}), **cells}
         label, problem = self._label(place, cells)
         group_column, split_column = self._options.group_column, self._options.split_column
@@ -132,7 +132,7 @@ class _Tables:
         return record, problem
 
     def _label(self, place: str, cells: Mapping[str, str]) -> tuple[str, Problem | None]:
-        """Returns the label of a row, or reason and detail why it has none."""
+        """Returns the label of a row, and the reason and detail if it has no label."""
         if self._one_hot:
             marked = [column for column in self._one_hot if _marked(place, column, cells[column])]
             if len(marked) > 1:

@@ -21,7 +21,7 @@ HELD_OUT, LEFT_OUT = "held-out images", "training images of other groups"
 COPY_PERCENTILE = 0.01
 """Share of real images that are nearer than the threshold of copies."""
 DUPLICATE_DISTANCE = 0.5
-"""Synthetic images nearer to each other than so many grey levels are the same."""
+"""Synthetic images nearer to each other than this many grey levels are the same."""
 EQUAL_SHARE = 0.005
 """Distances up to this share of the median distance of real images are those of equal images."""
 MOST_DISTANCES = 1 << 21
@@ -90,7 +90,7 @@ class Nearness:
         yardstick_same: real images equal to one.
         share_below: near ones, of all synthetic images.
         share_expected: of images that are as new as the real ones.
-        p_value: that so many or more are below by chance, see `significance.precedence`. Images
+        p_value: that this many or more are below by chance, see `significance.precedence`. Images
             near to the same reference image are not independent and count once; distances within
             one set count half.
     """
@@ -324,7 +324,7 @@ def _near_in_both(fake: NeighbourDistances, yardstick: NeighbourDistances) -> Ne
 
 
 def sample_each_class(labels: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws at most so many rows of each class; returns them in order: int64[m]."""
+    """Draws at most this many rows of each class; returns them in order: int64[m]."""
     order = rng.permutation(len(labels))
     drawn = [order[labels[order] == label][:most] for label in np.unique(labels)]
     return np.sort(np.concatenate([order[:0], *drawn]))

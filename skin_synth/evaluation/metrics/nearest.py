@@ -27,7 +27,7 @@ MOST_BOUNDS = 1 << 21
 MOST_PAIRS = 2048
 """Pairs compared in full at a time."""
 CROWDED_SHARE = 6
-"""If the bound leaves more than one pair in so many, plain products are quicker."""
+"""If the bound leaves more than one pair in this many, plain products are quicker."""
 BOUND_SLACK = 1e-5
 """Rounding of the bound, as a share of the squared norms; the bound is lowered by it."""
 SYMMETRY_COUNT = 8

@@ -252,7 +252,7 @@ def _box(axes: Axes, values: np.ndarray, place: float, colour: str) -> None:
 
 
 def _height(names: Sequence[str]) -> float:
-    """Inches of so many rows, with room for the longest name."""
+    """Inches of this many rows, with room for the longest name."""
     lines = max(len(textwrap.wrap(name, LONGEST_LINE)) for name in names)
     return len(names) * (0.16 + 0.16 * lines)
 

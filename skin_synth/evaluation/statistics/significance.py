@@ -23,7 +23,7 @@ def one_of_each(groups: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def precedence(below: int, count: int, rank: int, others: int) -> float:
-    """Precedence test: are so many of one sample below a low order statistic of another?
+    """Precedence test: are this many of one sample below a low order statistic of another?
 
     If both samples are from one distribution, the number of `count` values that lie below the
     `rank`-th smallest of `others` values is beta-binomial with parameters `rank` and
@@ -37,7 +37,7 @@ def precedence(below: int, count: int, rank: int, others: int) -> float:
         others: size of the second sample, `rank` or more.
 
     Returns:
-        Probability of so many or more.
+        Probability of this many or more.
     """
     if below <= 0:
         return 1.0

@@ -11,7 +11,7 @@ from skin_synth.training import health
 from skin_synth.training.callbacks.base import GANCallback, Logs
 
 LEAST_STEPS_TO_JUDGE = 25
-"""Loss scaling starts too high and halves: it may skip so many steps at first. Shorter epochs are
+"""Loss scaling starts too high and halves: it may skip this many steps at first. Shorter epochs are
 judged together."""
 _LOG = logging.getLogger("skin_synth")
 

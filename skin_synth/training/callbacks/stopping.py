@@ -11,11 +11,11 @@ from skin_synth.training.callbacks.base import GANCallback, Logs
 from skin_synth.training.stop_signals import SharedStopSignal, StopSignal
 
 STEPS_BETWEEN_AGREEMENTS = 10
-"""Machines ask each other for a signal after so many steps: each time they wait."""
+"""Machines ask each other for a signal after this many steps: each time they wait."""
 
 
 class StopAt(GANCallback):
-    """Ends `fit` after so many images of the run or minutes of this call."""
+    """Ends `fit` after this many images of the run or minutes of this call."""
 
     def __init__(self, *, images: int, minutes: float | None) -> None:
         super().__init__()

@@ -61,7 +61,7 @@ class Curve:
         return Curve((*self.points, *points))
 
     def up_to(self, images: int) -> Curve:
-        """Returns the curve as it was after so many images."""
+        """Returns the curve as it was after this many images."""
         return Curve(tuple(point for point in self.points if point.images <= images))
 
     def of(self, label: str) -> list[Point]:

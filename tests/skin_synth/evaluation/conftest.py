@@ -40,7 +40,7 @@ def check_overwriting(write, data_dir, directory, marker):
     other = directory / "thesis"
     other.mkdir()
     (other / "notes").write_text("mine")
-    with pytest.raises(InputError, match=f"something else without {marker}"):
+    with pytest.raises(InputError, match=rf"something else \(no {marker}\)"):
         write(other, overwrite=True)
     with pytest.raises(InputError, match="which would be replaced"):
         write(data_dir, overwrite=True)

@@ -19,7 +19,7 @@ def images():
 
 
 def photographed(split, times):
-    """The same lesions, each with so many photographs."""
+    """The same lesions, each with this many photographs."""
     return split.subset(np.tile(np.arange(len(split)), times))
 
 

@@ -46,7 +46,7 @@ def test_figures_of_another_checkpoint_are_refused(tmp_path):
 
 
 def test_what_is_no_report_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"report\.json is not there"):
+    with pytest.raises(InputError, match=r"report\.json does not exist"):
         read_report(tmp_path, ORIGIN)
     with pytest.raises(InputError, match="cannot be read as a report"):
         read_report(written(tmp_path, {"run": 3}), ORIGIN)

@@ -16,7 +16,7 @@ def test_a_run_knows_all_and_a_gan_its_weights(tiny_run, phantom_data, tmp_path)
     assert of_run.data_fingerprint == fingerprint(phantom_data)
     assert (of_gan.run_id, of_gan.data_name, of_gan.data_fingerprint) == ("", "", "")
     assert of_gan.checkpoint_hash == of_run.checkpoint_hash
-    with pytest.raises(InputError, match=r"origin\.json is not there"):
+    with pytest.raises(InputError, match=r"origin\.json does not exist"):
         read_origin(tmp_path)
     write_origin(tmp_path, of_run)
     assert read_origin(tmp_path) == of_run

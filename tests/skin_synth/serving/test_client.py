@@ -114,7 +114,7 @@ def test_an_unknown_model_is_reported_at_once(server):
         ("localhost:8500", {"timeout": 0}, "timeout must be above 0"),
         ("localhost:8500", {"retries": -1}, "retries and backoff"),
         ("localhost:8500", {"batch_size": 0}, "batch_size must be at least 1"),
-        ("localhost:8500", {"origin": "/nowhere"}, r"origin\.json is not there"),
+        ("localhost:8500", {"origin": "/nowhere"}, r"origin\.json does not exist"),
     ],
 )
 def test_invalid_options_are_refused(address, options, message):

@@ -297,7 +297,7 @@ def test_overwriting_spares_run_and_data(tiny_run, phantom_data, tmp_path):
     with pytest.raises(InputError, match="lies in the data set"):
         balance(tiny_run, phantom_data, phantom_data / "balanced")
     (tmp_path / "notes").touch()
-    with pytest.raises(InputError, match=r"something else without dataset_info\.json"):
+    with pytest.raises(InputError, match=r"something else \(no dataset_info\.json\)"):
         balance(tiny_run, phantom_data, tmp_path, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["notes"]
 

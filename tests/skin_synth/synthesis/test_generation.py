@@ -58,7 +58,7 @@ def test_other_content_and_inputs_are_not_replaced(tiny_run, phantom_data, tmp_p
     (tmp_path / "notes.txt").write_text("text")
     with pytest.raises(InputError, match="exists already"):
         generate_images(tiny_run, tmp_path, ONE)
-    with pytest.raises(InputError, match=r"something else without manifest\.csv"):
+    with pytest.raises(InputError, match=r"something else \(no manifest\.csv\)"):
         generate_images(tiny_run, tmp_path, ONE, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "text"
     for out in (tiny_run.directory, tiny_run.directory.parent, phantom_data):

@@ -108,7 +108,7 @@ def saved_again(serialized):
 
 
 def shifted(painter, by):
-    """A painter whose images differ by so many grey levels, as those of another machine might."""
+    """A painter whose images differ by this many grey levels, as those of another machine might."""
     honest = type(painter).generate
 
     class Other(type(painter)):
@@ -167,5 +167,5 @@ def test_another_painter_is_refused(folder, honest, field):
 
 
 def test_a_folder_without_manifest_is_named(honest, tmp_path):
-    with pytest.raises(InputError, match=r"manifest\.csv is not there"):
+    with pytest.raises(InputError, match=r"manifest\.csv does not exist"):
         verify_manifest(tmp_path, honest)

@@ -20,7 +20,7 @@ from tfrecords_tools.errors import InputError
             {"schedule_images": 9, "schedule_minutes": 1.0},
             "--schedule_images or --schedule_minutes, got both",
         ),
-        ({"schedule_images": 80, "overrides": ["schedule_images=80"]}, "asked for twice"),
+        ({"schedule_images": 80, "overrides": ["schedule_images=80"]}, "given twice"),
     ],
     ids=str,
 )

@@ -98,7 +98,7 @@ def test_old_data_without_groups(tmp_path):
     plain = {"name": "x", "labels": labels, "size": 8, "label_column": "dx"}
     build(images, tmp_path / "old", **plain)
     kept = {"keep_splits": tmp_path / "old"}
-    with pytest.raises(InputError, match=r"'HAM_.*', and a group is never torn apart"):
+    with pytest.raises(InputError, match=r"'HAM_.*', and a group stays in one split"):
         build(images, tmp_path / "new", group_column="lesion_id", **plain, **kept)
     assert not (tmp_path / "new").exists()
     # Groups that the old splits happen to keep whole, under new names.

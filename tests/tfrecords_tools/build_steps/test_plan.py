@@ -128,7 +128,7 @@ def test_group_in_a_split_of_higher_precedence_leaks():
         1: ("001.png", "leak"),
         4: ("004.png", "leak"),
     }
-    assert leaks[0].detail == "its group 'a' stands in split test, too"
+    assert leaks[0].detail == "its group 'a' is also in split test"
 
 
 def test_assigned_splits_do_not_leak():

@@ -14,5 +14,5 @@ def test_image_that_changes_while_the_build_runs(source):
     files = ImageFiles(source, ImageOptions(), ThreadRunner(2))
     assert len(set(files.pixels_hashes([0, 1, 2]))) == 3
     (source.root / source.records[1].file).unlink()
-    with pytest.raises(InputError, match="an image changed or went while the build ran"):
+    with pytest.raises(InputError, match="an image changed or disappeared while the build ran"):
         list(files.greys([0, 1, 2]))

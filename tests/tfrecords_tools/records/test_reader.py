@@ -42,7 +42,7 @@ def test_unknown_split(small_data):
 
 
 def test_other_directory(tmp_path):
-    with pytest.raises(InputError, match="nowhere is not there: give a data set directory"):
+    with pytest.raises(InputError, match="nowhere does not exist: give a data set directory"):
         read_info(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"it has no dataset_info\.json.*tfrecords-tools build"):
         read_info(tmp_path)

@@ -104,8 +104,8 @@ def test_table_from_a_spreadsheet(tmp_path):
         (b"from,to\n ,x\n", "line 2: from is ''"),
         (b"from,to\n\xe9,x\n", "cannot be read as a UTF-8 CSV"),
         (b"from,to\n" + b"x" * 200_000 + b",y\n", "field larger than"),
-        (b"from,to\nnv,benign, typical\n", "more cells than the header"),
-        (b"from,to\nnv\n", "line 2 has not two cells"),
+        (b"from,to\nnv,benign, typical\n", "does not have two cells"),
+        (b"from,to\nnv\n", "line 2 does not have two cells"),
     ],
 )
 def test_tables_that_cannot_be_used(content, message, tmp_path):

@@ -123,7 +123,7 @@ def test_where_all_real_images_are_in_the_reference_nothing_is_nearer():
 
 
 def known_and_new(photographs, rng):
-    """Forty lesions of so many photographs each, and one more photograph of every lesion."""
+    """Forty lesions of this many photographs each, and one more photograph of every lesion."""
     lesions = rng.normal(size=(40, 8)) * 10
     known = np.repeat(lesions, photographs, axis=0) + rng.normal(size=(40 * photographs, 8)) / 10
     groups = [f"lesion {row // photographs}" for row in range(len(known))]

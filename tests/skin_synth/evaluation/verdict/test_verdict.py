@@ -259,7 +259,7 @@ def test_images_of_other_skin(trial, clean):
 
 
 def moved(figures, name, measure, p_value, size, floor, median):
-    """A measure of a class moved its median by so many standard deviations."""
+    """A measure of a class moved its median by this many standard deviations."""
     place = f"appearance.classes.{name}.measures.{measure}"
     real = figures.appearance.classes[name].measures[measure].real
     found = changed(figures, place, floor=floor)

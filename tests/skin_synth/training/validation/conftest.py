@@ -21,7 +21,7 @@ def paint(label, seed):
 
 
 def split_of(counts, first_seed=0):
-    """A split with so many images of each class."""
+    """A split with this many images of each class."""
     labels = np.repeat(np.arange(len(NAMES)), counts)
     images = [paint(label, first_seed + row) for row, label in enumerate(labels)]
     ids = tuple(str(first_seed + row) for row in range(len(labels)))

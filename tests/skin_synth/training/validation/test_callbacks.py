@@ -154,7 +154,7 @@ def plant(tmp_path, reference):
 
 
 def at(callback, images):
-    """Ends an epoch at so many images."""
+    """Ends an epoch at this many images."""
     callback.images_seen = callback.model.images_seen = images
     callback.on_epoch_end(0, {})
 
