@@ -19,11 +19,11 @@ from tfrecords_tools.records.reader import DatasetInfo, read_info, read_records
 from tfrecords_tools.records.schema import parse_record
 
 LARGEST_DENOMINATOR = 2**62
-"""Of the share of synthetic elements: twice as much still fits int64."""
+"""Largest denominator of the share of synthetic elements: twice as much still fits int64."""
 
 
 class ImageArray(Protocol):
-    """Images in memory or on disk: the part of an array that training needs."""
+    """Images in memory or on disk, with the methods of an array that training needs."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -206,7 +206,8 @@ def batches(
         exponent: between uniform (0) and natural (1) class shares.
         first_step: t of the first batch.
         replicas: numbers of the replicas that this process feeds, if several share a batch.
-        of_replicas: R, how many share it; replica r has rows r, r + R, r + 2 R, ... of the batch.
+        of_replicas: R, the number that share it; replica r has rows r, r + R, r + 2 R, ... of the
+            batch.
 
     Returns:
         Data set of (uint8[batch, height, width, 3], int32[batch]). If replicas share a batch, it
@@ -250,7 +251,7 @@ def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.d
 
     For every n, the first n elements contain n * ratio / (1 + ratio) synthetic ones, rounded down;
     ratio 0 gives only real ones. The result ends when the next element would come from a data set
-    that has ended. Shuffle both before, and repeat a data set that should not end.
+    that has ended. So shuffle both before, and repeat a data set that should not end.
 
     Raises:
         InputError: an invalid ratio, or elements of different structures.
@@ -262,7 +263,7 @@ def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset, ratio: float) -> tf.d
             f"real and synthetic elements must be alike, got {real.element_spec} and "
             f"{synthetic.element_spec}"
         )
-    # Exact as the ratio is written in decimal digits: the binary 0.6 is slightly less.
+    # The exact value of the decimal digits, because the binary 0.6 is slightly less than 0.6.
     exact = Fraction(str(ratio))
     share = (exact / (1 + exact)).limit_denominator(LARGEST_DENOMINATOR)
 

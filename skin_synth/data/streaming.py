@@ -1,4 +1,4 @@
-"""Training images that stay on disk: a row of a split is read and decoded when it is drawn."""
+"""Training images that stay on disk: a row is read and decoded when it is drawn."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from tfrecords_tools.records.record_index import RecordIndex, index_records, loa
 from tfrecords_tools.records.schema import parse_record
 
 CACHE_MEMORY_DIVISOR = 4
-"""NumPy and TensorFlow each hold the decoded images once, and the networks need the rest."""
+"""Share of the memory for decoded images: NumPy and TensorFlow each hold them once, and the
+networks need the rest."""
 MIB = 2**20
 BATCHES_READ_AHEAD = 64
-"""If decoding fails in the graph, the damaged record is in one of the last this many batches."""
+"""If decoding fails in the graph, the damaged record is in one of this many last batches."""
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -60,7 +61,7 @@ class ImagesOnDisk:
             return self.gather(tf.constant(rows, tf.int64)).numpy()
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """Does the same in a graph: int64[k] to uint8[k, height, width, 3]."""
+        """Reads rows in a graph: int64[k] to uint8[k, height, width, 3]."""
         records = tf.numpy_function(self._read, [rows], tf.string, stateful=False)
         records = tf.ensure_shape(records, rows.shape)
         encoded = tf.io.parse_example(records, {"image": tf.io.FixedLenFeature([], tf.string)})
@@ -81,7 +82,7 @@ class ImagesOnDisk:
 
     @contextlib.contextmanager
     def plain_errors(self) -> Iterator[None]:
-        """Raises the InputError of the record, which TensorFlow wraps or does not name."""
+        """Raises the InputError of the damaged record instead of TensorFlow's error."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -155,21 +156,21 @@ def open_split(
 def keep_index(split: DrawnImages, index_file: Path, fingerprint: str) -> None:
     """Writes the index of a streamed split for the next start, unless it was read from there.
 
-    It replaces a damaged index and one of another data set. Images in memory have no index.
+    It replaces an index that is damaged or of another data set. Images in memory have no index.
     """
     if isinstance(split, StreamedImages) and not split.index_is_kept:
         save_index(split.images.index, index_file, fingerprint)
 
 
 def reading_errors(split: DrawnImages) -> contextlib.AbstractContextManager[None]:
-    """Raises the InputError of a streamed split's records, which TensorFlow wraps."""
+    """Raises the InputError of a streamed split's record instead of TensorFlow's error."""
     if isinstance(split, StreamedImages):
         return split.images.plain_errors()
     return contextlib.nullcontext()
 
 
 def default_cache_limit() -> int:
-    """Returns a quarter of the memory, in bytes: of the machine, or of its container if less."""
+    """Returns a quarter of the memory of the machine, or of its container if less, in bytes."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [path.read_text().strip() for path in CGROUP_LIMITS if path.exists()]
     memory = min([machine, *(int(limit) for limit in limits if limit.isdigit())])

@@ -1,9 +1,9 @@
 """The convolution that halves the resolution and its adjoint, which doubles it.
 
-Both are TensorFlow's, except where oneDNN is slow on a CPU and a product of matrices takes half the
-time or less: in float32 to double to the few channels of an image and for the derivative by the
-kernel that reads them, in bfloat16 for the derivative by the kernel of small images. Larger images
-have too many patches for a product.
+Both are TensorFlow's, except where oneDNN is slow on a CPU and a matrix product takes at most half
+the time. In float32 these are the doubling to the few channels of an image, and the kernel gradient
+of the convolution that reads them. In bfloat16 it is the kernel gradient for small images. Larger
+images have too many patches for a product.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import tensorflow as tf
 STRIDE = 2
 KERNEL_SIDE = 4
 FEW_CHANNELS = 4
-"""In float32 a product is faster if the larger images have at most this many channels."""
+"""In float32 a matrix product is faster if the larger images have at most this many channels."""
 SMALL_SIDE = 16
-"""In bfloat16 a product is faster for larger images of at most this side, slower at twice it."""
+"""In bfloat16 a matrix product is faster if the larger images have at most this side, in pixels,
+and slower for twice the side."""
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -53,7 +54,7 @@ def double(y: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
 
 
 def double_plainly(y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Does the same without a custom gradient, which an exported graph would need to carry."""
+    """Computes `double` without a custom gradient, which an export would have to contain."""
     count, height, width, _ = y.shape
     count = tf.shape(y)[0] if count is None else count
     shape = [count, STRIDE * height, STRIDE * width, kernel.shape[2]]
@@ -69,7 +70,7 @@ def _on_cpu() -> bool:
 
 
 def _double_by_product(y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Computes `double` by adding the overlapping patches that the pixels of y make."""
+    """Computes `double` as the sum of overlapping patches, one for each pixel of y."""
     _, height, width, outputs = y.shape
     inputs = kernel.shape[2]
     by_cell = tf.reshape(_rows_and_cells_swapped(kernel, inputs, outputs), [-1, outputs])
@@ -84,7 +85,7 @@ def _double_by_product(y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def kernel_gradient(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Returns the derivative of sum(y * halve(x, kernel)) by the kernel.
+    """Returns the derivative of sum(y * halve(x, kernel)) with respect to the kernel.
 
     x is [n, 2 height, 2 width, inputs], y [n, height, width, outputs], both of one float dtype.
     The result is [4, 4, inputs, outputs]; it has derivatives of every order.

@@ -49,15 +49,15 @@ class ConditionalGAN(keras.Model):
         class_names: at least two classes, in the order of their labels.
         seed: of weights, latents and augmentation.
         generator: the network in training.
-        ema_generator: its exponential moving average in float32, which paints.
-        discriminator: the network that judges the images in training.
+        ema_generator: its exponential moving average in float32; it generates the images.
+        discriminator: the network that rates images as real or fake in training.
         steps: int64[], steps done.
         image_size: height and width of the images, in pixels.
         latent_dim: length of the latent vector.
     """
 
-    train_function: Any  # of Keras, which declares no type
-    class_counts = None  # without a run it does not know its data set
+    train_function: Any  # an attribute of Keras, which declares no type
+    class_counts = None  # because without a run the data set is unknown
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class ConditionalGAN(keras.Model):
 
     @property
     def origin(self) -> Origin:
-        """Where the generator comes from, without a run or a data set."""
+        """The origin of the generator, without a run or a data set."""
         return Origin(
             run_id="",
             data_name="",
@@ -134,14 +134,15 @@ class ConditionalGAN(keras.Model):
 
     @property
     def state(self) -> list[keras.Variable]:
-        """All variables that a step reads and changes, with the optimizers; needs `compile`."""
+        """All variables of a step, including those of the optimizers; needs `compile`."""
         return [*self.variables, *self.optimizer.variables, *self.discriminator_optimizer.variables]
 
     def compile(self, **options: Any) -> None:
         """Makes and builds the two Adam optimizers of the preset.
 
-        An optimizer that is not built has no moments to restore: a resumed training would silently
-        start with new ones. Under `mixed_float16` both scale their loss. `options` are those of
+        An optimizer that is not built has no moments to restore, so a resumed training would start
+        with new ones without an error. Under `mixed_float16` both optimizers scale their loss.
+        `options` are those of
         `keras.Model.compile`, without optimizer and loss; `jit_compile` is True by default if XLA
         makes the step faster (see `hardware.compiles_step`).
         """
@@ -163,7 +164,8 @@ class ConditionalGAN(keras.Model):
     def make_train_function(self, force: bool = False) -> None:
         """Makes Keras' function, but draws the batch before the step, not in a graph around it.
 
-        On a GPU that graph takes as long as the compiled step itself (docs/study/speed.md).
+        On a GPU a graph that draws the batch takes as long as the compiled step itself
+        (docs/study/speed.md).
         """
         if self.train_function is None or force:
             super().make_train_function(force)
@@ -176,10 +178,10 @@ class ConditionalGAN(keras.Model):
         """The running means of `METRICS`."""
         return list(self.means.values())
 
-    # It has no loop or branch on a tensor, and AutoGraph would take half of the tracing time.
+    # The step has no loop or branch on a tensor, and AutoGraph would take half of the tracing time.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Trains the discriminator for one step, then the generator, then moves the average."""
+        """Trains the discriminator for one step, then the generator, then updates the average."""
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
         real = tf.cast(images, tf.float32) / 127.5 - 1.0
         scheduled = self.scheduled_values()
@@ -221,7 +223,7 @@ class ConditionalGAN(keras.Model):
         return self._report(discriminator_loss, generator_loss, penalty, real_logits, fake_logits)
 
     def scheduled_values(self) -> ScheduledValues:
-        """Returns what the schedules give for the next step."""
+        """Returns the scheduled values of the next step."""
         preset = self.preset
         seen = tf.cast(self.steps.value, tf.float32) * preset.batch_size
         return ScheduledValues(
@@ -250,7 +252,7 @@ class ConditionalGAN(keras.Model):
     def _penalty(
         self, logits_of: Callable[[tf.Tensor, Stream], tf.Tensor], real: tf.Tensor, fake: tf.Tensor
     ) -> tf.Tensor:
-        """R1, and R2 if the preset asks for it, on the first rows: an unbiased estimate."""
+        """Returns R1, or R1 + R2 by `penalty_fake`, on the first rows: an unbiased estimate."""
         rows = self.preset.penalty_rows // replicas.count()
         penalty = losses.gradient_penalty(lambda x: logits_of(x, Stream.AUGMENT_REAL), real[:rows])
         if self.preset.penalty_fake:
@@ -272,10 +274,10 @@ class ConditionalGAN(keras.Model):
         gradients = tape.gradient(scaled_loss, variables)
         if self.policy == "mixed_float16":
             gradients = replicas.all_or_none_finite(gradients)
-        optimizer.apply(gradients, variables)  # sums them over the replicas
+        optimizer.apply(gradients, variables)  # this sums the gradients over the replicas
 
     def _average(self, decay: tf.Tensor) -> None:
-        """Moves the averaged generator, with the moving statistics of its norms."""
+        """Updates the averaged generator, including the moving statistics of its normalisation."""
         pairs = zip(self.ema_generator.variables, self.generator.variables, strict=True)
         for average, current in pairs:
             moved = current.value + decay * (average.value - current.value)
@@ -287,7 +289,7 @@ class ConditionalGAN(keras.Model):
         return {name: mean.result() for name, mean in self.means.items()}
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Paints float32[n, size, size, 3] in [-1, 1] with the averaged generator.
+        """Generates float32[n, size, size, 3] in [-1, 1] with the averaged generator.
 
         `inputs` are float32[n, latent_dim] latents and int[n] label ids; `training` is ignored.
         """
@@ -301,13 +303,13 @@ class ConditionalGAN(keras.Model):
         truncation: float = 1.0,
         batch_size: int = 64,
     ) -> np.ndarray:
-        """Paints uint8[n, size, size, 3]; each image depends only on its label and seed.
+        """Generates uint8[n, size, size, 3]; each image depends only on its label and seed.
 
         Args:
             label_ids: int[n], indices into `class_names`.
             seeds: int[n]; a seed fixes the latent, the same for all labels.
             truncation: factor of the latent; below 1 images are more typical and vary less.
-            batch_size: images painted at a time.
+            batch_size: images generated at a time.
 
         Raises:
             InputError: a label out of range, or lengths that differ.
@@ -316,7 +318,7 @@ class ConditionalGAN(keras.Model):
 
     @functools.cached_property
     def sampler(self) -> Sampler:
-        """The averaged generator as it is served; made once, because tracing takes seconds."""
+        """The averaged generator in its served form; made once, because tracing takes seconds."""
         return Sampler(self.ema_generator, self.class_names)
 
     def export(self, model_dir: str | os.PathLike[str]) -> Path:

@@ -1,4 +1,4 @@
-"""Chooses what is fast on this machine: the dtype policy, and XLA for the training step."""
+"""Chooses the fast dtype policy of this machine, and whether XLA compiles the training step."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def _fast_policy() -> str:
 def compiles_step() -> bool:
     """Returns whether XLA should compile the training step: on one GPU, if XLA works there.
 
-    There the step was 6.5 to 6.9 times as fast (docs/study/speed.md): a small network is a few
-    thousand kernels, and starting them takes longer than computing them. On a CPU XLA halves the
-    speed, and it cannot compile sums over several devices.
+    There the step was 6.5 to 6.9 times as fast (docs/study/speed.md), because a step of a small
+    network has a few thousand kernels, and starting them takes longer than computing them. On a CPU
+    XLA halves the speed, and it cannot compile sums over several devices.
     """
     one_gpu = tf.config.list_physical_devices("GPU") and not tf.distribute.has_strategy()
     return bool(one_gpu) and _xla_works()
@@ -59,7 +59,7 @@ def compiles_step() -> bool:
 
 @functools.cache
 def _xla_works() -> bool:
-    """Returns whether XLA compiles for the GPU; it needs CUDA files that TensorFlow does not."""
+    """Returns whether XLA compiles for the GPU; it needs more CUDA files than TensorFlow."""
     try:
         _compiled(tf.ones(2)).numpy()
     except tf.errors.OpError as error:
@@ -76,4 +76,4 @@ def _xla_works() -> bool:
 
 @tf.function(jit_compile=True)
 def _compiled(x: tf.Tensor) -> tf.Tensor:
-    return tf.tanh(tf.exp(x))  # both come from libdevice
+    return tf.tanh(tf.exp(x))  # both operations come from libdevice

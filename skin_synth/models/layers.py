@@ -19,7 +19,7 @@ NORM_EPSILON = 1e-3
 def leaky(x: tf.Tensor, training: bool = False) -> tf.Tensor:
     """Applies a leaky ReLU of slope 0.2.
 
-    In training the gradient uses the output, which has the sign of x. So x need not be kept, and
+    In training the gradient uses the output, which has the sign of x. So x need not be stored, and
     oneDNN can fuse convolution, bias and activation.
     """
     return _leaky_by_result(x) if training else ops.leaky_relu(x, negative_slope=LEAKY_SLOPE)
@@ -58,11 +58,12 @@ class DownsamplingConv(keras.layers.Conv2D):
 class UpsamplingConv(keras.layers.Layer):
     """Nearest-neighbour upsampling by two and a 3x3 convolution, as one transposed convolution.
 
-    A transposed 4x4 convolution of stride two filters the four pixels that one becomes differently:
-    it prints a grid of single pixels, which takes long to unlearn (Odena, Dumoulin and Olah 2016).
-    Upsampling first gives all four the same filter. Then every row and column occurs twice, so taps
-    that meet the same value can be added first: a 3x3 filter spread by a 2x2 box is the 4x4 filter
-    of a transposed convolution with the same output from 4/9 of the products.
+    A transposed 4x4 convolution of stride two makes four pixels of each pixel, each with another
+    filter. This gives a grid of single pixels, and training takes long to remove it (Odena,
+    Dumoulin and Olah 2016). After upsampling, all four have the same filter. Upsampling repeats
+    every row and column, so taps that read the same value can be added first: a 3x3 filter spread
+    by a 2x2 box is the 4x4 filter of a transposed convolution with the same output and 4/9 of the
+    multiplications.
 
     Call with [n, height, width, channels]; returns [n, 2 height, 2 width, filters].
     """
@@ -75,7 +76,7 @@ class UpsamplingConv(keras.layers.Layer):
 
     @contextlib.contextmanager
     def spread_once(self) -> Iterator[None]:
-        """Spreads the kernel once for all calls in the block; a loop would repeat it."""
+        """Spreads the kernel once for all calls in the block, because a loop would repeat it."""
         self._spread_kernel = _spread(self.kernel)
         try:
             yield
@@ -83,7 +84,7 @@ class UpsamplingConv(keras.layers.Layer):
             self._spread_kernel = None
 
     def build(self, input_shape: Any) -> None:
-        """Makes the kernel, [3, 3, channels, filters], as in a plain convolution."""
+        """Makes the kernel, [3, 3, channels, filters], as in an ordinary convolution."""
         self.kernel = self.add_weight(
             shape=(3, 3, input_shape[-1], self.filters),
             initializer=self.kernel_initializer,
@@ -91,7 +92,7 @@ class UpsamplingConv(keras.layers.Layer):
         )
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Upsamples and convolves; `training` computes the gradient faster."""
+        """Upsamples and convolves; with `training` the gradient is computed faster."""
         kernel = _spread(self.kernel) if self._spread_kernel is None else self._spread_kernel
         double = convolution.double if training else convolution.double_plainly
         return double(x, kernel)
@@ -122,11 +123,12 @@ class ModulatedNorm(keras.layers.Layer):
     """Batch normalisation, scaled and shifted by a linear map of the condition.
 
     y = (1 + W_s c) * BN(x) + W_b c, with c the condition of the row (latent and class), after
-    self-modulation (Chen et al. 2019, eq. 2). Both maps start at zero, as a plain norm.
+    self-modulation (Chen et al. 2019, eq. 2). Both maps start at zero, so at first it is plain
+    batch normalisation.
 
-    Statistics are float32 under every policy. Norm and modulation are one factor and one summand
-    per row and channel, so that the image-sized tensor is read once: Keras' layer and a modulation
-    after it take most of the generator's time on a CPU.
+    Statistics are float32 under every policy. Normalisation and modulation are one factor and one
+    summand per row and channel, so that the image-sized tensor is read once. Keras' layer with a
+    separate modulation would take most of the generator's time on a CPU.
 
     Call with (x: [n, height, width, channels], condition: [n, d]); returns the shape of x.
     """
@@ -142,16 +144,16 @@ class ModulatedNorm(keras.layers.Layer):
         linear = {"kernel_initializer": "zeros", "dtype": "float32", "name": "affine"}
         self.affine = keras.layers.Dense(2 * channels, **linear)
         self.affine.build(condition_shape)
-        # Without autocast=False a mixed policy would give the statistics in 16 bits.
+        # Without autocast=False a mixed policy would read the statistics in 16 bits.
         options = {"shape": (channels,), "dtype": "float32", "trainable": False, "autocast": False}
-        options["aggregation"] = "only_first_replica"  # all replicas have the same
+        options["aggregation"] = "only_first_replica"  # all replicas have the same value
         self.moving_mean = self.add_weight(initializer="zeros", name="moving_mean", **options)
         self.moving_variance = self.add_weight(
             initializer="ones", name="moving_variance", **options
         )
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Normalises and modulates; `training` uses the moments of the batch."""
+        """Normalises and modulates; with `training` by the moments of the batch."""
         x, condition = inputs
         moving = self.moving_mean.value, self.moving_variance.value
         mean, variance = self._moments(x) if training else moving
@@ -161,11 +163,11 @@ class ModulatedNorm(keras.layers.Layer):
         return x * _per_pixel(factor, x.dtype) + _per_pixel(summand, x.dtype)
 
     def _moments(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns mean and variance of the global batch, and updates the moving ones.
+        """Returns mean and variance of the global batch, and updates the moving statistics.
 
-        The variance is the mean of squares less the square of the mean. That halves the passes over
-        x on a CPU, and replicas can average it. If the mean is a hundred times the deviation, the
-        variance is wrong by a thousandth; for features the two are about equal.
+        The variance is the mean of squares minus the square of the mean. This halves the passes
+        over x on a CPU, and replicas can average it. If the mean is a hundred times the deviation,
+        the variance is wrong by a thousandth; for features the two are about equal.
         """
         x = tf.cast(x, tf.float32)
         mean, square = (tf.reduce_mean(values, axis=[0, 1, 2]) for values in (x, tf.square(x)))

@@ -1,7 +1,7 @@
 """Adversarial losses and gradient penalties, as pure functions of logits and images.
 
 In every loss `real` and `fake` are the discriminator's logits, float32[batch]; the i-th fake image
-has the label of the i-th real one. The result is a scalar, float32.
+has the label of the i-th real image. The result is a scalar, float32.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ BY_NAME: dict[str, AdversarialLoss] = {
 
 
 def gradient_penalty(logits_of: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-    """Returns the mean squared norm of the gradient of the logits by the images, float32[].
+    """Returns the mean squared norm of the gradient of the logits at the images, float32[].
 
-    On real images this is R1, on fake ones R2, both without their weight gamma/2 (Mescheder et
+    On real images this is R1, on fake images R2, both without their weight gamma/2 (Mescheder et
     al. 2018, eq. 9 and 10). The norm is summed over pixels and channels. Images are float32[n,
     height, width, 3] before augmentation; row i of their logits, float32[n], depends only on row i
-    of them. The derivative of this value is of second order, so all operations of `logits_of` need
-    second derivatives.
+    of the images. The derivative of this value is of second order, so all operations of `logits_of`
+    need second derivatives.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)

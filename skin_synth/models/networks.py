@@ -39,11 +39,12 @@ def _class_embedding(num_classes: int, length: int, seed: int) -> layers.Embeddi
 
 @keras.saving.register_keras_serializable("skin_synth")
 class Generator(keras.Model):
-    """Paints an image of a class from a latent vector.
+    """Generates an image of a class from a latent vector.
 
-    The condition (latent and class embedding) gives the first 4x4 features and modulates the norm
-    of every stage. A stage doubles the resolution and convolves (see `UpsamplingConv`). `dtype` is
-    the policy of the convolutions; the last layer is float32 under every policy.
+    The condition (latent and class embedding) gives the first 4x4 features and modulates the
+    normalisation of every stage. A stage doubles the resolution and convolves (see
+    `UpsamplingConv`). `dtype` is the policy of the convolutions; the last layer is float32 under
+    every policy.
 
     Call with (latents: float32[n, latent_dim], label_ids: int[n]); returns
     float32[n, image_size, image_size, 3] in [-1, 1].
@@ -79,8 +80,8 @@ class Generator(keras.Model):
 
     def _make_layers(self, seeds: Iterator[int]) -> None:
         policy = self.dtype_policy
-        # All layers have fixed names: Keras counts its default names through the process, and the
-        # order in which TensorFlow adds gradients, so also their last bit, depends on the names.
+        # All layers have fixed names. Keras' default names count through the process, and the order
+        # in which TensorFlow adds gradients, and so their last bit, depends on the names.
         self.embedding = _class_embedding(self.num_classes, self.embedding_dim, next(seeds))
         first = {"kernel_initializer": _glorot(seeds), "dtype": policy, "name": "first"}
         self.first = layers.Dense(16 * self.widths[0], use_bias=False, **first)
@@ -96,7 +97,7 @@ class Generator(keras.Model):
         )
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Paints images; `training` uses the moments of the batch and faster gradients."""
+        """Generates images; `training` uses the moments of the batch and faster gradients."""
         latents, label_ids = inputs
         condition = ops.concatenate([latents, self.embedding(label_ids)], axis=-1)
         x = ops.reshape(self.first(condition), (-1, 4, 4, self.widths[0]))
@@ -123,9 +124,9 @@ class Generator(keras.Model):
 class Discriminator(keras.Model):
     """Gives each image a logit: how real it looks as an image of its class.
 
-    Strided 4x4 convolutions without normalisation down to 4x4, then the projection head
-    (Miyato and Koyama 2018, eq. 3) in float32: w.h + e(class).h / sqrt(features). `dtype` is the
-    policy of the convolutions.
+    It has strided 4x4 convolutions without normalisation down to 4x4 pixels, then the projection
+    head (Miyato and Koyama 2018, eq. 3) in float32: w.h + e(class).h / sqrt(features). `dtype` is
+    the policy of the convolutions.
 
     Call with (images: float32[n, image_size, image_size, 3], label_ids: int[n]); returns
     float32[n]. Row i depends only on row i; all operations have second derivatives.
@@ -175,7 +176,7 @@ class Discriminator(keras.Model):
         self.embedding = _class_embedding(self.num_classes, self.features, next(seeds))
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns logits; `training` computes the gradients faster (see `layers.leaky`)."""
+        """Returns logits; `training` makes the gradients faster (see `layers.leaky`)."""
         x, label_ids = inputs
         for down in self.downs:
             x = leaky(down(x), training)

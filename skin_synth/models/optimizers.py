@@ -11,12 +11,12 @@ class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` that updates each variable in one kernel of TensorFlow.
 
     It has the same formula (Kingma and Ba 2015, end of section 2) and variables. Keras writes the
-    formula as twenty operations, a quarter of a training step's: each passes over the whole
-    variable on a CPU and starts one more kernel on a GPU.
+    formula as twenty operations, a quarter of all operations of a training step. Each passes over
+    the whole variable on a CPU and starts one more kernel on a GPU.
 
-    Keras still updates the rows of an embedding. For equal labels in a batch it adds the squares of
-    the gradients, but Adam squares their sum, so the second moment differs. All measurements of the
-    presets were made with it.
+    Embeddings are still updated by Keras. For equal labels in a batch Keras adds the squares of the
+    gradients, while Adam squares their sum, so the second moment differs. All measurements of the
+    presets were made this way.
     """
 
     def update_step(
@@ -29,7 +29,8 @@ class FusedAdam(keras.optimizers.Adam):
         if isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
-        # Private, as `_momentums` and `_velocities`: Keras offers no public way to the moments.
+        # Private, like `_momentums` and `_velocities`, because Keras has no public access to the
+        # moments.
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations.value + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(

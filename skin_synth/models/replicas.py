@@ -1,4 +1,4 @@
-"""The part of one replica in a step whose batch several devices share.
+"""The part of one replica in a step, if several devices share the batch.
 
 Replica r of R has the rows r, r + R, r + 2 R, ... of the global batch. Each replica draws random
 numbers for the whole batch and takes its rows; statistics of the batch are means over the replicas.
@@ -34,10 +34,10 @@ def mean(*values: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def all_or_none_finite(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Returns this replica's gradients, one of them NaN if any on any replica is not finite.
+    """Returns this replica's gradients; one is NaN if any gradient on any replica is not finite.
 
-    Keras' loss scaling decides by the first replica whether all skip a step: an overflow on another
-    replica would reach the weights.
+    Keras' loss scaling skips a step of all replicas if the first replica has an overflow. Without
+    this function, an overflow on another replica would reach the weights.
     """
     if count() == 1:
         return list(gradients)
@@ -56,5 +56,5 @@ def update(variable: tf.Variable, value: tf.Tensor) -> None:
     def assign(strategy: tf.distribute.Strategy, value: tf.Tensor) -> None:
         strategy.extended.update(variable, lambda copy, new: copy.assign(new), args=(value,))
 
-    # Private in TensorFlow; the optimizers of Keras update variables by the same call.
+    # Private in TensorFlow; Keras' optimizers update variables by the same call.
     tf.__internal__.distribute.interim.maybe_merge_call(assign, tf.distribute.get_strategy(), value)

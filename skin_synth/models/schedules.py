@@ -22,7 +22,7 @@ def ramp(value: Ramp, images_seen: tf.Tensor, schedule_images: float) -> tf.Tens
 def ema_decay(
     images_seen: tf.Tensor, *, batch_size: int, half_life: float, warm_up: float
 ) -> tf.Tensor:
-    """Returns the share of their value that averaged weights keep in a step, float32[] in [0, 1).
+    """Returns the share of its value that an averaged weight keeps in a step, float32[] in [0, 1).
 
     The half-life, in images, is at most the share `warm_up` of the images seen before this step,
     float32[], so that the average forgets the untrained start (Karras et al. 2020, StyleGAN2-ADA,

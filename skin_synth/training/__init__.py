@@ -1,4 +1,4 @@
-"""Training: the run directory, callbacks, checkpoints, exact resume, validation while it runs."""
+"""Training: the run directory, callbacks, checkpoints, exact resume, validation during training."""
 
 from __future__ import annotations
 

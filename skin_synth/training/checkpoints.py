@@ -1,4 +1,4 @@
-"""Checkpoint files: their seal, their damage, what the best one records. Loads no TensorFlow."""
+"""Checkpoint files: their checksum, damage, and the record of the best one. Loads no TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LAST, BEST = "last", "best"
 CHECKPOINT_CHOICES = (LAST, BEST)
 BEST_FILE = "best.weights.h5"
 DAMAGED_PREFIX = "damaged-"
-"""Of the name of a checkpoint that could not be read, set aside."""
+"""Start of the name of a damaged checkpoint that was set aside."""
 DEFAULT_KEEP = 2
 """Checkpoints that a run keeps in addition to the best one, so that one may be damaged."""
 SEAL = b"\nsha256:"
@@ -20,7 +20,7 @@ SEAL_LENGTH = len(SEAL) + 64
 HASH_BLOCK = 2**20
 """Bytes read at a time, so that memory does not grow with the file."""
 IMAGES_SEEN, MEAN_KID = "images_seen", "mean_kid"
-"""Attributes in the file of the best checkpoint, so that they always belong to its weights."""
+"""Attributes in the file of the best checkpoint, so that they always fit its weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class BestCheckpoint:
 
     Attributes:
         images_seen: images that the run had seen.
-        mean_kid: that mean, on the validation split.
+        mean_kid: this mean, on the validation split.
     """
 
     path: Path
@@ -59,7 +59,7 @@ def note_best(file: Path, *, images_seen: int, mean_kid: float) -> None:
 
 
 def read_best(path: Path) -> BestCheckpoint | None:
-    """Reads what the best checkpoint records; None if there is no such file.
+    """Reads the record of the best checkpoint; None if there is no such file.
 
     Raises:
         InputError: the file is damaged.
@@ -79,7 +79,7 @@ def read_best(path: Path) -> BestCheckpoint | None:
 
 
 def seal(file: Path) -> None:
-    """Appends the sha256 of a file to it, behind what HDF5 reads, so that both appear at once."""
+    """Appends the sha256 of a file to it, after HDF5's part, so that both appear at once."""
     digest = _sha256(file, file.stat().st_size)
     with open(file, "ab") as end:
         end.write(SEAL + digest.encode())
@@ -88,8 +88,8 @@ def seal(file: Path) -> None:
 def damage(file: Path) -> str | None:
     """Says what is wrong with a checkpoint; None if nothing is.
 
-    HDF5 reads a file of a release that wrote no seal: this finds a file that is cut off, but not
-    one that is altered.
+    A file of a release that wrote no checksum is read by HDF5. This finds a file that is cut off,
+    but not one that is altered.
     """
     size = file.stat().st_size
     if size == 0:

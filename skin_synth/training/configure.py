@@ -1,4 +1,4 @@
-"""The configuration of a run that begins, or of one that goes on, checked against the options."""
+"""Makes the configuration of a new run, or checks that of an existing run against the options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tfrecords_tools.records.schema import TRAIN
 def configure(
     directory: RunDirectory, data: str | os.PathLike[str], options: TrainingOptions
 ) -> RunConfig:
-    """Returns the configuration of a run: that in its directory, or a new one; writes nothing.
+    """Returns the configuration of a run: from its directory, or a new one; writes nothing.
 
     Raises:
         InputError: the data do not fit the preset or the run, or the run was started with other
@@ -77,7 +77,7 @@ def _data_identity(data: str | os.PathLike[str], preset: Preset) -> DataIdentity
 
 
 def _check_frozen(directory: RunDirectory, config: RunConfig, options: TrainingOptions) -> None:
-    """Checks that options ask for nothing else than what the run was started with."""
+    """Checks that the options agree with those that the run was started with."""
     frozen = {
         "preset": config.preset.name,
         "schedule_images": config.preset.schedule_images,

@@ -1,4 +1,4 @@
-"""Training on several devices of one machine, or on several machines: which ones, which writes."""
+"""Training on several devices of one machine, or on several machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfrecords_tools.errors import InputError
 ALL_DEVICES = "all"
 TF_CONFIG = "TF_CONFIG"
 AGREEMENT_MODULUS = 2**31
-"""Machines compare numbers modulo this, so that a sum over machines stays exact in int64."""
+"""Machines compare numbers modulo this value, so that a sum over machines stays exact in int64."""
 
 
 def make_strategy(devices: int | str = 1) -> tf.distribute.Strategy | None:
@@ -24,11 +24,11 @@ def make_strategy(devices: int | str = 1) -> tf.distribute.Strategy | None:
     With several machines, call it before TensorFlow computes anything.
 
     Args:
-        devices: how many of this machine, or "all": its GPUs, or its CPUs if it has none. With
-            several machines, which the variable TF_CONFIG names, each gives all its GPUs.
+        devices: number of devices of this machine, or "all": its GPUs, or its CPUs if it has none.
+            With several machines (in the variable TF_CONFIG) each gives all its GPUs.
 
     Raises:
-        InputError: more than there are, or a TF_CONFIG that cannot be read.
+        InputError: there are fewer devices, or TF_CONFIG cannot be read.
     """
     if count_machines() > 1:
         if devices not in (1, ALL_DEVICES):
@@ -48,12 +48,12 @@ def make_strategy(devices: int | str = 1) -> tf.distribute.Strategy | None:
 
 
 def check_clocks(**minutes: float | None) -> None:
-    """Checks that several machines get no length in time, because their clocks differ.
+    """Checks that several machines get no length in minutes, because their clocks differ.
 
-    The lengths have the names of their flags; None is no length.
+    The arguments have the names of the flags; None: not given.
 
     Raises:
-        InputError: there are several machines, and a length.
+        InputError: there are several machines and a length in minutes.
     """
     for name, length in minutes.items():
         if length is not None and count_machines() > 1:
@@ -67,7 +67,7 @@ def count_machines() -> int:
     """Counts the machines that train together, by the variable TF_CONFIG.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: TF_CONFIG cannot be read.
     """
     try:
         cluster = json.loads(os.environ.get(TF_CONFIG) or "{}").get("cluster", {})
@@ -81,7 +81,7 @@ def count_machines() -> int:
 
 
 def writes(strategy: tf.distribute.Strategy | None) -> bool:
-    """Returns whether this process writes the files of the run: the first machine does."""
+    """Returns whether this process writes the files of the run; only the first machine does."""
     if not of_machines(strategy):
         return True
     resolver = strategy.cluster_resolver
@@ -116,7 +116,7 @@ def check_agreement(strategy: tf.distribute.Strategy | None, what: str, number: 
     """Checks that a number, 0 or more, is the same on all machines; `what` is its name.
 
     Raises:
-        InputError: another machine has another one.
+        InputError: another machine has another number.
     """
     if not of_machines(strategy):
         return

@@ -21,15 +21,15 @@ MACHINE_LOST_ERRORS = (
     tf.errors.InternalError,
     tf.errors.UnavailableError,
 )
-"""What a step raises if another machine has stopped."""
+"""Errors of a step if another machine has stopped."""
 
 BatchSource = Callable[..., tf.data.Dataset]
 
 
 def batches_of_run(gan: ConditionalGAN, split: DrawnImages) -> BatchSource:
-    """Returns the source of the batches of a run from its next step on.
+    """Returns a function that makes the batches of a run from its next step on.
 
-    It takes `replicas` and `of_replicas` of `data.batches`.
+    It takes the arguments `replicas` and `of_replicas` of `data.batches`.
     """
     return functools.partial(
         batches,
@@ -52,8 +52,8 @@ def fit(
 ) -> None:
     """Trains a compiled GAN, made in the scope of the strategy, as `gan.fit` does.
 
-    Keras' `fit` works on one device. On several machines it fails (Keras 3.15 reduces the metrics
-    of each as if they were batches), so that a strategy has a loop here. Callbacks may end it
+    Keras' `fit` is used on one device. On several machines it fails (Keras 3.15 reduces the metrics
+    of each as if they were batches), so this module has a loop for strategies. Callbacks may end it
     before all `epochs`.
 
     Raises:
@@ -103,7 +103,7 @@ def _loop(
 
     @tf.function
     def reset() -> None:
-        strategy.run(gan.reset_metrics)  # each replica resets its own
+        strategy.run(gan.reset_metrics)  # each replica resets its own metrics
 
     callback_list = keras.callbacks.CallbackList(list(callbacks), model=gan)
     iterator = iter(batches)

@@ -1,4 +1,4 @@
-"""Measures by a few real steps what training costs, and how many images a time allows."""
+"""Measures the cost of training, and the images that a time allows, by a few real steps."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from skin_synth.training.runs import new_gan
 WINDOW_STEPS = 10
 """The first window holds the tracing and is not counted."""
 TRIAL_SECONDS = 2.0
-"""Windows follow until so much time is counted: a GPU makes ten steps too fast to measure."""
+"""Windows follow until this many seconds are counted, because ten steps on a GPU are too short."""
 STEPS_TIME_SHARE = 0.85
-"""Of the time of training; the rest is for previews, validation and checkpoints."""
+"""Share of the time for training; the rest is for previews, validation and checkpoints."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What a few real steps of a new run have shown.
+    """The measurements of a few real steps of a new run.
 
     Attributes:
         speed: images per second.
-        generator_parameters: weights of the generator, not only trainable ones.
+        generator_parameters: all weights of the generator, not only trainable ones.
     """
 
     speed: float
@@ -56,10 +56,10 @@ def try_steps(
 def fit_schedule(
     config: RunConfig, trial: Trial, minutes: float, images: int | None = None
 ) -> RunConfig:
-    """Returns the configuration with schedules as long as this machine trains in this many minutes.
+    """Returns the configuration with schedules as long as this machine can train in `minutes`.
 
-    They are a whole number of batches, at least one, and at most `images`. The minutes include
-    previews, validation and checkpoints.
+    The schedules are a whole number of batches, at least one, and at most `images`. The minutes
+    include previews, validation and checkpoints.
     """
     within = int(trial.speed * 60 * minutes * STEPS_TIME_SHARE)
     batch = config.preset.batch_size
@@ -69,7 +69,7 @@ def fit_schedule(
 
 
 def forecast(config: RunConfig, split: DrawnImages, trial: Trial, images: int) -> list[str]:
-    """Describes in lines what training to this many images would cost."""
+    """Returns lines that describe the cost of training to this many images."""
     preset = config.preset
     smallest = int(np.argmin(split.class_counts))
     return [
@@ -102,7 +102,7 @@ def measure_speed(
 
 
 class _Clock(keras.callbacks.Callback):
-    """Notes when each epoch ends, and stops once the trial is long enough."""
+    """Notes the time at the end of each epoch, and stops once the trial is long enough."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Checks of a training: losses and weights that are not finite, steps that are skipped."""
+"""Checks training for losses and weights that are not finite, and for skipped steps."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from skin_synth.models.gan import ConditionalGAN
 from tfrecords_tools.errors import InputError
 
 CHECKED_TERMS = ("real_logit", "fake_logit", "penalty", "discriminator_loss", "generator_loss")
-"""Of `skin_synth.models.gan.METRICS`, causes before their effects."""
+"""Checked values of `skin_synth.models.gan.METRICS`, causes before their effects."""
 
 
 class TrainingDiverged(InputError):
-    """Training cannot go on from its weights; the message says why and what to try."""
+    """Training cannot continue from its weights; the message says why and what to try."""
 
 
 def check_terms(gan: ConditionalGAN, means: Mapping[str, float], step: int) -> None:
     """Checks `CHECKED_TERMS` of a step, which counts from 1.
 
-    Means may be over this step and finite ones before it.
+    `means` may be averages over this step and earlier finite steps.
 
     Raises:
         TrainingDiverged: one is not finite.
@@ -38,7 +38,7 @@ def finite_weights(gan: ConditionalGAN) -> tf.Tensor:
 
 
 def check_weights(gan: ConditionalGAN, finite: tf.Tensor | None = None) -> None:
-    """Checks all weights, averages and moments; `finite` is what `finite_weights` gave, if known.
+    """Checks all weights; `finite` is the result of `finite_weights`, if known.
 
     Raises:
         TrainingDiverged: one is not finite.
@@ -61,7 +61,7 @@ def _weights(gan: ConditionalGAN) -> list[keras.Variable]:
 def check_skips(gan: ConditionalGAN, skipped: Mapping[str, int], steps: int) -> None:
     """Checks that loss scaling has found a scale.
 
-    `skipped` counts, by network, how many of the last `steps` were skipped.
+    `skipped` is the number of skipped steps among the last `steps`, by network.
 
     Raises:
         TrainingDiverged: a network skipped all of them.
@@ -76,7 +76,7 @@ def check_skips(gan: ConditionalGAN, skipped: Mapping[str, int], steps: int) -> 
 
 
 def remedy(gan: ConditionalGAN, term: str) -> str:
-    """Says what to try next, for after a colon."""
+    """Returns what to try next, for the end of a message."""
     again = "the same command would meet it again; start a new --run with"
     if gan.policy != "float32":
         return f"{again} --policy float32"
@@ -88,7 +88,8 @@ def remedy(gan: ConditionalGAN, term: str) -> str:
 def skipped_steps(gan: ConditionalGAN) -> dict[str, int]:
     """Counts the steps of a run that loss scaling skipped, by network; empty without loss scaling.
 
-    An optimizer counts the steps that it made, the GAN all steps, so a resumed run also knows.
+    An optimizer counts the steps that it made, and the GAN counts all steps, so the result is also
+    right in a resumed run.
     """
     steps = int(gan.steps.numpy())
     return {name: steps - int(each.iterations.numpy()) for name, each in _scaled(gan).items()}

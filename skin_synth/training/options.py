@@ -14,7 +14,7 @@ POSITIVE_OPTIONS = ("images", "minutes", "schedule_images", "schedule_minutes", 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """How to train, and when to stop.
+    """Options of training.
 
     A new run freezes preset, overrides, schedule, seed, policy, init_from and features. For a run
     that exists, None means its own value, and another value is an error.
@@ -26,24 +26,23 @@ class TrainingOptions:
         minutes: stop after this many minutes of this call.
         schedule_images: length of the schedules, such as that of the learning rate; None: the
             preset's.
-        schedule_minutes: instead, let the schedules of a new run be as long as this machine trains
-            in this many minutes, by the speed of a few steps, and no longer than `images`. Training
-            stops where they end. A run that exists ignores it.
+        schedule_minutes: instead of `schedule_images`: the schedules of a new run are as long as
+            this machine can train in this many minutes, by the speed of a few steps, and no longer
+            than `images`. Training stops at their end. A run that exists ignores it.
         seed: of weights, batches, latents and augmentation; None: 0 for a new run.
         policy: Keras dtype policy; None: the fast one of this machine for a new run.
         init_from: run whose last checkpoint a new run starts from (see
             `skin_synth.training.warm_start`); None: fresh weights.
-        features: what validation compares images by, classifier or mobilenet; None: classifier
-            for a new run.
+        features: features for validation, classifier or mobilenet; None: classifier for a new run.
         weights: weights file of mobilenet.
-        keep: checkpoints that stay in addition to the best one; with 2 or more, training can go on
-            from an older one if the newest is damaged.
+        keep: number of checkpoints to keep in addition to the best one; with 2 or more, training
+            can continue from an older one if the newest is damaged.
         cache_limit: bytes that decoded training images may take in memory; larger ones are
             streamed from the shards, with the same results. None: a quarter of the memory.
-        devices: how many devices of this machine share each batch, or "all"; the variable
-            TF_CONFIG adds machines. Changes results by rounding only.
+        devices: number of devices of this machine that share each batch, or "all"; the variable
+            TF_CONFIG adds machines. It changes results only by rounding.
         profile: whether TensorBoard's profiler records a few steps into the logs.
-        dry_run: only log what training would cost; write nothing.
+        dry_run: only log the cost of training; write nothing.
 
     Raises:
         InputError: a value is out of its range, or two values contradict each other.

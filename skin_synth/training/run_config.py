@@ -11,12 +11,12 @@ from skin_synth.presets import Preset
 from tfrecords_tools.errors import InputError
 
 RUN_SCHEMA_VERSION = 3
-"""Of config.json. It also rises if the same run would come out with other weights."""
+"""Version of config.json. It also rises if the same configuration would give other weights."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataIdentity:
-    """What a run was trained on.
+    """The data set on which a run was trained.
 
     Attributes:
         directory: absolute path at the time of the first start.
@@ -39,7 +39,7 @@ class WarmStartSource:
     Attributes:
         directory: absolute path of its run at the time of the start.
         checkpoint_hash: sha256 over its averaged generator's weights, 64 hexadecimal digits.
-        images_seen: images that it had seen.
+        images_seen: images that the checkpoint had seen.
     """
 
     directory: str
@@ -50,7 +50,7 @@ class WarmStartSource:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """All that a run depends on, frozen when it is started.
+    """All settings that a run depends on, frozen when it is started.
 
     Attributes:
         preset: networks, loss and schedules.
@@ -70,7 +70,7 @@ class RunConfig:
         """Name of the run, twelve digits; the same configuration gives the same name."""
         identity = self.to_json()
         del identity["run_id"], identity["data"]["directory"]
-        # How often a run is validated does not change what it is.
+        # The interval of validation does not change the run.
         del identity["preset"]["validation_images"]
         if self.init_from is not None:
             del identity["init_from"]["directory"]
@@ -89,7 +89,7 @@ class RunConfig:
         """Returns the configuration whose `to_json` gave `fields`.
 
         Raises:
-            InputError: the schema version is another, or fields do not fit.
+            InputError: the schema version is not this one, or fields do not fit.
         """
         if fields.get("schema_version") != RUN_SCHEMA_VERSION:
             raise InputError(

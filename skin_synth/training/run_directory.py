@@ -39,7 +39,7 @@ class RunDirectory:
     Attributes:
         previews: folder of preview grids.
         logs: folder of TensorBoard's logs.
-        validation: folder of what validation keeps.
+        validation: folder of the files of validation.
         index: record index of the training split.
         curve: CSV of the validation curve.
     """
@@ -62,10 +62,10 @@ class RunDirectory:
         """Makes the directory and freezes the configuration in it.
 
         Raises:
-            InputError: something else is there.
+            InputError: the path holds something else.
         """
         self._check_place()
-        # The configuration comes first: a directory without it does not count as a run.
+        # The configuration comes first, because a directory without it does not count as a run.
         with new_file(self.path / CONFIG) as file:
             file.write_text(json.dumps(config.to_json() | {"run_id": config.run_id}, indent=2))
         for folder in (self.best_file.parent, self.previews, self.logs):
@@ -74,7 +74,7 @@ class RunDirectory:
     def _check_place(self) -> None:
         if not self.path.exists():
             return
-        # A start that was killed, or had no room for its configuration, leaves these.
+        # A start that was killed, or had no disk space for its configuration, leaves these.
         leftovers = (LOCK, f".tmp-*.{CONFIG}")
         if not self.path.is_dir() or any(
             not any(map(path.match, leftovers)) for path in self.path.iterdir()
@@ -89,7 +89,7 @@ class RunDirectory:
         """Keeps other processes from training here while the block runs; they may read.
 
         Raises:
-            InputError: another process trains here, or something else than a run is here.
+            InputError: another process trains here, or the path holds something else than a run.
         """
         if not self.exists():
             self._check_place()
@@ -101,7 +101,7 @@ class RunDirectory:
         """Reads the frozen configuration.
 
         Raises:
-            InputError: no run here, or its config.json cannot be read.
+            InputError: there is no run, or its config.json cannot be read.
         """
         if not self.exists():
             raise InputError(
@@ -114,7 +114,7 @@ class RunDirectory:
             raise InputError(f"{self.path / CONFIG} cannot be read: {error}") from error
 
     def checkpoints(self) -> list[Path]:
-        """Lists all complete checkpoints but the best, oldest first."""
+        """Lists all complete checkpoints except the best, oldest first."""
         return sorted((self.path / CHECKPOINTS).glob("images-*.weights.h5"))
 
     def save(self, gan: ConditionalGAN, keep: int = DEFAULT_KEEP) -> Path:
@@ -135,8 +135,8 @@ class RunDirectory:
     def restore(self, gan: ConditionalGAN, *, set_aside: bool) -> None:
         """Loads the newest undamaged checkpoint into a compiled `gan`, if there are any.
 
-        With `set_aside` it renames damaged ones, which would count as the newest: only for the one
-        process that trains and writes here.
+        With `set_aside` it renames damaged ones, because they would count as the newest. Use this
+        only in the process that trains here.
 
         Raises:
             InputError: there are checkpoints, and all are damaged.
@@ -147,7 +147,7 @@ class RunDirectory:
             except FileNotFoundError:
                 if set_aside:
                     raise
-                continue  # the process that writes here has just set one aside
+                continue  # the process that trains here has just set one aside
             if set_aside:
                 for damaged in found[found.index(good) + 1 :]:
                     damaged.rename(damaged.with_name(f"{DAMAGED_PREFIX}{damaged.name}"))
@@ -155,7 +155,7 @@ class RunDirectory:
             return
 
     def newest_whole(self, found: list[Path]) -> Path:
-        """Returns the newest undamaged one of `found`, oldest first; warns of each damaged one.
+        """Returns the newest undamaged checkpoint of `found`; warns of each damaged one.
 
         Raises:
             InputError: all are damaged.
@@ -171,13 +171,14 @@ class RunDirectory:
     def _way_out(self) -> str:
         with contextlib.suppress(InputError):
             if (best := self.best()) is not None:
-                # Its own number: with a higher one it would outlive the checkpoints after it.
+                # With its true number of images, because with a higher one it would stay after
+                # newer checkpoints.
                 name = checkpoint_name(best.images_seen)
                 return f"remove them and copy {BEST_FILE} to {name} to go on from the best one, or "
         return ""
 
     def best(self) -> BestCheckpoint | None:
-        """Reads which checkpoint validation found best; None before the first validation.
+        """Reads the record of the best checkpoint; None before the first validation.
 
         Raises:
             InputError: its file is damaged.
@@ -185,7 +186,7 @@ class RunDirectory:
         return read_best(self.best_file)
 
     def save_best(self, gan: ConditionalGAN, mean_kid: float) -> bool:
-        """Keeps `gan` as the best checkpoint if it is the best; returns whether it is."""
+        """Saves `gan` as the best checkpoint if it is the best so far; returns whether it is."""
         best = self.best()
         if best is not None and not mean_kid < best.mean_kid:
             return False

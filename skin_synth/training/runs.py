@@ -1,4 +1,4 @@
-"""A trained run, loaded from its directory and ready to paint."""
+"""A trained run, loaded from its directory and ready to generate images."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tfrecords_tools.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A trained run, ready to paint.
+    """A trained run, ready to generate images.
 
     Attributes:
         gan: the networks with the weights of the requested checkpoint.
-        origin: the run, the weights and the data set that it comes from.
+        origin: the run, the weights and the data set of the generator.
     """
 
     directory: Path
@@ -45,7 +45,7 @@ class Run:
 
     @property
     def data_dir(self) -> Path:
-        """Where the data set was when the run was started."""
+        """Directory of the data set when the run was started."""
         return Path(self.config.data.directory)
 
     @property
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def ema_generator(self) -> Generator:
-        """The averaged generator, which paints."""
+        """The averaged generator, which makes the images."""
         return self.gan.ema_generator
 
     def generate(
@@ -66,7 +66,7 @@ class Run:
         truncation: float = 1.0,
         batch_size: int = 64,
     ) -> np.ndarray:
-        """Paints one image per (label, seed); see `ConditionalGAN.generate`."""
+        """Generates one image per (label, seed); see `ConditionalGAN.generate`."""
         return self.gan.generate(label_ids, seeds, truncation=truncation, batch_size=batch_size)
 
 
@@ -74,7 +74,7 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = LAST) -> Run:
     """Loads the "last" or the "best" checkpoint of a run directory (see `BestCheckpoint`).
 
     Raises:
-        InputError: no run there, it has no such checkpoint yet, or `checkpoint` is neither.
+        InputError: there is no run, it has no such checkpoint yet, or `checkpoint` is another word.
     """
     check_choice(checkpoint)
     directory = RunDirectory(path)
@@ -120,7 +120,7 @@ def new_gan(config: RunConfig) -> ConditionalGAN:
 
 
 def as_run(directory: RunDirectory, config: RunConfig, gan: ConditionalGAN) -> Run:
-    """Returns the run whose networks are `gan`, in their present state."""
+    """Returns the run of the networks `gan` in their present state."""
     origin = dataclasses.replace(
         gan.origin,
         run_id=config.run_id,

@@ -1,4 +1,4 @@
-"""Takes SIGTERM and SIGINT as requests to stop, which training grants between two steps."""
+"""Takes SIGTERM and SIGINT as requests to stop; training then stops between two steps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SharedStopSignal(StopSignal):
         return self.agreed
 
     def agree(self) -> None:
-        """Notes that all machines know of a signal; one of another machine counts as SIGTERM."""
+        """Notes that all machines know of a signal; that of another machine counts as SIGTERM."""
         self.agreed = True
         self.received = self.received or signal.SIGTERM
 
@@ -60,7 +60,8 @@ class SharedStopSignal(StopSignal):
 def receiving_signals(stop: StopSignal) -> Iterator[StopSignal]:
     """Lets `stop` receive SIGINT and SIGTERM while the block runs; restores the handlers.
 
-    Outside the main thread, which alone may set handlers, signals keep their effect.
+    Outside the main thread signals keep their effect, because only the main thread may set
+    handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -1,4 +1,4 @@
-"""`skin-synth train`: starts a run, or goes on with it exactly where it stopped."""
+"""`skin-synth train`: starts a run, or resumes it exactly where it stopped."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.records.schema import TRAIN
 
 EPOCH_IMAGES = 1_000
-"""An epoch is only the interval of the logs: about this many images, rounded to whole batches."""
+"""Images of an epoch, rounded to whole batches; an epoch is only the interval of the logs."""
 _LOG = logging.getLogger("skin_synth")
 
 
@@ -44,7 +44,7 @@ def train(
     run: str | os.PathLike[str],
     options: TrainingOptions = TrainingOptions(),
 ) -> Run | None:
-    """Trains a conditional GAN; the same call again goes on where the run stopped.
+    """Trains a conditional GAN; the same call again resumes the run where it stopped.
 
     A run that was killed and resumed ends with the same weights as one that was not, bit for bit
     (same machine, thread count and TensorFlow; on a GPU up to rounding).
@@ -52,7 +52,7 @@ def train(
     Args:
         data: data set directory with square images of the preset's size.
         run: run directory; made if it does not exist.
-        options: how to train, and when to stop. After a dry run, the result is None.
+        options: options of training. After a dry run, the result is None.
 
     Raises:
         InputError: the data do not fit the preset or the run, the run was started with other
@@ -143,7 +143,7 @@ class _Training:
         distribution.check_agreement(strategy, "the run", int(config.run_id, 16))
         distribution.check_agreement(strategy, "the image to go on from", gan.images_seen)
         if source is not None and writing:
-            directory.save(gan)  # from here on the run does not need its source any more
+            directory.save(gan)  # from here on the run does not need its source
         return gan
 
     @contextlib.contextmanager
@@ -185,7 +185,7 @@ class _Training:
 
 
 def _last_image(config: RunConfig, options: TrainingOptions) -> int:
-    """Returns where training stops; the schedule may be shorter than the requested images."""
+    """Returns the image at which training stops; the schedule may be shorter than requested."""
     length = config.preset.schedule_images
     if options.images is None:
         return length
@@ -194,7 +194,7 @@ def _last_image(config: RunConfig, options: TrainingOptions) -> int:
 
 @contextlib.contextmanager
 def safely_ended(directory: RunDirectory) -> Iterator[None]:
-    """Adds to an error which checkpoint is left to go on from.
+    """Adds to an error the checkpoint from which training can continue.
 
     Raises:
         InputError: a file of the run could not be written, or training diverged.

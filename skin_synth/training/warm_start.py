@@ -17,7 +17,7 @@ def warm_start_source(path: str | os.PathLike[str], preset: Preset) -> WarmStart
     """Describes the last checkpoint of a run, to start a run of `preset` from.
 
     Raises:
-        InputError: no run or no checkpoint there, or its networks do not fit into the preset's.
+        InputError: there is no run or checkpoint, or its networks do not fit those of the preset.
     """
     run = load_run(path)
     check_fits(run.config.preset, preset)
@@ -62,13 +62,13 @@ def _covers(new: tuple[int, ...], old: tuple[int, ...]) -> bool:
 
 
 def warm_start(gan: ConditionalGAN, source: WarmStartSource) -> str:
-    """Gives an untrained GAN the weights of a run; returns a line that says what was kept.
+    """Gives an untrained GAN the weights of a run; returns a line that describes the start.
 
-    Classes with a name that the run knows get their embeddings from it, others keep fresh ones. The
+    Classes that the run had get their embeddings from it; others keep fresh ones. The
     optimizers, the schedules and the count of images start anew.
 
     Raises:
-        InputError: the run is gone, or has written another checkpoint since.
+        InputError: the run does not exist any more, or has written another checkpoint since.
     """
     run = load_run(source.directory)
     if run.origin.checkpoint_hash != source.checkpoint_hash:

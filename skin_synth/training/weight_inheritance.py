@@ -2,11 +2,10 @@
 
 A wider stage keeps its old channels; the new ones start fresh, and the weights that read them start
 at zero (Chen, Goodfellow and Shlens 2016, Net2Net). The two networks have no path around a stage,
-so that a new outer stage must pass the picture on: six of its channels carry red, green and blue
-and their negatives, and leaky(x) - leaky(-x) = (1 + slope) x restores the picture from them. The
-weights that read its other channels start at zero. So the discriminator starts as the old one on
-the image halved, exactly, and the generator as the old one with its last convolution on enlarged
-features.
+so a new outer stage must pass the image on. Six of its channels carry red, green and blue and their
+negatives, and leaky(x) - leaky(-x) = (1 + slope) x restores the image from them. The weights that
+read its other channels start at zero. So the discriminator starts exactly as the old one on the
+image at half size, and the generator as the old one with its last convolution on enlarged features.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def _inherit_generator(new: Generator, old: Generator, rows: list[tuple[int, int
 
 
 def _carry(generator: Generator, stage: int, to_rgb: np.ndarray, bias: np.ndarray) -> None:
-    """Lets the first channels of a stage carry the picture that `to_rgb` would make before it."""
+    """Lets the first channels of a stage carry the image that `to_rgb` would make before it."""
     kernel = generator.ups[stage - 1].kernel.numpy()
     kernel[..., :CARRIER_CHANNELS] = to_rgb @ PICTURE_TO_CARRIERS
     generator.ups[stage - 1].kernel.assign(kernel)
@@ -66,7 +65,8 @@ def _carry(generator: Generator, stage: int, to_rgb: np.ndarray, bias: np.ndarra
     norm = generator.norms[stage]
     norm.moving_mean.assign(mean)
     norm.moving_variance.assign(variance)
-    # The modulation undoes the norm: (1 + scale) (x - mean) / deviation + shift = x + bias.
+    # The modulation undoes the normalisation: (1 + scale) (x - mean) / deviation + shift = x +
+    # bias.
     scale, shift = np.split(norm.affine.bias.numpy(), 2)
     scale[:CARRIER_CHANNELS] = np.sqrt(variance[:CARRIER_CHANNELS] + NORM_EPSILON) - 1
     shift[:CARRIER_CHANNELS] = mean[:CARRIER_CHANNELS] + bias @ PICTURE_TO_CARRIERS
@@ -74,7 +74,7 @@ def _carry(generator: Generator, stage: int, to_rgb: np.ndarray, bias: np.ndarra
 
 
 def _moments(generator: Generator, stage: int) -> tuple[np.ndarray, np.ndarray]:
-    """Computes mean and variance of each channel at the norm of a stage."""
+    """Computes mean and variance of each channel before the normalisation of a stage."""
     latents = tf.random.stateless_normal([CALIBRATION_IMAGES, generator.latent_dim], [0, stage])
     labels = tf.range(CALIBRATION_IMAGES) % generator.num_classes
     condition = tf.concat([latents, generator.embedding(labels)], axis=-1)
@@ -122,7 +122,7 @@ def _take_rows(new: layers.Embedding, old: layers.Embedding, rows: list[tuple[in
 
 
 def _take_norm(new: ModulatedNorm, old: ModulatedNorm) -> None:
-    """Widens scale and shift, which are the two halves of one variable, each by itself."""
+    """Widens scale and shift separately; they are the two halves of one variable."""
     for name in ("kernel", "bias"):
         variables = getattr(new.affine, name), getattr(old.affine, name)
         halves = zip(*(np.split(v.numpy(), 2, axis=-1) for v in variables), strict=True)
@@ -138,7 +138,7 @@ def _over(new: np.ndarray, old: np.ndarray) -> np.ndarray:
 
 
 def _widened(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """Returns a kernel [h, w, in, out] whose old outputs depend on the old inputs only."""
+    """Returns a kernel [h, w, in, out]; its old outputs depend only on the old inputs."""
     inputs, outputs = old.shape[2:]
     result = new.copy()
     result[:, :, :, :outputs] = 0.0

@@ -1,1 +1,1 @@
-"""Keras callbacks of a training run: when to stop, what to keep, what to show."""
+"""Keras callbacks of a training run: they stop it, save checkpoints and show progress."""

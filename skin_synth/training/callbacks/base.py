@@ -1,4 +1,4 @@
-"""What the callbacks of a run have in common: they count images."""
+"""Base classes of the callbacks of a run: they count images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import keras
 from skin_synth.models.gan import ConditionalGAN
 
 Logs = Mapping[str, Any] | None
-"""What Keras gives to callbacks: means of the metrics, by name."""
+"""The argument that Keras gives to callbacks: means of the metrics, by name."""
 
 
 class GANCallback(keras.callbacks.Callback):
-    """Counts images; the counter in the model would cost a read from the device.
+    """Counts images, because reading the counter of the model from the device takes time.
 
     Attributes:
         images_seen: real images that the run has drawn.
@@ -27,7 +27,7 @@ class GANCallback(keras.callbacks.Callback):
         self.images_seen = 0
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Starts counting where the run goes on."""
+        """Starts counting from the images that the run has seen."""
         self.images_seen = self.model.images_seen
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
@@ -44,22 +44,22 @@ class Periodic(GANCallback):
         self.last = 0
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Starts counting where the run goes on."""
+        """Starts counting from the images that the run has seen."""
         super().on_train_begin(logs)
         self.last = self.images_seen
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Acts if a multiple has been passed since the last time."""
+        """Acts if a multiple was passed since the last time."""
         if self.images_seen // self.every > self.last // self.every:
             self.last = self.images_seen
             self.act()
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Acts on the final state, unless it just has."""
+        """Acts on the final state, unless it did so just before."""
         if self.images_seen > self.last:
             self.last = self.images_seen
             self.act()
 
     def act(self) -> None:
-        """Does what is due."""
+        """Does the work of the callback."""
         raise NotImplementedError

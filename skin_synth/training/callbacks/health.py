@@ -11,18 +11,18 @@ from skin_synth.training import health
 from skin_synth.training.callbacks.base import GANCallback, Logs
 
 LEAST_STEPS_TO_JUDGE = 25
-"""Loss scaling starts too high and halves: it may skip this many steps at first. Shorter epochs are
-judged together."""
+"""Loss scaling starts too high and halves its scale, so it may skip this many steps at first.
+Shorter epochs are checked together."""
 _LOG = logging.getLogger("skin_synth")
 
 
 class Health(GANCallback):
     """Ends `fit` if losses or weights are no longer finite; counts the steps that are skipped.
 
-    It reads the figures that Keras fetches for its callbacks anyway: one non-finite step makes the
-    epoch mean non-finite. Loss scaling skips such a step, which harms nothing; there `fit` ends
-    only if all steps of an epoch are skipped, or of as many epochs as have `LEAST_STEPS_TO_JUDGE`
-    steps. It comes before the callbacks that write weights.
+    It reads the means that Keras fetches for its callbacks anyway: one non-finite step makes the
+    epoch mean non-finite. Loss scaling skips such a step without harm. With loss scaling `fit` ends
+    only if all steps are skipped in an epoch, or in several epochs with `LEAST_STEPS_TO_JUDGE`
+    steps in all. This callback comes before those that write weights.
     """
 
     def __init__(self, writer: Any) -> None:
@@ -31,7 +31,7 @@ class Health(GANCallback):
         self.skipped: dict[str, int] = {}
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Counts skipped steps from here on."""
+        """Starts counting skipped steps."""
         super().on_train_begin(logs)
         self.at_first = self.skipped = self.judged = health.skipped_steps(self.model)
         self.steps = 0
@@ -46,7 +46,7 @@ class Health(GANCallback):
             health.check_terms(self.model, logs or {}, step)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Checks the weights, and the steps that were skipped."""
+        """Checks the weights and the number of skipped steps."""
         health.check_weights(self.model, self.finite())
         if not self.skipped:
             return

@@ -1,4 +1,4 @@
-"""Callbacks that show how training goes: TensorBoard, preview grids, profile, progress bar."""
+"""Callbacks that show progress: TensorBoard, preview grids, profile, progress bar."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROFILED_STEPS = range(10, 20)
 
 
 class Previews(Periodic):
-    """Paints classes in rows, the same latents in columns, to a PNG and to TensorBoard."""
+    """Writes a grid to a PNG and to TensorBoard: classes in rows, the same latents in columns."""
 
     def __init__(self, directory: RunDirectory, every: int, writer: Any) -> None:
         super().__init__(every)
@@ -29,7 +29,7 @@ class Previews(Periodic):
         self.writer = writer
 
     def act(self) -> None:
-        """Paints one grid."""
+        """Writes one grid."""
         grid = preview(self.model)
         path = self.directory.previews / f"images-{self.images_seen:012d}.png"
         image_grid(grid, self.model.class_names, path)
@@ -39,7 +39,7 @@ class Previews(Periodic):
 
 
 def preview(gan: ConditionalGAN) -> np.ndarray:
-    """Paints fixed latents under every class: uint8[classes, columns, size, size, 3]."""
+    """Generates fixed latents for every class: uint8[classes, columns, size, size, 3]."""
     classes = len(gan.class_names)
     label_ids = np.repeat(np.arange(classes), PREVIEW_COLUMNS)
     seeds = np.tile(np.arange(PREVIEW_COLUMNS), classes)
@@ -92,7 +92,7 @@ class Profile(GANCallback):
             tf.profiler.experimental.stop()
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Ends a recording that training was too short for."""
+        """Ends a recording if training was too short for it."""
         if self.steps in PROFILED_STEPS:
             tf.profiler.experimental.stop()
 
@@ -117,7 +117,7 @@ class ProgressBar(GANCallback):
         )
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Moves the bar by one batch."""
+        """Advances the bar by one batch."""
         super().on_train_batch_end(batch, logs)
         self.bar.update(self.model.preset.batch_size)
 

@@ -10,8 +10,8 @@ from skin_synth.training.stop_signals import StopSignal
 class Checkpoints(Periodic):
     """Writes checkpoints; on a signal writes one at once and ends `fit`.
 
-    `every` counts images. It comes last, so that what other callbacks write for a step is there
-    before its checkpoint.
+    `every` counts images. This callback comes last, so that the files of other callbacks for a step
+    exist before its checkpoint.
     """
 
     def __init__(self, directory: RunDirectory, every: int, *, keep: int, stop: StopSignal) -> None:
@@ -21,7 +21,7 @@ class Checkpoints(Periodic):
         self.stop = stop
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Counts one batch; on a stop request saves first, because SIGKILL may follow."""
+        """Counts one batch; after a signal saves at once, because SIGKILL may follow."""
         super().on_train_batch_end(batch, logs)
         if self.stop and not self.model.stop_training:
             self.model.stop_training = True

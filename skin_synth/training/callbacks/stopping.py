@@ -11,7 +11,7 @@ from skin_synth.training.callbacks.base import GANCallback, Logs
 from skin_synth.training.stop_signals import SharedStopSignal, StopSignal
 
 STEPS_BETWEEN_AGREEMENTS = 10
-"""Machines ask each other for a signal after this many steps: each time they wait."""
+"""Machines ask each other for a signal only after this many steps, because they wait each time."""
 
 
 class StopAt(GANCallback):
@@ -48,8 +48,8 @@ class StopOnSignal(GANCallback):
 class AgreeToStop(keras.callbacks.Callback):
     """Asks all machines every few steps whether a signal has come to one of them.
 
-    It comes before the callbacks that act on the signal, so that all machines stop after the same
-    step.
+    This callback comes before those that act on the signal, so that all machines stop after the
+    same step.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, stop: SharedStopSignal) -> None:
@@ -64,7 +64,7 @@ class AgreeToStop(keras.callbacks.Callback):
         self.total = total
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Asks if it is time; counts by itself, because `batch` restarts with each epoch."""
+        """Asks every few steps; counts them itself, because `batch` restarts with each epoch."""
         self.steps += 1
         if self.steps % STEPS_BETWEEN_AGREEMENTS:
             return

@@ -13,20 +13,20 @@ import numpy as np
 COLLAPSE_SHARE = 0.5
 """A class has collapsed below this share of the variety of its real training images.
 
-Measured on HAM10000 at 32 pixels with the classifier's features, means over images of a class: one
-image in all its turns 0.21 to 0.28, one image lighter and darker by 10 % 0.17 to 0.38, two images
-in their turns 0.58 to 0.72. A generator has 0.45 to 0.64 after 3,000 images, 0.59 and more from
-5,000 on.
+Measured on HAM10000 at 32 pixels with the classifier's features, as means over images of a class:
+one image in all its flips and turns has 0.21 to 0.28, one image lighter and darker by 10 % 0.17 to
+0.38, two images in their flips and turns 0.58 to 0.72. A generator has 0.45 to 0.64 after 3,000
+images, 0.59 and more from 5,000 on.
 """
 RUNAWAY_LOGITS = 3.0
-"""Distance of real and fake logits, averaged over an epoch, above which it is too large."""
+"""The distance of real and fake logits, averaged over an epoch, is too large above this."""
 RUNAWAY_EPOCHS = 5
-"""Epochs in a row after which it is no chance."""
+"""Epochs in a row with this distance that raise the alarm."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Alarm:
-    """A fault of training that is there now; two alarms with one subject are one occurrence."""
+    """A present fault of training; two alarms with one subject are one occurrence."""
 
     subject: str
     line: str
@@ -61,7 +61,7 @@ def collapsed(synthetic: Mapping[str, float], real: Mapping[str, float]) -> list
 
 
 def runaway(logit_gaps: Sequence[float]) -> list[Alarm]:
-    """Finds a discriminator that has been far ahead for long.
+    """Finds a discriminator that has been too strong for long.
 
     Args:
         logit_gaps: real logit - fake logit, averaged over each epoch, the latest last.

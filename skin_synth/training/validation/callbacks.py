@@ -23,7 +23,7 @@ from tfrecords_tools.records.reader import read_info
 from tfrecords_tools.records.schema import VALIDATION
 
 VARIETY_IMAGES = 16
-"""Synthetic images of each class whose variety is watched."""
+"""Number of synthetic images of each class for the check of variety."""
 _LOG = logging.getLogger("skin_synth")
 
 
@@ -36,7 +36,7 @@ class Alarms:
         self.now: list[Alarm] = []
 
     def update(self, found: list[Alarm], images_seen: int) -> None:
-        """Takes all alarms that are there now."""
+        """Takes all present alarms."""
         for alarm in begun(self.now, found):
             _LOG.warning(f"warning at {images_seen:,} images: {alarm.line}")
             with self.writer.as_default(step=images_seen):
@@ -47,8 +47,8 @@ class Alarms:
 class Validation(Periodic):
     """Compares the averaged generator with the validation split; keeps curve and best checkpoint.
 
-    It must come before `Checkpoints`: a run that is killed in between then validates once more. The
-    other order would leave a gap in the curve.
+    This callback must come before `Checkpoints`. Then a run that is killed between them validates
+    once more; the other order would leave a gap in the curve.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Validation(Periodic):
         """Continues the curve, without points after the restored checkpoint.
 
         Raises:
-            InputError: curve or best checkpoint are damaged; better now than hours later.
+            InputError: curve or best checkpoint are damaged: better now than hours later.
         """
         super().on_train_begin(logs)
         self.directory.best()
@@ -82,11 +82,11 @@ class Validation(Periodic):
         self.curve = curve.up_to(self.images_seen)
         if self.curve != curve:
             self.curve.save(self.directory.curve)
-        # Not the images seen: the run may have been killed before it validated there.
+        # Not the images seen, because the run may have been killed before it validated there.
         self.last = max((point.images for point in self.curve.points), default=0)
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Does not validate: a run may stop between two points of its curve."""
+        """Does not validate, because a run may stop between two points of its curve."""
 
     def act(self) -> None:
         """Validates once."""
@@ -153,7 +153,7 @@ def validation_callbacks(
 
     Args:
         directory: of the run.
-        features: that images are compared by.
+        features: the features of validation.
         data: data set directory, with or without a validation split.
         train: its training split.
         preset: of the run.

@@ -19,12 +19,12 @@ WHOLE = ""
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """How far synthetic images of one class, or of all, are from real ones.
+    """The distance of synthetic images from real ones, for one class or all.
 
     Attributes:
         images: images that the run had seen.
         label: name of the class, or `WHOLE`.
-        n: real images, and as many synthetic ones.
+        n: number of real images, and of synthetic images.
         kid: kernel distance.
         coverage: share of the real images; None if there are too few of them.
     """
@@ -41,7 +41,7 @@ CURVE_COLUMNS = ("images", "class", "n", "kid", "coverage")
 
 
 def mean_kid(points: Iterable[Point]) -> float:
-    """Averages the kernel distance over classes: a rare class counts as much as a frequent one.
+    """Averages the kernel distance over classes; a rare class counts as much as a frequent one.
 
     Args:
         points: of one validation; if no class has a point, the point of all classes is taken.

@@ -1,4 +1,4 @@
-"""The features that validate a run: chosen once, the same to its end."""
+"""The features of validation: chosen once, and the same until the end of the run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLASSIFIER, MOBILENET = VALIDATION_FEATURES = ("classifier", "mobilenet")
 FEATURES_FILE = "features.json"
 CLASSIFIER_FILE = "classifier.weights.h5"
 CLASSIFIER_SEED = -1
-"""Seed of the classifier that validates; `evaluate` trains with seeds of 0 and above."""
+"""Seed of the classifier of validation; `evaluate` trains with seeds of 0 and above."""
 _LOG = logging.getLogger("skin_synth")
 
 
@@ -79,7 +79,7 @@ def choose_features(
 
     Raises:
         InputError: unknown features, a weights file that is missing or wrong, or other features
-            than before: the curve would have two scales.
+            than before, which would give the curve two scales.
     """
     record = _read_record(directory)
     name = features or (record.features if record else CLASSIFIER)

@@ -1,4 +1,4 @@
-"""The validation curve as a picture: one panel per class, readable in greyscale."""
+"""Draws the validation curve: one panel per class, readable in greyscale."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def draw_curve(
     """Draws kernel distance and coverage against images seen, all classes and each, to a PNG.
 
     Args:
-        curve: with one point or more.
+        curve: the curve, with at least one point.
         baseline: points of real images against real ones; a dashed line in each panel.
         class_names: in the order of the panels; classes without a point get none.
         path: of the PNG, written complete or not at all.
-        best: images seen of the best checkpoint, marked by a dotted line.
+        best: images seen by the best checkpoint; a dotted line marks it.
     """
     labels = [label for label in (WHOLE, *class_names) if curve.of(label)]
     rows = math.ceil(len(labels) / PANELS_A_ROW)
@@ -64,7 +64,7 @@ def draw_curve(
         grid = block.subplots(rows, PANELS_A_ROW, sharex=True, sharey=True, squeeze=False)
         for axes, label in zip(grid.flat, labels, strict=False):
             _draw(axes, curve.of(label), [p for p in baseline if p.label == label], measure, best)
-        # Limits of shared axes are set last: they would freeze at what is drawn so far.
+        # Limits of shared axes are set last, because they would freeze at the present content.
         grid[0, 0].set_xlim(0, 1.04 * max(point.images for point in curve.points))
         if measure == "coverage":
             grid[0, 0].set_ylim(0, 1.02)

@@ -1,4 +1,4 @@
-"""The real images that synthetic ones are compared with while a run trains."""
+"""The real images with which validation compares synthetic images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEWEST_VALIDATED = 2
 """Least number of real images of a class that has points on the curve."""
 BASELINE_SEED = 0
 SPREAD_IMAGES = 256
-"""Real training images of a class whose variety is measured."""
+"""Number of real training images of a class for the measure of variety."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,10 +29,10 @@ class Reference:
     Attributes:
         extractor: makes the features.
         class_names: in the order of the labels.
-        real: of the validation split; None without enough images.
-        real_baseline: points of real training images against the validation split: what a perfect
-            generator reaches.
-        spread: by class, `mean_distance` of real training images; classes of two images or more.
+        real: features of the validation split; None without enough images.
+        real_baseline: points of real training images against the validation split, which a perfect
+            generator would reach.
+        spread: `mean_distance` of real training images, by class; classes with two images or more.
     """
 
     extractor: Extractor
@@ -42,12 +42,12 @@ class Reference:
     spread: dict[str, float]
 
     def compare(self, images: np.ndarray, labels: np.ndarray, images_seen: int) -> list[Point]:
-        """Computes points of the curve, see `compare`; none without a validation split.
+        """Computes points of the curve (see `compare`); no points without a validation split.
 
         Args:
             images: uint8[n, side, side, 3], as many of each class as the validation split has.
             labels: int64[n].
-            images_seen: by the run.
+            images_seen: images that the run has seen.
         """
         if self.real is None:
             return []
@@ -98,8 +98,8 @@ def compare(
     """Computes kernel distance and coverage of all classes together, then of each class.
 
     Args:
-        real: features of real images, two or more.
-        fake: features of others, about as many of each class.
+        real: features of at least two real images.
+        fake: features of other images, about as many of each class.
         class_names: in the order of the labels.
         images_seen: of the points.
 
@@ -122,7 +122,7 @@ def compare(
 
 
 def shortcomings(held_out: LabelledImages | None) -> list[str]:
-    """Says in plain lines what validation cannot measure on a validation split, or without one."""
+    """Returns lines that say what validation cannot measure on a split, or without one."""
     if held_out is None or len(held_out) < FEWEST_VALIDATED:
         return [
             "no validation split of two images or more: there will be no validation curve and no "
