@@ -15,7 +15,7 @@ from tfrecords_tools.records.reader import fingerprint, read_info
 
 
 class ImageGenerator(Protocol):
-    """A run (`skin_synth.training.runs.Run`) or a pretrained generator.
+    """A run (`skin_synth.training.runs.Run`), a pretrained generator, or images of a folder.
 
     Attributes:
         origin: the run, the weights and the data set that it comes from.
@@ -50,8 +50,12 @@ def inputs_of(
     run: ImageGenerator, data: str | os.PathLike[str] | None
 ) -> dict[str, str | os.PathLike[str] | None]:
     """Returns what painting and comparing read, by name: no result may replace it."""
-    # A generator without files has no directory.
-    return {RUN: getattr(run, "directory", None), "the data set": data}
+    # A generator without files has no directory; only painted images of a folder have a folder.
+    return {
+        RUN: getattr(run, "directory", None),
+        "the images": getattr(run, "folder", None),
+        "the data set": data,
+    }
 
 
 def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> None:

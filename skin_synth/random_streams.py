@@ -46,6 +46,7 @@ class EvaluationStream(enum.IntEnum):
     VARIETY = 12
     DIFFERENCE = 13
     PROFILES = 14
+    FOLDER_PARTS = 17
     READER_CHOICE = 20
     READER_GENERATION = 21
     READER_ORDER = 22

@@ -8,7 +8,7 @@ from skin_synth.commands import flags
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    flags.add_generator(parser)
+    flags.add_generator(parser, images=True)
     flags.add_data(parser)
     flags.add_out(parser, "new directory for report.json, report.html and image grids")
     parser.add_argument(

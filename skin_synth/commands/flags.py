@@ -64,8 +64,11 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_generator(parser: argparse.ArgumentParser) -> None:
-    """Declares --run with --checkpoint, and --pretrained; one of the two is required."""
+def add_generator(parser: argparse.ArgumentParser, *, images: bool = False) -> None:
+    """Declares --run with --checkpoint, --pretrained, and --images if a command takes them.
+
+    Exactly one of them is required.
+    """
     generator = parser.add_mutually_exclusive_group(required=True)
     generator.add_argument(
         "--run", metavar="RUN", help="run directory of a training (no default: this or the next)"
@@ -75,21 +78,33 @@ def add_generator(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a generator that comes with the package, such as derm-64-ham10000 (no default)",
     )
+    if images:
+        generator.add_argument(
+            "--images",
+            metavar="FOLDER",
+            help="images that any program painted, FOLDER/CLASS/*.png or .jpg, with the classes of "
+            "--data (no default)",
+        )
     add_checkpoint(parser)
 
 
 def load_generator(options: argparse.Namespace) -> ImageGenerator:
-    """Loads the run or the pretrained generator that the command line names.
+    """Loads the run, the pretrained generator or the images that the command line names.
 
     Raises:
-        InputError: it does not exist, or a pretrained generator is given with --checkpoint.
+        InputError: it does not exist, cannot be used, or --checkpoint is given without --run.
     """
+    if options.run is None and options.checkpoint != LAST:
+        flag = "--images" if options.pretrained is None else "--pretrained"
+        raise InputError(
+            f"{flag} has no checkpoints, got --checkpoint {options.checkpoint}: leave it out, or "
+            "give a --run"
+        )
+    if getattr(options, "images", None) is not None:
+        from skin_synth.evaluation.image_folder import load_image_folder
+
+        return load_image_folder(options.images, options.data)
     if options.pretrained is not None:
-        if options.checkpoint != LAST:
-            raise InputError(
-                f"--pretrained has no checkpoints, got --checkpoint {options.checkpoint}: "
-                "leave it out, or give a --run"
-            )
         from skin_synth.pretrained import load_pretrained
 
         return load_pretrained(options.pretrained)

@@ -8,7 +8,7 @@ from skin_synth.commands import flags
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    flags.add_generator(parser)
+    flags.add_generator(parser, images=True)
     flags.add_data(parser)
     flags.add_out(parser, "new directory for the sheet, the answer form and the key")
     parser.add_argument(

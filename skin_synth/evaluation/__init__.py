@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skin_synth.evaluation.evaluator import EvaluationOptions, evaluate
+    from skin_synth.evaluation.image_folder import ImageFolder, load_image_folder
     from skin_synth.evaluation.report.writer import Report
 
-__all__ = ["EvaluationOptions", "Report", "evaluate"]
+__all__ = ["EvaluationOptions", "ImageFolder", "Report", "evaluate", "load_image_folder"]
 
 _HOMES = {
     "EvaluationOptions": "skin_synth.evaluation.evaluator",
+    "ImageFolder": "skin_synth.evaluation.image_folder",
     "Report": "skin_synth.evaluation.report.writer",
     "evaluate": "skin_synth.evaluation.evaluator",
+    "load_image_folder": "skin_synth.evaluation.image_folder",
 }
 
 

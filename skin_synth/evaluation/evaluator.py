@@ -10,17 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
+from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation.cache import Cache, default_cache
 from skin_synth.evaluation.features import extractors
 from skin_synth.evaluation.features.classifier import Classifier, cached_classifier
 from skin_synth.evaluation.features.extractors import Extractor
-from skin_synth.evaluation.image_sets import ImageSets, generate_images, load_image_sets
+from skin_synth.evaluation.image_folder import ImageFolder
+from skin_synth.evaluation.image_sets import (
+    ImageSets,
+    generate_images,
+    load_image_sets,
+    synthetic_counts,
+)
 from skin_synth.evaluation.measurements import Measurements
 from skin_synth.evaluation.report import charts
 from skin_synth.evaluation.report.provenance import describe
 from skin_synth.evaluation.report.summary import summary, warnings
 from skin_synth.evaluation.report.writer import REPORT_JSON, Pictures, Report, write_report
-from skin_synth.evaluation.results import EvaluationResults, ImageCounts
+from skin_synth.evaluation.results import EvaluationResults, ImageCounts, ImageFolderInfo
 from skin_synth.evaluation.utility import study as usefulness
 from skin_synth.evaluation.utility.options import DEFAULT_RATIOS, DEFAULT_SEEDS, UtilityOptions
 from skin_synth.evaluation.utility.results import UtilityResults
@@ -29,6 +36,8 @@ from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import track
+from tfrecords_tools.records.reader import read_info
+from tfrecords_tools.records.schema import TEST
 
 DEFAULT_SYNTHETIC_SETS = 3
 
@@ -99,7 +108,7 @@ def evaluate(
     study takes longest by far: a training for each arm, classifier and seed.
 
     Args:
-        run: the generator.
+        run: the generator, or images of another program (`load_image_folder`).
         data_dir: the data set that it was trained on, with a test split.
         out_dir: new directory of the report; it appears complete or not at all.
         options: what to measure; None: the defaults.
@@ -120,7 +129,10 @@ def evaluate(
     with new_directory(out_dir, overwrite=overwrite, marker=REPORT_JSON) as directory:
         check_same_data(run, data_dir)
         if options.utility:
-            usefulness.load_study_splits(data_dir)  # refuses what the study cannot use
+            train, *_ = usefulness.load_study_splits(data_dir)  # refuses what it cannot use
+            if isinstance(run, ImageFolder):
+                pool = usefulness.study_protocol(options.of_utility(), train, None).pool
+                run.check_enough([pool] * len(run.class_names), "the utility study")
         given = extractors.load_extractor(options.features, options.weights)
         work = Evaluation(run, Path(data_dir), options, given, kept)
         stages = work.stages(directory)
@@ -142,7 +154,7 @@ class Evaluation:
     def stages(self, directory: Path) -> tuple[Callable[[], object], ...]:
         """Returns the stages in order; the last one writes the report into the directory."""
         return (
-            lambda: (self.sets, self.other_sets),
+            lambda: (self.sets, self.other_sets, self.image_folder),
             lambda: self.extractor,
             lambda: self.measurements,
             lambda: self.measurements.fidelity,
@@ -156,9 +168,38 @@ class Evaluation:
         )
 
     @functools.cached_property
+    def painters(self) -> Sequence[ImageGenerator]:
+        """Paints each set of synthetic images; sets of a folder share no image."""
+        number, seed = self.options.seeds, self.options.seed
+        if not isinstance(self.run, ImageFolder):
+            return [self.run] * number
+        needed = synthetic_counts(load_split(self.data_dir, TEST))
+        return self.run.parts(needed, at_most=number, seed=seed)
+
+    @functools.cached_property
+    def image_folder(self) -> ImageFolderInfo | None:
+        """What the report says of a folder of images."""
+        run = self.run
+        if not isinstance(run, ImageFolder):
+            return None
+        splits = read_info(self.data_dir).splits
+        return ImageFolderInfo(
+            images=run.class_counts.tolist(),
+            sets=len(self.painters),
+            resized=dict(run.resized),
+            left_out=run.left_out,
+            equal_to_real={
+                split: run.equal_to(load_split(self.data_dir, split)) for split in splits
+            },
+            provenance=f"made by another program; the training split of {run.origin.data_name} is "
+            "taken as its training images",
+        )
+
+    @functools.cached_property
     def sets(self) -> ImageSets:
         """The images."""
-        return load_image_sets(self.run, self.data_dir, seed=self.options.seed, cache=self.cache)
+        seed, cache = self.options.seed, self.cache
+        return load_image_sets(self.painters[0], self.data_dir, seed=seed, cache=cache)
 
     @functools.cached_property
     def other_sets(self) -> list[np.ndarray]:
@@ -166,9 +207,9 @@ class Evaluation:
         labels = self.sets.requested_labels[self.sets.matched()]
         return [
             generate_images(
-                self.run, labels, seed=self.options.seed, number=number, cache=self.cache
+                painter, labels, seed=self.options.seed, number=number, cache=self.cache
             )
-            for number in range(1, self.options.seeds)
+            for number, painter in enumerate(self.painters[1:], 1)
         ]
 
     @functools.cached_property
@@ -214,7 +255,10 @@ class Evaluation:
     def results(self) -> EvaluationResults:
         """All results."""
         figures, fidelity = self.measurements.figures(), self.measurements.fidelity
-        provenance = describe(self.run, self.data_dir, self.extractor, seed=self.options.seed)
+        folder, seed = self.image_folder, self.options.seed
+        provenance = describe(
+            self.run, self.data_dir, self.extractor, seed=seed, image_folder=folder
+        )
         sets = self.sets
         requested = np.bincount(sets.requested_labels, minlength=len(sets.test.class_names))
         images = ImageCounts(
@@ -226,7 +270,10 @@ class Evaluation:
             groups_in_train_and_test=len({*sets.test.groups} & {*sets.train.groups}),
         )
         verdict = reach_verdict(
-            figures, leaked_groups=images.groups_in_train_and_test, utility=self.utility
+            figures,
+            leaked_groups=images.groups_in_train_and_test,
+            equal_to_real=None if folder is None else folder.equal_to_real,
+            utility=self.utility,
         )
         return EvaluationResults(
             **vars(provenance),

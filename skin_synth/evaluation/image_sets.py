@@ -87,10 +87,15 @@ def load_image_sets(
     baseline, baseline_held_out = choose_real_baseline(
         train, held_out, test, np.random.default_rng([seed, EvaluationStream.REAL_BASELINE])
     )
-    counts = np.maximum(test.class_counts, FEWEST_SYNTHETIC)
+    counts = synthetic_counts(test)
     labels = np.repeat(np.arange(len(counts)), counts)
     synthetic = generate_images(run, labels, seed=seed, cache=cache)
     return ImageSets(train, test, baseline, baseline_held_out, synthetic, labels)
+
+
+def synthetic_counts(test: LabelledImages) -> np.ndarray:
+    """Returns how many synthetic images of each class a test split needs: int64[classes]."""
+    return np.maximum(test.class_counts, FEWEST_SYNTHETIC)
 
 
 def generate_images(

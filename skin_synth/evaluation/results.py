@@ -70,7 +70,7 @@ class Fault:
     """A fault that is proven.
 
     Attributes:
-        fault: a slug: copies, duplicates, missing_class, swapped_labels, weak_class,
+        fault: a slug: real_images, copies, duplicates, missing_class, swapped_labels, weak_class,
             little_variety, blur, noise, no_lesion, drift, unlike_real, leak.
         classes: the classes that have it; empty for a fault of the whole set.
         test: which test; of several classes, the one with the smallest p-value.
@@ -126,6 +126,27 @@ class DataInfo:
 
 
 @dataclasses.dataclass(frozen=True)
+class ImageFolderInfo:
+    """Where images that another program painted come from.
+
+    Attributes:
+        images: in the folder, by class.
+        sets: of synthetic images that were compared; no two share an image.
+        resized: number of images by their size in the file, where it is not that of the data set.
+        left_out: files that are no images.
+        equal_to_real: by split of the data set, the files whose pixels equal a real image.
+        provenance: what is known of the program, in words.
+    """
+
+    images: list[int]
+    sets: int
+    resized: dict[str, int]
+    left_out: tuple[str, ...]
+    equal_to_real: dict[str, list[str]]
+    provenance: str
+
+
+@dataclasses.dataclass(frozen=True)
 class FeatureInfo:
     """The features: numbers per image, where the weights come from, how images are resized."""
 
@@ -155,13 +176,17 @@ class ImageCounts:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where an evaluation comes from: its seed, run, data set, features and software versions."""
+    """Where an evaluation comes from: its seed, run, data set, features and software versions.
+
+    `image_folder` is None if a generator painted the images for this evaluation.
+    """
 
     seed: int
     run: RunInfo
     data: DataInfo
     features: FeatureInfo
     software: dict[str, str]
+    image_folder: ImageFolderInfo | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,11 +229,12 @@ class EvaluationResults(Provenance, MeasuredFigures):
 
 
 def to_json(results: EvaluationResults) -> dict[str, Any]:
-    """Returns report.json: lists for tuples, and no `utility` if it was not measured."""
+    """Returns report.json: lists for tuples, and no key for what there is not."""
     found = _lists(dataclasses.asdict(results))
     found["summary"] = results.summary.sentences()
-    if results.utility is None:
-        del found["utility"]
+    for name in ("utility", "image_folder"):
+        if found[name] is None:
+            del found[name]
     return {**{name: found[name] for name in FIRST_KEYS}, **found}
 
 

@@ -154,6 +154,23 @@ def decode(content: bytes, options: ImageOptions) -> Image.Image:
     return _read(content, options, whole=True).upright
 
 
+@without_pillow_limit
+def decode_square(content: bytes, side: int) -> np.ndarray:
+    """Decodes a file to uint8[side, side, 3]: the pixels that a build with `size=side` records.
+
+    Raises:
+        Rejected: as `prepare`.
+    """
+    return _thumbnail(content, ImageOptions(), side)
+
+
+@without_pillow_limit
+def size_in_file(content: bytes) -> tuple[int, int]:
+    """Returns width and height of an image as its file says, before it is made upright."""
+    with Image.open(io.BytesIO(content), formats=READABLE_FORMATS) as image:
+        return image.size
+
+
 def pixels_hash(image: Image.Image) -> bytes:
     """Computes the SHA-256 of size and pixels of an RGB image."""
     return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()

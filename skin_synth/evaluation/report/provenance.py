@@ -7,7 +7,13 @@ import os
 import platform
 
 from skin_synth.evaluation.features.extractors import Extractor
-from skin_synth.evaluation.results import DataInfo, FeatureInfo, Provenance, RunInfo
+from skin_synth.evaluation.results import (
+    DataInfo,
+    FeatureInfo,
+    ImageFolderInfo,
+    Provenance,
+    RunInfo,
+)
 from skin_synth.generator import ImageGenerator
 from tfrecords_tools.records.reader import read_info
 
@@ -15,7 +21,12 @@ DISTRIBUTIONS = ("skin-synth", "tensorflow", "keras", "tensorflow-gan", "numpy",
 
 
 def describe(
-    run: ImageGenerator, data_dir: str | os.PathLike[str], extractor: Extractor, *, seed: int
+    run: ImageGenerator,
+    data_dir: str | os.PathLike[str],
+    extractor: Extractor,
+    *,
+    seed: int,
+    image_folder: ImageFolderInfo | None = None,
 ) -> Provenance:
     """Describes the run, the data set it was trained on, the features and the software."""
     info, origin = read_info(data_dir), run.origin
@@ -37,4 +48,5 @@ def describe(
         ),
         features=FeatureInfo(extractor.name, extractor.dimension, **extractor.provenance),
         software={"python": platform.python_version(), **versions},
+        image_folder=image_folder,
     )

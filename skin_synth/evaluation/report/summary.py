@@ -8,6 +8,7 @@ from skin_synth.evaluation.metrics.faithfulness import Faithfulness
 from skin_synth.evaluation.report.formatting import figure
 from skin_synth.evaluation.results import ImageCounts, MeasuredFigures, Provenance, Summary, Verdict
 from skin_synth.evaluation.utility.results import UtilityResults
+from tfrecords_tools.text import abbreviate
 
 NOISY_BELOW = 50
 """Distances of a class with fewer images are noisy."""
@@ -40,6 +41,7 @@ def warnings(provenance: Provenance, images: ImageCounts) -> tuple[str, ...]:
     counts = dict(zip(provenance.data.class_names, images.test, strict=True))
     features = provenance.features
     return (
+        *_on_folder(provenance),
         *_on_few(counts, features.dimension),
         *_on_baseline(images, features.name),
     )
@@ -102,6 +104,29 @@ def _on_copies(found: CopyFigures | None) -> str:
         f"{near.n:,} synthetic images ({near.share_below:.1%}) are nearer than "
         f"{near.threshold:.1f}; of images as new, {near.share_expected:.1%} would be."
     )
+
+
+def _on_folder(provenance: Provenance) -> list[str]:
+    folder = provenance.image_folder
+    if folder is None:
+        return []
+    text, side = [], provenance.run.image_size
+    if folder.resized:
+        sizes = ", ".join(f"{count:,} of {size}" for size, count in folder.resized.items())
+        text.append(
+            f"The data set has images of {side}x{side} pixels; others were resized as "
+            f"tfrecords-tools does, after a crop to the central square: {sizes}. Enlarged images "
+            "are blurred for that reason alone."
+        )
+    if folder.sets == 1:
+        text.append(
+            "The folder has images for one set only: the spread of the Fréchet distance over sets "
+            "is not measured."
+        )
+    if folder.left_out:
+        names = abbreviate([*folder.left_out])
+        text.append(f"Files of the folder that are no images were left out: {names}.")
+    return text
 
 
 def _on_few(counts: dict[str, int], dimension: int) -> list[str]:

@@ -7,7 +7,7 @@ are swapped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from skin_synth.evaluation.by_class import ByClass
@@ -51,6 +51,7 @@ TESTS = {
     "lesion": "Fisher's exact test of images in which a lesion stands out, one-sided",
     "drift": "Smirnov's test of each measure, two-sided, times the number of measures",
     "leak": "count of groups",
+    "real_images": "count of images",
 }
 
 
@@ -63,6 +64,19 @@ def leak(groups: int) -> Iterator[Fault]:
             "the data set anew with groups."
         )
         yield Fault("leak", (), text, TESTS["leak"], float(groups), None)
+
+
+def real_images(equal: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
+    """Checks for files of painted images that equal a real image; `equal` are files by split."""
+    if number := sum(map(len, equal.values())):
+        where = ", ".join(f"{len(files):,} of {split}" for split, files in equal.items() if files)
+        first = next(file for files in equal.values() for file in files)
+        text = (
+            f"Real images are among them: {number:,} files equal a real image of the data set, "
+            f"pixel for pixel ({where}), such as {first}. Take them out, and keep the images of "
+            "other splits from the training of the program."
+        )
+        yield Fault("real_images", (), text, TESTS["real_images"], float(number), None)
 
 
 def _measured(found: ByClass[Figures | None]) -> Iterator[Named[Figures]]:

@@ -7,6 +7,8 @@ anything, the report says so. No fault found does not prove that there is none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from skin_synth.evaluation.results import MeasuredFigures, Verdict
 from skin_synth.evaluation.utility.results import UtilityResults
 from skin_synth.evaluation.verdict import checks
@@ -44,9 +46,17 @@ def permutations_for(classes: int) -> int:
 
 
 def reach_verdict(
-    figures: MeasuredFigures, *, leaked_groups: int = 0, utility: UtilityResults | None = None
+    figures: MeasuredFigures,
+    *,
+    leaked_groups: int = 0,
+    equal_to_real: Mapping[str, Sequence[str]] | None = None,
+    utility: UtilityResults | None = None,
 ) -> Verdict:
-    """Returns the verdict; leaked groups have images in the training and in the test split."""
+    """Returns the verdict.
+
+    Leaked groups have images in the training and in the test split. `equal_to_real` are files of
+    painted images that equal a real image, by split.
+    """
     names = figures.class_names
     context = VerdictContext(names, level(len(names)))
     class_faults = [*checks.class_shown(figures.faithfulness, context)]
@@ -56,6 +66,7 @@ def reach_verdict(
         threshold=context.threshold,
         faults=(
             *checks.leak(leaked_groups),
+            *checks.real_images(equal_to_real or {}),
             *checks.copies(figures.copies, context),
             *class_faults,
             *checks.texture(figures.texture, context),

@@ -23,7 +23,9 @@ CONTRACT = (
     "verify-manifest O --pretrained derm-64-ham10000",
     "is-synthetic a.png b.png",
     "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
+    "evaluate --images F --data D --out O --utility",
     "reader-study --run R --data D --out O --per_class 4 --seed 1 --overwrite",
+    "reader-study --images F --data D --out O",
 )
 
 
@@ -49,6 +51,9 @@ WRONG = (
     ("generate --run R --label mel --count 3 --out O --truncation inf", "'inf'"),
     ("balance --run R --data D --out O --target most", "'most'"),
     ("evaluate --run R --data D --out O --feature classifier", "--feature"),
+    ("evaluate --data D --out O", "--run --pretrained --images"),
+    ("evaluate --images F --run R --data D --out O", "not allowed with"),
+    ("balance --images F --data D --out O", "--run --pretrained"),
     ("export --run R --out M --overwrite", "--overwrite"),
     ("export --run R --out M --checkpoint newest", "'newest'"),
     ("demo --out O extra", "extra"),
@@ -247,6 +252,25 @@ def test_a_pretrained_generator_takes_the_place_of_a_run(home, line, monkeypatch
     fails([*line.split(), "--pretrained", "derm-65"], "derm-64-ham10000", capsys)
     best = ["--pretrained", "derm-64-ham10000", "--checkpoint", "best"]
     fails([*line.split(), *best], "--pretrained has no checkpoints", capsys)
+
+
+@pytest.mark.parametrize(
+    ("home", "command"),
+    [
+        ("evaluation.evaluate", "evaluate"),
+        ("evaluation.report.reader_study.write_reader_study", "reader-study"),
+    ],
+)
+def test_images_of_another_program_take_the_place_of_a_run(home, command, monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(f"skin_synth.{home}", lambda *args, **options: calls.append(args))
+    monkeypatch.setattr(
+        "skin_synth.evaluation.image_folder.load_image_folder", lambda *places: places
+    )
+    words = [command, "--images", "F", "--data", "D", "--out", "O"]
+    assert cli.main_with(words) == 0
+    assert calls[0][:3] == (("F", "D"), "D", "O")
+    fails([*words, "--checkpoint", "best"], "--images has no checkpoints", capsys)
 
 
 def fails(words: list[str], told: str, capsys) -> None:

@@ -16,7 +16,15 @@ from tests.images import noise, photograph, prepared, seen, whole_hash
 from tests.tfrecords_tools import hostile
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images import image_file
-from tfrecords_tools.images.image_file import Rejected, decode, encode_png, prepare, resize
+from tfrecords_tools.images.image_file import (
+    Rejected,
+    decode,
+    decode_square,
+    encode_png,
+    prepare,
+    resize,
+    size_in_file,
+)
 from tfrecords_tools.options import ImageOptions
 
 # Pillow warns of oddities that it reads; a build ignores these warnings.
@@ -181,6 +189,18 @@ def test_thumbnail():
     assert found.dtype == np.uint8
     expected = seen(prepared(content, size=96).encoded)
     assert np.abs(found - expected).mean() < 1
+
+
+@pytest.mark.parametrize("side", [32, 96, 450])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_decoded_square_has_the_pixels_of_a_build(kind, side):
+    content = encoding.encoded(photograph(4), kind)
+    np.testing.assert_array_equal(
+        decode_square(content, side), seen(prepared(content, size=side).encoded)
+    )
+    assert size_in_file(content) == (600, 450)
+    with pytest.raises(Rejected, match="empty"):
+        decode_square(b"", side)
 
 
 def test_foreign_colour_profile_is_noticed():

@@ -16,9 +16,11 @@ from skin_synth.evaluation.results import (
     Fault,
     FeatureInfo,
     ImageCounts,
+    ImageFolderInfo,
     MeasuredFigures,
     NeighbourSearch,
     Provenance,
+    RunInfo,
     Verdict,
 )
 from tests.changes import changed, incomplete, put
@@ -154,6 +156,17 @@ def test_no_warning_where_none_is_due():
 )
 def test_each_warning(parts, message):
     assert any(text.startswith(message) for text in warned(**parts))
+
+
+def test_what_limits_images_of_another_program():
+    info = ImageFolderInfo([30, 30], 1, {"128x128": 60}, ("log.txt",), {}, "made elsewhere")
+    run = incomplete(RunInfo, image_size=64)
+    provenance = dataclasses.replace(PROVENANCE, image_folder=info, run=run)
+    resized, sets, left_out = warnings(provenance, IMAGES)
+    assert "64x64 pixels; others were resized" in resized
+    assert "60 of 128x128" in resized
+    assert "one set only" in sets
+    assert left_out.endswith("were left out: log.txt.")
 
 
 def test_a_floor_of_training_images_matters_to_the_trained_features_only():

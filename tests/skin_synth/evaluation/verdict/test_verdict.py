@@ -176,6 +176,13 @@ def test_groups_in_two_splits(figures):
     assert fault.sentence.startswith("5 groups")
 
 
+def test_real_images_among_painted_ones(figures):
+    equal = {"train": ["mole/1.png"], "test": ["ring/2.png", "ring/3.png"], "validation": []}
+    fault = reach_verdict(figures, equal_to_real=equal).faults[0]
+    assert (fault.fault, fault.statistic, fault.p_value) == ("real_images", 3.0, None)
+    assert "(1 of train, 2 of test), such as mole/1.png." in fault.sentence
+
+
 def test_a_faultless_generator_is_not_accused(trial):
     for seed in range(CLEAN_SEEDS):
         images = lesions(200 + seed, trial_labels())
