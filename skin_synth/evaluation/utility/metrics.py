@@ -8,11 +8,15 @@ does; None counts each once. Leading axes are replicates; a metric has one value
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tfrecords_tools.errors import InputError
 
 SPECIFICITY = 0.95
+LARGEST_FALSE_POSITIVE_RATE = 0.1
+"""End of the partial ROC curve: specificity of .9 or more."""
 CALIBRATION_BINS = 15
 """As in Guo et al. (ICML 2017)."""
 
@@ -66,11 +70,7 @@ def class_auroc(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
     """Returns `auroc` of each class against the rest: float64[..., classes]."""
-    weights = _weights(labels, probabilities, weights)
-    by_class = [
-        auroc(labels == label, scores, weights) for label, scores in enumerate(probabilities.T)
-    ]
-    return np.stack(by_class, axis=-1)
+    return _by_class(auroc, labels, probabilities, weights)
 
 
 def macro_auroc(
@@ -80,26 +80,112 @@ def macro_auroc(
     return _mean_over_classes(class_auroc(labels, probabilities, weights))
 
 
+def partial_auroc(
+    positive: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    largest: float = LARGEST_FALSE_POSITIVE_RATE,
+) -> np.ndarray:
+    """Computes the area under the ROC curve up to the false positive rate `largest`.
+
+    The area is standardised (McClish, Medical Decision Making 9:190, 1989): 0.5 is chance, 1 is
+    perfect. The curve is linear between its points, also inside a tie. `largest` is in (0, 1].
+    The area is float64[...]; NaN without positives or without negatives.
+    """
+    weights = np.ones(len(scores)) if weights is None else weights
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    weights, positive = weights[..., order], positive[order]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        false, true = (
+            counts[..., ends] / counts[..., -1:]
+            for counts in (
+                np.cumsum(np.where(which, weights, 0.0), axis=-1, dtype=np.float64)
+                for which in (~positive, positive)
+            )
+        )
+    width = np.diff(false, axis=-1, prepend=0)
+    rise = np.diff(true, axis=-1, prepend=0)
+    kept = np.clip(largest - (false - width), 0, width)
+    share = np.divide(kept, width, out=np.zeros_like(kept), where=width > 0)
+    area = (kept * (true - rise + rise * share / 2)).sum(axis=-1)
+    chance = largest**2 / 2
+    return (1 + (area - chance) / (largest - chance)) / 2
+
+
+def class_partial_auroc(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns `partial_auroc` of each class against the rest: float64[..., classes]."""
+    return _by_class(partial_auroc, labels, probabilities, weights)
+
+
+def macro_partial_auroc(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns the mean of `class_partial_auroc` over the classes with images: float64[...]."""
+    return _mean_over_classes(class_partial_auroc(labels, probabilities, weights))
+
+
 def sensitivity_at_specificity(
-    positive: np.ndarray, scores: np.ndarray, specificity: float = SPECIFICITY
-) -> float:
+    positive: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    specificity: float = SPECIFICITY,
+) -> np.ndarray:
     """Returns the share of positives above the lowest threshold that keeps the specificity.
 
-    At least the share `specificity` of the negatives is at or below that threshold. NaN without
-    positives or without negatives.
+    At least the share `specificity` of the negatives is at or below that threshold. The share is
+    float64[...]; NaN without positives or without negatives.
     """
-    negatives = np.sort(scores[~positive])
-    if not len(negatives) or not positive.any():
-        return float("nan")
-    kept = int(np.ceil(specificity * len(negatives) - 1e-9))
-    threshold = negatives[kept - 1] if kept else -np.inf
-    return float((scores[positive] > threshold).mean())
+    weights = np.ones(len(scores)) if weights is None else weights
+    order = np.argsort(scores, kind="stable")
+    ranked, positive, weights = scores[order], positive[order], weights[..., order]
+    negatives = np.cumsum(weights[..., ~positive], axis=-1, dtype=np.float64)
+    positives = np.cumsum(weights[..., positive], axis=-1, dtype=np.float64)
+    if not negatives.shape[-1] or not positives.shape[-1]:
+        return np.full(weights.shape[:-1], np.nan)
+    needed = (specificity - 1e-9) * negatives[..., -1:]
+    thresholds = np.append(ranked[~positive], -np.inf)
+    kept = np.where(needed[..., 0] > 0, (negatives < needed).sum(axis=-1), -1)
+    missed = np.searchsorted(ranked[positive], thresholds[kept], side="right")
+    below = np.insert(positives, 0, 0, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total, lost = below[..., -1], np.take_along_axis(below, missed[..., None], axis=-1)
+        found = (total - lost[..., 0]) / total
+    return np.where(negatives[..., -1] > 0, found, np.nan)
 
 
-def class_sensitivity_at_specificity(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Returns `sensitivity_at_specificity` of each class against the rest: float64[classes]."""
-    by_class = enumerate(probabilities.T)
-    return np.array([sensitivity_at_specificity(labels == label, each) for label, each in by_class])
+def class_sensitivity_at_specificity(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns `sensitivity_at_specificity` of each class: float64[..., classes]."""
+    return _by_class(sensitivity_at_specificity, labels, probabilities, weights)
+
+
+def class_balanced_log_loss(
+    labels: np.ndarray, log_probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns the mean over the classes with images of the mean log loss of their images.
+
+    Each class counts equally, however rare it is. 0 is best; equal probabilities for all classes
+    give log(classes).
+
+    Args:
+        labels: int[n].
+        log_probabilities: float[n, classes], natural logarithms; a probability of 0 has none.
+        weights: float[..., n].
+
+    Returns:
+        float64[...], in nats.
+    """
+    weights = _weights(labels, log_probabilities, weights)
+    of_class = (labels[:, None] == np.arange(log_probabilities.shape[1])).astype(float)
+    losses = of_class * -log_probabilities.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _mean_over_classes((weights @ losses) / (weights @ of_class))
 
 
 def calibration_error(
@@ -149,6 +235,17 @@ def _weights(
     if weights.shape[-1:] != labels.shape:
         raise InputError(f"needs {len(labels)} weights per row, got {list(weights.shape)}")
     return weights
+
+
+def _by_class(
+    metric: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    weights: np.ndarray | None,
+) -> np.ndarray:
+    weights = _weights(labels, probabilities, weights)
+    columns = enumerate(probabilities.T)
+    return np.stack([metric(labels == label, each, weights) for label, each in columns], axis=-1)
 
 
 def _mean_over_classes(values: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss, roc_auc_score
 
 from skin_synth.evaluation.utility import metrics
 from tfrecords_tools.errors import InputError
@@ -43,7 +44,16 @@ def test_auroc_of_constant_scores_is_one_half_and_of_right_ones_one():
 
 @pytest.mark.parametrize(
     "metric",
-    [metrics.sensitivity, metrics.class_auroc, metrics.macro_auroc, metrics.balanced_accuracy],
+    [
+        metrics.sensitivity,
+        metrics.class_auroc,
+        metrics.macro_auroc,
+        metrics.class_partial_auroc,
+        metrics.macro_partial_auroc,
+        metrics.balanced_accuracy,
+        metrics.class_sensitivity_at_specificity,
+        metrics.class_balanced_log_loss,
+    ],
 )
 def test_weights_are_repetitions(metric):
     labels, probabilities = some_predictions(3, coarse=True)
@@ -64,13 +74,50 @@ def test_sensitivity_and_balanced_accuracy_by_hand():
     assert metrics.balanced_accuracy(labels, probabilities) == 0.625  # of the classes there are
 
 
+@pytest.mark.parametrize("largest", [0.1, 0.25, 1.0])
+@pytest.mark.parametrize("coarse", [False, True])
+def test_partial_auroc_is_that_of_scikit_learn(largest, coarse):
+    labels, probabilities = some_predictions(7, n=90, coarse=coarse)
+    counts = np.random.default_rng(1).integers(0, 4, 90)
+    for c in range(3):
+        positive, scores = labels == c, probabilities[:, c]
+        expected = roc_auc_score(positive, scores, max_fpr=largest, sample_weight=counts)
+        found = metrics.partial_auroc(positive, scores, counts, largest=largest)
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_partial_auroc_of_constant_scores_is_one_half_and_of_right_ones_one():
+    positive = np.array([True, False, True, False])
+    assert metrics.partial_auroc(positive, np.zeros(4)) == pytest.approx(0.5)
+    assert metrics.partial_auroc(positive, np.array([3.0, 1.0, 2.0, 0.0])) == pytest.approx(1)
+    assert np.isnan(metrics.partial_auroc(np.ones(4, bool), np.zeros(4)))
+    labels = np.array([0, 1, 0, 1])
+    found = metrics.class_partial_auroc(labels, np.eye(3)[labels])
+    np.testing.assert_allclose(found, [1, 1, np.nan])
+    assert metrics.macro_partial_auroc(labels, np.eye(3)[labels]) == pytest.approx(1)
+
+
+def test_log_loss_by_hand_and_by_scikit_learn():
+    labels, probabilities = some_predictions(5)
+    found = metrics.class_balanced_log_loss(labels, np.log(probabilities))
+    balancing = 1 / np.bincount(labels)[labels]
+    expected = log_loss(labels, probabilities, sample_weight=balancing)
+    assert found == pytest.approx(expected)
+    four = np.log(np.array([[0.5, 0.25, 0.25]] * 4))
+    # The first class costs log 2, the second log 4; the third has no images.
+    expected = (np.log(2) + np.log(4)) / 2
+    assert metrics.class_balanced_log_loss(np.array([0, 0, 0, 1]), four) == pytest.approx(expected)
+    with pytest.raises(InputError, match="must be finite"):
+        metrics.class_balanced_log_loss(np.array([0]), np.array([[0.0, -np.inf]]))
+
+
 def test_sensitivity_at_specificity_keeps_the_specificity():
     scores = np.concatenate([np.arange(100) / 100, [0.93, 0.94, 0.95, 0.96, 2.0]])
     positive = np.arange(105) >= 100
     # The threshold is 0.94, the 95th of 100 negatives; 0.94 itself is not above it.
     assert metrics.sensitivity_at_specificity(positive, scores) == 0.6
-    assert metrics.sensitivity_at_specificity(positive, scores, 1.0) == 0.2
-    assert metrics.sensitivity_at_specificity(positive, scores, 0.0) == 1.0
+    assert metrics.sensitivity_at_specificity(positive, scores, specificity=1.0) == 0.2
+    assert metrics.sensitivity_at_specificity(positive, scores, specificity=0.0) == 1.0
     assert metrics.sensitivity_at_specificity(positive, np.zeros(105)) == 0.0
     assert np.isnan(metrics.sensitivity_at_specificity(~np.ones(3, bool), np.zeros(3)))
 
