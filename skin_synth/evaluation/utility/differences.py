@@ -67,6 +67,13 @@ class Difference:
     corrected_low: float
     corrected_high: float
 
+    @property
+    def p_value(self) -> float:
+        """Two-sided p-value of the t test of no difference, without a correction."""
+        if not self.standard_error:
+            return float(self.difference == 0)
+        return float(2 * stats.t.sf(abs(self.difference) / self.standard_error, self.degrees))
+
 
 def paired_difference(
     arm: np.ndarray, control: np.ndarray, *, groups: int, comparisons: int = 1

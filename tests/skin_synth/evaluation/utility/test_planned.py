@@ -1,0 +1,186 @@
+"""The planned comparison: intervals that cover, Holm's correction, verdicts and plain words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from skin_synth.evaluation.utility.differences import (
+    GAIN,
+    HARM,
+    NEITHER,
+    Difference,
+    paired_difference,
+    resampling_weights,
+)
+from skin_synth.evaluation.utility.planned import (
+    choose,
+    found_of_hundred,
+    holm,
+    judge,
+    planned_difference,
+)
+from tfrecords_tools.errors import InputError
+
+LESIONS = 60
+WEIGHTS = resampling_weights(
+    [str(lesion) for lesion in range(LESIONS)], np.zeros(LESIONS, int), replicates=200, seed=0
+)
+
+
+def study(rng, draws, seeds, spreads, effect=0.0):
+    """A mean over lesions with an effect of each factor: float[draws, seeds, replicates + 1]."""
+    shapes = (
+        (1, 1, LESIONS),
+        (draws, 1, 1),
+        (draws, seeds, 1),
+        (draws, 1, LESIONS),
+        (draws, seeds, LESIONS),
+    )
+    parts = [s * rng.normal(size=shape) for s, shape in zip(spreads, shapes, strict=True)]
+    return (effect + sum(parts)) @ WEIGHTS.T / LESIONS
+
+
+@pytest.mark.parametrize(
+    ("draws", "seeds", "spreads"),
+    [
+        (5, 2, (1.0, 0.05, 0.05, 0.5, 0.5)),  # the lesions decide
+        (5, 2, (0.5, 0.4, 0.1, 0.5, 0.5)),  # the draws decide
+        (5, 2, (0.5, 0.1, 0.5, 0.5, 1.0)),  # the seeds decide
+        (8, 1, (0.7, 0.2, 0.1, 0.5, 0.5)),
+        (1, 8, (0.7, 0.0, 0.2, 0.0, 1.0)),
+    ],
+)
+def test_intervals_cover_the_truth_as_often_as_they_promise(draws, seeds, spreads):
+    rng = np.random.default_rng([draws, seeds, *(int(100 * s) for s in spreads)])
+    covered = 0
+    for _ in range(1000):
+        arm = study(rng, draws, seeds, spreads, 0.3)
+        found = planned_difference(arm, np.zeros_like(arm), groups=LESIONS)
+        covered += found.low <= 0.3 <= found.high
+    assert 920 <= covered <= 980, covered
+
+
+def test_seeds_count_within_draws_and_alone_if_there_is_one_draw():
+    arm = np.random.default_rng(0).normal(size=(5, 2, 201))
+    control = np.zeros_like(arm)
+    found = planned_difference(arm, control, groups=LESIONS)
+    expected = paired_difference(arm.mean(1), control[:, 0], groups=LESIONS, comparisons=2)
+    assert found == expected
+    one = planned_difference(arm[:1], control[:1], groups=LESIONS, comparisons=1)
+    assert one == paired_difference(arm[0], control[0], groups=LESIONS)
+    half = stats.t.ppf(1 - 0.05 / 4, found.degrees) * found.standard_error
+    assert found.corrected_high - found.difference == pytest.approx(half)
+
+
+@pytest.mark.parametrize(("arm", "control"), [((1, 1, 9), (1, 1, 9)), ((5, 9), (5, 9))])
+def test_one_training_or_other_shapes_are_refused(arm, control):
+    with pytest.raises(InputError, match="of two trainings or more, got"):
+        planned_difference(np.zeros(arm), np.zeros(control), groups=9)
+
+
+def test_p_values_are_those_of_the_interval():
+    arm = study(np.random.default_rng(3), 5, 2, (0.5, 0.1, 0.1, 0.5, 0.5), 0.2)
+    found = planned_difference(arm, np.zeros_like(arm), groups=LESIONS)
+    edge = Difference(found.low - found.difference, *list(vars(found).values())[1:])
+    assert edge.p_value == pytest.approx(0.05)
+    assert Difference(0.0, 0.0, 4.0, 0, 0, 0, 0).p_value == 1
+    assert Difference(0.1, 0.0, 4.0, 0, 0, 0, 0).p_value == 0
+
+
+def test_holm_multiplies_step_by_step():
+    np.testing.assert_allclose(holm([0.01, 0.04]), [0.02, 0.04])
+    np.testing.assert_allclose(holm([0.04, 0.03]), [0.06, 0.06])
+    np.testing.assert_allclose(holm([0.01, 0.9, 0.02, 0.005]), [0.03, 0.9, 0.04, 0.02])
+    np.testing.assert_allclose(holm([0.7, 0.8]), [1, 1])
+
+
+def with_t(t, degrees=1000.0):
+    """A difference with this t statistic."""
+    return Difference(t / 100, 0.01, degrees, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("area", "loss", "words", "by_measure"),
+    [
+        (3.0, -3.0, GAIN, (GAIN, GAIN)),
+        (3.0, -1.0, GAIN, (GAIN, NEITHER)),
+        (0.0, -3.0, GAIN, (NEITHER, GAIN)),
+        (-1.5, -3.0, GAIN, (NEITHER, GAIN)),
+        (2.1, -1.0, NEITHER, (NEITHER, NEITHER)),  # p = .036, not enough for one of two
+        (2.1, -2.1, NEITHER, (NEITHER, NEITHER)),
+        (2.5, -2.1, GAIN, (GAIN, GAIN)),
+        (3.0, 2.1, NEITHER, (GAIN, HARM)),
+        (-3.0, -3.0, NEITHER, (HARM, GAIN)),
+        (-3.0, 1.0, HARM, (HARM, NEITHER)),
+        (0.5, 3.0, HARM, (NEITHER, HARM)),
+        (0.0, 0.0, NEITHER, (NEITHER, NEITHER)),
+    ],
+)
+def test_a_gain_needs_one_measure_and_no_harm_in_the_other(area, loss, words, by_measure):
+    found = judge(with_t(area), with_t(loss))
+    assert found.words == words
+    assert (found.macro_auroc.words, found.log_loss.words) == by_measure
+    assert found.sentence("pretrain", "real").startswith(f"{words}: pretrain differs from real")
+
+
+def test_the_sentence_gives_both_measures_with_their_simultaneous_intervals():
+    area = Difference(0.012, 0.004, 9.0, 0.003, 0.021, 0.002, 0.022)
+    loss = Difference(-0.05, 0.04, 9.0, -0.14, 0.04, -0.16, 0.06)
+    assert judge(area, loss).sentence("mixed", "real + MixUp") == (
+        "gain shown: mixed differs from real + MixUp in macro AUROC by +0.012 (+0.002 to +0.022; "
+        "gain shown) and in class-balanced log loss, where less is better, by -0.050 (-0.160 to "
+        "+0.060; no gain shown); simultaneous 95% intervals"
+    )
+
+
+@pytest.mark.parametrize(
+    ("draws", "seeds", "spreads"),
+    [(5, 2, (0.7, 0.1, 0.1, 0.5, 0.5)), (1, 8, (0.7, 0.0, 0.1, 0.0, 0.5))],
+)
+@pytest.mark.parametrize("shared", [0.0, 0.8])
+def test_without_a_difference_one_is_shown_in_at_most_one_study_in_twenty(
+    draws, seeds, spreads, shared
+):
+    rng = np.random.default_rng([draws, seeds, int(10 * shared)])
+    words = []
+    for _ in range(600):
+        area = study(rng, draws, seeds, spreads)
+        loss = -shared * area + np.sqrt(1 - shared**2) * study(rng, draws, seeds, spreads)
+        found = [planned_difference(each, 0 * each, groups=LESIONS) for each in (area, loss)]
+        words.append(judge(*found).words)
+    assert words.count(GAIN) <= 0.025 * 600 + 10
+    assert words.count(GAIN) + words.count(HARM) <= 0.05 * 600 + 12
+
+
+def test_the_best_candidate_on_validation_is_chosen_and_the_first_of_equal_ones():
+    figures = {"a": [[0.8, 0.9]], "b": [[0.9, 0.9]], "c": [0.9], "d": [0.99]}
+    assert choose(["a", "b", "c"], figures) == "b"
+    assert choose(["c", "b"], figures) == "c"
+    assert choose(["a"], figures) == "a"
+    for candidates in ([], ["a", "e"], ["f"]):
+        with pytest.raises(InputError, match="finite validation figures"):
+            choose(candidates, {**figures, "f": [np.nan]})
+
+
+def test_the_size_is_said_in_plain_words():
+    rng = np.random.default_rng(0)
+    control = np.full((5, 2, 401, 4), 0.5)
+    spread = rng.normal(0, 0.05, (5, 2, 401, 1))
+    arm = control + np.array([0.12, -0.08, 0.0, 0.1]) + spread - spread[..., :1, :].mean()
+    more, fewer, same, unknown = found_of_hundred(
+        ("df", "vasc", "nv", "akiec"), arm, control, groups=(17, 20, 700, 1)
+    )
+    assert more.difference is not None
+    low, high = (round(100 * each) for each in (more.difference.low, more.difference.high))
+    assert more.sentence == (
+        "of 100 images of df, 12 more are found at the same false alarms "
+        f"(95% interval: {low} more to {high} more)"
+    )
+    assert "of 100 images of vasc, 8 fewer are found" in fewer.sentence
+    assert "of 100 images of nv, as many are found" in same.sentence
+    assert same.difference is not None
+    assert "fewer to" in same.sentence
+    assert unknown.difference is None
+    assert unknown.sentence.endswith("too few lesions in the test images to say")
