@@ -33,6 +33,8 @@ class ClassifierStream(enum.IntEnum):
     VIEW = 2
     SYMMETRY = 3
     COLOUR = 4
+    AUGMENTATION = 5
+    MIXUP = 6
 
 
 @enum.unique
@@ -50,6 +52,7 @@ class EvaluationStream(enum.IntEnum):
     READER_CHOICE = 20
     READER_GENERATION = 21
     READER_ORDER = 22
+    SMALL_SITE_DRAW = 30
     UTILITY_GENERATION = 0x7574_696C
     UTILITY_VIEWS = 0x7669_6577
 

@@ -1,0 +1,178 @@
+"""Trains one arm with one seed, phase by phase; the cache keeps states and predictions."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from skin_synth.evaluation.cache import Cache
+from skin_synth.evaluation.utility.classifiers.training import State, Trainer
+from skin_synth.evaluation.utility.recipes import Arm, Source, pool_of
+
+CURVE_POINTS = 6
+"""Points of the curves of training and validation loss in the last phase."""
+CURVE_IMAGES = 256
+"""Validation images that the curve is of, at most: spread evenly over all of them."""
+VALIDATION = "validation"
+"""Name of the held-out images that the curve is of."""
+PREDICTIONS = "predictions"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Images to predict for: uint8[n, side, side, 3], int64[n] labels; `key` names the content."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    key: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainedArm:
+    """What one training gave.
+
+    Attributes:
+        log_probabilities: float32[n, classes] for each set of held-out images, by its name.
+        steps: int64[points], at which the losses were taken, all in the last phase.
+        training_loss: float64[points], mean since the point before; the first one is NaN.
+        validation_loss: float64[points], mean cross-entropy of the validation images.
+        earlier_losses: float32[steps], training loss of each step before the last phase.
+    """
+
+    log_probabilities: dict[str, np.ndarray]
+    steps: np.ndarray
+    training_loss: np.ndarray
+    validation_loss: np.ndarray
+    earlier_losses: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ArmTraining:
+    """Trains arms of one study.
+
+    Attributes:
+        trainer: of one kind of classifier.
+        total: steps of each training.
+        cache: keeps the state at the end of each phase that is not the last, and predictions.
+    """
+
+    trainer: Trainer
+    total: int
+    cache: Cache
+
+    def run(
+        self,
+        arm: Arm,
+        sources: Mapping[str, Source],
+        held_out: Mapping[str, HeldOut],
+        *,
+        seed: int,
+    ) -> TrainedArm:
+        """Trains an arm and predicts for all held-out images, or reads the cache.
+
+        Args:
+            arm: decides what is drawn.
+            sources: all that it draws from, by name.
+            held_out: by name; `validation` gives the curve of the loss.
+            seed: of weights, batches and augmentation.
+        """
+        key = self.key(arm, sources, len(arm.phases), seed)
+        names = [key, *(f"{name} {each.key}" for name, each in held_out.items())]
+        found = self.cache.arrays(
+            "arm", tuple(names), lambda: self._train(arm, sources, held_out, seed)
+        )
+        predictions = {name: found[f"{PREDICTIONS} {name}"] for name in held_out}
+        curve = ("steps", "training_loss", "validation_loss", "earlier_losses")
+        return TrainedArm(predictions, *(found[name] for name in curve))
+
+    def key(self, arm: Arm, sources: Mapping[str, Source], phases: int, seed: int) -> str:
+        """Returns all that the state after the first `phases` phases follows from."""
+        classifier = self.trainer.classifier
+        # Without the names of the sources: two names of the same images share their trainings.
+        phases_key = [
+            [
+                phase.end,
+                [[part.share, part.equal, sources[part.source].key] for part in phase.parts],
+            ]
+            for phase in arm.phases[:phases]
+        ]
+        entry = {
+            "classifier": [classifier.name, classifier.weights_hash, classifier.learning_rate],
+            "parameters": self.trainer.network.count_params(),
+            "policy": self.trainer.policy,
+            "batch": self.trainer.batch_size,
+            "total": self.total,
+            "seed": seed,
+            "method": dataclasses.asdict(arm.method),
+            "phases": phases_key,
+        }
+        return json.dumps(entry, sort_keys=True)
+
+    def _train(
+        self,
+        arm: Arm,
+        sources: Mapping[str, Source],
+        held_out: Mapping[str, HeldOut],
+        seed: int,
+    ) -> dict[str, np.ndarray]:
+        state, losses = self._before_last_phase(arm, sources, seed)
+        pool, steps = pool_of(arm.phases[-1], sources), arm.steps(self.total)[-1]
+        validation = held_out[VALIDATION]
+        curve = [(steps.start, np.nan, self._loss(state, validation))]
+        ends = np.linspace(steps.start, steps.stop, CURVE_POINTS + 1).round().astype(int)
+        for start, stop in itertools.pairwise(ends.tolist()):
+            state, found = self.trainer.train(
+                state, pool, arm.method, seed=seed, steps=range(start, stop), total=self.total
+            )
+            curve.append((stop, found.mean(), self._loss(state, validation)))
+        numbers, training, on_validation = zip(*curve, strict=True)
+        return {
+            "steps": np.array(numbers, np.int64),
+            "training_loss": np.array(training, np.float64),
+            "validation_loss": np.array(on_validation, np.float64),
+            "earlier_losses": losses,
+        } | {
+            f"{PREDICTIONS} {name}": self.trainer.log_probabilities(state, each.images)
+            for name, each in held_out.items()
+        }
+
+    def _before_last_phase(
+        self, arm: Arm, sources: Mapping[str, Source], seed: int
+    ) -> tuple[State, np.ndarray]:
+        """Returns the state before the last phase, and the loss of each step until then."""
+        state, losses = self.trainer.fresh(seed), np.zeros(0, np.float32)
+        done = len(arm.phases) - 1
+        for number, steps in enumerate(arm.steps(self.total)[:done]):
+            start, earlier = state, losses
+
+            def compute(
+                start: State = start,
+                earlier: np.ndarray = earlier,
+                number: int = number,
+                steps: range = steps,
+            ) -> dict[str, np.ndarray]:
+                after, found = self.trainer.train(
+                    start,
+                    pool_of(arm.phases[number], sources),
+                    arm.method,
+                    seed=seed,
+                    steps=steps,
+                    total=self.total,
+                )
+                return after.to_arrays() | {"losses": np.concatenate([earlier, found])}
+
+            key = self.key(arm, sources, number + 1, seed)
+            kept = self.cache.arrays("phase", (key,), compute)
+            losses = kept.pop("losses")
+            state = State.from_arrays(kept)
+        return state, losses
+
+    def _loss(self, state: State, images: HeldOut) -> float:
+        count = len(images.labels)
+        rows = np.linspace(0, count - 1, min(count, CURVE_IMAGES)).round().astype(int)
+        found = self.trainer.log_probabilities(state, images.images[rows])
+        return float(-found[np.arange(len(rows)), images.labels[rows]].mean())

@@ -1,0 +1,1 @@
+"""Classifiers that users would train, and the loop that trains them."""

@@ -1,0 +1,245 @@
+"""The small site: a few images of its own, and a generator that was trained on other lesions.
+
+Does the generator help the site's classifier, how, and up to how many own images? The own images
+are drawn from the validation split, whole lesions at natural class shares; the generator was
+trained on the training split; everything is judged on the test split. Each draw of own images is
+trained with several seeds.
+
+One use and one control are compared for each number of own images. The rest of the validation
+split chooses both, by the mean macro AUROC over draws, with the first seed only. The other seeds
+train only what was chosen, and what is shown for information.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.utility import metrics
+from skin_synth.evaluation.utility.arm_training import (
+    VALIDATION,
+    ArmTraining,
+    HeldOut,
+    TrainedArm,
+)
+from skin_synth.evaluation.utility.classifiers.training import Method
+from skin_synth.evaluation.utility.recipes import (
+    CONTROL,
+    INFORMATION,
+    USE,
+    Arm,
+    Source,
+    first_then,
+    mixed,
+    one_hot,
+    single,
+)
+from skin_synth.provenance import content_hash
+from skin_synth.random_streams import EvaluationStream
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.progress import Progress
+
+GenerateImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Labels int64[n] and seeds int64[n] to images uint8[n, side, side, 3]."""
+OWN, SYNTHETIC, OTHER = "own", "synthetic", "other site"
+"""Names of the sources: the site's images, generated ones, the real ones of the training split."""
+TEST = "test"
+PRETRAINING = 3 / 4
+"""Share of the steps on other images, before those on the own ones."""
+CONTROLS = (
+    Arm("own images", CONTROL, single(OWN)),
+    Arm("own images, equal shares", CONTROL, single(OWN, equal=True)),
+    Arm("own images, MixUp", CONTROL, single(OWN), Method(mixup=True)),
+)
+USES = (
+    Arm("synthetic, then own", USE, first_then(SYNTHETIC, OWN, PRETRAINING)),
+    Arm("own + synthetic 1:1", USE, mixed(OWN, SYNTHETIC, 0.5)),
+)
+CEILING = Arm("other site's images, then own", INFORMATION, first_then(OTHER, OWN, PRETRAINING))
+SYNTHETIC_ALONE = Arm("synthetic alone", INFORMATION, single(SYNTHETIC, equal=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallSiteOptions:
+    """What a caller chooses.
+
+    Attributes:
+        sizes: numbers of own images, about; whole lesions are drawn.
+        draws: of the own images, 2 or more.
+        seeds: of each training, 2 or more.
+        steps: of each training, of all phases together.
+        pool: synthetic images of each class.
+    """
+
+    sizes: tuple[int, ...] = (100, 300, 1000)
+    draws: int = 5
+    seeds: int = 2
+    steps: int = 480
+    pool: int = 2000
+
+    def __post_init__(self) -> None:
+        if not self.sizes or min(self.sizes) < 1 or len(set(self.sizes)) < len(self.sizes):
+            raise InputError(f"sizes must be different numbers above 0, got {self.sizes}")
+        for name, least in (("draws", 2), ("seeds", 2), ("steps", 10), ("pool", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be {least} or more, got {getattr(self, name)}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Site:
+    """One draw: the rows of the validation split that are the site's own images, and the rest."""
+
+    size: int
+    draw: int
+    own: np.ndarray
+    rest: np.ndarray
+
+
+def draw_site(validation: LabelledImages, size: int, draw: int) -> Site:
+    """Draws whole lesions until there are `size` images or more.
+
+    The same draw of two sizes is nested: the smaller site's lesions are also the larger one's.
+
+    Raises:
+        InputError: there are not enough images to draw from and to choose by.
+    """
+    groups, code = np.unique(np.asarray(validation.groups), return_inverse=True)
+    rng = np.random.default_rng([EvaluationStream.SMALL_SITE_DRAW, draw])
+    place = np.empty(len(groups), np.int64)
+    place[rng.permutation(len(groups))] = np.arange(len(groups))
+    sizes = np.bincount(place[code])
+    lesions = int(np.searchsorted(np.cumsum(sizes), size)) + 1
+    own = place[code] < lesions
+    if own.sum() < size or own.all():
+        raise InputError(
+            f"a site of {size} images needs more than that in the validation split, which chooses "
+            f"among the arms with the others: it has {len(validation)}"
+        )
+    return Site(size, draw, np.flatnonzero(own), np.flatnonzero(~own))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Training:
+    """One finished training: where, of what, and its predictions."""
+
+    site: Site
+    arm: Arm
+    seed: int
+    trained: TrainedArm
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SmallSiteStudy:
+    """Trains the arms of the study.
+
+    Attributes:
+        train: real images of the other site; the generator may have been trained on them.
+        validation: the own images are drawn from it, and the rest chooses among the arms.
+        test: judges.
+        generate: makes synthetic images.
+        generator_id: names `generate` in the cache.
+        options: of the study.
+        training: trains an arm.
+        external: further test sets, by name.
+    """
+
+    train: LabelledImages
+    validation: LabelledImages
+    test: LabelledImages
+    generate: GenerateImages
+    generator_id: str
+    options: SmallSiteOptions
+    training: ArmTraining
+    external: Mapping[str, LabelledImages] = dataclasses.field(default_factory=dict)
+
+    def trainings(self) -> list[Training]:
+        """Trains all arms of all sites, or reads the cache; see the module."""
+        found = []
+        options = self.options
+        screened = len(CONTROLS) + len(USES) + 1
+        per_site = screened + (options.seeds - 1) * 3
+        total = len(options.sizes) * options.draws * per_site
+        with Progress(total=total, unit="classifiers", description="small site") as progress:
+            for size in options.sizes:
+                sites = [draw_site(self.validation, size, draw) for draw in range(options.draws)]
+                first = []
+                for site in sites:
+                    for arm in (*CONTROLS, *USES, CEILING):
+                        first.append(self._trained(site, arm, 0))
+                        progress.update()
+                chosen = [self.chosen(first, kind) for kind in (CONTROL, USE)]
+                found += first
+                for site in sites:
+                    for seed in range(1, options.seeds):
+                        for arm in (*chosen, CEILING):
+                            found.append(self._trained(site, arm, seed))
+                            progress.update()
+        return found
+
+    def chosen(self, trainings: list[Training], kind: str) -> Arm:
+        """Returns the arm of a kind with the best mean macro AUROC on the rest of validation."""
+        arms = list(dict.fromkeys(each.arm for each in trainings if each.arm.kind == kind))
+
+        def figure(arm: Arm) -> float:
+            return float(
+                np.mean([self._on_validation(each) for each in trainings if each.arm == arm])
+            )
+
+        return max(arms, key=figure)
+
+    def _on_validation(self, training: Training) -> float:
+        labels = self.validation.labels[training.site.rest]
+        probabilities = np.exp(training.trained.log_probabilities[VALIDATION])
+        return float(metrics.macro_auroc(labels, probabilities))
+
+    def synthetic_alone(self) -> list[TrainedArm]:
+        """Trains on synthetic images only, once for each seed; own images play no part."""
+        held_out = {VALIDATION: _held_out(self.validation), **self._tests}
+        sources = {SYNTHETIC: self._synthetic}
+        return [
+            self.training.run(SYNTHETIC_ALONE, sources, held_out, seed=seed)
+            for seed in range(self.options.seeds)
+        ]
+
+    def _trained(self, site: Site, arm: Arm, seed: int) -> Training:
+        own = self.validation.subset(site.own)
+        sources = {OWN: _real(own), SYNTHETIC: self._synthetic, OTHER: self._other}
+        held_out = {VALIDATION: _held_out(self.validation.subset(site.rest)), **self._tests}
+        trained = self.training.run(arm, sources, held_out, seed=seed)
+        return Training(site, arm, seed, trained)
+
+    @functools.cached_property
+    def _tests(self) -> dict[str, HeldOut]:
+        return {TEST: _held_out(self.test)} | {
+            name: _held_out(images) for name, images in self.external.items()
+        }
+
+    @functools.cached_property
+    def _other(self) -> Source:
+        return _real(self.train)
+
+    @functools.cached_property
+    def _synthetic(self) -> Source:
+        classes, pool = len(self.train.class_names), self.options.pool
+        labels = np.repeat(np.arange(classes), pool)
+
+        def load() -> tuple[np.ndarray, np.ndarray]:
+            rng = np.random.default_rng([EvaluationStream.UTILITY_GENERATION, 0])
+            images = self.generate(labels, rng.integers(0, 2**63 - 1, len(labels)))
+            return images, one_hot(labels, classes)
+
+        return Source(f"{self.generator_id} {pool} of {classes} classes", load)
+
+
+def _real(images: LabelledImages) -> Source:
+    targets = one_hot(images.labels, len(images.class_names))
+    key = content_hash(images.images, images.labels)
+    return Source(key, lambda: (images.images, targets))
+
+
+def _held_out(images: LabelledImages) -> HeldOut:
+    return HeldOut(images.images, images.labels, content_hash(images.images, images.labels))

@@ -1,0 +1,149 @@
+"""Sites are drawn by lesion, choices look at validation only, and phases are shared."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from skin_synth.evaluation.cache import Cache
+from skin_synth.evaluation.utility import small_site
+from skin_synth.evaluation.utility.arm_training import ArmTraining
+from skin_synth.evaluation.utility.classifiers.training import State
+from skin_synth.evaluation.utility.recipes import CONTROL, USE
+from skin_synth.evaluation.utility.small_site import (
+    CONTROLS,
+    USES,
+    SmallSiteOptions,
+    SmallSiteStudy,
+    draw_site,
+)
+from tests.skin_synth.evaluation.utility.conftest import coloured_split, colours
+from tfrecords_tools.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def validation():
+    """Sixty images; lesions have one to three of them."""
+    split = coloured_split((40, 12, 8), 2)
+    groups = [f"lesion {row // 3 if row % 6 < 3 else 100 + row}" for row in range(60)]
+    return dataclasses.replace(split, groups=tuple(groups))
+
+
+@pytest.mark.parametrize("draw", range(4))
+def test_a_site_has_whole_lesions_and_smaller_sites_are_within_larger_ones(validation, draw):
+    groups = np.array(validation.groups)
+    sites = [draw_site(validation, size, draw) for size in (10, 25, 40)]
+    for site in sites:
+        assert site.size <= len(site.own) <= site.size + 2
+        assert not set(groups[site.own]) & set(groups[site.rest])
+        assert sorted([*site.own, *site.rest]) == list(range(60))
+    assert set(sites[0].own) < set(sites[1].own) < set(sites[2].own)
+    assert list(draw_site(validation, 25, draw).own) == list(sites[1].own)
+    assert list(draw_site(validation, 25, draw + 1).own) != list(sites[1].own)
+
+
+def test_a_site_as_large_as_the_validation_split_is_refused(validation):
+    with pytest.raises(InputError, match="needs more than that in the validation split"):
+        draw_site(validation, 60, 0)
+
+
+@pytest.mark.parametrize("field", ["sizes", "draws", "seeds", "steps", "pool"])
+def test_options_out_of_range_are_refused(field):
+    with pytest.raises(InputError, match=field):
+        SmallSiteOptions(**{field: () if field == "sizes" else 0})
+
+
+class ColourMeans:
+    """Has the interface of `Trainer`: its only weights are the mean colour of each class."""
+
+    class classifier:
+        name, weights_hash, learning_rate = "means", "", 1.0
+
+    class network:
+        count_params = staticmethod(lambda: 9)
+
+    policy, batch_size = "float32", 4
+
+    def __init__(self):
+        self.calls = []
+
+    def fresh(self, seed):
+        return State((np.zeros((3, 3)),), (np.zeros(1),))
+
+    def train(self, state, pool, method, *, seed, steps, total):
+        self.calls.append((len(pool.images), steps))
+        colour = pool.images.mean(axis=(1, 2))
+        sums = (pool.targets * pool.shares[:, None]).T
+        means = sums @ colour / np.maximum(sums.sum(axis=1, keepdims=True), 1e-9)
+        means += np.random.default_rng(seed).normal(0, 1, means.shape)
+        return State((means,), state.optimizer), np.ones(len(steps), np.float32)
+
+    def log_probabilities(self, state, images):
+        away = images.mean(axis=(1, 2))[:, None] - state.weights[0]
+        logits = -np.square(away / 100).sum(axis=2)
+        return (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
+
+
+@pytest.fixture
+def study(validation, tmp_path):
+    def generate(labels, seeds):
+        generate.calls += 1
+        return colours(labels, 5)
+
+    generate.calls = 0
+    options = SmallSiteOptions(sizes=(10, 20), draws=2, seeds=2, steps=40, pool=30)
+    training = ArmTraining(ColourMeans(), 40, Cache(tmp_path))
+    real = coloured_split((30, 30, 30), 1), validation, coloured_split((20, 20, 20), 3)
+    return SmallSiteStudy(*real, generate, "g", options, training)
+
+
+def test_all_arms_have_the_first_seed_and_only_chosen_ones_the_others(study):
+    found = study.trainings()
+    for size in (10, 20):
+        first = [each for each in found if each.site.size == size and each.seed == 0]
+        assert len(first) == 2 * (len(CONTROLS) + len(USES) + 1)
+        chosen = {study.chosen(first, kind).name for kind in (CONTROL, USE)}
+        other = [each for each in found if each.site.size == size and each.seed == 1]
+        assert {each.arm.name for each in other} == chosen | {small_site.CEILING.name}
+        assert len(other) == 2 * 3
+
+
+def test_the_phase_before_the_own_images_is_trained_once_for_all_sites(study):
+    study.trainings()
+    calls = study.training.trainer.calls
+    before = [images for images, steps in calls if steps == range(30)]
+    # Both sources with the first seed; with the second one the ceiling, and the use if chosen.
+    assert set(before) == {90}
+    assert 3 <= len(before) <= 4
+
+
+def test_a_study_that_starts_again_trains_and_generates_nothing(study):
+    whole = [each.trained.log_probabilities["test"] for each in study.trainings()]
+    again = dataclasses.replace(study, training=dataclasses.replace(study.training))
+    study.training.trainer.calls.clear()
+    study.generate.calls = 0
+    found = [each.trained.log_probabilities["test"] for each in again.trainings()]
+    assert not study.training.trainer.calls
+    assert not study.generate.calls
+    for a, b in zip(whole, found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_best_arm_on_the_rest_of_validation_is_chosen(study):
+    first = study.trainings()
+    chosen = study.chosen(first, USE)
+    means = {
+        arm.name: np.mean([study._on_validation(each) for each in first if each.arm == arm])
+        for arm in USES
+    }
+    assert chosen.name == max(means, key=means.get)
+
+
+def test_external_images_are_predicted_and_named(study):
+    other = coloured_split((5, 5, 5), 9)
+    found = dataclasses.replace(study, external={"elsewhere": other}).synthetic_alone()
+    assert len(found) == 2
+    assert found[0].log_probabilities["elsewhere"].shape == (15, 3)
+    assert set(found[0].log_probabilities) == {"validation", "test", "elsewhere"}
