@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -56,6 +56,16 @@ def inputs_of(
         "the images": getattr(run, "folder", None),
         "the data set": data,
     }
+
+
+def discriminator_of(
+    generator: ImageGenerator,
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+    """Returns the discriminator of a run; None if the generator comes without one.
+
+    It turns uint8[n, side, side, 3] and int[n] labels into float32[n]: the larger, the more real.
+    """
+    return getattr(generator, "discriminator_scores", None)
 
 
 def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> None:

@@ -51,6 +51,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="R,R",
         help="with --utility: synthetic images for each real one (default: 0.25,1,4)",
     )
+    parser.add_argument(
+        "--privacy",
+        action="store_true",
+        help="also attack the generator: do its images give away which images it was trained on? "
+        "Ask this before you publish it (default: not measured)",
+    )
+    parser.add_argument(
+        "--privacy_images",
+        type=flags.positive_int,
+        metavar="N",
+        help="with --privacy: images painted of each class; more make the attacks stronger "
+        "(default: 2000)",
+    )
     flags.add_seed(parser, "the synthetic images and the classifier")
 
 
@@ -69,6 +82,8 @@ def run(options: argparse.Namespace) -> None:
             utility=options.utility,
             utility_seeds=options.utility_seeds,
             ratios=options.ratios,
+            privacy=options.privacy,
+            privacy_images=options.privacy_images,
         ),
         cache=options.cache,
         overwrite=options.overwrite,

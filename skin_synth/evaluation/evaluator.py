@@ -19,10 +19,13 @@ from skin_synth.evaluation.image_folder import ImageFolder
 from skin_synth.evaluation.image_sets import (
     ImageSets,
     generate_images,
+    load_held_out,
     load_image_sets,
     synthetic_counts,
 )
 from skin_synth.evaluation.measurements import Measurements
+from skin_synth.evaluation.privacy.results import PrivacyResults
+from skin_synth.evaluation.privacy.study import DEFAULT_PAINTED, PrivacyOptions, study_privacy
 from skin_synth.evaluation.report import charts
 from skin_synth.evaluation.report.provenance import describe
 from skin_synth.evaluation.report.summary import summary, warnings
@@ -56,9 +59,12 @@ class EvaluationOptions:
             must have a validation split.
         utility_seeds: trainings of each arm, 2 or more; None: 5.
         ratios: synthetic images for each real one, a number for each arm; None: 0.25, 1 and 4.
+        privacy: whether to attack the generator: do its images give its training images away?
+        privacy_images: images painted of each class for these attacks, 100 or more; None: 2,000.
 
     Raises:
-        InputError: unknown features, options out of range, or a utility option without `utility`.
+        InputError: unknown features, options out of range, an option of the utility study without
+            `utility`, or of the attacks without `privacy`.
     """
 
     features: str = "classifier"
@@ -69,6 +75,8 @@ class EvaluationOptions:
     utility: bool = False
     utility_seeds: int | None = None
     ratios: Sequence[float] | None = None
+    privacy: bool = False
+    privacy_images: int | None = None
 
     def __post_init__(self) -> None:
         extractors.check_choice(self.features, self.weights)
@@ -82,7 +90,15 @@ class EvaluationOptions:
             )
         if not self.utility and (self.utility_seeds is not None or self.ratios is not None):
             raise InputError("--utility_seeds and --ratios are of the utility study: add --utility")
+        if not self.privacy and self.privacy_images is not None:
+            raise InputError("--privacy_images is of the attacks: add --privacy")
         self.of_utility()
+        self.of_privacy()
+
+    def of_privacy(self) -> PrivacyOptions:
+        """Returns the options of the attacks."""
+        painted = DEFAULT_PAINTED if self.privacy_images is None else self.privacy_images
+        return PrivacyOptions(painted, self.steps, self.seed)
 
     def of_utility(self) -> UtilityOptions:
         """Returns the options of the utility study."""
@@ -163,6 +179,7 @@ class Evaluation:
             lambda: self.measurements.faithfulness,
             lambda: self.measurements.copies,
             lambda: self.measurements.appearance,
+            *([lambda: self.privacy] if self.options.privacy else []),
             *([lambda: self.utility] if self.options.utility else []),
             lambda: write_report(directory, self.results, self.pictures()),
         )
@@ -252,6 +269,20 @@ class Evaluation:
         )
 
     @functools.cached_property
+    def privacy(self) -> PrivacyResults | None:
+        """What the generator gives away; None if it is not requested."""
+        if not self.options.privacy:
+            return None
+        return study_privacy(
+            self.run,
+            self.sets.train,
+            load_held_out(self.data_dir, self.sets.test),
+            self.options.of_privacy(),
+            features=self.given,
+            cache=self.cache,
+        )
+
+    @functools.cached_property
     def results(self) -> EvaluationResults:
         """All results."""
         figures, fidelity = self.measurements.figures(), self.measurements.fidelity
@@ -281,9 +312,10 @@ class Evaluation:
             images=images,
             fidelity=fidelity,
             utility=self.utility,
+            privacy=self.privacy,
             warnings=warnings(provenance, images),
             verdict=verdict,
-            summary=summary(figures, fidelity, verdict, self.utility),
+            summary=summary(figures, fidelity, verdict, self.utility, self.privacy),
         )
 
     def pictures(self) -> Pictures:

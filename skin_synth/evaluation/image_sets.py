@@ -81,9 +81,7 @@ def load_image_sets(
         cache: of the synthetic images; None generates them anew.
     """
     train, test = load_split(data_dir, "train"), load_split(data_dir, "test")
-    held_out = None
-    if "validation" in read_info(data_dir).splits:
-        held_out = load_split(data_dir, "validation")
+    held_out = next(iter(load_held_out(data_dir)), None)
     baseline, baseline_held_out = choose_real_baseline(
         train, held_out, test, np.random.default_rng([seed, EvaluationStream.REAL_BASELINE])
     )
@@ -96,6 +94,15 @@ def load_image_sets(
 def synthetic_counts(test: LabelledImages) -> np.ndarray:
     """Returns how many synthetic images of each class a test split needs: int64[classes]."""
     return np.maximum(test.class_counts, FEWEST_SYNTHETIC)
+
+
+def load_held_out(
+    data_dir: str | os.PathLike[str], *others: LabelledImages
+) -> list[LabelledImages]:
+    """Returns the validation split, if there is one, and other splits."""
+    if "validation" not in read_info(data_dir).splits:
+        return [*others]
+    return [load_split(data_dir, "validation"), *others]
 
 
 def generate_images(

@@ -15,6 +15,7 @@ from skin_synth.evaluation.metrics.drift import AppearanceFigures
 from skin_synth.evaluation.metrics.faithfulness import Faithfulness
 from skin_synth.evaluation.metrics.permutation_tests import DifferenceTest, VarietyTest
 from skin_synth.evaluation.metrics.texture import TextureTest
+from skin_synth.evaluation.privacy.results import PrivacyResults
 from skin_synth.evaluation.utility.results import UtilityResults
 
 REPORT_SCHEMA_VERSION = 6
@@ -197,6 +198,7 @@ class Summary:
         headline: how many faults are proven.
         caveat: what it means that none is proven; empty with faults.
         faults: a sentence for each.
+        privacy: empty if it was not measured.
     """
 
     headline: str
@@ -207,21 +209,23 @@ class Summary:
     distance: str
     variety: str
     copies: str
+    privacy: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
         """Returns all sentences, the verdict first."""
         verdict = f"{self.headline} {self.caveat}".strip()
         figures = [self.use, self.classes, self.distance, self.variety, self.copies]
-        return [verdict, *self.faults, *figures]
+        return [verdict, *self.faults, *figures, *self.privacy]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluationResults(Provenance, MeasuredFigures):
-    """All results of an evaluation; `utility` is None if it was not measured."""
+    """All results of an evaluation; `utility` and `privacy` are None if they were not measured."""
 
     images: ImageCounts
     fidelity: Fidelity
     utility: UtilityResults | None
+    privacy: PrivacyResults | None
     warnings: tuple[str, ...]
     verdict: Verdict
     summary: Summary
@@ -232,7 +236,7 @@ def to_json(results: EvaluationResults) -> dict[str, Any]:
     """Returns report.json: lists for tuples, and no key for what there is not."""
     found = _lists(dataclasses.asdict(results))
     found["summary"] = results.summary.sentences()
-    for name in ("utility", "image_folder"):
+    for name in ("utility", "privacy", "image_folder"):
         if found[name] is None:
             del found[name]
     return {**{name: found[name] for name in FIRST_KEYS}, **found}

@@ -316,6 +316,27 @@ class ConditionalGAN(keras.Model):
         """
         return self.sampler.sample(label_ids, seeds, truncation=truncation, batch_size=batch_size)
 
+    def discriminator_scores(
+        self, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 64
+    ) -> np.ndarray:
+        """Computes the discriminator's logits, without augmentation: the larger, the more real.
+
+        Args:
+            images: uint8[n, size, size, 3].
+            labels: int[n], indices into `class_names`.
+            batch_size: images judged at a time.
+
+        Returns:
+            float32[n].
+        """
+        scores = np.empty(len(images), np.float32)
+        for start in range(0, len(images), batch_size):
+            rows = slice(start, start + batch_size)
+            pixels = tf.cast(images[rows], tf.float32) / 127.5 - 1.0
+            logits = self.discriminator((pixels, tf.constant(labels[rows])), training=False)
+            scores[rows] = tf.reshape(tf.cast(logits, tf.float32), [-1]).numpy()
+        return scores
+
     @functools.cached_property
     def sampler(self) -> Sampler:
         """The averaged generator in its served form; made once, because tracing takes seconds."""

@@ -69,6 +69,10 @@ class Run:
         """Generates one image per (label, seed); see `ConditionalGAN.generate`."""
         return self.gan.generate(label_ids, seeds, truncation=truncation, batch_size=batch_size)
 
+    def discriminator_scores(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Returns the logits of real images; see `ConditionalGAN.discriminator_scores`."""
+        return self.gan.discriminator_scores(images, labels)
+
 
 def load_run(path: str | os.PathLike[str], checkpoint: str = LAST) -> Run:
     """Loads the "last" or the "best" checkpoint of a run directory (see `BestCheckpoint`).

@@ -265,14 +265,14 @@ def symmetries(images: np.ndarray) -> Iterator[np.ndarray]:
         yield turned[:, ::-1, ::-1]
 
 
-def averaged(images: np.ndarray) -> np.ndarray:
-    """Averages images larger than 32x32 down to it, centred on 0: float32[n, side, side, 3]."""
+def averaged(images: np.ndarray, small_side: int = THUMBNAIL_SIDE) -> np.ndarray:
+    """Averages larger images down to a side, centred on 0: float32[n, side, side, 3]."""
     side = images.shape[1]
-    if side <= THUMBNAIL_SIDE:
+    if side <= small_side:
         return images.astype(np.float32) - 127.5
-    small = np.empty((len(images), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.float32)
-    factor, rest = divmod(side, THUMBNAIL_SIDE)
-    weights = _area_weights(side)
+    small = np.empty((len(images), small_side, small_side, 3), np.float32)
+    factor, rest = divmod(side, small_side)
+    weights = _area_weights(side, small_side)
     for start in range(0, len(images), 256):
         block = images[start : start + 256]
         if rest:
@@ -285,13 +285,13 @@ def averaged(images: np.ndarray) -> np.ndarray:
     return small
 
 
-def _area_weights(side: int) -> np.ndarray:
-    """Share of each of `side` pixels in each of 32: float32[32, side], rows sum to 1."""
-    edges = np.arange(THUMBNAIL_SIDE + 1) * (side / THUMBNAIL_SIDE)
+def _area_weights(side: int, small_side: int) -> np.ndarray:
+    """Share of each pixel in each of fewer: float32[small_side, side], rows sum to 1."""
+    edges = np.arange(small_side + 1) * (side / small_side)
     pixel = np.arange(side)
     upper = np.minimum(edges[1:, None], pixel + 1)
     lower = np.maximum(edges[:-1, None], pixel)
-    return (np.clip(upper - lower, 0, None) * (THUMBNAIL_SIDE / side)).astype(np.float32)
+    return (np.clip(upper - lower, 0, None) * (small_side / side)).astype(np.float32)
 
 
 def _means(small: np.ndarray) -> tuple[np.ndarray, int]:

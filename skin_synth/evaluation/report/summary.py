@@ -5,6 +5,7 @@ from __future__ import annotations
 from skin_synth.evaluation.metrics.comparison import Fidelity
 from skin_synth.evaluation.metrics.copies import CopyFigures
 from skin_synth.evaluation.metrics.faithfulness import Faithfulness
+from skin_synth.evaluation.privacy.results import PrivacyResults
 from skin_synth.evaluation.report.formatting import figure
 from skin_synth.evaluation.results import ImageCounts, MeasuredFigures, Provenance, Summary, Verdict
 from skin_synth.evaluation.utility.results import UtilityResults
@@ -16,7 +17,11 @@ FEWEST_FOR_FID = 2048
 
 
 def summary(
-    figures: MeasuredFigures, fidelity: Fidelity, verdict: Verdict, utility: UtilityResults | None
+    figures: MeasuredFigures,
+    fidelity: Fidelity,
+    verdict: Verdict,
+    utility: UtilityResults | None,
+    privacy: PrivacyResults | None = None,
 ) -> Summary:
     """Returns the report in a few sentences."""
     number = len(verdict.faults)
@@ -33,6 +38,9 @@ def summary(
         distance=_on_distance(fidelity),
         variety=_on_variety(fidelity),
         copies=_on_copies(figures.copies.pixels.whole),
+        privacy=()
+        if privacy is None
+        else (privacy.verdict.sentence, privacy.verdict.discriminator_sentence),
     )
 
 

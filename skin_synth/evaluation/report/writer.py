@@ -109,6 +109,8 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
         "percent": percent,
         "probability": probability,
         "count": "{:,}".format,
+        "area": "{:.3f}".format,
+        "tenth_percent": "{:.1%}".format,
         "strip": _strip,
     }
     return render_page(
