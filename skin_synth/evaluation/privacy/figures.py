@@ -20,7 +20,7 @@ FALSE_POSITIVE_RATE = 0.01
 FEWEST_LESIONS = 10
 """Least number of lesions of a class, in training and held out."""
 FEWEST_FOR_RATE = round(1 / FALSE_POSITIVE_RATE)
-"""Least number of other images: with fewer, no threshold has 1 % false positives."""
+"""Least number of other lesions: with fewer, no threshold has 1 % false positives."""
 REPLICATES = 1000
 MEASURES = 2
 """AUROC and true positive rate: either can prove that an attack works."""
@@ -37,9 +37,12 @@ def true_positive_rate(
 ) -> np.ndarray:
     """Returns the share of positives above the lowest threshold with few negatives above it.
 
+    The threshold is the score of a negative, which counts as being above. Then a guess finds the
+    share `rate` of the positives on average, however few the negatives are.
+
     Args:
         positive: bool[n], with at least one negative.
-        scores: float[n], larger for positives; a threshold is one of the negatives' scores.
+        scores: float[n], larger for positives.
         weights: float[..., n], see `utility.metrics`; None counts each image once.
         rate: largest share of negatives above the threshold.
 
@@ -52,11 +55,11 @@ def true_positive_rate(
     thresholds = ranked[~positive]
     missed = _weight_before(weights[..., ~positive])
     found = _weight_before(weights[..., positive])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        false = missed[..., np.searchsorted(thresholds, thresholds)] / missed[..., -1:]
+    above = missed[..., np.searchsorted(thresholds, thresholds)]
+    allowed = above / missed[..., -1:] + 1 / len(thresholds) <= rate * (1 + 1e-9)
+    with np.errstate(invalid="ignore"):
         true = found[..., np.searchsorted(ranked[positive], thresholds)] / found[..., -1:]
-    allowed = false <= rate * (1 + 1e-9)
-    return np.where(allowed, true, 0.0).max(axis=-1)
+    return np.where(allowed, true, 0 * true).max(axis=-1)
 
 
 def _weight_before(weights: np.ndarray) -> np.ndarray:
@@ -112,7 +115,7 @@ class Bootstrap:
     Attributes:
         weights: float32[replicates + 1, n], see `resampling_weights`.
         tested: the labels with enough lesions.
-        rated: the labels with enough other images for a true positive rate.
+        rated: the labels with enough other lesions for a true positive rate.
     """
 
     candidates: Candidates
@@ -133,8 +136,7 @@ class Bootstrap:
         )
         labels = range(len(candidates.class_names))
         tested = [each for each in labels if min(candidates.lesions(each)) >= FEWEST_LESIONS]
-        others = np.bincount(candidates.labels[~candidates.member], minlength=len(labels))
-        rated = [each for each in tested if others[each] >= FEWEST_FOR_RATE]
+        rated = [each for each in tested if candidates.lesions(each)[1] >= FEWEST_FOR_RATE]
         return cls(candidates, weights, tuple(tested), tuple(rated))
 
     def attack(self, scores: np.ndarray, *, needs_discriminator: bool, attacks: int) -> Attack:

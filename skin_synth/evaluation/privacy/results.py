@@ -36,7 +36,7 @@ class AttackFigures:
         auroc: probability that a training image has a larger score than another image; 0.5 is
             chance.
         true_positives: share of the training images that it finds at 1 % false positives; None
-            with too few other images.
+            with too few other lesions.
     """
 
     auroc: Estimate
@@ -99,7 +99,7 @@ class PrivacyResults:
         replicates: of the bootstrap.
         attacks: by name.
         untested: by class, why it has no figures.
-        untested_rates: by class, why it has no `true_positives`.
+        untested_rates: by class, why it has an AUROC but no `true_positives`.
     """
 
     painted: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 
@@ -91,6 +91,7 @@ def study_privacy(
         if found is not None:
             attacks["discriminator"] = bootstrap.attack(found, needs_discriminator=True, attacks=1)
     counts = _counts(candidates)
+    untested = _untested(counts)
     return PrivacyResults(
         painted=painted,
         features={"name": extractor.name, **extractor.provenance},
@@ -99,8 +100,8 @@ def study_privacy(
         false_positive_rate=FALSE_POSITIVE_RATE,
         replicates=REPLICATES,
         attacks=attacks,
-        untested=_untested(counts),
-        untested_rates=_untested_rates(counts),
+        untested=untested,
+        untested_rates=_untested_rates(counts, untested),
         verdict=reach_privacy_verdict(attacks),
     )
 
@@ -157,10 +158,10 @@ def _untested(counts: JudgedCounts) -> dict[str, str]:
     }
 
 
-def _untested_rates(counts: JudgedCounts) -> dict[str, str]:
+def _untested_rates(counts: JudgedCounts, untested: Container[str]) -> dict[str, str]:
     return {
-        name: f"{count:,} held-out images; {FEWEST_FOR_RATE} are needed for "
+        name: f"{count:,} held-out lesions; {FEWEST_FOR_RATE} are needed for "
         f"{FALSE_POSITIVE_RATE:.0%} false positives"
-        for name, count in counts.others.items()
-        if count < FEWEST_FOR_RATE
+        for name, count in counts.other_lesions.items()
+        if count < FEWEST_FOR_RATE and name not in untested
     }
