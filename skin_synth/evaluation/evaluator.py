@@ -149,6 +149,9 @@ def evaluate(
             if isinstance(run, ImageFolder):
                 pool = usefulness.study_protocol(options.of_utility(), train, None).pool
                 run.check_enough([pool] * len(run.class_names), "the utility study")
+        if options.privacy and isinstance(run, ImageFolder):
+            painted = options.of_privacy().painted
+            run.check_enough([painted] * len(run.class_names), "--privacy (--privacy_images)")
         given = extractors.load_extractor(options.features, options.weights)
         work = Evaluation(run, Path(data_dir), options, given, kept)
         stages = work.stages(directory)

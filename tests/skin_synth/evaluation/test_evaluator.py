@@ -12,6 +12,7 @@ from skin_synth.evaluation import EvaluationOptions, evaluate
 from skin_synth.evaluation import evaluator as assessment
 from skin_synth.evaluation.cache import default_cache
 from skin_synth.evaluation.utility.options import UtilityOptions
+from skin_synth.saved_model.model_card import read_report
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import OPTIONS, STEPS, check_overwriting
 from tfrecords_tools.errors import InputError
@@ -85,6 +86,25 @@ def test_use_is_measured_on_request(
     assert (found.path / "utility.png").read_bytes()[1:4] == b"PNG"
 
 
+def test_what_is_given_away_is_in_the_report_and_the_model_card(
+    written, make_run, large_phantom_data, tmp_path
+):
+    cache = default_cache(written.path)
+    options = dataclasses.replace(OPTIONS, privacy=True, privacy_images=100)
+    run = make_run()
+    found = evaluate(run, large_phantom_data, tmp_path / "out", options, cache=cache)
+    assert found["privacy"]["painted"] == 100
+    assert found["privacy"]["features"]["weights"].startswith("trained on painted images")
+    sentence = found.results.privacy.verdict.sentence
+    assert found["summary"][-2] == sentence
+    page = (found.path / "report.html").read_text("utf-8")
+    assert page.count(sentence) == 2
+    assert "pixels, calibrated" in page
+    assert sentence in read_report(found.path, run.origin)
+    assert "privacy" not in written
+    assert "privacy" not in (written.path / "report.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -96,6 +116,8 @@ def test_use_is_measured_on_request(
         ({"ratios": (1.0,)}, "of the utility study: add --utility"),
         ({"utility": True, "utility_seeds": 1}, "needs two seeds or more"),
         ({"utility": True, "ratios": (0.0,)}, "ratios must be numbers above 0"),
+        ({"privacy_images": 500}, "of the attacks: add --privacy"),
+        ({"privacy": True, "privacy_images": 9}, "privacy_images must be 100 or more, got 9"),
         ({"seeds": 0}, "seeds must be 1 or more, got 0"),
         ({"seed": 2**62}, f"from 0 to 2\\*\\*62 - 1, got {2**62}"),
         ({"weights": "w.h5"}, "take no weights, got w.h5: drop --weights"),

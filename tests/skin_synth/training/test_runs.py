@@ -74,6 +74,16 @@ def test_a_loaded_run_paints_what_the_trained_one_painted(tiny_run):
     np.testing.assert_array_equal(again.generate([0, 6], [1, 2]), tiny_run.generate([0, 6], [1, 2]))
 
 
+def test_a_run_gives_the_scores_of_its_discriminator(tiny_run):
+    size = tiny_run.image_size
+    images = np.random.default_rng(0).integers(0, 256, (70, size, size, 3), np.uint8)
+    labels = np.arange(70) % len(tiny_run.class_names)
+    found = tiny_run.discriminator_scores(images, labels)
+    expected = tiny_run.gan.discriminator((images / np.float32(127.5) - 1, labels))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.float32(expected), rtol=1e-3, atol=1e-3)
+
+
 def test_a_run_knows_what_it_was_trained_on(tiny_run, phantom_data):
     assert tiny_run.origin.data_name == "phantoms"
     assert tiny_run.data_dir == phantom_data
