@@ -12,9 +12,10 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skin_synth.data.painted import painted_dataset, painted_requests
     from skin_synth.models.gan import ConditionalGAN
     from skin_synth.presets import PRESETS, Preset, get_preset
-    from skin_synth.pretrained import load_pretrained
+    from skin_synth.pretrained import load_exported, load_pretrained
     from skin_synth.training.runs import load_run
 
 # On x86 CPUs without AVX512-VNNI TensorFlow leaves oneDNN off by default: a training step of
@@ -28,8 +29,11 @@ __all__ = [
     "Preset",
     "__version__",
     "get_preset",
+    "load_exported",
     "load_pretrained",
     "load_run",
+    "painted_dataset",
+    "painted_requests",
 ]
 
 _MODULES = {
@@ -37,8 +41,11 @@ _MODULES = {
     "PRESETS": "skin_synth.presets",
     "Preset": "skin_synth.presets",
     "get_preset": "skin_synth.presets",
+    "load_exported": "skin_synth.pretrained",
     "load_pretrained": "skin_synth.pretrained",
     "load_run": "skin_synth.training.runs",
+    "painted_dataset": "skin_synth.data.painted",
+    "painted_requests": "skin_synth.data.painted",
 }
 
 

@@ -48,7 +48,7 @@ class EvaluationStream(enum.IntEnum):
     VARIETY = 12
     DIFFERENCE = 13
     PROFILES = 14
-    FOLDER_PARTS = 17
+    FOLDER_PARTS = 15
     READER_CHOICE = 20
     READER_GENERATION = 21
     READER_ORDER = 22
@@ -59,6 +59,13 @@ class EvaluationStream(enum.IntEnum):
     PRIVACY_RESAMPLING = 43
     UTILITY_GENERATION = 0x7574_696C
     UTILITY_VIEWS = 0x7669_6577
+
+
+@enum.unique
+class PaintingStream(enum.IntEnum):
+    """Purposes of NumPy generators in painting: `default_rng([seed, purpose, step])`."""
+
+    REQUESTS = 0x7061_696E
 
 
 def key(seed: int, step: tf.Tensor, stream: Stream) -> tf.Tensor:

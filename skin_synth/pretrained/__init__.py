@@ -3,7 +3,12 @@
 `tf.saved_model.load` reads them without the code of the networks.
 """
 
-from skin_synth.pretrained.loading import Pretrained, known_names, load_pretrained
+from skin_synth.pretrained.loading import (
+    Pretrained,
+    known_names,
+    load_exported,
+    load_pretrained,
+)
 from skin_synth.pretrained.packing import pack
 
-__all__ = ["Pretrained", "known_names", "load_pretrained", "pack"]
+__all__ = ["Pretrained", "known_names", "load_exported", "load_pretrained", "pack"]

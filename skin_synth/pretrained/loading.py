@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from skin_synth.data.painted import PaintsBatches
 from skin_synth.saved_model.export import LABELS_FILE
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE
-from skin_synth.saved_model.origin import Origin, read_origin
+from skin_synth.saved_model.origin import ORIGIN_FILE, Origin, read_origin
 from skin_synth.saved_model.sampler import paint_rows
 from tfrecords_tools.errors import InputError
 
@@ -20,10 +22,11 @@ PRETRAINED_VERSION = "1"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Pretrained:
+class Pretrained(PaintsBatches):
     """A generator read from a SavedModel; paints as a trained run does.
 
     Attributes:
+        name: in the package; of an exported generator, the directory as it was given.
         directory: of its SavedModel version.
         class_names: in the order of their labels.
         origin: the run that it comes from.
@@ -85,7 +88,26 @@ def load_pretrained(name: str, *, root: Path = PRETRAINED_DIRECTORY) -> Pretrain
     if name not in known:
         there = f"there are {', '.join(known)}" if known else "this package carries none"
         raise InputError(f"unknown pretrained generator {name!r}: {there}")
-    directory = root / name / PRETRAINED_VERSION
+    return _load(name, root / name / PRETRAINED_VERSION, repair="install the package again")
+
+
+def load_exported(directory: str | os.PathLike[str]) -> Pretrained:
+    """Loads a generator that `skin-synth export` wrote.
+
+    Args:
+        directory: MODELDIR for its newest version, or one version, such as MODELDIR/1.
+
+    Raises:
+        InputError: no such generator there, or its files are damaged.
+    """
+    path = Path(directory)
+    if not (path / ORIGIN_FILE).exists() and path.is_dir():
+        versions = [each for each in path.iterdir() if each.name.isdecimal()]
+        path = max(versions, key=lambda each: int(each.name), default=path)
+    return _load(str(directory), path, repair="export the model again")
+
+
+def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
     origin = read_origin(directory)
     try:
         labels = (directory / "assets" / LABELS_FILE).read_text("utf-8").splitlines()
@@ -93,6 +115,6 @@ def load_pretrained(name: str, *, root: Path = PRETRAINED_DIRECTORY) -> Pretrain
         model = tf.saved_model.load(str(directory))
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{directory} is damaged ({reason}): install the package again") from error
+        raise InputError(f"{directory} is damaged ({reason}): {repair}") from error
     signature = model.signatures["generate"]
     return Pretrained(name, directory, tuple(labels), origin, card, signature, model)

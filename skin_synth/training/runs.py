@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skin_synth.data.painted import PaintsBatches
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.models.networks import Generator
 from skin_synth.saved_model.origin import Origin
@@ -20,7 +21,7 @@ from tfrecords_tools.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class Run(PaintsBatches):
     """A trained run, ready to generate images.
 
     Attributes:

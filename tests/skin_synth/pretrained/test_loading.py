@@ -10,7 +10,8 @@ from PIL import Image
 
 import skin_synth
 from skin_synth import cli
-from skin_synth.pretrained import known_names, load_pretrained, loading
+from skin_synth.data.painted import painted_requests
+from skin_synth.pretrained import known_names, load_exported, load_pretrained, loading
 from skin_synth.provenance import read_manifest
 from skin_synth.synthesis import GenerationOptions, generate_images, verify_manifest
 from tests.skin_synth.pretrained.conftest import CARD
@@ -64,8 +65,51 @@ def test_a_damaged_one_is_named(packed, tmp_path):
         load_pretrained("tiny", root=tmp_path / "copy")
 
 
-def test_the_public_name_is_this_function():
+def test_an_exported_generator_paints_what_the_run_paints(served_version, tiny_run):
+    one, newest = load_exported(served_version), load_exported(served_version.parent)
+    assert one.directory == newest.directory == served_version
+    assert one.class_names == tiny_run.class_names
+    expected = tiny_run.generate([1, 2], [3, 4])
+    np.testing.assert_array_equal(one.generate([1, 2], [3, 4]), expected)
+
+
+def test_the_newest_version_is_loaded(served_version, tmp_path):
+    for version in ("2", "10", "9"):
+        shutil.copytree(served_version, tmp_path / version)
+    assert load_exported(tmp_path).directory == tmp_path / "10"
+
+
+def test_an_exported_generator_that_is_missing_or_damaged(served_version, tmp_path):
+    with pytest.raises(InputError, match=r"origin\.json .*: give a version"):
+        load_exported(tmp_path)
+    shutil.copytree(served_version, tmp_path / "1")
+    (tmp_path / "1" / "saved_model.pb").unlink()
+    with pytest.raises(InputError, match=r"is damaged.*export the model again"):
+        load_exported(tmp_path)
+
+
+def test_runs_pretrained_and_exported_generators_paint_the_same_batches(
+    tiny, tiny_run, served_version
+):
+    options = {"seed": 4, "class_shares": {"star": 1, "ring": 3}, "truncation": 0.8}
+    expected = [*tiny_run.dataset(8, **options).take(2).as_numpy_iterator()]
+    for generator in (tiny, load_exported(served_version)):
+        found = generator.dataset(8, **options).take(2).as_numpy_iterator()
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours[0], theirs[0])
+            np.testing.assert_array_equal(ours[1], theirs[1])
+    labels, seeds = painted_requests(tiny, 8, 1, seed=4, class_shares=options["class_shares"])
+    again = tiny_run.generate(labels, seeds, truncation=0.8)
+    np.testing.assert_array_equal(again, expected[1][0])
+    natural = painted_requests(tiny_run, 1000, 0, class_shares="natural")[0]
+    counts = np.array(tiny_run.class_counts)
+    shares = np.bincount(natural, minlength=7) / 1000
+    np.testing.assert_allclose(shares, counts / counts.sum(), atol=0.05)
+
+
+def test_the_public_names_are_these_functions():
     assert skin_synth.load_pretrained is load_pretrained
+    assert skin_synth.load_exported is load_exported
 
 
 def test_generate_on_the_command_line_needs_no_training_data(packed, tmp_path, monkeypatch, capsys):
