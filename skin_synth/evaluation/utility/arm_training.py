@@ -57,7 +57,7 @@ class ArmTraining:
     Attributes:
         trainer: of one kind of classifier.
         total: steps of each training.
-        cache: keeps the state at the end of each phase that is not the last, and predictions.
+        cache: keeps predictions, and states at the end of phases: of all but the last one in `run`.
     """
 
     trainer: Trainer
@@ -89,6 +89,10 @@ class ArmTraining:
         curve = ("steps", "training_loss", "validation_loss", "earlier_losses")
         return TrainedArm(predictions, *(found[name] for name in curve))
 
+    def trained_state(self, arm: Arm, sources: Mapping[str, Source], *, seed: int) -> State:
+        """Trains an arm without held-out images, or reads the cache; returns the last state."""
+        return self._after_phases(len(arm.phases), arm, sources, seed)[0]
+
     def key(self, arm: Arm, sources: Mapping[str, Source], phases: int, seed: int) -> str:
         """Returns all that the state after the first `phases` phases follows from."""
         classifier = self.trainer.classifier
@@ -119,7 +123,7 @@ class ArmTraining:
         held_out: Mapping[str, HeldOut],
         seed: int,
     ) -> dict[str, np.ndarray]:
-        state, losses = self._before_last_phase(arm, sources, seed)
+        state, losses = self._after_phases(len(arm.phases) - 1, arm, sources, seed)
         pool, steps = pool_of(arm.phases[-1], sources), arm.steps(self.total)[-1]
         validation = held_out[VALIDATION]
         curve = [(steps.start, np.nan, self._loss(state, validation))]
@@ -140,12 +144,11 @@ class ArmTraining:
             for name, each in held_out.items()
         }
 
-    def _before_last_phase(
-        self, arm: Arm, sources: Mapping[str, Source], seed: int
+    def _after_phases(
+        self, done: int, arm: Arm, sources: Mapping[str, Source], seed: int
     ) -> tuple[State, np.ndarray]:
-        """Returns the state before the last phase, and the loss of each step until then."""
+        """Returns the state after the first `done` phases, and the loss of each step until then."""
         state, losses = self.trainer.fresh(seed), np.zeros(0, np.float32)
-        done = len(arm.phases) - 1
         for number, steps in enumerate(arm.steps(self.total)[:done]):
             start, earlier = state, losses
 

@@ -8,6 +8,7 @@ import pytest
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.utility import classifier_training
+from skin_synth.evaluation.utility.classifiers.training import State
 
 NAMES = ("red", "green", "blue")
 SIDE = 8
@@ -73,6 +74,37 @@ def _three_features(inputs):
     """The mean colour of images, or the first three features, averaged over views."""
     axes = tuple(range(1, inputs.ndim - 1))
     return inputs.mean(axis=axes, dtype=np.float64)[:, :3]
+
+
+class ColourMeans:
+    """Has the interface of `classifiers.training.Trainer`: its only weights are the mean colour of each class."""
+
+    class classifier:
+        name, weights_hash, learning_rate = "means", "", 1.0
+
+    class network:
+        count_params = staticmethod(lambda: 9)
+
+    policy, batch_size = "float32", 4
+
+    def __init__(self):
+        self.calls = []
+
+    def fresh(self, seed):
+        return State((np.zeros((3, 3)),), (np.zeros(1),))
+
+    def train(self, state, pool, method, *, seed, steps, total):
+        self.calls.append((len(pool.images), steps))
+        colour = pool.images.mean(axis=(1, 2))
+        sums = (pool.targets * pool.shares[:, None]).T
+        means = sums @ colour / np.maximum(sums.sum(axis=1, keepdims=True), 1e-9)
+        means += np.random.default_rng(seed).normal(0, 1, means.shape)
+        return State((means,), state.optimizer), np.ones(len(steps), np.float32)
+
+    def log_probabilities(self, state, images):
+        away = images.mean(axis=(1, 2))[:, None] - state.weights[0]
+        logits = -np.square(away / 100).sum(axis=2)
+        return (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility import small_site
 from skin_synth.evaluation.utility.arm_training import ArmTraining
-from skin_synth.evaluation.utility.classifiers.training import State
 from skin_synth.evaluation.utility.recipes import CONTROL, USE
 from skin_synth.evaluation.utility.small_site import (
     CONTROLS,
@@ -19,7 +18,7 @@ from skin_synth.evaluation.utility.small_site import (
     SmallSiteStudy,
     draw_site,
 )
-from tests.skin_synth.evaluation.utility.conftest import coloured_split, colours
+from tests.skin_synth.evaluation.utility.conftest import ColourMeans, coloured_split, colours
 from tfrecords_tools.errors import InputError
 
 
@@ -53,37 +52,6 @@ def test_a_site_as_large_as_the_validation_split_is_refused(validation):
 def test_options_out_of_range_are_refused(field):
     with pytest.raises(InputError, match=field):
         SmallSiteOptions(**{field: () if field == "sizes" else 0})
-
-
-class ColourMeans:
-    """Has the interface of `Trainer`: its only weights are the mean colour of each class."""
-
-    class classifier:
-        name, weights_hash, learning_rate = "means", "", 1.0
-
-    class network:
-        count_params = staticmethod(lambda: 9)
-
-    policy, batch_size = "float32", 4
-
-    def __init__(self):
-        self.calls = []
-
-    def fresh(self, seed):
-        return State((np.zeros((3, 3)),), (np.zeros(1),))
-
-    def train(self, state, pool, method, *, seed, steps, total):
-        self.calls.append((len(pool.images), steps))
-        colour = pool.images.mean(axis=(1, 2))
-        sums = (pool.targets * pool.shares[:, None]).T
-        means = sums @ colour / np.maximum(sums.sum(axis=1, keepdims=True), 1e-9)
-        means += np.random.default_rng(seed).normal(0, 1, means.shape)
-        return State((means,), state.optimizer), np.ones(len(steps), np.float32)
-
-    def log_probabilities(self, state, images):
-        away = images.mean(axis=(1, 2))[:, None] - state.weights[0]
-        logits = -np.square(away / 100).sum(axis=2)
-        return (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
 @pytest.fixture
