@@ -77,7 +77,7 @@ def _three_features(inputs):
 
 
 class ColourMeans:
-    """Has the interface of `classifiers.training.Trainer`: its only weights are the mean colour of each class."""
+    """Has the interface of `Trainer` of `classifiers`: it knows the mean colour of each class."""
 
     class classifier:
         name, weights_hash, learning_rate = "means", "", 1.0
