@@ -180,14 +180,19 @@ def distances_by_gain(images: int = 70_000) -> tuple[np.ndarray, np.ndarray]:
     return np.array(areas) - areas[len(tried) // 2], tried
 
 
-def show(design: Design, verdicts: Sequence[Sequence[PlannedVerdict]], seconds: float) -> None:
+def show(
+    design: Design,
+    verdicts: Sequence[Sequence[PlannedVerdict]],
+    seconds: float,
+    gains: Sequence[float] = GAINS,
+) -> None:
     """Prints one design."""
     print(f"{design.name}: {design.draws} draws, {design.seeds} seeds ({seconds / 60:.0f} minutes)")
     print(
         f"{'true gain':>10}{'studies':>9}{'gain':>7}{'harm':>7}{'AUROC':>8}{'log loss':>10}"
         f"{'mean error':>12}{'coverage':>10}{'log loss by':>13}"
     )
-    for gain, found in zip(GAINS, verdicts, strict=True):
+    for gain, found in zip(gains, verdicts, strict=True):
         areas = [each.macro_auroc.difference for each in found]
         error = np.mean([each.standard_error for each in areas])
         by = np.mean([each.log_loss.difference.difference for each in found])

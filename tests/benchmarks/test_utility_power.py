@@ -11,12 +11,13 @@ from skin_synth.evaluation.utility.differences import GAIN
 
 def test_a_large_gain_is_shown_and_none_is_not(capsys):
     design = DESIGNS[0]
-    none, large = utility_power.simulate(design, 4, 20, gains=(0.0, 0.03))
+    gains = (0.0, 0.03)
+    none, large = utility_power.simulate(design, 4, 20, gains)
     assert sum(each.words == GAIN for each in none) <= 1
     assert [each.words for each in large] == [GAIN] * 4
     mean = np.mean([each.macro_auroc.difference.difference for each in large])
     assert abs(mean - 0.03) < 0.01
-    utility_power.show(design, (none, large), 60.0)
+    utility_power.show(design, (none, large), 60.0, gains)
     assert "same data: 1 draws, 8 seeds" in capsys.readouterr().out
 
 
