@@ -167,6 +167,12 @@ def test_grey_transparent_and_oblong_images_are_read_as_the_builder_reads_them(
     assert found.resized == {f"{2 * SIZE}x{SIZE}": 1}
 
 
+def test_the_attacks_say_how_many_images_they_need(loaded, large_phantom_data, tmp_path):
+    options = dataclasses.replace(OPTIONS, privacy=True)
+    with pytest.raises(InputError, match=r"for --privacy \(--privacy_images\): .* of 2,000"):
+        evaluate(loaded, large_phantom_data, tmp_path / "out", options)
+
+
 def test_the_utility_study_takes_a_folder(loaded, large_phantom_data, trained):
     options = UtilityOptions(seeds=2, ratios=(1.0,), steps=2, pool=3)
     found = study_run(loaded, large_phantom_data, options, features=of_classifier(trained))
