@@ -100,14 +100,17 @@ def _best(attacks: Sequence[Attack]) -> str | None:
     if not figures:
         return None
     area = max((each.auroc for each in figures), key=lambda each: each.estimate)
-    text = f"AUROC {area.estimate:.3f} ({area.corrected_low:.2f} to {area.corrected_high:.2f})"
+    text = (
+        f"AUROC {area.estimate:.3f} ({area.corrected_low:.2f} to {area.corrected_high:.2f}; 0.5 is "
+        "chance)"
+    )
     rates = [each.true_positives for each in figures if each.true_positives]
     if rates:
         rate = max(rates, key=lambda each: each.estimate)
-        text += f", and {_share(rate)} found at {FALSE_POSITIVE_RATE:.0%} false alarms"
-    among = f", the strongest of {len(figures)} attacks" if len(figures) > 1 else ""
-    return f"{text}{among}; chance is 0.5 and {FALSE_POSITIVE_RATE:.0%}"
+        text += f" and {_share(rate)} of them found at {FALSE_POSITIVE_RATE:.0%} false alarms"
+    return f"{text}, by the strongest of {len(figures)} attacks" if len(figures) > 1 else text
 
 
 def _share(rate: Estimate) -> str:
-    return f"{rate.estimate:.1%} ({rate.corrected_low:.1%} to {rate.corrected_high:.1%})"
+    ends = f"{rate.corrected_low:.1%} to {rate.corrected_high:.1%}"
+    return f"{rate.estimate:.1%} ({ends}; {FALSE_POSITIVE_RATE:.0%} is chance)"

@@ -110,6 +110,7 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
         "probability": probability,
         "count": "{:,}".format,
         "area": "{:.3f}".format,
+        "hundredth": "{:.2f}".format,
         "tenth_percent": "{:.1%}".format,
         "strip": _strip,
     }

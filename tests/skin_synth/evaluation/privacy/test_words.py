@@ -35,8 +35,8 @@ WEAK = attack(figures(0.51, 0.03), a=figures(0.51, 0.1), b=None)
             WEAK,
             NOT_TOLD,
             "An attacker who sees only painted images cannot tell training images from others: "
-            "AUROC 0.510 (0.48 to 0.54), and 1.0% (0.0% to 4.0%) found at 1% false alarms; chance "
-            "is 0.5 and 1%.",
+            "AUROC 0.510 (0.48 to 0.54; 0.5 is chance) and 1.0% (0.0% to 4.0%; 1% is chance) of "
+            "them found at 1% false alarms.",
         ),
         (attack(figures(0.51, 0.2), a=None), OPEN, "The images are too few to say whether an at"),
         (attack(figures(0.7, 0.1), a=None), TOLD, "images can tell training images from others: "),
@@ -60,7 +60,7 @@ def test_the_strongest_attack_is_quoted():
         {"pixels": WEAK, "features": attack(figures(0.54, 0.05), a=None, b=None)}
     )
     assert "AUROC 0.540" in verdict.sentence
-    assert "the strongest of 2 attacks" in verdict.sentence
+    assert "by the strongest of 2 attacks." in verdict.sentence
 
 
 @pytest.mark.parametrize(
