@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from skin_synth.training.checkpoints import CHECKPOINT_CHOICES, LAST
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.sources.label_map import read_label_map
+from tfrecords_tools.text import normalise
 
 if TYPE_CHECKING:
     from skin_synth.generator import ImageGenerator
 
 Options = TypeVar("Options")
+EXTERNAL_NAME = r"[A-Za-z0-9_.-]+"
 
 
 def options_of(kind: type[Options], flags: argparse.Namespace) -> Options:
@@ -174,3 +180,99 @@ def balance_target(text: str) -> int | str | dict[str, int]:
             raise argparse.ArgumentTypeError(f"class {label!r} occurs twice in {text!r}")
         goals[label] = positive_int(count)
     return goals
+
+
+@dataclasses.dataclass(frozen=True)
+class ExternalSet:
+    """A further data set that the command line names.
+
+    Attributes:
+        name: in reports.
+        directory: of the data set.
+        label_map: our class by the class of the data set; "" leaves a class out.
+    """
+
+    name: str
+    directory: str
+    label_map: Mapping[str, str]
+
+
+def add_external(parser: argparse.ArgumentParser) -> None:
+    """Declares --external and --external_labels; `external_sets` reads them."""
+    parser.add_argument(
+        "--external",
+        action="append",
+        type=named_directory,
+        default=[],
+        metavar="NAME=DIR",
+        help="a further data set as a test of its own, for example of another clinic; its test "
+        "split, or all images if it has none; may be given several times (default: none)",
+    )
+    parser.add_argument(
+        "--external_labels",
+        action="append",
+        type=named_label_map,
+        default=[],
+        metavar="NAME:THEIRS=OURS,...",
+        help="our class for classes of the data set NAME that have another name, or NAME:FILE, a "
+        "CSV with columns from,to; an empty OURS leaves a class out (default: equal names)",
+    )
+
+
+def external_sets(options: argparse.Namespace) -> list[ExternalSet]:
+    """Returns the data sets that --external and --external_labels name.
+
+    Raises:
+        InputError: a name occurs twice, labels are of no data set, or a CSV cannot be read.
+    """
+    directories, labels = dict(options.external), dict(options.external_labels)
+    for flag, pairs in (
+        ("--external", options.external),
+        ("--external_labels", options.external_labels),
+    ):
+        names = [name for name, _ in pairs]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise InputError(f"{flag} has {', '.join(sorted(twice))} twice: give each name once")
+    if unknown := [name for name in labels if name not in directories]:
+        raise InputError(
+            f"--external_labels names {', '.join(unknown)}; --external names "
+            f"{', '.join(directories) or 'nothing'}: give --external {unknown[0]}=DIR"
+        )
+    return [
+        ExternalSet(name, directory, _label_map(labels.get(name, {})))
+        for name, directory in directories.items()
+    ]
+
+
+def _label_map(given: Mapping[str, str] | str) -> Mapping[str, str]:
+    return read_label_map(Path(given)) if isinstance(given, str) else given
+
+
+def named_directory(text: str) -> tuple[str, str]:
+    """Converts NAME=DIR."""
+    name, _, directory = text.partition("=")
+    if not re.fullmatch(EXTERNAL_NAME, name) or not directory:
+        raise argparse.ArgumentTypeError(
+            f"needs NAME=DIR, NAME of letters, digits, _, . and -, got {text!r}"
+        )
+    return name, directory
+
+
+def named_label_map(text: str) -> tuple[str, dict[str, str] | str]:
+    """Converts NAME:THEIRS=OURS,THEIRS=OURS, or NAME:FILE."""
+    name, _, rest = text.partition(":")
+    if not re.fullmatch(EXTERNAL_NAME, name) or not rest:
+        raise argparse.ArgumentTypeError(f"needs NAME:THEIRS=OURS,... or NAME:FILE, got {text!r}")
+    if "=" not in rest:
+        return name, rest
+    label_map: dict[str, str] = {}
+    for part in rest.split(","):
+        theirs, equals, ours = part.partition("=")
+        if not equals or not normalise(theirs):
+            raise argparse.ArgumentTypeError(
+                f"needs THEIRS=OURS after {name}:, got {part!r} in {text!r}"
+            )
+        if normalise(theirs) in label_map:
+            raise argparse.ArgumentTypeError(f"class {theirs!r} occurs twice in {text!r}")
+        label_map[normalise(theirs)] = normalise(ours)
+    return name, label_map

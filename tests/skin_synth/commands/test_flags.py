@@ -7,6 +7,7 @@ import argparse
 import pytest
 
 from skin_synth.commands import flags
+from tfrecords_tools.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,55 @@ def test_bad_values_are_named(convert, texts):
 def test_a_bad_ratio_is_named():
     with pytest.raises(argparse.ArgumentTypeError, match="got '0'"):
         flags.ratio_list("0.25,0")
+
+
+def external(line):
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    flags.add_external(parser)
+    return flags.external_sets(parser.parse_args(line.split()))
+
+
+def test_external_data_sets_with_their_labels(tmp_path):
+    table = tmp_path / "map.csv"
+    table.write_text('from,to\n"nevus, blue",nv\nscar,\n')
+    found = external(
+        f"--external pad=D/1 --external isic=E=F --external own=G "
+        f"--external_labels pad:ACK=akiec,SCC=,a=b=c --external_labels isic:{table}"
+    )
+    assert found == [
+        flags.ExternalSet("pad", "D/1", {"ACK": "akiec", "SCC": "", "a": "b=c"}),
+        flags.ExternalSet("isic", "E=F", {"nevus, blue": "nv", "scar": ""}),
+        flags.ExternalSet("own", "G", {}),
+    ]
+    assert external("") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--external pad", "needs NAME=DIR, .*got 'pad'"),
+        ("--external a/b=D", "needs NAME=DIR, .*got 'a/b=D'"),
+        ("--external pad=", "needs NAME=DIR"),
+        ("--external_labels pad", "needs NAME:THEIRS=OURS"),
+        ("--external_labels pad:a=b,c", "after pad:, got 'c'"),
+        ("--external_labels pad:=b", "after pad:, got '=b'"),
+        ("--external_labels pad:a=b,a=c", "'a' occurs twice"),
+    ],
+)
+def test_bad_external_flags_are_named(line, message):
+    with pytest.raises(argparse.ArgumentError, match=message):
+        external(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--external a=D --external a=E", "--external has a twice"),
+        ("--external a=D --external_labels a:x=y --external_labels a:z=y", "labels has a twice"),
+        ("--external a=D --external_labels b:x=y", "names b; --external names a: give --exter"),
+        ("--external a=D --external_labels a:nowhere.csv", "nowhere.csv is not a file"),
+    ],
+)
+def test_external_flags_must_fit_each_other(line, message):
+    with pytest.raises(InputError, match=message):
+        external(line)

@@ -1,0 +1,234 @@
+"""Real images of other data sets as further tests: other clinics, other cameras."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from skin_synth.data.pipeline import LabelledImages
+from skin_synth.provenance import pixels_sha256
+from tfrecords_tools.build_steps.near_duplicates import find_across_splits, small_grey
+from tfrecords_tools.errors import InputError, Rejected
+from tfrecords_tools.images.image_file import decode_square, size_in_file
+from tfrecords_tools.images.perceptual_hash import perceptual_hash
+from tfrecords_tools.records.reader import DatasetInfo, read, read_info
+from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC, TEST, Record
+from tfrecords_tools.text import abbreviate
+
+FEWEST_CLASSES = 2
+"""Classifiers are compared by how well they separate classes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """Numbers of images that take no part in an external test.
+
+    Attributes:
+        of_other_classes: by the data set's own class name; none of our classes.
+        synthetic: not real.
+        duplicates: look like one of our images: the same pixels, or resized, flipped or turned.
+        of_known_lesions: other photographs of the lesions of these duplicates.
+        search_cut_short: whether there were too many pairs alike to compare all.
+    """
+
+    of_other_classes: Mapping[str, int]
+    synthetic: int
+    duplicates: int
+    of_known_lesions: int
+    search_cut_short: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ExternalTest:
+    """One further data set, with our class names and our image size.
+
+    Attributes:
+        name: in reports.
+        splits: that the images come from.
+        images: with their own ids and groups.
+        resized: number of images by their size in the record, where it is not ours.
+        left_out: images that are not used.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    images: LabelledImages
+    resized: Mapping[str, int]
+    left_out: LeftOut
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Our classes that it has images of; macro figures are means over these."""
+        counts = zip(self.images.class_names, self.images.class_counts, strict=True)
+        return tuple(name for name, count in counts if count)
+
+    def sentences(self) -> list[str]:
+        """Returns what a reader must know of it."""
+        of, lesions = self.images, len({*self.images.groups})
+        text = [
+            f"{self.name}: {len(of):,} images of {lesions:,} lesions, from its "
+            f"{' and '.join(self.splits)} split{'s' if len(self.splits) > 1 else ''}."
+        ]
+        if lacking := [name for name in of.class_names if name not in self.present]:
+            text.append(
+                f"It has no images of {', '.join(lacking)}: means over classes are those of "
+                f"{', '.join(self.present)}."
+            )
+        if self.resized:
+            sizes = ", ".join(f"{count:,} of {size}" for size, count in self.resized.items())
+            text.append(
+                f"Images of another size were cropped to the central square and resized: {sizes}."
+            )
+        return text + self._on_left_out()
+
+    def _on_left_out(self) -> list[str]:
+        left_out, text = self.left_out, []
+        if left_out.of_other_classes:
+            counts = [f"{count:,} of {name}" for name, count in left_out.of_other_classes.items()]
+            text.append(f"Left out, because no class of ours: {', '.join(counts)}.")
+        if left_out.synthetic:
+            text.append(f"Left out, because they are synthetic: {left_out.synthetic:,}.")
+        if left_out.duplicates:
+            text.append(
+                f"Left out, because they look like an image that took part in training: "
+                f"{left_out.duplicates:,}, and {left_out.of_known_lesions:,} more of their lesions."
+            )
+        if left_out.search_cut_short:
+            text.append(
+                "So many images look alike that not all pairs were compared: some may still be "
+                "images that took part in training."
+            )
+        return text
+
+
+def load_external(
+    name: str,
+    directory: str | os.PathLike[str],
+    class_names: Sequence[str],
+    label_map: Mapping[str, str] | None = None,
+    image_size: int = 64,
+    *,
+    ours: Sequence[LabelledImages] = (),
+) -> ExternalTest:
+    """Reads another data set as a test: its test split if it has one, else all its splits.
+
+    Images of another size become the largest central square, resized as `tfrecords_tools` does.
+
+    Args:
+        name: in reports.
+        directory: a data set directory that `tfrecords-tools build` wrote.
+        class_names: our classes, in the order of their labels.
+        label_map: our class by the data set's class; "" leaves a class out. Classes that it does
+            not name keep their name; those that are then no class of ours are left out.
+        image_size: our height and width, in pixels.
+        ours: images that took part in training, of this size. Images that look like one of them
+            are left out with all images of their lesion.
+
+    Raises:
+        InputError: no such data set, a label map that does not fit, damaged images, or fewer than
+            two of our classes.
+    """
+    info = read_info(directory)
+    label_of = _label_of(name, info, tuple(class_names), label_map or {})
+    splits = (TEST,) if TEST in info.splits else tuple(info.splits)
+    records, others, synthetic = [], Counter[str](), 0
+    for split in splits:
+        for record in read(directory, split):
+            if not 0 <= record.label < len(info.class_names):
+                raise InputError(
+                    f"{directory}: record {record.image_id!r} has label {record.label} of "
+                    f"{len(info.class_names)} classes: build the data set again"
+                )
+            if record.origin == ORIGIN_SYNTHETIC:
+                synthetic += 1
+            elif label_of[record.label] is None:
+                others[info.class_names[record.label]] += 1
+            else:
+                records.append(record)
+    pixels, resized = _decode(directory, records, image_size)
+    labels = np.array([label_of[record.label] for record in records], np.int64)
+    ids, groups = (tuple(getattr(r, each) for r in records) for each in ("image_id", "group"))
+    images = LabelledImages(pixels, labels, ids, groups, tuple(class_names))
+    duplicates, cut_short = _look_alikes(images, ours)
+    lesions = {images.groups[row] for row in np.flatnonzero(duplicates)}
+    known = np.array([group in lesions for group in images.groups], bool)
+    left_out = LeftOut(
+        of_other_classes=dict(others.most_common()),
+        synthetic=synthetic,
+        duplicates=int(duplicates.sum()),
+        of_known_lesions=int((known & ~duplicates).sum()),
+        search_cut_short=cut_short,
+    )
+    found = ExternalTest(name, splits, images.subset(~known), resized, left_out)
+    if len(found.present) < FEWEST_CLASSES:
+        raise InputError(
+            f"external data set {name} ({directory}) has images of "
+            f"{', '.join(found.present) or 'none'} of the classes {', '.join(class_names)} after "
+            f"{sum(others.values()) + synthetic + int(known.sum()):,} were left out; a test needs "
+            f"two classes: give a label map, its classes are {', '.join(info.class_names)}"
+        )
+    return found
+
+
+def _label_of(
+    name: str, info: DatasetInfo, class_names: tuple[str, ...], label_map: Mapping[str, str]
+) -> list[int | None]:
+    """Returns our label for each label of a data set; None for a class that is none of ours."""
+    if unknown := [theirs for theirs in label_map if theirs not in info.class_names]:
+        raise InputError(
+            f"the label map of {name} names {abbreviate(unknown)}, which {info.directory} does not "
+            f"have; it has {', '.join(info.class_names)}"
+        )
+    if unknown := sorted({ours for ours in label_map.values() if ours} - {*class_names}):
+        raise InputError(
+            f"the label map of {name} leads to {abbreviate(unknown)}, which are no classes of "
+            f"the data set of the generator; these are {', '.join(class_names)}"
+        )
+    ours = [label_map.get(theirs, theirs) for theirs in info.class_names]
+    return [class_names.index(each) if each in class_names else None for each in ours]
+
+
+def _decode(
+    directory: str | os.PathLike[str], records: Sequence[Record], side: int
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Returns uint8[n, side, side, 3], and the number of images by another size."""
+    images = np.empty((len(records), side, side, 3), np.uint8)
+    sizes: Counter[str] = Counter()
+    damaged = []
+    for row, record in enumerate(records):
+        try:
+            images[row] = decode_square(record.image, side)
+        except Rejected as rejected:
+            damaged.append(f"{record.image_id} ({rejected.reason}: {rejected.detail})")
+            continue
+        width, height = size_in_file(record.image)
+        if (width, height) != (side, side):
+            sizes[f"{width}x{height}"] += 1
+    if damaged:
+        raise InputError(
+            f"{directory} has {len(damaged):,} images that cannot be read, {'; '.join(damaged)}: "
+            "build the data set again"
+        )
+    return images, dict(sizes.most_common())
+
+
+def _look_alikes(images: LabelledImages, ours: Sequence[LabelledImages]) -> tuple[np.ndarray, bool]:
+    """Finds images that look like one of ours: bool[n], and whether the search was cut short."""
+    same = {pixels_sha256(image) for split in ours for image in split.images}
+    found = np.array([pixels_sha256(image) in same for image in images.images], bool)
+    pictures = [*images.images, *(image for split in ours for image in split.images)]
+    hashes = np.array([perceptual_hash(Image.fromarray(each)) for each in pictures], np.uint64)
+
+    def greys(rows: Sequence[int]) -> Iterable[np.ndarray]:
+        return (small_grey(Image.fromarray(pictures[row])) for row in rows)
+
+    new = np.flatnonzero(~found).tolist()
+    members = {"theirs": new, "ours": range(len(images), len(pictures))}
+    alike = find_across_splits(members, hashes, greys)
+    found[[pair.row for pair in alike.pairs]] = True
+    return found, alike.cut_short
