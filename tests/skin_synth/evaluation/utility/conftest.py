@@ -77,7 +77,7 @@ def _three_features(inputs):
 
 
 class ColourMeans:
-    """Has the interface of `Trainer` of `classifiers`: it knows the mean colour of each class."""
+    """Has the interface of `Trainer` of `classifiers`: its weights are mean colours of all drawn images."""
 
     class classifier:
         name, weights_hash, learning_rate = "means", "", 1.0
@@ -91,19 +91,21 @@ class ColourMeans:
         self.calls = []
 
     def fresh(self, seed):
-        return State((np.zeros((3, 3)),), (np.zeros(1),))
+        sums = np.random.default_rng(seed).normal(0, 1, (3, 3))
+        return State((sums, np.full((3, 1), 1e-6)), (np.zeros(1),))
 
     def train(self, state, pool, method, *, seed, steps, total):
         self.calls.append((len(pool.images), steps))
-        colour = pool.images.mean(axis=(1, 2))
-        sums = (pool.targets * pool.shares[:, None]).T
-        means = sums @ colour / np.maximum(sums.sum(axis=1, keepdims=True), 1e-9)
-        means += np.random.default_rng(seed).normal(0, 1, means.shape)
-        return State((means,), state.optimizer), np.ones(len(steps), np.float32)
+        drawn = len(steps) * (pool.targets * pool.shares[:, None]).T
+        sums = state.weights[0] + drawn @ pool.images.mean(axis=(1, 2))
+        mass = state.weights[1] + drawn.sum(axis=1, keepdims=True)
+        return State((sums, mass), state.optimizer), np.ones(len(steps), np.float32)
 
     def log_probabilities(self, state, images):
-        away = images.mean(axis=(1, 2))[:, None] - state.weights[0]
+        sums, mass = state.weights
+        away = images.mean(axis=(1, 2))[:, None] - sums / mass
         logits = -np.square(away / 100).sum(axis=2)
+        logits -= logits.max(axis=1, keepdims=True)
         return (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
