@@ -77,7 +77,7 @@ def _three_features(inputs):
 
 
 class ColourMeans:
-    """Has the interface of `Trainer` of `classifiers`: its weights are mean colours of all drawn images."""
+    """Has the interface of `Trainer`: its weights are mean colours of all draws."""
 
     class classifier:
         name, weights_hash, learning_rate = "means", "", 1.0
