@@ -1,4 +1,4 @@
-"""Skin Synth: conditional GANs that paint skin images, and honest answers about them.
+"""Skin Synth: conditional GANs for skin images, and honest reports on these images.
 
 The public names are loaded on first use, so `import skin_synth` is fast and loads no TensorFlow.
 """
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from skin_synth.pretrained import load_exported, load_pretrained
     from skin_synth.training.runs import load_run
 
-# On x86 CPUs without AVX512-VNNI TensorFlow leaves oneDNN off by default: a training step of
-# derm-32 then takes 1.4 times as long (docs/study/speed.md). It reads this variable at its import.
+# On x86 CPUs without AVX512-VNNI TensorFlow leaves oneDNN off by default, and a training step of
+# derm-32 takes 1.4 times as long (docs/study/speed.md). TensorFlow reads this variable at its
+# import.
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 

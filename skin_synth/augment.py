@@ -2,9 +2,9 @@
 
 Every operation is a pure function of its parameters, acts on float32[n, height, width, 3] images
 in [-1, 1], and has exact first and second derivatives. TensorFlow's resize and projective transform
-have no second derivative or a wrong first one, so warps are a gather and four bilinear weights. One
-map of coordinates moves pixels, and one 3x3 matrix per image changes colours: an image is read as
-few times as possible. Colour is diagnostic in skin, so it changes little.
+have no second derivative or a wrong first one, so warps are a gather with four bilinear weights.
+One map of coordinates moves pixels, and one 3x3 matrix per image changes colours, so that an image
+is read as few times as possible. Colour is diagnostic in skin, so it changes little.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ SYMMETRIES = 8
 
 Parameters = Mapping[str, tf.Tensor]
 Corners = list[tuple[tf.Tensor, tf.Tensor]]
-"""Of the four pixels around points: index in all images, int32[n], and weight, float32[n, 1]."""
+"""The four pixels around points: index in all images, int32[n], and weight, float32[n, 1]."""
 
 
 def draw(seed: tf.Tensor, count: int | tf.Tensor, probability: tf.Tensor) -> dict[str, tf.Tensor]:
     """Draws the parameters of one augmentation per image; neutral if it is not applied.
 
     Args:
-        seed: int[2], of a stateless generator; the same seed gives the same parameters.
+        seed: int[2], for stateless random numbers; the same seed gives the same parameters.
         count: number of images, n.
         probability: float32[], of each of symmetry, shift, warp, colour and cutout.
 
@@ -93,8 +93,8 @@ def turn(images: tf.Tensor, symmetry: tf.Tensor) -> tf.Tensor:
 def colour(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
     """Changes hue and saturation about each pixel's grey, contrast about the mean, and brightness.
 
-    Hue turns the three channels about the axis of greys (Rodrigues' formula): the part
-    perpendicular to that axis keeps its length. The mean is over all channels, so hue and
+    Hue rotates the three channels about the axis of greys (Rodrigues' formula); the part
+    perpendicular to this axis keeps its length. The mean is over all channels, so hue and
     saturation do not change it. GPUs that multiply in TF32 round to a tenth of a grey level.
     """
     _, height, width, _ = images.shape
@@ -113,7 +113,7 @@ def colour(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
 
 
 def cutout(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-    """Paints a mid-grey square of side `cutout` around (`cutout_y`, `cutout_x`)."""
+    """Draws a mid-grey square of side `cutout` around (`cutout_y`, `cutout_x`)."""
     _, height, width, _ = images.shape
     half = parameters["cutout"][:, None] / 2
     y = (tf.range(height, dtype=tf.float32) + 0.5) / height
@@ -127,7 +127,7 @@ def cutout(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
 def warp(images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
     """Turns (as `turn` does), then rotates, scales and shifts about the centre, mirrored at edges.
 
-    Images are float32[n, side, side, 3], values bilinear. It uses `symmetry`, `scale`,
+    Images are float32[n, side, side, 3], interpolated bilinearly. It uses `symmetry`, `scale`,
     `anisotropy`, `angle`, `shift_y` and `shift_x` of `draw`.
     """
     side, channels = images.shape[2:]
@@ -180,8 +180,8 @@ def _corners(y: tf.Tensor, x: tf.Tensor, side: int) -> Corners:
 def _gathered(pixels: tf.Tensor, corners: Corners) -> tf.Tensor:
     """Interpolates pixels float32[m, channels] at n points: float32[n, channels].
 
-    It is linear in the pixels, and `_scattered` is its adjoint: each is the other's derivative,
-    with a third of the operations that TensorFlow derives.
+    It is linear in the pixels, and `_scattered` is its adjoint. Each is the derivative of the
+    other, with a third of the operations of TensorFlow's derivative.
     """
 
     @tf.custom_gradient
@@ -207,7 +207,7 @@ def _scattered(values: tf.Tensor, corners: Corners) -> tf.Tensor:
 
 
 def _mirrored_pair(position: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Folds whole positions, and those after them, into [0, size), int32; repeats no edge pixel."""
+    """Folds integer positions and the next ones into [0, size), int32; repeats no edge pixel."""
     period = max(2 * (size - 1), 1)
     folded = tf.math.floormod(tf.cast(position, tf.int32), period)
     after = folded + 1  # at most the period, which is mirrored to 0

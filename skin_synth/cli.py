@@ -44,7 +44,7 @@ class Command(NamedTuple):
         summary: one line for the list of commands.
         example: a command line that a reader can copy.
         tensorflow: whether it needs TensorFlow.
-        warnings_to_stdout: whether warnings are part of its output, as news of a training are.
+        warnings_to_stdout: whether warnings are part of its output, as in training.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Command(NamedTuple):
 COMMANDS = (
     Command(
         "train",
-        "train a conditional GAN on a data set, or go on with a run",
+        "train a conditional GAN on a data set, or resume a run",
         "skin-synth train --data runs/ham/data --run runs/ham/run --preset derm-64 "
         "--schedule_images 150000",
         train,
@@ -66,7 +66,7 @@ COMMANDS = (
     ),
     Command(
         "generate",
-        "paint images of one class, with their provenance",
+        "generate images of one class, with their provenance",
         "skin-synth generate --run runs/ham/run --label mel --count 100 --out runs/ham/mel",
         generate,
     ),
@@ -78,7 +78,7 @@ COMMANDS = (
     ),
     Command(
         "evaluate",
-        "judge a run against real images, per class, next to a real-against-real floor",
+        "compare a run with real images, per class, next to a real-against-real floor",
         "skin-synth evaluate --run runs/ham/run --data runs/ham/data --out runs/ham/report",
         evaluate,
     ),
@@ -96,7 +96,7 @@ COMMANDS = (
     ),
     Command(
         "verify-manifest",
-        "make synthetic images again from their manifest and compare",
+        "generate synthetic images again from their manifest and compare",
         "skin-synth verify-manifest runs/ham/balanced --run runs/ham/run --count 200",
         verify_manifest,
     ),
@@ -109,7 +109,7 @@ COMMANDS = (
     ),
     Command(
         "demo",
-        "go the whole road on procedural images, in minutes on two cores",
+        "run the whole pipeline on procedural images, in minutes on two cores",
         "skin-synth demo --out runs/demo",
         demo,
         warnings_to_stdout=True,
@@ -124,7 +124,7 @@ def main() -> None:
 
 
 def main_with(argv: Sequence[str]) -> int:
-    """Runs one command line, the words after `skin-synth`, in this process.
+    """Runs one command line (the words after `skin-synth`) in this process.
 
     Returns:
         0 done, 1 work failed, 2 wrong usage, 130 or 143 stopped by SIGINT or SIGTERM.
@@ -133,7 +133,7 @@ def main_with(argv: Sequence[str]) -> int:
 
 
 def run_command(options: argparse.Namespace) -> None:
-    """Runs the sub-command that the command line chose."""
+    """Runs the chosen sub-command."""
     command: Command = options.command
     if command.tensorflow:
         load_tensorflow()
@@ -145,7 +145,7 @@ def make_parser() -> argparse_flags.ArgumentParser:
     """Makes the parser of all sub-commands."""
     parser = argparse_flags.ArgumentParser(
         prog="skin-synth",
-        description="Train a conditional GAN on skin images, paint new ones, and judge them.",
+        description="Train a conditional GAN on skin images, generate new ones, and evaluate them.",
         epilog="details: skin-synth COMMAND --help; start with: skin-synth demo --out runs/demo",
         allow_abbrev=False,
     )

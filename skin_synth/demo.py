@@ -1,7 +1,7 @@
-"""The whole road on procedural images: folder, data set, training, report, balance, SavedModel.
+"""The whole pipeline on procedural images: folder, data set, training, report, balance, SavedModel.
 
-A demo that was killed goes on where it stopped when it is started again: `demo.json` notes each
-finished stage, and an unfinished one leaves nothing behind but a training run that resumes.
+A killed demo resumes when it is started again: `demo.json` lists the finished stages. An unfinished
+stage leaves nothing, except a training run, which resumes.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from tfrecords_tools.errors import InputError
 
 DEMO_PRESET = "derm-32"
 DEMO_IMAGES = 100_000
-"""Training takes this many images, or as many as there is time for in `DEMO_MINUTES`."""
+"""Images of training, or as many as `DEMO_MINUTES` allow."""
 DEMO_MINUTES = 8.5
 PHANTOM_COUNTS = (1_200, 700, 500, 350, 250, 180, 140)
-"""Phantoms in each class: as uneven as skin collections are."""
+"""Phantoms in each class: as unequal as in skin collections."""
 DEMO_RECORD = "demo.json"
 _LOG = logging.getLogger("skin_synth")
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One part of the road.
+    """One step of the demo.
 
     Attributes:
         name: a word for the log.
-        output: what `work` makes; it replaces what an earlier start has left there.
+        output: the result of `work`; it replaces what an earlier start left there.
     """
 
     name: str
@@ -48,14 +48,14 @@ class DemoRecord:
 
     Attributes:
         settings: images, minutes and counts.
-        seconds: that each finished stage took, by its name.
+        seconds: duration of each finished stage, by its name.
     """
 
     settings: dict[str, object]
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def write(self, root: Path) -> None:
-        """Writes it into the demo directory."""
+        """Writes the record into the demo directory."""
         with new_file(root / DEMO_RECORD) as file:
             file.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
@@ -67,12 +67,12 @@ def run_demo(
     minutes: float = DEMO_MINUTES,
     counts: Sequence[int] = PHANTOM_COUNTS,
 ) -> None:
-    """Goes the whole road, or what is left of it.
+    """Runs all stages that are not finished.
 
     Args:
         out: demo directory, made if it does not exist.
-        images: training takes this many images.
-        minutes: or as many as there is time for in this many minutes, if these are fewer.
+        images: most images of training.
+        minutes: most minutes of training.
         counts: phantoms in each of the seven classes.
 
     Raises:
@@ -103,7 +103,7 @@ def _stages(root: Path, images: int, minutes: float, counts: tuple[int, ...]) ->
     folder, data, run, report, balanced, model = (
         root / name for name in ("phantoms", "data", "run", "report", "balanced", "model")
     )
-    lesions = f"paint {sum(counts):,} procedural lesions of {len(counts)} classes"
+    lesions = f"render {sum(counts):,} procedural lesions of {len(counts)} classes"
     training = f"train {DEMO_PRESET} on {images:,} images, or on what {minutes:g} minutes allow"
     comparing = "compare synthetic with real images"
     filling = "fill the rare classes with synthetic images"
@@ -179,7 +179,7 @@ def _open_record(root: Path, settings: dict[str, object]) -> DemoRecord:
         record = _read_record(path)
         if record.settings != settings:
             raise InputError(
-                f"{root} holds a demo with {record.settings}, asked for was {settings}: "
+                f"{root} holds a demo with {record.settings}, got {settings}: "
                 "choose another --out, or the same settings to go on"
             )
         return record
@@ -206,7 +206,7 @@ def _summary(root: Path, seconds: float) -> str:
     versions = [path for path in (root / "model").iterdir() if path.name.isdigit()]
     return "\n".join(
         [
-            f"\nThe whole road in {_duration(seconds)}:",
+            f"\nThe whole pipeline in {_duration(seconds)}:",
             f"  report             {root / 'report' / 'report.html'}",
             f"  synthetic images   {previews[-1]}",
             f"  balanced data set  {root / 'balanced'}",

@@ -18,10 +18,10 @@ class ImageGenerator(Protocol):
     """A run (`skin_synth.training.runs.Run`), a pretrained generator, or images of a folder.
 
     Attributes:
-        origin: the run, the weights and the data set that it comes from.
+        origin: its run, weights and data set.
         class_names: in the order of the labels.
         image_size: height and width of its images, in pixels.
-        data_dir: where its data set was; None if the generator does not know.
+        data_dir: directory of its data set at that time; None if unknown.
     """
 
     @property
@@ -43,14 +43,14 @@ class ImageGenerator(Protocol):
 
 
 RUN = "the run"
-"""It may hold its own results, if these do not replace it."""
+"""The run directory; results may be inside it if they do not replace it."""
 
 
 def inputs_of(
     run: ImageGenerator, data: str | os.PathLike[str] | None
 ) -> dict[str, str | os.PathLike[str] | None]:
-    """Returns what painting and comparing read, by name: no result may replace it."""
-    # A generator without files has no directory; only painted images of a folder have a folder.
+    """Returns the inputs of generation and comparison, by name; no result may replace them."""
+    # A generator without files has no directory; only images of a folder have a folder.
     return {
         RUN: getattr(run, "directory", None),
         "the images": getattr(run, "folder", None),
@@ -69,7 +69,7 @@ def discriminator_of(
 
 
 def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> None:
-    """Checks that a directory holds the data set that a generator was trained on.
+    """Checks that a directory holds the data set on which a generator was trained.
 
     Raises:
         InputError: it holds another data set, or none.
@@ -81,9 +81,9 @@ def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str])
 def check_fingerprint(
     what: str, name: str, expected: str, data_dir: str | os.PathLike[str]
 ) -> None:
-    """Checks that a directory holds the data set of an expected name and fingerprint.
+    """Checks that a directory holds the data set with the expected name and fingerprint.
 
-    `what` was trained on that data set; it opens the message.
+    `what` was trained on that data set; the message begins with it.
 
     Raises:
         InputError: it holds another data set, or none.

@@ -48,7 +48,7 @@ def image_grid(
     """
     rows = [_checked(row) for row in images]
     if len(rows) != len(row_labels) or not rows:
-        raise ValueError(f"needs one label a row and a row, got {len(rows)} and {len(row_labels)}")
+        raise ValueError(f"needs rows and one label a row, got {len(rows)} and {len(row_labels)}")
     if len({row.shape[1:3] for row in rows}) > 1:
         raise ValueError(f"rows hold images of several sizes: {[row.shape for row in rows]}")
     factor = max(1, round(LEGIBLE_CELL / rows[0].shape[1])) if scale is None else scale

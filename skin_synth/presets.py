@@ -1,4 +1,4 @@
-"""Presets: every choice that defines a run, by name, as frozen dataclasses.
+"""Presets: named frozen dataclasses with all choices that define a run.
 
 This module imports no TensorFlow, because the command line lists and checks presets.
 """
@@ -24,7 +24,7 @@ POSITIVE_FIELDS = (
 class Ramp:
     """A value that moves along half a cosine, from `start` at image 0 to `end`.
 
-    It has reached `end` after `Preset.schedule_images` images, and keeps it.
+    It reaches `end` after `Preset.schedule_images` images, and then stays there.
     """
 
     start: float
@@ -36,7 +36,7 @@ class Preset:
     """The networks, loss and schedules of a run.
 
     Attributes:
-        name: for the command line.
+        name: name on the command line.
         image_size: height and width of the images, in pixels; 4 times a power of two.
         generator_widths: channels at 4x4, 8x8, ... up to `image_size`.
         discriminator_widths: channels at `image_size`/2, ... down to 4x4.
@@ -47,7 +47,7 @@ class Preset:
         gamma: weight of the gradient penalties (R1 on real, R2 on fake images).
         penalty_fake: whether fake images are also penalised (R2).
         penalty_share: share of each batch on which the penalties are estimated, in (0, 1].
-        learning_rate: Adam's step size, of both networks.
+        learning_rate: Adam's step size, for both networks.
         beta_1: Adam's decay of the first moment, in [0, 1).
         beta_2: Adam's decay of the second moment, in [0, 1).
         ema_half_life: half-life of the averaged generator, in images.
@@ -59,7 +59,7 @@ class Preset:
         checkpoint_images: images between two checkpoints, about.
         preview_images: images between two preview grids, about.
         validation_images: images between two comparisons of synthetic images with the validation
-            split, about; 0 for none. Changes no weights.
+            split, about; 0 for none. It changes no weights.
 
     Raises:
         InputError: a value is out of its range; the message names the field.
@@ -161,7 +161,7 @@ def override(preset: Preset, overrides: Iterable[str]) -> Preset:
             fields[field] = _read(text, getattr(preset, field))
         except (ValueError, SyntaxError) as error:
             raise InputError(
-                f"{assignment!r}: {text!r} is no value of {field}, which is "
+                f"{assignment!r}: {text!r} is not a value of {field}, which is "
                 f"{getattr(preset, field)!r} in the preset (a ramp is START:END or one number, "
                 "widths are WIDTHxWIDTH)"
             ) from error

@@ -32,7 +32,7 @@ def software_versions() -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """All that is needed to paint an image again, and to judge whether it is a copy.
+    """All facts that are needed to generate an image again and to judge whether it is a copy.
 
     The fields are the columns of manifest.csv, in this order.
 
@@ -41,12 +41,12 @@ class Provenance:
         label: requested class.
         seed: of the latent.
         truncation: factor of the latent.
-        run_id: of the run that painted it.
-        checkpoint_hash: sha256 of the weights that painted it.
+        run_id: run that generated it.
+        checkpoint_hash: sha256 of the weights that generated it.
         pixels_sha256: sha256 of the uint8[height, width, 3] pixels, row by row.
         nearest_image_id: the nearest training image; empty without the training data.
         nearest_distance: its distance in grey levels (see `evaluation.metrics.nearest`), or NaN.
-        software: versions of the libraries that painted it.
+        software: versions of the libraries that generated it.
     """
 
     image_id: str
@@ -69,7 +69,7 @@ def pixels_sha256(image: np.ndarray) -> str:
 def content_hash(*arrays: np.ndarray, shapes: bool = True) -> str:
     """Returns the sha256 of arrays in order: 64 hexadecimal digits.
 
-    `shapes` is whether to hash the dtype and shape of each array before its bytes.
+    `shapes`: whether to hash the dtype and shape of each array before its bytes.
     """
     digest = hashlib.sha256()
     for array in arrays:
@@ -127,7 +127,7 @@ def read_chunks(path: Path) -> dict[str, str]:
         raise InputError(f"{path} does not exist")
     try:
         with Image.open(path) as image:
-            image.load()  # chunks may follow the pixels
+            image.load()  # because chunks may follow the pixels
             texts = getattr(image, "text", {})
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(f"{path} cannot be read as an image ({error})") from error

@@ -1,4 +1,4 @@
-"""Purposes of random numbers: each purpose has a stream that depends on seed and step only."""
+"""Streams of random numbers: each purpose has one, which depends only on seed and step."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import tensorflow as tf
 class Stream(enum.IntEnum):
     """Purposes of random numbers in a training step of the GAN.
 
-    Data and networks share seed and step: two purposes with one number would draw the same words,
-    and the latent of an image would depend on its class.
+    Data and networks share seed and step. So two purposes with one number would get the same random
+    bits, and the latent of an image would depend on its class.
     """
 
     CLASS = 0

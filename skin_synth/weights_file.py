@@ -1,4 +1,4 @@
-"""Saves weights as HDF5, if there is room: a disk that fills up while HDF5 writes ends the process.
+"""Saves weights as HDF5 if there is room, because a full disk while HDF5 writes ends the process.
 
 This module imports no TensorFlow.
 """
@@ -25,7 +25,7 @@ def save_weights(model: keras.Model, variables: Iterable[keras.Variable], file: 
 
     Args:
         model: has `save_weights`, as Keras models do.
-        variables: all that it saves.
+        variables: all variables that it saves.
         file: does not exist yet.
 
     Raises:
@@ -40,7 +40,7 @@ def reserve(file: Path, size: int) -> None:
     """Checks that a file of this many bytes has room: makes one and removes it.
 
     Args:
-        file: to be written next; does not exist yet.
+        file: the file to be written next; it does not exist yet.
         size: in bytes.
 
     Raises:

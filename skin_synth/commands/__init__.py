@@ -1,1 +1,1 @@
-"""The sub-commands of `skin-synth`, one file each: its flags, and the call that does its work."""
+"""The sub-commands of `skin-synth`, one file each: its flags, and the call of the library."""

@@ -40,7 +40,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        help="weights of MobileNet, by whose features copies are searched for a second time "
+        help="weights of MobileNet, for a second search for copies by its features "
         "(default: by those of a second classifier)",
     )
     flags.add_seed(parser, "the synthetic images")

@@ -13,7 +13,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--out",
         required=True,
         metavar="DIR",
-        help="where all of it goes; the same command again goes on where it stopped",
+        help="directory of all results; the same command again resumes",
     )
     parser.add_argument(
         "--images",

@@ -15,7 +15,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--features",
         default="classifier",
         metavar="NAME",
-        help="what images are compared by: classifier (trained on the real training split, needs "
+        help="features for the comparison: classifier (trained on the real training split, needs "
         "no download), mobilenet (needs --weights), inception (ImageNet weights, downloaded "
         "unless --weights is given), or a saved Keras model, FILE.keras (default: %(default)s)",
     )
@@ -25,13 +25,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=flags.positive_int,
         default=3,
         metavar="N",
-        help="sets of synthetic images over which the Fréchet distance is spread "
+        help="sets of synthetic images for the spread of the Fréchet distance "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--cache",
         metavar="DIR",
-        help="intermediate results, from which a second start resumes (default: OUT.cache)",
+        help="directory of intermediate results, for a resume (default: OUT.cache)",
     )
     parser.add_argument(
         "--utility",

@@ -14,7 +14,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--out",
         required=True,
         metavar="MODELDIR",
-        help="model directory as TF Serving watches it; each export adds a version 1, 2, ...",
+        help="model directory for TF Serving; each export adds a version 1, 2, ...",
     )
     parser.add_argument(
         "--report",

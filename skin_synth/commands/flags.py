@@ -1,7 +1,7 @@
 """Flags that several commands share, and the types of their values.
 
-A type is a converter for argparse: it takes the text of a value and raises
-`argparse.ArgumentTypeError`, which names the text, if the value is not allowed.
+A type is a converter for argparse. It takes the text of a value. If the value is not allowed, it
+raises `argparse.ArgumentTypeError`, which quotes the text.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
-    """Declares --seed; the help says of what."""
+    """Declares --seed; `what` is for its help."""
     parser.add_argument(
         "--seed",
         type=seed_number,
@@ -56,7 +56,7 @@ def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace --out if it is the work of an earlier call (default: refuse)",
+        help="replace --out if it is the result of an earlier call (default: refuse)",
     )
 
 
@@ -66,7 +66,7 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         choices=CHECKPOINT_CHOICES,
         default=LAST,
         metavar="last|best",
-        help="the last checkpoint, or the one that validation found best (default: %(default)s)",
+        help="the last checkpoint, or the best one by validation (default: %(default)s)",
     )
 
 
@@ -77,12 +77,14 @@ def add_generator(parser: argparse.ArgumentParser, *, images: bool = False) -> N
     """
     generator = parser.add_mutually_exclusive_group(required=True)
     generator.add_argument(
-        "--run", metavar="RUN", help="run directory of a training (no default: this or the next)"
+        "--run",
+        metavar="RUN",
+        help="run directory of a training (this or --pretrained is required)",
     )
     generator.add_argument(
         "--pretrained",
         metavar="NAME",
-        help="a generator that comes with the package, such as derm-64-ham10000 (no default)",
+        help="a generator that comes with the package, such as derm-64-ham10000",
     )
     if images:
         generator.add_argument(
@@ -131,7 +133,7 @@ def device_count(text: str) -> int | str:
 
 
 def mebibytes(text: str) -> int:
-    """Converts a number of MiB from 0 up to bytes."""
+    """Converts a number of MiB, 0 or more, to bytes."""
     number = _float_or(text, -1.0)
     if not 0 <= number < 2**40:
         raise argparse.ArgumentTypeError(f"needs a number of MiB from 0 up, got {text!r}")
@@ -160,7 +162,7 @@ def _float_or(text: str, otherwise: float) -> float:
 
 
 def ratio_list(text: str) -> tuple[float, ...]:
-    """Converts finite numbers above 0 with commas between them."""
+    """Converts finite numbers above 0, separated by commas."""
     return tuple(positive_float(part) for part in text.split(","))
 
 

@@ -9,23 +9,23 @@ from skin_synth.commands import flags
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_generator(parser)
-    parser.add_argument("--label", required=True, metavar="NAME", help="the class to paint")
+    parser.add_argument("--label", required=True, metavar="NAME", help="class of the images")
     parser.add_argument(
-        "--count", required=True, type=flags.positive_int, metavar="N", help="how many images"
+        "--count", required=True, type=flags.positive_int, metavar="N", help="number of images"
     )
     flags.add_out(parser, "new folder for the PNG files and manifest.csv")
-    flags.add_seed(parser, "the first image; the next ones count up")
+    flags.add_seed(parser, "the first image; the next images count up from it")
     parser.add_argument(
         "--truncation",
         type=flags.positive_float,
         default=1.0,
         metavar="T",
-        help="factor of the latent; below 1 trades variety for typicality (default: %(default)s)",
+        help="factor of the latent; below 1: more typical, less varied (default: %(default)s)",
     )
     parser.add_argument(
         "--data",
         metavar="DIR",
-        help="data set to look for each image's nearest training image in "
+        help="data set in which to find each image's nearest training image "
         "(default: the one that the run was trained on; none with --pretrained)",
     )
 

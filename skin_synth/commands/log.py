@@ -35,7 +35,7 @@ def show_log(*, warnings_to_stdout: bool) -> Iterator[None]:
     for logger in loggers:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
-        logger.propagate = False  # the handler of absl would print it again
+        logger.propagate = False  # because absl's handler would print it again
     try:
         yield
     finally:

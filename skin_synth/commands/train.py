@@ -10,7 +10,7 @@ from skin_synth.training.options import TrainingOptions
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags, named as the fields of `TrainingOptions`."""
+    """Declares the flags; they have the names of the fields of `TrainingOptions`."""
     flags.add_data(parser)
     parser.add_argument(
         "--run",
@@ -50,15 +50,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--schedule_images",
         type=flags.positive_int,
         metavar="N",
-        help="let the learning rate and the other schedules of a new run end at N images: what you "
-        "mean to train for (default: the preset's)",
+        help="length of the schedules of a new run, such as the learning rate's, in images: choose "
+        "the length of your training (default: the preset's)",
     )
     parser.add_argument(
         "--schedule_minutes",
         type=flags.positive_float,
         metavar="M",
-        help="let the schedules of a new run end after as many images as this machine trains on in "
-        "M minutes, by the speed of a few steps (default: the preset's)",
+        help="instead: make the schedules of a new run as long as this machine can train in M "
+        "minutes, by the speed of a few steps (default: the preset's)",
     )
     parser.add_argument(
         "--seed",
@@ -82,7 +82,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--features",
         metavar="NAME",
-        help="what validation compares images by: classifier (trained on the real training split) "
+        help="features of validation: classifier (trained on the real training split) "
         "or mobilenet (needs --weights) (default: those of the run; classifier if new)",
     )
     parser.add_argument(
@@ -93,7 +93,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=flags.positive_int,
         default=TrainingOptions.keep,
         metavar="N",
-        help="checkpoints that stay in addition to the best one (default: %(default)s)",
+        help="checkpoints to keep in addition to the best one (default: %(default)s)",
     )
     parser.add_argument(
         "--cache_limit",
@@ -123,7 +123,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains, and prints how far the run is."""
+    """Trains, and prints how many images the run has seen."""
     from skin_synth.training import train
 
     trained = train(options.data, options.run, flags.options_of(TrainingOptions, options))

@@ -9,14 +9,14 @@ from skin_synth.commands import flags
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "directory", metavar="DIR", help="what `skin-synth generate` or `skin-synth balance` wrote"
+        "directory", metavar="DIR", help="result of `skin-synth generate` or `skin-synth balance`"
     )
     flags.add_generator(parser)
     parser.add_argument(
         "--count",
         type=flags.positive_int,
         metavar="N",
-        help="make N images again, chosen at random (default: all)",
+        help="generate N images again, chosen at random (default: all)",
     )
     flags.add_seed(parser, "the choice")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Judging synthetic images against real ones: features, distances, variety, classes, copies.
+"""Evaluates synthetic images against real ones: features, distances, variety, classes, copies.
 
 `evaluate` writes the report with its verdict; every figure in it is a pure function on arrays.
 """

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class ByClass(Generic[T]):
-    """The same figures of the whole set and of each class by its name, in label order."""
+    """The same figures of the whole set and of each class, by name in label order."""
 
     whole: T
     classes: Mapping[str, T]

@@ -1,7 +1,7 @@
-"""Results of slow stages on disk, by the hash of all that they depend on.
+"""Keeps results of slow stages on disk, by the hash of all inputs.
 
-An evaluation that stopped resumes from here, and a repeated one reads its results. The cache may
-be removed at any time: everything in it can be computed again.
+An evaluation that stopped resumes from here, and a repeated one reads its results. The cache may be
+removed at any time, because everything in it can be computed again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tfrecords_tools.errors import InputError
 
 Arrays = Mapping[str, np.ndarray]
 CACHE_VERSION = "1"
-"""Part of every key: raise it when a stage computes something else from the same input."""
+"""Part of every key; raise it when a stage computes another result from the same input."""
 _LOG = logging.getLogger("skin_synth")
 
 
@@ -31,7 +31,7 @@ def default_cache(out: str | os.PathLike[str]) -> Path:
 
 
 class Cache:
-    """One file for each stage and key, complete or not there."""
+    """One file for each stage and key; a file is complete or does not exist."""
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
         """Takes the directory, which the first entry creates; None keeps nothing.
@@ -47,8 +47,8 @@ class Cache:
         """Returns the file of an entry; None if nothing is kept.
 
         Args:
-            stage: a word for what is computed.
-            parts: all that the result depends on; their text goes into the key.
+            stage: a word for the computation.
+            parts: all inputs of the result; their text is part of the key.
             suffix: of the file.
         """
         if self.directory is None:
@@ -80,7 +80,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
     if not path.exists():
         return None
     try:
-        # If NumPy opens a file that it cannot read, it leaves it open.
+        # NumPy leaves a file open that it cannot read.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as entry:
             return {name: entry[name] for name in entry.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

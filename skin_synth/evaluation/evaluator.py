@@ -47,13 +47,13 @@ DEFAULT_SYNTHETIC_SETS = 3
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions:
-    """What `evaluate` measures, and how.
+    """Options of `evaluate`.
 
     Attributes:
         features: classifier, mobilenet, inception, or the file of a saved Keras model.
         weights: weights file of mobilenet or inception.
         seed: of the synthetic images, the real baseline and the classifiers, below 2**62.
-        seeds: sets of synthetic images over which the Fréchet distance is spread, 1 or more.
+        seeds: sets of synthetic images for the spread of the Fréchet distance, 1 or more.
         steps: training steps of each classifier; None: as many as the training split needs.
         utility: whether to train classifiers with and without the synthetic images; the data set
             must have a validation split.
@@ -120,23 +120,23 @@ def evaluate(
 ) -> Report:
     """Compares images of a generator with held-out real ones; writes report.json and report.html.
 
-    Every slow stage resumes from the cache: the same evaluation again takes seconds. The utility
-    study takes longest by far: a training for each arm, classifier and seed.
+    Every slow stage resumes from the cache, so the same evaluation again takes seconds. The utility
+    study takes longest by far, because it needs a training for each arm, classifier and seed.
 
     Args:
         run: the generator, or images of another program (`load_image_folder`).
-        data_dir: the data set that it was trained on, with a test split.
+        data_dir: the data set on which it was trained, with a test split.
         out_dir: new directory of the report; it appears complete or not at all.
         options: what to measure; None: the defaults.
         cache: directory of intermediate results; None: `OUT.cache` next to the report.
-        overwrite: replace `out_dir` if it is a report already.
+        overwrite: whether to replace `out_dir` if it is a report.
 
     Returns:
         The report with its path.
 
     Raises:
-        InputError: another data set, missing weights, or `out_dir` exists, or is, holds or lies in
-            what is read.
+        InputError: another data set, missing weights, or `out_dir` exists, or is,
+            contains or is inside an input.
     """
     options = options or EvaluationOptions()
     read = {**inputs_of(run, data_dir), "the weights": options.weights}
@@ -245,7 +245,7 @@ class Evaluation:
 
     @functools.cached_property
     def measurements(self) -> Measurements:
-        """Measures everything but use; the first access trains the judge."""
+        """Measures everything except utility; the first access trains the judge."""
         judge = self._classifier(2 * self.options.seed + 1)
         return Measurements(
             self.sets,
@@ -322,7 +322,7 @@ class Evaluation:
         )
 
     def pictures(self) -> Pictures:
-        """Returns what the report shows."""
+        """Returns the arrays that the report shows."""
         sets, measurements = self.sets, self.measurements
         real, _, synthetic = measurements.appearances
         shown = (real, sets.test.labels, synthetic, sets.requested_labels, sets.test.class_names)

@@ -17,7 +17,7 @@ from skin_synth.random_streams import EvaluationStream
 from tfrecords_tools.records.reader import read_info
 
 FEWEST_SYNTHETIC = 20
-"""Least number of synthetic images of a class: class faithfulness is measured on them."""
+"""Least number of synthetic images of a class, for the measure of class faithfulness."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,10 +28,11 @@ class ImageSets:
         train: real images that the generator learnt from.
         test: real images of other lesions: the reference.
         real_baseline: real images of lesions that the reference does not have, about as many of
-            each class. Their distance from the reference is what a perfect generator reaches.
-        real_baseline_held_out: how many images of `real_baseline` are from the validation split.
+            each class. A perfect generator would reach their distance from the reference: the
+            floor.
+        real_baseline_held_out: number of images of `real_baseline` from the validation split.
         synthetic: uint8[n, side, side, 3], at least as many of each class as the reference has.
-        requested_labels: int64[n], the label that each synthetic image was generated for.
+        requested_labels: int64[n], the label for which each synthetic image was generated.
     """
 
     train: LabelledImages
@@ -78,7 +79,7 @@ def load_image_sets(
         run: the generator.
         data_dir: the data set that it was trained on.
         seed: of the synthetic images and of the choice of the real baseline.
-        cache: of the synthetic images; None generates them anew.
+        cache: of the synthetic images; None: no cache.
     """
     train, test = load_split(data_dir, "train"), load_split(data_dir, "test")
     held_out = next(iter(load_held_out(data_dir)), None)
@@ -120,7 +121,7 @@ def generate_images(
         labels: int64[n].
         seed: of the evaluation.
         number: of the set of images, if one evaluation has several.
-        cache: of the images; None generates them anew.
+        cache: of the images; None: no cache.
     """
     stream = [seed, EvaluationStream.GENERATION, *([number] if number else [])]
     seeds = np.random.default_rng(stream).integers(0, 2**63 - 1, len(labels))
@@ -145,7 +146,7 @@ def choose_real_baseline(
     Images of `held_out` come first.
 
     Returns:
-        The images, and how many of them are from `held_out`.
+        The images, and the number of those from `held_out`.
     """
     splits = [split for split in (held_out, train) if split is not None]
     labels = np.concatenate([split.labels for split in splits])
@@ -156,7 +157,7 @@ def choose_real_baseline(
     order = np.lexsort([rng.permutation(len(labels)), split_of_row])
     order = order[allowed[order]]
     chosen = order[first_of_each_class(labels[order], test.class_counts)]
-    # Only the chosen images are copied: the splits together may be as large as the memory.
+    # Only the chosen images are copied, because the splits together may be as large as the memory.
     images = np.empty((len(chosen), *test.images.shape[1:]), np.uint8)
     starts = np.cumsum([0, *(len(split) for split in splits)])
     for number, split in enumerate(splits):

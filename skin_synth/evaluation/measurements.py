@@ -66,7 +66,7 @@ class Measurements:
     permutations: int
 
     def figures(self) -> MeasuredFigures:
-        """Returns the figures that the verdict follows from."""
+        """Returns the figures on which the verdict depends."""
         names = [field.name for field in dataclasses.fields(MeasuredFigures)]
         return MeasuredFigures(**{name: getattr(self, name) for name in names})
 
@@ -108,7 +108,7 @@ class Measurements:
     @functools.cached_property
     def variety(self) -> ByClass[VarietyTest | None]:
         """Variety by features."""
-        # The extractor may be fitted to the other images of the baseline.
+        # Only these, because the extractor may be fitted to the other images of the baseline.
         baseline = self.real_baseline[self.sets.held_out_baseline]
         return self._variety(self.real, baseline, self.synthetic, EvaluationStream.VARIETY)
 
@@ -293,7 +293,7 @@ class Measurements:
         def measured(
             images: np.ndarray, labels: np.ndarray, groups: Sequence[str] | None = None
         ) -> NeighbourDistances:
-            # One symmetry at a time: all eight of large images would fill the memory.
+            # One symmetry at a time, because all eight of large images would fill the memory.
             turned = np.stack([self.features(each) for each in symmetries(images)])
 
             def search(rows: np.ndarray, k: int) -> Neighbours:

@@ -1,6 +1,7 @@
 """Results of an evaluation. `to_json` of them is report.json, see `docs/evaluation.md`.
 
-Results of a metric are next to the metric. Those of the utility study are in `utility.results`.
+Results of a metric are in the module of the metric. Those of the utility study are in
+`utility.results`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FIRST_KEYS = ("schema_version", "seed", "run", "data", "features", "software", "
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NeighbourSearch(ByClass[T]):
-    """Nearness of the whole set and of each class by one distance, whose words are `metric`."""
+    """Nearness of the whole set and of each class by one distance, described by `metric`."""
 
     metric: str
 
@@ -35,7 +36,7 @@ class Copies:
     """Nearness to training images, by pixels and by features, and among the synthetic images.
 
     Attributes:
-        duplicates: by pixels; `same` counts images nearer than half a grey level to another.
+        duplicates: by pixels; `same` counts images nearer than half a grey level to another image.
         few_held_out: with fewer held-out images, training images are the yardstick.
     """
 
@@ -47,7 +48,7 @@ class Copies:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MeasuredFigures:
-    """The figures that the verdict follows from; None where there are too few images.
+    """The figures on which the verdict depends; None if there are too few images.
 
     `variety` and `difference` are of the extractor's features, `profiles` is variety by profiles.
     """
@@ -74,7 +75,7 @@ class Fault:
         fault: a slug: real_images, copies, duplicates, missing_class, swapped_labels, weak_class,
             little_variety, blur, noise, no_lesion, drift, unlike_real, leak.
         classes: the classes that have it; empty for a fault of the whole set.
-        test: which test; of several classes, the one with the smallest p-value.
+        test: name of the test; of several classes, the test with the smallest p-value.
         p_value: None for a count.
     """
 
@@ -88,14 +89,14 @@ class Fault:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What the figures prove.
+    """The faults that the figures prove.
 
     Attributes:
-        alpha: probability that a faultless generator is accused, at most.
+        alpha: largest probability of a false fault.
         threshold: p-value below which a fault is proven.
-        faults: the gravest first.
+        faults: the most serious first.
         untested: by kind of test, the classes with too few images to prove anything.
-        use: words of the utility study, or "not measured".
+        use: verdict of the utility study, or "not measured".
     """
 
     alpha: float
@@ -149,7 +150,7 @@ class ImageFolderInfo:
 
 @dataclasses.dataclass(frozen=True)
 class FeatureInfo:
-    """The features: numbers per image, where the weights come from, how images are resized."""
+    """The features: numbers per image, source of the weights, resize of images."""
 
     name: str
     dimension: int
@@ -177,9 +178,9 @@ class ImageCounts:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where an evaluation comes from: its seed, run, data set, features and software versions.
+    """The provenance of an evaluation: seed, run, data set, features and software versions.
 
-    `image_folder` is None if a generator painted the images for this evaluation.
+    `image_folder` is None if a generator made the images for this evaluation.
     """
 
     seed: int
@@ -195,8 +196,8 @@ class Summary:
     """The report in a few sentences.
 
     Attributes:
-        headline: how many faults are proven.
-        caveat: what it means that none is proven; empty with faults.
+        headline: the number of proven faults.
+        caveat: the meaning of no proven fault; empty with faults.
         faults: a sentence for each.
         privacy: empty if it was not measured.
     """

@@ -1,4 +1,4 @@
-"""Procedural dermoscopy-like images: the embedded data set of demo and tests.
+"""Procedural dermoscopy-like images: the data set of demo and tests.
 
 The seven classes differ in form, not in colour (`docs/phantoms.md`). No phantom shows a disease.
 """

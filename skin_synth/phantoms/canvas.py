@@ -1,4 +1,4 @@
-"""The tools that paint phantoms: coordinates, smooth noise, soft edges, lines, optics.
+"""Tools that draw phantoms: coordinates, smooth noise, soft edges, lines, optics.
 
 All coordinates are in the square [-1, 1] x [-1, 1], so an image looks the same at any size.
 """
@@ -17,7 +17,7 @@ BLOOD_ABSORPTION = np.array([0.22, 1.02, 0.80], np.float32)
 WHITE_REFLECTANCE = np.array([0.93, 0.86, 0.80], np.float32)
 """Reflectance of scar and keratin: red, green and blue."""
 VEIL_REFLECTANCE = np.array([0.42, 0.47, 0.60], np.float32)
-"""Of a blue-white veil: melanin deep in the skin under thick keratin."""
+"""Reflectance of a blue-white veil: melanin deep in the skin under thick keratin."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +79,8 @@ def axis(side: int) -> np.ndarray:
 def plane(side: int, *, centre: tuple[float, float], radius: float, angle: float) -> Plane:
     """Returns the pixel centres of a square image relative to a lesion.
 
-    The lesion has its `centre`, x and y in [-1, 1], a `radius` in half image sides, and is rotated
-    by `angle`, radians.
+    The lesion has a `centre` (x and y in [-1, 1]), a `radius` in half image sides, and a rotation
+    by `angle` radians.
     """
     across = (axis(side)[None, :] - np.float32(centre[0])) / np.float32(radius)
     down = (axis(side)[:, None] - np.float32(centre[1])) / np.float32(radius)
@@ -100,7 +100,7 @@ def inside(distance: np.ndarray, softness: float) -> np.ndarray:
 
 
 def spots(plane: Plane, centres: np.ndarray, radii: np.ndarray, softness: float) -> np.ndarray:
-    """Paints soft discs, float32[side, side] from 0 to 1; where they overlap, the strongest counts.
+    """Draws soft discs, float32[side, side] from 0 to 1; where they overlap, the strongest counts.
 
     `centres` is float[n, 2], x and y; `radii` is float[n]; for `softness` see `inside`.
     """
@@ -111,7 +111,7 @@ def spots(plane: Plane, centres: np.ndarray, radii: np.ndarray, softness: float)
 
 
 def strokes(plane: Plane, segments: np.ndarray, softness: float) -> np.ndarray:
-    """Paints soft lines with round ends, float32[side, side] from 0 to 1.
+    """Draws soft lines with round ends, float32[side, side] from 0 to 1.
 
     `segments` is float[n, 6]: x, y and half width of the start, then of the end; the half width
     changes linearly. For `softness` see `inside`.
@@ -139,7 +139,8 @@ def _interpolation(side: int, cells: int) -> np.ndarray:
 def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
     """Draws a smooth random surface with `cells` bumps across, the same at every size.
 
-    It is float32[side, side], mean about 0, deviation about 1, of (cells + 3) ** 2 random numbers.
+    It is float32[side, side], mean about 0, deviation about 1, made of (cells + 3) ** 2 random
+    numbers.
     """
     knots = rng.standard_normal((cells + 3, cells + 3), np.float32)
     weights = _interpolation(side, cells + 3)

@@ -40,7 +40,7 @@ class Photograph:
 
 
 def plan(counts: Mapping[str, int] | int, *, seed: int) -> list[Photograph]:
-    """Plans which lesions are photographed, and how often.
+    """Plans the lesions of a collection and the number of their photographs.
 
     Args:
         counts: images in each class, or one number for every class.
@@ -74,7 +74,7 @@ def write_folder(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Path:
-    """Writes `images/*.png` and `labels.csv`, everything or nothing.
+    """Writes `images/*.png` and `labels.csv`, completely or not at all.
 
     Args:
         out: new folder.

@@ -1,6 +1,6 @@
 """The seven classes: each is a function from a plane and random numbers to layers of pigment.
 
-The classes differ in form, coarse enough to be visible at 32 pixels. Melanin and blood are drawn
+The classes differ in form, clearly enough for 32 pixels. Melanin and blood are drawn
 from the same ranges for all classes.
 """
 
@@ -39,7 +39,7 @@ class Lesion:
 
 @dataclasses.dataclass(frozen=True)
 class Painting:
-    """A painted lesion.
+    """A drawn lesion.
 
     Attributes:
         elements: number of its streaks, dots, vessels or lobes.
@@ -55,7 +55,7 @@ Painter = Callable[[Plane, Lesion, np.random.Generator], Painting]
 
 
 def disc(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
-    """Round or oval, smooth even border, one colour, a faint regular network. Symmetric."""
+    """Round or oval and symmetric: a smooth even border, one colour, a faint regular network."""
     body = inside(plane.r - 0.95, lesion.softness)
     pitch, turn = rng.uniform(10, 13), rng.uniform(0, np.pi)
     network = _network(plane, pitch, turn)

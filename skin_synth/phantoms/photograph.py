@@ -28,7 +28,7 @@ UNEVEN_GROWTH = 0.03
 LENS_TILT = 0.15
 """Largest rotation of the lens, radians, after a random number of quarter turns."""
 SENSOR_NOISE = 0.012
-"""Standard deviation; full scale is 1."""
+"""Standard deviation of the sensor noise; full scale is 1."""
 LESION_STREAM, PERSON_STREAM, PAINT_STREAM, VIEW_STREAM = range(4)
 """Purposes of random numbers of one lesion."""
 
@@ -39,7 +39,7 @@ class View:
 
     Attributes:
         centre: of the lesion, x and y in [-1, 1].
-        zoom, angle: factor of its size, rotation in radians.
+        zoom, angle: factor of the lesion's size, rotation in radians.
         light: exposure, 1 is neutral.
         slope: change of light across the image, x and y.
         vignette: radius of the lit field in half image sides; 2 is outside the image.
@@ -58,7 +58,7 @@ class View:
 def render(
     seed: int, index: int, label: str, size: int, *, view: int = 0
 ) -> tuple[np.ndarray, dict[str, float]]:
-    """Paints one phantom.
+    """Renders one phantom.
 
     Args:
         seed: of the collection.
@@ -148,7 +148,7 @@ def _draw_view(rng: np.random.Generator) -> View:
 
 
 def _grown(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Plane:
-    """Stretches a lesion and makes it grow unevenly."""
+    """Returns the plane of a lesion that is stretched and has grown unevenly."""
     side = len(plane.x)
     x = plane.x + np.float32(UNEVEN_GROWTH) * smooth_noise(rng, side, 7)
     y = plane.y * np.float32(lesion.elongation)
@@ -156,7 +156,7 @@ def _grown(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Plane:
 
 
 def _skin(rng: np.random.Generator, side: int, melanin: float, blood: float) -> np.ndarray:
-    """Paints mottled skin with fine pores: float32[side, side, 3], reflectance."""
+    """Draws mottled skin with fine pores: float32[side, side, 3], reflectance."""
     mottling, pores = smooth_noise(rng, side, 4), smooth_noise(rng, side, 24)
     brown = melanin * (1 + 0.06 * mottling) + 0.02 * pores
     red = blood * (1 + 0.14 * smooth_noise(rng, side, 6)) + 0.015 * pores
@@ -165,7 +165,7 @@ def _skin(rng: np.random.Generator, side: int, melanin: float, blood: float) -> 
 
 
 def _hairs(image: np.ndarray, hairs: np.ndarray) -> np.ndarray:
-    """Paints dark parabolas across the image, in front of the lesion."""
+    """Draws dark parabolas across the image, in front of the lesion."""
     line = axis(len(image))
     for direction, offset, bend, half_width, density in hairs.astype(np.float32):
         cos, sin = np.cos(direction), np.sin(direction)

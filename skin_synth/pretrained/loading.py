@@ -14,7 +14,7 @@ from skin_synth.data.painted import PaintsBatches
 from skin_synth.saved_model.export import LABELS_FILE
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE
 from skin_synth.saved_model.origin import ORIGIN_FILE, Origin, read_origin
-from skin_synth.saved_model.sampler import paint_rows
+from skin_synth.saved_model.sampler import generate_rows
 from tfrecords_tools.errors import InputError
 
 PRETRAINED_DIRECTORY = Path(__file__).parent
@@ -23,15 +23,15 @@ PRETRAINED_VERSION = "1"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pretrained(PaintsBatches):
-    """A generator read from a SavedModel; paints as a trained run does.
+    """A generator from a SavedModel; it generates images like a trained run.
 
     Attributes:
         name: in the package; of an exported generator, the directory as it was given.
         directory: of its SavedModel version.
         class_names: in the order of their labels.
-        origin: the run that it comes from.
+        origin: its run, weights and data set.
         model_card: Markdown: data, figures, intended use, limits, licence.
-        signature: `generate` of the SavedModel.
+        signature: the signature `generate` of the SavedModel.
         model: the loaded object; holds the variables of the SavedModel.
     """
 
@@ -50,7 +50,7 @@ class Pretrained(PaintsBatches):
 
     @property
     def data_dir(self) -> None:
-        """Nowhere: the training images do not come with it."""
+        """None, because the training images are not in the package."""
 
     def generate(
         self,
@@ -60,8 +60,8 @@ class Pretrained(PaintsBatches):
         truncation: float = 1.0,
         batch_size: int = 64,
     ) -> np.ndarray:
-        """Paints one image per (label, seed); see `ConditionalGAN.generate`."""
-        return paint_rows(
+        """Generates one image per (label, seed); see `ConditionalGAN.generate`."""
+        return generate_rows(
             self.signature,
             (self.image_size, self.image_size, 3),
             len(self.class_names),
@@ -86,7 +86,7 @@ def load_pretrained(name: str, *, root: Path = PRETRAINED_DIRECTORY) -> Pretrain
     """
     known = known_names(root)
     if name not in known:
-        there = f"there are {', '.join(known)}" if known else "this package carries none"
+        there = f"there are {', '.join(known)}" if known else "this package contains none"
         raise InputError(f"unknown pretrained generator {name!r}: {there}")
     return _load(name, root / name / PRETRAINED_VERSION, repair="install the package again")
 

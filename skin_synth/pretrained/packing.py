@@ -13,7 +13,7 @@ from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 
 MAX_PACKED_BYTES = 10 * 2**20
-"""Of all files of a generator, which are in the repository and in every wheel."""
+"""Most bytes of all files of a generator, because they are in the repository and in every wheel."""
 
 
 def pack(
@@ -25,7 +25,7 @@ def pack(
 
     Args:
         run: of the generator.
-        directory: has the name of the generator; it appears when it is complete.
+        directory: directory with the name of the generator; it appears when it is complete.
         model_card: Markdown, with the licence of the training images.
         overwrite: whether to replace an existing generator.
 

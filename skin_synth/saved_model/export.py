@@ -43,7 +43,7 @@ def export(
     """Writes the next version of a model, MODELDIR/1, then MODELDIR/2, ...; returns its directory.
 
     A version appears by one rename, so that a server that polls the directory never reads half a
-    model. It holds float32 weights, core TensorFlow operations only, `assets/labels.txt` with one
+    model. It has float32 weights, core TensorFlow operations only, `assets/labels.txt` with one
     class per line, a warm-up file, `model_card.md` and `origin.json`. Two exports into one
     directory take turns.
 
@@ -54,8 +54,8 @@ def export(
         card: Markdown that replaces the card made here.
 
     Raises:
-        InputError: `model_dir` is a file, the run, the report or in the report, or `report` judges
-            another checkpoint.
+        InputError: `model_dir` is a file, the run, the report or inside the report, or `report` is
+            on another checkpoint.
     """
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
@@ -63,7 +63,7 @@ def export(
     run = getattr(model, "directory", None)
     if run is not None and model_dir.resolve() == run.resolve():
         raise InputError(f"{model_dir} is the run: give another --out")
-    # Without locks the later of two exports fails, because its version exists.
+    # On a file system without locks the later of two exports fails, because its version exists.
     with made_parents(model_dir / "1"), locked_directory(model_dir, wait=True):
         # TF Serving reads only directories named by a number.
         versions = (int(path.name) for path in model_dir.iterdir() if path.name.isdecimal())
@@ -94,8 +94,8 @@ def _save(model: Exportable, directory: Path) -> None:
     labels = directory / LABELS_FILE
     labels.write_text("".join(f"{name}\n" for name in model.class_names), encoding="utf-8")
     sampler = Sampler(model.ema_generator, model.class_names, labels_file=labels)
-    # Only TensorFlow's variables: a tracked Keras variable is saved twice, and C++ loaders restore
-    # the copy that no signature reads.
+    # Only TensorFlow's variables, because a tracked Keras variable is saved twice, and C++ loaders
+    # restore the copy that no signature reads.
     served = tf.Module(name="served")
     served.variables_of_generator = [variable.value for variable in sampler.generator.variables]
     served.table = sampler.table
@@ -103,4 +103,4 @@ def _save(model: Exportable, directory: Path) -> None:
         name: getattr(sampler, name) for name in ("serving_default", "generate", "from_latent")
     }
     tf.saved_model.save(served, str(directory), signatures=signatures)
-    labels.unlink()  # it is now in assets/
+    labels.unlink()  # the file is now in assets/

@@ -12,7 +12,7 @@ from tfrecords_tools.errors import InputError
 def as_int64(values: Sequence[int] | np.ndarray, name: str) -> np.ndarray:
     """Converts int[...] to int64 explicitly; TensorFlow would infer int32.
 
-    An empty list, which NumPy makes float64, is taken. `name` of the values is for the message.
+    An empty list is accepted, although NumPy makes it float64. `name` is for the message.
 
     Raises:
         InputError: a value is not a whole number, or does not fit.

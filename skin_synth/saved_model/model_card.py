@@ -41,7 +41,7 @@ def model_card(
     class_counts: Sequence[int] | None,
     figures: Sequence[str] | None,
 ) -> str:
-    """Returns Markdown that says what a generator is, and what it is not.
+    """Returns the model card of a generator as Markdown.
 
     `class_counts` are the training images of each class, None if they are not known. `figures` are
     the sentences of `read_report`, None without a report.
@@ -73,12 +73,12 @@ A class-conditional generator of {size}x{size} skin images, after {seen:,} train
 
 
 def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
-    """Reads summary and warnings, in sentences, of a report on the generator of an origin.
+    """Reads the sentences of summary and warnings of a report on the generator of an origin.
 
     `directory` is the --out of `skin-synth evaluate`.
 
     Raises:
-        InputError: no report there, or a report on another checkpoint.
+        InputError: there is no report, or it is on another checkpoint.
     """
     path = Path(directory) / REPORT_FILE
     if not path.exists():
@@ -91,8 +91,8 @@ def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
         raise InputError(f"{path} cannot be read as a report ({error!r})") from error
     if judged != origin.checkpoint_hash:
         raise InputError(
-            f"{path} judges checkpoint {judged[:12]}, this is {origin.checkpoint_hash[:12]}: "
-            "evaluate the run again"
+            f"{path} is a report on checkpoint {judged[:12]}, this is "
+            f"{origin.checkpoint_hash[:12]}: evaluate the run again"
         )
     return figures
 

@@ -1,4 +1,4 @@
-"""Where an exported generator comes from: a small JSON file in its directory."""
+"""The origin of an exported generator: a small JSON file in its directory."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Origin:
     """The run, the data set and the weights of a generator.
 
     Attributes:
-        run_id: of the exported run; empty for a GAN without a run, as the next two.
-        data_name: of the data set that it was trained on.
+        run_id: of the exported run; empty for a GAN without a run, like the next two fields.
+        data_name: name of the data set on which it was trained.
         data_fingerprint: of that data set.
         checkpoint_hash: sha256 over the averaged generator's weights, 64 hexadecimal digits.
         images_seen: real images drawn in training.
@@ -47,7 +47,7 @@ def read_origin(directory: Path) -> Origin:
     """Reads `ORIGIN_FILE` from the directory of an exported version.
 
     Raises:
-        InputError: no such file, or a file of another kind.
+        InputError: there is no such file, or it is of another kind.
     """
     path = directory / ORIGIN_FILE
     if not path.exists():

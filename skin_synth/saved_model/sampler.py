@@ -1,6 +1,7 @@
 """The signatures of a generator: labels and seeds in, images out.
 
-The library (`ConditionalGAN.generate`) and the SavedModel run the same functions, so they agree.
+The library (`ConditionalGAN.generate`) and the SavedModel run the same functions, so their images
+agree.
 """
 
 from __future__ import annotations
@@ -18,24 +19,24 @@ from skin_synth.saved_model.int64 import as_int64
 from tfrecords_tools.errors import InputError
 
 ROWS_PER_CHUNK = 16
-"""Rows that the generator paints at a time.
+"""Rows that the generator processes at a time.
 
 Convolutions of another batch size may add in another order, and the last bit can change a rounded
-value (figures in docs/serving.md). So all rows are painted in chunks of this size, the last one
-padded: an image is the same alone and in any batch.
+value (figures in docs/serving.md). So all rows are processed in chunks of this size; the last chunk
+is padded. Thus an image is the same alone and in any batch.
 """
 PARALLEL_CHUNKS = 4
-"""Chunks painted in parallel: 64 rows keep several cores as busy as one batch of them."""
+"""Chunks processed in parallel: 64 rows in chunks use several cores as well as one batch."""
 QUOTED_VALUES = 3
 QUOTED_LABEL_BYTES = 64
 """An error quotes at most this many received values, and this many bytes of a label."""
 
 
 class Sampler(tf.Module):
-    """The three signatures of a generator; each row depends only on its values.
+    """The three signatures of a generator; each row depends only on its own values.
 
     Attributes:
-        generator: paints float32[n, h, w, 3] in [-1, 1] from (latents, label ids), in float32.
+        generator: maps (latents, label ids) to float32[n, h, w, 3] in [-1, 1].
         class_names: in the order of the labels.
         table: string[n] class names to int64[n] label ids, -1 for an unknown name.
         image_shape: (h, w, 3).
@@ -50,8 +51,8 @@ class Sampler(tf.Module):
     ) -> None:
         """Wraps a `models.networks.Generator`.
 
-        To save the sampler, `labels_file` has the class names, one per line: the table reads it,
-        and it becomes an asset of the SavedModel.
+        To save the sampler, `labels_file` must have the class names, one per line. The table reads
+        it, and it becomes an asset of the SavedModel.
 
         Raises:
             InputError: no class, a name that occurs twice, or a name with a line break.
@@ -83,8 +84,8 @@ class Sampler(tf.Module):
         truncation: float = 1.0,
         batch_size: int = 64,
     ) -> np.ndarray:
-        """Paints images from Python; see `ConditionalGAN.generate`."""
-        return paint_rows(
+        """Generates images from Python; see `ConditionalGAN.generate`."""
+        return generate_rows(
             self.generate,
             self.image_shape,
             len(self.class_names),
@@ -95,7 +96,7 @@ class Sampler(tf.Module):
         )
 
     def _serving_default(self, label: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Paints PNGs by class name: label string[N], seed int64[N] -> image_bytes, label_id."""
+        """Generates PNGs by class name: label string[N], seed int64[N] -> image_bytes, label_id."""
         label, seed = _ranked(label, 1), _ranked(seed, 1)
         label, seed = _after([_assert_rows(label=label, seed=seed)], label, seed)
         label_id = self.table.lookup(label)
@@ -108,7 +109,7 @@ class Sampler(tf.Module):
     def _generate(
         self, label_id: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Paints by label id, seed and truncation -> image uint8[N, h, w, 3]."""
+        """Generates images by label id, seed and truncation -> image uint8[N, h, w, 3]."""
         label_id, seed, truncation = (_ranked(each, 1) for each in (label_id, seed, truncation))
         checks = [
             _assert_rows(label_id=label_id, seed=seed, truncation=truncation),
@@ -118,7 +119,7 @@ class Sampler(tf.Module):
         return self._from_latent(self.latents(seed) * truncation[:, None], label_id)
 
     def _from_latent(self, latent: tf.Tensor, label_id: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Paints by latent and label id -> image uint8[N, h, w, 3]."""
+        """Generates images by latent and label id -> image uint8[N, h, w, 3]."""
         latent, label_id = _ranked(latent, 2), _ranked(label_id, 1)
         checks = [
             _assert_rows(latent=latent, label_id=label_id),
@@ -130,7 +131,8 @@ class Sampler(tf.Module):
     def latents(self, seed: tf.Tensor) -> tf.Tensor:
         """Draws standard normal latents, one per seed: int64[N] -> float32[N, latent_dim].
 
-        Philox with the seed of the row as its key; all labels share the latent of a seed.
+        The generator is Philox with the seed of the row as its key; all labels share the latent of
+        a seed.
         """
         shape = [self.generator.latent_dim]
 
@@ -141,7 +143,7 @@ class Sampler(tf.Module):
         return tf.map_fn(latent, seed, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
     def _paint(self, latent: tf.Tensor, label_id: tf.Tensor) -> tf.Tensor:
-        """Paints all rows in chunks of one size."""
+        """Generates all rows in chunks of one size."""
         count, size = tf.shape(latent)[0], ROWS_PER_CHUNK
         chunks = -(-count // size)
         missing = chunks * size - count
@@ -173,7 +175,7 @@ class Sampler(tf.Module):
         return tf.debugging.Assert(tf.reduce_all(known), quoted, summarize=QUOTED_VALUES)
 
 
-def paint_rows(
+def generate_rows(
     generate: Callable[..., Mapping[str, tf.Tensor]],
     image_shape: tuple[int, int, int],
     num_classes: int,
@@ -233,8 +235,8 @@ def _checked(class_names: Sequence[str]) -> tuple[str, ...]:
 class _LabelsFile(tf.lookup.TextFileInitializer):
     """Labels by line number, in a table that the saved graph names by the content of the file.
 
-    The default name contains the path of the file, which is private. In a process, tables of one
-    name are one table, so the name must differ if the classes differ.
+    The default name contains the path of the file, which is private. Tables with the same name in a
+    process are one table, so the name must differ if the classes differ.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -248,18 +250,18 @@ class _LabelsFile(tf.lookup.TextFileInitializer):
 
 
 def _after(checks: Sequence[tf.Operation], *values: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Returns the values after the checks: all that is computed from them waits."""
+    """Returns the values after the checks, so that all computations with them wait."""
     with tf.control_dependencies(checks):
         return tuple(tf.identity(value) for value in values)
 
 
 def _ranked(values: tf.Tensor, rank: int) -> tf.Tensor:
-    """Refuses another rank, because the C++ session accepts any shape, unlike Python's."""
+    """Refuses another rank, because the C++ session, unlike Python's, accepts any shape."""
     return tf.ensure_shape(values, [None, *values.shape[1:rank]])
 
 
 def _assert_rows(**inputs: tf.Tensor) -> tf.Operation:
-    """Refuses zero rows and different numbers of rows; a single row would be broadcast."""
+    """Refuses zero rows and different numbers of rows, because a single row would be broadcast."""
     rows = tf.stack([tf.shape(values)[0] for values in inputs.values()])
     message = f"{', '.join(inputs)} must have at least one row and the same number of rows; got"
     fit = tf.reduce_all(rows == rows[0]) & (rows[0] > 0)

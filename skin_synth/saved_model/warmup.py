@@ -17,8 +17,9 @@ WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -> None:
     """Writes two requests of each signature: for one row, and for a row of each class.
 
-    A request has at most `ROWS_PER_CHUNK` rows: TF Serving with batching does not load a version
-    whose warm-up has more rows than its `max_batch_size`. `directory` is that of the version.
+    A request has at most `ROWS_PER_CHUNK` rows, because TF Serving with batching does not load a
+    version whose warm-up has more rows than its `max_batch_size`. `directory` is the directory of
+    the version.
     """
     path = directory / WARMUP_FILE
     path.parent.mkdir()
@@ -30,7 +31,7 @@ def write_warmup(directory: Path, class_names: Sequence[str], latent_dim: int) -
 
 def _requests(class_names: Sequence[str], latent_dim: int) -> dict[str, Mapping[str, np.ndarray]]:
     count = len(class_names)
-    ids = np.arange(count, dtype=np.int64)  # serving refuses int32
+    ids = np.arange(count, dtype=np.int64)  # because serving refuses int32
     return {
         "serving_default": {"label": np.array(class_names, object), "seed": ids},
         "generate": {"label_id": ids, "seed": ids, "truncation": np.ones(count, np.float32)},

@@ -1,6 +1,6 @@
 """The generator behind TF Serving: its export, and a client.
 
-The client over REST loads no TensorFlow; `export` loads it on first use.
+The REST client loads no TensorFlow; `export` loads it on first use.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Images from a generator that TF Serving serves, over REST or gRPC."""
+"""Requests images from TF Serving, over REST or gRPC."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Client:
         Args:
             address: "http://host:8501" for REST, "host:8500" for gRPC.
             model: MODEL_NAME of the server.
-            version: of the model; None for the newest.
+            version: version of the model; None for the newest.
             origin: directory of the exported version, for the provenance of the images: its
-                `origin.json` names run and checkpoint, which a server does not.
+                `origin.json` names run and checkpoint, which the server does not report.
             timeout: seconds for an attempt.
             retries: attempts after the first.
             backoff: seconds before the second attempt, doubled each time.
@@ -95,7 +95,7 @@ class Client:
         return np.stack([_decoded(png) for png, _ in self._served_pngs(labels, seeds)])
 
     def pngs(self, labels: Sequence[str], seeds: Sequence[int] | np.ndarray) -> list[bytes]:
-        """Returns the same as PNG files with their provenance in text chunks; see `images`.
+        """Returns images as PNG files with their provenance in text chunks; see `images`.
 
         Run and checkpoint are empty if the client has no origin.
         """
@@ -127,7 +127,7 @@ class Client:
     def _served_pngs(
         self, labels: Sequence[str], seeds: Sequence[int] | np.ndarray
     ) -> Iterator[tuple[bytes, str]]:
-        """Yields PNGs as served, each with the version of the model that painted it."""
+        """Yields PNGs from the server, each with the version of the model that generated it."""
         if isinstance(labels, str):
             raise InputError(f"labels must be a list of class names, got the text {labels!r}")
         rows = np.array(labels, object)

@@ -18,7 +18,7 @@ import numpy as np
 from tfrecords_tools.errors import InputError
 
 RETRYABLE = {str(HTTPStatus.BAD_GATEWAY), str(HTTPStatus.SERVICE_UNAVAILABLE), "UNAVAILABLE"}
-"""A model that is still loading, a full queue, a proxy without a server behind it."""
+"""Codes of temporary failures: a model is loading, a queue is full, a proxy has no server."""
 REFUSALS = {
     str(HTTPStatus.BAD_REQUEST): "INVALID_ARGUMENT",
     str(HTTPStatus.NOT_FOUND): "NOT_FOUND",
@@ -27,11 +27,11 @@ REFUSALS = {
 }
 """HTTP and gRPC codes of requests that the server refused, with their gRPC names."""
 LARGEST_GRPC_MESSAGE = 256 * 2**20
-"""Bytes; the default limit of gRPC, 4 MiB, is 20 images at 256x256."""
+"""Largest answer in bytes; gRPC's default, 4 MiB, is 20 images at 256x256."""
 LONGEST_WAIT = 10.0
-"""Seconds between two attempts."""
+"""Most seconds between two attempts."""
 ONLY_OUTPUT = "image"
-"""Of the signatures `generate` and `from_latent`."""
+"""Output of the signatures `generate` and `from_latent`."""
 
 Result = TypeVar("Result")
 
@@ -63,8 +63,8 @@ class Transport(Protocol):
 
         Raises:
             InputError: the server refused the request; its reason is in the message.
-            RetryableError: it may answer later.
-            ServingError: it failed.
+            RetryableError: the server may answer later.
+            ServingError: the server failed.
         """
 
     def close(self) -> None:
@@ -101,12 +101,12 @@ class Rest:
         return Answer(self._outputs(content, signature), self.version)
 
     def close(self) -> None:
-        """Does nothing: each request has its connection."""
+        """Does nothing, because each request has its own connection."""
 
     def _outputs(self, content: bytes, signature: str) -> dict[str, np.ndarray]:
         try:
             outputs = json.loads(content)["outputs"]
-            # TF Serving omits the name of an output that is the only one.
+            # TF Serving omits the name of a single output.
             named = outputs if isinstance(outputs, dict) else {ONLY_OUTPUT: outputs}
             return {name: _array(name, values) for name, values in named.items()}
         except (ValueError, KeyError, TypeError) as error:
@@ -166,7 +166,7 @@ class Grpc:
 
 
 def _failure(address: str, code: str, reason: str, kind: str = "") -> Exception:
-    """Returns the error for a code, `kind` of which goes into the message."""
+    """Returns the error for a code; `kind` of code is for the message."""
     if code in REFUSALS:
         return InputError(f"{address} refused the request ({REFUSALS[code]}): {reason}")
     error = RetryableError if code in RETRYABLE else ServingError
@@ -196,7 +196,7 @@ def with_retries(
     backoff: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """Calls again after temporary failures, at most `retries` times, until it works.
+    """Makes a call, and repeats it after temporary failures, at most `retries` times.
 
     It waits `backoff` seconds before the second attempt, doubled each time, at most `LONGEST_WAIT`.
 

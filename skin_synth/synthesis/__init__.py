@@ -1,4 +1,4 @@
-"""New images: of one class in a folder, or to balance a data set; and the check of both."""
+"""New images, of one class in a folder or to balance a data set, and the check of both."""
 
 from skin_synth.synthesis.balancing import balance
 from skin_synth.synthesis.generation import generate_images

@@ -1,4 +1,4 @@
-"""A data set with enough images of every class, whose synthetic images are all accounted for."""
+"""Balances a data set with synthetic images; the report accounts for every candidate."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def balance(
 
     Real records are copied byte for byte. Synthetic records follow those of the training split,
     with origin `synthetic`. Validation and test stay real. Candidates are compared with limits
-    from held-out real images. If too many candidates of a class fail, it stays short, and the
-    report says so. A killed or failed balance goes on where it stopped when it is started again.
+    from held-out real images. If too many candidates of a class fail, the class stays short, and
+    the report says so. A killed or failed balance resumes when it is started again.
 
     Args:
         run: a trained run or a pretrained generator.
-        data: the data set directory that it was trained on.
+        data: directory of the data set on which it was trained.
         out: the data set directory to write; it appears once it is complete.
-        options: which images, and how to test them.
+        options: the images, and the tests of candidates.
         overwrite: whether to replace an existing data set directory.
 
     Raises:
         InputError: the data set is not that of the run, or holds synthetic images; the target names
-            an unknown class; `out` exists, or is, holds or lies in what is read; there are no
+            an unknown class; `out` exists, or is, contains or is inside an input; there are no
             held-out images for the limits; or another process balances into `out`.
     """
     check_apart(out, inputs_of(run, data), may_lie_in={RUN})
@@ -72,7 +72,8 @@ def balance(
     wanted = missing(options.target, counts, options.ratio)
     settings = _settings(run, options)
     work = WorkDirectory(out)
-    # The lock outlives the directory, so that the work is removed once the result is in place.
+    # The lock is held longer than the directory, so that the work is removed once the result is in
+    # place.
     with work.held():
         with new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory:
             work.open({**settings, "wanted": wanted, "steps": options.steps})
@@ -131,7 +132,7 @@ def _held_out(
     """Loads real images for the limits; None if no limits are needed."""
     if options.filters != ALL_FILTERS or not any(wanted.values()):
         return None
-    for split in (VALIDATION, TEST):  # the test split is for the last figures
+    for split in (VALIDATION, TEST):  # because the test split is for the final figures
         if split in info.splits:
             return load_split(info.directory, split)
     raise InputError(
@@ -151,13 +152,13 @@ def _filter(
     file = work.path / FILTER_FILE
     if not file.is_file():
         make_filter(training, held_out, seed=2 * options.seed, steps=options.steps).save(file)
-    # Always read from the file, so that a resumed balance uses the same filter.
+    # The filter is always read from the file, so that a resumed balance uses the same filter.
     return CandidateFilter.load(file)
 
 
 def _generate(generator: CandidateGenerator, wanted: Mapping[str, int]) -> list[Candidates]:
     candidates = []
-    with Progress(total=sum(wanted.values()), unit="images", description="paint") as progress:
+    with Progress(total=sum(wanted.values()), unit="images", description="generate") as progress:
         for label, count in enumerate(wanted.values()):
             candidates.append(generator.generate(label, count))
             progress.update(candidates[-1].kept)

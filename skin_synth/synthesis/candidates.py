@@ -35,14 +35,14 @@ from tfrecords_tools.locks import locked
 CHUNK_SIZE = 128
 """Largest number of candidates that are generated and tested together."""
 SMALLEST_CHUNK = 16
-"""Smallest number; between the two it is twice the number of missing images."""
+"""Smallest number of these; between the two it is twice the number of missing images."""
 FREE_DRAWS, DRAWS_PER_KEPT_IMAGE = 256, 10
-"""A class is given up after `FREE_DRAWS` + `DRAWS_PER_KEPT_IMAGE` x kept images draws."""
+"""A class is given up after `FREE_DRAWS` + `DRAWS_PER_KEPT_IMAGE` x (kept images) candidates."""
 SEEDS_PER_CLASS = 1_000_000
-"""Distance from the first seed of a class to that of the next. One seed gives images of one layout
-in all classes: with shared seeds the data set would seem to hold each layout several times."""
+"""Distance from the first seed of a class to that of the next. One seed gives the same layout in
+all classes, so with shared seeds each layout would occur several times in the data set."""
 KEY_FILE = "key.json"
-"""Describes the balance that a work directory is for."""
+"""The description of the balance to which a work directory belongs."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Chunk(Scores):
 
     Attributes:
         seeds: int64[n].
-        outcome: for each candidate `KEPT` or why it was dropped.
+        outcome: for each candidate `KEPT` or the reason why it was dropped.
         images: uint8[kept, side, side, 3], the kept ones.
     """
 
@@ -97,11 +97,11 @@ class Candidates:
 
 
 class WorkDirectory:
-    """Keeps the work of a balance in a hidden sibling of the data set, so that it can go on.
+    """Keeps the work of a balance in a hidden sibling of the data set, so that it can resume.
 
     Attributes:
         path: the directory.
-        key_sha256: of the key that it was opened with, 64 hexadecimal digits; each chunk holds it.
+        key_sha256: sha256 of its key, 64 hexadecimal digits; each chunk holds it.
     """
 
     def __init__(self, out: str | os.PathLike[str]) -> None:
@@ -111,7 +111,7 @@ class WorkDirectory:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps other processes from this work while the block runs.
+        """Excludes other processes from this work while the block runs.
 
         Raises:
             InputError: another process works on it.
@@ -153,9 +153,9 @@ class CandidateGenerator:
 
     Attributes:
         generator: a trained run or a pretrained generator.
-        training: the images that it was trained on.
+        training: the images on which it was trained.
         candidate_filter: tests the candidates; None drops exact copies only.
-        work: where chunks are kept.
+        work: directory of the chunks.
         options: their seed is the first one of the first class; see `SEEDS_PER_CLASS`.
     """
 

@@ -1,4 +1,4 @@
-"""Which candidates may join a data set: the limits come from held-out real images."""
+"""Decides which candidates are kept; the limits come from held-out real images."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ KEPT = "kept"
 EXACT_COPY, NEAR_TRAINING = "exact_copy", "near_training_image"
 OTHER_CLASS, UNREALISTIC, NEAR_DUPLICATE = "other_class", "unrealistic", "near_duplicate"
 REASONS = (EXACT_COPY, NEAR_TRAINING, OTHER_CLASS, UNREALISTIC, NEAR_DUPLICATE)
-"""Why a candidate is dropped, in the order of the tests."""
+"""Reasons for which a candidate is dropped, in the order of the tests."""
 REALISM_PERCENTILE = 5.0
 """Percentage of held-out real images that score below the limit."""
 PAIRWISE_IMAGES = 128
-"""At most this many images are compared all with all at once."""
+"""At most this many images are compared in all pairs at once."""
 MANIFOLD_IMAGES_PER_CLASS = 400
-"""At most this many training images of a class span its part of the manifold."""
+"""Most training images of a class that span its part of the manifold."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,10 +39,10 @@ class Scores:
     """Measurements of n images.
 
     Attributes:
-        assigned: int64[n], the classifier's first choice.
-        probability: float32[n], of the requested class.
+        assigned: int64[n], the class that the classifier finds most probable.
+        probability: float32[n], the classifier's probability of the requested class.
         nearest: int64[n], index of the nearest training image.
-        distance: float32[n], to that image, in grey levels.
+        distance: float32[n], distance to that image, in grey levels.
         realism: float64[n], see `evaluation.metrics.manifold.realism`.
     """
 
@@ -63,7 +63,7 @@ class CandidateFilter:
         distance: smallest distance to the nearest training image and between synthetic images, in
             grey levels.
         realism: smallest realism.
-        real: how many held-out real images there are, their share that passes each test, and the
+        real: the number of held-out real images, the share of them that passes each test, and the
             classifier's share of right answers for each class.
     """
 
@@ -127,7 +127,7 @@ class CandidateFilter:
 def make_filter(
     training: LabelledImages, held_out: LabelledImages, *, seed: int, steps: int | None = None
 ) -> CandidateFilter:
-    """Trains the classifier and takes the limits from held-out real images, of other lesions.
+    """Trains the classifier and takes the limits from held-out real images of other lesions.
 
     `seed` also chooses the training images that span the manifold; `steps` are those of
     `train_classifier`.
@@ -161,7 +161,7 @@ def make_filter(
 
 
 def distinct(images: np.ndarray, limit: float) -> np.ndarray:
-    """Chooses those of uint8[n, side, side, 3] images that are far from all chosen before: bool[n].
+    """Chooses images, uint8[n, side, side, 3], that are far from all chosen before: bool[n].
 
     `limit` is the smallest distance, in grey levels.
     """
@@ -176,7 +176,7 @@ def distinct(images: np.ndarray, limit: float) -> np.ndarray:
 
 
 def _distinct(images: np.ndarray, limit: float) -> np.ndarray:
-    """Does the work of `distinct` with all pairs at once: many small searches take longer."""
+    """Does the work of `distinct` with all pairs at once; many small searches take longer."""
     stays = np.zeros(len(images), bool)
     if not len(images):
         return stays

@@ -1,4 +1,4 @@
-"""Images of one class, each with its provenance, into a folder."""
+"""Writes images of one class, each with its provenance, into a folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tfrecords_tools.progress import Progress
 from tfrecords_tools.records.schema import TRAIN
 
 IMAGES_AT_A_TIME = 64
-"""Images that are generated and compared together, which bounds the memory."""
+"""Number of images that are generated and compared together; this bounds the memory."""
 DRAWS_PER_IMAGE = 4
 """A class is given up after this many draws for each image, plus `IMAGES_AT_A_TIME`."""
 
@@ -59,14 +59,14 @@ def generate_images(
     Args:
         generator: a trained run or a pretrained generator.
         out: the folder to write, which is returned; it appears once it is complete.
-        options: which images.
+        options: the images to generate.
         data: the data set of the run, if it was moved after the training. A pretrained generator
             works without it.
         overwrite: whether to replace an earlier folder of generated images.
 
     Raises:
-        InputError: the class is unknown; the folder exists; the folder is, holds or lies in what
-            is read; the training data of a run cannot be found; or too many draws were copies.
+        InputError: the class is unknown; the folder exists; the folder is, contains or is inside an
+            input; the training data of a run cannot be found; or too many images were copies.
     """
     if options.label not in generator.class_names:
         raise InputError(
@@ -78,7 +78,7 @@ def generate_images(
         training = None
         if source is not None:
             training = load_split(training_data(generator, source), TRAIN)
-        rows, title = [], f"paint {options.label}"
+        rows, title = [], f"generate {options.label}"
         with Progress(total=options.count, unit="images", description=title) as progress:
             for image in generate(generator, training, options):
                 rows.append(image.provenance)
@@ -91,12 +91,12 @@ def generate_images(
 def generate(
     generator: ImageGenerator, training: LabelledImages | None, options: GenerationOptions
 ) -> Iterator[SyntheticImage]:
-    """Yields the images; exact copies are dropped, and the next seeds take their place.
+    """Yields the images; exact copies are dropped, and the next seeds replace them.
 
-    `training` are the images that the generator was trained on; None if they are not available.
+    `training` are the images on which the generator was trained; None if they are not available.
 
     Raises:
-        InputError: too many draws were copies: the generator has collapsed in this class.
+        InputError: too many images were copies, because the generator has collapsed in this class.
     """
     label, count = options.label, options.count
     label_id = generator.class_names.index(label)
@@ -107,7 +107,7 @@ def generate(
         if drawn >= limit:
             raise InputError(
                 f"class {label!r}: only {made} of {count} images in {drawn} draws are neither "
-                "equal to each other nor to a training image: train longer, or ask for fewer"
+                "equal to each other nor to a training image: train longer, or request fewer"
             )
         first = options.seed + drawn
         seeds = range(first, first + min(IMAGES_AT_A_TIME, count - made))
@@ -161,15 +161,15 @@ def with_provenance(
 
 
 def training_data(generator: ImageGenerator, directory: str | os.PathLike[str]) -> Path:
-    """Returns a directory if it holds the data set that the generator was trained on.
+    """Returns a directory if it holds the data set on which the generator was trained.
 
     Raises:
         InputError: it is missing, or holds another data set.
     """
     if not Path(directory).is_dir():
         raise InputError(
-            f"the data set of run {generator.origin.run_id} is not in {directory}: say where it is "
-            "by --data"
+            f"the data set of run {generator.origin.run_id} is not in {directory}: name it with "
+            "--data"
         )
     check_same_data(generator, directory)
     return Path(directory)

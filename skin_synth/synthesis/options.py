@@ -9,25 +9,25 @@ from skin_synth.synthesis.targets import MAX, Target, check_target
 from tfrecords_tools.errors import InputError
 
 ALL_FILTERS, COPIES_FILTER = FILTERS = ("all", "copies")
-"""All tests of `filters`, or the test for exact copies only."""
+"""All tests of `filters`, or only the test for exact copies."""
 LARGEST_SEED = 2**62 - 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BalanceOptions:
-    """How to balance a data set.
+    """Options of a balance.
 
     Attributes:
         target: images of every class: "max" for those of the largest class, "median", a number, or
             numbers by class name.
-        ratio: synthetic images for each real one of a class, at most; None for no limit.
+        ratio: most synthetic images for each real one of a class; None for no limit.
         filters: one of `FILTERS`.
         seed: the first seed of the first class (other classes have other seeds), and the seed of
             the classifiers.
         truncation: factor of the latents.
-        image_folder: whether to write all images as files also, with a CSV.
+        image_folder: whether to write all images also as files, with a CSV.
         audit_features: features of the audit, which measures the distance to training images a
-            second time; None trains a second classifier for it.
+            second time; None: a second classifier is trained for it.
         steps: training steps of each classifier; None: as many as the training split needs.
 
     Raises:
@@ -57,10 +57,10 @@ class BalanceOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GenerationOptions:
-    """Which images to generate.
+    """Options of generated images.
 
     Attributes:
-        label: name of their class.
+        label: name of the class.
         seed: the images have the seeds `seed`, `seed` + 1, ..., except for dropped copies.
         truncation: factor of the latents.
 

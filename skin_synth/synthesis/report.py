@@ -36,7 +36,7 @@ CANDIDATE_COLUMNS = (
 )
 BALANCE_SCHEMA_VERSION = 2
 COPIED_SHARE = 0.05
-"""The report warns of a larger share of images nearer than one in a hundred held-out ones."""
+"""The report warns if a larger share of images is nearer than 99 of 100 held-out images."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Audit:
         provenance: of the features.
         images: number of synthetic images.
         held_out_images: number of held-out real images.
-        nearness: comparison of the two.
+        nearness: comparison of synthetic and held-out images.
         share_below_by_class: `nearness.share_below` of each class with images.
     """
 
@@ -67,7 +67,7 @@ class Audit:
         return {**fields, "share_below_by_class": by_class}
 
     def warning(self) -> str:
-        """Says how many images may be copies."""
+        """Returns a sentence about the share of images that may be copies."""
         return (
             f"by {self.features} features, {self.nearness.share_below:.0%} of the synthetic images "
             "are nearer to a training image than all but one in a hundred held-out real ones: they "
@@ -77,13 +77,13 @@ class Audit:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BalanceReport:
-    """What a balance did.
+    """The facts of a balance.
 
     Attributes:
         settings: the run and the options.
         training: the real training images.
-        candidate_filter: None if exact copies only were dropped.
-        candidates: of each class.
+        candidate_filter: None if only exact copies were dropped.
+        candidates: candidates of each class.
         audit: None without filter or without synthetic images.
     """
 
@@ -94,7 +94,7 @@ class BalanceReport:
     audit: Audit | None
 
     def warnings(self) -> list[str]:
-        """Says which classes are short, and whether images may be copies."""
+        """Sentences about classes that are short, and about possible copies."""
         names = self.training.class_names
         found = [_short(names[each.label], each) for each in self.candidates if each.short]
         if self.audit is not None and self.audit.nearness.share_below > COPIED_SHARE:
@@ -139,9 +139,9 @@ def audit(
     held_out: LabelledImages | None,
     options: BalanceOptions,
 ) -> Audit | None:
-    """Makes the audit, by default with features of a classifier with another seed.
+    """Makes the audit, by default with the features of a classifier of another seed.
 
-    Returns None without held-out images, which only a filter needs, or if no image was kept.
+    Returns None without held-out images (only a filter needs them), or if no image was kept.
     """
     kept = [each for each in candidates if each.kept]
     if held_out is None or not kept:
@@ -182,7 +182,7 @@ def _short(name: str, candidates: Candidates) -> str:
         f"class {name} is {candidates.short:,} short of the {candidates.wanted:,} wanted: "
         f"of {outcomes.total():,} candidates {candidates.kept:,} were kept (dropped: {why}); "
         f"a class is given up after {FREE_DRAWS} draws and {DRAWS_PER_KEPT_IMAGE} for each image "
-        "kept. Train longer, or ask for fewer"
+        "kept. Train longer, or request fewer"
     )
 
 

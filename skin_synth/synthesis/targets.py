@@ -1,4 +1,4 @@
-"""How many images each class of a balanced data set has."""
+"""The number of images of each class of a balanced data set."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_target(target: Target) -> None:
 
 
 def goals(target: Target, counts: Mapping[str, int]) -> dict[str, int]:
-    """Computes how many images each class shall have, never fewer than it has.
+    """Computes the number of images of each class, never fewer than it has.
 
     Args:
         target: "max" for the number of the largest class, "median" for the median of all classes
@@ -54,16 +54,16 @@ def goals(target: Target, counts: Mapping[str, int]) -> dict[str, int]:
 def missing(
     target: Target, counts: Mapping[str, int], ratio: float | None = None
 ) -> dict[str, int]:
-    """Computes how many synthetic images each class needs.
+    """Computes the number of synthetic images that each class needs.
 
     Args:
         target: as in `goals`, which raises the same errors.
         counts: real training images of each class.
-        ratio: synthetic images for each real one, at most; None for no limit.
+        ratio: most synthetic images for each real one; None for no limit.
     """
     needed = {label: goal - counts[label] for label, goal in goals(target, counts).items()}
     if ratio is None:
         return needed
-    # The decimal number that was typed: as a binary float, 0.29 is a little less.
+    # The decimal number that was typed, because 0.29 as a binary float is a little less.
     exact = Fraction(str(ratio))
     return {label: min(count, math.floor(exact * counts[label])) for label, count in needed.items()}

@@ -55,7 +55,7 @@ def _data_identity(data: str | os.PathLike[str], preset: Preset) -> DataIdentity
     info = read_info(data)
     if tuple(info.image_shape[:2]) != (preset.image_size, preset.image_size):
         raise InputError(
-            f"preset {preset.name} paints images of {preset.image_size} pixels, {data} holds "
+            f"preset {preset.name} generates images of {preset.image_size} pixels, {data} holds "
             f"{info.image_shape}: build the data set with --size {preset.image_size}"
         )
     if len(info.class_names) < 2:

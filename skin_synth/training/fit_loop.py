@@ -133,7 +133,7 @@ def _lost_machine_explained() -> Iterator[None]:
         if count_machines() < 2:
             raise
         raise InputError(
-            f"another machine of {TF_CONFIG} has gone or cannot be reached "
+            f"another machine of {TF_CONFIG} stopped or cannot be reached "
             f"({type(error).__name__}, {error.message.splitlines()[0]}): start the same command "
             "on all of them again, they go on from the last checkpoint"
         ) from error

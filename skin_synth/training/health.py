@@ -77,7 +77,7 @@ def check_skips(gan: ConditionalGAN, skipped: Mapping[str, int], steps: int) -> 
 
 def remedy(gan: ConditionalGAN, term: str) -> str:
     """Returns what to try next, for the end of a message."""
-    again = "the same command would meet it again; start a new --run with"
+    again = "the same command would fail there again; start a new --run with"
     if gan.policy != "float32":
         return f"{again} --policy float32"
     field = "gamma" if term == "penalty" else "learning_rate"

@@ -117,7 +117,7 @@ class _Training:
         if stop and stop.received is not None:
             raise Stopped(
                 f"stopped by {stop.received.name} at {gan.images_seen:,} images, checkpoint "
-                "written; the same command again goes on from there",
+                "written; the same command again resumes there",
                 stop.received,
             )
         return as_run(directory, self.config, gan)
@@ -202,7 +202,7 @@ def safely_ended(directory: RunDirectory) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{explain_os_error(error)}; the same command again goes on"
+        message = f"{explain_os_error(error)}; the same command again resumes"
         raise InputError(f"{message}: {_kept(directory)}") from error
     except TrainingDiverged as error:
         kept = _kept(directory)

@@ -73,7 +73,7 @@ def warm_start(gan: ConditionalGAN, source: WarmStartSource) -> str:
     run = load_run(source.directory)
     if run.origin.checkpoint_hash != source.checkpoint_hash:
         raise InputError(
-            f"{source.directory} has gone on from {source.images_seen:,} images since this run "
+            f"{source.directory} was trained beyond {source.images_seen:,} images since this run "
             "was started from it: start a new --run"
         )
     inherit(gan, run.gan)

@@ -1,4 +1,4 @@
-"""The demo: the whole road on few, small phantoms, a kill half-way, and directories not its own."""
+"""The demo: the whole pipeline on few, small phantoms, a kill half-way, foreign directories."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_finished_stages_are_not_worked_again(news_of_two_starts):
 
 def test_other_settings_are_refused(news_of_two_starts):
     out, _, _ = news_of_two_starts
-    with pytest.raises(InputError, match=r"'images': 64.*asked for was.*'images': 65"):
+    with pytest.raises(InputError, match=r"'images': 64.*got.*'images': 65"):
         demo.run_demo(out, images=65, minutes=5, counts=COUNTS)
 
 

@@ -73,7 +73,7 @@ def test_one_image_as_png():
 @pytest.mark.parametrize(
     ("images", "labels", "scale", "message"),
     [
-        (random_images(2, 3, 4, 4), ["one"], None, "one label a row and a row, got 2 and 1"),
+        (random_images(2, 3, 4, 4), ["one"], None, "needs rows and one label a row, got 2 and 1"),
         ([], [], None, "got 0 and 0"),
         (random_images(2, 4, 4), ["a", "b"], None, r"got uint8\[4, 4, 3\]"),
         (random_images(1, 2, 4, 4).astype(float), ["a"], None, r"got float64\[2, 4, 4, 3\]"),

@@ -1,1 +1,1 @@
-"""Features that images are compared by: pretrained networks, own weights, a small classifier."""
+"""Features for comparison: pretrained networks, a saved model, a small classifier."""

@@ -1,4 +1,4 @@
-"""A small CNN trained on real images: do synthetic images show the requested class?"""
+"""A small CNN, trained on real images: a judge of classes, and features."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tfrecords_tools.errors import InputError
 CNN_WIDTHS = (16, 32, 64, 96)
 """Channels of each stage; the last one is the number of features."""
 LARGEST_SIDE = 64
-"""Larger images are averaged down to this side: outlines stay, fine texture goes."""
+"""Larger images are averaged down to this side; outlines stay, fine texture is lost."""
 CNN_BATCH = 64
 FORWARD_BATCH = 256
 """Images in one forward pass."""
 CNN_LEARNING_RATE = 3e-3
 FEWEST_STEPS, MOST_STEPS = 120, 1000
 CNN_PASSES = 6
-"""Times that training sees an image by default, within the limits above."""
+"""Number of times that training sees an image by default, within the limits above."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Classifier:
         network: uint8[n, side, side, 3] to (logits float32[n, classes], features float32[n, d]).
         class_names: the classes, in the order of their labels.
         seed: of its weights and batches.
-        steps: it was trained for.
+        steps: number of its training steps.
     """
 
     network: keras.Model
@@ -61,7 +61,7 @@ class Classifier:
         return content_hash(*self.network.get_weights(), shapes=False)
 
     def _forward(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        # For so small a network, `predict` takes longer to start than to compute.
+        # For such a small network, `predict` takes longer to start than to compute.
         parts = [
             self.network.predict_on_batch(images[start : start + FORWARD_BATCH])
             for start in range(0, max(len(images), 1), FORWARD_BATCH)
@@ -91,7 +91,7 @@ def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = No
     trainer = keras.Model(network.input, network.outputs[0])
     schedule = keras.optimizers.schedules.CosineDecay(CNN_LEARNING_RATE, steps)
     optimizer = keras.optimizers.Adam(schedule)
-    optimizer.build(trainer.trainable_variables)  # without it Keras traces the step twice
+    optimizer.build(trainer.trainable_variables)  # without this Keras traces the step twice
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     trainer.compile(optimizer=optimizer, loss=loss)
     drawn = batches(data, batch_size=CNN_BATCH, seed=seed, exponent=0.0)
@@ -116,7 +116,7 @@ def load_classifier(
     network = small_cnn(side, len(class_names), seed)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it skips
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of skipped layers
             network.load_weights(path)
     except (OSError, ValueError, KeyError, UserWarning) as error:
         raise InputError(
@@ -185,8 +185,8 @@ def confusion(requested: np.ndarray, assigned: np.ndarray, num_classes: int) -> 
 def faithfulness(matrix: np.ndarray) -> tuple[float, list[float | None]]:
     """Computes the share of images assigned to the requested class, by class.
 
-    The GAN-test of Shmelkov et al., "How good is my GAN?" (ECCV 2018): the classifier is trained on
-    real images and applied to synthetic ones.
+    This is the GAN-test of Shmelkov et al., "How good is my GAN?" (ECCV 2018): the classifier is
+    trained on real images and applied to synthetic ones.
 
     Args:
         matrix: int[classes, classes], see `confusion`.

@@ -1,4 +1,4 @@
-"""Features that images are compared by: one small interface, four kinds of extractors."""
+"""Feature extractors: one small interface, four kinds."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Extractor:
 
     Attributes:
         name: one of `EXTRACTOR_NAMES`, or the file name of a saved model.
-        title: names the features in the names of distances; empty for those of FID.
+        title: name of the features in names of distances; empty for the features of FID.
         dimension: number of features.
-        provenance: where the weights come from, their hash, how images are resized.
+        provenance: source of the weights, their hash, and the resize of images.
         function: uint8[n, side, side, 3] to float32[n, dimension], for one batch.
     """
 
@@ -60,7 +60,7 @@ class Extractor:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What its features depend on, apart from the images: weights, resize, number."""
+        """All that its features depend on, except the images: weights, resize, number."""
         return self.provenance["sha256"], self.provenance["resize"], self.dimension
 
 
@@ -188,19 +188,20 @@ def inception(weights: str | os.PathLike[str] | None) -> Extractor:
 def keras_model(path: str | os.PathLike[str]) -> Extractor:
     """Makes features of any Keras model saved as one file.
 
-    The model gets pixels 0 to 255 and must contain its preprocessing. Images are resized to its
-    input, unless its height and width are open. A map of features is averaged over its places.
+    The model gets pixels from 0 to 255 and must contain its preprocessing. Images are resized to
+    its input, unless its height and width are not fixed. A feature map is averaged over its
+    positions.
 
     Args:
-        path: written by `model.save`; code in it (Lambda layers) is not run.
+        path: file that `model.save` wrote; code in it (Lambda layers) is not run.
 
     Raises:
-        InputError: no file, no model, or other inputs or outputs than one image and one row.
+        InputError: no file, no model, or a model that does not map one image to one vector.
     """
     file = _file(path)
     try:
         network = keras.models.load_model(file, compile=False, safe_mode=True)
-    except Exception as error:  # zip, json, h5py and keras raise many kinds
+    except Exception as error:  # zip, json, h5py and keras raise many types
         raise InputError(f"{file} holds no Keras model: {_reason(error)}") from error
     shape, output = network.input_shape, network.output_shape
     wanted = isinstance(shape, tuple) and len(shape) == 4 and shape[3] == 3
@@ -257,7 +258,7 @@ def _file(weights: str | os.PathLike[str]) -> Path:
 def _load(network: keras.Model, path: Path) -> None:
     try:
         network.load_weights(path)
-    except Exception as error:  # h5py and keras raise many kinds
+    except Exception as error:  # h5py and keras raise many types
         raise InputError(f"{path} holds no weights for {network.name}: {_reason(error)}") from error
 
 

@@ -1,1 +1,1 @@
-"""The measures, one a file: pure functions of images, features and labels."""
+"""The measures, one in each file: pure functions of images, features and labels."""

@@ -1,7 +1,7 @@
 """Appearance: skin tone, brightness, size and colour of lesions, one number for each image.
 
-The measures are simple on purpose: each can be checked by eye, and none is a diagnosis.
-`docs/evaluation.md` says what they cannot see.
+The measures are simple, so that each can be checked by eye; none is a diagnosis.
+`docs/evaluation.md` describes their limits.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from tfrecords_tools.errors import InputError
 SKIN_RING = (0.75, 1.0)
 """Ring in which the skin around a lesion is measured: radii in half image sides."""
 BLACK_LIGHTNESS = 20.0
-"""Largest L* of the dark surround of a dermoscope's picture."""
+"""Largest L* of the dark surround of a dermoscope image."""
 SKIN_SHADE = 10.0
-"""L* by which skin may lie below the brighter quarter of the ring. Hair, ink and the edge of a
-vignette lie lower."""
+"""Skin may be darker than the brighter quarter of the ring by at most this L*. Hair, ink and the
+edge of a vignette are darker."""
 LEAST_SKIN_SHARE = 0.1
 """Least share of the ring that must be skin."""
 LEAST_CONTRAST = 8.0
 """Least distance in L*a*b* between the means of lesion and skin."""
 OTSU_BINS = 128
-"""Bins of the histogram in which Otsu's threshold is found."""
+"""Bins of the histogram for Otsu's threshold."""
 LAB_BLOCK = 2**20
 """Pixels whose colours are converted at a time."""
 
@@ -37,7 +37,7 @@ TONES = (
     ("brown", -30.0),
     ("dark", -np.inf),
 )
-"""Skin tones, and the angle that each lies above, in degrees (Chardon et al. 1991)."""
+"""Skin tones with their lower limits, in degrees (Chardon et al. 1991)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,8 +46,8 @@ class Appearance:
 
     Attributes:
         skin_tone: individual typology angle of the skin around the lesion, degrees; dark is low.
-        brightness: mean L* of the picture without its dark surround.
-        lesion_size: share of the picture, without its dark surround, that is lesion.
+        brightness: mean L* of the visible field (see `picture`).
+        lesion_size: share of the visible field that is lesion.
         lesion_lightness: median L* of the lesion.
         lesion_redness: median a* of the lesion.
         lesion_yellowness: median b* of the lesion.
@@ -67,8 +67,8 @@ class Appearance:
 
 MEASURES = tuple(field.name for field in dataclasses.fields(Appearance))
 SMALLEST_SPREAD = {name: 0.01 if name == "lesion_size" else 1.0 for name in MEASURES}
-"""Standard deviation of each measure (a share, degrees, L*a*b* units) that no eye sees. Without it,
-rounding would look like drift in images without any deviation, such as grey ones."""
+"""Standard deviation of each measure (a share, degrees, L*a*b* units) that nobody can see. Without
+this limit, rounding would look like drift in images without deviation, such as grey ones."""
 
 
 def measure(images: np.ndarray) -> Appearance:
@@ -90,9 +90,9 @@ def measure(images: np.ndarray) -> Appearance:
 
 
 def picture(lab: np.ndarray) -> np.ndarray:
-    """Finds the picture: the inscribed circle without what is black outside the ring's inner edge.
+    """Finds the visible field: the inscribed circle without black pixels in the outer ring.
 
-    A black lesion in the middle is part of the picture, which is never empty.
+    A black lesion in the middle is part of the field, so the field is never empty.
 
     Args:
         lab: float[side, side, 3], L*a*b*; the result is bool[side, side].
@@ -104,7 +104,7 @@ def picture(lab: np.ndarray) -> np.ndarray:
 def skin_colour(lab: np.ndarray) -> np.ndarray:
     """Measures the colour of the skin around a lesion: the median over the bright part of a ring.
 
-    The ring lies inside the inscribed circle, so that it avoids the corners of a round vignette.
+    The ring is inside the inscribed circle, so that it avoids the corners of a round vignette.
     Black pixels are left out, then those more than `SKIN_SHADE` darker than the brighter quarter of
     the ring: hairs, ink, the edge of a vignette, and a lesion that reaches the ring.
 
@@ -125,7 +125,7 @@ def skin_colour(lab: np.ndarray) -> np.ndarray:
 
 
 def lesion_mask(lab: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """Finds what differs from the skin: a threshold on the colour distance, and a majority vote.
+    """Finds the lesion: a threshold on the colour distance to the skin, and a majority vote.
 
     The threshold is Otsu's (IEEE Trans. SMC 9:62, 1979) on the Euclidean distance in L*a*b* to the
     skin, over `picture`. Each pixel then takes the value of most of its 3x3 neighbours, which
@@ -161,7 +161,7 @@ def otsu_threshold(values: np.ndarray) -> float:
     sums = np.cumsum(counts * centres)
     gap = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
     between = below * above * gap**2
-    # Between two peaks the variance is flat: take the middle of the flat.
+    # Between two peaks the variance is flat; the middle of this range is taken.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     return float(edges[1:-1][best].mean())
 
@@ -203,7 +203,7 @@ def _radius(height: int, width: int) -> np.ndarray:
 
 
 def _majority(mask: np.ndarray) -> np.ndarray:
-    """Gives each pixel the value of most of its 3x3 neighbourhood, itself included."""
+    """Gives each pixel the most frequent value of its 3x3 neighbourhood, including itself."""
     padded = np.pad(mask, 1).astype(np.int8)
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= 5

@@ -1,4 +1,4 @@
-"""sRGB to CIE L*a*b*, in which skin is measured."""
+"""Converts sRGB to CIE L*a*b*, the colour space for measures of skin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SRGB_TO_XYZ = np.array(
 )
 """Linear sRGB to XYZ under D65; the sums of its rows are `D65_WHITE`."""
 LAB_EPSILON, LAB_KAPPA = 216 / 24389, 24389 / 27
-"""Where the cube root ends, and the slope below; exact as in CIE 15:2004."""
+"""End of the cube root, and the slope below it; exact values of CIE 15:2004."""
 
 
 _LEVELS = np.arange(256) / 255
@@ -45,8 +45,8 @@ def typology_angle(lightness: np.ndarray, yellowness: np.ndarray) -> np.ndarray:
     """Computes the individual typology angle, the lightness of skin as an angle.
 
     ITA = arctan((L* - 50) / b*) in degrees (Chardon, Cretois & Hourseau, Int. J. Cosmetic Science
-    13:191, 1991). The angle is taken over all four quadrants, so that it is defined, and beyond
-    +-90, if b* is 0 or below, as under blue light. `appearance.TONES` names its ranges.
+    13:191, 1991). The angle is taken over all four quadrants. So it is also defined, and beyond
+    +-90, if b* is 0 or below, for example under blue light. `appearance.TONES` names its ranges.
 
     Args:
         lightness: L*, float[...].

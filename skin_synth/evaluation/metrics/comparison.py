@@ -22,7 +22,7 @@ from skin_synth.evaluation.statistics.intervals import Spread, spread
 
 @dataclasses.dataclass(frozen=True)
 class NeighbourCounts:
-    """k of precision and recall, and of density and coverage."""
+    """k of precision and recall, and k of density and coverage."""
 
     precision_recall: int = manifold.PRECISION_K
     density_coverage: int = manifold.COVERAGE_K
@@ -85,7 +85,7 @@ def compare_features(
         class_names: in the order of the labels.
         real: of held-out real images, the reference.
         baseline: of other real images.
-        fakes: of synthetic images, one set for each seed; the first is the one judged.
+        fakes: of synthetic images, one set for each seed; the figures are those of the first.
     """
 
     def figures(label: int | None) -> FidelityFigures:

@@ -13,34 +13,36 @@ from skin_synth.evaluation.statistics.significance import precedence
 from tfrecords_tools.errors import InputError
 
 COPY_NEIGHBOURS = 3
-"""Nearest training images that the relative distance of an image depends on."""
+"""Number of nearest training images for the relative distance of an image."""
 FEW_HELD_OUT = 100
-"""With fewer held-out images, training images without their group are the yardstick."""
+"""With fewer held-out images, training images are the yardstick, each compared without its own
+group."""
 HELD_OUT, LEFT_OUT = "held-out images", "training images of other groups"
-"""The two yardsticks of the distances of synthetic images."""
+"""The two yardsticks: real images with which the distances of synthetic images are compared."""
 COPY_PERCENTILE = 0.01
-"""Share of real images that are nearer than the threshold of copies."""
+"""Share of real images below the threshold of copies."""
 DUPLICATE_DISTANCE = 0.5
-"""Synthetic images nearer to each other than this many grey levels are the same."""
+"""Two synthetic images nearer than this, in grey levels, count as the same."""
 EQUAL_SHARE = 0.005
-"""Distances up to this share of the median distance of real images are those of equal images."""
+"""Distances of at most this share of the median distance of real images count as 0 (equal
+images)."""
 MOST_DISTANCES = 1 << 21
-"""Distances held at a time when many neighbours of each image are searched."""
+"""Most distances in memory when many neighbours of each image are searched."""
 
 Search = Callable[[np.ndarray, int], Neighbours]
-"""Finds neighbours: from int[n], rows of images, and the number of neighbours of each."""
+"""Function that finds neighbours, from int[n], rows of images, and their number for each image."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
     """The first percentile of the distances of real images: one of these distances.
 
-    Real images that equal a reference image do not show how near new images come. They are left
+    Real images that equal a reference image do not show how near new images are, so they are left
     out.
 
     Attributes:
         value: the distance.
-        rank: its rank among `others` distances, from the smallest on.
+        rank: its rank among `others` distances, from the smallest.
         same: real images that are equal to a reference image.
     """
 
@@ -66,8 +68,8 @@ class Threshold:
         Args:
             below: distances below the threshold.
             count: all distances.
-            paired: these distances are within one set. Two near images make two small distances,
-                so that they count half.
+            paired: whether these distances are within one set. Two near images then give two small
+                distances, so each counts half.
             mutual: the same for the real distances.
         """
         half, real_half = 1 + paired, 1 + mutual
@@ -81,18 +83,18 @@ class Nearness:
 
     Attributes:
         n: synthetic images.
-        n_yardstick: real images that they are compared with.
+        n_yardstick: real images with which they are compared.
         threshold: see `Threshold`.
         rank: see `Threshold`.
         near: synthetic images with a distance below the threshold.
-        distinct: reference images that these are near to.
+        distinct: reference images to which these are near.
         same: synthetic images equal to a reference image.
-        yardstick_same: real images equal to one.
-        share_below: near ones, of all synthetic images.
-        share_expected: of images that are as new as the real ones.
-        p_value: that this many or more are below by chance, see `significance.precedence`. Images
-            near to the same reference image are not independent and count once; distances within
-            one set count half.
+        yardstick_same: real images equal to a reference image.
+        share_below: share of near images among all synthetic images.
+        share_expected: the share that is expected if the images are as new as the real ones.
+        p_value: probability that this many or more are below by chance, see
+            `significance.precedence`. Images near to the same reference image are not independent
+            and count once; distances within one set count half.
     """
 
     n: int
@@ -124,7 +126,7 @@ def compare(
     Args:
         synthetic: float[n], distances of synthetic images.
         yardstick: float[m], the same distances of real images.
-        target: int[n], the reference image that each synthetic image is nearest to.
+        target: int[n], the nearest reference image of each synthetic image.
         paired: see `Threshold.p_value`.
         mutual: see `Threshold.p_value`.
 
@@ -160,8 +162,8 @@ def compare(
 def neighbours_of_two_groups(search: Search, count: int, groups: Sequence[str]) -> Neighbours:
     """Finds the nearest reference images, at least one from another group than the nearest.
 
-    If all of the nearest are photographs of one lesion, the nearest of another lesion replaces the
-    last. Without it, a copy of a lesion with many photographs would look like an image that is
+    If all of the nearest are photographs of one lesion, the nearest one of another lesion replaces
+    the last. Otherwise a copy of a lesion with many photographs would look like an image that is
     near to many lesions.
 
     Args:
@@ -214,7 +216,7 @@ class NeighbourDistances:
     """Distances of some images to their nearest training images.
 
     Attributes:
-        absolute: float[n], to the nearest one.
+        absolute: float[n], distance to the nearest one.
         relative: float[n], see `relative`.
         target: int[n], the nearest training image.
         labels: int[n].
@@ -245,8 +247,8 @@ class NearInBoth:
 
     Attributes:
         near: synthetic images.
-        distinct: training images that these are nearest to.
-        p_value: the larger one of the two tests.
+        distinct: their nearest training images.
+        p_value: the larger one of the two p-values.
     """
 
     near: int
@@ -259,10 +261,10 @@ class CopyFigures:
     """Nearness of synthetic images to training images.
 
     Attributes:
-        yardstick: `HELD_OUT` or `LEFT_OUT`, what the distances are compared with.
+        yardstick: `HELD_OUT` or `LEFT_OUT`, the real images of the comparison.
         absolute: by the distance to the nearest image.
         relative: by `relative`.
-        both: images near in both ways, by which the verdict goes.
+        both: images near in both ways, on which the verdict depends.
     """
 
     yardstick: str

@@ -1,4 +1,4 @@
-"""Drift: how far the appearance of synthetic images is from that of real ones."""
+"""Drift: the distance of the appearance of synthetic images from that of real ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HALF_SAMPLES = 400
 HALF_SAMPLE_BLOCK = 2**17
 """Values of half samples at a time: arrays of 1 MiB fit into the cache of a core."""
 FEWEST_FOR_DRIFT = 10
-"""Least number of images on each side, and of lesions of the real ones, for a drift."""
+"""Least number of images on each side, and of real lesions, for a drift."""
 
 
 def scaled_distance(real: np.ndarray, other: np.ndarray, smallest: float = 0.0) -> float | None:
@@ -31,7 +31,7 @@ def scaled_distance(real: np.ndarray, other: np.ndarray, smallest: float = 0.0) 
 
     Args:
         real: float[n]; NaN: not measured.
-        other: float[m], likewise.
+        other: float[m], in the same way.
         smallest: the divisor, if that deviation is smaller.
 
     Returns:
@@ -65,16 +65,16 @@ def drift(
 ) -> Drift | None:
     """Computes the drift of one measure, with an interval from half samples.
 
-    Halves of both samples are drawn without replacement. Their spread about the figure of the
-    whole samples is that of this figure about the truth (Politis & Romano, Ann. Statist. 22:2031,
-    1994, with the correction for a finite sample): the interval is the figure +- t times the
-    standard deviation of the halves. A plain bootstrap would add the distance of each sample to
-    its resample. A distance is never below 0, so that equal distributions have one above 0 by
-    chance: read it with that of the real baseline.
+    Halves of both samples are drawn without replacement. Their spread about the figure of the whole
+    samples estimates the spread of this figure about the truth (Politis & Romano, Ann. Statist.
+    22:2031, 1994, with the correction for a finite sample). The interval is the figure +- t times
+    the standard deviation of the halves. A plain bootstrap would add the distance of each sample to
+    its resample. A distance is never below 0, so equal distributions have one above 0 by
+    chance. Compare it with that of the real baseline.
 
     Args:
         real: float[n]; NaN: not measured.
-        synthetic: float[m], likewise.
+        synthetic: float[m], in the same way.
         groups: n lesions or patients, drawn as a whole; None: each image is a group.
         smallest: see `scaled_distance`.
         seed: of the halves.
@@ -117,7 +117,7 @@ def _of_halves(
 ) -> np.ndarray:
     """Computes scaled distances of half samples: float64[replicates].
 
-    Half of the groups (`code` int[n], from 0 on without gaps) and half of the synthetic values are
+    Half of the groups (`code` int[n], from 0 without gaps) and half of the synthetic values are
     drawn. All values are sorted once. Distances of halves without spread are infinite or NaN.
     """
     groups, half = int(code.max()) + 1, len(synthetic) // 2
@@ -212,7 +212,8 @@ class LesionCounts:
         n_synthetic: synthetic images with measured skin.
         found_real: real images with a lesion.
         found_synthetic: synthetic images with a lesion.
-        p_value: that there are so few synthetic ones by chance (`significance.fisher`).
+        p_value: probability of so few synthetic images with a lesion by chance
+            (`significance.fisher`).
     """
 
     n_real: int
@@ -242,7 +243,7 @@ class ToneShares:
 
 @dataclasses.dataclass(frozen=True)
 class AppearanceFigures:
-    """What real and synthetic images show; `measures` holds every measure by its name."""
+    """Appearance of real and synthetic images; `measures` has every measure by its name."""
 
     tones: ToneShares
     lesions: LesionCounts
@@ -263,14 +264,14 @@ def appearance_drift(
 ) -> ByClass[AppearanceFigures]:
     """Compares every measure in real and synthetic images, of the whole set and of each class.
 
-    For the whole set, synthetic and baseline images are drawn to the class shares of the real ones,
+    For the whole set, synthetic and baseline images are drawn in the class shares of the real ones,
     so that a different mix of classes is no drift.
 
     Args:
         real: of n held-out real images.
         real_labels: int[n].
         synthetic: of m synthetic images.
-        requested_labels: int[m], the label that each was generated for.
+        requested_labels: int[m], the label for which each was generated.
         real_baseline: of k other real images, about as many of each class as `real` has.
         baseline_labels: int[k].
         class_names: in the order of the labels.
@@ -280,7 +281,8 @@ def appearance_drift(
     names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
     counts = np.bincount(real_labels, minlength=len(class_names))
     matched, other = _matched(requested_labels, counts), _matched(baseline_labels, counts)
-    # The test assumes independent images: one of each group, and as many synthetic ones.
+    # The test assumes independent images, so it takes one of each group, and as many synthetic
+    # ones.
     single = one_of_each(names)
     single_counts = np.bincount(real_labels[single], minlength=len(class_names))
     tested = _matched(requested_labels, single_counts)

@@ -13,7 +13,7 @@ from skin_synth.evaluation.statistics.intervals import share_interval
 
 @dataclasses.dataclass(frozen=True)
 class JudgeInfo:
-    """The classifier that judges: sha256 of its weights, its seed and training steps."""
+    """The judge, a classifier: sha256 of its weights, its seed and training steps."""
 
     sha256: str
     seed: int
@@ -25,7 +25,7 @@ class JudgedImages:
     """The classes that the judge assigns to `n` images; None for a class without images.
 
     Attributes:
-        mean: over classes, of the share assigned to the right class.
+        mean: mean over classes of the share assigned to the right class.
         classes: that share by class.
         intervals: ends of its 95 % interval by class.
         confusion: images by requested or true class (rows) and assigned class (columns).

@@ -12,9 +12,9 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
     """Computes the Fréchet distance between Gaussians fitted to two sets of features.
 
     |m - m'|^2 + trace(C + C' - 2 (C C')^(1/2)) with unbiased covariances (Heusel et al., "GANs
-    trained by a two time-scale update rule", NeurIPS 2017, equation 6), by tensorflow-gan. With
-    the pool of Inception-v3 as features this is FID; with others it is not. It is biased upwards
-    for small sets, the more the larger d is: compare only at the same n.
+    trained by a two time-scale update rule", NeurIPS 2017, equation 6), by tensorflow-gan. With the
+    pooled features of Inception-v3 this is FID; with other features it is not. It is biased upwards
+    for small sets, and more so for large d, so compare only at the same n.
 
     Args:
         real: float[n, d], n of 2 or more.

@@ -1,7 +1,7 @@
 """Kernel distance (KID) of two sets of features, and its confidence interval.
 
-Sums over kernel matrices are made block by block: memory grows with the rows, not with their
-square.
+Sums over kernel matrices are made block by block, so memory grows with the number of rows, not with
+its square.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from skin_synth.evaluation.statistics.intervals import LEVEL, Interval
 KERNEL_FORMULA = "(x.y / d + 1)^3"
 """The kernel; d is the number of features."""
 LARGEST_WHOLE_KERNEL = 2_000
-"""Rows on a side up to which tensorflow-gan holds a kernel matrix whole: three take 100 MB."""
+"""Most rows on a side for which tensorflow-gan computes whole kernel matrices: three take 100
+MB."""
 KERNEL_BLOCK = 1024
-"""Rows of a kernel matrix at a time."""
+"""Rows of a kernel matrix in a block."""
 LOW_SHRINK, HIGH_STRETCH, HIGH_DEGENERATE = 0.34, 1.3, -0.1
-"""How far a kernel interval departs from symmetry; see `kernel_interval`."""
+"""Constants of the asymmetry of a kernel interval; see `kernel_interval`."""
 
 
 def kernel_distance(real: np.ndarray, fake: np.ndarray) -> float:
@@ -31,9 +32,9 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray) -> float:
 
     mean k(x, x') over pairs of different x + the same of y - 2 mean k(x, y), with
     k(x, y) = (x.y / d + 1)^3 (Bińkowski et al., "Demystifying MMD GANs", ICLR 2018, section 3.2
-    and Gretton et al., JMLR 2012, equation 3). Unbiased at any n; negative values are noise around
-    0. tensorflow-gan computes it in one block. Its memory grows with the square of the rows, so
-    that above 2,000 rows the same sums are made block by block.
+    and Gretton et al., JMLR 2012, equation 3). It is unbiased at any n; negative values are noise
+    around 0. tensorflow-gan computes it in one block. Its memory grows with the square of the
+    number of rows, so above 2,000 rows the same sums are made block by block here.
 
     Args:
         real: float[n, d], n of 2 or more.
@@ -53,12 +54,13 @@ def kernel_interval(real: np.ndarray, fake: np.ndarray) -> Interval:
     """Computes the interval of the kernel distance by a two-sample jackknife.
 
     The variance is the sum of the jackknife variances of both samples (Arvesen, "Jackknifing
-    U-statistics", 1969). Near 0 the U-statistic is degenerate and the jackknife counts its
-    second-order part twice: half of an unbiased estimate of that part is subtracted, but never
-    more than half of all. The statistic is skewed, and its standard error is small if the estimate
-    is small: the upper arm is longer, and the lower one shorter the more the second-order part
-    weighs. By how much was chosen on simulations (normal and uniform features, 4 to 64 of them,
-    50 to 150 images on each side), in which the interval covers the truth in 92 to 98 % of cases.
+    U-statistics", 1969). Near 0 the U-statistic is degenerate, and the jackknife counts its
+    second-order part twice. So half of an unbiased estimate of this part is subtracted, but never
+    more than half of the whole variance. The statistic is skewed, and its standard error is small
+    if the estimate is small. So the upper side of the interval is longer, and the lower side is
+    shorter the larger the second-order part is. The amounts were chosen by simulations (normal and
+    uniform features, 4 to 64 of them, 50 to 150 images on each side), in which the interval covers
+    the truth in 92 to 98 % of cases.
 
     Args:
         real: float[n, d], n of 4 or more.

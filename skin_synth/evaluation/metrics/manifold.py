@@ -1,9 +1,10 @@
 """Fidelity and variety by nearest neighbours: precision, recall, density, coverage, realism.
 
 The manifold of a set of features is the union of closed balls around its rows; the k-th nearest
-other row bounds each ball. All figures depend on the sizes of both sets: compare them only at the
-same sizes. Rows are compared in blocks, so that memory grows with the number of rows and not with
-its square, and around their mean in float64, so that digits are kept far from the origin.
+other row bounds each ball. All figures depend on the sizes of both sets, so compare them only at
+the same sizes. Rows are compared in blocks, so that memory grows with the number of rows and not
+with its square. They are centred on their mean in float64, so that no digits are lost far from the
+origin.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from skin_synth.evaluation.features.labelled_features import check_features
 from tfrecords_tools.errors import InputError
 
 PRECISION_K, COVERAGE_K = 3, 5
-"""Neighbours that the papers use: for precision and recall, for density and coverage."""
+"""k of the papers: for precision and recall, for density and coverage."""
 VARIETY_K = (1, 2, 3, 5, 8)
 """Neighbours at which the verdict tests variety, from narrow to wide neighbourhoods."""
 MANIFOLD_BLOCK = 1024
@@ -38,7 +39,7 @@ class Manifold:
         precision: share of synthetic images on the manifold of the real ones: fidelity.
         recall: share of real images on the manifold of the synthetic ones: variety. Outliers
             among the synthetic images raise it; coverage does not have this fault.
-        density: in how many balls of real images a synthetic one lies on average, over k:
+        density: average number of balls of real images that contain a synthetic image, over k:
             fidelity. 0 and above; about 1 for equal distributions, more if the synthetic images
             crowd. Real outliers with their large balls count less than in precision.
         coverage: see `coverage`.
@@ -103,11 +104,11 @@ def coverage(real: np.ndarray, fake: np.ndarray, k: int = COVERAGE_K) -> float:
 
 
 def realism(real: np.ndarray, fake: np.ndarray, k: int = PRECISION_K) -> np.ndarray:
-    """Computes how deep each synthetic image lies in the manifold of the real ones.
+    """Computes how deep each synthetic image is in the manifold of the real ones.
 
-    The largest ratio of the radius of a real image's ball to its distance from the synthetic
-    image, over the half of the real images with the smaller balls: thinly sampled regions are left
-    out (Kynkäänniemi et al., NeurIPS 2019, equation 3 and section 4).
+    It is the largest ratio of the radius of a real image's ball to its distance from the synthetic
+    image, over the half of the real images with the smaller balls, because thinly sampled regions
+    are left out (Kynkäänniemi et al., NeurIPS 2019, equation 3 and section 4).
 
     Args:
         real: float[n, d], n above k.
@@ -179,7 +180,7 @@ def _squared_radii(x: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
     found = np.empty((len(ks), len(x)))
     for rows, squared in _blocks(x, x):
         own = np.arange(rows.start, rows.start + len(squared))
-        squared[np.arange(len(squared)), own] = -1.0  # the row itself comes first
+        squared[np.arange(len(squared)), own] = -1.0  # because the row itself comes first
         found[:, rows] = np.partition(squared, ks, axis=1)[:, list(ks)].T
     return found
 
@@ -196,7 +197,7 @@ def _blocks(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def _centred(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centres both on the mean of the real ones: small norms keep the digits of distances."""
+    """Centres both on the mean of the real rows: small norms keep the digits of distances."""
     center = real.mean(axis=0, dtype=np.float64)
     return real - center, fake - center
 

@@ -1,10 +1,10 @@
 """The nearest training images of each image, by pixels and by features.
 
-The pixel distance of two images is the root mean square difference of their pixels (0 to 255)
-after both are averaged down to 32x32: the smallest over the eight flips and quarter turns.
-Averaging keeps what a person recognises, and ignores noise and compression.
+The pixel distance of two images is the root mean square difference of their pixels (0 to 255) after
+both are averaged down to 32x32, the smallest over the eight flips and quarter turns. Averaging
+keeps the content that a person recognises, and removes noise and compression.
 
-The search is exact and prunes: images are split into means of 2x2 pixels and the rest, and by
+The search is exact and uses a bound. Images are split into means of 2x2 pixels and the rest; by
 Cauchy and Schwarz |x - y|^2 >= |x|^2 + |y|^2 - 2 (mx.my + |rest x| |rest y|), which takes a quarter
 of the work. Only pairs whose bound is below the best distance found are compared in full.
 """
@@ -23,11 +23,11 @@ THUMBNAIL_SIDE = 32
 COARSE_SIDE = 16
 """Side of the means in the bound."""
 MOST_BOUNDS = 1 << 21
-"""Bounds of pairs held at a time, for each of the eight symmetries."""
+"""Most bounds of pairs in memory, for each of the eight symmetries."""
 MOST_PAIRS = 2048
 """Pairs compared in full at a time."""
 CROWDED_SHARE = 6
-"""If the bound leaves more than one pair in this many, plain products are quicker."""
+"""If the bound leaves more than one pair of this many, plain products are faster."""
 BOUND_SLACK = 1e-5
 """Rounding of the bound, as a share of the squared norms; the bound is lowered by it."""
 SYMMETRY_COUNT = 8
@@ -39,7 +39,7 @@ class Neighbours:
     """The nearest reference images of each image, the nearest first.
 
     Attributes:
-        index: int64[n, k], into the reference; of equally near ones the first.
+        index: int64[n, k], into the reference; of equally near images the first.
         distance: float32[n, k]; infinite if there are fewer than k images.
     """
 
@@ -69,7 +69,7 @@ def nearest(
 
 
 class NearestImages:
-    """Searches reference images, which are averaged once for many searches."""
+    """Searches reference images, which are averaged only once for many searches."""
 
     def __init__(self, reference: np.ndarray) -> None:
         """Averages uint8[m, side, side, 3], m of 1 or more.
@@ -321,7 +321,7 @@ def _nearest_pairs(
     """The k smallest of each row, each column once; distances are sums, not means."""
     order = np.lexsort([column, squared, row])
     squared, row, column = squared[order], row[order], column[order]
-    # If a pair is there under several symmetries, the first is the nearest.
+    # If a pair occurs under several symmetries, the first is the nearest.
     _, first = np.unique(row * m + column, return_index=True)
     first.sort()
     squared, row, column = squared[first], row[first], column[first]
@@ -334,7 +334,7 @@ def _nearest_pairs(
 
 
 def _codes(own: Sequence[str], others: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Turns names of groups into numbers, which compare quickly."""
+    """Turns names of groups into numbers, because numbers compare faster."""
     _, codes = np.unique([*own, *others], return_inverse=True)
     return codes[: len(own)], codes[len(own) :]
 

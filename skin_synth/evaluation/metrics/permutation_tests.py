@@ -12,12 +12,12 @@ from skin_synth.evaluation.statistics.significance import MOST_PERMUTATIONS, per
 FEWEST_PERMUTED = 20
 """Least number of images on each side of a permutation test."""
 MOST_PERMUTED = 200
-"""Largest number of images on each side: more take time and prove the same."""
+"""Largest number of images on each side, because more take time and prove the same."""
 
 
 @dataclasses.dataclass(frozen=True)
 class VarietyTest:
-    """Do `n` synthetic images cover `n` real ones as well as other real images (floor) do?"""
+    """Whether `n` synthetic images cover `n` real ones as well as the floor's images do."""
 
     n: int
     coverage: float
@@ -27,7 +27,7 @@ class VarietyTest:
 
 @dataclasses.dataclass(frozen=True)
 class DifferenceTest:
-    """Can `n` synthetic images be distinguished from `n` real ones, by scaled features?"""
+    """Whether `n` synthetic images can be distinguished from `n` real ones by scaled features."""
 
     n: int
     kernel: float
@@ -43,17 +43,17 @@ def variety_test(
 ) -> VarietyTest | None:
     """Tests whether synthetic images cover the real ones as well as other real images do.
 
-    A one-sided permutation test of coverage, averaged over k in `manifold.VARIETY_K`: synthetic and
-    baseline images are divided into two sets at random. The p-value holds if both are from one
-    distribution, for every distribution. One k alone sees less: if a mode is lost, many wide
-    neighbourhoods of a small set may still be reached.
+    It is a one-sided permutation test of coverage, averaged over k in `manifold.VARIETY_K`:
+    synthetic and baseline images are divided into two sets at random. The p-value is valid for
+    every distribution if both are from one distribution. One k alone detects less: if a mode is
+    lost, many wide neighbourhoods of a small set may still be reached.
 
     Args:
         real: float[n, d], the reference.
         fake: float[m, d].
-        baseline: float[l, d], of real images that the features have not been fitted to.
+        baseline: float[l, d], of real images to which the features are not fitted.
         rng: of the choice of images and of the permutations.
-        permutations: how many at most.
+        permutations: largest number of permutations.
 
     Returns:
         None below `FEWEST_PERMUTED` images on a side.
@@ -82,11 +82,11 @@ def difference_test(
 ) -> DifferenceTest | None:
     """Tests whether the kernel distance separates synthetic from real images.
 
-    A one-sided permutation test (Gretton et al., "A kernel two-sample test", JMLR 2012).
+    It is a one-sided permutation test (Gretton et al., "A kernel two-sample test", JMLR 2012).
 
     Args:
         fake: float[m, d].
-        real: float[n, d], of images that the features have not been fitted to.
+        real: float[n, d], of images to which the features are not fitted.
         rng: see `variety_test`.
         permutations: see `variety_test`.
 
@@ -105,7 +105,7 @@ def difference_test(
     total, rows = kernel.sum(dtype=np.float64), kernel.sum(axis=1)
 
     def similarity(chosen: np.ndarray) -> np.ndarray:
-        """Minus the squared discrepancy: low if the two sets differ."""
+        """Returns minus the squared discrepancy, which is low if the two sets differ."""
         weight = chosen.astype(np.float32)
         within = np.einsum("ij,ij->i", weight @ kernel, weight).astype(np.float64)
         touched = (weight @ rows).astype(np.float64)

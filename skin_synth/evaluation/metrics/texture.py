@@ -18,8 +18,8 @@ class TextureTest:
     """Fine detail of `n` synthetic images against that of real ones; medians in grey levels.
 
     Attributes:
-        p_value_less: that synthetic images have so little detail by chance.
-        p_value_more: that they have so much.
+        p_value_less: probability that synthetic images have so little detail by chance.
+        p_value_more: probability that they have so much.
     """
 
     n: int
@@ -52,8 +52,8 @@ def texture_test(synthetic: np.ndarray, real: np.ndarray) -> TextureTest | None:
 def fine_detail(images: np.ndarray) -> np.ndarray:
     """Measures contrast at the finest scale: RMS difference of pixels from their neighbours' mean.
 
-    The discrete Laplacian over the four neighbours, on the mean of the colour channels, without
-    the outermost pixels.
+    It is the discrete Laplacian over the four neighbours, on the mean of the colour channels,
+    without the outermost pixels.
 
     Args:
         images: uint8[n, height, width, 3], 3 pixels high and wide or more.
@@ -73,8 +73,8 @@ def fine_detail(images: np.ndarray) -> np.ndarray:
 def profiles(images: np.ndarray) -> np.ndarray:
     """Computes mean and spread of each colour in concentric rings, for a second test of variety.
 
-    They are the same under flips and quarter turns. A classifier's features forget what does not
-    matter for its classes, such as the kinds of lesion within one class.
+    Flips and quarter turns do not change them. A classifier's features lose what does not matter
+    for its classes, such as the kinds of lesion within one class.
 
     Args:
         images: uint8[n, side, side, 3].

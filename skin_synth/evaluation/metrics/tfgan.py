@@ -1,7 +1,7 @@
 """The part of tensorflow-gan that still works: its distances between activations.
 
 `import tensorflow_gan` fails since TensorFlow 2.16, which dropped `tf.estimator`. The module with
-the metrics does not need it: only that module is imported, below empty parent packages.
+the metrics does not need it, so only that module is imported, below empty parent packages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TFGAN_PARENTS = (TFGAN_PACKAGE, f"{TFGAN_PACKAGE}.python", f"{TFGAN_PACKAGE}.pyt
 
 @functools.cache
 def classifier_metrics() -> types.ModuleType:
-    """Imports the module; leaves all entries of tensorflow-gan in `sys.modules` as they were.
+    """Imports the module; restores all entries of tensorflow-gan in `sys.modules` afterwards.
 
     Raises:
         ImportError: tensorflow-gan is not installed.
@@ -49,7 +49,7 @@ def _root() -> Path:
 
 
 def _take_out() -> dict[str, types.ModuleType]:
-    """Removes tensorflow-gan from `sys.modules`; returns what was there."""
+    """Removes tensorflow-gan from `sys.modules`; returns the removed entries."""
     names = [name for name in sys.modules if name.split(".")[0] == TFGAN_PACKAGE]
     return {name: sys.modules.pop(name) for name in names}
 

@@ -1,1 +1,1 @@
-"""Reports as people and programs read them: JSON, HTML, charts, reader study."""
+"""Reports for people and programs: JSON, HTML, charts, reader study."""

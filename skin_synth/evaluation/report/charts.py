@@ -1,6 +1,6 @@
-"""Charts of a report, drawn by Matplotlib: SVG that a page holds in itself, and PNG files.
+"""Charts of a report, drawn by Matplotlib: SVG inside the page, and PNG files.
 
-Synthetic images are filled, what they are compared with is hollow: charts are readable in grey.
+Synthetic images are filled and real ones are hollow, so that charts are readable in grey.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from skin_synth.evaluation.utility.results import ArmDifference, UtilityResults
 
 PNG_DPI = 144
 CHART_WIDTH = 4.8
-"""Inches: text of `SETTINGS` is legible on a page of 400 pixels."""
+"""Width in inches: text of `SETTINGS` is legible on a page of 400 pixels."""
 LONGEST_LINE = 22
 """Letters of a name in one line."""
 HISTOGRAM_BINS = 30
 SYNTHETIC_COLOUR, REAL_COLOUR, INK, GRID_COLOUR = "#8a3b22", "#5d616b", "#1c1d22", "#dcdee3"
 VERDICT_STYLES = {GAIN: ("#009e73", ">"), HARM: ("#d55e00", "<")}
-"""Colour and marker; other differences are grey dots. Colour-blind readers tell the colours apart
-(Okabe & Ito)."""
+"""Colour and marker; other differences are grey dots. Colour-blind readers can distinguish the
+colours (Okabe & Ito)."""
 SYNTHETIC_FILL = "#c1998d"
 WHISKERS = (5, 95)
 """Percentiles at which the whiskers of a box end."""
@@ -96,7 +96,7 @@ class Chart(NamedTuple):
 
     Attributes:
         source: SVG as a data URI.
-        title: what the chart shows, for readers who do not see it.
+        title: description of the chart, for readers who cannot see it.
         caption: name and unit of the axis.
     """
 
@@ -107,9 +107,9 @@ class Chart(NamedTuple):
 
 @contextlib.contextmanager
 def _own_settings() -> Iterator[None]:
-    """Draws by `SETTINGS` and Matplotlib's defaults, not by the settings of the user."""
+    """Draws with `SETTINGS` and Matplotlib's defaults, not with the settings of the user."""
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # Only a PNG lacks these glyphs: an SVG keeps names as text.
+        # Only a PNG lacks these glyphs, because an SVG keeps names as text.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS)
@@ -252,7 +252,7 @@ def _box(axes: Axes, values: np.ndarray, place: float, colour: str) -> None:
 
 
 def _height(names: Sequence[str]) -> float:
-    """Inches of this many rows, with room for the longest name."""
+    """Height of the rows in inches, with room for the longest name."""
     lines = max(len(textwrap.wrap(name, LONGEST_LINE)) for name in names)
     return len(names) * (0.16 + 0.16 * lines)
 
@@ -265,7 +265,7 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
 def _rows(names: Sequence[str], width: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, _height(names) + 0.4))
     axes = figure.subplots()
-    axes.locator_params(axis="x", nbins=5)  # more labels could touch
+    axes.locator_params(axis="x", nbins=5)  # because more labels could touch
     _name_rows(axes, names)
     return figure, axes
 

@@ -1,17 +1,17 @@
-"""Numbers as people read them."""
+"""Formats numbers for people."""
 
 from __future__ import annotations
 
 
 def figure(value: float | None) -> str:
-    """A number with three digits, for people; a dash where nothing could be measured."""
+    """A number with three digits; a dash if nothing could be measured."""
     if value is None:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def percent(value: float | None) -> str:
-    """A share in percent; a dash where nothing could be measured."""
+    """A share in percent; a dash if nothing could be measured."""
     return "–" if value is None else f"{value:.0%}"
 
 
@@ -21,7 +21,7 @@ def thousandth(value: float | None) -> str:
 
 
 def probability(value: float | None) -> str:
-    """A p-value; tiny ones by their power of ten, and none below what float64 resolves."""
+    """A p-value; tiny ones as powers of ten, and none below the resolution of float64."""
     if value is None:
         return "–"
     if value < 1e-16:

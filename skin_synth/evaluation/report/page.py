@@ -14,7 +14,7 @@ from skin_synth.image_grid import png_bytes
 def render_page(
     template: str, *, filters: Mapping[str, Callable[..., str]] | None = None, **values: object
 ) -> str:
-    """Fills a template of `templates/`; escapes values, refuses a template that misses one."""
+    """Fills a template of `templates/`; escapes values, and refuses missing values."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("skin_synth.evaluation.report"),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""Where a report comes from: run, data, features and software."""
+"""The provenance of a report: run, data, features and software."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def describe(
     seed: int,
     image_folder: ImageFolderInfo | None = None,
 ) -> Provenance:
-    """Describes the run, the data set it was trained on, the features and the software."""
+    """Describes the run, its data set, the features and the software."""
     info, origin = read_info(data_dir), run.origin
     versions = {name: importlib.metadata.version(name) for name in DISTRIBUTIONS}
     return Provenance(

@@ -32,7 +32,7 @@ KEY_COLUMNS = ("number", "class", "origin", "source")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Item:
-    """One image of a study, uint8[side, side, 3]; `number` is that on the sheet, from 1.
+    """One image of a study, uint8[side, side, 3]; `number` is its number on the sheet, from 1.
 
     The origin is real or synthetic; the source is the id of a real image or a seed.
     """
@@ -55,12 +55,12 @@ def write_reader_study(
 ) -> list[Item]:
     """Writes the sheet, the answer form and the key.
 
-    Real images are from the test split, one of each group. A class with fewer of them than
-    requested has equally few synthetic images.
+    Real images are from the test split, one of each group. If a class has fewer of them than
+    requested, it has as few synthetic images.
 
     Args:
         run: generates the synthetic images.
-        data_dir: the data set that it was trained on, with a test split.
+        data_dir: the data set on which it was trained, with a test split.
         out_dir: new directory, which appears complete or not at all.
         per_class: real images of a class, and as many synthetic ones.
         seed: of the choice, the synthetic images and the order.
@@ -71,7 +71,7 @@ def write_reader_study(
 
     Raises:
         InputError: another data set than the run's, a count below 1, or `out_dir` exists, or is,
-            holds or lies in what is read.
+            contains or is inside an input.
     """
     if per_class < 1:
         raise InputError(f"per_class must be 1 or more, got {per_class}")

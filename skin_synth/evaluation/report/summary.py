@@ -1,4 +1,4 @@
-"""The figures of a report in plain words, and what limits them."""
+"""The figures of a report in plain words, and their limits."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def summary(
         headline=f"{subject} proven.",
         caveat=""
         if number
-        else f"All tests together accuse a faultless generator in {verdict.alpha:.0%} of cases at "
-        "most; with few images, faults stay unproven.",
+        else "All tests together find a fault of a faultless generator in at most "
+        f"{verdict.alpha:.0%} of cases; with few images, faults stay unproven.",
         faults=tuple(fault.sentence for fault in verdict.faults),
         use=_on_use(utility),
         classes=_on_classes(figures.faithfulness),
@@ -45,7 +45,7 @@ def summary(
 
 
 def warnings(provenance: Provenance, images: ImageCounts) -> tuple[str, ...]:
-    """Returns what a reader must know before believing the figures."""
+    """Returns sentences that a reader must know before relying on the figures."""
     counts = dict(zip(provenance.data.class_names, images.test, strict=True))
     features = provenance.features
     return (
@@ -73,7 +73,7 @@ def _on_classes(found: Faithfulness) -> str:
     among = "" if len(real) == len(synthetic) else f" with test images: {', '.join(real)}"
     return (
         f"A classifier trained on real images assigns {ours:.0%} of the synthetic images to the "
-        f"class that was asked for; of held-out real images it gets {theirs:.0%} right (means over "
+        f"requested class; it is right about {theirs:.0%} of held-out real images (means over "
         f"classes{among}). The weakest class is {worst} with {synthetic[worst]:.0%}."
     )
 
@@ -98,19 +98,19 @@ def _on_variety(found: Fidelity) -> str:
     return (
         f"Of the held-out real images, {whole.coverage:.0%} have a synthetic one in their "
         f"neighbourhood{floor}: coverage, variety. Of the synthetic images, {whole.precision:.0%} "
-        "lie among the real ones: precision, fidelity."
+        "are among the real ones: precision, fidelity."
     )
 
 
 def _on_copies(found: CopyFigures | None) -> str:
     if found is None:
-        return "There are no images to look for copies with."
+        return "There are no images for a search for copies."
     near = found.absolute
     return (
-        f"The nearest training image lies {near.synthetic_median:.1f} grey levels from a synthetic "
-        f"image (median) and {near.yardstick_median:.1f} from {found.yardstick}. {near.near:,} of "
-        f"{near.n:,} synthetic images ({near.share_below:.1%}) are nearer than "
-        f"{near.threshold:.1f}; of images as new, {near.share_expected:.1%} would be."
+        f"The median distance to the nearest training image is {near.synthetic_median:.1f} grey "
+        f"levels for synthetic images and {near.yardstick_median:.1f} for {found.yardstick}. "
+        f"{near.near:,} of {near.n:,} synthetic images ({near.share_below:.1%}) are nearer than "
+        f"{near.threshold:.1f}; of new images, {near.share_expected:.1%} would be."
     )
 
 
@@ -143,7 +143,7 @@ def _on_few(counts: dict[str, int], dimension: int) -> list[str]:
     if few:
         text.append(
             f"Fewer than {NOISY_BELOW} real test images of {', '.join(few)}: distances of these "
-            "classes are mostly noise; compare them with their floor only."
+            "classes are mostly noise; compare them only with their floor."
         )
     sets = {"the whole set": sum(counts.values()), **counts}
     flat = [name for name, count in sets.items() if count <= dimension]
@@ -166,7 +166,7 @@ def _on_baseline(images: ImageCounts, features: str) -> list[str]:
     if count < tested:
         text.append(
             "The floor has fewer images than the reference; it is a little too high, and that "
-            "flatters the synthetic images."
+            "makes the synthetic images look better."
         )
     learnt = count - images.floor_held_out
     if learnt and features == "classifier":
@@ -177,7 +177,7 @@ def _on_baseline(images: ImageCounts, features: str) -> list[str]:
     if images.groups_in_train_and_test:
         text.append(
             f"{images.groups_in_train_and_test:,} groups (lesions or patients) have images in the "
-            "training and in the test split: all figures flatter. Build the data set anew with "
-            "groups."
+            "training and in the test split: all figures are too good. Build the data set again "
+            "with groups."
         )
     return text

@@ -1,4 +1,4 @@
-"""report.json for machines, report.html for people, and image grids and plots next to them."""
+"""Writes report.json for programs, report.html for people, and image grids and plots."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from skin_synth.image_grid import image_grid
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 SHOWN_OF_A_CLASS = 10
 SHOWN_PAIRS = 12
-"""Nearest pairs of a synthetic and a training image."""
+"""Number of nearest pairs of a synthetic and a training image to show."""
 SHOWN_EXTREMES = 12
-"""Synthetic images with the highest realism, and with the lowest."""
+"""Number of synthetic images with the highest and with the lowest realism to show."""
 WHOLE_SET = "whole set"
 
 

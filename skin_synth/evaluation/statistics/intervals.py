@@ -25,7 +25,7 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """How a figure varies over `count` seeds; one seed has no standard deviation."""
+    """The variation of a figure over `count` seeds; one seed has no standard deviation."""
 
     count: int
     mean: float
@@ -50,7 +50,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def share_interval(hits: int, count: int) -> Interval:
-    """Computes Wilson's score interval (JASA 1927) of `hits` of `count`; holds near 0 and 1.
+    """Computes Wilson's score interval (JASA 1927) of `hits` of `count`; valid near 0 and 1.
 
     Raises:
         InputError: not 0 <= hits <= count, or a count of 0.

@@ -1,4 +1,4 @@
-"""Tests whose p-values hold at any number of images: by ranks, by permutation, by counting."""
+"""Tests with valid p-values at any number of images: by ranks, by permutation, by counting."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from scipy import special, stats
 
 MOST_PERMUTATIONS = 9_999
 PERMUTATION_BLOCK = 250
-"""Permutations whose statistics are computed together."""
+"""Number of permutations whose statistics are computed together."""
 ENOUGH_LOW = 20
-"""Permutations as low as the sample, after which the p-value is known well enough."""
+"""After this many permutations as low as the sample, the p-value is known well enough."""
 
 
 def one_of_each(groups: Sequence[str] | np.ndarray) -> np.ndarray:
     """Returns the first row of each group, in order: int64[groups].
 
-    The tests here assume independent rows, and two photographs of one lesion are not independent.
+    The tests here assume independent rows, but two photographs of one lesion are not independent.
     """
     return np.sort(np.unique(groups, return_index=True)[1])
 
@@ -25,13 +25,13 @@ def one_of_each(groups: Sequence[str] | np.ndarray) -> np.ndarray:
 def precedence(below: int, count: int, rank: int, others: int) -> float:
     """Precedence test: are this many of one sample below a low order statistic of another?
 
-    If both samples are from one distribution, the number of `count` values that lie below the
-    `rank`-th smallest of `others` values is beta-binomial with parameters `rank` and
+    If both samples are from one distribution, the number of `count` values below the `rank`-th
+    smallest of `others` values is beta-binomial with parameters `rank` and
     `others` + 1 - `rank`, for every distribution (Nelson, "Tables for a precedence life test",
-    Technometrics 1963). A binomial test would treat the threshold as exact, which it is not.
+    Technometrics 1963). A binomial test would treat the threshold as exact, but it is an estimate.
 
     Args:
-        below: how many values of the first sample lie below the threshold.
+        below: number of values of the first sample below the threshold.
         count: size of the first sample.
         rank: of the threshold among the values of the second sample, 1 or more.
         others: size of the second sample, `rank` or more.
@@ -60,9 +60,10 @@ def fisher(hits: int, count: int, other_hits: int, other_count: int) -> float:
 
 
 def rank_sum(first: np.ndarray, second: np.ndarray) -> float:
-    """Mann and Whitney's test, one-sided: does the first sample lie lower than the second?
+    """Mann and Whitney's test, one-sided: is the first sample lower than the second?
 
-    With the normal approximation and correction for ties (Annals of Mathematical Statistics 1947).
+    It uses the normal approximation and a correction for ties (Annals of Mathematical Statistics
+    1947).
 
     Returns:
         Probability of ranks of float[n] so low or lower among float[m].
@@ -76,11 +77,11 @@ def smirnov(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
 
     The p-value is exact for values without ties (Hodges, "The significance probability of the
     Smirnov two-sample test", Arkiv for Matematik 1958). Ties only make it larger. Both samples,
-    float[n] and float[m], need a value.
+    float[n] and float[m], need at least one value.
 
     Returns:
-        The largest distance of the two distribution functions, and the probability of one that is
-        as large or larger.
+        The largest distance of the two distribution functions, and the probability of one as large
+        or larger.
     """
     found = stats.ks_2samp(first, second, method="exact")
     return float(found.statistic), float(found.pvalue)
@@ -96,14 +97,15 @@ def permuted(
     """Permutation test, one-sided: is the statistic of the first `size` rows low by chance?
 
     It ends early if chance explains the statistic well; the p-value stays valid (Besag and
-    Clifford, "Sequential Monte Carlo p-values", Biometrika 1991). scipy's has no early end.
+    Clifford, "Sequential Monte Carlo p-values", Biometrika 1991). The test of scipy has no early
+    end.
 
     Args:
         statistic: bool[choices, pool], each row a choice of `size` rows, to float[choices].
-        size: rows of the pool that are the sample; they come first.
-        pool: rows in all.
+        size: number of rows of the sample, which come first in the pool.
+        pool: number of all rows.
         rng: of the permutations.
-        permutations: how many at most.
+        permutations: largest number of permutations.
 
     Returns:
         The statistic of the sample, and the share of permutations, the sample included, whose

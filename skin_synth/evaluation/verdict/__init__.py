@@ -1,1 +1,1 @@
-"""From figures to a verdict: which faults are proven, and which could not be with so few images."""
+"""From figures to a verdict: faults that are proven, and faults that cannot be proven."""

@@ -1,8 +1,8 @@
-"""Checks of the figures: each kind of fault has its test, a difference that matters, a sentence.
+"""Checks of the figures: each kind of fault has a test, a least difference and a sentence.
 
-A fault needs both: a p-value below the threshold of the verdict, and a difference that matters. It
-names all classes that have it. Only the faults of `class_shown` are of one class, or of two that
-are swapped.
+A fault needs a p-value below the threshold of the verdict and a difference that is large enough. It
+names all classes that have it. Only the faults of `class_shown` are of one class, or of two swapped
+classes.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from skin_synth.evaluation.verdict.context import (
 )
 
 MISSING_SHARE = 0.5
-"""A class is missing below this share of what the judge finds in real images."""
+"""A class is missing if the judge finds it in less than this part of its share of real images."""
 SMALLEST_LOSS = 0.1
-"""A share of images that falls by less is no fault that matters."""
+"""A share of images must fall by this much to be a fault."""
 BLURRED_RATIO, NOISY_RATIO = 0.85, 1.18
-"""Fine detail of synthetic images over that of real ones: a fault at or beyond these ratios."""
+"""Ratios of fine detail, synthetic to real, that are a fault, as are all beyond them."""
 LARGE_DRIFT = 0.5
-"""A measure must drift by this many standard deviations to matter."""
+"""A measure must drift by this many standard deviations to be a fault."""
 ABOVE_FLOOR = 2.0
-"""A drift must be this many times the drift of the real baseline."""
+"""A drift must be this many times the drift of the real baseline to be a fault."""
 TESTS = {
     "copies": "precedence test of images near in both ways, one-sided",
     "equal": "Fisher's exact test of images equal to a training image, one-sided",
@@ -60,8 +60,8 @@ def leak(groups: int) -> Iterator[Fault]:
     if groups:
         text = (
             f"{groups:,} groups (lesions or patients) have images in the training and in the test "
-            "split: all figures flatter, and copies cannot be distinguished from new images. Build "
-            "the data set anew with groups."
+            "split: all figures are too good, and copies cannot be distinguished from new images. "
+            "Build the data set again with groups."
         )
         yield Fault("leak", (), text, TESTS["leak"], float(groups), None)
 
@@ -80,7 +80,7 @@ def real_images(equal: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
 
 
 def _measured(found: ByClass[Figures | None]) -> Iterator[Named[Figures]]:
-    """Yields what was measured, the whole set first."""
+    """Yields the measured figures, the whole set first."""
     return ((name, part) for name, part in found.items() if part is not None)
 
 
@@ -113,7 +113,8 @@ class CopyProof(NamedTuple):
 def copies(found: Copies, context: VerdictContext) -> Iterator[Fault]:
     """Checks for images that are near, and much nearer to one lesion than to others.
 
-    Or that are equal to training images more often than real ones are, even if they are few.
+    It also checks for images that are equal to training images more often than real ones are, even
+    if they are few.
     """
     proofs = [
         (name, CopyProof.near(part))
@@ -157,7 +158,7 @@ def class_shown(found: Faithfulness, context: VerdictContext) -> Iterator[Fault]
     swapped = {name: other for name, other in shown.items() if shown.get(other) == name != other}
     for pair in ((name, other) for name, other in swapped.items() if name < other):
         text = (
-            f"Two labels are swapped: images asked for as {pair[0]} show {pair[1]}, and the other "
+            f"Two labels are swapped: images requested as {pair[0]} show {pair[1]}, and the other "
             "way round."
         )
         share, p_value = (max(low[name][part] for name in pair) for part in (0, 2))
@@ -168,7 +169,7 @@ def class_shown(found: Faithfulness, context: VerdictContext) -> Iterator[Fault]
         missing = share < MISSING_SHARE * bar
         text = (
             f"Class {name} is {'missing' if missing else 'shown too rarely'}: a classifier finds "
-            f"it in {share:.0%} of the images asked for as {name}, and in {bar:.0%} of real ones; "
+            f"it in {share:.0%} of the images requested as {name}, and in {bar:.0%} of real ones; "
             f"the others look like {look_like[name]} most often."
         )
         fault = MISSING_CLASS if missing else "weak_class"
@@ -215,7 +216,7 @@ def variety(
     if finding := context.finding(context.drop_explained(context.strongest(parts))):
         part, classes = finding.figures, finding.classes
         text = (
-            f"Variety is missing{finding.of}: synthetic images reach {part.coverage:.0%} of the "
+            f"Variety{finding.of} is too low: synthetic images reach {part.coverage:.0%} of the "
             f"real ones' neighbourhoods, other real images {part.coverage_floor:.0%}"
             f"{finding.whose}."
         )
@@ -251,7 +252,7 @@ def difference(found: ByClass[DifferenceTest | None], context: VerdictContext) -
 
 
 def no_lesion(found: ByClass[AppearanceFigures], context: VerdictContext) -> Iterator[Fault]:
-    """Checks for pictures of skin in which no lesion stands out."""
+    """Checks for images of skin in which no lesion stands out."""
     evidence = {
         name: part.lesions
         for name, part in found.items()
@@ -270,7 +271,7 @@ def no_lesion(found: ByClass[AppearanceFigures], context: VerdictContext) -> Ite
 
 
 class DriftProof(NamedTuple):
-    """A drift of one measure: its size, that of the real baseline, its test, its way in words."""
+    """A drift of one measure: its size, the real baseline's, its test, its direction in words."""
 
     measure: str
     size: float
@@ -291,7 +292,7 @@ class DriftProof(NamedTuple):
 
 
 def drift(found: ByClass[AppearanceFigures], context: VerdictContext) -> Iterator[Fault]:
-    """Checks the measures of appearance; one fault names all that moved."""
+    """Checks the measures of appearance; one fault names all measures that moved."""
     moved: dict[str, Evidence[DriftProof]] = {}
     for name, part in found.items():
         for measure, figures in part.measures.items():
@@ -307,7 +308,7 @@ def drift(found: ByClass[AppearanceFigures], context: VerdictContext) -> Iterato
     floor = "could not be measured" if worst.floor is None else f"is {worst.floor:.1f}"
     classes = () if None in having else tuple(name for name in context.names if name in having)
     text = (
-        f"Other skin or lesions than in the real images: {listed}. The largest drift is "
+        f"Skin or lesions differ from those of the real images: {listed}. The largest drift is "
         f"{worst.size:.1f} standard deviations ({worst.measure.replace('_', ' ')} of "
         f"{name or 'the whole set'}); that of other real images {floor}."
     )
@@ -316,7 +317,7 @@ def drift(found: ByClass[AppearanceFigures], context: VerdictContext) -> Iterato
 
 
 def _moved(evidence: Evidence[DriftProof], names: Sequence[str]) -> str:
-    """Says in which way a measure moved, with the classes that moved in the same way."""
+    """Returns the direction of a measure, with the classes that moved in the same way."""
     ways: dict[str, list[str | None]] = {}
     for name in (None, *names):
         if name in evidence:
@@ -329,7 +330,7 @@ def _moved(evidence: Evidence[DriftProof], names: Sequence[str]) -> str:
 
 
 def _way(measure: str, found: MeasureDrift) -> str:
-    """Compares the medians; if they are close, the spread has changed."""
+    """Returns the direction by the medians; if they are close, the spread has changed."""
     real, synthetic = found.real, found.synthetic
     if real.median is None or synthetic.median is None or real.deviation is None:
         return "of another spread"

@@ -1,4 +1,4 @@
-"""What the checks of a verdict share: the threshold, and what mislabelled classes explain."""
+"""Data that the checks of a verdict share: the threshold, and the mislabelled classes."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ class HasPValue(Protocol):
 
     @property
     def p_value(self) -> float:
-        """Of the test."""
+        """p-value of the test."""
 
 
 Figures = TypeVar("Figures")
 Tested = TypeVar("Tested", bound=HasPValue)
 Named = tuple[str | None, Figures]
-"""Figures with the name of their class; None: of the whole set."""
+"""Figures with the name of their class; None for the whole set."""
 Evidence = dict[str | None, Figures]
-"""Figures that prove a fault, by class name; None: of the whole set."""
+"""Figures that prove a fault, by class name; None for the whole set."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding(Generic[Figures]):
-    """What a sentence reports: the strongest figures, and the classes that have the fault.
+    """The content of a sentence: the strongest figures, and the classes that have the fault.
 
     Attributes:
         of: " of" and the classes; empty if it is the whole set or all classes.
-        whose: in brackets, the class of the figures if there are several classes.
+        whose: the class of the figures, in brackets, if there are several classes.
     """
 
     figures: Figures
@@ -45,13 +45,13 @@ class Finding(Generic[Figures]):
 
 @dataclasses.dataclass(frozen=True)
 class VerdictContext:
-    """What all checks of a verdict share.
+    """Data that all checks of a verdict share.
 
     Attributes:
         names: the classes, in the order of their labels.
-        threshold: the p-value below which something is proven.
-        mislabelled: classes whose images show another class: real images of the requested class
-            are no yardstick for them.
+        threshold: the p-value below which a fault is proven.
+        mislabelled: classes whose images show another class; they cannot be compared with real
+            images of the requested class.
         class_missing: whether a class is missing. Then images of other classes take its place,
             and the whole set does not have the requested shares of classes.
     """
@@ -86,7 +86,7 @@ class VerdictContext:
         return evidence
 
     def finding(self, evidence: Evidence[Tested]) -> Finding[Tested] | None:
-        """Returns what to report of some evidence; None without evidence.
+        """Returns the content of the sentence for some evidence; None without evidence.
 
         The figures are those of the whole set if all or none of its classes have the fault, else
         those of the class with the smallest p-value.

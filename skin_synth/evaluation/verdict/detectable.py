@@ -1,4 +1,4 @@
-"""Which tests of the verdict could prove a fault at all, with this number of images."""
+"""Finds the tests of the verdict that cannot prove a fault with this number of images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skin_synth.evaluation.verdict.checks import SMALLEST_LOSS
 
 
 def untested(figures: MeasuredFigures, threshold: float) -> dict[str, list[str]]:
-    """Returns by kind of test the classes with too few images for a p-value below the threshold."""
+    """Returns, by kind of test, the classes with too few images to prove a fault."""
     found: dict[str, list[str]] = {}
     for label, name in enumerate(figures.class_names):
         for kind, provable in _provable(figures, label, name, threshold).items():
@@ -45,7 +45,7 @@ def _provable(figures: MeasuredFigures, label: int, name: str, threshold: float)
 
 
 def _loss_shows(lost: int, hits: int, count: int, threshold: float) -> bool:
-    """Says whether a test would prove that synthetic images lack what these real ones show."""
+    """Returns whether a test could prove that synthetic images lack what these real ones have."""
     return hits >= SMALLEST_LOSS * count and fisher(0, lost, hits, count) < threshold
 
 

@@ -1,8 +1,8 @@
-"""The verdict: which faults the figures prove, each with its test, statistic and p-value.
+"""The verdict: the faults that the figures prove, each with its test, statistic and p-value.
 
-All tests together accuse a faultless generator in at most `ALPHA` of cases: the level is divided
-by the kinds of tests and by the classes (Bonferroni). If that leaves too few images to prove
-anything, the report says so. No fault found does not prove that there is none.
+All tests together find a fault of a faultless generator in at most `ALPHA` of cases, because the
+level is divided by the kinds of tests and by the classes (Bonferroni). If that leaves too few
+images to prove anything, the report says so. No fault found does not prove that there is none.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ KINDS_OF_TESTS = (
     "appearance",
     "lesion found",
 )
-"""Each is made for the whole set and for each class."""
+"""Kinds of tests; each is made for the whole set and for each class."""
 NOT_MEASURED = "not measured"
-"""The verdict on use without a utility study."""
+"""The words about utility without a utility study."""
 
 
 def level(classes: int) -> float:
@@ -41,7 +41,7 @@ def level(classes: int) -> float:
 
 
 def permutations_for(classes: int) -> int:
-    """Returns how many permutations a test needs for a p-value below the level."""
+    """Returns the number of permutations that a test needs for a p-value below the level."""
     return round(2 / level(classes))
 
 

@@ -77,7 +77,7 @@ def runaway(logit_gaps: Sequence[float]) -> list[Alarm]:
             "discriminator",
             f"the discriminator runs away: real and fake logits have been {min(latest):.1f} or "
             f"more apart for {RUNAWAY_EPOCHS} epochs (limit {RUNAWAY_LOGITS:g}). Start a new run "
-            "with a higher gamma, or a higher augment_probability where the data are few (--set "
+            "with a higher gamma, or a higher augment_probability if the data are few (--set "
             "FIELD=VALUE)",
         )
     ]

@@ -137,7 +137,7 @@ def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
     assert cli.main_with(words.split()) == 0
     proof = ["verify-manifest", str(out), "--run", str(tiny_run.directory)]
     assert cli.main_with(proof) == 0
-    assert "2 rows; made again 2 images, 2 equal" in capsys.readouterr().out
+    assert "2 rows; generated again 2 images, 2 equal" in capsys.readouterr().out
     assert cli.main_with(["is-synthetic", str(out / "5.png")]) == 0
     assert "5.png: synthetic: label star, seed 5" in capsys.readouterr().out
     (out / "6.png").unlink()

@@ -68,7 +68,7 @@ def report(make_run, large_phantom_data, tmp_path_factory):
 def stable(text):
     """Without versions and hashes."""
     text = re.sub(r"\b[0-9a-f]{64}\b", "HASH", text)
-    return re.sub(r"(software|python) .* What it is for", r"\1 What it is for", text)
+    return re.sub(r"(software|python) .* Use and limits", r"\1 Use and limits", text)
 
 
 def by_place(value, place="report"):

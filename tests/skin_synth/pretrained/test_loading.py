@@ -52,7 +52,7 @@ def test_an_unknown_name_lists_the_known(packed, tmp_path):
     assert known_names(packed) == ("tiny",)
     with pytest.raises(InputError, match="unknown pretrained generator 'big': there are tiny"):
         load_pretrained("big", root=packed)
-    with pytest.raises(InputError, match="carries none"):
+    with pytest.raises(InputError, match="contains none"):
         load_pretrained("big", root=tmp_path)
     with pytest.raises(InputError, match=r"unknown pretrained generator '\.\./tiny'"):
         load_pretrained("../tiny", root=packed)

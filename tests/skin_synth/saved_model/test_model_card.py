@@ -41,7 +41,7 @@ def test_without_a_report_it_says_how_to_get_figures():
 
 def test_figures_of_another_checkpoint_are_refused(tmp_path):
     other = REPORT | {"run": {"checkpoint_hash": "d" * 64, "images_seen": 1}}
-    with pytest.raises(InputError, match="judges checkpoint dddddddddddd, this is cccccccccccc"):
+    with pytest.raises(InputError, match="report on checkpoint dddddddddddd, this is cccccccccccc"):
         read_report(written(tmp_path, other), ORIGIN)
 
 

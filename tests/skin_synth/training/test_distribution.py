@@ -155,7 +155,7 @@ def test_the_loss_of_a_machine_is_one_line(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", cluster(worker=["a:1", "b:1"]))
     error = tf.errors.UnavailableError(None, None, "peer gone")
     refusal = pytest.raises(
-        InputError, match=r"has gone .*UnavailableError, peer gone\): start the same command"
+        InputError, match=r"stopped or .*UnavailableError, peer gone\): start the same command"
     )
     with refusal, fit_loop._lost_machine_explained():
         raise error

@@ -141,7 +141,7 @@ def test_a_killed_machine_stops_the_other(killed, signalled):
     assert code == 1
     assert images > signalled[2][1]
     assert f"from image {signalled[2][1]:,} on" in out
-    assert "refused: another machine of TF_CONFIG has gone" in err
+    assert "refused: another machine of TF_CONFIG stopped" in err
     assert "start the same command on all of them again" in err
 
 

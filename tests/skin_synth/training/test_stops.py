@@ -119,7 +119,7 @@ def test_a_signal_ends_training_with_a_checkpoint_and_a_line(
     assert 0 < seen < IMAGES
     assert said == (
         f"skin-synth: stopped by {number.name} at {seen:,} images, checkpoint written; "
-        "the same command again goes on from there"
+        "the same command again resumes there"
     )
     driver.start(f"{words} {run}")
     assert driver.exit_code() == 0

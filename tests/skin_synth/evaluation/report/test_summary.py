@@ -75,7 +75,7 @@ def test_the_summary_says_the_verdict_first_and_then_the_figures():
         (found.use, ["hether they help a classifier was not measured"]),
         (found.classes, ["assigns 60%", "gets 80% right", "weakest class is b with 30%"]),
         (found.distance, ["are 2.5 apart (FD (classifier))", "5 times as far"]),
-        (found.variety, ["80% have a synthetic one", "(95% by others)", "90% lie among the real"]),
+        (found.variety, ["80% have a synthetic one", "(95% by others)", "90% are among the real"]),
         (found.copies, ["2 of 220 synthetic images (0.9%) are nearer than 15.0"]),
         (found.copies, ["22.0 from held-out images"]),
     ):

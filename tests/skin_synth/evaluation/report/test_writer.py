@@ -171,7 +171,7 @@ def test_use_is_in_the_verdict_and_in_a_section(phantoms, written, studied):
 
 def test_who_is_in_the_pictures(phantoms, written):
     page = Page((written.path / "report.html").read_text(encoding="utf-8"))
-    _, _, visible = page.visible.partition("Who is in the pictures?")
+    _, _, visible = page.visible.partition("Appearance: skin tone and lesions")
     whole = written["appearance"]["whole"]
     drift = report.figure(whole["measures"]["brightness"]["drift"]["drift"])
     for words in ("skin tone (ITA, degrees)", "lesion redness (a*)", "very light", "dark", drift):

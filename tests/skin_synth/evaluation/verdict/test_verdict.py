@@ -225,7 +225,7 @@ def test_a_class_that_is_shown_too_rarely(figures):
     lesions = [[100, 0, 0], *judged.real.confusion_of_lesions[1:]]
     (fault,) = found_in(changed(found, "faithfulness.real", confusion_of_lesions=lesions))
     assert (fault.fault, fault.classes) == ("weak_class", ("mole",))
-    assert "in 70% of the images asked for as mole, and in 100% of real ones" in fault.sentence
+    assert "in 70% of the images requested as mole, and in 100% of real ones" in fault.sentence
     assert "the others look like blotch most often." in fault.sentence
 
 
