@@ -73,11 +73,11 @@ def test_the_summary_says_the_verdict_first_and_then_the_figures():
     for sentence, facts in (
         (found.caveat, ["in 1% of cases"]),
         (found.use, ["hether they help a classifier was not measured"]),
-        (found.classes, ["assigns 60%", "gets 80% right", "weakest class is b with 30%"]),
+        (found.classes, ["assigns 60%", "right about 80%", "weakest class is b with 30%"]),
         (found.distance, ["are 2.5 apart (FD (classifier))", "5 times as far"]),
         (found.variety, ["80% have a synthetic one", "(95% by others)", "90% are among the real"]),
         (found.copies, ["2 of 220 synthetic images (0.9%) are nearer than 15.0"]),
-        (found.copies, ["22.0 from held-out images"]),
+        (found.copies, ["22.0 for held-out images"]),
     ):
         assert all(fact in sentence for fact in facts)
     figures = [found.use, found.classes, found.distance, found.variety, found.copies]
@@ -87,7 +87,7 @@ def test_the_summary_says_the_verdict_first_and_then_the_figures():
 def test_means_over_classes_are_of_the_same_classes_on_both_sides():
     found = said(put(FIGURES, "faithfulness.real", judged(a=0.8, b=None))).classes
     assert "assigns 90%" in found
-    assert "gets 80% right (means over classes with test images: a)" in found
+    assert "80% of held-out real images (means over classes with test images: a)" in found
     assert "weakest class is b with 30%" in found
 
 
