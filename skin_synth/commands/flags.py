@@ -79,12 +79,12 @@ def add_generator(parser: argparse.ArgumentParser, *, images: bool = False) -> N
     generator.add_argument(
         "--run",
         metavar="RUN",
-        help="run directory of a training (this or --pretrained is required)",
+        help="run directory of a training (no default: give this or another generator)",
     )
     generator.add_argument(
         "--pretrained",
         metavar="NAME",
-        help="a generator that comes with the package, such as derm-64-ham10000",
+        help="a generator that comes with the package, such as derm-64-ham10000 (no default)",
     )
     if images:
         generator.add_argument(

@@ -96,7 +96,7 @@ def test_what_is_no_image_is_refused(content, tmp_path):
     (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(InputError, match="cannot be read as an image"):
         read_chunks(tmp_path / "x.png")
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         read_chunks(tmp_path / "none.png")
 
 

@@ -91,7 +91,7 @@ def test_a_killed_build_is_whole_or_not_there(kills, images, tmp_path):
             met["debris"] += any(path.name.startswith(".tmp-") for path in place.iterdir())
             if not out.exists():
                 met["nothing"] += 1
-                with pytest.raises(InputError, match="is not there"):
+                with pytest.raises(InputError, match="does not exist"):
                     read_info(out)
                 continue
             found = contents(out)

@@ -142,7 +142,7 @@ def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
     assert "5.png: synthetic: label star, seed 5" in capsys.readouterr().out
     (out / "6.png").unlink()
     fails(proof, "its image is missing", capsys)
-    fails(["is-synthetic", str(out / "6.png")], "is not there", capsys)
+    fails(["is-synthetic", str(out / "6.png")], "does not exist", capsys)
 
 
 def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):

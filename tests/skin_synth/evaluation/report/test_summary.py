@@ -71,7 +71,7 @@ def test_the_summary_says_the_verdict_first_and_then_the_figures():
     found = said()
     assert found.headline == "No fault is proven."
     for sentence, facts in (
-        (found.caveat, ["in 1% of cases"]),
+        (found.caveat, ["in at most 1% of cases"]),
         (found.use, ["hether they help a classifier was not measured"]),
         (found.classes, ["assigns 60%", "right about 80%", "weakest class is b with 30%"]),
         (found.distance, ["are 2.5 apart (FD (classifier))", "5 times as far"]),
@@ -111,7 +111,7 @@ def test_too_few_images_for_variety_and_for_copies():
     fidelity = changed(FIDELITY, "whole", coverage=None)
     found = said(put(FIGURES, "copies.pixels.whole", None), fidelity)
     assert "too few images to measure variety" in found.variety
-    assert "no images to look for copies" in found.copies
+    assert "no images for a search for copies" in found.copies
 
 
 @pytest.mark.parametrize(
