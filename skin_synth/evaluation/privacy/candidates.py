@@ -12,7 +12,7 @@ from skin_synth.evaluation.metrics.copies import sample_each_class
 from skin_synth.random_streams import EvaluationStream
 
 JUDGED_LIMIT = 1000
-"""Largest number of members of a class, and of others."""
+"""Largest number of images of a class that are judged, of each split."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Candidates:
 def choose_candidates(
     train: LabelledImages, held_out: Sequence[LabelledImages], *, seed: int
 ) -> Candidates:
-    """Chooses at most `JUDGED_LIMIT` training and as many other images of each class.
+    """Chooses at most `JUDGED_LIMIT` images of each class and split.
 
     The choice does not depend on the order of the images.
 
