@@ -91,6 +91,15 @@ class Mark(NamedTuple):
     control_interval: Sequence[float] | None = None
 
 
+class Line(NamedTuple):
+    """A line over positive numbers `x`, with a standard deviation at each point."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    spread: Sequence[float]
+
+
 class Chart(NamedTuple):
     """A chart for a page.
 
@@ -145,6 +154,43 @@ def histograms(
         axes.axvline(line, color=INK, linestyle="--", linewidth=1)
     axes.set_yticks([])
     return _chart(figure, title, axis)
+
+
+@_own_settings()
+def gain_curve(lines: Sequence[Line]) -> Chart:
+    """Draws macro AUROC against the number of own images: control, use and ceiling."""
+    figure = Figure(figsize=(CHART_WIDTH, 3.0))
+    axes = figure.subplots()
+    axes.set_xscale("log")
+    styles = (
+        (REAL_COLOUR, "o", "-"),
+        (SYNTHETIC_COLOUR, "s", "-"),
+        (REAL_COLOUR, "^", ":"),
+    )
+    for place, (line, (colour, marker, dash)) in enumerate(zip(lines, styles, strict=True)):
+        shifted = np.asarray(line.x) * 1.03 ** (place - 1)  # bars that would hide each other
+        face = colour if marker == "s" else "white"
+        axes.errorbar(
+            *(shifted, line.y, line.spread),
+            color=colour,
+            marker=marker,
+            markerfacecolor=face,
+            linestyle=dash,
+            capsize=2,
+            linewidth=1.4,
+            label=line.name,
+        )
+    sizes = list(lines[0].x)
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    axes.grid(axis="y")
+    axes.set_xlabel("own images")
+    axes.set_title("macro AUROC")
+    figure.legend(loc="outside lower center", frameon=False, fontsize=8.5)
+    caption = (
+        "macro AUROC against the number of own images; bars: standard deviation over trainings"
+    )
+    return _chart(figure, "Macro AUROC against the number of own images", caption)
 
 
 @_own_settings()

@@ -1,0 +1,117 @@
+"""The report of the small site: report.json and one page."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from skin_synth.evaluation.report import charts
+from skin_synth.evaluation.report.formatting import figure, percent
+from skin_synth.evaluation.report.page import render_page
+from skin_synth.evaluation.report.writer import REPORT_HTML, REPORT_JSON
+from skin_synth.evaluation.utility.differences import GAIN, HARM
+from skin_synth.evaluation.utility.small_site import CEILING
+from skin_synth.evaluation.utility.small_site_results import (
+    ArmFigures,
+    SizeResult,
+    SmallSiteResults,
+    TestResult,
+)
+
+SMALL_SITE_TEMPLATE = "small_site.html"
+
+
+def small_site_json(results: SmallSiteResults) -> dict[str, Any]:
+    """Returns report.json: plain dicts, lists, numbers and strings."""
+    return dataclasses.asdict(results)
+
+
+def write_small_site_report(directory: Path, results: SmallSiteResults) -> None:
+    """Writes report.json and report.html."""
+    found = small_site_json(results)
+    text = json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False)
+    (directory / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
+    (directory / REPORT_HTML).write_text(render_small_site(results), encoding="utf-8")
+
+
+def render_small_site(results: SmallSiteResults) -> str:
+    """Returns one page that opens from disk and loads nothing from the network."""
+    filters = {
+        "figure": figure,
+        "percent": percent,
+        "signed": "{:+.3f}".format,
+        "count": "{:,}".format,
+        "capitalized": lambda text: text[:1].upper() + text[1:],
+        "area": lambda value: "–" if value is None else f"{value:.3f}",
+    }
+    return render_page(
+        SMALL_SITE_TEMPLATE,
+        filters=filters,
+        results=results,
+        charts={test.name: charts.gain_curve(lines_of(test)) for test in results.tests},
+        headline=_headline(results.tests[0]),
+        advice=_advice(results.tests[0]),
+        figures_of=figures_of,
+        ceiling=CEILING.name,
+    )
+
+
+def figures_of(found: SizeResult, arm: str) -> ArmFigures:
+    """Returns the figures of an arm by its name."""
+    return next(each for each in found.arms if each.arm == arm)
+
+
+def lines_of(test: TestResult) -> list[charts.Line]:
+    """Returns macro AUROC against the number of own images: control, use, ceiling."""
+    sizes = list(test.sizes)
+    names = {
+        "own images only (best control)": [each.control for each in test.sizes.values()],
+        "with synthetic images (best use)": [each.use for each in test.sizes.values()],
+        "with the other site's real images": [CEILING.name] * len(sizes),
+    }
+    lines = []
+    for name, arms in names.items():
+        found = [
+            figures_of(result, arm).macro_auroc
+            for result, arm in zip(test.sizes.values(), arms, strict=True)
+        ]
+        means = [each.mean or 0.0 for each in found]
+        lines.append(charts.Line(name, sizes, means, [each.sd or 0.0 for each in found]))
+    return lines
+
+
+def _headline(test: TestResult) -> str:
+    gains, harms = (
+        [f"{size:,}" for size, found in test.sizes.items() if found.verdict.words == words]
+        for words in (GAIN, HARM)
+    )
+    if gains and not harms:
+        return f"The synthetic images help a site with {_or(gains)} own images"
+    if harms and not gains:
+        return f"The synthetic images harm a site with {_or(harms)} own images"
+    if gains:
+        return (
+            f"The synthetic images help a site with {_or(gains)} own images, and harm one with "
+            f"{_or(harms)}"
+        )
+    return "No gain of the synthetic images is shown"
+
+
+def _advice(test: TestResult) -> str:
+    gains = {size: each for size, each in test.sizes.items() if each.verdict.words == GAIN}
+    if not gains:
+        return (
+            "Train on your own images only. If your images are like those of this data set, this "
+            "study could not show that the generator helps."
+        )
+    size, found = max(gains.items())
+    return (
+        f"If your images are like those of this data set, and you have up to about {size:,}, train "
+        f"as in “{found.use}”. skin-synth advise measures whether this helps on your own images."
+    )
+
+
+def _or(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

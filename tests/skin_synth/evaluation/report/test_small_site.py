@@ -1,0 +1,115 @@
+"""The page of the small site says what was found and what to do, and JSON holds every figure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from skin_synth.evaluation.report.small_site import lines_of, write_small_site_report
+from skin_synth.evaluation.utility.differences import GAIN, HARM, NEITHER, Difference
+from skin_synth.evaluation.utility.planned import FoundOfHundred, judge
+from skin_synth.evaluation.utility.results import OverSeeds
+from skin_synth.evaluation.utility.small_site import SmallSiteOptions
+from skin_synth.evaluation.utility.small_site_results import (
+    ArmFigures,
+    SizeResult,
+    SmallSiteResults,
+    TestResult,
+    TrainingOfArms,
+)
+
+CLASSES = ("<b>nevus</b>", "melanoma")
+SIGN = {GAIN: 1, NEITHER: 0, HARM: -1}
+
+
+def arm(name, kind, mean):
+    figure = OverSeeds(mean, 0.01, (mean - 0.01, mean + 0.01))
+    return ArmFigures(name, kind, 2, figure, figure, dict.fromkeys(CLASSES, 0.5))
+
+
+def size_result(words):
+    gain = 0.05 * SIGN[words]
+    area = Difference(gain, 0.01, 9.0, gain - 0.02, gain + 0.02, gain - 0.03, gain + 0.03)
+    loss = dataclasses.replace(area, difference=-gain)
+    arms = (
+        arm("own images", "control", 0.7),
+        arm("synthetic, then own", "use", 0.7 + gain),
+        arm("other site's images, then own", "information", 0.8),
+    )
+    sentence = "of 100 images of melanoma, 5 more are found at the same false alarms"
+    return SizeResult(
+        own_images=(100, 101),
+        own_lesions=(90, 91),
+        own_of_class=dict.fromkeys(CLASSES, 50.0),
+        arms=arms,
+        control=arms[0].arm,
+        use=arms[1].arm,
+        verdict=judge(area, loss),
+        found=(FoundOfHundred("melanoma", area, sentence),),
+        ceiling=area,
+        share_of_ceiling=0.5 if gain > 0 else None,
+    )
+
+
+def results(*words):
+    sizes = {100 * 3**place: size_result(each) for place, each in enumerate(words)}
+    alone = arm("synthetic alone", "information", 0.6)
+    counts = dict.fromkeys(CLASSES, 30)
+    test = TestResult("test", counts, counts, sizes, alone, "By hand.")
+    return SmallSiteResults(
+        options=SmallSiteOptions(sizes=tuple(sizes)),
+        training=TrainingOfArms("resnet", 698_375, "", 2e-3, 64, "float32", "none"),
+        generator="0123456789abcdef",
+        train_images=counts,
+        validation_images=counts,
+        tests=(test, dataclasses.replace(test, name="elsewhere")),
+        warnings=("few lesions",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "headline", "advice"),
+    [
+        ([GAIN, GAIN], "help a site with 100 or 300 own images", "up to about 300"),
+        ([GAIN, NEITHER], "help a site with 100 own images", "up to about 100"),
+        ([NEITHER], "No gain of the synthetic images is shown", "on your own images only"),
+        ([HARM], "harm a site with 100 own images", "on your own images only"),
+        ([GAIN, HARM], "help a site with 100 own images, and harm one with 300", "about 100"),
+    ],
+)
+def test_the_page_opens_with_what_was_found_and_what_to_do(words, headline, advice, tmp_path):
+    write_small_site_report(tmp_path, results(*words))
+    page = (tmp_path / "report.html").read_text()
+    top = page.split("Before you rely on this")[0]
+    assert headline in top
+    assert advice in top
+
+
+def test_the_page_shows_every_test_set_and_escapes_names(tmp_path):
+    found = results(GAIN)
+    write_small_site_report(tmp_path, found)
+    page = (tmp_path / "report.html").read_text()
+    assert "On the test split of the data set" in page
+    assert "On elsewhere" in page
+    assert "&lt;b&gt;nevus" in page
+    assert "<b>nevus" not in page
+    assert "Of 100 images of melanoma, 5 more are found" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_json_holds_every_figure(tmp_path):
+    found = results(GAIN, NEITHER)
+    write_small_site_report(tmp_path, found)
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert data == json.loads(json.dumps(dataclasses.asdict(found)))
+    assert data["tests"][0]["sizes"]["300"]["verdict"]["words"] == NEITHER
+
+
+def test_the_curve_has_control_use_and_ceiling_at_every_size():
+    control, use, ceiling = lines_of(results(GAIN, GAIN).tests[0])
+    assert list(control.x) == [100, 300]
+    assert list(control.y) == [0.7, 0.7]
+    assert list(use.y) == pytest.approx([0.75, 0.75])
+    assert list(ceiling.y) == [0.8, 0.8]
