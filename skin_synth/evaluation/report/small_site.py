@@ -15,9 +15,9 @@ from skin_synth.evaluation.utility.differences import GAIN, HARM
 from skin_synth.evaluation.utility.small_site import CEILING
 from skin_synth.evaluation.utility.small_site_results import (
     ArmFigures,
+    ResultOnTests,
     SizeResult,
     SmallSiteResults,
-    TestResult,
 )
 
 SMALL_SITE_TEMPLATE = "small_site.html"
@@ -63,7 +63,7 @@ def figures_of(found: SizeResult, arm: str) -> ArmFigures:
     return next(each for each in found.arms if each.arm == arm)
 
 
-def lines_of(test: TestResult) -> list[charts.Line]:
+def lines_of(test: ResultOnTests) -> list[charts.Line]:
     """Returns macro AUROC against the number of own images: control, use, ceiling."""
     sizes = list(test.sizes)
     names = {
@@ -82,7 +82,7 @@ def lines_of(test: TestResult) -> list[charts.Line]:
     return lines
 
 
-def _headline(test: TestResult) -> str:
+def _headline(test: ResultOnTests) -> str:
     gains, harms = (
         [f"{size:,}" for size, found in test.sizes.items() if found.verdict.words == words]
         for words in (GAIN, HARM)
@@ -99,7 +99,7 @@ def _headline(test: TestResult) -> str:
     return "No gain of the synthetic images is shown"
 
 
-def _advice(test: TestResult) -> str:
+def _advice(test: ResultOnTests) -> str:
     gains = {size: each for size, each in test.sizes.items() if each.verdict.words == GAIN}
     if not gains:
         return (

@@ -103,7 +103,7 @@ class SizeResult:
 
 
 @dataclasses.dataclass(frozen=True)
-class TestResult:
+class ResultOnTests:
     """Everything on one test set.
 
     Attributes:
@@ -141,7 +141,7 @@ class SmallSiteResults:
     generator: str
     train_images: dict[str, int]
     validation_images: dict[str, int]
-    tests: tuple[TestResult, ...]
+    tests: tuple[ResultOnTests, ...]
     level: float = LEVEL
     specificity: float = metrics.SPECIFICITY
     warnings: tuple[str, ...]
@@ -199,7 +199,7 @@ class _TestSet:
     images: LabelledImages
     replicates: int
 
-    def result(self, trainings: Sequence[Training], alone: Sequence[TrainedArm]) -> TestResult:
+    def result(self, trainings: Sequence[Training], alone: Sequence[TrainedArm]) -> ResultOnTests:
         sizes = {
             size: self._size([each for each in trainings if each.site.size == size])
             for size in self.study.options.sizes
@@ -207,7 +207,7 @@ class _TestSet:
         whole = self.study.validation
         equal = np.full(len(whole.class_names), 1 / len(whole.class_names))
         judged = [self._judged(each, whole, equal, resampled=False) for each in alone]
-        return TestResult(
+        return ResultOnTests(
             name=self.name,
             images=_images(self.images),
             lesions=_lesions(self.images),
@@ -351,7 +351,7 @@ def _sentence(sizes: Mapping[int, SizeResult]) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _warnings(tests: Sequence[TestResult], options: SmallSiteOptions) -> tuple[str, ...]:
+def _warnings(tests: Sequence[ResultOnTests], options: SmallSiteOptions) -> tuple[str, ...]:
     found = []
     if options.draws < 5:
         found.append(f"{options.draws} draws of own images were trained; 5 or more are usual")

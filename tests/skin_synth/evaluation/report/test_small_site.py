@@ -14,9 +14,9 @@ from skin_synth.evaluation.utility.results import OverSeeds
 from skin_synth.evaluation.utility.small_site import SmallSiteOptions
 from skin_synth.evaluation.utility.small_site_results import (
     ArmFigures,
+    ResultOnTests,
     SizeResult,
     SmallSiteResults,
-    TestResult,
     TrainingOfArms,
 )
 
@@ -57,7 +57,7 @@ def results(*words):
     sizes = {100 * 3**place: size_result(each) for place, each in enumerate(words)}
     alone = arm("synthetic alone", "information", 0.6)
     counts = dict.fromkeys(CLASSES, 30)
-    test = TestResult("test", counts, counts, sizes, alone, "By hand.")
+    test = ResultOnTests("test", counts, counts, sizes, alone, "By hand.")
     return SmallSiteResults(
         options=SmallSiteOptions(sizes=tuple(sizes)),
         training=TrainingOfArms("resnet", 698_375, "", 2e-3, 64, "float32", "none"),
