@@ -1,4 +1,4 @@
-"""Does augmentation leak: which share of generated images does a classifier call augmented?
+"""Does augmentation leak? The share of generated images that a classifier calls augmented.
 
 A classifier learns to distinguish unchanged from augmented training images. It then classifies
 generated images, and held-out real ones for comparison. Takes about two minutes on two cores.

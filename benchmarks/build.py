@@ -1,8 +1,9 @@
-"""Throughput of `tfrecords-tools build` against its peers, interleaved in one run.
+"""Throughput of `tfrecords-tools build` and of its alternatives, interleaved in one run.
 
-Peers do the same work on the same files: two threads (or tf.data's) with TensorFlow's decoder,
-antialiased resize and PNG encoder; TFDS' builder with the same; and, for original bytes, the same
-threads that decode and write nothing. Imports and a small first round are not timed.
+The alternatives do the same work on the same files: two threads (or those of tf.data) with
+TensorFlow's decoder, antialiased resize and PNG encoder; the builder of TFDS with the same; and,
+for original bytes, threads that decode and write nothing. Imports and a small first round are not
+timed.
 
     python -m benchmarks.photographs --out runs/photographs --count 5000
     python -m benchmarks.build --images runs/photographs
@@ -112,7 +113,7 @@ def _clear(place: Path) -> None:
 
 
 def _linked(files: list[str], folder: Path) -> Path:
-    """A folder with just these files, as hard links."""
+    """A folder with only these files, as hard links."""
     for file in files:
         target = folder / Path(file).parent.name / Path(file).name
         target.parent.mkdir(parents=True, exist_ok=True)

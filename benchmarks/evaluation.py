@@ -1,8 +1,8 @@
 """Time and memory of an evaluation: features, distances and neighbours of N against N images.
 
 Images are random and smooth. Peak memory is that of the whole process with TensorFlow. Without
---weights, features are random numbers. 1,000 images took 22 s of CPU time, most of them for
-features, which grow with N; distances and neighbours grow with N squared, so that 10,000 images
+--weights, features are random numbers. 1,000 images took 22 s of CPU time, mostly for features.
+Time grows with N for features and with N squared for distances and neighbours, so 10,000 images
 take five to ten minutes of CPU time. Ends with 1 if --minutes or --gib is exceeded.
 
     python -m benchmarks.evaluation --images 10000 --size 64 \
@@ -28,7 +28,7 @@ from skin_synth.evaluation.metrics.nearest import nearest
 
 
 def main() -> int:
-    """Prints a line for each stage; 1 where a limit is exceeded."""
+    """Prints a line for each stage; returns 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--images", type=int, default=10_000, help="on each side")
     parser.add_argument("--size", type=int, default=64)

@@ -1,4 +1,4 @@
-"""Do the precisions agree? Losses of the same training under each dtype policy.
+"""Losses of the same training under each dtype policy: do the precisions agree?
 
 Trains a preset at a quarter of its width on phantoms for 300 steps under each policy, with the same
 batches, latents and augmentation, for several seeds. Prints the mean losses of the last 100 steps

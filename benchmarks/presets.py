@@ -1,7 +1,8 @@
 """The presets in a table: parameters, GFLOPs an image, images/s and memory of a training step.
 
-Each preset runs on noise in a separate process, which has its peak memory: that of the GPU if there
-is one, else that of the process. Takes a few minutes on two cores, most of them for derm-256.
+Each preset runs on noise in a separate process, so that its peak memory is known: that of the GPU
+if there is one, else that of the process. Takes a few minutes on two cores, most of them for
+derm-256.
 
     python -m benchmarks.presets
     python -m benchmarks.presets --policy mixed_bfloat16 --xla

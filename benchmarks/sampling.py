@@ -1,7 +1,7 @@
 """Images a second: the SavedModel against `generator.predict` and the plain generator call.
 
-All generate the same batches in turn, `--repeats` times, in one process; medians count. PNG
-encoding is timed separately. Untrained weights are as fast as trained ones.
+All generate the same batches in turn, `--repeats` times, in one process; the table has the medians.
+PNG encoding is timed separately. Untrained weights are as fast as trained ones.
 
     python -m benchmarks.sampling --preset derm-64 --batch 64
 """
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _ways(gan: ConditionalGAN, version: Path, batch: int) -> dict[str, Callable[[], object]]:
-    """What is timed, by name: each paints or encodes one batch."""
+    """The timed functions, by name; each generates or encodes one batch."""
     model = tf.saved_model.load(str(version))
     generate, by_name = model.signatures["generate"], model.signatures["serving_default"]
     rng = np.random.default_rng(0)

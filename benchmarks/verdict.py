@@ -1,14 +1,14 @@
-"""How often the verdict accuses a faultless generator, and how often it finds planted faults.
+"""How often the verdict names a fault of a faultless generator, and finds planted faults.
 
 Each seed has other phantoms (three classes, 60 images of each in every split), and an extractor and
 a judge trained on them. A seed takes about a minute of CPU time: two trainings and fourteen
-verdicts. `--state FILE` keeps each verdict, so that a killed study goes on and more seeds can be
-added; a state of other code is refused.
+verdicts. `--state FILE` keeps each verdict, so that a killed study resumes and seeds can be added;
+a state of other code is refused.
 
     python -m benchmarks.verdict --seeds 20 --state runs/verdict.json
 
-Ends with 1 if a faultless generator was accused in more than one seed of twenty, or a planted fault
-was not named in every seed.
+Ends with 1 if a fault of a faultless generator was named in more than one seed of twenty, or a
+planted fault was not named in every seed.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ MODES: Mapping[str, tuple[str, ...]] = {
 COUNT, SIZE, STEPS = 60, 32, 60
 LABELS = np.repeat(np.arange(len(MODES)), COUNT)
 TOLERATED = 0.05
-"""Share of seeds in which a faultless generator may be accused."""
+"""Share of seeds in which a fault of a faultless generator may be named."""
 FAULTLESS = "faultless"
 TRAIN, TEST, FLOOR, PAINTED = range(4)
-"""What phantoms of a seed are for: no lesion is in two collections."""
+"""Uses of the phantoms of a seed; no lesion is in two collections."""
 
 State = dict[str, dict[str, list[str]]]
 """By generator and seed: the faults that were named."""
@@ -116,7 +116,7 @@ def is_right(name: str, verdicts: list[list[str]]) -> bool:
 
 
 def protocol() -> dict[str, int | str]:
-    """What the verdicts of a state share: sizes, and the code of evaluation and phantoms."""
+    """Returns what verdicts of a state share: sizes, and the code of evaluation and phantoms."""
     rules = hashlib.sha256()
     for package in (evaluation, phantoms):
         for file in sorted(Path(package.__path__[0]).rglob("*.py")):
@@ -161,7 +161,7 @@ class Trial:
 
     @functools.cached_property
     def networks(self) -> tuple[Extractor, Classifier]:
-        """What images are compared by, and the judge."""
+        """The extractor of features, and the judge."""
         train = self.splits[0]
         extractor = of_classifier(train_classifier(train, seed=2 * self.seed, steps=STEPS))
         return extractor, train_classifier(train, seed=2 * self.seed + 1, steps=STEPS)

@@ -1,4 +1,4 @@
-"""What a warm start saves: CPU time to a given KID, against the same network from fresh weights.
+"""What a warm start saves: CPU time to a given KID, compared with fresh weights.
 
 Two cases on phantoms of 32 pixels. The source run was trained on the same images at 16 pixels
 (`resolution`), or on the first four of the seven classes (`classes`). Both sides get the same
@@ -151,7 +151,7 @@ def compare(
 
 
 def source_of(case: str, train: LabelledImages, options: argparse.Namespace) -> ConditionalGAN:
-    """The run that the warm one starts from, trained."""
+    """The trained run from which the warm run starts."""
     if case == "resolution":
         n, side = len(train), train.images.shape[1] // 2
         halved = train.images.reshape(n, side, 2, side, 2, 3).mean(axis=(2, 4)).round()
@@ -173,7 +173,7 @@ def new_gan(preset: Preset, class_names: tuple[str, ...], seed: int) -> Conditio
 
 
 def fit(gan: ConditionalGAN, split: LabelledImages, seconds: float) -> None:
-    """Goes on training for `seconds` of CPU time."""
+    """Continues training for `seconds` of CPU time."""
     preset = gan.preset
     source = batches(
         split,

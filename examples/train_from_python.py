@@ -1,7 +1,7 @@
 """Train a GAN from Python, without the command line: data set, `fit`, new images.
 
 Shows `tfrecords_tools.build`, `skin_synth.ConditionalGAN` with Keras' own `compile` and `fit`, and
-images painted by class and seed. Takes about three minutes on two cores:
+images by class and seed. Takes about three minutes on two cores:
 
     .venv/bin/python examples/train_from_python.py --out runs/from_python
 """
@@ -22,7 +22,7 @@ from skin_synth.image_grid import image_grid
 
 
 def build_data(out: Path, size: int) -> Path:
-    """Paints a small image folder with a CSV, and builds a data set from it."""
+    """Renders a small image folder with a CSV, and builds a data set from it."""
     phantoms.write_folder(out / "phantoms", counts=100, size=size)
     tfrecords_tools.build(
         out / "phantoms" / "images",
@@ -38,7 +38,7 @@ def build_data(out: Path, size: int) -> Path:
 
 
 def main() -> None:
-    """Goes from nothing to a grid of new images."""
+    """Builds the data, trains, and writes a grid of new images."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, required=True, help="new directory")
     parser.add_argument("--preset", default="derm-32", help="default: %(default)s")
@@ -59,7 +59,7 @@ def main() -> None:
         shuffle=False,  # the batches are drawn at random already
     )
 
-    # Ten seeds in columns, every class in a row: one column is one latent under all classes.
+    # Seeds in columns, classes in rows: a column is one latent under all classes.
     classes, seeds = len(train.class_names), 10
     images = gan.generate(np.repeat(np.arange(classes), seeds), np.tile(np.arange(seeds), classes))
     grid = images.reshape(classes, seeds, *images.shape[1:])

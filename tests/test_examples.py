@@ -1,4 +1,4 @@
-"""The examples run as they stand in the repository."""
+"""The examples in the repository run."""
 
 from __future__ import annotations
 

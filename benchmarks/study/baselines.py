@@ -2,7 +2,7 @@
 
 Their choices were frozen before any comparison. Both generate images with an average of the
 generator's weights (decay 0.999, warmed up as `tf.train.ExponentialMovingAverage(num_updates=...)`
-does). Their sources do not have it; it only helps them.
+does). Their sources do not have this average; it only helps them.
 
 `ConditionalDCGAN`: keras.io's "Conditional GAN" (one-hot labels with the latent and as constant
 maps with the image, leaky ReLU 0.2 in both networks, BCE, both halves of D's batch in one pass)
@@ -13,8 +13,8 @@ smoothed to 0.9, one-sided (Salimans et al. 2016, section 3.4).
 `SNGANProjection`: residual blocks, conditional batch normalisation and projection head of Miyato
 and Koyama 2018 (figure 14 and section 4), spectral normalisation by one power iteration a step
 (Miyato et al. 2018, algorithm 1), hinge loss, Adam 2e-4 with beta1 0 and beta2 0.9, Glorot weights
-with gain sqrt(2) in the residual branches. One step of D for each of G, not five: at equal CPU
-time five would leave G a third of its steps.
+with gain sqrt(2) in the residual branches. D makes one step for each step of G, not five, because
+at equal CPU time five would leave G a third of its steps.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ def hinge_generator(fake: tf.Tensor) -> tf.Tensor:
 
 
 class Baseline(keras.Model):
-    """What the two have in common: step, average, state and painting.
+    """The common part of both: step, average, state and generation.
 
     It has the interface of `skin_synth.models.gan.ConditionalGAN`: batches of
     (uint8[n, size, size, 3], int[n]), `save_weights` and `load_weights` for all state, `generate`.
     Step t depends only on the weights, the batch and (seed, t).
 
     Attributes:
-        generator: in training; `ema_generator`: its float32 average, which paints.
+        generator: in training; `ema_generator`: its float32 average, which generates images.
         discriminator: the opponent.
         steps: int64[], steps done.
     """
@@ -114,7 +114,7 @@ class Baseline(keras.Model):
         """
         super().__init__()
         if image_size not in self.generator_widths:
-            raise InputError(f"baselines paint 32 or 64 pixels, got image_size {image_size}")
+            raise InputError(f"baselines generate 32 or 64 pixels, got image_size {image_size}")
         self.class_names = tuple(class_names)
         self.image_size = image_size
         self.batch_size = batch_size
@@ -207,7 +207,7 @@ class Baseline(keras.Model):
 
     @functools.cached_property
     def sampler(self) -> Sampler:
-        """The average, as ours is sampled."""
+        """The sampler of the average, the same as for our GAN."""
         return Sampler(self.ema_generator, self.class_names)
 
 

@@ -1,11 +1,11 @@
-"""Our GAN against the baselines, or against its variants: same data, same CPU time, one judge.
+"""Our GAN against the baselines, or against its variants: same data and CPU time.
 
-Trains each contestant with each seed for the same CPU time and stores the images that its averaged
-generator paints at each mark. The clock is the CPU time of all threads of this process during
-training steps; tracing, painting and saving do not count. Repeat a killed call, and it goes on from
-its last saved state. `--report` judges the stored images (see `versus_report`) and keeps features,
-so that a second report takes seconds. `--rate` trains on a GPU as many images as a CPU would see:
-the clock then counts images, at the contestant's images per CPU second.
+Trains each contestant with each seed for the same CPU time and stores images of its averaged
+generator at each mark. Time is the CPU time of all threads of this process during training steps;
+tracing, generating and saving do not count. A killed call resumes from its last saved state when it
+is repeated. `--report` evaluates the stored images (see `versus_report`) and keeps features, so
+that a second report takes seconds. `--rate` trains on a GPU on as many images as a CPU would see:
+time then follows from the number of images, at the contestant's images per CPU second.
 
     python -m benchmarks.study.versus --data runs/data/ham32 --out runs/versus32 --preset derm-32 \
         --minutes 60 --marks 15 30 60 --seeds 0 1 --threads 2
@@ -49,7 +49,7 @@ from tfrecords_tools.records.reader import fingerprint
 
 CONTESTANTS = (OURS, *BASELINES)
 STEPS_BETWEEN_LOOKS = 20
-"""Steps between two looks at the clock: a mark is overrun by at most this many."""
+"""Steps between two checks of the time: a mark is exceeded by at most this many steps."""
 FEWEST_PAINTED = 200
 STATE = "state.json"
 
@@ -164,8 +164,8 @@ class Place:
             )
 
 
-def labels_to_paint(train_counts: np.ndarray, test_counts: np.ndarray) -> np.ndarray:
-    """Labels to paint, int64[n], sorted: enough for the test split and for coverage.
+def labels_to_generate(train_counts: np.ndarray, test_counts: np.ndarray) -> np.ndarray:
+    """Labels to generate, int64[n], sorted: enough for the test split and for coverage.
 
     Args:
         train_counts: int[classes], training images of each.
@@ -190,14 +190,14 @@ def train(
     Args:
         entry: contestant and options.
         split: the training images.
-        asked: labels painted at each mark.
+        asked: labels of the images at each mark.
         out: directory of all entries.
         marks: CPU minutes, ascending.
         save_seconds: CPU seconds of training between two saved states.
     """
     model, place = entry.make(split.class_names), Place(out, entry)
     used = place.restore(model)
-    # A mark beyond the saved state was painted by a process that was killed before it saved.
+    # A mark beyond the saved state is from a process that was killed before it saved.
     pending = [m for m in marks if 60 * m > used or not place.mark(m).exists()]
     late = [minutes for minutes in pending if 60 * minutes < used]
     if late:
@@ -213,7 +213,7 @@ def train(
             if used < 60 * minutes and used - saved >= save_seconds:
                 place.save(model, used)
                 saved = used
-        # Images first: if the state is lost, the same steps paint the mark again.
+        # Images first: if the state is lost, the same steps make the mark again.
         place.paint(model, minutes, used, asked)
         place.save(model, used)
         saved = used
@@ -288,7 +288,7 @@ def main() -> None:
 
 def _train_all(options: argparse.Namespace) -> None:
     split = load_split(options.data, "train")
-    asked = labels_to_paint(split.class_counts, load_split(options.data, "test").class_counts)
+    asked = labels_to_generate(split.class_counts, load_split(options.data, "test").class_counts)
     preset = get_preset(options.preset)
     if options.schedule_images:
         preset = dataclasses.replace(preset, schedule_images=options.schedule_images)

@@ -22,7 +22,7 @@ class Mark:
     """Stored images of one contestant and seed.
 
     Attributes:
-        contestant: the GAN that painted them.
+        contestant: the GAN that generated them.
         seed: of its training.
         minutes: CPU minutes of the mark.
         images: uint8[n, side, side, 3].

@@ -1,9 +1,10 @@
-"""The figures of `benchmarks.study.versus`, from the stored images alone.
+"""The figures of `benchmarks.study.versus`, from the stored images only.
 
-All contestants are measured alike. There are two kinds of features: of a classifier trained on the
-training split with a fixed seed, and of MobileNet (antialiased bicubic to 224). The reference is
-the test split. The report gives kernel distances (KID) minus their floor, the distance of as many
-other real images of each class to the reference. The whole set has as many synthetic images of each
+All contestants are measured in the same way. There are two kinds of features: of a classifier
+trained on the training split with a fixed seed, and of MobileNet (antialiased bicubic to 224). The
+reference is the test split. The report gives kernel distances (KID) minus their floor, the distance
+of as many other real images of each class to the reference. The whole set has as many synthetic
+images of each
 class as the reference; a class is compared with all of its synthetic images.
 
 Each row chooses the better baseline by its own figures, which favours the baselines. Intervals

@@ -1,10 +1,10 @@
 """Our training step against the same networks and step in PyTorch, and the input pipeline alone.
 
-Takes about three minutes on two free cores; other work on the machine spoils it. Each framework
-runs in a separate process and environment. They take turns: while one measures, the other waits for
-its next line. PyTorch runs eager on the CPU in float32 and under bfloat16 autocast; the better of
-the two medians is quoted. Its batch lies ready in memory, ours comes from the input pipeline.
-Without PyTorch the reason is printed.
+Takes about three minutes on two free cores; other work on the machine falsifies the result. Each
+framework runs in a separate process and environment. They take turns: while one measures, the other
+waits for its next line. PyTorch runs eager on the CPU in float32 and under bfloat16 autocast; the
+better of the two medians is quoted. Its batch is in memory, ours comes from the input pipeline.
+If PyTorch cannot be used, the reason is printed.
 
     python3.11 -m venv .venv-torch && .venv-torch/bin/pip install torch==2.13.0 numpy
     python -m benchmarks.study.versus_torch --data runs/data/ham32 --preset derm-32 --threads 2
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def without_torch(python: str) -> str | None:
-    """Why PyTorch cannot be measured; None where it can."""
+    """Returns why PyTorch cannot be measured; None if it can."""
     if not Path(python).exists():
         return f"no Python of an environment with torch at {python}; --torch_python names one"
     command = [python, "-c", "import numpy, torch"]

@@ -1,7 +1,7 @@
 """Pack a run on HAM10000 as the generator that comes with the package.
 
 Shows `skin_synth.load_run`, a model card with the figures of a report, and
-`skin_synth.pretrained.pack`. Takes about half a minute, and replaces the generator that lies there:
+`skin_synth.pretrained.pack`. Takes about half a minute, and replaces the generator that is there:
 
     .venv/bin/python examples/ham10000/pack.py --run runs/derm64/run --report runs/derm64/report \
         --out skin_synth/pretrained/derm-64-ham10000
@@ -20,7 +20,7 @@ LICENCE = """
 ## Licence and citation
 
 Trained on the training split of HAM10000, whose images are for non-commercial use (CC BY-NC 4.0).
-So is this generator, and so is what it paints. Cite
+The same holds for this generator and its images. Cite
 
 > Tschandl P., Rosendahl C., Kittler H. The HAM10000 dataset, a large collection of multi-source
 > dermatoscopic images of common pigmented skin lesions. Scientific Data 5, 180161 (2018).

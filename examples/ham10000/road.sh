@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole road on HAM10000 at 64x64: data set, training, report, balanced data set, SavedModel.
+# The whole pipeline on HAM10000 at 64x64: data set, training, report, balanced data set, SavedModel.
 #
 # Takes about half an hour on two CPU cores with bfloat16 in hardware. Stop it when you like: the same
 # command resumes.

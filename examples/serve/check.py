@@ -57,7 +57,7 @@ def number(version: Path) -> int:
 
 
 def why_not() -> str:
-    """Why docker cannot be used; empty where it can."""
+    """Returns why docker cannot be used; empty if it can."""
     if shutil.which("docker") is None:
         return "there is no docker"
     told = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False)

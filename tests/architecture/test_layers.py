@@ -1,4 +1,4 @@
-"""Rules of the architecture that neither ruff nor import-linter can hold."""
+"""Rules of the architecture that neither ruff nor import-linter can check."""
 
 from __future__ import annotations
 

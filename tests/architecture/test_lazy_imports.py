@@ -1,4 +1,4 @@
-"""Heavy libraries are loaded on first use; the public names are there."""
+"""Heavy libraries are loaded on first use; the public names exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study of the verdict: what it keeps, how it goes on, what it calls right."""
+"""The study of the verdict: its state, how it resumes, and which verdicts are right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exported generator of every preset paints as the library does.
+"""The exported generator of every preset generates the images of the library.
 
 It is float32 under every policy, so each preset is exported once.
 """

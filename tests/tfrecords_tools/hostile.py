@@ -1,4 +1,4 @@
-"""Files that a folder of images may hold: odd but sound ones, damaged ones, and strangers."""
+"""Files that an image folder may contain: odd but sound ones, damaged ones, and other files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks: one holder, which the error names, and which takes the lock with it."""
+"""Locks: one holder, which the error names; the lock ends with its holder."""
 
 from __future__ import annotations
 

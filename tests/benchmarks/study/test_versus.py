@@ -1,4 +1,4 @@
-"""Training goes on where it stopped; stored images are what the state paints."""
+"""Training resumes where it stopped; stored images are those of the state."""
 
 from __future__ import annotations
 
@@ -114,5 +114,5 @@ def test_a_baseline_ignores_preset_fields_that_it_does_not_read(entry, model, tm
 
 
 def test_labels_are_enough_for_the_reference_and_for_coverage():
-    labels = versus.labels_to_paint(np.array([80, 300, 4000]), np.array([20, 60, 900]))
+    labels = versus.labels_to_generate(np.array([80, 300, 4000]), np.array([20, 60, 900]))
     np.testing.assert_array_equal(np.bincount(labels), [200, 300, 900])

@@ -274,7 +274,7 @@ def test_images_of_another_program_take_the_place_of_a_run(home, command, monkey
 
 
 def fails(words: list[str], told: str, capsys) -> None:
-    """The command line ends with 1 and one line on stderr that tells `told`."""
+    """The command line ends with 1 and one line on stderr that contains `told`."""
     capsys.readouterr()
     assert cli.main_with(words) == 1
     lines = capsys.readouterr().err.strip().splitlines()

@@ -1,4 +1,4 @@
-"""What is compared with what: counts, groups, and images that depend on the seed alone."""
+"""The compared images: counts, groups, and images that depend only on the seed."""
 
 from __future__ import annotations
 

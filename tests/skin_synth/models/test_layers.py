@@ -1,4 +1,4 @@
-"""Layers: what the norm does to moments and condition, what upsampling is."""
+"""Layers: normalisation by moments and condition, and upsampling."""
 
 from __future__ import annotations
 

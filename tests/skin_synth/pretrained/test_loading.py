@@ -1,4 +1,4 @@
-"""A pretrained generator paints what its run paints, and says where it comes from."""
+"""A pretrained generator makes the images of its run, and names its origin."""
 
 from __future__ import annotations
 

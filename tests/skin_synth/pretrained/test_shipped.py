@@ -1,4 +1,4 @@
-"""The generator that comes with the package still paints the images it was packed with."""
+"""The generator of the package still makes the images that were stored with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The origin of a generator: written, read back, refused if it is not ours."""
+"""The origin of a generator: written, read back, and refused if it is another file."""
 
 from __future__ import annotations
 

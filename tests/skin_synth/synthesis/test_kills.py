@@ -1,4 +1,4 @@
-"""A balance and an export that are killed leave nothing half-written, and go on."""
+"""A killed balance or export leaves nothing half-written, and resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many images a class is to have, and how many of them are missing."""
+"""The target number of images of a class, and the number of missing ones."""
 
 from __future__ import annotations
 

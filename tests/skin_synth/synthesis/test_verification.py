@@ -1,4 +1,4 @@
-"""Images made again from a manifest: what fits, what was tampered with, what is missing."""
+"""Images generated again from a manifest: equal, altered and missing ones."""
 
 from __future__ import annotations
 

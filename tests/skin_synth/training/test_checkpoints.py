@@ -1,4 +1,4 @@
-"""The file of the best checkpoint records what it is the best of; damage is found."""
+"""The file of the best checkpoint has its record; damage is found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sickness: what is not finite is found in its step, named, and never written over good weights."""
+"""Values that are not finite are found in their step, named, and never replace good weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is: its id follows what its weights depend on, and nothing else."""
+"""The id of a run depends on what its weights depend on, and on nothing else."""
 
 from __future__ import annotations
 

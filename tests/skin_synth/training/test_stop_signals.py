@@ -1,4 +1,4 @@
-"""Signals that ask to stop: noted, passed on at the second SIGINT, and as before in the end."""
+"""Stop signals: noted, passed on at the second SIGINT; the handlers are restored at the end."""
 
 from __future__ import annotations
 

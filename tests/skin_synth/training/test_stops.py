@@ -1,4 +1,4 @@
-"""Training that signals end or kill: where it goes on, and that nothing differs in the end."""
+"""Training that a signal ends or kills resumes, and ends with the same weights."""
 
 from __future__ import annotations
 

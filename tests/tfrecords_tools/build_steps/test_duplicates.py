@@ -1,4 +1,4 @@
-"""Equal pictures: found among all, kept once, in conflict, or a reason to join groups."""
+"""Equal images: found, kept once, in conflict, or a reason to join groups."""
 
 from __future__ import annotations
 

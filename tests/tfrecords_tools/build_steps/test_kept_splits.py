@@ -1,4 +1,4 @@
-"""Kept splits: what was in one split stays there, whatever its group is called now."""
+"""Kept splits: an image stays in its split, even if its group has a new name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards written from records that lie elsewhere."""
+"""Shards written from records in other files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JPEGs whose data break off are rejected, wherever that is, and whole ones are not."""
+"""JPEGs whose data end too early are rejected, wherever they end; whole ones are not."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def random_images(n, side):
 
 
 def small_network(**options):
-    """Stands for a network of keras.applications: fast to make, with the same outputs."""
+    """Replaces a network of keras.applications: fast to make, with the same outputs."""
     images = keras.Input(options["input_shape"])
     x = keras.layers.Conv2D(4, 3, strides=50, kernel_initializer="ones")(images)
     pooled = keras.layers.GlobalAveragePooling2D(name="global_average_pooling2d")(x)

@@ -1,4 +1,4 @@
-"""What is measured is what was painted: skin, size and colour of drawn lesions, and of phantoms."""
+"""Measures equal what was drawn: skin, size and colour of drawn lesions and of phantoms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Permutation tests see what they should, and accuse no more often than they may."""
+"""Permutation tests find faults, and report false ones no more often than they may."""
 
 from __future__ import annotations
 

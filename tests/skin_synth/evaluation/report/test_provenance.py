@@ -1,4 +1,4 @@
-"""Where a report comes from, complete enough to make it again."""
+"""The provenance of a report is complete enough to make it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain words: what is said, and that each warning is given exactly when it is due."""
+"""Plain words: the sentences, and each warning exactly when it is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planted faults are found and named; a faultless generator is not accused."""
+"""Planted faults are found and named; a faultless generator has no faults."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_a_run_without_validation_has_no_best_checkpoint(tiny_run):
 
 
 class FakeGAN:
-    """Stands for the averaged generator; paints classes in `stuck` the same each time."""
+    """Replaces the averaged generator; classes in `stuck` are the same each time."""
 
     class_names = NAMES
     state = ()

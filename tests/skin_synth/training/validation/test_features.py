@@ -30,7 +30,7 @@ def few_steps(monkeypatch):
 
 @pytest.fixture
 def mobilenet(monkeypatch, extractor, tmp_path):
-    """Stands for MobileNet: gives features of colour, and the hash of the file."""
+    """Replaces MobileNet: gives features of colour, and the hash of the file."""
 
     def make(path):
         if path is None:

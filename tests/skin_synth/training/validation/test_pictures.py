@@ -1,4 +1,4 @@
-"""The picture of the curve: nothing is cut off, floors are dashed, it is readable in grey."""
+"""The plot of the curve: nothing is cut off, floors are dashed, and it is readable in grey."""
 
 from __future__ import annotations
 
