@@ -19,6 +19,7 @@ from skin_synth.commands import (
     generate,
     is_synthetic,
     reader_study,
+    small_site,
     train,
     verify_manifest,
 )
@@ -81,6 +82,12 @@ COMMANDS = (
         "compare a run with real images, per class, next to a real-against-real floor",
         "skin-synth evaluate --run runs/ham/run --data runs/ham/data --out runs/ham/report",
         evaluate,
+    ),
+    Command(
+        "small-site",
+        "study whether a generator helps a classifier of a site with few own images",
+        "skin-synth small-site --run runs/ham/run --data runs/ham/data --out runs/ham/small-site",
+        small_site,
     ),
     Command(
         "reader-study",

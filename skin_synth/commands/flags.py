@@ -166,6 +166,11 @@ def ratio_list(text: str) -> tuple[float, ...]:
     return tuple(positive_float(part) for part in text.split(","))
 
 
+def size_list(text: str) -> tuple[int, ...]:
+    """Converts whole numbers above 0 with commas between them."""
+    return tuple(positive_int(part) for part in text.split(","))
+
+
 def balance_target(text: str) -> int | str | dict[str, int]:
     """Converts `max`, `median`, a whole number above 0, or CLASS=N,CLASS=N."""
     if text in ("max", "median"):

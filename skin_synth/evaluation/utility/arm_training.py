@@ -127,7 +127,8 @@ class ArmTraining:
         pool, steps = pool_of(arm.phases[-1], sources), arm.steps(self.total)[-1]
         validation = held_out[VALIDATION]
         curve = [(steps.start, np.nan, self._loss(state, validation))]
-        ends = np.linspace(steps.start, steps.stop, CURVE_POINTS + 1).round().astype(int)
+        points = np.linspace(steps.start, steps.stop, CURVE_POINTS + 1).round().astype(int)
+        ends = np.unique(points)  # a short phase has fewer steps than points
         for start, stop in itertools.pairwise(ends.tolist()):
             state, found = self.trainer.train(
                 state, pool, arm.method, seed=seed, steps=range(start, stop), total=self.total

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -26,6 +27,7 @@ from skin_synth.evaluation.utility.arm_training import (
     HeldOut,
     TrainedArm,
 )
+from skin_synth.evaluation.utility.classifiers.networks import RESNET, make_classifier
 from skin_synth.evaluation.utility.classifiers.training import Method
 from skin_synth.evaluation.utility.recipes import (
     CONTROL,
@@ -73,6 +75,9 @@ class SmallSiteOptions:
         seeds: of each training, 2 or more.
         steps: of each training, of all phases together.
         pool: synthetic images of each class.
+        classifier: `resnet`, `finetuned` (needs `weights`) or `small`, see `classifiers.networks`.
+        weights: file with the ImageNet weights of MobileNet.
+        batch_size: images in a step.
     """
 
     sizes: tuple[int, ...] = (100, 300, 1000)
@@ -80,13 +85,42 @@ class SmallSiteOptions:
     seeds: int = 2
     steps: int = 480
     pool: int = 2000
+    classifier: str = RESNET
+    weights: str | os.PathLike[str] | None = None
+    batch_size: int = 64
 
     def __post_init__(self) -> None:
         if not self.sizes or min(self.sizes) < 1 or len(set(self.sizes)) < len(self.sizes):
             raise InputError(f"sizes must be different numbers above 0, got {self.sizes}")
-        for name, least in (("draws", 2), ("seeds", 2), ("steps", 10), ("pool", 1)):
+        for name, least in (
+            ("draws", 2),
+            ("seeds", 2),
+            ("steps", 10),
+            ("pool", 1),
+            ("batch_size", 2),
+        ):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be {least} or more, got {getattr(self, name)}")
+        make_classifier(self.classifier, self.weights)  # refuses before any training
+
+    @property
+    def trainings(self) -> int:
+        """Number of trainings with own images."""
+        return sum(self.trainings_of_site) * len(self.sizes) * self.draws
+
+    @property
+    def trainings_of_site(self) -> tuple[int, int]:
+        """Trainings of one site: all arms with the first seed, the chosen ones with the others."""
+        return len(CONTROLS) + len(USES) + 1, 3 * (self.seeds - 1)
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of all trainings, at most: which arms are chosen is not known before."""
+        shared = 2 * self.seeds * round(PRETRAINING * self.steps)
+        first = sum(len(arm.steps(self.steps)[-1]) for arm in (*CONTROLS, *USES, CEILING))
+        later = 2 * self.steps + len(CEILING.steps(self.steps)[-1])
+        of_sites = len(self.sizes) * self.draws * (first + (self.seeds - 1) * later)
+        return shared + of_sites + self.seeds * self.steps
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -160,10 +194,9 @@ class SmallSiteStudy:
         """Trains all arms of all sites, or reads the cache; see the module."""
         found = []
         options = self.options
-        screened = len(CONTROLS) + len(USES) + 1
-        per_site = screened + (options.seeds - 1) * 3
-        total = len(options.sizes) * options.draws * per_site
-        with Progress(total=total, unit="classifiers", description="small site") as progress:
+        with Progress(
+            total=options.trainings, unit="classifiers", description="small site"
+        ) as progress:
             for size in options.sizes:
                 sites = [draw_site(self.validation, size, draw) for draw in range(options.draws)]
                 first = []

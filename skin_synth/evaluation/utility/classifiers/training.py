@@ -23,6 +23,14 @@ MIXUP_ALPHA = 0.2
 WARM_UP = 0.05
 """Share of the steps in which the learning rate rises; then a cosine decreases it to 0."""
 FORWARD_BATCH = 256
+AUGMENTATION = (
+    f"each with probability {AUGMENTATION_PROBABILITY:g}: one of the 8 flips and quarter turns; "
+    f"shift within {augment.SHIFT:.1%} of the side; rotation by any angle with scale and stretch "
+    f"within a factor of {2**augment.LOG2_SCALE:.2f}; brightness, contrast and saturation within "
+    f"{augment.BRIGHTNESS:.0%}, {augment.CONTRAST:.0%} and {augment.SATURATION:.0%}, hue within "
+    f"{augment.HUE} rad; a square of {augment.CUTOUT:.0%} of the side cut out. MixUp: alpha "
+    f"{MIXUP_ALPHA}"
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,0 +1,109 @@
+"""`skin-synth small-site`."""
+
+from __future__ import annotations
+
+import argparse
+
+from skin_synth.commands import flags
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_generator(parser)
+    flags.add_data(parser)
+    flags.add_out(parser, "new directory for report.json and report.html")
+    parser.add_argument(
+        "--sizes",
+        type=flags.size_list,
+        default=(100, 300, 1000),
+        metavar="N,N",
+        help="numbers of own images that a site may have (default: 100,300,1000)",
+    )
+    parser.add_argument(
+        "--draws",
+        type=flags.positive_int,
+        default=5,
+        metavar="N",
+        help="draws of the own images for each size, 2 or more (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=flags.positive_int,
+        default=2,
+        metavar="N",
+        help="trainings of each compared arm for each draw, 2 or more (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--classifier",
+        choices=("resnet", "finetuned", "small"),
+        default="resnet",
+        help="resnet from scratch, finetuned MobileNet (needs --weights), or small, a quick one "
+        "for tries (default: %(default)s)",
+    )
+    parser.add_argument("--weights", metavar="FILE", help="ImageNet weights of finetuned")
+    parser.add_argument(
+        "--steps",
+        type=flags.positive_int,
+        default=480,
+        metavar="N",
+        help="steps of each training (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batch_size",
+        type=flags.positive_int,
+        default=64,
+        metavar="N",
+        help="images in a step (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pool",
+        type=flags.positive_int,
+        default=2000,
+        metavar="N",
+        help="synthetic images of each class (default: %(default)s)",
+    )
+    flags.add_external(parser)
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="finished trainings, from which a second start resumes (default: OUT.cache)",
+    )
+    parser.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="only print trainings, steps and time; write nothing",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    from skin_synth.evaluation.external import load_external
+    from skin_synth.evaluation.small_site import forecast, study_small_site
+    from skin_synth.evaluation.utility.small_site import SmallSiteOptions
+    from skin_synth.evaluation.utility.study import load_study_splits
+    from skin_synth.models.hardware import choose_policy
+
+    generator = flags.load_generator(options)
+    chosen = flags.options_of(SmallSiteOptions, options)
+    if options.dry_run:
+        print("\n".join(forecast(generator, options.data, chosen, policy=choose_policy()).lines()))
+        return
+    external = []
+    if sets := flags.external_sets(options):
+        ours = load_study_splits(options.data)[:2]
+        names, size = generator.class_names, generator.image_size
+        external = [
+            load_external(each.name, each.directory, names, each.label_map, size, ours=ours)
+            for each in sets
+        ]
+    results = study_small_site(
+        generator,
+        options.data,
+        options.out,
+        chosen,
+        policy=choose_policy(),
+        external=external,
+        cache=options.cache,
+        overwrite=options.overwrite,
+    )
+    for test in results.tests:
+        print(f"{test.name}: {test.sentence}")
+    print(f"{options.out}: open report.html in a browser")

@@ -1,0 +1,51 @@
+"""The study of the small site from a data set to a report, with tiny networks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from skin_synth.evaluation.small_site import forecast, study_small_site
+from skin_synth.evaluation.utility.small_site import SmallSiteOptions
+from tfrecords_tools.errors import InputError
+
+OPTIONS = SmallSiteOptions(
+    sizes=(12,), draws=2, seeds=2, steps=10, pool=4, classifier="small", batch_size=8
+)
+
+
+def test_a_study_writes_its_report_and_resumes(make_run, large_phantom_data, tmp_path):
+    def study(out):
+        return study_small_site(
+            make_run(),
+            large_phantom_data,
+            tmp_path / out,
+            OPTIONS,
+            policy="float32",
+            cache=tmp_path / "cache",
+        )
+
+    results = study("report")
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {"report.json", "report.html"}
+    written = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert written["tests"][0]["sizes"]["12"]["use"] == results.tests[0].sizes[12].use
+    assert written["training"]["classifier"] == "small"
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
+    assert study("again") == results
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()} == times
+
+
+def test_a_forecast_counts_what_a_study_trains(make_run, large_phantom_data, tmp_path):
+    found = forecast(make_run(), large_phantom_data, OPTIONS, policy="float32")
+    # One site: five arms and the ceiling, then three for the other seed; two on synthetic images.
+    assert found.trainings == 2 * (6 + 3) + 2
+    assert found.steps <= found.trainings * 10 + 2 * 2 * 8
+    assert found.seconds > 0
+    assert any(line.endswith(" h") for line in found.lines())
+
+
+def test_another_data_set_is_refused_before_anything_is_written(make_run, phantom_data, tmp_path):
+    with pytest.raises(InputError, match="was trained on data set"):
+        study_small_site(make_run(), phantom_data, tmp_path / "out", OPTIONS, policy="float32")
+    assert not (tmp_path / "out").exists()
