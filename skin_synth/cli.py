@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from absl.flags import argparse_flags
 
 from skin_synth.commands import (
+    advise,
     balance,
     demo,
     evaluate,
@@ -88,6 +89,12 @@ COMMANDS = (
         "study whether a generator helps a classifier of a site with few own images",
         "skin-synth small-site --run runs/ham/run --data runs/ham/data --out runs/ham/small-site",
         small_site,
+    ),
+    Command(
+        "advise",
+        "say whether a generator helps a classifier of your own images, and train it",
+        "skin-synth advise --pretrained derm-64-ham10000 --data runs/own --out runs/advice",
+        advise,
     ),
     Command(
         "reader-study",

@@ -7,11 +7,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+import skin_synth
 import tfrecords_tools
+from skin_synth.data.painted import PaintsBatches
 from skin_synth.phantoms import CLASS_NAMES
 from tests.data_sets import write_class_folders, write_records
 from tests.images import noise
@@ -93,6 +96,24 @@ def test_a_keras_classifier_learns_from_a_balanced_data_set(balanced, monkeypatc
     printed = capsys.readouterr().out
     assert "held-out real images: loss" in printed
     assert float(printed.split()[-1]) >= 0.9
+
+
+def test_a_small_site_trains_on_synthetic_images_then_on_its_own(
+    balanced, tmp_path, monkeypatch, capsys
+):
+    class Generator(PaintsBatches):
+        class_names, image_size = ("dark", "bright"), 32
+
+        def generate(self, labels, seeds, *, truncation=1.0):
+            images = [noise(int(seed) % 2**32, 32, 32) // 4 for seed in seeds]
+            return np.stack(images) + np.uint8(190) * labels.astype(np.uint8)[:, None, None, None]
+
+    monkeypatch.setattr(skin_synth, "load_pretrained", lambda name: Generator())
+    out = tmp_path / "classifier.keras"
+    run_example("small_site/synthetic_then_own.py", [balanced, "g", out, "24"], monkeypatch)
+    assert "on 8 held-out real images" in capsys.readouterr().out
+    found = keras.models.load_model(out).predict(np.full((1, 32, 32, 3), 220, np.uint8))
+    assert found.argmax() == 1
 
 
 def test_pytorch_reads_the_image_folder(balanced, tmp_path, monkeypatch, capsys):

@@ -24,6 +24,8 @@ CONTRACT = (
     "is-synthetic a.png b.png",
     "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
     "evaluate --images F --data D --out O --utility",
+    "advise --pretrained derm-64-ham10000 --data D --out O --keep_test --dry_run",
+    "advise --run R --data D --out O --classifier finetuned --weights F --seed 1 --overwrite",
     "reader-study --run R --data D --out O --per_class 4 --seed 1 --overwrite",
     "reader-study --images F --data D --out O",
 )

@@ -1,0 +1,272 @@
+"""`advise`: asks on a site's own images whether a generator helps, and trains its classifier."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import os
+import platform
+import time
+
+import numpy as np
+
+from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.evaluation.cache import Cache, default_cache
+from skin_synth.evaluation.report.advice import (
+    ADVICE_SCHEMA_VERSION,
+    AdviceReport,
+    todo,
+    training_code,
+    write_advice,
+)
+from skin_synth.evaluation.report.provenance import DISTRIBUTIONS
+from skin_synth.evaluation.report.writer import REPORT_JSON
+from skin_synth.evaluation.results import DataInfo, RunInfo
+from skin_synth.evaluation.utility.advice import AdviceStudy
+from skin_synth.evaluation.utility.advice_options import AdviceOptions
+from skin_synth.evaluation.utility.advice_results import Advice
+from skin_synth.evaluation.utility.arm_training import ArmTraining
+from skin_synth.evaluation.utility.classifiers.networks import make_classifier
+from skin_synth.evaluation.utility.classifiers.saving import as_keras_model, save_classifier
+from skin_synth.evaluation.utility.classifiers.training import Method, Pool, Trainer
+from skin_synth.generator import RUN, ImageGenerator, inputs_of
+from tfrecords_tools.atomic import check_apart, new_directory
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import fingerprint, read, read_info
+from tfrecords_tools.records.schema import ORIGIN_REAL, TEST
+
+MEASURED_STEPS, MEASURED_IMAGES = 5, 32
+"""What a dry run times, after as many that are not counted."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AdviceForecast:
+    """What an advice costs.
+
+    Attributes:
+        images, lesions: own images and lesions.
+        trainings: of classifiers.
+        steps: of all trainings, at most.
+        batch_size: images in a step.
+        synthetic: images to generate.
+        seconds: for all, by the speed of a few steps and of a few images.
+    """
+
+    images: int
+    lesions: int
+    trainings: int
+    steps: int
+    batch_size: int
+    synthetic: int
+    seconds: float
+
+    def lines(self) -> list[str]:
+        """Returns the forecast in words."""
+        return [
+            f"own images       {self.images:,} of {self.lesions:,} lesions",
+            f"synthetic images {self.synthetic:,}",
+            f"trainings        {self.trainings:,}",
+            f"steps            at most {self.steps:,} of {self.batch_size} images",
+            f"time             {self.seconds / 60:.0f} min",
+        ]
+
+
+def advise(
+    generator: ImageGenerator,
+    data_dir: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    options: AdviceOptions | None = None,
+    *,
+    policy: str,
+    loader: str,
+    cache: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> AdviceReport:
+    """Compares uses of a generator on the own images; writes the report and a classifier.
+
+    Each training is kept in the cache, so that the same call after a stop resumes.
+
+    Args:
+        generator: trained on other lesions.
+        data_dir: the own images; all splits together, see `load_own_images`.
+        out_dir: new directory of report.json, report.html, classifier.keras and classifier.json.
+        options: of the study; None: the defaults.
+        policy: dtype policy of Keras for the trainings.
+        loader: Python that loads the generator, for the code in the report.
+        cache: directory of intermediate results; None: `OUT.cache` next to the report.
+        overwrite: replace `out_dir` if it is a report already.
+
+    Raises:
+        InputError: images that the generator has learnt from, are synthetic, or do not fit it; too
+            few lesions; `out_dir` exists, or is, holds or lies in what is read.
+    """
+    options = options or AdviceOptions()
+    check_apart(
+        out_dir,
+        {**inputs_of(generator, data_dir), "the weights": options.weights},
+        may_lie_in={RUN},
+    )
+    kept = Cache(default_cache(out_dir) if cache is None else cache)
+    with new_directory(out_dir, overwrite=overwrite, marker=REPORT_JSON) as directory:
+        study = _study(generator, data_dir, options, policy, kept)
+        advice = study.advise()
+        advice = dataclasses.replace(
+            advice, warnings=(*advice.warnings, *_data_warnings(generator, data_dir, options))
+        )
+        report = _report(advice, generator, data_dir, options, loader)
+        model = as_keras_model(
+            study.training.trainer.classifier,
+            study.fitted(advice.advised),
+            study.own.images.shape[1],
+            len(study.own.class_names),
+        )
+        about = {"trained_by": advice.advised, "advice": advice.sentence}
+        save_classifier(directory, model, study.own.class_names, about)
+        write_advice(directory, report)
+    return report
+
+
+def forecast(
+    generator: ImageGenerator,
+    data_dir: str | os.PathLike[str],
+    options: AdviceOptions | None = None,
+    *,
+    policy: str,
+) -> AdviceForecast:
+    """Measures a few steps and images, and computes what `advise` costs; writes nothing.
+
+    Raises:
+        InputError: as `advise`.
+    """
+    options = options or AdviceOptions()
+    study = _study(generator, data_dir, options, policy, Cache(None))
+    own, synthetic = study.own, int(study.synthetic_counts.sum())
+    steps = options.most_steps(len(own))
+    seconds = steps * _seconds_per_step(study) + synthetic * _seconds_per_image(generator)
+    lesions = len(set(own.groups))
+    trainings, batch = options.trainings, options.batch_size
+    return AdviceForecast(len(own), lesions, trainings, steps, batch, synthetic, seconds)
+
+
+def load_own_images(data_dir: str | os.PathLike[str], *, keep_test: bool = False) -> LabelledImages:
+    """Reads all splits of a data set together.
+
+    Args:
+        data_dir: a data set directory.
+        keep_test: leaves the test split out.
+
+    Raises:
+        InputError: no such data set, no image, or synthetic images in it.
+    """
+    info = read_info(data_dir)
+    names = [name for name in info.splits if not (keep_test and name == TEST)]
+    for name in names:
+        if any(record.origin != ORIGIN_REAL for record in read(data_dir, name)):
+            raise InputError(
+                f"split {name} of {data_dir} holds synthetic images: give the data set of real "
+                "images that it was made of"
+            )
+    splits = [load_split(data_dir, name) for name in names]
+    if not sum(map(len, splits)):
+        raise InputError(f"{data_dir} has no image outside its test split: leave out --keep_test")
+    return LabelledImages(
+        np.concatenate([split.images for split in splits]),
+        np.concatenate([split.labels for split in splits]),
+        tuple(name for split in splits for name in split.image_ids),
+        tuple(name for split in splits for name in split.groups),
+        info.class_names,
+    )
+
+
+def _study(
+    generator: ImageGenerator,
+    data_dir: str | os.PathLike[str],
+    options: AdviceOptions,
+    policy: str,
+    cache: Cache,
+) -> AdviceStudy:
+    if generator.origin.data_fingerprint == fingerprint(data_dir):
+        raise InputError(
+            f"the generator was trained on {data_dir}: its images may repeat the lesions that "
+            "would judge them. Give a generator that was trained on other lesions; for the data "
+            "set of its training there is `skin-synth evaluate --utility`"
+        )
+    own = load_own_images(data_dir, keep_test=options.keep_test)
+    classifier = make_classifier(options.classifier, options.weights)
+    trainer = Trainer(
+        classifier,
+        own.images.shape[1],
+        len(own.class_names),
+        batch_size=options.batch_size,
+        policy=policy,
+    )
+    training = ArmTraining(trainer, options.steps_for(len(own)), cache)
+    return AdviceStudy(own, generator, options, training)
+
+
+def _data_warnings(
+    generator: ImageGenerator, data_dir: str | os.PathLike[str], options: AdviceOptions
+) -> list[str]:
+    name, found = read_info(data_dir).name, []
+    if generator.origin.data_name == name:
+        found.append(
+            f"the generator was trained on a data set that is also called {name}: if it has seen "
+            "lesions of yours, the advice is worth nothing"
+        )
+    if not options.keep_test and TEST in read_info(data_dir).splits:
+        found.append(
+            "the test split is among the own images, so it cannot test classifier.keras; "
+            "--keep_test leaves it out"
+        )
+    return found
+
+
+def _report(
+    advice: Advice,
+    generator: ImageGenerator,
+    data_dir: str | os.PathLike[str],
+    options: AdviceOptions,
+    loader: str,
+) -> AdviceReport:
+    info, origin = read_info(data_dir), generator.origin
+    splits = {
+        name: split.num_records
+        for name, split in info.splits.items()
+        if not (options.keep_test and name == TEST)
+    }
+    largest = max(splits, key=splits.__getitem__)
+    versions = {name: importlib.metadata.version(name) for name in DISTRIBUTIONS}
+    return AdviceReport(
+        ADVICE_SCHEMA_VERSION,
+        advice,
+        todo(advice),
+        training_code(advice, loader=loader, data_dir=str(data_dir), split=largest),
+        RunInfo(
+            origin.run_id,
+            origin.checkpoint_hash,
+            origin.images_seen,
+            preset=origin.preset_name,
+            image_size=generator.image_size,
+        ),
+        DataInfo(info.name, fingerprint(data_dir), tuple(info.class_names), splits=splits),
+        {"python": platform.python_version(), **versions},
+    )
+
+
+def _seconds_per_step(study: AdviceStudy) -> float:
+    trainer, own = study.training.trainer, study.own
+    shares = np.full(len(own), 1 / len(own))
+    pool = Pool(own.images, np.eye(len(own.class_names), dtype=np.float32)[own.labels], shares)
+    state, total = trainer.fresh(0), 2 * MEASURED_STEPS
+    for start in (0, MEASURED_STEPS):
+        before = time.monotonic()
+        steps = range(start, start + MEASURED_STEPS)
+        state, _ = trainer.train(state, pool, Method(), seed=0, steps=steps, total=total)
+    return (time.monotonic() - before) / MEASURED_STEPS
+
+
+def _seconds_per_image(generator: ImageGenerator) -> float:
+    for seeds in np.arange(2 * MEASURED_IMAGES).reshape(2, -1):
+        before = time.monotonic()
+        generator.generate(np.zeros(len(seeds), np.int64), seeds, truncation=1.0)
+    return (time.monotonic() - before) / MEASURED_IMAGES

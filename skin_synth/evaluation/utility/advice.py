@@ -1,0 +1,373 @@
+"""Does a generator help a site that has few images of its own, and how?
+
+The question is answered on these images. They are split into folds of whole lesions. Each arm is
+trained on all folds but one and predicts for the images of that fold. The metrics are of these
+out-of-fold predictions of all images. Each seed has other folds, weights and batches.
+
+The first seed trains all arms. It chooses the best control (own images only) and the best use of
+synthetic images, both by macro AUROC; the other seeds train only these two. The use is advised if
+its gain in macro AUROC is larger than noise and its class-balanced log loss is not harmed. Noise is
+that of lesions and seeds. The one-sided p-value is multiplied by the number of uses (Bonferroni):
+so it holds although the same images chose the use. That they also chose the best control can only
+make a gain look smaller.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.statistics.intervals import LEVEL, Interval
+from skin_synth.evaluation.utility import metrics
+from skin_synth.evaluation.utility.advice_options import (
+    ADVICE_ARMS,
+    ADVICE_USES,
+    AdviceOptions,
+)
+from skin_synth.evaluation.utility.advice_results import (
+    Advice,
+    AdviceProtocol,
+    Choice,
+    OwnClass,
+    UseComparison,
+    advice_sentence,
+    instruction,
+)
+from skin_synth.evaluation.utility.arm_training import ArmTraining
+from skin_synth.evaluation.utility.classifiers.training import State
+from skin_synth.evaluation.utility.cross_validation import CrossValidation, OutOfFold
+from skin_synth.evaluation.utility.differences import Difference, resampling_weights
+from skin_synth.evaluation.utility.planned import choose, planned_difference
+from skin_synth.evaluation.utility.recipes import USE, Arm, Source, one_hot
+from skin_synth.evaluation.utility.small_site import CONTROLS
+from skin_synth.generator import ImageGenerator
+from skin_synth.provenance import content_hash
+from skin_synth.random_streams import EvaluationStream
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.progress import Progress
+
+FEWEST_JUDGED_LESIONS = 2
+"""A class with fewer cannot be learnt and judged: its images are in no measure."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Resampled:
+    """Measures of one arm on the judged images and on all bootstrap replicates of them.
+
+    Attributes:
+        class_auroc: float64[seeds, replicates + 1, classes]; NaN for a class that is not judged.
+        log_loss: float64[seeds, replicates + 1].
+    """
+
+    class_auroc: np.ndarray
+    log_loss: np.ndarray
+
+    @functools.cached_property
+    def macro_auroc(self) -> np.ndarray:
+        """float64[seeds, replicates + 1]."""
+        return np.nanmean(self.class_auroc, axis=-1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AdviceStudy:
+    """Trains the arms on the own images and compares them.
+
+    Attributes:
+        own: the site's images.
+        generator: made of other images; classes are matched by name.
+        options: of the study.
+        training: trains an arm.
+    """
+
+    own: LabelledImages
+    generator: ImageGenerator
+    options: AdviceOptions
+    training: ArmTraining
+
+    def __post_init__(self) -> None:
+        side = self.own.images.shape[1]
+        if self.generator.image_size != side:
+            raise InputError(
+                f"the generator makes images of {self.generator.image_size} pixels, yours have "
+                f"{side}: build the data set with --size {self.generator.image_size}"
+            )
+        shared = [each.name for each in self.classes if each.generated and each.images]
+        if len(shared) < 2:
+            raise InputError(
+                f"generator and data set share fewer than two classes {shared}: the generator has "
+                f"{', '.join(self.generator.class_names)}, the data set "
+                f"{', '.join(self.own.class_names)}; give your classes the generator's names"
+            )
+        judged = [each.name for each in self.classes if each.judged]
+        if len(judged) < 2:
+            raise InputError(
+                f"needs two classes with {FEWEST_JUDGED_LESIONS} lesions or more, got {judged}"
+            )
+        self._validation.folds(self._seed(0))  # refuses fewer lesions than folds
+
+    @functools.cached_property
+    def classes(self) -> tuple[OwnClass, ...]:
+        """The classes of the own images."""
+        groups = np.asarray(self.own.groups)
+        found = []
+        for label, name in enumerate(self.own.class_names):
+            of_class = self.own.labels == label
+            lesions = len(set(groups[of_class]))
+            found.append(
+                OwnClass(
+                    name,
+                    int(of_class.sum()),
+                    lesions,
+                    name in self.generator.class_names,
+                    lesions >= FEWEST_JUDGED_LESIONS,
+                )
+            )
+        return tuple(found)
+
+    @functools.cached_property
+    def judged(self) -> np.ndarray:
+        """Rows of the images that the measures are of: int64[m]."""
+        return np.flatnonzero(np.array([each.judged for each in self.classes])[self.own.labels])
+
+    def advise(self) -> Advice:
+        """Trains all arms, or reads the cache, and says what to do."""
+        options = self.options
+        with Progress(
+            total=options.trainings - 1, unit="classifiers", description="advise"
+        ) as progress:
+            predicted = {arm.name: [self._predicted(arm, 0, progress)] for arm in ADVICE_ARMS}
+            measured = {name: self.resampled(each) for name, each in predicted.items()}
+            figures = {name: each.macro_auroc[:, 0] for name, each in measured.items()}
+            control, use = (
+                next(arm for arm in arms if arm.name == choose([a.name for a in arms], figures))
+                for arms in (CONTROLS, ADVICE_USES)
+            )
+            for arm in (control, use):
+                further = range(1, options.seeds)
+                predicted[arm.name] += [self._predicted(arm, each, progress) for each in further]
+                measured[arm.name] = self.resampled(predicted[arm.name])
+        compared = self.compare(use, control, measured)
+        return self._advice(compared, use, measured)
+
+    def fitted(self, advised: str) -> State:
+        """Trains the arm with this name on all own images; returns its last state."""
+        arm = next(arm for arm in ADVICE_ARMS if arm.name == advised)
+        return self.training.trained_state(
+            arm, self._validation.sources(self.own), seed=self._seed(0)
+        )
+
+    def compare(self, use: Arm, control: Arm, measured: dict[str, Resampled]) -> UseComparison:
+        """Compares two arms of all seeds; `measured` is by the name of the arm."""
+        ours, theirs = measured[use.name], measured[control.name]
+        groups = self._effective_lesions(ours.class_auroc - theirs.class_auroc)
+        area = planned_difference(
+            ours.macro_auroc[None],
+            theirs.macro_auroc[None],
+            groups=groups,
+            comparisons=len(ADVICE_USES),
+        )
+        loss = planned_difference(
+            ours.log_loss[None], theirs.log_loss[None], groups=groups, comparisons=1
+        )
+        return UseComparison(
+            use.name,
+            control.name,
+            area,
+            loss,
+            p_gain=min(1.0, len(ADVICE_USES) * _one_sided(area, 1)),
+            p_loss_harm=_one_sided(loss, 1),
+            p_harm=_one_sided(area, -1),
+            level=round(1 - LEVEL, 6),
+        )
+
+    def resampled(self, predictions: Sequence[OutOfFold]) -> Resampled:
+        """Computes the measures of one arm; an entry of `predictions` is of one seed."""
+        rows, labels = self.judged, self.own.labels[self.judged]
+        areas, losses = [], []
+        for each in predictions:
+            probabilities = np.exp(each.raw[rows])
+            areas.append(metrics.class_auroc(labels, probabilities, self._weights))
+            losses.append(
+                metrics.class_balanced_log_loss(labels, each.corrected[rows], self._weights)
+            )
+        return Resampled(np.stack(areas), np.stack(losses))
+
+    @functools.cached_property
+    def _weights(self) -> np.ndarray:
+        judged = self.own.subset(self.judged)
+        return resampling_weights(
+            judged.groups, judged.labels, replicates=self.options.replicates, seed=0
+        )
+
+    def _advice(self, compared: UseComparison, use: Arm, measured: dict[str, Resampled]) -> Advice:
+        advised = compared.use if compared.gains else compared.control
+        choices = tuple(
+            Choice(
+                arm.name,
+                arm.kind == USE,
+                len(found.log_loss),
+                self._interval(found),
+                float(found.log_loss[:, 0].mean()),
+                arm.name == advised,
+            )
+            for arm, found in ((arm, measured[arm.name]) for arm in ADVICE_ARMS)
+        )
+        intervals = {choice.name: choice.macro_auroc for choice in choices}
+        sentence = advice_sentence(
+            compared, intervals[compared.use], intervals[compared.control], instruction(use)
+        )
+        trainer, options = self.training.trainer, self.options
+        protocol = AdviceProtocol(
+            classifier=trainer.classifier.name,
+            weights_hash=trainer.classifier.weights_hash,
+            parameters=trainer.network.count_params(),
+            policy=trainer.policy,
+            batch_size=trainer.batch_size,
+            steps=self.training.total,
+            folds=options.folds,
+            seeds=options.seeds,
+            seed=options.seed,
+            pool=options.pool,
+            replicates=options.replicates,
+            uses=len(ADVICE_USES),
+        )
+        return Advice(
+            sentence,
+            advised,
+            compared.gains,
+            compared,
+            choices,
+            self.classes,
+            protocol,
+            tuple(self.warnings()),
+        )
+
+    def warnings(self) -> list[str]:
+        """Says what limits the advice."""
+        found, options = [], self.options
+        names = [each.name for each in self.classes]
+        if lacking := [each.name for each in self.classes if not each.generated]:
+            found.append(
+                f"the generator lacks {_listed(lacking)}: no synthetic images of these classes"
+            )
+        if foreign := [name for name in self.generator.class_names if name not in names]:
+            found.append(
+                f"the data set lacks {_listed(foreign)}, which the generator has: no image of "
+                "these classes was generated"
+            )
+        if unjudged := [each.name for each in self.classes if not each.judged]:
+            found.append(
+                f"fewer than {FEWEST_JUDGED_LESIONS} lesions of {_listed(unjudged)}: these classes "
+                "are not in the figures"
+            )
+        if few := [each for each in self.classes if each.judged and each.lesions < options.folds]:
+            counts = _listed([f"{each.name} ({each.lesions})" for each in few])
+            found.append(
+                f"fewer lesions than the {options.folds} folds: {counts}; their part of the "
+                "figures is uncertain"
+            )
+        if len(set(self.own.groups)) == len(self.own):
+            found.append(
+                "each image has another lesion: if a lesion has several images in this data set, "
+                "the figures are too good; build it with the column of the lesions"
+            )
+        return found
+
+    def _interval(self, found: Resampled) -> Interval:
+        """Returns the mean macro AUROC; its interval is over lesions, and seeds if it has some."""
+        areas, groups = found.macro_auroc, self._effective_lesions(found.class_auroc)
+        if len(areas) > 1:
+            over = planned_difference(
+                areas[None], np.zeros_like(areas)[None], groups=groups, comparisons=1
+            )
+            return Interval(over.difference, max(over.low, 0.0), min(over.high, 1.0))
+        middle = float(areas[0, 0])
+        half = float(areas[0, 1:].std(ddof=1) * stats.t.ppf(1 - (1 - LEVEL) / 2, groups - 1))
+        return Interval(middle, max(middle - half, 0.0), min(middle + half, 1.0))
+
+    def _effective_lesions(self, class_figures: np.ndarray) -> int:
+        lesions = np.array([each.lesions for each in self.classes])
+        return effective_lesions(class_figures.mean(axis=0)[1:], lesions)
+
+    def _seed(self, number: int) -> int:
+        return self.options.seeds * self.options.seed + number
+
+    def _predicted(self, arm: Arm, number: int, progress: Progress) -> OutOfFold:
+        return self._validation.predict(arm, seed=self._seed(number), done=progress.update)
+
+    @functools.cached_property
+    def _validation(self) -> CrossValidation:
+        return CrossValidation(
+            self.own,
+            self._synthetic,
+            self.synthetic_counts,
+            self.options.folds,
+            self.training,
+        )
+
+    @functools.cached_property
+    def synthetic_counts(self) -> np.ndarray:
+        """Synthetic images of each class of the data set: int64[classes]."""
+        return np.array(
+            [self.options.pool * (each.generated and each.images > 0) for each in self.classes]
+        )
+
+    @functools.cached_property
+    def _synthetic(self) -> Source:
+        """Synthetic images of the classes that generator and own images share."""
+        names, generator = self.own.class_names, self.generator
+        labels = np.repeat(np.arange(len(names)), self.synthetic_counts)
+        of_generator = np.array(
+            [
+                generator.class_names.index(name) if name in generator.class_names else -1
+                for name in names
+            ]
+        )[labels]
+        stream = [self.options.seed, EvaluationStream.UTILITY_GENERATION]
+        seeds = np.random.default_rng(stream).integers(0, 2**63 - 1, len(labels))
+        origin = generator.origin
+        parts = (origin.run_id, origin.checkpoint_hash, content_hash(of_generator, seeds))
+
+        def load() -> tuple[np.ndarray, np.ndarray]:
+            kept = self.training.cache.arrays(
+                "painted",
+                parts,
+                lambda: {"images": generator.generate(of_generator, seeds, truncation=1.0)},
+            )
+            return kept["images"], one_hot(labels, len(names))
+
+        return Source(" ".join([*parts, content_hash(labels)]), load)
+
+
+def effective_lesions(by_class: np.ndarray, lesions: np.ndarray) -> int:
+    """Returns the number of lesions that the noise of a mean over classes is worth, 2 or more.
+
+    A class of three lesions makes most of the noise of a macro figure, and its own noise is known
+    by two degrees of freedom only. With the variance v of each class and its m lesions, these are
+    Satterthwaite's degrees of freedom of the sum, plus one: (sum v)^2 / sum (v^2 / (m - 1)) + 1.
+
+    Args:
+        by_class: float[replicates, classes], differences under resampling; NaN: not judged.
+        lesions: int[classes].
+    """
+    judged = np.isfinite(by_class).all(axis=0) & (lesions > 1)
+    variances = by_class[:, judged].var(axis=0, ddof=1)
+    spread = (np.square(variances) / (lesions[judged] - 1)).sum()
+    if not spread > 0:
+        return max(int(lesions[judged].sum()), 2)
+    return max(int(np.square(variances.sum()) / spread) + 1, 2)
+
+
+def _one_sided(found: Difference, sign: int) -> float:
+    """Returns the p-value of no difference against one with this sign."""
+    two_sided = found.p_value
+    return two_sided / 2 if found.difference * sign > 0 else 1 - two_sided / 2
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,184 @@
+"""What `advise` finds, in figures and words; its report.json holds the fields of `Advice`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from skin_synth.evaluation.statistics.intervals import Interval
+from skin_synth.evaluation.utility.differences import Difference
+from skin_synth.evaluation.utility.recipes import Arm
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnClass:
+    """One class of the own images.
+
+    Attributes:
+        name: of the class.
+        images: own images.
+        lesions: of these images.
+        generated: whether the generator has the class.
+        judged: whether it has enough lesions to be in the measures.
+    """
+
+    name: str
+    images: int
+    lesions: int
+    generated: bool
+    judged: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """One way to train, judged out of fold.
+
+    Attributes:
+        name: of the arm.
+        uses_synthetic: whether it draws synthetic images.
+        seeds: how often it was trained with all folds.
+        macro_auroc: mean over seeds; the interval is over lesions, and seeds if there are several.
+        log_loss: class-balanced log loss after correction to equal shares, mean over seeds, in
+            nats; less is better.
+        advised: whether it is the advice.
+    """
+
+    name: str
+    uses_synthetic: bool
+    seeds: int
+    macro_auroc: Interval
+    log_loss: float
+    advised: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class UseComparison:
+    """The best use of synthetic images against the best training without them.
+
+    Attributes:
+        use, control: names of the arms, both chosen by the first seed.
+        macro_auroc: use minus control; a gain is positive.
+        log_loss: likewise; a gain is negative.
+        p_gain: one-sided p-value of a gain of macro AUROC, corrected for the number of uses.
+        p_loss_harm: one-sided p-value of a larger log loss, without a correction.
+        p_harm: one-sided p-value of a loss of macro AUROC, without a correction.
+        level: a p-value up to this one is beyond noise.
+    """
+
+    use: str
+    control: str
+    macro_auroc: Difference
+    log_loss: Difference
+    p_gain: float
+    p_loss_harm: float
+    p_harm: float
+    level: float
+
+    @property
+    def harms(self) -> bool:
+        """Whether the use makes a measure worse beyond noise."""
+        return min(self.p_harm, self.p_loss_harm) <= self.level
+
+    @property
+    def gains(self) -> bool:
+        """Whether the use is advised: a gain of macro AUROC beyond noise, and no harm."""
+        return self.p_gain <= self.level and not self.harms
+
+
+@dataclasses.dataclass(frozen=True)
+class AdviceProtocol:
+    """How it was measured: options and what follows from them.
+
+    Attributes:
+        classifier: kind of network.
+        weights_hash: sha256 of its pretrained weights; empty from scratch.
+        parameters: weights of the network.
+        policy: dtype policy of Keras.
+        batch_size: images in a step.
+        steps: of each training.
+        folds, seeds, seed, pool, replicates: see `AdviceOptions`.
+        uses: number of uses that the p-value is corrected for.
+    """
+
+    classifier: str
+    weights_hash: str
+    parameters: int
+    policy: str
+    batch_size: int
+    steps: int
+    folds: int
+    seeds: int
+    seed: int
+    pool: int
+    replicates: int
+    uses: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """The answer to "does this generator help me, and how?".
+
+    Attributes:
+        sentence: the advice, with its figures.
+        advised: name of the arm that the classifier was trained by.
+        use_generator: whether that arm draws synthetic images.
+        comparison: what decided.
+        choices: all arms, in order.
+        classes: of the own images, in the order of their labels.
+        protocol: how it was measured.
+        warnings: what limits the advice.
+    """
+
+    sentence: str
+    advised: str
+    use_generator: bool
+    comparison: UseComparison
+    choices: tuple[Choice, ...]
+    classes: tuple[OwnClass, ...]
+    protocol: AdviceProtocol
+    warnings: tuple[str, ...]
+
+
+def advice_sentence(compared: UseComparison, use: Interval, control: Interval, todo: str) -> str:
+    """Says what to do and why.
+
+    Args:
+        compared: decides.
+        use: macro AUROC of the use.
+        control: macro AUROC of the own images alone.
+        todo: the use as an instruction, see `instruction`.
+    """
+    with_it, without = _with_interval(use), _with_interval(control)
+    if compared.gains:
+        return f"{todo}: macro AUROC {with_it} against {without} with your images alone."
+    difference = compared.macro_auroc
+    if compared.p_harm <= compared.level:
+        reason = "its images harm"
+    elif compared.p_loss_harm <= compared.level:
+        reason = (
+            f"its images make the probabilities worse (class-balanced log loss "
+            f"{compared.log_loss.difference:+.2f})"
+        )
+    else:
+        reason = (
+            f"the difference of {difference.difference:+.3f} ({difference.corrected_low:+.3f} "
+            f"to {difference.corrected_high:+.3f}) is not larger than noise"
+        )
+    return (
+        f"Do not use this generator: macro AUROC {without} with your images alone, {with_it} with "
+        f"the best use of its images ({compared.use}); {reason}."
+    )
+
+
+def instruction(arm: Arm) -> str:
+    """Returns a use of synthetic images as an instruction, without a full stop."""
+    if len(arm.phases) > 1:
+        return "Train first on synthetic images, then on your own"
+    share = arm.phases[0].parts[-1].share
+    return (
+        f"Take {100 * share:.0f} % of each batch from the generator, and the rest from your own "
+        "images"
+    )
+
+
+def _with_interval(found: Interval) -> str:
+    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"

@@ -1,0 +1,99 @@
+"""Out-of-fold predictions of one arm: trained on all folds but one, for the images of that fold."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining, HeldOut
+from skin_synth.evaluation.utility.calibration import PriorCorrection
+from skin_synth.evaluation.utility.folds import lesion_folds
+from skin_synth.evaluation.utility.recipes import Arm, Phase, Source, one_hot
+from skin_synth.evaluation.utility.small_site import OWN, SYNTHETIC
+from skin_synth.provenance import content_hash
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """Predictions of one arm for all own images, by networks of one seed that did not see them.
+
+    Attributes:
+        raw: float64[n, classes], logarithms of the probabilities that the networks gave.
+        corrected: the same at equal class shares; the correction of a fold is fitted on the others.
+    """
+
+    raw: np.ndarray
+    corrected: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Trains arms on own images without one fold, and predicts for this fold.
+
+    Attributes:
+        own: the site's images.
+        synthetic: images of the generator, in the classes of `own`.
+        synthetic_counts: int64[classes], of these images.
+        number_of_folds: 2 or more.
+        training: trains an arm.
+    """
+
+    own: LabelledImages
+    synthetic: Source
+    synthetic_counts: np.ndarray
+    number_of_folds: int
+    training: ArmTraining
+
+    def folds(self, seed: int) -> np.ndarray:
+        """Returns the fold of each own image: int64[n]."""
+        own = self.own
+        return lesion_folds(own.groups, own.labels, folds=self.number_of_folds, seed=seed)
+
+    def predict(self, arm: Arm, *, seed: int, done: Callable[[], None]) -> OutOfFold:
+        """Trains an arm once for each fold, or reads the cache.
+
+        Args:
+            arm: draws from the own and the synthetic images.
+            seed: of the folds and of the trainings.
+            done: is called after each training.
+        """
+        own, fold_of = self.own, self.folds(seed)
+        raw = np.empty((len(own), len(own.class_names)))
+        priors = []
+        for fold in range(self.number_of_folds):
+            held_out, rest = own.subset(fold_of == fold), own.subset(fold_of != fold)
+            key = content_hash(held_out.images, held_out.labels)
+            judged = {VALIDATION: HeldOut(held_out.images, held_out.labels, key)}
+            trained = self.training.run(arm, self.sources(rest), judged, seed=seed)
+            raw[fold_of == fold] = trained.log_probabilities[VALIDATION]
+            priors.append(self._prior(arm.phases[-1], rest.class_counts))
+            done()
+        return OutOfFold(raw, self._corrected(raw, fold_of, priors))
+
+    def sources(self, own: LabelledImages) -> dict[str, Source]:
+        """Returns the sources of a training on these own images."""
+        targets = one_hot(own.labels, len(own.class_names))
+        key = content_hash(own.images, own.labels)
+        return {OWN: Source(key, lambda: (own.images, targets)), SYNTHETIC: self.synthetic}
+
+    def _corrected(
+        self, raw: np.ndarray, fold_of: np.ndarray, priors: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        corrected = np.empty_like(raw)
+        for fold, prior in enumerate(priors):
+            rest = fold_of != fold
+            fitted = PriorCorrection.fit(self.own.labels[rest], raw[rest], prior)
+            corrected[~rest] = fitted.apply(raw[~rest])
+        return corrected
+
+    def _prior(self, phase: Phase, own_counts: np.ndarray) -> np.ndarray:
+        """Returns the class shares of the batches of a phase: float64[classes]."""
+        counts = {OWN: own_counts, SYNTHETIC: self.synthetic_counts}
+        shares = np.zeros(len(own_counts))
+        for part in phase.parts:
+            drawn = counts[part.source] > 0 if part.equal else counts[part.source]
+            shares += part.share * drawn / drawn.sum()
+        return shares
