@@ -12,7 +12,6 @@ from skin_synth.evaluation.report.formatting import figure, percent
 from skin_synth.evaluation.report.page import render_page
 from skin_synth.evaluation.report.writer import REPORT_HTML, REPORT_JSON
 from skin_synth.evaluation.utility.differences import GAIN, HARM
-from skin_synth.evaluation.utility.small_site import CEILING
 from skin_synth.evaluation.utility.small_site_results import (
     ArmFigures,
     ResultOnTests,
@@ -54,7 +53,6 @@ def render_small_site(results: SmallSiteResults) -> str:
         headline=_headline(results.tests[0]),
         advice=_advice(results.tests[0]),
         figures_of=figures_of,
-        ceiling=CEILING.name,
     )
 
 
@@ -69,7 +67,7 @@ def lines_of(test: ResultOnTests) -> list[charts.Line]:
     names = {
         "own images only (best control)": [each.control for each in test.sizes.values()],
         "with synthetic images (best use)": [each.use for each in test.sizes.values()],
-        "with the other site's real images": [CEILING.name] * len(sizes),
+        "with the other site's real images": [each.ceiling for each in test.sizes.values()],
     }
     lines = []
     for name, arms in names.items():

@@ -7,7 +7,8 @@ trained with several seeds.
 
 One use and one control are compared for each number of own images. The rest of the validation
 split chooses both, by the mean macro AUROC over draws, with the first seed only. The other seeds
-train only what was chosen, and what is shown for information.
+train only what was chosen. The ceiling is what real images of the other site bring, if they take
+the place of the synthetic ones; it is chosen in the same way.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ from tfrecords_tools.progress import Progress
 
 GenerateImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Labels int64[n] and seeds int64[n] to images uint8[n, side, side, 3]."""
+CEILING = "ceiling"
+"""The kind of arms with real images of the other site instead of synthetic ones."""
 OWN, SYNTHETIC, OTHER = "own", "synthetic", "other site"
 """Names of the sources: the site's images, generated ones, the real ones of the training split."""
 TEST = "test"
@@ -61,7 +64,10 @@ USES = (
     Arm("synthetic, then own", USE, first_then(SYNTHETIC, OWN, PRETRAINING)),
     Arm("own + synthetic 1:1", USE, mixed(OWN, SYNTHETIC, 0.5)),
 )
-CEILING = Arm("other site's images, then own", INFORMATION, first_then(OTHER, OWN, PRETRAINING))
+CEILINGS = (
+    Arm("other site's images, then own", CEILING, first_then(OTHER, OWN, PRETRAINING)),
+    Arm("own + other site's images 1:1", CEILING, mixed(OWN, OTHER, 0.5)),
+)
 SYNTHETIC_ALONE = Arm("synthetic alone", INFORMATION, single(SYNTHETIC, equal=True))
 
 
@@ -111,14 +117,14 @@ class SmallSiteOptions:
     @property
     def trainings_of_site(self) -> tuple[int, int]:
         """Trainings of one site: all arms with the first seed, the chosen ones with the others."""
-        return len(CONTROLS) + len(USES) + 1, 3 * (self.seeds - 1)
+        return len(CONTROLS) + len(USES) + len(CEILINGS), 3 * (self.seeds - 1)
 
     @property
     def most_steps(self) -> int:
         """Steps of all trainings, at most: which arms are chosen is not known before."""
         shared = 2 * self.seeds * round(PRETRAINING * self.steps)
-        first = sum(len(arm.steps(self.steps)[-1]) for arm in (*CONTROLS, *USES, CEILING))
-        later = 2 * self.steps + len(CEILING.steps(self.steps)[-1])
+        first = sum(len(arm.steps(self.steps)[-1]) for arm in (*CONTROLS, *USES, *CEILINGS))
+        later = 3 * self.steps
         of_sites = len(self.sizes) * self.draws * (first + (self.seeds - 1) * later)
         return shared + of_sites + self.seeds * self.steps
 
@@ -201,14 +207,14 @@ class SmallSiteStudy:
                 sites = [draw_site(self.validation, size, draw) for draw in range(options.draws)]
                 first = []
                 for site in sites:
-                    for arm in (*CONTROLS, *USES, CEILING):
+                    for arm in (*CONTROLS, *USES, *CEILINGS):
                         first.append(self._trained(site, arm, 0))
                         progress.update()
-                chosen = [self.chosen(first, kind) for kind in (CONTROL, USE)]
+                chosen = [self.chosen(first, kind) for kind in (CONTROL, USE, CEILING)]
                 found += first
                 for site in sites:
                     for seed in range(1, options.seeds):
-                        for arm in (*chosen, CEILING):
+                        for arm in chosen:
                             found.append(self._trained(site, arm, seed))
                             progress.update()
         return found

@@ -82,10 +82,10 @@ class SizeResult:
         own_images, own_lesions: of each draw.
         own_of_class: own images by class, mean over draws.
         arms: figures of all arms.
-        control, use: names of the chosen arms.
+        control, use, ceiling: names of the chosen arms.
         verdict: use against control.
         found: by class, how many more images are found at the same false alarms.
-        ceiling: macro AUROC of the other site's real images minus the control.
+        ceiling_gain: macro AUROC of the ceiling minus the control.
         share_of_ceiling: gain of the use divided by that of the ceiling; None if the ceiling's
             interval holds 0.
     """
@@ -96,9 +96,10 @@ class SizeResult:
     arms: tuple[ArmFigures, ...]
     control: str
     use: str
+    ceiling: str
     verdict: PlannedVerdict
     found: tuple[FoundOfHundred, ...]
-    ceiling: Difference
+    ceiling_gain: Difference
     share_of_ceiling: float | None
 
 
@@ -218,25 +219,23 @@ class _TestSet:
 
     def _size(self, trainings: Sequence[Training]) -> SizeResult:
         study, options = self.study, self.study.options
-        control, use = (
-            study.chosen([each for each in trainings if each.seed == 0], kind)
-            for kind in (CONTROL, USE)
-        )
+        first = [each for each in trainings if each.seed == 0]
+        control, use, ceiling = (study.chosen(first, kind) for kind in (CONTROL, USE, CEILING))
         judged: dict[str, list[_Judged]] = {}
         for each in sorted(trainings, key=lambda each: (each.seed, each.site.draw)):
-            resampled = each.arm in (control, use, CEILING)
+            resampled = each.arm in (control, use, ceiling)
             rest = study.validation.subset(each.site.rest)
             prior = self._prior(each)
             found = self._judged(each.trained, rest, prior, resampled=resampled)
             judged.setdefault(each.arm.name, []).append(found)
-        pairs = {arm.name: _stacked(judged[arm.name], options) for arm in (control, use, CEILING)}
+        pairs = {arm.name: _stacked(judged[arm.name], options) for arm in (control, use, ceiling)}
         groups = len(set(self.images.groups))
-        ours, theirs, most = (pairs[arm.name] for arm in (use, control, CEILING))
+        ours, theirs, most = (pairs[arm.name] for arm in (use, control, ceiling))
         verdict = judge(
             planned_difference(ours.macro_auroc, theirs.macro_auroc, groups=groups),
             planned_difference(ours.log_loss, theirs.log_loss, groups=groups),
         )
-        ceiling = planned_difference(
+        ceiling_gain = planned_difference(
             most.macro_auroc, theirs.macro_auroc, groups=groups, comparisons=1
         )
         gain = verdict.macro_auroc.difference.difference
@@ -255,6 +254,7 @@ class _TestSet:
             ),
             control=control.name,
             use=use.name,
+            ceiling=ceiling.name,
             verdict=verdict,
             found=found_of_hundred(
                 names,
@@ -262,8 +262,8 @@ class _TestSet:
                 theirs.sensitivity,
                 groups=list(_lesions(self.images).values()),
             ),
-            ceiling=ceiling,
-            share_of_ceiling=gain / ceiling.difference if ceiling.low > 0 else None,
+            ceiling_gain=ceiling_gain,
+            share_of_ceiling=gain / ceiling_gain.difference if ceiling_gain.low > 0 else None,
         )
 
     def _prior(self, training: Training) -> np.ndarray:

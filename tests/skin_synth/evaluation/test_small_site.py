@@ -38,8 +38,8 @@ def test_a_study_writes_its_report_and_resumes(make_run, large_phantom_data, tmp
 
 def test_a_forecast_counts_what_a_study_trains(make_run, large_phantom_data, tmp_path):
     found = forecast(make_run(), large_phantom_data, OPTIONS, policy="float32")
-    # One site: five arms and the ceiling, then three for the other seed; two on synthetic images.
-    assert found.trainings == 2 * (6 + 3) + 2
+    # One site: seven arms, then three for the other seed; two on synthetic images.
+    assert found.trainings == 2 * (7 + 3) + 2
     assert found.steps <= found.trainings * 10 + 2 * 2 * 8
     assert found.seconds > 0
     assert any(line.endswith(" h") for line in found.lines())

@@ -36,7 +36,7 @@ def size_result(words):
     arms = (
         arm("own images", "control", 0.7),
         arm("synthetic, then own", "use", 0.7 + gain),
-        arm("other site's images, then own", "information", 0.8),
+        arm("other site's images, then own", "ceiling", 0.8),
     )
     sentence = "of 100 images of melanoma, 5 more are found at the same false alarms"
     return SizeResult(
@@ -46,9 +46,10 @@ def size_result(words):
         arms=arms,
         control=arms[0].arm,
         use=arms[1].arm,
+        ceiling=arms[2].arm,
         verdict=judge(area, loss),
         found=(FoundOfHundred("melanoma", area, sentence),),
-        ceiling=area,
+        ceiling_gain=area,
         share_of_ceiling=0.5 if gain > 0 else None,
     )
 

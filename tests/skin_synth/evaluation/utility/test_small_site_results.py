@@ -78,7 +78,7 @@ def test_figures_are_those_of_the_predictions(tmp_path):
         result = test.sizes[size]
         trainings = {each.arm: each.trainings for each in result.arms}
         assert trainings[result.control] == trainings[result.use] == 9
-        assert sum(trainings.values()) == 3 * 6 + 2 * 9
+        assert sum(trainings.values()) == 3 * 7 + 3 * 6
         assert all(size <= count for count in result.own_images)
     study_test = coloured_split((90, 90, 90), 3)
     again = results(true_colours, tmp_path, seeds=3)
