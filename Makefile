@@ -111,7 +111,7 @@ wheel: venv
 	@cd $(WHEEL_VENV) && bin/python -c "$$IMPORT_ALL"
 	@cd $(WHEEL_VENV) && for label in nv mel; do bin/skin-synth generate --pretrained $(PRETRAINED) \
 	  --label $$label --count 20 --out images/$$label || exit 1; done
-	@cd $(WHEEL_VENV) && bin/tfrecords-tools build images --out data --name painted --size 64
+	@cd $(WHEEL_VENV) && bin/tfrecords-tools build images --out data --name generated --size 64
 	@cd $(WHEEL_VENV) && bin/tfrecords-tools verify data
 	@echo "wheel: both commands work in an empty environment"
 

@@ -37,14 +37,14 @@ def main() -> None:
     gan = ConditionalGAN(options.preset, [f"class {n}" for n in range(CLASSES)])
     with tempfile.TemporaryDirectory() as scratch:
         ways = _ways(gan, export(gan, Path(scratch, "model")), options.batch)
-        for paint in ways.values():  # traces, and fills caches
-            paint()
+        for generate_batch in ways.values():  # traces, and fills caches
+            generate_batch()
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(options.repeats):
-            for name, paint in ways.items():
+            for name, generate_batch in ways.items():
                 start = time.perf_counter()
                 for _ in range(options.batches):
-                    paint()
+                    generate_batch()
                 seconds = time.perf_counter() - start
                 rates[name].append(options.batch * options.batches / seconds)
     plain = statistics.median(rates[PLAIN])
@@ -64,11 +64,11 @@ def _ways(gan: ConditionalGAN, version: Path, batch: int) -> dict[str, Callable[
     seeds, ones = tf.range(batch, dtype=tf.int64), tf.ones([batch])
     labels = tf.constant([f"class {n}" for n in np.arange(batch) % CLASSES])
     plain = tf.function(lambda: to_uint8(gan.ema_generator((latents, ids), training=False)))
-    painted = plain()
+    generated = plain()
 
     @tf.function
     def encode() -> tf.Tensor:
-        return tf.map_fn(tf.io.encode_png, painted, fn_output_signature=tf.string)
+        return tf.map_fn(tf.io.encode_png, generated, fn_output_signature=tf.string)
 
     def predict() -> np.ndarray:
         return gan.ema_generator.predict((latents, ids), batch_size=batch, verbose=0)

@@ -49,7 +49,7 @@ LABELS = np.repeat(np.arange(len(MODES)), COUNT)
 TOLERATED = 0.05
 """Share of seeds in which a fault of a faultless generator may be named."""
 FAULTLESS = "faultless"
-TRAIN, TEST, FLOOR, PAINTED = range(4)
+TRAIN, TEST, FLOOR, GENERATED = range(4)
 """Uses of the phantoms of a seed; no lesion is in two collections."""
 
 State = dict[str, dict[str, list[str]]]
@@ -80,9 +80,9 @@ def main() -> int:
             for fault in sorted({fault for v in verdicts for fault in v})
         }
         said = ", ".join(f"{fault} {count}" for fault, count in counts.items()) or "no fault"
-        accused = sum(map(bool, verdicts))
+        named = sum(map(bool, verdicts))
         print(
-            f"{name:26s} accused {accused} of {options.seeds}: {said}{'' if right else '   WRONG'}"
+            f"{name:26s} a fault named in {named} of {options.seeds}: {said}{'' if right else '   WRONG'}"
         )
     return min(wrong, 1)
 
@@ -170,7 +170,7 @@ class Trial:
         """The faults that the verdict names."""
         train, test, floor = self.splits
         extractor, judge = self.networks
-        images = GENERATORS[name].paint(train, self.seed)
+        images = GENERATORS[name].generate(train, self.seed)
         leaked = 0
         if GENERATORS[name].fault == "leak":
             leaked = 5
@@ -185,7 +185,7 @@ class Trial:
 
 
 def fresh(
-    seed: int, use: int = PAINTED, modes: Mapping[str, tuple[str, ...]] = MODES
+    seed: int, use: int = GENERATED, modes: Mapping[str, tuple[str, ...]] = MODES
 ) -> np.ndarray:
     """Phantoms of all classes, mode by mode in turn."""
     choices = [tuple(modes.values())[label] for label in LABELS]
@@ -243,11 +243,11 @@ class Generator:
 
     Attributes:
         fault: what the verdict should name; empty if there is no fault.
-        paint: makes the images.
+        generate: makes the images.
     """
 
     fault: str
-    paint: Callable[[LabelledImages, int], np.ndarray]
+    generate: Callable[[LabelledImages, int], np.ndarray]
 
 
 SWAPPED = {**MODES, "ring": ("blotch",), "blotch": ("ring",)}

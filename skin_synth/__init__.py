@@ -12,7 +12,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skin_synth.data.painted import painted_dataset, painted_requests
+    from skin_synth.data.synthetic import synthetic_dataset, synthetic_requests
     from skin_synth.models.gan import ConditionalGAN
     from skin_synth.presets import PRESETS, Preset, get_preset
     from skin_synth.pretrained import load_exported, load_pretrained
@@ -33,8 +33,8 @@ __all__ = [
     "load_exported",
     "load_pretrained",
     "load_run",
-    "painted_dataset",
-    "painted_requests",
+    "synthetic_dataset",
+    "synthetic_requests",
 ]
 
 _MODULES = {
@@ -45,8 +45,8 @@ _MODULES = {
     "load_exported": "skin_synth.pretrained",
     "load_pretrained": "skin_synth.pretrained",
     "load_run": "skin_synth.training.runs",
-    "painted_dataset": "skin_synth.data.painted",
-    "painted_requests": "skin_synth.data.painted",
+    "synthetic_dataset": "skin_synth.data.synthetic",
+    "synthetic_requests": "skin_synth.data.synthetic",
 }
 
 

@@ -108,7 +108,7 @@ def _stages(root: Path, images: int, minutes: float, counts: tuple[int, ...]) ->
     comparing = "compare synthetic with real images"
     filling = "fill the rare classes with synthetic images"
     return (
-        Stage("phantoms", lesions, folder, lambda: _paint(folder, counts)),
+        Stage("phantoms", lesions, folder, lambda: _render(folder, counts)),
         Stage("build", "turn them into a TFRecord data set", data, lambda: _build(folder, data)),
         Stage("train", training, run, lambda: _train(data, run, images, minutes)),
         Stage("evaluate", comparing, report, lambda: _evaluate(run, data, report)),
@@ -117,7 +117,7 @@ def _stages(root: Path, images: int, minutes: float, counts: tuple[int, ...]) ->
     )
 
 
-def _paint(folder: Path, counts: tuple[int, ...]) -> None:
+def _render(folder: Path, counts: tuple[int, ...]) -> None:
     from skin_synth import phantoms
 
     if len(counts) != len(phantoms.CLASS_NAMES):

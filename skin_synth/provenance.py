@@ -21,13 +21,13 @@ from tfrecords_tools.errors import InputError
 
 MANIFEST = "manifest.csv"
 PNG_CHUNK_PREFIX = "skin_synth:"
-PAINTING_LIBRARIES = ("skin-synth", "tensorflow", "keras", "numpy")
+GENERATION_LIBRARIES = ("skin-synth", "tensorflow", "keras", "numpy")
 
 
 @functools.cache
 def software_versions() -> str:
     """Returns names and versions of the libraries on which pixels depend."""
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PAINTING_LIBRARIES)
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in GENERATION_LIBRARIES)
 
 
 @dataclasses.dataclass(frozen=True)

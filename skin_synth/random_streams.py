@@ -53,7 +53,7 @@ class EvaluationStream(enum.IntEnum):
     READER_GENERATION = 21
     READER_ORDER = 22
     SMALL_SITE_DRAW = 30
-    PRIVACY_PAINTING = 40
+    PRIVACY_GENERATION = 40
     PRIVACY_CHOICE = 41
     PRIVACY_REFERENCE = 42
     PRIVACY_RESAMPLING = 43
@@ -62,8 +62,8 @@ class EvaluationStream(enum.IntEnum):
 
 
 @enum.unique
-class PaintingStream(enum.IntEnum):
-    """Purposes of NumPy generators in painting: `default_rng([seed, purpose, step])`."""
+class GenerationStream(enum.IntEnum):
+    """Purposes of NumPy generators of synthetic batches: `default_rng([seed, purpose, step])`."""
 
     REQUESTS = 0x7061_696E
 

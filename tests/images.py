@@ -25,7 +25,7 @@ def photograph(seed: int, height: int = 450, width: int = 600) -> np.ndarray:
 
 
 def picture(seed: int, size: tuple[int, int] = (96, 96)) -> Image.Image:
-    """A smooth picture in colour, another for each seed."""
+    """A smooth image in colour, another for each seed."""
     coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
     return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 

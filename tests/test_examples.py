@@ -14,7 +14,7 @@ from PIL import Image
 
 import skin_synth
 import tfrecords_tools
-from skin_synth.data.painted import PaintsBatches
+from skin_synth.data.synthetic import GeneratesBatches
 from skin_synth.phantoms import CLASS_NAMES
 from tests.data_sets import write_class_folders, write_records
 from tests.images import noise
@@ -101,7 +101,7 @@ def test_a_keras_classifier_learns_from_a_balanced_data_set(balanced, monkeypatc
 def test_a_small_site_trains_on_synthetic_images_then_on_its_own(
     balanced, tmp_path, monkeypatch, capsys
 ):
-    class Generator(PaintsBatches):
+    class Generator(GeneratesBatches):
         class_names, image_size = ("dark", "bright"), 32
 
         def generate(self, labels, seeds, *, truncation=1.0):

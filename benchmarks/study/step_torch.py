@@ -242,7 +242,7 @@ class Trainer:
 
         return {"generator": count(self.generator), "discriminator": count(self.discriminator)}
 
-    def paint(self, labels: torch.Tensor) -> torch.Tensor:
+    def generate(self, labels: torch.Tensor) -> torch.Tensor:
         """Images of fresh latents."""
         return self.generator(torch.randn(len(labels), self.preset["latent_dim"]), labels)
 
@@ -261,7 +261,7 @@ class Trainer:
                 return self.discriminator(views, labels.repeat(2)[: len(views)])
 
         with torch.no_grad(), autocast(dtype):
-            fake = self.paint(labels)
+            fake = self.generate(labels)
         real_view = view(real, 0)
         logits = judge(torch.cat([real_view, view(fake, 1)])).chunk(2)
         loss = play[0](*logits)
@@ -274,7 +274,7 @@ class Trainer:
 
         self.discriminator.requires_grad_(False)
         with autocast(dtype):
-            fake = self.paint(labels)
+            fake = self.generate(labels)
         # Only this loss uses real logits.
         real_logits = judge(real_view) if preset["loss"] == "relativistic" else None
         self.adam_g.zero_grad(set_to_none=True)

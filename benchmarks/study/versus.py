@@ -50,7 +50,7 @@ from tfrecords_tools.records.reader import fingerprint
 CONTESTANTS = (OURS, *BASELINES)
 STEPS_BETWEEN_LOOKS = 20
 """Steps between two checks of the time: a mark is exceeded by at most this many steps."""
-FEWEST_PAINTED = 200
+FEWEST_GENERATED = 200
 STATE = "state.json"
 
 
@@ -150,15 +150,17 @@ class Place:
         """File of the images after this many CPU minutes."""
         return self.path / f"mark-{minutes:07.2f}.npz"
 
-    def paint(self, model: keras.Model, minutes: float, cpu_seconds: float, asked: Any) -> None:
-        """Stores images of the labels `asked`, int[n]; seeds are 0 to n - 1."""
-        asked = np.asarray(asked)
-        images = model.generate(asked, np.arange(len(asked)))
+    def store_images(
+        self, model: keras.Model, minutes: float, cpu_seconds: float, requested: Any
+    ) -> None:
+        """Stores images of the labels `requested`, int[n]; seeds are 0 to n - 1."""
+        requested = np.asarray(requested)
+        images = model.generate(requested, np.arange(len(requested)))
         with new_file(self.mark(minutes)) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 images=images,
-                labels=asked,
+                labels=requested,
                 cpu_seconds=cpu_seconds,
                 images_seen=model.images_seen,
             )
@@ -172,14 +174,14 @@ def labels_to_generate(train_counts: np.ndarray, test_counts: np.ndarray) -> np.
         test_counts: int[classes], held-out images of each.
     """
     for_coverage = np.minimum(train_counts, MOST_FOR_COVERAGE)
-    counts = np.maximum(np.maximum(test_counts, for_coverage), FEWEST_PAINTED)
+    counts = np.maximum(np.maximum(test_counts, for_coverage), FEWEST_GENERATED)
     return np.repeat(np.arange(len(counts)), counts)
 
 
 def train(
     entry: Entry,
     split: LabelledImages,
-    asked: np.ndarray,
+    requested: np.ndarray,
     out: Path,
     *,
     marks: list[float],
@@ -190,7 +192,7 @@ def train(
     Args:
         entry: contestant and options.
         split: the training images.
-        asked: labels of the images at each mark.
+        requested: labels of the images at each mark.
         out: directory of all entries.
         marks: CPU minutes, ascending.
         save_seconds: CPU seconds of training between two saved states.
@@ -214,7 +216,7 @@ def train(
                 place.save(model, used)
                 saved = used
         # Images first: if the state is lost, the same steps make the mark again.
-        place.paint(model, minutes, used, asked)
+        place.store_images(model, minutes, used, requested)
         place.save(model, used)
         saved = used
         print(
@@ -288,7 +290,9 @@ def main() -> None:
 
 def _train_all(options: argparse.Namespace) -> None:
     split = load_split(options.data, "train")
-    asked = labels_to_generate(split.class_counts, load_split(options.data, "test").class_counts)
+    requested = labels_to_generate(
+        split.class_counts, load_split(options.data, "test").class_counts
+    )
     preset = get_preset(options.preset)
     if options.schedule_images:
         preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
@@ -312,7 +316,7 @@ def _train_all(options: argparse.Namespace) -> None:
             train(
                 entry,
                 split,
-                asked,
+                requested,
                 Path(options.out),
                 marks=sorted({*early, options.minutes}),
                 save_seconds=60 * options.save_minutes,

@@ -61,7 +61,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--privacy_images",
         type=flags.positive_int,
         metavar="N",
-        help="with --privacy: images painted of each class; more make the attacks stronger "
+        help="with --privacy: synthetic images of each class; more make the attacks stronger "
         "(default: 2000)",
     )
     flags.add_seed(parser, "the synthetic images and the classifier")

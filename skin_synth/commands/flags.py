@@ -90,8 +90,8 @@ def add_generator(parser: argparse.ArgumentParser, *, images: bool = False) -> N
         generator.add_argument(
             "--images",
             metavar="FOLDER",
-            help="images that any program painted, FOLDER/CLASS/*.png or .jpg, with the classes of "
-            "--data (no default)",
+            help="images of any program, FOLDER/CLASS/*.png or .jpg, with the classes of --data "
+            "(no default)",
         )
     add_checkpoint(parser)
 

@@ -25,7 +25,11 @@ from skin_synth.evaluation.image_sets import (
 )
 from skin_synth.evaluation.measurements import Measurements
 from skin_synth.evaluation.privacy.results import PrivacyResults
-from skin_synth.evaluation.privacy.study import DEFAULT_PAINTED, PrivacyOptions, study_privacy
+from skin_synth.evaluation.privacy.study import (
+    DEFAULT_PRIVACY_IMAGES,
+    PrivacyOptions,
+    study_privacy,
+)
 from skin_synth.evaluation.report import charts
 from skin_synth.evaluation.report.provenance import describe
 from skin_synth.evaluation.report.summary import summary, warnings
@@ -60,7 +64,7 @@ class EvaluationOptions:
         utility_seeds: trainings of each arm, 2 or more; None: 5.
         ratios: synthetic images for each real one, a number for each arm; None: 0.25, 1 and 4.
         privacy: whether to attack the generator: do its images give its training images away?
-        privacy_images: images painted of each class for these attacks, 100 or more; None: 2,000.
+        privacy_images: synthetic images of each class for these attacks, 100 or more; None: 2,000.
 
     Raises:
         InputError: unknown features, options out of range, an option of the utility study without
@@ -97,8 +101,8 @@ class EvaluationOptions:
 
     def of_privacy(self) -> PrivacyOptions:
         """Returns the options of the attacks."""
-        painted = DEFAULT_PAINTED if self.privacy_images is None else self.privacy_images
-        return PrivacyOptions(painted, self.steps, self.seed)
+        count = DEFAULT_PRIVACY_IMAGES if self.privacy_images is None else self.privacy_images
+        return PrivacyOptions(count, self.steps, self.seed)
 
     def of_utility(self) -> UtilityOptions:
         """Returns the options of the utility study."""
@@ -150,8 +154,8 @@ def evaluate(
                 pool = usefulness.study_protocol(options.of_utility(), train, None).pool
                 run.check_enough([pool] * len(run.class_names), "the utility study")
         if options.privacy and isinstance(run, ImageFolder):
-            painted = options.of_privacy().painted
-            run.check_enough([painted] * len(run.class_names), "--privacy (--privacy_images)")
+            count = options.of_privacy().images_per_class
+            run.check_enough([count] * len(run.class_names), "--privacy (--privacy_images)")
         given = extractors.load_extractor(options.features, options.weights)
         work = Evaluation(run, Path(data_dir), options, given, kept)
         stages = work.stages(directory)
@@ -188,8 +192,8 @@ class Evaluation:
         )
 
     @functools.cached_property
-    def painters(self) -> Sequence[ImageGenerator]:
-        """Paints each set of synthetic images; sets of a folder share no image."""
+    def generators(self) -> Sequence[ImageGenerator]:
+        """The generator of each set of synthetic images; sets of a folder share no image."""
         number, seed = self.options.seeds, self.options.seed
         if not isinstance(self.run, ImageFolder):
             return [self.run] * number
@@ -205,7 +209,7 @@ class Evaluation:
         splits = read_info(self.data_dir).splits
         return ImageFolderInfo(
             images=run.class_counts.tolist(),
-            sets=len(self.painters),
+            sets=len(self.generators),
             resized=dict(run.resized),
             left_out=run.left_out,
             equal_to_real={
@@ -219,7 +223,7 @@ class Evaluation:
     def sets(self) -> ImageSets:
         """The images."""
         seed, cache = self.options.seed, self.cache
-        return load_image_sets(self.painters[0], self.data_dir, seed=seed, cache=cache)
+        return load_image_sets(self.generators[0], self.data_dir, seed=seed, cache=cache)
 
     @functools.cached_property
     def other_sets(self) -> list[np.ndarray]:
@@ -227,9 +231,9 @@ class Evaluation:
         labels = self.sets.requested_labels[self.sets.matched()]
         return [
             generate_images(
-                painter, labels, seed=self.options.seed, number=number, cache=self.cache
+                generator, labels, seed=self.options.seed, number=number, cache=self.cache
             )
-            for number, painter in enumerate(self.painters[1:], 1)
+            for number, generator in enumerate(self.generators[1:], 1)
         ]
 
     @functools.cached_property

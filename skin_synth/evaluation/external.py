@@ -221,14 +221,14 @@ def _look_alikes(images: LabelledImages, ours: Sequence[LabelledImages]) -> tupl
     """Finds images that look like one of ours: bool[n], and whether the search was cut short."""
     same = {pixels_sha256(image) for split in ours for image in split.images}
     found = np.array([pixels_sha256(image) in same for image in images.images], bool)
-    pictures = [*images.images, *(image for split in ours for image in split.images)]
-    hashes = np.array([perceptual_hash(Image.fromarray(each)) for each in pictures], np.uint64)
+    all_images = [*images.images, *(image for split in ours for image in split.images)]
+    hashes = np.array([perceptual_hash(Image.fromarray(each)) for each in all_images], np.uint64)
 
     def greys(rows: Sequence[int]) -> Iterable[np.ndarray]:
-        return (small_grey(Image.fromarray(pictures[row])) for row in rows)
+        return (small_grey(Image.fromarray(all_images[row])) for row in rows)
 
     new = np.flatnonzero(~found).tolist()
-    members = {"theirs": new, "ours": range(len(images), len(pictures))}
+    members = {"theirs": new, "ours": range(len(images), len(all_images))}
     alike = find_across_splits(members, hashes, greys)
     found[[pair.row for pair in alike.pairs]] = True
     return found, alike.cut_short

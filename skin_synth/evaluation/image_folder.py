@@ -1,4 +1,4 @@
-"""Images that any program painted, in class folders, as an `ImageGenerator`."""
+"""Images that any program generated, in class folders, as an `ImageGenerator`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LEFT_OUT_REASONS = ("not_an_image", HIDDEN_FOLDER)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """Painted images in memory; `generate` draws from them.
+    """Synthetic images in memory; `generate` draws from them.
 
     Attributes:
         folder: with a folder of images for each class.
@@ -88,7 +88,9 @@ class ImageFolder:
                 f"{label_ids.shape} and {seeds.shape}"
             )
         if truncation != 1:
-            raise InputError(f"painted images have no truncation, got {truncation}: leave it at 1")
+            raise InputError(
+                f"images of a folder have no truncation, got {truncation}: leave it at 1"
+            )
         classes = len(self.class_names)
         if len(label_ids) and (label_ids.min() < 0 or label_ids.max() >= classes):
             raise InputError(
@@ -112,7 +114,7 @@ class ImageFolder:
         few = [f"{name} has {n:,} of {need:,}" for name, n, need in counts if n < need]
         if few:
             raise InputError(
-                f"{self.folder} has too few images for {purpose}: {', '.join(few)}: paint more"
+                f"{self.folder} has too few images for {purpose}: {', '.join(few)}: generate more"
             )
 
     def parts(self, needed: np.ndarray, *, at_most: int, seed: int) -> list[ImageFolder]:
@@ -127,8 +129,8 @@ class ImageFolder:
             InputError: too few images for one part.
         """
         self.check_enough(needed, "the evaluation")
-        asked = needed > 0
-        number = min(at_most, int((self.class_counts[asked] // needed[asked]).min()))
+        requested = needed > 0
+        number = min(at_most, int((self.class_counts[requested] // needed[requested]).min()))
         rng = np.random.default_rng([seed, EvaluationStream.FOLDER_PARTS])
         order = rng.permutation(len(self.labels))
         part_of = np.empty(len(self.labels), np.int64)
@@ -146,8 +148,8 @@ class ImageFolder:
     def equal_to(self, real: LabelledImages) -> list[str]:
         """Returns the files whose pixels equal those of a real image."""
         known = {pixels_sha256(image) for image in real.images}
-        painted = zip(self.files, self.images, strict=True)
-        return [file for file, image in painted if pixels_sha256(image) in known]
+        pairs = zip(self.files, self.images, strict=True)
+        return [file for file, image in pairs if pixels_sha256(image) in known]
 
 
 def load_image_folder(
@@ -228,8 +230,8 @@ def _labels(folder: Path, files: Iterable[str], class_names: tuple[str, ...]) ->
         )
     if missing := [name for name in class_names if name not in names_of]:
         raise InputError(
-            f"{folder} has no images of {', '.join(missing)}; the classes are {known}: paint a "
-            "folder of images for each class"
+            f"{folder} has no images of {', '.join(missing)}; the classes are {known}: generate "
+            "images of each class"
         )
     return np.array([class_names.index(normalise(name)) for name in names], np.int64)
 

@@ -129,7 +129,7 @@ class DataInfo:
 
 @dataclasses.dataclass(frozen=True)
 class ImageFolderInfo:
-    """Where images that another program painted come from.
+    """Where images that another program generated come from.
 
     Attributes:
         images: in the folder, by class.

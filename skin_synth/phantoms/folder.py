@@ -91,7 +91,7 @@ def write_folder(
     with new_directory(out, overwrite=overwrite, marker=first) as folder:
         (folder / IMAGE_FOLDER).mkdir()
         with open(folder / LABELS_CSV, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(_paint(folder, photographs, size=size, seed=seed))
+            csv.writer(file).writerows(_render(folder, photographs, size=size, seed=seed))
     return Path(out)
 
 
@@ -99,7 +99,7 @@ def _image_file(photograph: Photograph) -> str:
     return f"{IMAGE_FOLDER}/{photograph.image_id}.png"
 
 
-def _paint(
+def _render(
     folder: Path, photographs: list[Photograph], *, size: int, seed: int
 ) -> Iterator[list[object]]:
     """Writes the images; yields the rows of the table, the header first."""

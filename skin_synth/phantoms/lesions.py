@@ -38,7 +38,7 @@ class Lesion:
 
 
 @dataclasses.dataclass(frozen=True)
-class Painting:
+class Rendering:
     """A drawn lesion.
 
     Attributes:
@@ -51,20 +51,20 @@ class Painting:
     irregularity: float = 0.0
 
 
-Painter = Callable[[Plane, Lesion, np.random.Generator], Painting]
+Renderer = Callable[[Plane, Lesion, np.random.Generator], Rendering]
 
 
-def disc(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+def disc(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Rendering:
     """Round or oval and symmetric: a smooth even border, one colour, a faint regular network."""
     body = inside(plane.r - 0.95, lesion.softness)
     pitch, turn = rng.uniform(10, 13), rng.uniform(0, np.pi)
     network = _network(plane, pitch, turn)
     shade = 1.1 - 0.25 * plane.r + 0.22 * network
     layers = Layers(melanin=lesion.melanin * body * shade, blood=lesion.blood * body)
-    return Painting(layers, elements=0)
+    return Rendering(layers, elements=0)
 
 
-def blotch(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+def blotch(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Rendering:
     """Jagged map-like border, dark blots in one half, blue-white veil: asymmetric, many colours."""
     border = _fourier_border(plane.theta, rng)
     distance = plane.r - 0.92 * border
@@ -76,7 +76,7 @@ def blotch(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     middle = np.array([[rng.uniform(-0.5, -0.25), rng.uniform(-0.3, 0.3)]])
     veil = spots(plane, middle, rng.uniform(0.26, 0.36, 1), 0.16)
     melanin = np.clip(lean + 0.18 * clouds, 0.25, None) + 0.9 * blots
-    return Painting(
+    return Rendering(
         Layers(
             melanin=lesion.melanin * body * melanin,
             blood=lesion.blood * body,
@@ -87,7 +87,7 @@ def blotch(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     )
 
 
-def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Rendering:
     """Angular, with a sharp border, white milia-like dots and dark plugs."""
     x, y = np.abs(plane.x) + 1e-3, np.abs(plane.y) + 1e-3
     square = (x**3.4 + y**3.4) ** np.float32(1 / 3.4)
@@ -99,7 +99,7 @@ def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     white = spots(plane, places[2:], radii[2:], 0.04)
     plugs = spots(plane, places[:2], 0.85 * radii[:2], 0.04)
     shade = 0.85 + 0.1 * smooth_noise(rng, len(plane.x), 10) + 0.9 * plugs
-    return Painting(
+    return Rendering(
         Layers(
             melanin=lesion.melanin * body * np.clip(shade, 0.3, None),
             blood=lesion.blood * body,
@@ -110,14 +110,14 @@ def plaque(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     )
 
 
-def ring(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+def ring(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Rendering:
     """A dark ring that fades outwards around a white, scar-like centre."""
     middle, width = rng.uniform(0.68, 0.76), rng.uniform(0.17, 0.22)
     off_centre = plane.r + rng.uniform(0, 0.06) * np.cos(plane.theta + rng.uniform(0, 6))
     band = np.exp(-(((off_centre - middle) / width) ** 2))
     network = _network(plane, rng.uniform(9, 12), rng.uniform(0, np.pi))
     scar = inside(off_centre - rng.uniform(0.34, 0.42), 0.16)
-    return Painting(
+    return Rendering(
         Layers(
             melanin=lesion.melanin * 1.35 * band * (1 + 0.25 * network),
             blood=lesion.blood * inside(plane.r - 0.95, 0.2),
@@ -127,7 +127,7 @@ def ring(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     )
 
 
-def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Rendering:
     """A dark core from which even streaks burst in four directions, each with a bulb at its end."""
     number = np.arange(STAR_STREAKS) + rng.uniform(-0.12, 0.12, STAR_STREAKS)
     angles = 2 * np.pi * number / STAR_STREAKS
@@ -140,7 +140,7 @@ def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     core = inside(plane.r - 0.4, 0.12)
     pigment = np.maximum(core, np.maximum(streaks, bulbs))
     haze = 0.25 * inside(plane.r - 0.9, 0.35)
-    return Painting(
+    return Rendering(
         Layers(
             melanin=lesion.melanin * (1.25 * pigment + haze),
             blood=lesion.blood * np.maximum(pigment, haze),
@@ -150,13 +150,13 @@ def star(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     )
 
 
-def cluster(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+def cluster(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Rendering:
     """Separate round lacunae with sharp borders, red to purple-brown, on faint pink."""
     places = _scatter(rng, int(rng.integers(6, 10)), reach=0.78, apart=0.52)
     radii = rng.uniform(0.2, 0.27, len(places))
     lacunae = spots(plane, places, radii, 0.06)
     ground = inside(plane.r - 0.95, 0.25)
-    return Painting(
+    return Rendering(
         Layers(
             melanin=lesion.melanin * (0.4 * lacunae + 0.1 * ground),
             blood=(1.1 + lesion.blood) * lacunae + 0.35 * ground,
@@ -166,7 +166,7 @@ def cluster(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     )
 
 
-def tree(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
+def tree(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Rendering:
     """A pale, pearly patch with thick vessels that branch like a tree, and blue-grey nests."""
     segments = _branches(rng)
     vessels = strokes(plane, segments, 0.035)
@@ -175,7 +175,7 @@ def tree(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     side = rng.choice([-1.0, 1.0])
     nests = np.array([[rng.uniform(-0.5, 0.5), side * rng.uniform(0.45, 0.6)]])
     nest = spots(plane, nests, rng.uniform(0.14, 0.2, 1), 0.06)
-    return Painting(
+    return Rendering(
         Layers(
             melanin=lesion.melanin * (0.08 * body + 0.2 * rim + 0.55 * vessels),
             blood=(0.8 + lesion.blood) * vessels + (0.08 + 0.5 * lesion.blood) * body,
@@ -186,10 +186,10 @@ def tree(plane: Plane, lesion: Lesion, rng: np.random.Generator) -> Painting:
     )
 
 
-PAINTERS: dict[str, Painter] = {
-    painter.__name__: painter for painter in (disc, blotch, plaque, ring, star, cluster, tree)
+RENDERERS: dict[str, Renderer] = {
+    renderer.__name__: renderer for renderer in (disc, blotch, plaque, ring, star, cluster, tree)
 }
-CLASS_NAMES = tuple(PAINTERS)
+CLASS_NAMES = tuple(RENDERERS)
 """`docs/phantoms.md` describes the classes."""
 
 

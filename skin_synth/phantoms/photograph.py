@@ -17,7 +17,7 @@ from skin_synth.phantoms.canvas import (
     shrink,
     smooth_noise,
 )
-from skin_synth.phantoms.lesions import PAINTERS, Lesion
+from skin_synth.phantoms.lesions import RENDERERS, Lesion
 from tfrecords_tools.errors import InputError
 
 SMALLEST_SIZE = 16
@@ -29,7 +29,7 @@ LENS_TILT = 0.15
 """Largest rotation of the lens, radians, after a random number of quarter turns."""
 SENSOR_NOISE = 0.012
 """Standard deviation of the sensor noise; full scale is 1."""
-LESION_STREAM, PERSON_STREAM, PAINT_STREAM, VIEW_STREAM = range(4)
+LESION_STREAM, PERSON_STREAM, RENDER_STREAM, VIEW_STREAM = range(4)
 """Purposes of random numbers of one lesion."""
 
 
@@ -81,9 +81,9 @@ def render(
     factor = 3 if size <= 48 else 2
     side, radius = size * factor, lesion.radius * camera.zoom
     pixels = plane(side, centre=camera.centre, radius=radius, angle=camera.angle)
-    paint = np.random.default_rng([seed, index, PAINT_STREAM])
-    painting = PAINTERS[label](_grown(pixels, lesion, paint), lesion, paint)
-    image = painting.layers.over(_skin(rng, side, melanin, blood))
+    render_rng = np.random.default_rng([seed, index, RENDER_STREAM])
+    rendering = RENDERERS[label](_grown(pixels, lesion, render_rng), lesion, render_rng)
+    image = rendering.layers.over(_skin(rng, side, melanin, blood))
     image = shrink(_hairs(image, camera.hairs) * _lens(side, camera), factor)
     image += np.float32(SENSOR_NOISE) * rng.standard_normal(image.shape, np.float32)
     parameters = {
@@ -98,8 +98,8 @@ def render(
         "melanin": lesion.melanin,
         "blood": lesion.blood,
         "softness": lesion.softness,
-        "elements": painting.elements,
-        "irregularity": painting.irregularity,
+        "elements": rendering.elements,
+        "irregularity": rendering.irregularity,
         "hairs": len(camera.hairs),
         "vignette": camera.vignette,
     }
@@ -108,8 +108,8 @@ def render(
 
 
 def _check(seed: int, index: int, label: str, size: int, view: int) -> None:
-    if label not in PAINTERS:
-        raise InputError(f"unknown phantom class {label!r}; the classes are {', '.join(PAINTERS)}")
+    if label not in RENDERERS:
+        raise InputError(f"unknown phantom class {label!r}; the classes are {', '.join(RENDERERS)}")
     if size < SMALLEST_SIZE:
         raise InputError(f"phantoms need a size of {SMALLEST_SIZE} pixels or more, got {size}")
     for name, number in {"seed": seed, "index": index, "view": view}.items():

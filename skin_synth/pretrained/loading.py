@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.data.painted import PaintsBatches
+from skin_synth.data.synthetic import GeneratesBatches
 from skin_synth.saved_model.export import LABELS_FILE
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE
 from skin_synth.saved_model.origin import ORIGIN_FILE, Origin, read_origin
@@ -22,7 +22,7 @@ PRETRAINED_VERSION = "1"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Pretrained(PaintsBatches):
+class Pretrained(GeneratesBatches):
     """A generator from a SavedModel; it generates images like a trained run.
 
     Attributes:

@@ -126,7 +126,7 @@ class Sampler(tf.Module):
             _assert_finite(latent, "latent"),
             self._assert_known(label_id, label_id),
         ]
-        return {"image": self._paint(*_after(checks, latent, label_id))}
+        return {"image": self._in_chunks(*_after(checks, latent, label_id))}
 
     def latents(self, seed: tf.Tensor) -> tf.Tensor:
         """Draws standard normal latents, one per seed: int64[N] -> float32[N, latent_dim].
@@ -142,7 +142,7 @@ class Sampler(tf.Module):
 
         return tf.map_fn(latent, seed, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
-    def _paint(self, latent: tf.Tensor, label_id: tf.Tensor) -> tf.Tensor:
+    def _in_chunks(self, latent: tf.Tensor, label_id: tf.Tensor) -> tf.Tensor:
         """Generates all rows in chunks of one size."""
         count, size = tf.shape(latent)[0], ROWS_PER_CHUNK
         chunks = -(-count // size)
@@ -151,12 +151,12 @@ class Sampler(tf.Module):
         latent = tf.reshape(tf.pad(latent, [[0, missing], [0, 0]]), [chunks, size, latent_dim])
         label_id = tf.reshape(tf.pad(label_id, [[0, missing]]), [chunks, size])
 
-        def paint(rows: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        def generate_chunk(rows: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             return to_uint8(self.generator(rows, training=False))
 
         with self.generator.kernels_spread_once():
             images = tf.map_fn(
-                paint,
+                generate_chunk,
                 (latent, label_id),
                 parallel_iterations=PARALLEL_CHUNKS,
                 fn_output_signature=tf.TensorSpec([size, *self.image_shape], tf.uint8),

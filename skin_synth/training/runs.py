@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skin_synth.data.painted import PaintsBatches
+from skin_synth.data.synthetic import GeneratesBatches
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.models.networks import Generator
 from skin_synth.saved_model.origin import Origin
@@ -21,7 +21,7 @@ from tfrecords_tools.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class Run(PaintsBatches):
+class Run(GeneratesBatches):
     """A trained run, ready to generate images.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The simulated networks have the gain that is asked for; a large one is shown, none is not."""
+"""The simulated networks have the requested gain; a large one is shown, none is not."""
 
 from __future__ import annotations
 

@@ -59,9 +59,9 @@ def test_another_state_is_refused(tmp_path, text, message):
 
 
 def test_what_is_right():
-    clean, accused = [[]] * 19, [["blur"]]
-    assert verdict.is_right("faultless", clean + accused)
-    assert not verdict.is_right("faultless", clean + accused * 2)
+    clean, faulty = [[]] * 19, [["blur"]]
+    assert verdict.is_right("faultless", clean + faulty)
+    assert not verdict.is_right("faultless", clean + faulty * 2)
     assert verdict.is_right("blur", [["blur"], ["blur", "drift"]])
     assert not verdict.is_right("blur", [["blur"], []])
 

@@ -13,7 +13,7 @@ from tests.conformance.cases import EVERY_PRESET
 
 
 @pytest.mark.parametrize("name", EVERY_PRESET)
-def test_it_paints_the_pixels_of_the_library(name, one_step, tmp_path):
+def test_it_generates_the_pixels_of_the_library(name, one_step, tmp_path):
     gan = one_step((name, "mixed_bfloat16")).gan
     served = tf.saved_model.load(str(gan.export(tmp_path / "model"))).signatures["generate"]
     ids, seeds = tf.constant([0, 2], tf.int64), tf.constant([5, 6], tf.int64)

@@ -53,7 +53,7 @@ def test_the_whole_road(news_of_two_starts):
     assert json.loads((out / "report" / "report.json").read_text())
     assert (out / "model" / "1" / "saved_model.pb").exists()
     before, after = (read_info(out / name).splits for name in ("data", "balanced"))
-    # A generator of 64 images may paint nothing of use: the report gives a figure for each class.
+    # After 64 images a generator may give nothing of use: the report has a figure per class.
     report = json.loads((out / "balanced" / "balance_report.json").read_text())
     added = sum(counts["synthetic"] for counts in report["classes"].values())
     assert after["train"].num_records == before["train"].num_records + added

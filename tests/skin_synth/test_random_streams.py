@@ -10,7 +10,7 @@ import tensorflow as tf
 from skin_synth import random_streams as streams
 from skin_synth.data.pipeline import batches, load_split
 from skin_synth.models.gan import ConditionalGAN
-from skin_synth.random_streams import ClassifierStream, EvaluationStream, PaintingStream, Stream
+from skin_synth.random_streams import ClassifierStream, EvaluationStream, GenerationStream, Stream
 
 
 def words(seed, step, stream):
@@ -57,5 +57,5 @@ def test_the_numbers_of_streams_never_change():
     """Otherwise the same seed would give other images and other figures than before."""
     assert [*Stream] == [*range(7)]
     assert [*ClassifierStream] == [*range(5)]
-    assert [*PaintingStream] == [0x7061696E]
+    assert [*GenerationStream] == [0x7061696E]
     assert [*EvaluationStream] == [0, 1, *range(10, 16), *range(20, 23), 0x7574696C, 0x76696577]

@@ -29,13 +29,13 @@ from tests.encoding import (
 from tests.images import noise
 
 HEIGHT, WIDTH = 24, 32
-"""Of the sound pictures."""
+"""Of the sound images."""
 RAMP = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH, 1) * 85
 """16-bit grey from black to white."""
 
 
 def smooth(seed: int) -> np.ndarray:
-    """uint8[24, 32, 3], a picture that JPEG keeps well."""
+    """uint8[24, 32, 3], an image that JPEG keeps well."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     channels = [(x * (seed % 5 + 1) + 9 * seed) % 200, y * 8, (x + y) * 3 + seed]
     return np.stack(channels, -1).astype(np.uint8)
@@ -75,7 +75,7 @@ def shown() -> dict[str, np.ndarray]:
 
 @functools.cache
 def jpegs() -> dict[str, bytes]:
-    """Sound images, by file name, that lose something of the picture."""
+    """Sound images, by file name, that lose something of the image."""
     corrupt_exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01" * 20
     inks = encoded(Image.fromarray(smooth(7)).convert("CMYK"), "JPEG", quality=95)
     inverse = ImageChops.invert(Image.fromarray(smooth(45)).convert("CMYK"))

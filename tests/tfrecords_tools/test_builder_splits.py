@@ -35,7 +35,7 @@ def test_csv_keeps_lesions_together(tmp_path):
     }
 
 
-def test_a_shared_picture_joins_lesions(tmp_path):
+def test_a_shared_image_joins_lesions(tmp_path):
     images, labels = lesions(tmp_path)
     save(images / "bridge1.png", noise(500))
     save(images / "bridge2.png", noise(500))

@@ -289,14 +289,14 @@ def appearance_drift(
 
     def figures(label: int | None) -> AppearanceFigures:
         if label is None:
-            rows, painted, rest, tried = np.arange(len(real_labels)), matched, other, tested
+            rows, generated, rest, tried = np.arange(len(real_labels)), matched, other, tested
         else:
-            rows, painted, rest = (
+            rows, generated, rest = (
                 np.flatnonzero(labels == label)
                 for labels in (real_labels, requested_labels, baseline_labels)
             )
-            tried = painted
-        ours, theirs, known = real[rows], synthetic[painted], real_baseline[rest]
+            tried = generated
+        ours, theirs, known = real[rows], synthetic[generated], real_baseline[rest]
         alone, against = real[rows[one_of_each(names[rows])]], synthetic[tried]
 
         def moved(name: str) -> MeasureDrift:

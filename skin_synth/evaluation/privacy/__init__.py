@@ -1,1 +1,1 @@
-"""What a generator gives away: can its training images be recognised by what it paints?"""
+"""What a generator gives away: can its training images be recognised by its images?"""

@@ -1,6 +1,6 @@
-"""How near real images are to painted ones and to other real ones, in pixels and in features.
+"""How near real images are to synthetic ones and to other real ones, in pixels and in features.
 
-The score of the attack is the nearness to painted images of the class (Hayes et al., "LOGAN",
+The score of the attack is the nearness to synthetic images of the class (Hayes et al., "LOGAN",
 PoPETs 2019; Chen et al., "GAN-Leaks", CCS 2020). Typical images are near to everything, so the
 calibrated score compares it with the nearness to other real images (the idea of GAN-Leaks, which
 calibrates by another generator).
@@ -31,17 +31,17 @@ class Distances:
     """Distances of each candidate: float64[n] each.
 
     Attributes:
-        painted: to the nearest painted image of its class.
+        synthetic: to the nearest synthetic image of its class.
         real: to the nearest real image of another lesion that is no member.
     """
 
-    painted: np.ndarray
+    synthetic: np.ndarray
     real: np.ndarray
 
     @property
     def score(self) -> np.ndarray:
-        """The score of the plain attack: the nearer to a painted image, the larger."""
-        return -np.log(np.maximum(self.painted, SMALLEST_DISTANCE))
+        """The score of the plain attack: the nearer to a synthetic image, the larger."""
+        return -np.log(np.maximum(self.synthetic, SMALLEST_DISTANCE))
 
     @property
     def calibrated(self) -> np.ndarray:
@@ -49,9 +49,9 @@ class Distances:
         return np.log(np.maximum(self.real, SMALLEST_DISTANCE)) + self.score
 
 
-def paint(run: ImageGenerator, label: int, count: int, *, seed: int) -> np.ndarray:
-    """Paints images of one class for the attack: uint8[count, side, side, 3]."""
-    rng = np.random.default_rng([seed, EvaluationStream.PRIVACY_PAINTING, label])
+def generate_class(run: ImageGenerator, label: int, count: int, *, seed: int) -> np.ndarray:
+    """Generates images of one class for the attack: uint8[count, side, side, 3]."""
+    rng = np.random.default_rng([seed, EvaluationStream.PRIVACY_GENERATION, label])
     seeds = rng.integers(0, 2**63 - 1, count)
     return run.generate(np.full(count, label), seeds, truncation=1.0)
 
@@ -80,21 +80,21 @@ def measure_distances(
     candidates: Candidates,
     extractor: Extractor,
     *,
-    painted: int,
+    images_per_class: int,
     seed: int,
     cache: Cache,
 ) -> tuple[Distances, Distances]:
     """Measures distances in pixels and in features; both are the same for all turns of an image.
 
     The pixel distance is the smallest over the eight symmetries. Features are those of the image in
-    the turn in which its pixels are nearest to a painted image, so that they are computed once.
+    the turn in which its pixels are nearest to a synthetic image, so that they are computed once.
 
     Args:
         run: the generator.
         candidates: the images, and those of them that are no members: the real images to be
             compared with.
         extractor: of the features.
-        painted: images painted of each class.
+        images_per_class: synthetic images of each class.
         seed: of the evaluation.
         cache: keeps the distances of each class, and the features.
     """
@@ -104,11 +104,12 @@ def measure_distances(
     for label in np.unique(candidates.labels).tolist():
         rows = candidates.rows(label)
         judged = candidates.images[rows]
-        origin = (run.origin.run_id, run.origin.checkpoint_hash, label, painted, seed)
+        origin = (run.origin.run_id, run.origin.checkpoint_hash, label, images_per_class, seed)
         parts = (*origin, *extractor.key, content_hash(judged))
 
         def of_class(label: int = label, judged: np.ndarray = judged) -> dict[str, np.ndarray]:
-            return _to_painted(judged, paint(run, label, painted, seed=seed), extractor)
+            synthetic = generate_class(run, label, images_per_class, seed=seed)
+            return _to_synthetic(judged, synthetic, extractor)
 
         found = cache.arrays("privacy", parts, of_class)
         pixels[rows], deep[rows] = found["pixels"], found["features"]
@@ -126,16 +127,16 @@ def measure_distances(
     return Distances(pixels, real.astype(float)), Distances(deep, real_deep.astype(float))
 
 
-def _to_painted(
-    judged: np.ndarray, painted: np.ndarray, extractor: Extractor
+def _to_synthetic(
+    judged: np.ndarray, synthetic: np.ndarray, extractor: Extractor
 ) -> dict[str, np.ndarray]:
-    """Distances of the images of one class to painted ones, and features in the nearest turn."""
-    known = thumbnails(painted)
+    """Distances of the images of one class to synthetic ones, and features in the nearest turn."""
+    known = thumbnails(synthetic)
     by_turn = np.stack(
         [feature_neighbours(each[None], known).distance[:, 0] for each in turned_thumbnails(judged)]
     )
     aligned = extractor(turn(judged, by_turn.argmin(axis=0)))
-    deep = feature_neighbours(aligned[None], extractor(painted)).distance[:, 0]
+    deep = feature_neighbours(aligned[None], extractor(synthetic)).distance[:, 0]
     return {
         "pixels": by_turn.min(axis=0).astype(float),
         "features": deep.astype(float),

@@ -16,7 +16,7 @@ from skin_synth.evaluation.utility.metrics import auroc
 from skin_synth.random_streams import EvaluationStream
 
 FALSE_POSITIVE_RATE = 0.01
-"""Attacks are compared where few others are accused (Carlini et al., IEEE S&P 2022)."""
+"""Attacks are compared at few false positives (Carlini et al., IEEE S&P 2022)."""
 FEWEST_LESIONS = 10
 """Least number of lesions of a class, in training and held out."""
 FEWEST_FOR_RATE = round(1 / FALSE_POSITIVE_RATE)

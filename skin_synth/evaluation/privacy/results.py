@@ -91,7 +91,7 @@ class PrivacyResults:
     """What a generator gives away of its training images (membership inference).
 
     Attributes:
-        painted: images painted of each class.
+        painted: synthetic images of each class.
         features: name and provenance of the features.
         images: the real images that are judged.
         left_out: held-out images of lesions in training, which are not judged.

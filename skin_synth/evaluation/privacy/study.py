@@ -12,7 +12,7 @@ from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import cached_classifier
 from skin_synth.evaluation.features.extractors import Extractor, of_classifier
 from skin_synth.evaluation.privacy.candidates import Candidates, choose_candidates
-from skin_synth.evaluation.privacy.distances import measure_distances, paint
+from skin_synth.evaluation.privacy.distances import generate_class, measure_distances
 from skin_synth.evaluation.privacy.figures import (
     FALSE_POSITIVE_RATE,
     FEWEST_FOR_RATE,
@@ -26,10 +26,10 @@ from skin_synth.generator import ImageGenerator, discriminator_of
 from skin_synth.provenance import content_hash
 from tfrecords_tools.errors import InputError
 
-DEFAULT_PAINTED = 2000
-FEWEST_PAINTED = 100
+DEFAULT_PRIVACY_IMAGES = 2000
+FEWEST_PRIVACY_IMAGES = 100
 MOST_LEARNT = 500
-"""Largest number of painted images of a class that the attacker's classifier learns from."""
+"""Largest number of synthetic images of a class that the attacker's classifier learns from."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,19 +37,23 @@ class PrivacyOptions:
     """What a caller chooses.
 
     Attributes:
-        painted: images painted of each class, 100 or more: more make the attacks stronger.
+        images_per_class: synthetic images of each class, at least 100. With more, the attacks are
+            stronger.
         steps: batches of the classifier, if its features are the attacker's; None: see
             `classifier.default_steps`.
         seed: of the evaluation.
     """
 
-    painted: int = DEFAULT_PAINTED
+    images_per_class: int = DEFAULT_PRIVACY_IMAGES
     steps: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.painted < FEWEST_PAINTED:
-            raise InputError(f"privacy_images must be {FEWEST_PAINTED} or more, got {self.painted}")
+        if self.images_per_class < FEWEST_PRIVACY_IMAGES:
+            raise InputError(
+                f"privacy_images must be {FEWEST_PRIVACY_IMAGES} or more, "
+                f"got {self.images_per_class}"
+            )
 
 
 def study_privacy(
@@ -69,18 +73,18 @@ def study_privacy(
         held_out: splits that it did not learn from.
         options: see `PrivacyOptions`.
         features: what images are compared by; the training images must not have made them. None:
-            those of a classifier that learns from painted images, as an attacker can have one.
+            those of a classifier that learns from synthetic images, as an attacker can have one.
         cache: of slow stages; None keeps nothing.
     """
     cache = Cache(None) if cache is None else cache
-    seed, painted = options.seed, options.painted
+    seed, images_per_class = options.seed, options.images_per_class
     candidates = choose_candidates(train, held_out, seed=seed)
     bootstrap = Bootstrap.of(candidates, seed=seed)
     extractor = features or _attackers_features(run, candidates.class_names, options, cache)
     attacks: dict[str, Attack] = {}
     if bootstrap.tested:
         spaces = measure_distances(
-            run, candidates, extractor, painted=painted, seed=seed, cache=cache
+            run, candidates, extractor, images_per_class=images_per_class, seed=seed, cache=cache
         )
         for name, space in zip(("pixels", "features"), spaces, strict=True):
             for suffix, scores in (("", space.score), (", calibrated", space.calibrated)):
@@ -93,7 +97,7 @@ def study_privacy(
     counts = _counts(candidates)
     untested = _untested(counts)
     return PrivacyResults(
-        painted=painted,
+        painted=images_per_class,
         features={"name": extractor.name, **extractor.provenance},
         images=counts,
         left_out=candidates.left_out,
@@ -109,14 +113,18 @@ def study_privacy(
 def _attackers_features(
     run: ImageGenerator, class_names: tuple[str, ...], options: PrivacyOptions, cache: Cache
 ) -> Extractor:
-    count = min(options.painted, MOST_LEARNT)
+    count = min(options.images_per_class, MOST_LEARNT)
     labels = np.repeat(np.arange(len(class_names)), count)
-    images = [paint(run, label, count, seed=options.seed) for label in range(len(class_names))]
+    images = [
+        generate_class(run, label, count, seed=options.seed) for label in range(len(class_names))
+    ]
     names = tuple(map(str, range(len(labels))))
-    painted = LabelledImages(np.concatenate(images), labels, names, names, class_names)
-    classifier = cached_classifier(painted, seed=2 * options.seed, steps=options.steps, cache=cache)
+    synthetic = LabelledImages(np.concatenate(images), labels, names, names, class_names)
+    classifier = cached_classifier(
+        synthetic, seed=2 * options.seed, steps=options.steps, cache=cache
+    )
     extractor = of_classifier(classifier)
-    weights = extractor.provenance["weights"].replace("the real training", "painted")
+    weights = extractor.provenance["weights"].replace("the real training", "synthetic")
     return dataclasses.replace(extractor, provenance={**extractor.provenance, "weights": weights})
 
 

@@ -55,7 +55,7 @@ def _words(attacks: Sequence[Attack]) -> str:
 
 
 def _on_images(attacks: Sequence[Attack]) -> str:
-    words, who = _words(attacks), "an attacker who sees only painted images"
+    words, who = _words(attacks), "an attacker who sees only synthetic images"
     figures = _best(attacks)
     if figures is None:
         return f"There are too few real images to say whether {who} can recognise training images."

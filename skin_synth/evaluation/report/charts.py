@@ -74,7 +74,7 @@ class MeasureTitle(NamedTuple):
 TITLES = {
     "skin_tone": MeasureTitle("skin tone", "ITA, degrees"),
     "brightness": MeasureTitle("brightness", "L*"),
-    "lesion_size": MeasureTitle("lesion size", "share of picture"),
+    "lesion_size": MeasureTitle("lesion size", "share of image"),
     "lesion_lightness": MeasureTitle("lesion lightness", "L*"),
     "lesion_redness": MeasureTitle("lesion redness", "a*"),
     "lesion_yellowness": MeasureTitle("lesion yellowness", "b*"),

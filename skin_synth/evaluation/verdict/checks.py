@@ -67,7 +67,7 @@ def leak(groups: int) -> Iterator[Fault]:
 
 
 def real_images(equal: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
-    """Checks for files of painted images that equal a real image; `equal` are files by split."""
+    """Checks for files of synthetic images that equal a real image; `equal` are files by split."""
     if number := sum(map(len, equal.values())):
         where = ", ".join(f"{len(files):,} of {split}" for split, files in equal.items() if files)
         first = next(file for files in equal.values() for file in files)
@@ -264,7 +264,7 @@ def no_lesion(found: ByClass[AppearanceFigures], context: VerdictContext) -> Ite
         text = (
             f"No lesion stands out from the skin in {1 - part.share_synthetic:.0%} of the "
             f"synthetic images{finding.of}, and in {1 - part.share_real:.0%} of real ones"
-            f"{finding.whose}: bare skin, or a lesion that fills the picture."
+            f"{finding.whose}: bare skin, or a lesion that fills the image."
         )
         test = TESTS["lesion"]
         yield Fault("no_lesion", classes, text, test, part.share_synthetic, part.p_value)

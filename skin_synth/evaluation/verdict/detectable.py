@@ -21,7 +21,7 @@ def untested(figures: MeasuredFigures, threshold: float) -> dict[str, list[str]]
 def _provable(figures: MeasuredFigures, label: int, name: str, threshold: float) -> dict[str, bool]:
     near = [search.classes[name] for search in (figures.copies.pixels, figures.copies.features)]
     duplicates = figures.copies.duplicates.classes[name]
-    asked = figures.faithfulness.synthetic.confusion[label]
+    requested = figures.faithfulness.synthetic.confusion[label]
     real = figures.faithfulness.real.confusion_of_lesions[label]
     appearance = figures.appearance.classes[name]
     lesions, measures = appearance.lesions, appearance.measures
@@ -31,7 +31,7 @@ def _provable(figures: MeasuredFigures, label: int, name: str, threshold: float)
         ),
         "duplicates": duplicates is not None
         and _smallest_p_value(duplicates, within=True) < threshold,
-        "class shown": _loss_shows(sum(asked), real[label], sum(real), threshold),
+        "class shown": _loss_shows(sum(requested), real[label], sum(real), threshold),
         "variety": any(found.classes[name] for found in (figures.variety, figures.profiles)),
         "difference": figures.difference.classes[name] is not None,
         "lesion found": _loss_shows(

@@ -55,7 +55,7 @@ def reach_verdict(
     """Returns the verdict.
 
     Leaked groups have images in the training and in the test split. `equal_to_real` are files of
-    painted images that equal a real image, by split.
+    synthetic images that equal a real image, by split.
     """
     names = figures.class_names
     context = VerdictContext(names, level(len(names)))

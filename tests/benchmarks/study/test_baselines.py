@@ -149,7 +149,7 @@ def test_state_comes_back_whole_and_the_next_step_is_the_same(model, tmp_path):
         np.testing.assert_array_equal(found.numpy(), expected.numpy(), err_msg=expected.path)
 
 
-def test_painting_is_the_same_alone_and_in_a_batch(model):
+def test_generation_is_the_same_alone_and_in_a_batch(model):
     images = model.generate(np.array([0, 1, 2]), np.array([5, 6, 5]))
     assert images.shape == (3, 32, 32, 3)
     assert images.dtype == np.uint8

@@ -43,7 +43,7 @@ def train(entry, data, out, marks):
     versus.train(entry, split, np.array([0, 1]), out, marks=marks, save_seconds=1e9)
 
 
-def test_marks_are_painted_by_the_saved_state_and_a_second_call_goes_on(
+def test_marks_are_generated_by_the_saved_state_and_a_second_call_goes_on(
     entry, model, phantom_data, tmp_path, capsys
 ):
     train(entry, phantom_data, tmp_path, [0.001])
@@ -77,16 +77,16 @@ def test_what_was_started_otherwise_is_refused(entry, model, phantom_data, tmp_p
         train(entry, phantom_data, tmp_path, [1.0])
 
 
-def test_a_mark_whose_state_was_lost_is_painted_again(by_images, phantom_data, tmp_path):
+def test_a_mark_whose_state_was_lost_is_generated_again(by_images, phantom_data, tmp_path):
     train(by_images, phantom_data, tmp_path, [1.0])
     place = versus.Place(tmp_path, by_images)
     with np.load(place.mark(1.0)) as stored:
-        painted = stored["images"]
+        generated = stored["images"]
     (place.path / versus.STATE).unlink()
     place.mark(1.0).write_bytes(b"of the process that was killed")
     train(by_images, phantom_data, tmp_path, [1.0])
     with np.load(place.mark(1.0)) as stored:
-        np.testing.assert_array_equal(stored["images"], painted)
+        np.testing.assert_array_equal(stored["images"], generated)
     assert (place.path / versus.STATE).exists()
 
 

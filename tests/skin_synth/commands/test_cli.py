@@ -134,7 +134,7 @@ def test_help_tells_the_protocol_of_the_utility_study(capsys):
 
 
 def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
-    out = tmp_path / "painted"
+    out = tmp_path / "synthetic"
     words = f"generate --run {tiny_run.directory} --label star --count 2 --seed 5 --out {out}"
     assert cli.main_with(words.split()) == 0
     proof = ["verify-manifest", str(out), "--run", str(tiny_run.directory)]
@@ -148,7 +148,7 @@ def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
 
 
 def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
-    out = tmp_path / "painted"
+    out = tmp_path / "synthetic"
     label = tiny_run.class_names[2]
     words = f"generate --run {tiny_run.directory} --label {label} --count 3 --out {out}".split()
     assert cli.main_with(words) == 0

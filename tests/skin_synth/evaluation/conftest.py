@@ -1,4 +1,4 @@
-"""A phantom data set with enough test images, and runs that paint well, badly or not at all."""
+"""A phantom data set with enough test images, and runs that generate well, badly or not at all."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ OPTIONS = EvaluationOptions(seed=4, steps=STEPS)
 
 @dataclasses.dataclass(frozen=True)
 class FakeRun:
-    """Replaces a trained run; `paint` is given class name and seed."""
+    """Replaces a trained run; `draw` is given class name and seed."""
 
     class_names: tuple[str, ...]
     origin: object
-    paint: object
+    draw: object
     image_size: int = SIZE
 
     def generate(self, label_ids, seeds, *, truncation=1.0, batch_size=64):
         pairs = zip(label_ids, seeds, strict=True)
-        return np.stack([self.paint(self.class_names[label], int(seed)) for label, seed in pairs])
+        return np.stack([self.draw(self.class_names[label], int(seed)) for label, seed in pairs])
 
 
 def check_overwriting(write, data_dir, directory, marker):
@@ -73,9 +73,9 @@ def large_phantom_data(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_run(large_phantom_data):
-    """Makes a run that was trained on `large_phantom_data` and paints with a given function."""
+    """Makes a run that was trained on `large_phantom_data` and draws with a given function."""
     names, origin = read_info(large_phantom_data).class_names, make_origin(large_phantom_data)
-    return lambda paint=fresh_phantom: FakeRun(names, origin, paint)
+    return lambda draw=fresh_phantom: FakeRun(names, origin, draw)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +89,7 @@ def trained(large_phantom_data):
 
 @pytest.fixture(scope="session")
 def phantoms(make_run, large_phantom_data):
-    """Image sets of a perfect generator: it paints fresh phantoms."""
+    """Image sets of a perfect generator: it renders fresh phantoms."""
     from skin_synth.evaluation.image_sets import load_image_sets
 
     return load_image_sets(make_run(), large_phantom_data, seed=0)

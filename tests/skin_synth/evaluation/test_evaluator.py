@@ -22,7 +22,7 @@ def test_the_same_evaluation_again_comes_from_the_cache(
     written, make_run, large_phantom_data, tmp_path
 ):
     def fail(label, seed):
-        raise AssertionError("painted anew")
+        raise AssertionError("generated again")
 
     cache = default_cache(written.path)
     again = evaluate(make_run(fail), large_phantom_data, tmp_path / "again", OPTIONS, cache=cache)
@@ -30,14 +30,14 @@ def test_the_same_evaluation_again_comes_from_the_cache(
     assert not (tmp_path / "again.cache").exists()
 
 
-def test_a_perfect_generator_is_not_accused(written):
+def test_a_perfect_generator_has_no_fault(written):
     assert written["verdict"]["faults"] == []
     assert written["summary"][0].startswith("No fault is proven.")
     assert written["fidelity"]["seeds"] == 3
     assert written["fidelity"]["whole"]["frechet_over_seeds"]["count"] == 3
 
 
-def test_noise_is_accused(written, make_run, large_phantom_data, tmp_path):
+def test_a_fault_of_noise_is_named(written, make_run, large_phantom_data, tmp_path):
     def make_noise(label, seed):
         return np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
 
@@ -94,7 +94,7 @@ def test_what_is_given_away_is_in_the_report_and_the_model_card(
     run = make_run()
     found = evaluate(run, large_phantom_data, tmp_path / "out", options, cache=cache)
     assert found["privacy"]["painted"] == 100
-    assert found["privacy"]["features"]["weights"].startswith("trained on painted images")
+    assert found["privacy"]["features"]["weights"].startswith("trained on synthetic images")
     sentence = found.results.privacy.verdict.sentence
     assert found["summary"][-2] == sentence
     page = (found.path / "report.html").read_text("utf-8")

@@ -23,8 +23,8 @@ TEST = split("test", [0, 0, 1], ["t0", "t1", "t2"])
 def test_counts_and_labels(make_run, large_phantom_data):
     found = load_image_sets(make_run(), large_phantom_data, seed=3)
     test = load_split(large_phantom_data, "test")
-    painted = np.bincount(found.requested_labels)
-    np.testing.assert_array_equal(painted, np.maximum(test.class_counts, FEWEST_SYNTHETIC))
+    synthetic = np.bincount(found.requested_labels)
+    np.testing.assert_array_equal(synthetic, np.maximum(test.class_counts, FEWEST_SYNTHETIC))
     assert len(found.synthetic) == len(found.requested_labels)
     matched = found.requested_labels[found.matched()]
     np.testing.assert_array_equal(np.bincount(matched, minlength=7), test.class_counts)

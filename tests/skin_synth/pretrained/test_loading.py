@@ -10,7 +10,7 @@ from PIL import Image
 
 import skin_synth
 from skin_synth import cli
-from skin_synth.data.painted import painted_requests
+from skin_synth.data.synthetic import synthetic_requests
 from skin_synth.pretrained import known_names, load_exported, load_pretrained, loading
 from skin_synth.provenance import read_manifest
 from skin_synth.synthesis import GenerationOptions, generate_images, verify_manifest
@@ -23,7 +23,7 @@ def tiny(packed):
     return load_pretrained("tiny", root=packed)
 
 
-def test_it_paints_what_the_run_paints(tiny, tiny_run):
+def test_it_generates_what_the_run_generates(tiny, tiny_run):
     ids, seeds = [0, 3, 6, 3], [5, 0, 2**62, -1]
     np.testing.assert_array_equal(tiny.generate(ids, seeds), tiny_run.generate(ids, seeds))
     np.testing.assert_array_equal(
@@ -65,7 +65,7 @@ def test_a_damaged_one_is_named(packed, tmp_path):
         load_pretrained("tiny", root=tmp_path / "copy")
 
 
-def test_an_exported_generator_paints_what_the_run_paints(served_version, tiny_run):
+def test_an_exported_generator_generates_what_the_run_generates(served_version, tiny_run):
     one, newest = load_exported(served_version), load_exported(served_version.parent)
     assert one.directory == newest.directory == served_version
     assert one.class_names == tiny_run.class_names
@@ -88,7 +88,7 @@ def test_an_exported_generator_that_is_missing_or_damaged(served_version, tmp_pa
         load_exported(tmp_path)
 
 
-def test_runs_pretrained_and_exported_generators_paint_the_same_batches(
+def test_runs_pretrained_and_exported_generators_generate_the_same_batches(
     tiny, tiny_run, served_version
 ):
     options = {"seed": 4, "class_shares": {"star": 1, "ring": 3}, "truncation": 0.8}
@@ -98,10 +98,10 @@ def test_runs_pretrained_and_exported_generators_paint_the_same_batches(
         for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_array_equal(ours[0], theirs[0])
             np.testing.assert_array_equal(ours[1], theirs[1])
-    labels, seeds = painted_requests(tiny, 8, 1, seed=4, class_shares=options["class_shares"])
+    labels, seeds = synthetic_requests(tiny, 8, 1, seed=4, class_shares=options["class_shares"])
     again = tiny_run.generate(labels, seeds, truncation=0.8)
     np.testing.assert_array_equal(again, expected[1][0])
-    natural = painted_requests(tiny_run, 1000, 0, class_shares="natural")[0]
+    natural = synthetic_requests(tiny_run, 1000, 0, class_shares="natural")[0]
     counts = np.array(tiny_run.class_counts)
     shares = np.bincount(natural, minlength=7) / 1000
     np.testing.assert_allclose(shares, counts / counts.sum(), atol=0.05)

@@ -22,7 +22,7 @@ def shipped():
     return load_pretrained(NAME)
 
 
-def test_it_paints_the_stored_images(shipped):
+def test_it_generates_the_stored_images(shipped):
     """Other machines and TensorFlow builds may differ by one grey level (docs/serving.md)."""
     images = [*shipped.generate([*range(7), 5], [*range(7), -9])]
     images += [*shipped.generate([3], [2**62], truncation=0.5)]

@@ -105,9 +105,9 @@ def test_it_answers_through_the_c_api(served_version, tiny_run):
     assert answer["code"] == 0, answer
     assert not answer["tensorflow"]
     with Image.open(io.BytesIO(base64.b64decode(answer["png"]))) as image:
-        painted = np.asarray(image)
+        generated = np.asarray(image)
     expected = tiny_run.generate([4], [11])[0]
-    assert np.abs(painted.astype(int) - expected.astype(int)).max() <= 1
+    assert np.abs(generated.astype(int) - expected.astype(int)).max() <= 1
     unknown, ranked = ask(served_version, "mole", 11), ask(served_version, label, 11, rank=2)
     assert unknown["code"] == ranked["code"] == 3, "INVALID_ARGUMENT"
     assert ", ".join(tiny_run.class_names) in unknown["message"]

@@ -29,9 +29,9 @@ def test_images_are_those_of_the_library(client, tiny_run):
     halved = tiny_run.generate(ids, seeds, truncation=0.5)
     np.testing.assert_array_equal(client.generate(ids, seeds, truncation=0.5), halved)
     latents = tiny_run.gan.sampler.latents(np.array(seeds, np.int64)).numpy()
-    painted = client.from_latent(latents, ids)
-    assert painted.dtype == np.uint8
-    assert np.abs(painted.astype(int) - expected.astype(int)).max() <= 1
+    generated = client.from_latent(latents, ids)
+    assert generated.dtype == np.uint8
+    assert np.abs(generated.astype(int) - expected.astype(int)).max() <= 1
 
 
 def test_pngs_carry_their_provenance(client, tiny_run):

@@ -21,8 +21,8 @@ NEAR_TRAINING, OTHER_CLASS, NEAR_DUPLICATE, EXACT_COPY, NOISE, GOOD = range(6)
 
 
 @dataclasses.dataclass(frozen=True)
-class Painter:
-    """Replaces a trained run; the last digit of a seed says what it paints."""
+class FakeRun:
+    """Replaces a trained run; the last digit of a seed says what it draws."""
 
     class_names: tuple[str, ...]
     origin: object
@@ -32,9 +32,9 @@ class Painter:
 
     def generate(self, label_ids, seeds, *, truncation=1.0):
         pairs = zip(label_ids, seeds, strict=True)
-        return np.stack([self.paint(int(label), int(seed)) for label, seed in pairs])
+        return np.stack([self.draw(int(label), int(seed)) for label, seed in pairs])
 
-    def paint(self, label, seed):
+    def draw(self, label, seed):
         digit = seed % 10 if self.tricks else GOOD
         if digit == OTHER_CLASS:
             label = (label + 3) % len(self.class_names)
@@ -44,7 +44,7 @@ class Painter:
             # Mirrored and a little noisy: no exact copy, but the same photograph.
             return image if digit == EXACT_COPY else shaken(image[:, ::-1], seed)
         if digit == NEAR_DUPLICATE:
-            return shaken(self.paint(label, seed - 3), seed)  # of the last good one before
+            return shaken(self.draw(label, seed - 3), seed)  # of the last good one before
         if digit == NOISE:
             return np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
         return fresh(self.class_names[label], seed)
@@ -76,8 +76,8 @@ def held_out(phantom_data):
 
 
 @pytest.fixture(scope="session")
-def painter(phantom_data, training):
-    return Painter(training.class_names, make_origin(phantom_data), phantom_data, training)
+def fake_run(phantom_data, training):
+    return FakeRun(training.class_names, make_origin(phantom_data), phantom_data, training)
 
 
 @pytest.fixture(scope="session")

@@ -50,9 +50,9 @@ def manifest(directory):
 
 
 @pytest.fixture(scope="module")
-def balanced(painter, phantom_data, tmp_path_factory):
+def balanced(fake_run, phantom_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("balanced") / "data"
-    balance(painter, phantom_data, out, ALL_FILTERS)
+    balance(fake_run, phantom_data, out, ALL_FILTERS)
     assert [path.name for path in out.parent.iterdir()] == ["data"], "the work directory is left"
     return out
 
@@ -160,9 +160,9 @@ def test_sheets_and_image_folder_show_what_is_there(balanced, report):
 
 
 @pytest.fixture
-def stop(painter, monkeypatch):
-    """Makes painters raise an error at a class; returns the (label, first seed) of each call."""
-    honest = type(painter).generate
+def stop(fake_run, monkeypatch):
+    """Makes fake runs raise an error at a class; returns the (label, first seed) of each call."""
+    honest = type(fake_run).generate
 
     def stop_at(error=None, label=None):
         calls = []
@@ -173,58 +173,58 @@ def stop(painter, monkeypatch):
                 raise error
             return honest(self, label_ids, seeds, **options)
 
-        monkeypatch.setattr(type(painter), "generate", ending)
+        monkeypatch.setattr(type(fake_run), "generate", ending)
         return calls
 
     return stop_at
 
 
 def test_a_balance_that_was_killed_goes_on_and_gives_the_same_bytes(
-    painter, phantom_data, balanced, tmp_path, stop
+    fake_run, phantom_data, balanced, tmp_path, stop
 ):
     out = tmp_path / "out"
     first = stop(SystemExit, label=2)
     with pytest.raises(SystemExit):
-        balance(painter, phantom_data, out, ALL_FILTERS)
+        balance(fake_run, phantom_data, out, ALL_FILTERS)
     assert not out.exists()
     second = stop()
-    balance(painter, phantom_data, out, ALL_FILTERS)
+    balance(fake_run, phantom_data, out, ALL_FILTERS)
     assert second[0] == first[-1]
     calls = first[:-1] + second
-    assert calls == sorted(set(calls)), "a chunk was painted a second time"
+    assert calls == sorted(set(calls)), "a chunk was generated a second time"
     assert contents(out) == contents(balanced)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_work_outlives_errors_and_is_not_taken_up_for_another_seed(
-    painter, phantom_data, tmp_path, stop
+    fake_run, phantom_data, tmp_path, stop
 ):
     out, work = tmp_path / "out", tmp_path / ".balance-out"
     stop(KeyboardInterrupt, label=2)
     with pytest.raises(KeyboardInterrupt):
-        balance(painter, phantom_data, out, dataclasses.replace(COPIES, seed=20))
+        balance(fake_run, phantom_data, out, dataclasses.replace(COPIES, seed=20))
     assert len(list(work.glob("candidates-000[01]-*"))) >= 2
     calls = stop(OSError(28, "No space left on device"), label=2)
     with pytest.raises(OSError, match="No space"):
-        balance(painter, phantom_data, out, COPIES)
+        balance(fake_run, phantom_data, out, COPIES)
     assert calls[0] == (0, 10)
     calls = stop(InputError("mend it"), label=3)
     with pytest.raises(InputError, match="mend it"):
-        balance(painter, phantom_data, out, COPIES)
+        balance(fake_run, phantom_data, out, COPIES)
     assert min(calls)[0] == 2, "what was done is not done again"
     done = contents(work)
     out.mkdir()
     with pytest.raises(InputError, match="exists already"):
-        balance(painter, phantom_data, out, COPIES)
+        balance(fake_run, phantom_data, out, COPIES)
     assert contents(work) == done
     calls = stop()
-    balance(painter, phantom_data, out, COPIES, overwrite=True)
+    balance(fake_run, phantom_data, out, COPIES, overwrite=True)
     assert min(calls)[0] == 3
     assert min(int(row["seed"]) for row in manifest(out)) == 10
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_two_balances_do_not_share_a_place(painter, phantom_data, tmp_path):
+def test_two_balances_do_not_share_a_place(fake_run, phantom_data, tmp_path):
     out = tmp_path / "out"
     work = WorkDirectory(out)
     with work.held():
@@ -232,21 +232,23 @@ def test_two_balances_do_not_share_a_place(painter, phantom_data, tmp_path):
         work.chunk_file(0, 0).write_bytes(b"of another checkpoint")
         done = contents(work.path)
         with pytest.raises(InputError, match=r"out is in use by process .* balances it"):
-            balance(painter, phantom_data, out, ONE_CLASS)
+            balance(fake_run, phantom_data, out, ONE_CLASS)
         assert contents(work.path) == done
-    balance(painter, phantom_data, out, ONE_CLASS)
-    assert {row["checkpoint_hash"] for row in manifest(out)} == {painter.origin.checkpoint_hash}
+    balance(fake_run, phantom_data, out, ONE_CLASS)
+    assert {row["checkpoint_hash"] for row in manifest(out)} == {fake_run.origin.checkpoint_hash}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_class_whose_candidates_fail_is_left_short_and_reported(
-    painter, phantom_data, tmp_path, monkeypatch
+    fake_run, phantom_data, tmp_path, monkeypatch
 ):
-    one = painter.training.images[:1]
+    one = fake_run.training.images[:1]
     monkeypatch.setattr(
-        type(painter), "generate", lambda self, ids, seeds, **_: np.repeat(255 - one, len(seeds), 0)
+        type(fake_run),
+        "generate",
+        lambda self, ids, seeds, **_: np.repeat(255 - one, len(seeds), 0),
     )
-    info = balance(painter, phantom_data, tmp_path / "out", ONE_CLASS)
+    info = balance(fake_run, phantom_data, tmp_path / "out", ONE_CLASS)
     report = json.loads((tmp_path / "out" / "balance_report.json").read_text())
     counts = report["classes"]["star"]
     assert counts["synthetic"] == 1
@@ -282,9 +284,9 @@ def test_other_data_sets_and_classes_are_refused(tiny_run, phantom_data, balance
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_balanced_data_set_is_not_balanced_again(painter, balanced, tmp_path):
-    count = read_info(painter.data_dir).splits["train"].num_records
-    trained_on_it = dataclasses.replace(painter, origin=make_origin(balanced))
+def test_a_balanced_data_set_is_not_balanced_again(fake_run, balanced, tmp_path):
+    count = read_info(fake_run.data_dir).splits["train"].num_records
+    trained_on_it = dataclasses.replace(fake_run, origin=make_origin(balanced))
     with pytest.raises(InputError, match=rf"synthetic images already \(training record {count} is"):
         balance(trained_on_it, balanced, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -302,10 +304,10 @@ def test_overwriting_spares_run_and_data(tiny_run, phantom_data, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes"]
 
 
-def test_limits_need_held_out_images(painter, phantom_data, tmp_path):
+def test_limits_need_held_out_images(fake_run, phantom_data, tmp_path):
     training_only, out = tmp_path / "training_only", tmp_path / "deep" / "out"
     rewritten(phantom_data, {"train": read_records(phantom_data, "train")}, training_only)
-    alone = dataclasses.replace(painter, origin=make_origin(training_only))
+    alone = dataclasses.replace(fake_run, origin=make_origin(training_only))
     with pytest.raises(InputError, match="neither a validation nor a test split"):
         balance(alone, training_only, out, BalanceOptions(target=TARGET))
     assert list(tmp_path.iterdir()) == [training_only]

@@ -21,42 +21,42 @@ from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.errors import InputError
 
 
-def generator(painter, training, tmp_path, *, seed=0):
+def generator(fake_run, training, tmp_path, *, seed=0):
     work = WorkDirectory(tmp_path / "out")
     work.open({"seed": seed})
-    return CandidateGenerator(painter, training, None, work, BalanceOptions(seed=seed))
+    return CandidateGenerator(fake_run, training, None, work, BalanceOptions(seed=seed))
 
 
-def test_candidates_after_the_last_wanted_image_do_not_count(painter, training, tmp_path):
-    honest = dataclasses.replace(painter, tricks=False)
+def test_candidates_after_the_last_wanted_image_do_not_count(fake_run, training, tmp_path):
+    honest = dataclasses.replace(fake_run, tricks=False)
     candidates = generator(honest, training, tmp_path, seed=7).generate(2, 5)
     assert candidates.kept == candidates.outcomes.total() == 5
     first = 7 + 2 * SEEDS_PER_CLASS
     assert candidates.chunks[0].seeds.tolist() == list(range(first, first + 5))
-    np.testing.assert_array_equal(candidates.images[3], honest.paint(2, first + 3))
+    np.testing.assert_array_equal(candidates.images[3], honest.draw(2, first + 3))
 
 
-def test_nothing_wanted_draws_nothing(painter, training, tmp_path):
-    candidates = generator(painter, training, tmp_path).generate(0, 0)
+def test_nothing_wanted_draws_nothing(fake_run, training, tmp_path):
+    candidates = generator(fake_run, training, tmp_path).generate(0, 0)
     assert (candidates.chunks, candidates.kept) == ((), 0)
 
 
-def test_a_painter_that_repeats_itself_is_given_up(training, painter, tmp_path, monkeypatch):
+def test_a_generator_that_repeats_itself_is_given_up(training, fake_run, tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), np.uint8)
     monkeypatch.setattr(
-        type(painter), "generate", lambda self, ids, seeds, **_: images[np.asarray(seeds) % 9]
+        type(fake_run), "generate", lambda self, ids, seeds, **_: images[np.asarray(seeds) % 9]
     )
-    candidates = generator(painter, training, tmp_path).generate(1, 1000)
+    candidates = generator(fake_run, training, tmp_path).generate(1, 1000)
     assert candidates.kept == 9
     limit = FREE_DRAWS + 9 * DRAWS_PER_KEPT_IMAGE
     assert limit <= candidates.outcomes.total() < limit + CHUNK_SIZE
     assert len({pixels_sha256(image) for image in candidates.images}) == 9
 
 
-def test_chunks_are_read_back(painter, training, tmp_path, monkeypatch):
-    first = generator(painter, training, tmp_path).generate(3, 4)
-    monkeypatch.delattr(type(painter), "generate")
-    again = generator(painter, training, tmp_path).generate(3, 4)
+def test_chunks_are_read_back(fake_run, training, tmp_path, monkeypatch):
+    first = generator(fake_run, training, tmp_path).generate(3, 4)
+    monkeypatch.delattr(type(fake_run), "generate")
+    again = generator(fake_run, training, tmp_path).generate(3, 4)
     for before, after in zip(first.chunks, again.chunks, strict=True):
         assert before.outcome == after.outcome
         for name in ("seeds", "nearest", "distance", "probability", "realism", "images"):
@@ -76,15 +76,15 @@ def test_another_key_clears_the_work(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_chunk_of_other_work_is_drawn_again(painter, training, tmp_path):
-    honest = dataclasses.replace(painter, tricks=False)
+def test_a_chunk_of_other_work_is_drawn_again(fake_run, training, tmp_path):
+    honest = dataclasses.replace(fake_run, tricks=False)
     candidate_generator = generator(honest, training, tmp_path)
     other = generator(honest, training, tmp_path / "elsewhere", seed=1)
     other.generate(0, 4)
     candidate_generator.work.chunk_file(0, 0).write_bytes(other.work.chunk_file(0, 0).read_bytes())
     candidates = candidate_generator.generate(0, 4)
     assert candidates.chunks[0].seeds.tolist() == [0, 1, 2, 3]
-    np.testing.assert_array_equal(candidates.images[0], honest.paint(0, 0))
+    np.testing.assert_array_equal(candidates.images[0], honest.draw(0, 0))
 
 
 def test_work_is_held_by_one_and_leaves_no_lock(tmp_path):

@@ -100,13 +100,13 @@ def test_copies_of_training_images_are_dropped(tiny_run, training, monkeypatch):
         return images
 
     monkeypatch.setattr(type(tiny_run), "generate", copying)
-    painted = list(generate(tiny_run, training, GenerationOptions(label=LABEL, count=10)))
-    assert [p.provenance.seed for p in painted] == [0, 1, 3, 4, 6, 7, 8, 9, 10, 11]
+    generated = list(generate(tiny_run, training, GenerationOptions(label=LABEL, count=10)))
+    assert [p.provenance.seed for p in generated] == [0, 1, 3, 4, 6, 7, 8, 9, 10, 11]
     hashes = {pixels_sha256(image) for image in training.images}
-    assert not hashes.intersection(p.provenance.pixels_sha256 for p in painted)
+    assert not hashes.intersection(p.provenance.pixels_sha256 for p in generated)
 
 
 def test_without_training_images_the_nearest_is_left_open(tiny_run):
-    [painted] = generate(tiny_run, None, ONE)
-    assert painted.provenance.nearest_image_id == ""
-    assert np.isnan(painted.provenance.nearest_distance)
+    [generated] = generate(tiny_run, None, ONE)
+    assert generated.provenance.nearest_image_id == ""
+    assert np.isnan(generated.provenance.nearest_distance)

@@ -45,7 +45,7 @@ print(json.dumps({
                   for a, b in zip(one.gradients, two.gradients)],
     "losses": {name: [[step[i] for step in note.losses] for note in (one, two)]
                for i, name in enumerate(sorted(alone.means))},
-    "painted": both.generate([0, 1, 2], [7, 7, 7]).tolist(),
+    "generated": both.generate([0, 1, 2], [7, 7, 7]).tolist(),
 }))
 """
 
@@ -78,7 +78,7 @@ def test_what_two_devices_trained_loads_on_one(compared):
     gan.compile()
     gan.load_weights(compared["file"])
     assert gan.images_seen == 320
-    np.testing.assert_array_equal(gan.generate([0, 1, 2], [7, 7, 7]), compared["painted"])
+    np.testing.assert_array_equal(gan.generate([0, 1, 2], [7, 7, 7]), compared["generated"])
 
 
 def test_one_device_needs_no_strategy(monkeypatch):

@@ -67,7 +67,7 @@ def test_weights_hash_sees_values_shapes_and_order():
     assert len(hashes) == 4
 
 
-def test_a_loaded_run_paints_what_the_trained_one_painted(tiny_run):
+def test_a_loaded_run_generates_what_the_trained_one_generated(tiny_run):
     again = load_run(tiny_run.directory)
     assert again.origin.checkpoint_hash == tiny_run.origin.checkpoint_hash
     assert again.origin.images_seen == tiny_run.origin.images_seen >= 2_000

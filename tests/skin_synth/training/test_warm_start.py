@@ -75,7 +75,7 @@ def test_the_discriminator_starts_as_the_old_one_on_the_image_made_smaller(old, 
 
 @pytest.mark.parametrize("preset", [OLD, WIDER], ids=lambda preset: preset.name)
 @pytest.mark.parametrize("training", [False, True])
-def test_a_generator_of_the_same_size_paints_what_the_old_one_did(old, preset, training):
+def test_a_generator_of_the_same_size_generates_what_the_old_one_did(old, preset, training):
     gan = heir(old, preset)
     inputs = tf.random.stateless_normal([6, 8], [1, 2]), tf.constant([0, 1, 2, 0, 1, 2])
     for name in ("generator", "ema_generator"):
@@ -83,7 +83,7 @@ def test_a_generator_of_the_same_size_paints_what_the_old_one_did(old, preset, t
         np.testing.assert_allclose(first, second, atol=2e-5)
 
 
-def test_a_larger_generator_makes_the_old_picture_of_enlarged_features(old):
+def test_a_larger_generator_makes_the_old_image_of_enlarged_features(old):
     gan = heir(old, LARGER)
     latents, labels = tf.random.stateless_normal([6, 8], [1, 2]), tf.constant([0, 1, 2, 0, 1, 2])
     x = features_of(old.ema_generator, latents, labels)
@@ -104,7 +104,7 @@ def features_of(generator, latents, labels):
     return x
 
 
-def test_in_training_the_larger_generator_paints_nearly_that_picture(old):
+def test_in_training_the_larger_generator_gives_nearly_that_image(old):
     gan = heir(old, LARGER)
     inputs = tf.random.stateless_normal([64, 8], [3, 4]), tf.range(64) % 3
     ours = halved(gan.generator(inputs, training=True), 2).numpy().ravel()

@@ -79,7 +79,7 @@ def found_in(files: list[bytes], options: ImageOptions) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("size", [None, 32])
-def test_one_picture_in_two_formats_is_found(size):
+def test_one_image_in_two_formats_is_found(size):
     options = ImageOptions(size=size)
     jpegs = [encoded(picture(seed, (400, 400)), "JPEG", quality=90) for seed in range(4)]
     again = [encoded(Image.open(io.BytesIO(jpegs[seed])), "PNG") for seed in (2, 0)]
@@ -89,7 +89,7 @@ def test_one_picture_in_two_formats_is_found(size):
     assert sorted(found_in(files, options)) == [[0, 5, 6], [2, 4]]
 
 
-def test_one_pixel_makes_another_picture():
+def test_one_pixel_makes_another_image():
     pixels = np.array(picture(0))
     pixels[50, 50, 0] ^= 1
     files = [encoded(image, "PNG") for image in (picture(0), Image.fromarray(pixels))]
@@ -102,7 +102,7 @@ def test_images_of_two_scales_are_all_compared_where_they_are_too_many(monkeypat
     assert compared(found, "xyzx") == ([[0, 3]], [0, 1, 2, 3])
 
 
-def test_different_pictures_stay():
+def test_different_images_stay():
     resolved = resolve_duplicates((image("a"), image("b", group="lesion")), [])
     assert resolved.rejections == resolved.joined == {}
 
@@ -116,7 +116,7 @@ def test_copies_within_a_group_are_kept_once():
     assert resolved.joined == {}
 
 
-def test_one_picture_with_two_labels_goes():
+def test_one_image_with_two_labels_goes():
     resolved = resolve_duplicates([image("a"), image("b", label="mel"), image("c")], [[0, 1]])
     assert reasons(resolved) == {"a.png": "label_conflict", "b.png": "label_conflict"}
     assert "labels mel, nv: a.png, b.png" in resolved.rejections[0].detail
@@ -127,7 +127,7 @@ def test_conflict_joins_no_groups():
     assert resolve_duplicates(records, [[0, 1]]).joined == {}
 
 
-def test_shared_picture_joins_groups_and_chains_of_groups():
+def test_shared_image_joins_groups_and_chains_of_groups():
     groups = ("g3", "g2", "g2", "g1", "g3", "g4")
     records = [image(name, group=group) for name, group in zip("abcdef", groups, strict=True)]
     resolved = resolve_duplicates(records, [[0, 1], [2, 3]])

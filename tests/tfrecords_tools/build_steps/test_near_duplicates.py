@@ -45,7 +45,7 @@ def test_copy_in_another_split(symmetry):
     assert pair.symmetry == inverse.get(symmetry, symmetry)
 
 
-def test_different_pictures_are_none():
+def test_different_images_are_none():
     random = np.random.default_rng(0)
     pictures = []
     for seed in range(60):
@@ -74,7 +74,7 @@ def test_every_two_splits_are_compared():
     assert {(pair.row, pair.other) for pair in found.pairs} == {(0, 1), (0, 2), (1, 2)}
 
 
-def test_pictures_that_share_the_hash_alone_are_not_reported(monkeypatch):
+def test_images_that_share_the_hash_alone_are_not_reported(monkeypatch):
     monkeypatch.setattr(near_duplicates, "MIN_CORRELATION", 0.97)
     pictures = [picture(0), picture(1)]
     same = np.zeros(2, np.uint64)
@@ -102,7 +102,7 @@ def test_most_alike_come_first():
     assert [(pair.row, pair.other) for pair in found.pairs] == [(1, 3), (0, 2)]
 
 
-def test_flat_pictures():
+def test_flat_images():
     grey, white, other = (Image.new("RGB", (40, 40), (v, v, v)) for v in (99, 255, 99))
     found = found_among([grey, white, other], {"train": [0, 1], "test": [2]})
     assert [(pair.row, pair.other) for pair in found.pairs] == [(0, 2)]

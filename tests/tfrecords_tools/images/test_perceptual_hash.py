@@ -44,7 +44,7 @@ def test_bit_of_the_mean_is_never_set():
 
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
-def test_hash_of_a_moved_picture_is_exact_where_nothing_is_rounded(symmetry):
+def test_hash_of_a_moved_image_is_exact_where_nothing_is_rounded(symmetry):
     pictures = [picture(seed, (32, 32)) for seed in range(60)]
     clear = [image for image in pictures if np.abs(spectrum(image)).min() > 0.1]
     assert len(clear) > 40
@@ -54,7 +54,7 @@ def test_hash_of_a_moved_picture_is_exact_where_nothing_is_rounded(symmetry):
 
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
-def test_hash_of_a_moved_picture_is_known_beforehand(symmetry):
+def test_hash_of_a_moved_image_is_known_beforehand(symmetry):
     pictures = [picture(seed) for seed in range(20)]
     hashes = np.array([perceptual_hash(image) for image in pictures], np.uint64)
     expected = [perceptual_hash(moved(image, symmetry)) for image in pictures]
@@ -78,7 +78,7 @@ def test_names_of_turns_are_those_of_the_eye():
         assert moved(image, symmetry) == image.transpose(transposition), symmetry
 
 
-def test_different_pictures_are_far_apart():
+def test_different_images_are_far_apart():
     hashes = [perceptual_hash(picture(seed)) for seed in range(40)]
     assert min(bits(a, b) for i, a in enumerate(hashes) for b in hashes[:i]) > 4 * MAX_HASH_DISTANCE
 

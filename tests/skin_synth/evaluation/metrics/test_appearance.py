@@ -106,15 +106,15 @@ def test_no_images_give_no_measures_and_rows_can_be_taken():
     np.testing.assert_array_equal(found[np.array([2, 0])].lesion_size, found.lesion_size[[2, 0]])
 
 
-def test_what_phantoms_were_painted_with_is_measured():
+def test_what_phantoms_were_rendered_with_is_measured():
     """Of classes whose lesions are of one piece."""
     classes = ("disc", "blotch", "star")
-    painted = [render(3, index, label, 32) for index in range(14) for label in classes]
-    found = measure(np.stack([image for image, _ in painted]))
+    rendered = [render(3, index, label, 32) for index in range(14) for label in classes]
+    found = measure(np.stack([image for image, _ in rendered]))
     assert np.isfinite(found.skin_tone).all()
     assert np.isfinite(found.lesion_size).all()
-    melanin = np.array([parameters["skin_melanin"] for _, parameters in painted])
-    area = np.array([parameters["radius"] ** 2 for _, parameters in painted])
+    melanin = np.array([parameters["skin_melanin"] for _, parameters in rendered])
+    area = np.array([parameters["radius"] ** 2 for _, parameters in rendered])
     assert np.corrcoef(found.skin_tone, melanin)[0, 1] < -0.8
     for number in range(3):
         assert np.corrcoef(found.lesion_size[number::3], area[number::3])[0, 1] > 0.7

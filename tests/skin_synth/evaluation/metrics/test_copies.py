@@ -108,7 +108,7 @@ def test_some_of_each_class_follow_the_seed():
 
 
 def test_real_images_that_are_in_the_reference_are_no_yardstick():
-    """One picture under two names would make the nearest distance 0, and nothing nearer than it."""
+    """One image under two names would make the nearest distance 0, and nothing nearer than it."""
     yardstick = np.concatenate([[0.0, 0.0], np.arange(10.0, 108.0)])
     found = compare(np.zeros(30), yardstick, np.arange(30))
     assert (found.threshold, found.rank, found.near) == (10.0, 1, 30)

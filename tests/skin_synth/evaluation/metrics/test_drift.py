@@ -191,7 +191,7 @@ def test_the_test_counts_lesions_not_photographs(monkeypatch):
     """Ten photographs of each lesion: taken for independent, they would prove a drift."""
     monkeypatch.setattr("skin_synth.evaluation.metrics.drift.drift", lambda *args, **options: None)
     monkeypatch.setattr("skin_synth.evaluation.metrics.drift.MEASURES", ("skin_tone",))
-    lesions, labels, accused = np.arange(400) // 10, np.zeros(400, int), {40: 0, 400: 0}
+    lesions, labels, rejected = np.arange(400) // 10, np.zeros(400, int), {40: 0, 400: 0}
     for seed in range(40):
         rng = np.random.default_rng(seed)
         real = Appearance(*[rng.normal(size=40)[lesions]] * len(MEASURES))
@@ -199,6 +199,6 @@ def test_the_test_counts_lesions_not_photographs(monkeypatch):
         sets = (real, labels, synthetic, labels, synthetic, labels, ("a",))
         for groups in (lesions.astype(str), None):
             test = appearance_drift(*sets, groups=groups).whole.measures["skin_tone"].test
-            accused[test.n_real] += test.p_value < 0.05
-    assert accused[40] <= 5
-    assert accused[400] > 15
+            rejected[test.n_real] += test.p_value < 0.05
+    assert rejected[40] <= 5
+    assert rejected[400] > 15

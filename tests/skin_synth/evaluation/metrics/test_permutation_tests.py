@@ -43,7 +43,7 @@ def test_a_difference_is_seen():
     assert difference_test(good, real, np.random.default_rng(1)).p_value > 0.05
 
 
-def test_equal_distributions_are_accused_as_often_as_they_may_be():
+def test_equal_distributions_differ_as_often_as_the_level_allows():
     rng = np.random.default_rng(3)
     variety, difference = [], []
     for _ in range(60):

@@ -15,7 +15,7 @@ from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import MODES, SIZE, FakeRun, lesions
 
 NAMES = tuple(MODES)
-OPTIONS = PrivacyOptions(painted=100, seed=5)
+OPTIONS = PrivacyOptions(images_per_class=100, seed=5)
 EXTRACTOR = Extractor(
     name="blocks",
     title="blocks",
@@ -47,33 +47,33 @@ def reordered(split, seed=0):
 
 
 def memoriser(train):
-    """Paints its training images, turned, with another tint and noise."""
+    """Repeats its training images, turned, with another tint and noise."""
     by_class = {name: train.images[train.labels == row] for row, name in enumerate(NAMES)}
 
-    def paint(name, seed):
+    def draw(name, seed):
         rng = np.random.default_rng(seed)
         image = by_class[name][seed % len(by_class[name])]
         image = np.rot90(image, rng.integers(4))[:, :: rng.choice([-1, 1])]
         tint = rng.normal(0, 3, 3) + rng.normal(0, 2, image.shape)
         return np.clip(image + tint, 0, 255).astype(np.uint8)
 
-    return paint
+    return draw
 
 
 def newcomer(name, seed):
-    """Paints fresh phantoms."""
+    """Renders fresh phantoms."""
     modes = MODES[name]
     return render(10_000 + seed % 2**31, 0, modes[seed % len(modes)], SIZE)[0]
 
 
-def run_of(paint, **methods):
-    run = FakeRun(NAMES, make_origin(), paint)
+def run_of(draw, **methods):
+    run = FakeRun(NAMES, make_origin(), draw)
     kind = dataclasses.make_dataclass("Run", [], bases=(FakeRun,), namespace=methods, frozen=True)
     return kind(**vars(run))
 
 
-def studied(paint, train, held_out, *, options=OPTIONS, cache=None, **methods):
-    run = run_of(paint, **methods)
+def studied(draw, train, held_out, *, options=OPTIONS, cache=None, **methods):
+    run = run_of(draw, **methods)
     return study_privacy(run, train, held_out, options, features=EXTRACTOR, cache=cache)
 
 

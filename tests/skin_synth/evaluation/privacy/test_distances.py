@@ -1,4 +1,4 @@
-"""Distances to painted images and to other real images, the same for all turns of an image."""
+"""Distances to synthetic images and to other real images, the same for all turns of an image."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from skin_synth.evaluation.metrics.nearest import symmetries
 from skin_synth.evaluation.privacy.candidates import choose_candidates
 from skin_synth.evaluation.privacy.distances import (
     Distances,
+    generate_class,
     measure_distances,
-    paint,
     thumbnails,
     turn,
     turned_thumbnails,
@@ -38,13 +38,13 @@ def test_distances_are_those_of_all_pairs(train, held_out):
     candidates = choose_candidates(train, held_out, seed=0)
     run = run_of(newcomer)
     pixels, features = measure_distances(
-        run, candidates, EXTRACTOR, painted=30, seed=3, cache=Cache(None)
+        run, candidates, EXTRACTOR, images_per_class=30, seed=3, cache=Cache(None)
     )
     others = candidates.images[~candidates.member]
     groups = candidates.groups[~candidates.member]
     for row in (0, 20, 60, 200):
         turns = [each[0] for each in symmetries(candidates.images[row : row + 1])]
-        painted = paint(run, int(candidates.labels[row]), 30, seed=3)
+        synthetic = generate_class(run, int(candidates.labels[row]), 30, seed=3)
         known = groups != candidates.apart[row]
 
         def gap(first, second):
@@ -52,13 +52,13 @@ def test_distances_are_those_of_all_pairs(train, held_out):
                 thumbnails(first)[:, None] - thumbnails(second)[None], axis=-1
             ).min(axis=1)
 
-        near = gap(np.stack(turns), painted)
-        assert pixels.painted[row] == pytest.approx(near.min(), rel=1e-4)
+        near = gap(np.stack(turns), synthetic)
+        assert pixels.synthetic[row] == pytest.approx(near.min(), rel=1e-4)
         assert pixels.real[row] == pytest.approx(
             gap(np.stack(turns), others[known]).min(), rel=1e-4
         )
         aligned = EXTRACTOR(turns[near.argmin()][None])
-        for found, reference in ((features.painted, painted), (features.real, others[known])):
+        for found, reference in ((features.synthetic, synthetic), (features.real, others[known])):
             gaps = np.linalg.norm(aligned - EXTRACTOR(reference), axis=1)
             assert found[row] == pytest.approx(gaps.min(), rel=1e-3, abs=0.05)
 

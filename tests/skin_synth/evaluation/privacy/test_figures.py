@@ -14,7 +14,7 @@ from skin_synth.evaluation.privacy.figures import Bootstrap, Replicates, true_po
     ("members", "others", "rate", "expected"),
     [
         ([3, 4], [1, 2], 0.5, 1.0),
-        ([3, 4], [1, 2], 0.4, 0.0),  # of two others none can be accused
+        ([3, 4], [1, 2], 0.4, 0.0),  # of two others none can be above the threshold
         ([1, 2], [3, 4], 0.5, 0.0),
         ([1, 3, 5], [0, 2, 4, 6], 0.25, 0.0),  # the threshold is 6
         ([1, 3, 5], [0, 2, 4, 6], 0.5, 1 / 3),

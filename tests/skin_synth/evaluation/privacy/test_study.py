@@ -1,4 +1,4 @@
-"""A memoriser is caught, and a generator that paints new images is not."""
+"""A memoriser is caught, and a generator that generates new images is not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_memoriser_of_fifty_images_is_caught(memorised):
     assert memorised.verdict.words == TOLD
     assert memorised.verdict.classes == NAMES
     assert memorised.verdict.sentence.startswith(
-        "An attacker who sees only painted images can tell training images from others: AUROC "
+        "An attacker who sees only synthetic images can tell training images from others: AUROC "
     )
     assert "without its discriminator" in memorised.verdict.discriminator_sentence
 
@@ -56,10 +56,10 @@ def test_new_images_of_the_same_kind_give_nothing_away(train, held_out):
 def test_one_memorised_class_is_named(train, held_out):
     copies = memoriser(train)
 
-    def paint(name, seed):
+    def draw(name, seed):
         return copies(name, seed) if name == "ring" else newcomer(name, seed)
 
-    verdict = studied(paint, train, held_out).verdict
+    verdict = studied(draw, train, held_out).verdict
     assert verdict.words == TOLD
     assert verdict.classes == ("ring",)
 
@@ -104,9 +104,9 @@ def test_a_class_with_too_few_lesions_has_a_reason_instead_of_figures(train, hel
     assert whole.auroc.estimate == np.mean([each.auroc.estimate for each in classes])
 
 
-def test_without_enough_images_nothing_is_painted(train):
+def test_without_enough_images_nothing_is_generated(train):
     def fail(name, seed):
-        raise AssertionError("painted")
+        raise AssertionError("generated")
 
     found = studied(fail, train, [split_of(2, (5, 5, 5))])
     assert found.attacks == {}
@@ -141,13 +141,13 @@ def test_a_discriminator_that_knows_its_images_must_not_be_published(train, held
 
 def test_a_second_study_reads_the_cache(train, held_out, tmp_path):
     def fail(name, seed):
-        raise AssertionError("painted anew")
+        raise AssertionError("generated again")
 
     first = studied(newcomer, train, held_out, cache=Cache(tmp_path))
     assert studied(fail, train, held_out, cache=Cache(tmp_path)) == first
 
 
-def test_without_features_the_attacker_learns_them_from_painted_images(
+def test_without_features_the_attacker_learns_them_from_synthetic_images(
     train, held_out, monkeypatch
 ):
     learnt = []
@@ -166,6 +166,6 @@ def test_without_features_the_attacker_learns_them_from_painted_images(
     assert not known & {image.tobytes() for image in data.images}
 
 
-def test_too_few_painted_images_are_refused():
+def test_too_few_synthetic_images_are_refused():
     with pytest.raises(InputError, match="privacy_images must be 100 or more, got 99"):
         PrivacyOptions(99)

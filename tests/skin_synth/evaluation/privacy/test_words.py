@@ -34,7 +34,7 @@ WEAK = attack(figures(0.51, 0.03), a=figures(0.51, 0.1), b=None)
         (
             WEAK,
             NOT_TOLD,
-            "An attacker who sees only painted images cannot tell training images from others: "
+            "An attacker who sees only synthetic images cannot tell training images from others: "
             "AUROC 0.510 (0.48 to 0.54; 0.5 is chance) and 1.0% (0.0% to 4.0%; 1% is chance) of "
             "them found at 1% false alarms.",
         ),

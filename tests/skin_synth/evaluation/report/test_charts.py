@@ -61,7 +61,7 @@ def test_dots_lie_in_the_order_of_their_values():
 
 
 @pytest.mark.parametrize("values", [[None], [0.0], [5.0], [-3.0, -2.0], [1e-9, 2e-9], [1e6, -1e6]])
-def test_any_values_give_a_picture_with_ticks_inside(values):
+def test_any_values_give_a_plot_with_ticks_inside(values):
     chart = dots([Mark(str(value), value) for value in values], title="t", axis="x")
     found = [float(part["x"]) for part, _ in parts(chart, "text")]
     assert len(found) >= len(values) + 2
@@ -138,7 +138,7 @@ def test_verdicts_have_their_colours_and_sides():
         assert name in [text for _, text in parts(charts.utility_chart(study, "cnn"), "text")]
 
 
-def test_the_picture_grows_with_its_rows():
+def test_the_plot_grows_with_its_rows():
     few = pixels(charts.utility_plot(study_of(arm_difference())))
     many = pixels(charts.utility_plot(study_of(*[arm_difference()] * 8)))
     assert many.shape[0] > 2 * few.shape[0]

@@ -169,7 +169,7 @@ def test_use_is_in_the_verdict_and_in_a_section(phantoms, written, studied):
     assert text.count("data:image/svg+xml") == 4 + 6 + 2
 
 
-def test_who_is_in_the_pictures(phantoms, written):
+def test_which_images_are_shown(phantoms, written):
     page = Page((written.path / "report.html").read_text(encoding="utf-8"))
     _, _, visible = page.visible.partition("Appearance: skin tone and lesions")
     whole = written["appearance"]["whole"]

@@ -33,11 +33,11 @@ def coloured_split(counts, seed):
     return split_of(colours, counts, seed)
 
 
-def split_of(paint, counts, seed):
+def split_of(draw, counts, seed):
     """Images in the order of their classes, each of another lesion."""
     labels = np.repeat(np.arange(3), counts)
     names = tuple(f"{seed}-{row}" for row in range(len(labels)))
-    return LabelledImages(paint(labels, seed), labels, names, names, NAMES)
+    return LabelledImages(draw(labels, seed), labels, names, names, NAMES)
 
 
 @pytest.fixture(scope="session")

@@ -40,15 +40,15 @@ class HungryMeans(ColourMeans):
         return State((means,), state.optimizer), np.ones(len(steps), np.float32)
 
 
-def paint(labels, seed, contrast=40.0):
+def draw(labels, seed, contrast=40.0):
     rng = np.random.default_rng(seed)
     shift = rng.normal(0, 20, (len(labels), 1, 1, 3))
     images = 100 + contrast * np.eye(3)[labels][:, None, None] + shift
     return np.clip(images + rng.normal(0, 20, (len(labels), SIDE, SIDE, 3)), 0, 255).astype("uint8")
 
 
-class Painter:
-    """Has the interface of `ImageGenerator`; `assigned` is the class that it paints for a label."""
+class FakeGenerator:
+    """Has the interface of `ImageGenerator`; `assigned` is the class that it draws for a label."""
 
     def __init__(self, assigned=(0, 1, 2), class_names=NAMES, contrast=40.0, name="p"):
         self.assigned, self.class_names = np.array(assigned), class_names
@@ -57,10 +57,10 @@ class Painter:
 
     def generate(self, label_ids, seeds, *, truncation=1.0):
         self.calls += 1
-        return paint(self.assigned[label_ids], int(seeds[0]) % 2**32, self.contrast)
+        return draw(self.assigned[label_ids], int(seeds[0]) % 2**32, self.contrast)
 
 
-class Noise(Painter):
+class Noise(FakeGenerator):
     def generate(self, label_ids, seeds, *, truncation=1.0):
         rng = np.random.default_rng(int(seeds[0]))
         return rng.integers(0, 256, (len(label_ids), SIDE, SIDE, 3), np.uint8)
@@ -71,7 +71,7 @@ OPTIONS = AdviceOptions(folds=3, seeds=3, steps=40, batch_size=4, pool=200, repl
 
 def site(seed=1, counts=(10, 10, 10)):
     """Ten images of each class; some lesions have two."""
-    own = split_of(paint, counts, seed)
+    own = split_of(draw, counts, seed)
     groups = [row // 2 if row % 10 < 4 else 100 + row for row in range(len(own))]
     return dataclasses.replace(own, groups=tuple(map(str, groups)))
 
@@ -84,7 +84,7 @@ def study_of(generator, own=None, cache=None, trainer=None, options=OPTIONS):
 @pytest.fixture(scope="module")
 def helped(tmp_path_factory):
     """A site of thirty images with a generator of true ones: the study, and what it advised."""
-    study = study_of(Painter(), cache=tmp_path_factory.mktemp("cache"))
+    study = study_of(FakeGenerator(), cache=tmp_path_factory.mktemp("cache"))
     return study, study.advise()
 
 
@@ -98,12 +98,12 @@ def test_a_generator_of_true_images_is_advised_to_a_site_of_thirty(helped):
 
 
 @pytest.mark.parametrize(
-    "painter",
-    [Painter((1, 2, 0)), Painter(contrast=-60.0), Noise()],
+    "generator",
+    [FakeGenerator((1, 2, 0)), FakeGenerator(contrast=-60.0), Noise()],
     ids=["wrong labels", "other colours", "noise"],
 )
-def test_a_generator_of_other_images_is_refused(painter):
-    advice = study_of(painter).advise()
+def test_a_generator_of_other_images_is_refused(generator):
+    advice = study_of(generator).advise()
     assert not advice.use_generator
     assert advice.advised in {arm.name for arm in CONTROLS}
     assert advice.sentence.startswith("Do not use this generator: macro AUROC ")
@@ -113,11 +113,11 @@ def test_a_generator_of_other_images_is_refused(painter):
 def test_useless_images_never_get_harmful_advice(case):
     """An advised use must not be worse on many fresh images than the best control."""
     relabelled = np.random.default_rng(case).integers(0, 3, 3)
-    painter = Noise(name=f"{case}") if case % 2 else Painter(relabelled, name=f"{case}")
-    study = study_of(painter, site(100 + case))
+    generator = Noise(name=f"{case}") if case % 2 else FakeGenerator(relabelled, name=f"{case}")
+    study = study_of(generator, site(100 + case))
     advice = study.advise()
     if advice.use_generator:
-        fresh = split_of(paint, (200, 200, 200), 1000 + case)
+        fresh = split_of(draw, (200, 200, 200), 1000 + case)
 
         def area(name):
             found = study.training.trainer.log_probabilities(study.fitted(name), fresh.images)
@@ -128,7 +128,7 @@ def test_useless_images_never_get_harmful_advice(case):
 
 def test_no_training_of_a_fold_sees_its_lesions(monkeypatch):
     own, seen = site(), []
-    study = study_of(Painter(), own)
+    study = study_of(FakeGenerator(), own)
     run = ArmTraining.run
 
     def watched(self, arm, sources, held_out, *, seed):
@@ -172,12 +172,12 @@ def test_the_forecast_counts_the_trainings_and_steps():
 def test_a_second_start_trains_and_generates_nothing(helped):
     first, advice = helped
     state = first.fitted(advice.advised)
-    trainer, painter = HungryMeans(), Painter()
-    again = study_of(painter, cache=first.training.cache.directory, trainer=trainer)
+    trainer, generator = HungryMeans(), FakeGenerator()
+    again = study_of(generator, cache=first.training.cache.directory, trainer=trainer)
     assert again.advise() == advice
     np.testing.assert_array_equal(again.fitted(advice.advised).weights[0], state.weights[0])
     assert not trainer.calls
-    assert not painter.calls
+    assert not generator.calls
 
 
 def test_the_phase_on_synthetic_images_is_trained_once_for_all_folds(helped):
@@ -187,8 +187,8 @@ def test_the_phase_on_synthetic_images_is_trained_once_for_all_folds(helped):
 
 def test_classes_are_matched_by_name():
     """The generator has its classes in another order, lacks one and has one more."""
-    painter = Painter((2, 1, 0, 0), ("blue", "green", "pink", "white"))
-    study = study_of(painter)
+    generator = FakeGenerator((2, 1, 0, 0), ("blue", "green", "pink", "white"))
+    study = study_of(generator)
     assert [each.generated for each in study.classes] == [False, True, True]
     images, targets = study._synthetic.content
     assert list(targets.sum(axis=0)) == [0, 200, 200]
@@ -202,7 +202,7 @@ def test_classes_are_matched_by_name():
 
 def test_classes_with_few_lesions_are_named():
     own = site(counts=(20, 4, 1))
-    study = study_of(Painter(), own)
+    study = study_of(FakeGenerator(), own)
     assert [each.lesions for each in study.classes] == [16, 2, 1]
     sentences = " ".join(study.warnings())
     assert "fewer than 2 lesions of blue: these classes are not in the figures" in sentences
@@ -214,15 +214,15 @@ def test_classes_with_few_lesions_are_named():
 def test_lesions_that_are_not_known_are_pointed_out():
     assert (
         "each image has another lesion"
-        in study_of(Painter(), split_of(paint, (9,) * 3, 1)).warnings()[0]
+        in study_of(FakeGenerator(), split_of(draw, (9,) * 3, 1)).warnings()[0]
     )
 
 
 @pytest.mark.parametrize(
     ("generator", "own", "message"),
     [
-        (Painter(class_names=("a", "b", "blue")), site(), "fewer than two classes"),
-        (Painter(), site(counts=(20, 1, 1)), "needs two classes with 2 lesions or more"),
+        (FakeGenerator(class_names=("a", "b", "blue")), site(), "fewer than two classes"),
+        (FakeGenerator(), site(counts=(20, 1, 1)), "needs two classes with 2 lesions or more"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(generator, own, message):
@@ -231,10 +231,10 @@ def test_what_cannot_be_judged_is_refused(generator, own, message):
 
 
 def test_images_of_another_size_are_refused():
-    painter = Painter()
-    painter.image_size = 64
+    generator = FakeGenerator()
+    generator.image_size = 64
     with pytest.raises(InputError, match="build the data set with --size 64"):
-        study_of(painter)
+        study_of(generator)
 
 
 @pytest.mark.parametrize("field", ["folds", "seeds", "steps", "batch_size", "pool", "replicates"])

@@ -102,9 +102,9 @@ def test_a_cnn_learns_from_what_its_arm_draws_and_repeats_itself():
         return trainer.probabilities(pool, arm, COUNTS, tests, tests[:1], seed=seed, steps=30)
 
     real, again, other = (trained(CONTROLS[2], seed) for seed in (1, 1, 2))
-    painted = trained(make_arms((1.0,))[-1], 1)
+    synthetic = trained(make_arms((1.0,))[-1], 1)
     np.testing.assert_array_equal(real[0].argmax(axis=1), [0, 1])
-    np.testing.assert_array_equal(painted[0].argmax(axis=1), [1, 0])
+    np.testing.assert_array_equal(synthetic[0].argmax(axis=1), [1, 0])
     np.testing.assert_allclose(real[0].sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(real[0], again[0])
     np.testing.assert_allclose(real[1], real[0][:1], rtol=1e-5)

@@ -217,7 +217,7 @@ def test_a_class_without_validation_images_is_refused_before_anything_is_compute
 
 @pytest.fixture(scope="module")
 def fake_run(phantom_data):
-    """A run that was trained on `phantom_data` and paints noise."""
+    """A run that was trained on `phantom_data` and generates noise."""
     return FakeRun(
         read_info(phantom_data).class_names,
         make_origin(phantom_data),

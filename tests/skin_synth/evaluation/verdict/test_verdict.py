@@ -99,7 +99,7 @@ def test_two_labels_that_are_swapped(trial):
 
 
 def test_copies_of_another_class_are_copies(trial, clean):
-    """A class is missing, and what is painted for it are training images of another one."""
+    """A class is missing, and what is generated for it are training images of another one."""
     (ring,), (blotch,) = (np.nonzero(trial_labels() == label) for label in (2, 1))
     images = clean.copy()
     images[ring] = trial.train.images[blotch]
@@ -176,14 +176,14 @@ def test_groups_in_two_splits(figures):
     assert fault.sentence.startswith("5 groups")
 
 
-def test_real_images_among_painted_ones(figures):
+def test_real_images_among_synthetic_ones(figures):
     equal = {"train": ["mole/1.png"], "test": ["ring/2.png", "ring/3.png"], "validation": []}
     fault = reach_verdict(figures, equal_to_real=equal).faults[0]
     assert (fault.fault, fault.statistic, fault.p_value) == ("real_images", 3.0, None)
     assert "(1 of train, 2 of test), such as mole/1.png." in fault.sentence
 
 
-def test_a_faultless_generator_is_not_accused(trial):
+def test_a_faultless_generator_has_no_fault(trial):
     for seed in range(CLEAN_SEEDS):
         images = lesions(200 + seed, trial_labels())
         found = trial.verdict(images, seed=seed, permutations=PERMUTATIONS)

@@ -12,7 +12,7 @@ NAMES = ("red", "green", "blue")
 SIDE = 8
 
 
-def paint(label, seed):
+def draw(label, seed):
     """One image: a colour by class, its lightness and grain by seed."""
     rng = np.random.default_rng([label, seed])
     image = np.full((SIDE, SIDE, 3), 60.0)
@@ -23,7 +23,7 @@ def paint(label, seed):
 def split_of(counts, first_seed=0):
     """A split with this many images of each class."""
     labels = np.repeat(np.arange(len(NAMES)), counts)
-    images = [paint(label, first_seed + row) for row, label in enumerate(labels)]
+    images = [draw(label, first_seed + row) for row, label in enumerate(labels)]
     ids = tuple(str(first_seed + row) for row in range(len(labels)))
     return LabelledImages(np.array(images), labels, ids, ids, NAMES)
 

@@ -19,7 +19,7 @@ from skin_synth.training.validation.callbacks import Runaway, Validation, valida
 from skin_synth.training.validation.curve import WHOLE, Curve, mean_kid
 from skin_synth.training.validation.features import ValidationFeatures, choose_features
 from skin_synth.training.validation.reference import make_reference
-from tests.skin_synth.training.validation.conftest import NAMES, paint
+from tests.skin_synth.training.validation.conftest import NAMES, draw
 from tests.training import assert_same_state
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info, read_records
@@ -86,7 +86,7 @@ def test_the_best_checkpoint_is_that_of_the_lowest_mean(validated):
     assert load_run(run.directory).origin.images_seen == 2_000
 
 
-def test_picture_classifier_and_features_are_kept(validated):
+def test_plot_classifier_and_features_are_kept(validated):
     from PIL import Image
 
     directory = RunDirectory(validated[0].directory)
@@ -129,7 +129,7 @@ class FakeGAN:
     def generate(self, label_ids, seeds):
         self.requests.append((np.asarray(label_ids), np.asarray(seeds)))
         pairs = zip(label_ids, seeds, strict=True)
-        return np.stack([paint(a, 0 if a in self.stuck else 10_000 + b) for a, b in pairs])
+        return np.stack([draw(a, 0 if a in self.stuck else 10_000 + b) for a, b in pairs])
 
     def save_weights(self, path):
         import h5py

@@ -76,7 +76,7 @@ def test_a_class_without_coverage_says_so(drawn):
     assert [t.get_text() for t in panels(drawn[0])[1, "rare (n = 4)"].texts] == ["too few images"]
 
 
-def test_the_file_is_a_grey_picture(drawn):
+def test_the_file_is_a_grey_plot(drawn):
     with Image.open(drawn[1]) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     assert min(pixels.shape[:2]) > 400

@@ -1,4 +1,4 @@
-"""Painted batches: pure functions of (seed, step), equal to `generate`, with given shares."""
+"""Synthetic batches: pure functions of (seed, step), equal to `generate`, with given shares."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 import tensorflow as tf
 
 import skin_synth
-from skin_synth.data.painted import PaintsBatches, painted_dataset, painted_requests
+from skin_synth.data.synthetic import GeneratesBatches, synthetic_dataset, synthetic_requests
 from tfrecords_tools.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class FakePainter(PaintsBatches):
+class FakeGenerator(GeneratesBatches):
     """Red is the label, the other channels follow from the seed and the truncation."""
 
     class_names: tuple[str, ...] = ("a", "b", "c")
@@ -29,24 +29,24 @@ class FakePainter(PaintsBatches):
         return images
 
 
-class TrainedPainter(FakePainter):
+class TrainedGenerator(FakeGenerator):
     class_counts = (60, 30, 10)
 
 
-PAINTER = FakePainter()
+GENERATOR = FakeGenerator()
 
 
-def take(count, painter=PAINTER, batch_size=16, **options):
-    return [*painter.dataset(batch_size, **options).take(count).as_numpy_iterator()]
+def take(count, generator=GENERATOR, batch_size=16, **options):
+    return [*generator.dataset(batch_size, **options).take(count).as_numpy_iterator()]
 
 
-def shares_of(painter=PAINTER, **options):
-    labels = np.concatenate([labels for _, labels in take(1, painter, 4000, **options)])
+def shares_of(generator=GENERATOR, **options):
+    labels = np.concatenate([labels for _, labels in take(1, generator, 4000, **options)])
     return np.bincount(labels, minlength=3) / len(labels)
 
 
 def test_elements_are_those_of_real_batches():
-    found = PAINTER.dataset(16)
+    found = GENERATOR.dataset(16)
     assert found.element_spec == (
         tf.TensorSpec((16, 8, 8, 3), tf.uint8),
         tf.TensorSpec((16,), tf.int32),
@@ -57,13 +57,13 @@ def test_elements_are_those_of_real_batches():
         np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
 
 
-def test_each_image_can_be_painted_again():
+def test_each_image_can_be_generated_again():
     options = {"seed": 3, "class_shares": {"a": 1, "c": 2}}
     for step, (images, labels) in enumerate(take(4, truncation=0.5, **options)):
-        label_ids, seeds = painted_requests(PAINTER, 16, step, **options)
+        label_ids, seeds = synthetic_requests(GENERATOR, 16, step, **options)
         assert (label_ids.dtype, seeds.dtype, seeds.min() >= 0) == (np.int64, np.int64, True)
         np.testing.assert_array_equal(labels, label_ids)
-        again = PAINTER.generate(label_ids, seeds, truncation=0.5)
+        again = GENERATOR.generate(label_ids, seeds, truncation=0.5)
         np.testing.assert_array_equal(images, again)
 
 
@@ -77,7 +77,7 @@ def test_batch_t_is_the_same_wherever_one_starts_and_differs_by_seed_and_step():
 
 
 def test_no_seed_comes_twice():
-    seeds = np.concatenate([painted_requests(PAINTER, 100, step)[1] for step in range(50)])
+    seeds = np.concatenate([synthetic_requests(GENERATOR, 100, step)[1] for step in range(50)])
     assert len(set(seeds.tolist())) == 5000
 
 
@@ -98,10 +98,10 @@ def test_classes_have_their_shares(class_shares, expected):
 
 
 def test_natural_shares_are_those_of_the_training_images():
-    found = shares_of(TrainedPainter(), class_shares="natural")
+    found = shares_of(TrainedGenerator(), class_shares="natural")
     np.testing.assert_allclose(found, [0.6, 0.3, 0.1], atol=0.03)
     with pytest.raises(InputError, match='"natural" needs the numbers of training images'):
-        PAINTER.dataset(16, class_shares="natural")
+        GENERATOR.dataset(16, class_shares="natural")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_natural_shares_are_those_of_the_training_images():
 )
 def test_wrong_options_are_refused_at_once(options, message):
     with pytest.raises(InputError, match=message):
-        PAINTER.dataset(**{"batch_size": 16, **options})
+        GENERATOR.dataset(**{"batch_size": 16, **options})
 
 
 def test_keras_fits_on_it_alone_and_mixed_with_others():
@@ -131,13 +131,13 @@ def test_keras_fits_on_it_alone_and_mixed_with_others():
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss)
-    model.fit(PAINTER.dataset(16), steps_per_epoch=3, shuffle=False, verbose=0)
-    both = [PAINTER.dataset(16, seed=1), PAINTER.dataset(16, seed=2)]
+    model.fit(GENERATOR.dataset(16), steps_per_epoch=3, shuffle=False, verbose=0)
+    both = [GENERATOR.dataset(16, seed=1), GENERATOR.dataset(16, seed=2)]
     mixed = tf.data.Dataset.sample_from_datasets(both, [0.5, 0.5], seed=0)
     model.fit(mixed, steps_per_epoch=3, epochs=2, shuffle=False, verbose=0)
     assert model.optimizer.iterations == 9
 
 
 def test_the_public_names_are_these_functions():
-    assert skin_synth.painted_dataset is painted_dataset
-    assert skin_synth.painted_requests is painted_requests
+    assert skin_synth.synthetic_dataset is synthetic_dataset
+    assert skin_synth.synthetic_requests is synthetic_requests

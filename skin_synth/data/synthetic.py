@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.random_streams import PaintingStream
+from skin_synth.random_streams import GenerationStream
 from tfrecords_tools.errors import InputError
 
 EQUAL, NATURAL = SHARE_NAMES = ("equal", "natural")
@@ -16,7 +16,7 @@ ClassShares = str | Mapping[str, float] | None
 PREFETCHED_BATCHES = 2
 
 
-class Painter(Protocol):
+class BatchGenerator(Protocol):
     """The part of an `ImageGenerator` that batches need."""
 
     @property
@@ -37,8 +37,8 @@ class Painter(Protocol):
         """Generates one image for each (label, seed)."""
 
 
-def painted_dataset(
-    generator: Painter,
+def synthetic_dataset(
+    generator: BatchGenerator,
     batch_size: int,
     *,
     seed: int = 0,
@@ -48,14 +48,15 @@ def painted_dataset(
 ) -> tf.data.Dataset:
     """Generates batches without end; batch t depends only on (seed, t) and the class shares.
 
-    Batch t is `generator.generate(*painted_requests(generator, batch_size, t, ...))`. The generator
-    works in this process while the last batches are used, so the data set cannot be saved.
+    Batch t is `generator.generate(*synthetic_requests(generator, batch_size, t, ...))`. The
+    generator runs in this process, so the data set cannot be saved. It prepares the next batches
+    while one is used.
 
     Args:
         generator: a run, a pretrained generator, or an exported one.
         batch_size: images in a batch.
         seed: of all draws, from 0 to 2**63 - 1.
-        class_shares: as in `painted_requests`.
+        class_shares: as in `synthetic_requests`.
         first_step: t of the first batch.
         truncation: factor of the latents; below 1, images are more typical and less varied.
 
@@ -65,37 +66,37 @@ def painted_dataset(
     Raises:
         InputError: an unknown class, shares that cannot be used, or a number out of range.
     """
-    first = painted_requests(
+    first = synthetic_requests(
         generator, batch_size, first_step, seed=seed, class_shares=class_shares
     )
     if not np.isfinite(truncation):
         raise InputError(f"truncation must be finite, got {truncation}")
     shape = (len(first[0]), generator.image_size, generator.image_size, 3)
 
-    def paint(step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        labels, seeds = painted_requests(
+    def generate_batch(step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        labels, seeds = synthetic_requests(
             generator, batch_size, int(step), seed=seed, class_shares=class_shares
         )
         images = generator.generate(labels, seeds, truncation=truncation)
         return images, labels.astype(np.int32)
 
     def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = tf.numpy_function(paint, [step], [tf.uint8, tf.int32])
+        images, labels = tf.numpy_function(generate_batch, [step], [tf.uint8, tf.int32])
         return tf.ensure_shape(images, shape), tf.ensure_shape(labels, shape[:1])
 
     steps = tf.data.Dataset.counter(np.int64(first_step))
     return steps.map(batch_at).prefetch(PREFETCHED_BATCHES)
 
 
-def painted_requests(
-    generator: Painter,
+def synthetic_requests(
+    generator: BatchGenerator,
     batch_size: int,
     step: int,
     *,
     seed: int = 0,
     class_shares: ClassShares = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what `painted_dataset` generates in a step: labels int64[batch], seeds int64[batch].
+    """Returns labels and seeds of a batch of `synthetic_dataset`: int64[batch] each.
 
     Args:
         generator: gives the classes.
@@ -107,18 +108,18 @@ def painted_requests(
             is not named gets none.
 
     Raises:
-        InputError: as `painted_dataset`.
+        InputError: as `synthetic_dataset`.
     """
     for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0), ("step", step, 0)):
         if not least <= value < 2**63:
             raise InputError(f"{name} must be from {least} to 2**63 - 1, got {value}")
     cumulative = np.cumsum(_shares(generator, class_shares))
-    rng = np.random.default_rng([seed, PaintingStream.REQUESTS, step])
+    rng = np.random.default_rng([seed, GenerationStream.REQUESTS, step])
     labels = np.searchsorted(cumulative / cumulative[-1], rng.random(batch_size), side="right")
     return labels.astype(np.int64), rng.integers(0, 2**63 - 1, batch_size)
 
 
-def _shares(generator: Painter, class_shares: ClassShares) -> np.ndarray:
+def _shares(generator: BatchGenerator, class_shares: ClassShares) -> np.ndarray:
     """Returns a number in proportion to the share of each class: float64[classes]."""
     names = generator.class_names
     if class_shares is None or class_shares == EQUAL:
@@ -149,11 +150,11 @@ def _shares(generator: Painter, class_shares: ClassShares) -> np.ndarray:
     return shares
 
 
-class PaintsBatches:
+class GeneratesBatches:
     """Gives a generator the method `dataset`."""
 
     def dataset(
-        self: Painter,
+        self: BatchGenerator,
         batch_size: int,
         *,
         seed: int = 0,
@@ -161,8 +162,8 @@ class PaintsBatches:
         first_step: int = 0,
         truncation: float = 1.0,
     ) -> tf.data.Dataset:
-        """Generates batches without end for training; see `painted_dataset`."""
-        return painted_dataset(
+        """Generates batches without end for training; see `synthetic_dataset`."""
+        return synthetic_dataset(
             self,
             batch_size,
             seed=seed,
