@@ -82,7 +82,7 @@ def main() -> int:
         said = ", ".join(f"{fault} {count}" for fault, count in counts.items()) or "no fault"
         named = sum(map(bool, verdicts))
         print(
-            f"{name:26s} a fault named in {named} of {options.seeds}: {said}{'' if right else '   WRONG'}"
+            f"{name:26s} faults in {named} of {options.seeds}: {said}{'' if right else '   WRONG'}"
         )
     return min(wrong, 1)
 
