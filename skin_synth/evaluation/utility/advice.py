@@ -51,9 +51,6 @@ from skin_synth.random_streams import EvaluationStream
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 
-FEWEST_JUDGED_LESIONS = 2
-"""A class with fewer cannot be learnt and judged: its images are in no measure."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Resampled:
@@ -106,7 +103,8 @@ class AdviceStudy:
         judged = [each.name for each in self.classes if each.judged]
         if len(judged) < 2:
             raise InputError(
-                f"needs two classes with {FEWEST_JUDGED_LESIONS} lesions or more, got {judged}"
+                f"needs two classes with {self.options.folds} lesions or more, one for each fold, "
+                f"got {judged}"
             )
         self._validation.folds(self._seed(0))  # refuses fewer lesions than folds
 
@@ -124,7 +122,7 @@ class AdviceStudy:
                     int(of_class.sum()),
                     lesions,
                     name in self.generator.class_names,
-                    lesions >= FEWEST_JUDGED_LESIONS,
+                    lesions >= self.options.folds,
                 )
             )
         return tuple(found)
@@ -249,7 +247,7 @@ class AdviceStudy:
 
     def warnings(self) -> list[str]:
         """Says what limits the advice."""
-        found, options = [], self.options
+        found = []
         names = [each.name for each in self.classes]
         if lacking := [each.name for each in self.classes if not each.generated]:
             found.append(
@@ -260,16 +258,10 @@ class AdviceStudy:
                 f"the data set lacks {_listed(foreign)}, which the generator has: no image of "
                 "these classes was generated"
             )
-        if unjudged := [each.name for each in self.classes if not each.judged]:
+        if few := [f"{each.name} ({each.lesions})" for each in self.classes if not each.judged]:
             found.append(
-                f"fewer than {FEWEST_JUDGED_LESIONS} lesions of {_listed(unjudged)}: these classes "
-                "are not in the figures"
-            )
-        if few := [each for each in self.classes if each.judged and each.lesions < options.folds]:
-            counts = _listed([f"{each.name} ({each.lesions})" for each in few])
-            found.append(
-                f"fewer lesions than the {options.folds} folds: {counts}; their part of the "
-                "figures is uncertain"
+                f"fewer lesions than the {self.options.folds} folds: {_listed(few)}; these classes "
+                "are trained on, but too few to judge by: they are not in the figures"
             )
         if len(set(self.own.groups)) == len(self.own):
             found.append(

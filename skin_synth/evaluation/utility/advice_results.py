@@ -18,7 +18,7 @@ class OwnClass:
         images: own images.
         lesions: of these images.
         generated: whether the generator has the class.
-        judged: whether it has enough lesions to be in the measures.
+        judged: whether it is in the measures: it has a lesion or more for each fold.
     """
 
     name: str

@@ -35,9 +35,10 @@ class HungryMeans(ColourMeans):
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
         means = weights @ (sums / SIDE**2 + wrong)
         means += np.random.default_rng(seed).normal(0, 2, means.shape)
-        if state.weights[0].any():
-            means = 0.7 * state.weights[0] + 0.3 * means
-        return State((means,), state.optimizer), np.ones(len(steps), np.float32)
+        before, mass = state.weights
+        if mass.min() == 1:
+            means = 0.7 * before + 0.3 * means
+        return State((means, np.ones((3, 1))), state.optimizer), np.ones(len(steps), np.float32)
 
 
 def draw(labels, seed, contrast=40.0):
@@ -200,14 +201,12 @@ def test_classes_are_matched_by_name():
     study.advise()
 
 
-def test_classes_with_few_lesions_are_named():
-    own = site(counts=(20, 4, 1))
-    study = study_of(FakeGenerator(), own)
-    assert [each.lesions for each in study.classes] == [16, 2, 1]
-    sentences = " ".join(study.warnings())
-    assert "fewer than 2 lesions of blue: these classes are not in the figures" in sentences
-    assert "fewer lesions than the 3 folds: green (2)" in sentences
-    assert len(study.judged) == 24
+def test_classes_with_fewer_lesions_than_folds_are_named_and_not_judged():
+    study = study_of(FakeGenerator(), site(counts=(20, 8, 2)))
+    assert [each.lesions for each in study.classes] == [16, 6, 2]
+    assert [each.judged for each in study.classes] == [True, True, False]
+    assert "fewer lesions than the 3 folds: blue (2)" in " ".join(study.warnings())
+    assert len(study.judged) == 28
     assert np.isfinite(study.advise().comparison.macro_auroc.standard_error)
 
 
@@ -222,7 +221,7 @@ def test_lesions_that_are_not_known_are_pointed_out():
     ("generator", "own", "message"),
     [
         (FakeGenerator(class_names=("a", "b", "blue")), site(), "fewer than two classes"),
-        (FakeGenerator(), site(counts=(20, 1, 1)), "needs two classes with 2 lesions or more"),
+        (FakeGenerator(), site(counts=(20, 1, 1)), "needs two classes with 3 lesions or more"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(generator, own, message):
