@@ -1,4 +1,4 @@
-# make demo OUT=DIR   the whole road on procedural images (README.md)
+# make demo OUT=DIR   the whole pipeline on procedural images (README.md)
 # make test           the test suite with its coverage, without what is marked slow
 # make test-all       the whole suite
 # make test-beam      the tests of the Beam runner, in an environment of its own

@@ -8,10 +8,10 @@
 #
 #   examples/ham10000/pretrained.sh runs/ham/data mobilenet_v1_0.75_224.weights.h5 runs/derm64
 #
-# The first is the data set that road.sh builds, the second the weights of MobileNet (docs/evaluation.md
+# The first is the data set that pipeline.sh builds, the second the weights of MobileNet (docs/evaluation.md
 # says how to make that file). Then examples/ham10000/pack.py packs it; the shipped card needs USE=1.
 set -eu
-data=${1:?give the data set that road.sh built}
+data=${1:?give the data set that pipeline.sh built}
 weights=${2:?give the weights of the ImageNet MobileNet 0.75/224}
 out=${3:-runs/derm64}
 

@@ -17,7 +17,7 @@ PREFETCHED_BATCHES = 2
 
 
 class BatchGenerator(Protocol):
-    """The part of an `ImageGenerator` that batches need."""
+    """The part of `ImageGenerator` that batches need."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -56,15 +56,15 @@ def synthetic_dataset(
         generator: a run, a pretrained generator, or an exported one.
         batch_size: images in a batch.
         seed: of all draws, from 0 to 2**63 - 1.
-        class_shares: as in `synthetic_requests`.
+        class_shares: see `synthetic_requests`.
         first_step: t of the first batch.
         truncation: factor of the latents; below 1, images are more typical and less varied.
 
     Returns:
-        Data set of (uint8[batch, side, side, 3], int32[batch]), as `data.batches` of real images.
+        Data set of (uint8[batch, side, side, 3], int32[batch]), the same types as `data.batches`.
 
     Raises:
-        InputError: an unknown class, shares that cannot be used, or a number out of range.
+        InputError: an unknown class, invalid shares, or a number out of range.
     """
     first = synthetic_requests(
         generator, batch_size, first_step, seed=seed, class_shares=class_shares
@@ -103,12 +103,12 @@ def synthetic_requests(
         batch_size: images in a batch.
         step: of the batch, from 0.
         seed: of all draws, from 0 to 2**63 - 1.
-        class_shares: None or "equal": the same share for each class; "natural": as in the training
-            images of a run; or shares by class name, which are divided by their sum. A class that
-            is not named gets none.
+        class_shares: None or "equal": the same share for each class; "natural": the shares in the
+            training images of a run; or shares by class name, which are divided by their sum.
+            Other classes get no images.
 
     Raises:
-        InputError: as `synthetic_dataset`.
+        InputError: see `synthetic_dataset`.
     """
     for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0), ("step", step, 0)):
         if not least <= value < 2**63:
@@ -129,7 +129,7 @@ def _shares(generator: BatchGenerator, class_shares: ClassShares) -> np.ndarray:
         if counts is None:
             raise InputError(
                 'class_shares "natural" needs the numbers of training images, which only a run '
-                "knows: give the share of each class"
+                "has: give the share of each class"
             )
         class_shares = dict(zip(names, counts, strict=True))
     if not isinstance(class_shares, Mapping):

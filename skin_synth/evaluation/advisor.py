@@ -1,4 +1,4 @@
-"""`advise`: asks on a site's own images whether a generator helps, and trains its classifier."""
+"""`advise`: does a generator help on own images? Writes a report and a classifier."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ from tfrecords_tools.records.reader import fingerprint, read, read_info
 from tfrecords_tools.records.schema import ORIGIN_REAL, TEST
 
 MEASURED_STEPS, MEASURED_IMAGES = 5, 32
-"""What a dry run times, after as many that are not counted."""
+"""A dry run times these numbers, after the same numbers for warming up."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AdviceForecast:
-    """What an advice costs.
+    """The cost of an advice.
 
     Attributes:
-        images, lesions: own images and lesions.
-        trainings: of classifiers.
-        steps: of all trainings, at most.
+        images, lesions: numbers of own images and lesions.
+        trainings: number of trainings.
+        steps: largest number of steps of all trainings together.
         batch_size: images in a step.
         synthetic: images to generate.
-        seconds: for all, by the speed of a few steps and of a few images.
+        seconds: total time, from the speed of a few steps and images.
     """
 
     images: int
@@ -82,9 +82,9 @@ def advise(
     cache: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> AdviceReport:
-    """Compares uses of a generator on the own images; writes the report and a classifier.
+    """Compares uses of a generator on own images; writes a report and a classifier.
 
-    Each training is kept in the cache, so that the same call after a stop resumes.
+    Each training is kept in the cache, so that the same call resumes after a stop.
 
     Args:
         generator: trained on other lesions.
@@ -92,13 +92,13 @@ def advise(
         out_dir: new directory of report.json, report.html, classifier.keras and classifier.json.
         options: of the study; None: the defaults.
         policy: dtype policy of Keras for the trainings.
-        loader: Python that loads the generator, for the code in the report.
+        loader: Python code that loads the generator, for the report.
         cache: directory of intermediate results; None: `OUT.cache` next to the report.
-        overwrite: replace `out_dir` if it is a report already.
+        overwrite: whether to replace `out_dir` if it is a report.
 
     Raises:
-        InputError: images that the generator has learnt from, are synthetic, or do not fit it; too
-            few lesions; `out_dir` exists, or is, holds or lies in what is read.
+        InputError: images that the generator was trained on, synthetic images, or images that do
+            not fit the generator; too few lesions; `out_dir` exists or overlaps with an input.
     """
     options = options or AdviceOptions()
     check_apart(
@@ -133,10 +133,10 @@ def forecast(
     *,
     policy: str,
 ) -> AdviceForecast:
-    """Measures a few steps and images, and computes what `advise` costs; writes nothing.
+    """Measures a few steps and images, and estimates the cost of `advise`; writes nothing.
 
     Raises:
-        InputError: as `advise`.
+        InputError: see `advise`.
     """
     options = options or AdviceOptions()
     study = _study(generator, data_dir, options, policy, Cache(None))
@@ -153,7 +153,7 @@ def load_own_images(data_dir: str | os.PathLike[str], *, keep_test: bool = False
 
     Args:
         data_dir: a data set directory.
-        keep_test: leaves the test split out.
+        keep_test: whether to leave out the test split.
 
     Raises:
         InputError: no such data set, no image, or synthetic images in it.
@@ -163,8 +163,8 @@ def load_own_images(data_dir: str | os.PathLike[str], *, keep_test: bool = False
     for name in names:
         if any(record.origin != ORIGIN_REAL for record in read(data_dir, name)):
             raise InputError(
-                f"split {name} of {data_dir} holds synthetic images: give the data set of real "
-                "images that it was made of"
+                f"split {name} of {data_dir} has synthetic images: give the original data set of "
+                "real images"
             )
     splits = [load_split(data_dir, name) for name in names]
     if not sum(map(len, splits)):
@@ -188,8 +188,8 @@ def _study(
     if generator.origin.data_fingerprint == fingerprint(data_dir):
         raise InputError(
             f"the generator was trained on {data_dir}: its images may repeat the lesions that "
-            "would judge them. Give a generator that was trained on other lesions; for the data "
-            "set of its training there is `skin-synth evaluate --utility`"
+            "would judge them. Give a generator that was trained on other lesions; for its "
+            "training data use `skin-synth evaluate --utility`"
         )
     own = load_own_images(data_dir, keep_test=options.keep_test)
     classifier = make_classifier(options.classifier, options.weights)
@@ -210,12 +210,12 @@ def _data_warnings(
     name, found = read_info(data_dir).name, []
     if generator.origin.data_name == name:
         found.append(
-            f"the generator was trained on a data set that is also called {name}: if it has seen "
-            "lesions of yours, the advice is worth nothing"
+            f"the generator was trained on a data set that is also called {name}: if it was "
+            "trained on your lesions, the advice is worthless"
         )
     if not options.keep_test and TEST in read_info(data_dir).splits:
         found.append(
-            "the test split is among the own images, so it cannot test classifier.keras; "
+            "the test split is part of the own images, so it cannot test classifier.keras; "
             "--keep_test leaves it out"
         )
     return found

@@ -1,4 +1,4 @@
-"""Real images of other data sets as further tests: other clinics, other cameras."""
+"""Other data sets as further tests, from other clinics or cameras."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC, TEST, Record
 from tfrecords_tools.text import abbreviate
 
 FEWEST_CLASSES = 2
-"""Classifiers are compared by how well they separate classes."""
+"""A test needs two classes, because classifiers are compared by their separation."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """Numbers of images that take no part in an external test.
+    """Numbers of images that are not used in an external test.
 
     Attributes:
-        of_other_classes: by the data set's own class name; none of our classes.
-        synthetic: not real.
-        duplicates: look like one of our images: the same pixels, or resized, flipped or turned.
-        of_known_lesions: other photographs of the lesions of these duplicates.
-        search_cut_short: whether there were too many pairs alike to compare all.
+        of_other_classes: images of none of our classes, by the class name in the data set.
+        synthetic: synthetic images.
+        duplicates: images that look like one of ours: equal, resized, flipped or turned.
+        of_known_lesions: other images of the lesions of these duplicates.
+        search_cut_short: whether there were too many similar pairs to compare all.
     """
 
     of_other_classes: Mapping[str, int]
@@ -45,13 +45,13 @@ class LeftOut:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExternalTest:
-    """One further data set, with our class names and our image size.
+    """Another data set, with our class names and our image size.
 
     Attributes:
-        name: in reports.
-        splits: that the images come from.
-        images: with their own ids and groups.
-        resized: number of images by their size in the record, where it is not ours.
+        name: the name in reports.
+        splits: the splits of the images.
+        images: the images, with the ids and groups of the data set.
+        resized: number of images by size in the record, for sizes other than ours.
         left_out: images that are not used.
     """
 
@@ -63,12 +63,12 @@ class ExternalTest:
 
     @property
     def present(self) -> tuple[str, ...]:
-        """Our classes that it has images of; macro figures are means over these."""
+        """Our classes with images in it; macro figures are means over these."""
         counts = zip(self.images.class_names, self.images.class_counts, strict=True)
         return tuple(name for name, count in counts if count)
 
     def sentences(self) -> list[str]:
-        """Returns what a reader must know of it."""
+        """Returns the facts that a report must state."""
         of, lesions = self.images, len({*self.images.groups})
         text = [
             f"{self.name}: {len(of):,} images of {lesions:,} lesions, from its "
@@ -90,18 +90,18 @@ class ExternalTest:
         left_out, text = self.left_out, []
         if left_out.of_other_classes:
             counts = [f"{count:,} of {name}" for name, count in left_out.of_other_classes.items()]
-            text.append(f"Left out, because no class of ours: {', '.join(counts)}.")
+            text.append(f"Left out, because they are of no class here: {', '.join(counts)}.")
         if left_out.synthetic:
             text.append(f"Left out, because they are synthetic: {left_out.synthetic:,}.")
         if left_out.duplicates:
             text.append(
-                f"Left out, because they look like an image that took part in training: "
+                f"Left out, because they look like an image from training: "
                 f"{left_out.duplicates:,}, and {left_out.of_known_lesions:,} more of their lesions."
             )
         if left_out.search_cut_short:
             text.append(
-                "So many images look alike that not all pairs were compared: some may still be "
-                "images that took part in training."
+                "So many images look alike that not all pairs were compared: some images may "
+                "still be images from training."
             )
         return text
 
@@ -115,23 +115,23 @@ def load_external(
     *,
     ours: Sequence[LabelledImages] = (),
 ) -> ExternalTest:
-    """Reads another data set as a test: its test split if it has one, else all its splits.
+    """Reads another data set as a test: its test split, or all splits if it has none.
 
-    Images of another size become the largest central square, resized as `tfrecords_tools` does.
+    Images of another size are cropped to the central square and resized.
 
     Args:
-        name: in reports.
-        directory: a data set directory that `tfrecords-tools build` wrote.
+        name: the name in reports.
+        directory: a data set directory, written by `tfrecords-tools build`.
         class_names: our classes, in the order of their labels.
-        label_map: our class by the data set's class; "" leaves a class out. Classes that it does
-            not name keep their name; those that are then no class of ours are left out.
+        label_map: our class by the class of the data set; "" leaves a class out. Other classes
+            keep their names. Those that are not among our classes are left out.
         image_size: our height and width, in pixels.
-        ours: images that took part in training, of this size. Images that look like one of them
-            are left out with all images of their lesion.
+        ours: images from training, of this size. Images that look like one of them are left out
+            with all images of their lesion.
 
     Raises:
-        InputError: no such data set, a label map that does not fit, damaged images, or fewer than
-            two of our classes.
+        InputError: no such data set, a wrong label map, damaged images, or fewer than two of our
+            classes.
     """
     info = read_info(directory)
     label_of = _label_of(name, info, tuple(class_names), label_map or {})
@@ -178,7 +178,7 @@ def load_external(
 def _label_of(
     name: str, info: DatasetInfo, class_names: tuple[str, ...], label_map: Mapping[str, str]
 ) -> list[int | None]:
-    """Returns our label for each label of a data set; None for a class that is none of ours."""
+    """Returns our label for each label of a data set; None for another class."""
     if unknown := [theirs for theirs in label_map if theirs not in info.class_names]:
         raise InputError(
             f"the label map of {name} names {abbreviate(unknown)}, which {info.directory} does not "
@@ -187,7 +187,7 @@ def _label_of(
     if unknown := sorted({ours for ours in label_map.values() if ours} - {*class_names}):
         raise InputError(
             f"the label map of {name} leads to {abbreviate(unknown)}, which are no classes of "
-            f"the data set of the generator; these are {', '.join(class_names)}"
+            f"the generator's data set; it has {', '.join(class_names)}"
         )
     ours = [label_map.get(theirs, theirs) for theirs in info.class_names]
     return [class_names.index(each) if each in class_names else None for each in ours]
@@ -196,7 +196,7 @@ def _label_of(
 def _decode(
     directory: str | os.PathLike[str], records: Sequence[Record], side: int
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """Returns uint8[n, side, side, 3], and the number of images by another size."""
+    """Returns uint8[n, side, side, 3], and the number of images of each other size."""
     images = np.empty((len(records), side, side, 3), np.uint8)
     sizes: Counter[str] = Counter()
     damaged = []

@@ -26,25 +26,25 @@ from tfrecords_tools.sources.listing import check_collisions
 from tfrecords_tools.text import normalise
 
 OTHER_PROGRAM = "another program"
-"""Takes the place of the preset in the origin of a folder."""
+"""The preset and the software in the origin of a folder."""
 LEFT_OUT_REASONS = ("not_an_image", HIDDEN_FOLDER)
-"""Files that are listed as left out; every other file without an image is an error."""
+"""Files of these kinds are left out and listed; all other files without an image are errors."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """Synthetic images in memory; `generate` draws from them.
+    """Synthetic images in memory; `generate` chooses from them.
 
     Attributes:
-        folder: with a folder of images for each class.
-        data_dir: the data set; its training split is taken as the training images of the program.
+        folder: contains one folder of images for each class.
+        data_dir: the data set; the program is assumed to be trained on its training split.
         images: uint8[n, side, side, 3].
         labels: int64[n], indices into `class_names`.
         files: n paths below `folder`.
         class_names: of the data set, in the order of their labels.
         origin: the name of the folder as run, and a hash of labels and pixels.
-        resized: number of images by their size in the file, where it is not that of the data set.
-        left_out: files that are no images, such as text.
+        resized: number of images by size in the file, for sizes other than that of the data set.
+        left_out: files that are not images, such as text.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class ImageFolder:
 
     @property
     def class_counts(self) -> np.ndarray:
-        """int64[classes], images in each class."""
+        """Images of each class: int64[classes]."""
         return np.bincount(self.labels, minlength=len(self.class_names))
 
     def generate(
@@ -74,12 +74,12 @@ class ImageFolder:
         *,
         truncation: float = 1.0,
     ) -> np.ndarray:
-        """Draws an image of each label, none twice: uint8[n, side, side, 3].
+        """Chooses an image for each label, without replacement: uint8[n, side, side, 3].
 
-        The images of a class depend only on the seeds of that class in this call.
+        The choice in a class depends only on the seeds of that class in this call.
 
         Raises:
-            InputError: too few images, an unknown label, lengths that differ, or a truncation.
+            InputError: too few images, an unknown label, unequal lengths, or a truncation.
         """
         label_ids, seeds = as_int64(label_ids, "label_ids"), as_int64(seeds, "seeds")
         if label_ids.ndim != 1 or label_ids.shape != seeds.shape:
@@ -105,10 +105,10 @@ class ImageFolder:
         return self.images[rows]
 
     def check_enough(self, needed: Sequence[int] | np.ndarray, purpose: str) -> None:
-        """Checks that each class has the number of images that a purpose needs.
+        """Checks that each class has enough images for a purpose.
 
         Raises:
-            InputError: a class has too few; the message names all such classes.
+            InputError: too few images; the message names all such classes.
         """
         counts = zip(self.class_names, self.class_counts.tolist(), needed, strict=True)
         few = [f"{name} has {n:,} of {need:,}" for name, n, need in counts if n < need]
@@ -118,11 +118,11 @@ class ImageFolder:
             )
 
     def parts(self, needed: np.ndarray, *, at_most: int, seed: int) -> list[ImageFolder]:
-        """Divides the images at random into folders that share none.
+        """Divides the images at random into disjoint folders.
 
         Args:
-            needed: int[classes], images of each class that every part must have.
-            at_most: number of parts; there are fewer if the images do not suffice.
+            needed: int[classes], smallest number of images of each class in every part.
+            at_most: largest number of parts; with too few images there are fewer.
             seed: of the choice.
 
         Raises:
@@ -155,14 +155,14 @@ class ImageFolder:
 def load_image_folder(
     folder: str | os.PathLike[str], data_dir: str | os.PathLike[str]
 ) -> ImageFolder:
-    """Reads FOLDER/CLASS/*.png (or .jpg ...), with the classes and the image size of a data set.
+    """Reads FOLDER/CLASS/*.png (or .jpg ...) with the classes and image size of a data set.
 
-    Images are read as `tfrecords_tools.build` reads them: upright, RGB, alpha on white. Another
-    size becomes that of the data set: the largest central square, resized by Lanczos interpolation.
+    Images are read as by `tfrecords_tools.build`: upright, RGB, alpha on white. Images of another
+    size are cropped to the largest central square and resized by Lanczos interpolation.
 
     Raises:
-        InputError: no such folder or data set; class folders that are not those of the data set; a
-            class without images; or files that cannot be read, all of which the message names.
+        InputError: no such folder or data set; a folder that is no class; a class without images;
+            or files that cannot be read. The message names all of them.
     """
     folder, info = Path(folder), read_info(data_dir)
     side = check_square(info, TEST)
@@ -239,7 +239,7 @@ def _labels(folder: Path, files: Iterable[str], class_names: tuple[str, ...]) ->
 def _read_all(
     folder: Path, files: Sequence[str], side: int
 ) -> Iterator[tuple[np.ndarray, str] | Rejected]:
-    """Yields the pixels of each file and its size, or why it cannot be read."""
+    """Yields the pixels and the size of each file, or the reason for an error."""
 
     def read(file: str) -> tuple[np.ndarray, str] | Rejected:
         try:

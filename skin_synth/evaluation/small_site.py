@@ -1,4 +1,4 @@
-"""`small-site`: does a generator help a site with few own images? From a data set to a report."""
+"""`small-site`: does a generator help a site with few own images?"""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
 
 MEASURED_STEPS, MEASURED_IMAGES = 6, 64
-"""What a dry run times, after as many that are not counted."""
+"""A dry run times these numbers, after the same numbers for warming up."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SmallSiteForecast:
-    """What the study costs, if nothing is in the cache.
+    """The cost of the study with an empty cache.
 
     Attributes:
-        trainings: of classifiers.
-        steps: of all trainings, at most.
+        trainings: number of trainings.
+        steps: largest number of steps of all trainings together.
         batch_size: images in a step.
         synthetic: images to generate.
-        seconds: for all, by the speed of a few steps and of a few images.
+        seconds: total time, from the speed of a few steps and images.
     """
 
     trainings: int
@@ -79,22 +79,22 @@ def study_small_site(
 ) -> SmallSiteResults:
     """Studies small sites in a data set; writes report.json and report.html.
 
-    The own images of the sites come from the validation split, the test split judges. Each training
-    is kept in the cache, so that the same call after a stop resumes.
+    The own images of the sites come from the validation split. The test split judges. Each training
+    is kept in the cache, so that the same call resumes after a stop.
 
     Args:
         generator: trained on the training split of the data set.
-        data_dir: the data set, with train, validation and test split.
-        out_dir: new directory of the report; it appears complete or not at all.
+        data_dir: the data set, with train, validation and test splits.
+        out_dir: new directory for the report; it appears complete or not at all.
         options: of the study; None: the defaults.
         policy: dtype policy of Keras for the trainings.
-        external: further test sets; each has its own figures and verdict.
+        external: further test sets; each has separate figures and a verdict.
         cache: directory of finished trainings; None: `OUT.cache` next to the report.
-        overwrite: replace `out_dir` if it is a report already.
+        overwrite: whether to replace `out_dir` if it is a report.
 
     Raises:
         InputError: another data set, a missing split, too few validation images, missing weights,
-            or `out_dir` exists, or is, holds or lies in what is read.
+            or `out_dir` exists or overlaps with an input.
     """
     options = options or SmallSiteOptions()
     read = {**inputs_of(generator, data_dir), "the weights": options.weights}
@@ -130,10 +130,10 @@ def forecast(
     *,
     policy: str,
 ) -> SmallSiteForecast:
-    """Measures a few steps and images, and computes what the study costs; writes nothing.
+    """Measures a few steps and images, and estimates the cost of the study; writes nothing.
 
     Raises:
-        InputError: as `study_small_site`.
+        InputError: see `study_small_site`.
     """
     options = options or SmallSiteOptions()
     study = _study(generator, data_dir, options, policy, Cache(None), ())

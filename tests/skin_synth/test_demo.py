@@ -45,7 +45,7 @@ def run(out):
     demo.run_demo(out, images=64, minutes=5, counts=COUNTS)
 
 
-def test_the_whole_road(news_of_two_starts):
+def test_the_whole_pipeline(news_of_two_starts):
     from tfrecords_tools.records.reader import read_info
 
     out, _, news = news_of_two_starts

@@ -94,7 +94,7 @@ def test_help(command, capsys):
     assert capsys.readouterr().out.startswith(f"usage: tfrecords-tools {command}".rstrip())
 
 
-def test_the_road(folders, tmp_path, capsys):
+def test_the_pipeline(folders, tmp_path, capsys):
     out = tmp_path / "data"
     (folders / "notes.txt").write_text("not an image")
     words = ["build", str(folders), "--out", str(out), "--name", "x"]

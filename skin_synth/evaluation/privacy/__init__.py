@@ -1,1 +1,1 @@
-"""What a generator gives away: can its training images be recognised by its images?"""
+"""Membership inference: do the images of a generator give its training images away?"""

@@ -1,4 +1,4 @@
-"""The real images that an attacker judges: training images, and images that training never saw."""
+"""The real images that an attacker judges: training images and held-out images."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from skin_synth.evaluation.metrics.copies import sample_each_class
 from skin_synth.random_streams import EvaluationStream
 
 JUDGED_LIMIT = 1000
-"""Largest number of images of a class that are judged, of each split."""
+"""Largest number of judged images of a class and split."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidates:
-    """Real images that an attacker calls training images (members) or not.
+    """Real images that an attacker classifies as training images (members) or others.
 
     Attributes:
         images: uint8[n, side, side, 3].
         labels: int64[n].
-        member: bool[n], whether the generator learnt from the image.
-        groups: n lesions or patients; no group has members and others.
-        apart: n lesions. Each image is compared with real images of all lesions but this one: its
-            own for an image that is no member, that of a random other one for a member. So both
-            have equally many images to be compared with.
+        member: bool[n], whether the generator was trained on the image.
+        groups: n lesions or patients. A group has only members or only others.
+        apart: n lesions. An image is compared with real images of all lesions except this one. It
+            is the lesion of the image, or a random other lesion for a member. So both kinds are
+            compared with equally many images.
         class_names: in the order of the labels.
-        left_out: held-out images that are not judged, because their lesion is in training.
+        left_out: held-out images that are not judged because their lesion is in training.
     """
 
     images: np.ndarray
@@ -40,7 +40,7 @@ class Candidates:
     left_out: int
 
     def rows(self, label: int) -> np.ndarray:
-        """Returns the rows of a class: int64[m]."""
+        """Returns the row numbers of a class: int64[m]."""
         return np.flatnonzero(self.labels == label)
 
     def lesions(self, label: int) -> tuple[int, int]:
@@ -60,8 +60,8 @@ def choose_candidates(
     The choice does not depend on the order of the images.
 
     Args:
-        train: the images that the generator learnt from.
-        held_out: splits that it did not learn from; images of lesions in training are left out.
+        train: the training images of the generator.
+        held_out: other splits; images of lesions in training are left out.
         seed: of the evaluation.
     """
     rng = np.random.default_rng([seed, EvaluationStream.PRIVACY_CHOICE])

@@ -1,9 +1,9 @@
-"""How near real images are to synthetic ones and to other real ones, in pixels and in features.
+"""Distances of real images to synthetic and to other real images, in pixels and in features.
 
-The score of the attack is the nearness to synthetic images of the class (Hayes et al., "LOGAN",
-PoPETs 2019; Chen et al., "GAN-Leaks", CCS 2020). Typical images are near to everything, so the
-calibrated score compares it with the nearness to other real images (the idea of GAN-Leaks, which
-calibrates by another generator).
+The score of an attack is larger for a smaller distance to a synthetic image of the class (Hayes et
+al., "LOGAN", PoPETs 2019; Chen et al., "GAN-Leaks", CCS 2020). Typical images are near to all
+images. So the calibrated score also uses the distance to other real images (GAN-Leaks calibrates by
+another generator).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from skin_synth.random_streams import EvaluationStream
 ATTACK_SIDE = 16
 """Images are averaged to this side for the distance of pixels."""
 SMALLEST_DISTANCE = 1e-9
-"""Smaller distances count as this one: the logarithm of 0 has no difference to another."""
+"""Smaller distances count as this one, because the logarithm of 0 is not finite."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Distances:
 
     Attributes:
         synthetic: to the nearest synthetic image of its class.
-        real: to the nearest real image of another lesion that is no member.
+        real: to the nearest real image that is no member, of another lesion.
     """
 
     synthetic: np.ndarray
@@ -40,12 +40,12 @@ class Distances:
 
     @property
     def score(self) -> np.ndarray:
-        """The score of the plain attack: the nearer to a synthetic image, the larger."""
+        """The score of the plain attack: minus the logarithm of the distance."""
         return -np.log(np.maximum(self.synthetic, SMALLEST_DISTANCE))
 
     @property
     def calibrated(self) -> np.ndarray:
-        """The score of the calibrated attack: the logarithm of both distances' ratio."""
+        """The score of the calibrated attack: the logarithm of the ratio of both distances."""
         return np.log(np.maximum(self.real, SMALLEST_DISTANCE)) + self.score
 
 
@@ -84,16 +84,16 @@ def measure_distances(
     seed: int,
     cache: Cache,
 ) -> tuple[Distances, Distances]:
-    """Measures distances in pixels and in features; both are the same for all turns of an image.
+    """Measures distances in pixels and in features. They do not depend on the turn of an image.
 
-    The pixel distance is the smallest over the eight symmetries. Features are those of the image in
-    the turn in which its pixels are nearest to a synthetic image, so that they are computed once.
+    The pixel distance is the smallest over the eight symmetries. Features are computed only in the
+    symmetry with this distance.
 
     Args:
         run: the generator.
-        candidates: the images, and those of them that are no members: the real images to be
-            compared with.
-        extractor: of the features.
+        candidates: the images. Those that are no members are also the real images for the
+            comparison.
+        extractor: computes the features.
         images_per_class: synthetic images of each class.
         seed: of the evaluation.
         cache: keeps the distances of each class, and the features.
@@ -130,7 +130,7 @@ def measure_distances(
 def _to_synthetic(
     judged: np.ndarray, synthetic: np.ndarray, extractor: Extractor
 ) -> dict[str, np.ndarray]:
-    """Distances of the images of one class to synthetic ones, and features in the nearest turn."""
+    """Returns distances of one class to synthetic images, and features in the nearest turn."""
     known = thumbnails(synthetic)
     by_turn = np.stack(
         [feature_neighbours(each[None], known).distance[:, 0] for each in turned_thumbnails(judged)]

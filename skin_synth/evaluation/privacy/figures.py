@@ -18,12 +18,12 @@ from skin_synth.random_streams import EvaluationStream
 FALSE_POSITIVE_RATE = 0.01
 """Attacks are compared at few false positives (Carlini et al., IEEE S&P 2022)."""
 FEWEST_LESIONS = 10
-"""Least number of lesions of a class, in training and held out."""
+"""Smallest number of lesions of a class, in training and held out."""
 FEWEST_FOR_RATE = round(1 / FALSE_POSITIVE_RATE)
-"""Least number of other lesions: with fewer, no threshold has 1 % false positives."""
+"""Smallest number of other lesions: with fewer, no threshold has 1 % false positives."""
 REPLICATES = 1000
 MEASURES = 2
-"""AUROC and true positive rate: either can prove that an attack works."""
+"""AUROC and true positive rate; each can prove that an attack works."""
 CHANCE = {"auroc": 0.5, "true_positives": FALSE_POSITIVE_RATE}
 """The figures of an attack that guesses."""
 
@@ -37,8 +37,8 @@ def true_positive_rate(
 ) -> np.ndarray:
     """Returns the share of positives above the lowest threshold with few negatives above it.
 
-    The threshold is the score of a negative, which counts as being above. Then a guess finds the
-    share `rate` of the positives on average, however few the negatives are.
+    The threshold is the score of a negative, which counts as above. So on average a guess finds the
+    share `rate` of the positives, for any number of negatives.
 
     Args:
         positive: bool[n], with at least one negative.
@@ -83,12 +83,12 @@ class Replicates:
 
     @classmethod
     def of(cls, values: np.ndarray, lesions: tuple[int, int], least: float = 0.0) -> Replicates:
-        """Takes the figures of a class of so many lesions; the variance is not below `least`."""
+        """Makes the replicates of a class with these lesions; the variance is at least `least`."""
         return cls(values, max(float(values[1:].var(ddof=1)), least), min(lesions) - 1)
 
     @classmethod
     def mean(cls, parts: list[Replicates]) -> Replicates:
-        """Takes the mean of the figures of several classes, whose lesions differ.
+        """Averages the figures of several classes, which share no lesion.
 
         The degrees of freedom are Satterthwaite's (Biometrics Bulletin 2:110, 1946).
         """
@@ -110,7 +110,7 @@ class Replicates:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """Draws lesions again and again, members and others of each class apart.
+    """Resamples lesions, separately for members and others of each class.
 
     Attributes:
         weights: float32[replicates + 1, n], see `resampling_weights`.

@@ -1,4 +1,4 @@
-"""Results of the attacks on a generator: figures, and what they say in words."""
+"""Results of the attacks on a generator: figures and words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from skin_synth.evaluation.by_class import ByClass
 
 PRIVACY_SCHEMA_VERSION = 1
 TOLD, NOT_TOLD, OPEN = "can tell", "cannot tell", "open"
-"""What an attacker can do: recognises training images, does not, or too few images to say."""
+"""Whether an attacker recognises training images; `OPEN`: too few images to decide."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +45,12 @@ class AttackFigures:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attack(ByClass[AttackFigures | None]):
-    """One attack; `whole` is the mean over classes, None where there are too few images.
+    """One attack; `whole` is the mean over classes, None with too few images.
 
     Attributes:
         needs_discriminator: False if the attacker sees only images.
-        comparisons: by which the corrected intervals of the means are corrected; those of a class
-            are also corrected for the number of classes.
+        comparisons: by which the intervals of the means are corrected; those of a class are also
+            corrected for the number of classes.
     """
 
     needs_discriminator: bool
@@ -59,7 +59,7 @@ class Attack(ByClass[AttackFigures | None]):
 
 @dataclasses.dataclass(frozen=True)
 class JudgedCounts:
-    """Real images of each class that the attacks judge, and their lesions."""
+    """Numbers of judged real images of each class, and of their lesions."""
 
     members: Mapping[str, int]
     member_lesions: Mapping[str, int]
@@ -72,11 +72,11 @@ class PrivacyVerdict:
     """What attackers can do, in words.
 
     Attributes:
-        words: `TOLD`, `NOT_TOLD` or `OPEN`, for an attacker who sees only images.
+        words: `TOLD`, `NOT_TOLD` or `OPEN`, for an attacker with images only.
         classes: the classes whose training images this attacker recognises.
         sentence: the same with figures.
-        discriminator: the words for an attacker who has the discriminator; None if there is none.
-        discriminator_sentence: the same with figures, and what to do.
+        discriminator: the words for an attacker with the discriminator; None without one.
+        discriminator_sentence: the same with figures and advice.
     """
 
     words: str
@@ -94,12 +94,12 @@ class PrivacyResults:
         painted: synthetic images of each class.
         features: name and provenance of the features.
         images: the real images that are judged.
-        left_out: held-out images of lesions in training, which are not judged.
+        left_out: held-out images that are not judged because their lesion is in training.
         false_positive_rate: of `true_positives`.
         replicates: of the bootstrap.
         attacks: by name.
-        untested: by class, why it has no figures.
-        untested_rates: by class, why it has an AUROC but no `true_positives`.
+        untested: by class, the reason for no figures.
+        untested_rates: by class, the reason for an AUROC without `true_positives`.
     """
 
     painted: int
@@ -115,7 +115,7 @@ class PrivacyResults:
     schema_version: int = PRIVACY_SCHEMA_VERSION
 
     def highest_rate(self, name: str | None) -> Estimate | None:
-        """Returns the largest true positive rate of all attacks, of a class or the mean (None)."""
+        """Returns the largest true positive rate of a class over all attacks; None: of the mean."""
         figures = [dict(attack.items())[name] for attack in self.attacks.values()]
         rates = [each.true_positives for each in figures if each and each.true_positives]
         return max(rates, key=lambda rate: rate.estimate, default=None)

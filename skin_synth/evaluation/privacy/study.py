@@ -1,4 +1,4 @@
-"""Attacks a generator: can its training images be recognised by its images or discriminator?"""
+"""Attacks a generator: do its images or its discriminator give training images away?"""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ MOST_LEARNT = 500
 
 @dataclasses.dataclass(frozen=True)
 class PrivacyOptions:
-    """What a caller chooses.
+    """Settings of the attacks.
 
     Attributes:
         images_per_class: synthetic images of each class, at least 100. With more, the attacks are
             stronger.
-        steps: batches of the classifier, if its features are the attacker's; None: see
+        steps: batches of the attacker's classifier, if it is needed; None: see
             `classifier.default_steps`.
         seed: of the evaluation.
     """
@@ -65,16 +65,16 @@ def study_privacy(
     features: Extractor | None = None,
     cache: Cache | None = None,
 ) -> PrivacyResults:
-    """Attacks a generator in all ways that its files allow.
+    """Tries all attacks that the generator allows.
 
     Args:
-        run: the generator; if it has a discriminator, the attack by it is also tried.
-        train: the images that it learnt from.
-        held_out: splits that it did not learn from.
+        run: the generator. If it has a discriminator, this is also used for an attack.
+        train: its training images.
+        held_out: the other splits.
         options: see `PrivacyOptions`.
-        features: what images are compared by; the training images must not have made them. None:
-            those of a classifier that learns from synthetic images, as an attacker can have one.
-        cache: of slow stages; None keeps nothing.
+        features: features for the comparison, not learnt from the training images. None: those of
+            a classifier that learns from synthetic images, as an attacker can train it.
+        cache: of slow stages; None: no cache.
     """
     cache = Cache(None) if cache is None else cache
     seed, images_per_class = options.seed, options.images_per_class

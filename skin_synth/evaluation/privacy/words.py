@@ -1,4 +1,4 @@
-"""What the attacks found, in plain words."""
+"""Results of the attacks in words."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from skin_synth.evaluation.privacy.results import (
 )
 
 HARMLESS_AUROC = 0.6
-"""Only an AUROC that is proven to be lower lets the report say that an attacker cannot tell."""
+"""The report says "cannot tell" only if the AUROC is proven to be lower than this."""
 
 
 def reach_privacy_verdict(attacks: Mapping[str, Attack]) -> PrivacyVerdict:
-    """Judges the attacks that need images only, and the one by the discriminator."""
+    """Judges the attacks by images, and the attack by the discriminator."""
     by_images = [attack for attack in attacks.values() if not attack.needs_discriminator]
     by_discriminator = [attack for attack in attacks.values() if attack.needs_discriminator]
     return PrivacyVerdict(
@@ -33,7 +33,7 @@ def reach_privacy_verdict(attacks: Mapping[str, Attack]) -> PrivacyVerdict:
 
 
 def _works(figures: AttackFigures | None) -> bool:
-    """Whether a figure is above chance, with its corrected interval."""
+    """Returns whether the corrected interval of a figure is above chance."""
     found = {} if figures is None else vars(figures)
     return any(
         estimate is not None and estimate.corrected_low > CHANCE[name]
@@ -95,7 +95,7 @@ def _of(classes: Sequence[str], attacks: Sequence[Attack]) -> str:
 
 
 def _best(attacks: Sequence[Attack]) -> str | None:
-    """Words of the largest mean AUROC and true positive rate of several attacks."""
+    """Returns the largest mean AUROC and true positive rate of several attacks in words."""
     figures = [attack.whole for attack in attacks if attack.whole]
     if not figures:
         return None

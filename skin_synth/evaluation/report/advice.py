@@ -1,4 +1,4 @@
-"""The report of `advise`: report.json for machines, and one page for people."""
+"""The report of `advise`: report.json and report.html."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ADVICE_PAGE = "advice.html"
 
 @dataclasses.dataclass(frozen=True)
 class AdviceReport:
-    """The advice, and what it is about.
+    """The advice, its generator and its data.
 
     Attributes:
         schema_version: of report.json.
-        advice: what was found.
-        todo: what to do now, in order.
-        code: Python that trains another Keras network in the advised way.
+        advice: the result.
+        todo: the next steps, in order.
+        code: Python code that trains another Keras network in the advised way.
         run: the generator.
         data: the own images; `splits` holds the splits that were used.
         software: versions by name.
@@ -49,7 +49,7 @@ def write_advice(directory: Path, report: AdviceReport) -> None:
 
 
 def render_advice(report: AdviceReport) -> str:
-    """Returns one page that opens from disk and loads nothing from the network."""
+    """Returns one page that needs no network."""
     filters: dict[str, Callable[..., str]] = {
         "hundredth": "{:.2f}".format,
         "signed": "{:+.3f}".format,
@@ -61,37 +61,37 @@ def render_advice(report: AdviceReport) -> str:
 
 
 def todo(advice: Advice) -> tuple[str, ...]:
-    """Returns what the site should do now."""
+    """Returns the next steps of the site."""
     compared = advice.comparison
     best = f"{CLASSIFIER_FILE} next to this page was trained on all your images"
     test = (
-        f"Before {CLASSIFIER_FILE} decides anything, test it on images that are not in this data "
-        "set: it has seen all that are."
+        f"Test {CLASSIFIER_FILE} on images that are not in this data set before you use it: it was "
+        "trained on all images of this data set."
     )
     if advice.use_generator:
         return (
             f"Use the classifier: {best} in the advised way.",
-            "To train another network in this way, take the code below.",
+            "To train another network in this way, use the code below.",
             test,
         )
     other = (
         "Look for a generator of images like yours: the images of this one make your classifier "
         "worse."
         if compared.harms
-        else "Ask again when you have more lesions, or with another generator: a gain smaller than "
-        f"about {compared.macro_auroc.corrected_high:.2f} would not show with these images."
+        else "Ask again with more lesions or with another generator: these images cannot show a "
+        f"gain below about {compared.macro_auroc.corrected_high:.2f}."
     )
     return (f"Use the classifier: {best} without synthetic images ({advice.advised}).", other, test)
 
 
 def training_code(advice: Advice, *, loader: str, data_dir: str, split: str) -> str:
-    """Returns Python that trains the Keras classifier `model` in the advised way.
+    """Returns Python code that trains the Keras classifier `model` in the advised way.
 
     Args:
-        advice: names the arm.
-        loader: Python that loads the generator.
+        advice: has the name of the arm.
+        loader: Python code that loads the generator.
         data_dir: the data set.
-        split: a split of it to train on.
+        split: the split for the training.
     """
     arm = next(arm for arm in ADVICE_ARMS if arm.name == advice.advised)
     batch, (*first, last) = advice.protocol.batch_size, arm.steps(advice.protocol.steps)

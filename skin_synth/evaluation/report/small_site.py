@@ -1,4 +1,4 @@
-"""The report of the small site: report.json and one page."""
+"""The report of the small site: report.json and report.html."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_small_site_report(directory: Path, results: SmallSiteResults) -> None:
 
 
 def render_small_site(results: SmallSiteResults) -> str:
-    """Returns one page that opens from disk and loads nothing from the network."""
+    """Returns one page that needs no network."""
     filters = {
         "figure": figure,
         "percent": percent,
@@ -62,7 +62,7 @@ def figures_of(found: SizeResult, arm: str) -> ArmFigures:
 
 
 def lines_of(test: ResultOnTests) -> list[charts.Line]:
-    """Returns macro AUROC against the number of own images: control, use, ceiling."""
+    """Returns the lines of macro AUROC over the number of own images: control, use, ceiling."""
     sizes = list(test.sizes)
     names = {
         "own images only (best control)": [each.control for each in test.sizes.values()],
@@ -101,13 +101,13 @@ def _advice(test: ResultOnTests) -> str:
     gains = {size: each for size, each in test.sizes.items() if each.verdict.words == GAIN}
     if not gains:
         return (
-            "Train on your own images only. If your images are like those of this data set, this "
-            "study could not show that the generator helps."
+            "Train on your own images only. For images like those of this data set, this study "
+            "does not show that the generator helps."
         )
     size, found = max(gains.items())
     return (
-        f"If your images are like those of this data set, and you have up to about {size:,}, train "
-        f"as in “{found.use}”. skin-synth advise measures whether this helps on your own images."
+        f"If your images are like those of this data set, and you have at most about {size:,}, "
+        f"train by “{found.use}”. skin-synth advise measures whether this helps on your images."
     )
 
 

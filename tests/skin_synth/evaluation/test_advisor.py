@@ -149,7 +149,7 @@ def test_the_test_split_can_be_kept(data):
 def test_synthetic_images_are_no_own_images(tmp_path):
     found = [record(number, number % 3, "synthetic") for number in range(6)]
     data = write_records(tmp_path / "d", {"train": found}, class_names=NAMES)
-    with pytest.raises(InputError, match="holds synthetic images"):
+    with pytest.raises(InputError, match="has synthetic images"):
         load_own_images(data)
 
 

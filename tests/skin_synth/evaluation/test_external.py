@@ -1,4 +1,4 @@
-"""Other data sets as tests: our classes only, one size, nothing that took part in training."""
+"""Other data sets as tests: our classes only, one size, no image from training."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_it_says_what_it_is(mixed):
         "clinic: 5 images of 4 lesions, from its test split.",
         "It has no images of mel: means over classes are those of nv, df.",
         "Images of another size were cropped to the central square and resized: 1 of 64x64.",
-        "Left out, because no class of ours: 1 of scar.",
+        "Left out, because they are of no class here: 1 of scar.",
         "Left out, because they are synthetic: 1.",
     ]
 
@@ -112,7 +112,7 @@ def test_too_few_of_our_classes(mixed):
     ("label_map", "message"),
     [
         ({"naevus": "nv"}, "names naevus, which .* does not have; it has df, nevus, scar"),
-        ({"nevus": "nv", "scar": "burn"}, "leads to burn, which .* these are mel, nv, df"),
+        ({"nevus": "nv", "scar": "burn"}, "leads to burn, which .* it has mel, nv, df"),
     ],
 )
 def test_a_label_map_must_fit_both_sides(mixed, label_map, message):

@@ -73,8 +73,8 @@ def results(*words):
 @pytest.mark.parametrize(
     ("words", "headline", "advice"),
     [
-        ([GAIN, GAIN], "help a site with 100 or 300 own images", "up to about 300"),
-        ([GAIN, NEITHER], "help a site with 100 own images", "up to about 100"),
+        ([GAIN, GAIN], "help a site with 100 or 300 own images", "at most about 300"),
+        ([GAIN, NEITHER], "help a site with 100 own images", "at most about 100"),
         ([NEITHER], "No gain of the synthetic images is shown", "on your own images only"),
         ([HARM], "harm a site with 100 own images", "on your own images only"),
         ([GAIN, HARM], "help a site with 100 own images, and harm one with 300", "about 100"),

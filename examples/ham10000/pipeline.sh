@@ -4,7 +4,7 @@
 # Takes about half an hour on two CPU cores with bfloat16 in hardware. Stop it when you like: the same
 # command resumes.
 #
-#   examples/ham10000/road.sh /path/to/ham10000 runs/ham
+#   examples/ham10000/pipeline.sh /path/to/ham10000 runs/ham
 #
 # The first folder holds images/ and metadata.csv (see README.md in this directory).
 set -eu
