@@ -1,15 +1,15 @@
-"""Does a generator help a site that has few images of its own, and how?
+"""Does a generator help a site with few own images, and how?
 
-The question is answered on these images. They are split into folds of whole lesions. Each arm is
-trained on all folds but one and predicts for the images of that fold. The metrics are of these
-out-of-fold predictions of all images. Each seed has other folds, weights and batches.
+The own images are split into folds of whole lesions. Each arm is trained on all folds except one
+and predicts for the images of this fold. The metrics are computed from these out-of-fold
+predictions of all images. Each seed has different folds, weights and batches.
 
-The first seed trains all arms. It chooses the best control (own images only) and the best use of
-synthetic images, both by macro AUROC; the other seeds train only these two. The use is advised if
+The first seed trains all arms. It selects the best control (own images only) and the best use of
+synthetic images, both by macro AUROC. The other seeds train only these two. The use is advised if
 its gain in macro AUROC is larger than noise and its class-balanced log loss is not harmed. Noise is
-that of lesions and seeds. The one-sided p-value is multiplied by the number of uses (Bonferroni):
-so it holds although the same images chose the use. That they also chose the best control can only
-make a gain look smaller.
+that of lesions and seeds. The one-sided p-value is multiplied by the number of uses (Bonferroni).
+So it is valid, although the same images select the use. They also select the best control, which
+can only make a gain look smaller.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from tfrecords_tools.progress import Progress
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Resampled:
-    """Measures of one arm on the judged images and on all bootstrap replicates of them.
+    """Measures of one arm on the judged images and on all their bootstrap replicates.
 
     Attributes:
         class_auroc: float64[seeds, replicates + 1, classes]; NaN for a class that is not judged.
@@ -66,7 +66,7 @@ class Resampled:
 
     @functools.cached_property
     def macro_auroc(self) -> np.ndarray:
-        """float64[seeds, replicates + 1]."""
+        """The mean over classes: float64[seeds, replicates + 1]."""
         return np.nanmean(self.class_auroc, axis=-1)
 
 
@@ -75,8 +75,8 @@ class AdviceStudy:
     """Trains the arms on the own images and compares them.
 
     Attributes:
-        own: the site's images.
-        generator: made of other images; classes are matched by name.
+        own: the images of the site.
+        generator: trained on other images; classes are matched by name.
         options: of the study.
         training: trains an arm.
     """
@@ -96,7 +96,7 @@ class AdviceStudy:
         shared = [each.name for each in self.classes if each.generated and each.images]
         if len(shared) < 2:
             raise InputError(
-                f"generator and data set share fewer than two classes {shared}: the generator has "
+                f"generator and data set share fewer than two classes, {shared}: the generator has "
                 f"{', '.join(self.generator.class_names)}, the data set "
                 f"{', '.join(self.own.class_names)}; give your classes the generator's names"
             )
@@ -129,11 +129,11 @@ class AdviceStudy:
 
     @functools.cached_property
     def judged(self) -> np.ndarray:
-        """Rows of the images that the measures are of: int64[m]."""
+        """Rows of the judged images: int64[m]."""
         return np.flatnonzero(np.array([each.judged for each in self.classes])[self.own.labels])
 
     def advise(self) -> Advice:
-        """Trains all arms, or reads the cache, and says what to do."""
+        """Trains all arms, or reads the cache, and returns the advice."""
         options = self.options
         with Progress(
             total=options.trainings - 1, unit="classifiers", description="advise"
@@ -160,7 +160,7 @@ class AdviceStudy:
         )
 
     def compare(self, use: Arm, control: Arm, measured: dict[str, Resampled]) -> UseComparison:
-        """Compares two arms of all seeds; `measured` is by the name of the arm."""
+        """Compares two arms over all seeds; `measured` has the names of arms as keys."""
         ours, theirs = measured[use.name], measured[control.name]
         groups = self._effective_lesions(ours.class_auroc - theirs.class_auroc)
         area = planned_difference(
@@ -184,7 +184,7 @@ class AdviceStudy:
         )
 
     def resampled(self, predictions: Sequence[OutOfFold]) -> Resampled:
-        """Computes the measures of one arm; an entry of `predictions` is of one seed."""
+        """Computes the measures of one arm; `predictions` has one entry per seed."""
         rows, labels = self.judged, self.own.labels[self.judged]
         areas, losses = [], []
         for each in predictions:
@@ -246,7 +246,7 @@ class AdviceStudy:
         )
 
     def warnings(self) -> list[str]:
-        """Says what limits the advice."""
+        """Returns the limits of the advice."""
         found = []
         names = [each.name for each in self.classes]
         if lacking := [each.name for each in self.classes if not each.generated]:
@@ -261,17 +261,17 @@ class AdviceStudy:
         if few := [f"{each.name} ({each.lesions})" for each in self.classes if not each.judged]:
             found.append(
                 f"fewer lesions than the {self.options.folds} folds: {_listed(few)}; these classes "
-                "are trained on, but too few to judge by: they are not in the figures"
+                "are in the training, but not in the figures, because they are too few to judge"
             )
         if len(set(self.own.groups)) == len(self.own):
             found.append(
-                "each image has another lesion: if a lesion has several images in this data set, "
-                "the figures are too good; build it with the column of the lesions"
+                "each image has a different lesion: if lesions have several images in this data "
+                "set, the figures are too good; build it with the column of the lesions"
             )
         return found
 
     def _interval(self, found: Resampled) -> Interval:
-        """Returns the mean macro AUROC; its interval is over lesions, and seeds if it has some."""
+        """Returns the mean macro AUROC; the interval is over lesions, and seeds if several."""
         areas, groups = found.macro_auroc, self._effective_lesions(found.class_auroc)
         if len(areas) > 1:
             over = planned_difference(
@@ -311,7 +311,7 @@ class AdviceStudy:
 
     @functools.cached_property
     def _synthetic(self) -> Source:
-        """Synthetic images of the classes that generator and own images share."""
+        """Synthetic images of the classes in both the generator and the own images."""
         names, generator = self.own.class_names, self.generator
         labels = np.repeat(np.arange(len(names)), self.synthetic_counts)
         of_generator = np.array(
@@ -337,11 +337,11 @@ class AdviceStudy:
 
 
 def effective_lesions(by_class: np.ndarray, lesions: np.ndarray) -> int:
-    """Returns the number of lesions that the noise of a mean over classes is worth, 2 or more.
+    """Returns the effective number of lesions for the noise of a mean over classes, 2 or more.
 
-    A class of three lesions makes most of the noise of a macro figure, and its own noise is known
-    by two degrees of freedom only. With the variance v of each class and its m lesions, these are
-    Satterthwaite's degrees of freedom of the sum, plus one: (sum v)^2 / sum (v^2 / (m - 1)) + 1.
+    A class of three lesions makes most of the noise of a macro figure, but its variance has only
+    two degrees of freedom. The number is Satterthwaite's degrees of freedom of the sum, plus one:
+    (sum v)^2 / sum (v^2 / (m - 1)) + 1, with the variance v and the m lesions of each class.
 
     Args:
         by_class: float[replicates, classes], differences under resampling; NaN: not judged.
@@ -356,7 +356,7 @@ def effective_lesions(by_class: np.ndarray, lesions: np.ndarray) -> int:
 
 
 def _one_sided(found: Difference, sign: int) -> float:
-    """Returns the p-value of no difference against one with this sign."""
+    """Returns the p-value of no difference against a difference with this sign."""
     two_sided = found.p_value
     return two_sided / 2 if found.difference * sign > 0 else 1 - two_sided / 2
 

@@ -1,4 +1,4 @@
-"""Options of `advise`, the ways to train that it compares, and how much work they are."""
+"""Options of `advise`, the arms that it compares, and the cost."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ ADVICE_USES = (
 )
 ADVICE_ARMS = (*CONTROLS, *ADVICE_USES)
 PASSES_OVER_OWN_IMAGES = 40
-"""By default a training has so many, within `FEWEST_ADVICE_STEPS` and `MOST_ADVICE_STEPS`."""
+"""Default length of a training, from `FEWEST_ADVICE_STEPS` to `MOST_ADVICE_STEPS`."""
 FEWEST_ADVICE_STEPS, MOST_ADVICE_STEPS = 300, 2000
 LEAST_STEPS = 24
-"""The last phase of "synthetic, then own" then has a step for each point of the curve of losses."""
+"""The last phase of "synthetic, then own" has a step for each point of the loss curve."""
 LARGEST_ADVICE_SEED = 2**56 - 1
 MOST_ADVICE_SEEDS = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class AdviceOptions:
-    """What a caller chooses.
+    """Settings of `advise`.
 
     Attributes:
         classifier: resnet, finetuned or small, see `make_classifier`.
         weights: file with the ImageNet weights of finetuned.
-        folds: parts of the own images, 2 or more.
-        seeds: trainings of the chosen arms with all folds, 2 to 64.
-        steps: of each training, 24 or more; None: 40 passes over the own images, but 300 to 2,000.
+        folds: parts of the own images, 2 to 20.
+        seeds: trainings of the chosen arms in each fold, 2 to 64.
+        steps: of each training, 24 or more; None: 40 passes over the own images, within 300 and
+            2,000 steps.
         batch_size: images in a step.
         pool: synthetic images of each class.
         seed: of folds, trainings and synthetic images, below 2**56.
         replicates: of the bootstrap over lesions, 100 or more.
-        keep_test: leaves the test split of the data set out of everything.
+        keep_test: whether to leave out the test split of the data set.
     """
 
     classifier: str = RESNET
@@ -69,7 +70,7 @@ class AdviceOptions:
                 raise InputError(f"{name} must be {least} {upwards}, got {value}")
 
     def steps_for(self, images: int) -> int:
-        """Returns the steps of each training on so many own images."""
+        """Returns the steps of each training on this number of own images."""
         if self.steps is not None:
             return self.steps
         wanted = PASSES_OVER_OWN_IMAGES * images // self.batch_size
@@ -77,7 +78,7 @@ class AdviceOptions:
 
     @property
     def trainings(self) -> int:
-        """How many classifiers are trained, with the last one on all own images."""
+        """Number of trainings; the last one is on all own images."""
         return self.folds * (len(ADVICE_ARMS) + 2 * (self.seeds - 1)) + 1
 
     def most_steps(self, images: int) -> int:

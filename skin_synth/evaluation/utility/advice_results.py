@@ -1,4 +1,4 @@
-"""What `advise` finds, in figures and words; its report.json holds the fields of `Advice`."""
+"""Results of `advise` in figures and words; report.json has the fields of `Advice`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class OwnClass:
     Attributes:
         name: of the class.
         images: own images.
-        lesions: of these images.
+        lesions: lesions of these images.
         generated: whether the generator has the class.
-        judged: whether it is in the measures: it has a lesion or more for each fold.
+        judged: whether the measures include it, because it has a lesion or more for each fold.
     """
 
     name: str
@@ -30,16 +30,16 @@ class OwnClass:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """One way to train, judged out of fold.
+    """One arm, judged by out-of-fold predictions.
 
     Attributes:
         name: of the arm.
-        uses_synthetic: whether it draws synthetic images.
-        seeds: how often it was trained with all folds.
-        macro_auroc: mean over seeds; the interval is over lesions, and seeds if there are several.
+        uses_synthetic: whether it uses synthetic images.
+        seeds: number of trainings in each fold.
+        macro_auroc: mean over seeds; the interval is over lesions, and seeds if several.
         log_loss: class-balanced log loss after correction to equal shares, mean over seeds, in
             nats; less is better.
-        advised: whether it is the advice.
+        advised: whether it is advised.
     """
 
     name: str
@@ -52,16 +52,16 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True)
 class UseComparison:
-    """The best use of synthetic images against the best training without them.
+    """Comparison of the best use of synthetic images with the best control.
 
     Attributes:
-        use, control: names of the arms, both chosen by the first seed.
+        use, control: names of the arms, both selected by the first seed.
         macro_auroc: use minus control; a gain is positive.
         log_loss: likewise; a gain is negative.
         p_gain: one-sided p-value of a gain of macro AUROC, corrected for the number of uses.
         p_loss_harm: one-sided p-value of a larger log loss, without a correction.
         p_harm: one-sided p-value of a loss of macro AUROC, without a correction.
-        level: a p-value up to this one is beyond noise.
+        level: p-values up to this level are significant.
     """
 
     use: str
@@ -75,23 +75,23 @@ class UseComparison:
 
     @property
     def harms(self) -> bool:
-        """Whether the use makes a measure worse beyond noise."""
+        """Whether the use makes a measure significantly worse."""
         return min(self.p_harm, self.p_loss_harm) <= self.level
 
     @property
     def gains(self) -> bool:
-        """Whether the use is advised: a gain of macro AUROC beyond noise, and no harm."""
+        """Whether the use is advised: a significant gain of macro AUROC, and no harm."""
         return self.p_gain <= self.level and not self.harms
 
 
 @dataclasses.dataclass(frozen=True)
 class AdviceProtocol:
-    """How it was measured: options and what follows from them.
+    """How it was measured: options and the resulting settings.
 
     Attributes:
         classifier: kind of network.
-        weights_hash: sha256 of its pretrained weights; empty from scratch.
-        parameters: weights of the network.
+        weights_hash: sha256 of the pretrained weights; empty from scratch.
+        parameters: number of weights of the network.
         policy: dtype policy of Keras.
         batch_size: images in a step.
         steps: of each training.
@@ -119,13 +119,13 @@ class Advice:
 
     Attributes:
         sentence: the advice, with its figures.
-        advised: name of the arm that the classifier was trained by.
-        use_generator: whether that arm draws synthetic images.
-        comparison: what decided.
+        advised: name of the arm of the classifier.
+        use_generator: whether this arm uses synthetic images.
+        comparison: the basis of the decision.
         choices: all arms, in order.
         classes: of the own images, in the order of their labels.
         protocol: how it was measured.
-        warnings: what limits the advice.
+        warnings: limits of the advice.
     """
 
     sentence: str
@@ -139,12 +139,12 @@ class Advice:
 
 
 def advice_sentence(compared: UseComparison, use: Interval, control: Interval, todo: str) -> str:
-    """Says what to do and why.
+    """Returns the advice with its reason.
 
     Args:
-        compared: decides.
+        compared: the basis of the decision.
         use: macro AUROC of the use.
-        control: macro AUROC of the own images alone.
+        control: macro AUROC of the control.
         todo: the use as an instruction, see `instruction`.
     """
     with_it, without = _with_interval(use), _with_interval(control)
@@ -170,7 +170,7 @@ def advice_sentence(compared: UseComparison, use: Interval, control: Interval, t
 
 
 def instruction(arm: Arm) -> str:
-    """Returns a use of synthetic images as an instruction, without a full stop."""
+    """Returns a use of synthetic images as an instruction, without full stop."""
     if len(arm.phases) > 1:
         return "Train first on synthetic images, then on your own"
     share = arm.phases[0].parts[-1].share

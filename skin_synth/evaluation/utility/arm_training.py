@@ -16,15 +16,15 @@ from skin_synth.evaluation.utility.recipes import Arm, Source, pool_of
 CURVE_POINTS = 6
 """Points of the curves of training and validation loss in the last phase."""
 CURVE_IMAGES = 256
-"""Validation images that the curve is of, at most: spread evenly over all of them."""
+"""Largest number of validation images for the curve, spread evenly over all of them."""
 VALIDATION = "validation"
-"""Name of the held-out images that the curve is of."""
+"""Name of the held-out images for the curve."""
 PREDICTIONS = "predictions"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Images to predict for: uint8[n, side, side, 3], int64[n] labels; `key` names the content."""
+    """Images to predict: uint8[n, side, side, 3], labels int64[n]; `key` identifies the content."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -33,12 +33,12 @@ class HeldOut:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainedArm:
-    """What one training gave.
+    """The result of one training.
 
     Attributes:
-        log_probabilities: float32[n, classes] for each set of held-out images, by its name.
-        steps: int64[points], at which the losses were taken, all in the last phase.
-        training_loss: float64[points], mean since the point before; the first one is NaN.
+        log_probabilities: float32[n, classes] of each set of held-out images, by its name.
+        steps: int64[points], steps of the losses, all in the last phase.
+        training_loss: float64[points], mean since the previous point; the first is NaN.
         validation_loss: float64[points], mean cross-entropy of the validation images.
         earlier_losses: float32[steps], training loss of each step before the last phase.
     """
@@ -55,9 +55,10 @@ class ArmTraining:
     """Trains arms of one study.
 
     Attributes:
-        trainer: of one kind of classifier.
+        trainer: trains one kind of classifier.
         total: steps of each training.
-        cache: keeps predictions, and states at the end of phases: of all but the last one in `run`.
+        cache: keeps predictions and states at the end of phases; `run` keeps no state of the last
+            phase.
     """
 
     trainer: Trainer
@@ -75,9 +76,9 @@ class ArmTraining:
         """Trains an arm and predicts for all held-out images, or reads the cache.
 
         Args:
-            arm: decides what is drawn.
-            sources: all that it draws from, by name.
-            held_out: by name; `validation` gives the curve of the loss.
+            arm: determines the batches.
+            sources: the sources of the arm, by name.
+            held_out: held-out images by name; those of `validation` give the loss curve.
             seed: of weights, batches and augmentation.
         """
         key = self.key(arm, sources, len(arm.phases), seed)
@@ -94,9 +95,9 @@ class ArmTraining:
         return self._after_phases(len(arm.phases), arm, sources, seed)[0]
 
     def key(self, arm: Arm, sources: Mapping[str, Source], phases: int, seed: int) -> str:
-        """Returns all that the state after the first `phases` phases follows from."""
+        """Returns all inputs of the state after the first `phases` phases."""
         classifier = self.trainer.classifier
-        # Without the names of the sources: two names of the same images share their trainings.
+        # The names of sources are not part of it, so that equal images share their trainings.
         phases_key = [
             [
                 phase.end,

@@ -1,4 +1,4 @@
-"""The arms of the utility study: what each classifier is trained on."""
+"""The arms of the utility study: the training set of each classifier."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTROL, MIXED, SYNTHETIC_ONLY = "control", "real + synthetic", "synthetic only"
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """One training set and how it is drawn from.
+    """One training set and its sampling.
 
     Attributes:
         kind: `CONTROL`, `MIXED` or `SYNTHETIC_ONLY`.
@@ -65,7 +65,7 @@ def make_arms(ratios: Sequence[float]) -> tuple[Arm, ...]:
     they differ from it only in the synthetic images.
 
     Raises:
-        InputError: no ratio, one that is not a positive number, or one given twice.
+        InputError: no ratio, a ratio that is not a positive number, or equal ratios.
     """
     if not ratios or not all(0 < ratio < math.inf for ratio in ratios):
         raise InputError(f"ratios must be numbers above 0, such as 0.25, 1 and 4; got {ratios}")

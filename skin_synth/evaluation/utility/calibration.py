@@ -1,7 +1,7 @@
 """Correction of probabilities for overconfidence and for the class shares of training.
 
-Arms train with different class shares. Without a correction, their log loss would compare shares,
-not knowledge. The correction is fitted on validation images only.
+Arms train with different class shares. Without a correction, the log loss would depend on these
+shares. The correction is fitted on validation images only.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from tfrecords_tools.errors import InputError
 
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.25, 8.0
 SMALLEST_PRIOR = 1e-3
-"""Share of a class that the batches never held: a division by 0 would make it certain."""
+"""Share of a class that is in no batch: a division by 0 would make this class certain."""
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 HALF_WEIGHT_IMAGES = 20
-"""A class with so many validation images weighs half as much in the fit as a very large one."""
+"""A class with this number of validation images has half the weight of a very large class."""
 TEMPERATURE_IMAGES = 2.0
 """Weight of the preference for temperature 1, in images."""
 BIAS_SD = 0.5
@@ -27,7 +27,7 @@ BIAS_SD = 0.5
 
 
 def log_of(probabilities: np.ndarray) -> np.ndarray:
-    """Returns logarithms, float64[n, classes]; what float32 rounds to 0 becomes 1.2e-38."""
+    """Returns logarithms, float64[n, classes]; probabilities below 1.2e-38 count as 1.2e-38."""
     return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))
 
 
@@ -35,11 +35,11 @@ def log_of(probabilities: np.ndarray) -> np.ndarray:
 class PriorCorrection:
     """A correction to equal class shares: log_softmax(log p / temperature - log(prior) + biases).
 
-    Each part has one reason. The temperature undoes overconfidence, which grows as a network
-    overfits (Guo et al., ICML 2017). The division by the prior removes the class shares of the
-    arm's own batches (logit adjustment, Menon et al., ICLR 2021); it follows the temperature,
-    because the network scaled its prior with its logits. The biases repair what the prior does not
-    explain, as after a training in two phases.
+    The temperature corrects overconfidence, which grows as a network overfits (Guo et al., ICML
+    2017). The division by the prior removes the class shares of the arm's batches (logit
+    adjustment, Menon et al., ICLR 2021). It comes after the temperature, because the network scales
+    its prior with its logits. The biases correct what the prior does not explain, such as after a
+    training in two phases.
 
     Attributes:
         temperature: from 0.25 to 8; above 1 for overconfident networks.
@@ -63,17 +63,17 @@ class PriorCorrection:
         """Fits the temperature and the biases on validation images.
 
         The fit minimises the mean over classes of the log loss, with two changes for rare classes.
-        A class of n images has the weight n / (n + 20), because the mean of two images is mostly
-        noise. The weights act as class shares, so the fit corrects to these shares instead of equal
-        ones; `apply` corrects to equal ones. Penalties, counted in images (Kish's effective number,
-        the weights considered), hold the temperature near 1 and the biases near 0: so a class of 1
-        to 4 images moves them little. A class without images is left out of the fit and keeps the
-        bias 0. In 1 / temperature and biases the problem is convex, so the minimum is unique.
+        First, a class of n images has the weight n / (n + 20), because the mean of two images is
+        mostly noise. The weights act as class shares, so the fit corrects to these shares; `apply`
+        corrects to equal shares. Second, penalties keep the temperature near 1 and the biases near
+        0, so that a class of 1 to 4 images changes them little. They are counted in images (Kish's
+        effective number with these weights). A class without images is not in the fit and keeps the
+        bias 0. The problem is convex in 1 / temperature and biases, so the minimum is unique.
 
         The constants were chosen by simulation: networks overconfident or not, with right and wrong
         priors, and 40, 150 and 1,500 validation images in the shares of HAM10000. Their
         class-balanced log loss is within 0.04 of the best constants for each case. Without biases
-        it is up to 0.2 higher where the prior is wrong, and at most 0.01 lower where it is right.
+        it is up to 0.2 higher with a wrong prior, and at most 0.01 lower with the right one.
 
         Args:
             labels: int[n], true classes of one image or more.
@@ -82,8 +82,8 @@ class PriorCorrection:
             biases: whether to fit biases.
 
         Raises:
-            InputError: arrays that do not fit together, or are not finite; a prior that is negative
-                or has no positive share.
+            InputError: arrays with wrong shapes or values that are not finite; a prior with a
+                negative share or without a positive one.
         """
         shares = _shares(prior)
         _check(labels, log_probabilities, shares)

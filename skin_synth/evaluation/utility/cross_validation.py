@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of one arm: trained on all folds but one, for the images of that fold."""
+"""Out-of-fold predictions of an arm: each fold is predicted by a training on the others."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from skin_synth.provenance import content_hash
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """Predictions of one arm for all own images, by networks of one seed that did not see them.
+    """Predictions of one arm and seed for all own images, by networks not trained on them.
 
     Attributes:
-        raw: float64[n, classes], logarithms of the probabilities that the networks gave.
+        raw: float64[n, classes], log-probabilities of the networks.
         corrected: the same at equal class shares; the correction of a fold is fitted on the others.
     """
 
@@ -34,9 +34,9 @@ class CrossValidation:
     """Trains arms on own images without one fold, and predicts for this fold.
 
     Attributes:
-        own: the site's images.
-        synthetic: images of the generator, in the classes of `own`.
-        synthetic_counts: int64[classes], of these images.
+        own: the images of the site.
+        synthetic: synthetic images, with the classes of `own`.
+        synthetic_counts: int64[classes], number of these images.
         number_of_folds: 2 or more.
         training: trains an arm.
     """
@@ -56,9 +56,9 @@ class CrossValidation:
         """Trains an arm once for each fold, or reads the cache.
 
         Args:
-            arm: draws from the own and the synthetic images.
-            seed: of the folds and of the trainings.
-            done: is called after each training.
+            arm: uses own and synthetic images.
+            seed: of the folds and the trainings.
+            done: called after each training.
         """
         own, fold_of = self.own, self.folds(seed)
         raw = np.empty((len(own), len(own.class_names)))

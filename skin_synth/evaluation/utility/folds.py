@@ -1,4 +1,4 @@
-"""Folds of whole lesions, with about equal shares of each class."""
+"""Folds of whole lesions with about equal class shares."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tfrecords_tools.errors import InputError
 def lesion_folds(groups: Sequence[str], labels: np.ndarray, *, folds: int, seed: int) -> np.ndarray:
     """Assigns each image to a fold; all images of a lesion are in the same one.
 
-    Lesions are dealt out class by class, the rarest class first. Within a class large lesions come
-    first, and a hash of seed and name decides the order of those with equal size. Each lesion goes
-    to the fold with the fewest images of its class, then to the one with the fewest images. So the
-    result depends on names, labels and seed, not on the order of the images.
+    Lesions are assigned class by class, the rarest class first. Within a class large lesions come
+    first; a hash of seed and name orders lesions of equal size. Each lesion goes to the fold with
+    the fewest images of its class; of equal folds, to the one with the fewest images. So the result
+    depends on names, labels and seed, not on the order of the images.
 
     Args:
-        groups: n lesions or patients. The rarest class of a group decides where it goes.
+        groups: n lesions or patients. A group counts as its rarest class.
         labels: int[n].
         folds: number of folds, 2 or more.
         seed: of the order.

@@ -16,16 +16,16 @@ LARGEST_DEFAULT_POOL = 1000
 
 @dataclasses.dataclass(frozen=True)
 class UtilityOptions:
-    """What a caller chooses.
+    """Settings of the study.
 
     Attributes:
-        seeds: trainings of each arm, 2 or more; each has other weights, batches and synthetic
+        seeds: trainings of each arm, 2 or more, each with different weights, batches and synthetic
             images.
         ratios: synthetic images drawn for each real one; each ratio makes an arm.
         steps: batches of each training; None: see `default_steps`.
         pool: synthetic images of each class for each seed; None: as many as the largest class has,
             up to 1,000.
-        views: views of each real training image for a frozen extractor, the first as it is.
+        views: views of each real training image for a frozen extractor; the first is unchanged.
         replicates: of the bootstrap, 100 or more.
     """
 

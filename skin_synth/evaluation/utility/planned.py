@@ -1,8 +1,8 @@
 """The planned comparison of a study: one use of synthetic images against one control.
 
-Both are chosen on validation images (`choose`). The test images then give one interval for each of
-two co-primary measures, over lesions, draws of the own images and seeds (`planned_difference`), one
-verdict (`judge`), and the size of the effect by class (`found_of_hundred`).
+Both are selected on validation images (`choose`). The test images give an interval for each of two
+co-primary measures, over lesions, draws of the own images and seeds (`planned_difference`). They
+also give one verdict (`judge`) and the size of the effect by class (`found_of_hundred`).
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from skin_synth.evaluation.utility.differences import (
 from tfrecords_tools.errors import InputError
 
 CO_PRIMARY_MEASURES = 2
-"""Macro AUROC and class-balanced log loss; the intervals are corrected for so many."""
+"""Macro AUROC and class-balanced log loss; the intervals are corrected for this number."""
 
 
 def choose(candidates: Sequence[str], macro_auroc: Mapping[str, npt.ArrayLike]) -> str:
     """Chooses the candidate with the best mean macro AUROC on validation images.
 
-    Of equal candidates the first is chosen. The seeds that chose must not be in the comparison: the
-    chosen arm was lucky in them.
+    Of equal candidates it takes the first. The seeds of this choice must not be in the comparison,
+    because the chosen arm was lucky in them.
 
     Args:
         candidates: names of arms, one or more.
-        macro_auroc: by name the figures of all trainings, float[...].
+        macro_auroc: figures of all trainings by name, float[...].
 
     Raises:
-        InputError: no candidate, or one whose figures are missing or not finite.
+        InputError: no candidate, or missing or infinite figures.
     """
     means = {
         name: float(np.asarray(macro_auroc.get(name, np.nan), np.float64).mean())
@@ -58,22 +58,22 @@ def planned_difference(
 ) -> Difference:
     """Computes the difference of a metric between two arms over lesions, draws and seeds.
 
-    Seeds are nested in draws of the own images; both are crossed with the test lesions. With L
-    lesions, D draws and S seeds a draw, the mean difference has the variance
+    Seeds are nested in draws of the own images. Both are crossed with the test lesions. With L
+    lesions, D draws and S seeds per draw, the mean difference has the variance
 
         lesions/L + draws/D + seeds/(D S) + lesions*draws/(L D) + lesions*seeds/(L D S)
 
     where each word is the variance component of that factor. Let Y be the mean over the seeds of a
-    draw. The variance between the Y, over D, estimates all terms but the first: as in every nested
-    analysis of variance, the outermost random factor is the error term, and it holds that of the
-    seeds. The bootstrap of lesions estimates the first term and the last two, so the last two are
-    counted twice. They are estimated as V_both of `paired_difference`, with the Y as its seeds, and
-    subtracted there. So the interval is `paired_difference` of the Y. With one draw the seeds are
-    the outermost factor: the interval is that of the seeds and holds for this draw.
+    draw. The variance between the Y, over D, estimates all terms except the first: in a nested
+    analysis of variance, the outermost random factor is the error term, which contains the seeds.
+    The bootstrap of lesions estimates the first term and the last two, so the last two are counted
+    twice. `paired_difference`, with the Y as its seeds, estimates them as V_both and subtracts
+    them. So the interval is `paired_difference` of the Y. With one draw the outermost factor is the
+    seeds, and the interval holds only for this draw.
 
     Satterthwaite's degrees of freedom are at least D - 1 (S - 1 with one draw). Draws that share
-    images vary less than separate sites: the interval then holds for sites that draw from this
-    pool. Each training of an arm is paired with the one of the control at the same draw and seed.
+    images vary less than separate sites, so the interval holds for sites that draw from this pool.
+    Each training of an arm is paired with that of the control at the same draw and seed.
 
     Args:
         arm: float[draws, seeds, replicates + 1], the metric under `resampling_weights`.
@@ -82,8 +82,8 @@ def planned_difference(
         comparisons: number of differences that the verdict uses.
 
     Raises:
-        InputError: shapes differ, one training only, fewer than two replicates, or values that are
-            not finite.
+        InputError: different shapes, one training only, fewer than two replicates, or values that
+            are not finite.
     """
     if arm.shape != control.shape or arm.ndim != 3 or arm.shape[0] * arm.shape[1] < 2:
         raise InputError(
@@ -108,7 +108,7 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class MeasureVerdict:
-    """What one co-primary measure shows.
+    """Result of one co-primary measure.
 
     Attributes:
         difference: use minus control; `corrected_low`, `corrected_high` are its simultaneous
@@ -133,7 +133,7 @@ class PlannedVerdict:
     log_loss: MeasureVerdict
 
     def sentence(self, use: str, control: str) -> str:
-        """Says the verdict and both differences; `use` and `control` are the names of the arms."""
+        """Returns the verdict and both differences in words; the arguments are names of arms."""
         area, loss = self.macro_auroc.difference, self.log_loss.difference
         return (
             f"{self.words}: {use} differs from {control} in macro AUROC by {area.difference:+.3f} "
@@ -149,12 +149,12 @@ def judge(macro_auroc: Difference, log_loss: Difference) -> PlannedVerdict:
 
     A gain is shown if at least one measure shows a gain after Holm's correction and the other shows
     no harm; harm likewise; otherwise neither. One gain is enough, because better ranks and better
-    probabilities each help a doctor; a use that buys one with the other is not called a gain. Holm
-    is the correction of "at least one": without a true difference a gain or harm is shown in at
-    most 5 % of studies. To require a gain in both would need no correction, but more images.
+    probabilities each help a doctor. A gain in one with harm in the other is no gain. Holm's
+    correction fits "at least one": without a true difference a gain or harm is shown in at most 5 %
+    of studies. A gain required in both would need no correction, but more images.
 
-    Holm tests the measure with the larger p-value at the full level once the other is shown, so it
-    can show a difference whose simultaneous interval holds 0.
+    After one measure is shown, Holm tests the other at the full level. So it can show a difference
+    whose simultaneous interval contains 0.
 
     Args:
         macro_auroc: of the use minus the control; a gain is positive.
@@ -178,11 +178,11 @@ def judge(macro_auroc: Difference, log_loss: Difference) -> PlannedVerdict:
 
 @dataclasses.dataclass(frozen=True)
 class FoundOfHundred:
-    """How many more images of a class are found at the same false alarms.
+    """Number of additional images of a class found at the same false alarms.
 
     Attributes:
-        class_name: of the images.
-        difference: of the sensitivity, a share; None where it cannot be estimated.
+        class_name: class of the images.
+        difference: difference of the sensitivity, a share; None if it cannot be estimated.
         sentence: the difference in words.
     """
 
@@ -194,12 +194,12 @@ class FoundOfHundred:
 def found_of_hundred(
     class_names: Sequence[str], arm: np.ndarray, control: np.ndarray, *, groups: Sequence[int]
 ) -> tuple[FoundOfHundred, ...]:
-    """Says in plain words by how much the sensitivity of each class differs.
+    """Returns the difference of the sensitivity of each class in words.
 
-    The intervals are for information and not corrected for the number of classes.
+    The intervals are for information, without a correction for the number of classes.
 
     Args:
-        class_names: of the last axis.
+        class_names: names of the last axis.
         arm: float[draws, seeds, replicates + 1, classes], sensitivities at one specificity, see
             `metrics.class_sensitivity_at_specificity`.
         control: the same of the control.

@@ -1,4 +1,4 @@
-"""What the batches of a training consist of: phases, and in each phase parts of several sources."""
+"""Batches of a training: phases, each with parts from several sources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfrecords_tools.errors import InputError
 
 PLAIN = Method()
 CONTROL, USE, INFORMATION = "control", "use", "information"
-"""Kinds of arms: without synthetic images, with them, and arms that no verdict looks at."""
+"""Kinds of arms: without synthetic images, with them, and arms without a verdict."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Part:
     """A share of each batch.
 
     Attributes:
-        source: where its images come from, such as `own` or `synthetic`.
-        share: of the batch, above 0.
-        equal: draws all classes that the source has equally often, not by their shares.
+        source: source of its images, such as `own` or `synthetic`.
+        share: share of the batch, above 0.
+        equal: draws all classes of the source equally often, not by their shares.
     """
 
     source: str
@@ -33,7 +33,7 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """Some consecutive steps of a training; `end` is the share of all steps at which it ends."""
+    """Consecutive steps of a training; `end` is the share of all steps at its end."""
 
     parts: tuple[Part, ...]
     end: float = 1.0
@@ -46,7 +46,7 @@ class Arm:
     Attributes:
         name: for tables and the command line.
         kind: `CONTROL`, `USE` or `INFORMATION`.
-        phases: in order; the last one ends at 1.
+        phases: phases in order; the last one ends at 1.
         method: how batches are used.
     """
 
@@ -57,7 +57,7 @@ class Arm:
 
     @property
     def sources(self) -> frozenset[str]:
-        """Names of all sources that it draws from."""
+        """Names of all its sources."""
         return frozenset(part.source for phase in self.phases for part in phase.parts)
 
     def steps(self, total: int) -> tuple[range, ...]:
@@ -68,12 +68,12 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """Images of one origin, made or read when a training first needs them.
+    """Images of one origin, loaded when a training first needs them.
 
     Attributes:
-        key: names the content in the cache.
-        load: gives images uint8[n, side, side, 3] and targets float32[n, classes]: one-hot labels,
-            or probabilities that a teacher gave.
+        key: identifies the content in the cache.
+        load: returns images uint8[n, side, side, 3] and targets float32[n, classes]: one-hot
+            labels, or probabilities of a teacher.
     """
 
     key: str
@@ -91,22 +91,22 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def single(source: str, *, equal: bool = False) -> tuple[Phase, ...]:
-    """Returns one phase that draws from one source."""
+    """Returns one phase with one source."""
     return (Phase((Part(source, equal=equal),)),)
 
 
 def mixed(own: str, other: str, share: float) -> tuple[Phase, ...]:
-    """Returns one phase in which `share` of each batch comes from `other`, its classes equal."""
+    """Returns one phase with the share `share` of each batch from `other`, classes equal."""
     return (Phase((Part(own, 1.0 - share), Part(other, share, equal=True))),)
 
 
 def first_then(first: str, then: str, end: float) -> tuple[Phase, ...]:
-    """Returns two phases: `first`, equal classes, up to the share `end` of steps, then `then`."""
+    """Returns two phases: `first`, classes equal, up to the share `end` of steps; then `then`."""
     return (Phase((Part(first, equal=True),), end), Phase((Part(then),)))
 
 
 def pool_of(phase: Phase, sources: Mapping[str, Source]) -> Pool:
-    """Puts the images of all parts of a phase together.
+    """Combines the images of all parts of a phase.
 
     Raises:
         InputError: a source without images.

@@ -1,14 +1,14 @@
-"""The small site: a few images of its own, and a generator that was trained on other lesions.
+"""The small site: few own images, and a generator that was trained on other lesions.
 
 Does the generator help the site's classifier, how, and up to how many own images? The own images
-are drawn from the validation split, whole lesions at natural class shares; the generator was
-trained on the training split; everything is judged on the test split. Each draw of own images is
-trained with several seeds.
+are drawn from the validation split: whole lesions at natural class shares. The generator was
+trained on the training split. The test split judges. Each draw of own images is trained with
+several seeds.
 
-One use and one control are compared for each number of own images. The rest of the validation
-split chooses both, by the mean macro AUROC over draws, with the first seed only. The other seeds
-train only what was chosen. The ceiling is what real images of the other site bring, if they take
-the place of the synthetic ones; it is chosen in the same way.
+One use and one control are compared for each number of own images. The rest of the validation split
+selects both, by the mean macro AUROC over draws, with the first seed only. The other seeds train
+only the selected arms. The ceiling uses real images of the other site instead of synthetic ones. It
+is selected in the same way.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ GenerateImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
 CEILING = "ceiling"
 """The kind of arms with real images of the other site instead of synthetic ones."""
 OWN, SYNTHETIC, OTHER = "own", "synthetic", "other site"
-"""Names of the sources: the site's images, generated ones, the real ones of the training split."""
+"""Names of the sources: images of the site, synthetic images, real images of the training split."""
 TEST = "test"
 PRETRAINING = 3 / 4
-"""Share of the steps on other images, before those on the own ones."""
+"""Share of the steps on other images, before the steps on own images."""
 CONTROLS = (
     Arm("own images", CONTROL, single(OWN)),
     Arm("own images, equal shares", CONTROL, single(OWN, equal=True)),
@@ -73,13 +73,13 @@ SYNTHETIC_ALONE = Arm("synthetic alone", INFORMATION, single(SYNTHETIC, equal=Tr
 
 @dataclasses.dataclass(frozen=True)
 class SmallSiteOptions:
-    """What a caller chooses.
+    """Settings of the study.
 
     Attributes:
-        sizes: numbers of own images, about; whole lesions are drawn.
-        draws: of the own images, 2 or more.
-        seeds: of each training, 2 or more.
-        steps: of each training, of all phases together.
+        sizes: approximate numbers of own images, because whole lesions are drawn.
+        draws: number of draws of own images, 2 or more.
+        seeds: number of seeds of each training, 2 or more.
+        steps: steps of each training, over all phases.
         pool: synthetic images of each class.
         classifier: `resnet`, `finetuned` (needs `weights`) or `small`, see `classifiers.networks`.
         weights: file with the ImageNet weights of MobileNet.
@@ -116,12 +116,12 @@ class SmallSiteOptions:
 
     @property
     def trainings_of_site(self) -> tuple[int, int]:
-        """Trainings of one site: all arms with the first seed, the chosen ones with the others."""
+        """Trainings of one site: all arms with the first seed, selected arms with the others."""
         return len(CONTROLS) + len(USES) + len(CEILINGS), 3 * (self.seeds - 1)
 
     @property
     def most_steps(self) -> int:
-        """Steps of all trainings, at most: which arms are chosen is not known before."""
+        """Largest number of steps of all trainings; it depends on the selected arms."""
         shared = 2 * self.seeds * round(PRETRAINING * self.steps)
         first = sum(len(arm.steps(self.steps)[-1]) for arm in (*CONTROLS, *USES, *CEILINGS))
         later = 3 * self.steps
@@ -131,7 +131,7 @@ class SmallSiteOptions:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Site:
-    """One draw: the rows of the validation split that are the site's own images, and the rest."""
+    """One draw: rows of the validation split for the own images, and the rest."""
 
     size: int
     draw: int
@@ -140,12 +140,12 @@ class Site:
 
 
 def draw_site(validation: LabelledImages, size: int, draw: int) -> Site:
-    """Draws whole lesions until there are `size` images or more.
+    """Draws whole lesions until they have `size` images or more.
 
-    The same draw of two sizes is nested: the smaller site's lesions are also the larger one's.
+    The same draw of two sizes is nested: the larger site has all lesions of the smaller one.
 
     Raises:
-        InputError: there are not enough images to draw from and to choose by.
+        InputError: too few images for the draw and the selection.
     """
     groups, code = np.unique(np.asarray(validation.groups), return_inverse=True)
     rng = np.random.default_rng([EvaluationStream.SMALL_SITE_DRAW, draw])
@@ -156,15 +156,15 @@ def draw_site(validation: LabelledImages, size: int, draw: int) -> Site:
     own = place[code] < lesions
     if own.sum() < size or own.all():
         raise InputError(
-            f"a site of {size} images needs more than that in the validation split, which chooses "
-            f"among the arms with the others: it has {len(validation)}"
+            f"a site of {size} images needs a larger validation split, whose other images select "
+            f"the arms: it has {len(validation)}"
         )
     return Site(size, draw, np.flatnonzero(own), np.flatnonzero(~own))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Training:
-    """One finished training: where, of what, and its predictions."""
+    """One finished training: its site, arm, seed and predictions."""
 
     site: Site
     arm: Arm
@@ -178,10 +178,10 @@ class SmallSiteStudy:
 
     Attributes:
         train: real images of the other site; the generator may have been trained on them.
-        validation: the own images are drawn from it, and the rest chooses among the arms.
-        test: judges.
-        generate: makes synthetic images.
-        generator_id: names `generate` in the cache.
+        validation: source of the own images; the rest selects the arms.
+        test: the test images.
+        generate: generates synthetic images.
+        generator_id: identifies `generate` in the cache.
         options: of the study.
         training: trains an arm.
         external: further test sets, by name.
@@ -197,7 +197,7 @@ class SmallSiteStudy:
     external: Mapping[str, LabelledImages] = dataclasses.field(default_factory=dict)
 
     def trainings(self) -> list[Training]:
-        """Trains all arms of all sites, or reads the cache; see the module."""
+        """Trains all arms of all sites, or reads the cache; see the module docstring."""
         found = []
         options = self.options
         with Progress(
@@ -236,7 +236,7 @@ class SmallSiteStudy:
         return float(metrics.macro_auroc(labels, probabilities))
 
     def synthetic_alone(self) -> list[TrainedArm]:
-        """Trains on synthetic images only, once for each seed; own images play no part."""
+        """Trains on synthetic images only, once for each seed."""
         held_out = {VALIDATION: _held_out(self.validation), **self._tests}
         sources = {SYNTHETIC: self._synthetic}
         return [

@@ -1,4 +1,4 @@
-"""Results of the study of the small site: figures of all arms, and one comparison for each size."""
+"""Results of the study of the small site: figures of all arms, one comparison for each size."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ SMALL_SITE_SCHEMA_VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOfArms:
-    """How every classifier was trained.
+    """Settings of the training of all classifiers.
 
     Attributes:
-        classifier, parameters, weights_hash: the network; the hash is empty if it is from scratch.
+        classifier, parameters, weights_hash: the network; the hash is empty from scratch.
         learning_rate, batch_size, policy, augmentation: of all trainings.
     """
 
@@ -60,10 +60,10 @@ class ArmFigures:
 
     Attributes:
         arm, kind: see `recipes`.
-        trainings: draws times seeds; the first seed only, unless the arm was chosen.
-        macro_auroc: over the trainings.
+        trainings: draws times seeds; only the first seed, unless the arm was selected.
+        macro_auroc: mean and spread over trainings.
         log_loss: class-balanced log loss in nats, after the correction to equal shares.
-        sensitivity: mean by class at the specificity of the protocol; None without images.
+        sensitivity: mean of each class at the specificity of the protocol; None without images.
     """
 
     arm: str
@@ -79,15 +79,15 @@ class SizeResult:
     """One number of own images, on one test set.
 
     Attributes:
-        own_images, own_lesions: of each draw.
+        own_images, own_lesions: numbers in each draw.
         own_of_class: own images by class, mean over draws.
         arms: figures of all arms.
-        control, use, ceiling: names of the chosen arms.
+        control, use, ceiling: names of the selected arms.
         verdict: use against control.
-        found: by class, how many more images are found at the same false alarms.
-        ceiling_gain: macro AUROC of the ceiling minus the control.
-        share_of_ceiling: gain of the use divided by that of the ceiling; None if the ceiling's
-            interval holds 0.
+        found: by class, the number of additional images found at the same false alarms.
+        ceiling_gain: macro AUROC of the ceiling minus that of the control.
+        share_of_ceiling: gain of the use divided by that of the ceiling; None if the interval of
+            the ceiling contains 0.
     """
 
     own_images: tuple[int, ...]
@@ -105,14 +105,14 @@ class SizeResult:
 
 @dataclasses.dataclass(frozen=True)
 class ResultOnTests:
-    """Everything on one test set.
+    """All results on one test set.
 
     Attributes:
-        name: `test`, or that of an external data set.
-        images, lesions: of the test set, by class.
-        sizes: by number of own images.
-        synthetic_alone: a classifier that saw no real image.
-        sentence: what the study found, in plain words.
+        name: `test`, or the name of an external data set.
+        images, lesions: numbers in the test set, by class.
+        sizes: results by number of own images.
+        synthetic_alone: a classifier trained on synthetic images only.
+        sentence: the result in words.
     """
 
     name: str
@@ -125,15 +125,15 @@ class ResultOnTests:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SmallSiteResults:
-    """The whole study.
+    """Results of the whole study.
 
     Attributes:
-        options: what was chosen by the caller.
-        training: how all classifiers were trained.
-        generator: hash of the weights of the generator.
+        options: settings of the study.
+        training: settings of the trainings.
+        generator: hash of the generator's weights.
         train_images, validation_images: images of these splits by class.
-        tests: by test set, the data set's own first.
-        warnings: what a reader must know before believing the figures.
+        tests: results on each test set; the first is the test split of the data set.
+        warnings: limits of the figures.
     """
 
     schema_version: int = SMALL_SITE_SCHEMA_VERSION
@@ -159,10 +159,10 @@ def small_site_results(
     """Computes all figures of a study from its predictions.
 
     Args:
-        study: that made the predictions.
+        study: the study of the predictions.
         trainings: from `SmallSiteStudy.trainings`.
         alone: from `SmallSiteStudy.synthetic_alone`.
-        training: how the classifiers were trained.
+        training: settings of the trainings.
         replicates: of the bootstrap over test lesions.
     """
     tests = {TEST: study.test, **study.external}
@@ -267,7 +267,7 @@ class _TestSet:
         )
 
     def _prior(self, training: Training) -> np.ndarray:
-        """Returns the class shares of the last phase, without making synthetic images."""
+        """Returns the class shares of the last phase, without synthetic images."""
         classes = len(self.images.class_names)
         own = self.study.validation.subset(training.site.own).class_counts
         prior = np.zeros(classes)
@@ -309,11 +309,11 @@ class _TestSet:
 
 
 def _stacked(judged: Sequence[_Judged], options: SmallSiteOptions) -> _Judged:
-    """Puts the trainings of an arm together: [draws, seeds, replicates + 1, ...]."""
+    """Stacks the trainings of an arm: [draws, seeds, replicates + 1, ...]."""
 
     def stack(field: str) -> np.ndarray:
         values = np.stack([getattr(each, field) for each in judged])
-        # They come by seed, and by draw within a seed.
+        # They are sorted by seed, then by draw.
         by_seed = values.reshape(options.seeds, options.draws, *values.shape[1:])
         return np.swapaxes(by_seed, 0, 1)
 
@@ -331,7 +331,7 @@ def _lesions(images: LabelledImages) -> dict[str, int]:
 
 
 def _sentence(sizes: Mapping[int, SizeResult]) -> str:
-    """Says for which numbers of own images the generator helps, and by how much."""
+    """Returns the gain or harm of the generator for each number of own images in words."""
     parts = []
     for size, found in sizes.items():
         use, control = (

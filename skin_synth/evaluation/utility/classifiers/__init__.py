@@ -1,1 +1,1 @@
-"""Classifiers that users would train, and the loop that trains them."""
+"""Classifiers as users train them, and the training loop."""

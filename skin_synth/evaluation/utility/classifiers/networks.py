@@ -18,13 +18,13 @@ RESNET, FINETUNED, SMALL = "resnet", "finetuned", "small"
 CLASSIFIERS = (RESNET, FINETUNED, SMALL)
 """Names of the classifiers that a study can train."""
 RESNET_WIDTH = 32
-"""Channels of the stage at 32x32 for 64-pixel images: 0.7M parameters. Twice as many give 2.8M."""
+"""Channels of the stage at 32x32 for 64-pixel images: 0.7M parameters; 64 channels give 2.8M."""
 BLOCKS_IN_STAGE = 2
 LAST_STAGE_SIDE = 8
 FINETUNED_SIDE = 128
-"""MobileNet sees images enlarged to this side; larger images keep theirs."""
+"""Smaller images are enlarged to this side for MobileNet."""
 BATCH_NORM_MOMENTUM = 0.9
-"""A training has a few hundred steps: 0.99 would keep statistics of its beginning."""
+"""With 0.99, statistics of the first steps would remain, because trainings are short."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def make_classifier(
         width: channels of `resnet`; 32 has about 0.7M parameters, 64 about 2.8M.
 
     Raises:
-        InputError: an unknown name, or weights that are missing, not taken, or do not fit.
+        InputError: an unknown name, or missing, unexpected or wrong weights.
     """
     if name not in CLASSIFIERS:
         raise InputError(f"unknown classifier {name!r}; there are {', '.join(CLASSIFIERS)}")
@@ -79,10 +79,10 @@ def make_classifier(
 
 
 def resnet(side: int, classes: int, seed: int, *, width: int = RESNET_WIDTH) -> keras.Model:
-    """Builds a pre-activation ResNet (He et al., ECCV 2016) without weights from elsewhere.
+    """Builds a pre-activation ResNet (He et al., ECCV 2016) without pretrained weights.
 
-    A convolution halves the image. Then stages of two blocks each go down to 8x8; each stage has
-    twice the channels of the one before: 32, 64, 128 at 64 pixels, 16, 32, 64, 128 at 128 pixels.
+    A convolution halves the image. Stages of two blocks follow, down to 8x8. Each stage has twice
+    the channels of the previous one: 32, 64, 128 at 64 pixels, 16, 32, 64, 128 at 128 pixels.
     """
     layers, initial = keras.layers, _initializers(seed)
     stages = max((side // 2 // LAST_STAGE_SIDE).bit_length(), 1)

@@ -1,4 +1,4 @@
-"""Writes a trained classifier as a file that Keras alone can load."""
+"""Writes a trained classifier as a file that needs only Keras."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLASSIFIER_FILE, CLASSIFIER_INFO = "classifier.keras", "classifier.json"
 
 
 def as_keras_model(classifier: Classifier, state: State, side: int, classes: int) -> keras.Model:
-    """Returns uint8[n, side, side, 3] to probabilities float32[n, classes], all in float32."""
+    """Returns a float32 model: uint8[n, side, side, 3] to probabilities float32[n, classes]."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -34,10 +34,10 @@ def save_classifier(
     """Writes `CLASSIFIER_FILE`, and `CLASSIFIER_INFO` with the classes in the order of the output.
 
     Args:
-        directory: to write into.
-        model: of `as_keras_model`.
+        directory: the directory of the files.
+        model: from `as_keras_model`.
         class_names: in the order of the labels.
-        about: what else the JSON says.
+        about: further entries of the JSON file.
     """
     model.save(directory / CLASSIFIER_FILE)
     found = {"class_names": list(class_names), "image_size": model.input_shape[1], **about}

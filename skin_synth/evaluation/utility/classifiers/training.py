@@ -1,7 +1,7 @@
-"""Trains classifiers one after another in one compiled loop, phase by phase.
+"""Trains classifiers in one compiled loop, phase by phase.
 
-A training is a pure function of (network, pools, seed). Its state at the end of a phase is a value,
-so that several trainings can share a phase and a stopped study goes on.
+A training is a pure function of (network, pools, seed). Its state at the end of a phase can be
+stored, so that several trainings share a phase and a stopped study resumes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from skin_synth.evaluation.utility.classifiers.networks import Classifier
 from skin_synth.random_streams import ClassifierStream
 
 AUGMENTATION_PROBABILITY = 0.7
-"""Of each of symmetry, shift, warp, colour and cutout in `skin_synth.augment`."""
+"""Of each of symmetry, shift, geometric augmentation (`warp`), colour and cutout in `augment`."""
 MIXUP_ALPHA = 0.2
 """Zhang et al., "mixup" (ICLR 2018)."""
 WARM_UP = 0.05
@@ -40,7 +40,7 @@ class Pool:
     Attributes:
         images: uint8[n, side, side, 3].
         targets: float32[n, classes], the probability of each class; one-hot for plain labels.
-        shares: float64[n], how often each image is drawn; they sum to 1.
+        shares: float64[n], probability of drawing each image; the sum is 1.
     """
 
     images: np.ndarray
@@ -60,8 +60,8 @@ class Method:
     Attributes:
         augmented: augments every image, see `skin_synth.augment`.
         mixup: mixes pairs of images and of targets.
-        logit_adjusted: adds the log of the drawn classes' shares to the logits in the loss (Menon
-            et al., ICLR 2021), so that the network learns for equal shares.
+        logit_adjusted: adds the log of the class shares to the logits in the loss (Menon et al.,
+            ICLR 2021), so that the network learns for equal shares.
     """
 
     augmented: bool = True
@@ -71,7 +71,7 @@ class Method:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class State:
-    """A training between two steps: all weights of the network, all variables of AdamW."""
+    """State of a training: all weights of the network, all variables of AdamW."""
 
     weights: tuple[np.ndarray, ...]
     optimizer: tuple[np.ndarray, ...]
@@ -84,7 +84,7 @@ class State:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> State:
-        """Returns the state whose `to_arrays` gave these arrays."""
+        """Returns the state of these arrays; the inverse of `to_arrays`."""
         counts = {letter: sum(name[0] == letter for name in arrays) for letter in "wo"}
         return cls(
             *(tuple(arrays[f"{letter}{i}"] for i in range(n)) for letter, n in counts.items())
@@ -94,7 +94,7 @@ class State:
 class Trainer:
     """Trains one kind of network on images of one size, without retracing between trainings.
 
-    Calls share their variables: only one may run at a time.
+    Calls share their variables, so only one may run at a time.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Trainer:
             side: height and width of the images, in pixels.
             classes: number of classes.
             batch_size: images in a step.
-            policy: of Keras: float32 or mixed_bfloat16.
+            policy: dtype policy of Keras: float32 or mixed_bfloat16.
         """
         self.classifier, self.classes, self.batch_size = classifier, classes, batch_size
         self.policy, self._side = policy, side
@@ -145,12 +145,12 @@ class Trainer:
         """Trains on some of the steps of a training.
 
         Args:
-            state: before the first of `steps`.
-            pool: images to draw from.
+            state: the state before the first of `steps`.
+            pool: the images of the batches.
             method: how batches are used.
             seed: of batches and augmentation; batch t depends on (seed, t) only.
-            steps: which steps, from 0.
-            total: steps of the whole training, which the learning rate follows.
+            steps: numbers of the steps, from 0.
+            total: steps of the whole training; the learning rate depends on it.
 
         Returns:
             The state after the last step, and the loss of each step, float32[steps].
@@ -176,7 +176,7 @@ class Trainer:
         return after, losses.numpy()
 
     def log_probabilities(self, state: State, images: np.ndarray) -> np.ndarray:
-        """Predicts: uint8[n, side, side, 3] to the log of probabilities, float32[n, classes]."""
+        """Predicts log-probabilities: uint8[n, side, side, 3] to float32[n, classes]."""
         self._set(state)
         starts = range(0, len(images), FORWARD_BATCH)
         parts = [self._forward(images[start : start + FORWARD_BATCH]).numpy() for start in starts]
@@ -251,7 +251,7 @@ def _signal(images: tf.Tensor) -> tf.Tensor:
 
 
 def _rate(done: tf.Tensor) -> tf.Tensor:
-    """The learning rate at a share of the steps, as a share of the largest rate."""
+    """Returns the share of the largest learning rate at a share of the steps."""
     return tf.minimum(done / WARM_UP, 1.0) * (1.0 + tf.cos(np.pi * done)) / 2.0
 
 
