@@ -15,29 +15,29 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--classifier",
         choices=("resnet", "finetuned", "small"),
         default="resnet",
-        help="resnet from scratch, finetuned MobileNet (needs --weights), or small, a quick one "
-        "for tries (default: %(default)s)",
+        help="resnet from scratch, finetuned MobileNet (needs --weights), or small, a quick "
+        "network for tests (default: %(default)s)",
     )
     parser.add_argument("--weights", metavar="FILE", help="ImageNet weights of finetuned")
     parser.add_argument(
         "--keep_test",
         action="store_true",
-        help="leave the test split of the data set out, to test the classifier on it later "
-        "(default: all splits are own images)",
+        help="leave out the test split, so that you can test the classifier on it later (default: "
+        "all splits are own images)",
     )
     parser.add_argument(
         "--folds",
         type=flags.positive_int,
         default=4,
         metavar="K",
-        help="parts of the own images, of whole lesions (default: %(default)s)",
+        help="parts of the own images for cross-validation (default: %(default)s)",
     )
     parser.add_argument(
         "--seeds",
         type=flags.positive_int,
         default=3,
         metavar="N",
-        help="trainings of the chosen ways with all parts, 2 or more (default: %(default)s)",
+        help="trainings of the two selected choices in each part, 2 or more (default: %(default)s)",
     )
     parser.add_argument(
         "--steps",
@@ -62,7 +62,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache",
         metavar="DIR",
-        help="finished trainings, from which a second start resumes (default: OUT.cache)",
+        help="directory of finished trainings, for a later start (default: OUT.cache)",
     )
     parser.add_argument(
         "--dry_run",
@@ -103,7 +103,9 @@ def run(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
     )
     print(report.advice.sentence)
-    print(f"{options.out}: open report.html in a browser; classifier.keras is trained in this way")
+    print(
+        f"{options.out}: open report.html in a browser; classifier.keras is trained as advised"
+    )
 
 
 def _loader(options: argparse.Namespace) -> str:

@@ -54,14 +54,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--privacy",
         action="store_true",
-        help="also attack the generator: do its images give away which images it was trained on? "
-        "Ask this before you publish it (default: not measured)",
+        help="also attack the generator: do its images give its training images away? Use this "
+        "before you publish it (default: not measured)",
     )
     parser.add_argument(
         "--privacy_images",
         type=flags.positive_int,
         metavar="N",
-        help="with --privacy: synthetic images of each class; more make the attacks stronger "
+        help="with --privacy: synthetic images of each class; with more, the attacks are stronger "
         "(default: 2000)",
     )
     flags.add_seed(parser, "the synthetic images and the classifier")

@@ -212,8 +212,8 @@ def add_external(parser: argparse.ArgumentParser) -> None:
         type=named_directory,
         default=[],
         metavar="NAME=DIR",
-        help="a further data set as a test of its own, for example of another clinic; its test "
-        "split, or all images if it has none; may be given several times (default: none)",
+        help="another data set as a separate test, for example of another clinic: its test split, "
+        "or all images if it has none; may be given several times (default: none)",
     )
     parser.add_argument(
         "--external_labels",
@@ -221,8 +221,8 @@ def add_external(parser: argparse.ArgumentParser) -> None:
         type=named_label_map,
         default=[],
         metavar="NAME:THEIRS=OURS,...",
-        help="our class for classes of the data set NAME that have another name, or NAME:FILE, a "
-        "CSV with columns from,to; an empty OURS leaves a class out (default: equal names)",
+        help="our class for a class of the data set NAME with another name, or NAME:FILE, a CSV "
+        "with columns from,to; an empty OURS leaves a class out (default: equal names)",
     )
 
 

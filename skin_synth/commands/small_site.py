@@ -16,7 +16,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=flags.size_list,
         default=(100, 300, 1000),
         metavar="N,N",
-        help="numbers of own images that a site may have (default: 100,300,1000)",
+        help="numbers of own images of a site (default: 100,300,1000)",
     )
     parser.add_argument(
         "--draws",
@@ -30,14 +30,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=flags.positive_int,
         default=2,
         metavar="N",
-        help="trainings of each compared arm for each draw, 2 or more (default: %(default)s)",
+        help="trainings of each compared arm in each draw, 2 or more (default: %(default)s)",
     )
     parser.add_argument(
         "--classifier",
         choices=("resnet", "finetuned", "small"),
         default="resnet",
-        help="resnet from scratch, finetuned MobileNet (needs --weights), or small, a quick one "
-        "for tries (default: %(default)s)",
+        help="resnet from scratch, finetuned MobileNet (needs --weights), or small, a quick "
+        "network for tests (default: %(default)s)",
     )
     parser.add_argument("--weights", metavar="FILE", help="ImageNet weights of finetuned")
     parser.add_argument(
@@ -65,7 +65,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache",
         metavar="DIR",
-        help="finished trainings, from which a second start resumes (default: OUT.cache)",
+        help="directory of finished trainings, for a later start (default: OUT.cache)",
     )
     parser.add_argument(
         "--dry_run",

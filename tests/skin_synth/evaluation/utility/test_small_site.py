@@ -45,7 +45,7 @@ def test_a_site_has_whole_lesions_and_smaller_sites_are_within_larger_ones(valid
 
 
 def test_a_site_as_large_as_the_validation_split_is_refused(validation):
-    with pytest.raises(InputError, match="needs more than that in the validation split"):
+    with pytest.raises(InputError, match="needs a larger validation split"):
         draw_site(validation, 60, 0)
 
 
