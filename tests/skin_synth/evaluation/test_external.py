@@ -89,7 +89,7 @@ def test_only_the_test_split_is_used_if_there_is_one(tmp_path):
     assert others.sentences()[0].endswith("from its train and validation splits.")
 
 
-def test_images_that_took_part_in_training_are_left_out_with_their_lesions(mixed):
+def test_images_from_training_are_left_out_with_their_lesions(mixed):
     known = np.stack([np.asarray(picture(seed, (SIDE, SIDE))) for seed in (0, 2, 99)])
     known[1] = known[1][:, ::-1]  # a flipped copy
     names = ("a", "b", "c")
@@ -98,7 +98,7 @@ def test_images_that_took_part_in_training_are_left_out_with_their_lesions(mixed
     assert found.images.image_ids == ("i1", "i4")
     assert (found.left_out.duplicates, found.left_out.of_known_lesions) == (2, 1)
     assert not found.left_out.search_cut_short
-    assert "in training: 2, and 1 more of their lesions" in found.sentences()[-1]
+    assert "from training: 2, and 1 more of their lesions" in found.sentences()[-1]
 
 
 def test_too_few_of_our_classes(mixed):
