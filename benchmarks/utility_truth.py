@@ -1,12 +1,14 @@
-"""Is the verdict of the utility study true? Three generators with a known truth, on phantoms.
+"""Is the verdict of the utility study true? Generators with a known truth, on phantoms.
 
 Six of seven classes have only 20 training images, and all images carry strong noise, so that a gain
-is possible. Fresh phantoms must show a gain; noise and copies of the training images must not. The
-default is two classifiers, three ratios and five seeds: 210 trainings. The second line, 60 short
-ones, took four minutes on two busy cores. With `--cache DIR` a killed run goes on where it was.
+is possible. Fresh phantoms must show a gain; noise and copies of the training images must not. With
+`--null N`, N more studies get copies under other seeds: a gain is shown in at most one of twenty.
+A study has 73 trainings or fewer, with `small` by default. With `--cache DIR` a killed run goes on
+where it was.
 
     python -m benchmarks.utility_truth --cache runs/utility_truth
-    python -m benchmarks.utility_truth --size 16 --noise 60 --seeds 2 --steps 60 --ratios 4
+    python -m benchmarks.utility_truth --size 16 --noise 60 --seeds 2 --steps 60
+    python -m benchmarks.utility_truth --null 40 --cache runs/utility_truth
 """
 
 from __future__ import annotations
@@ -19,12 +21,10 @@ from collections.abc import Callable
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.features import extractors
-from skin_synth.evaluation.features.classifier import train_classifier
-from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.utility.differences import GAIN
-from skin_synth.evaluation.utility.options import DEFAULT_RATIOS, DEFAULT_SEEDS, UtilityOptions
-from skin_synth.evaluation.utility.results import UtilityResults
+from skin_synth.evaluation.utility.options import DEFAULT_SEEDS, UtilityOptions
+from skin_synth.evaluation.utility.results import ArmFigures, UtilityResults
+from skin_synth.evaluation.utility.same_data import GenerateImages
 from skin_synth.evaluation.utility.study import study_splits
 from skin_synth.phantoms import CLASS_NAMES, render
 
@@ -32,50 +32,65 @@ COMMON, RARE, HELD_OUT, TESTED = 200, 20, 20, 100
 """Training images of the first class and of each other one; of each in validation and test."""
 TRAIN, VALIDATION, TEST, FRESH = range(1, 5)
 """Seeds of the collections: no lesion is in two."""
+COLLECTIONS = 10
+"""A null study adds multiples of this to the seeds of its collections."""
 
 
 def main() -> int:
-    """Runs the three studies and prints a table; 1 where a verdict is not the truth."""
+    """Runs the studies and prints tables; 1 where a verdict is not the truth."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--noise", type=float, default=90.0, help="grey levels on all images")
     parser.add_argument("--seeds", type=int, default=DEFAULT_SEEDS)
-    parser.add_argument("--steps", type=int, default=None)
-    parser.add_argument("--ratios", default=",".join(str(ratio) for ratio in DEFAULT_RATIOS))
-    parser.add_argument(
-        "--features", choices=("none", "classifier", "mobilenet"), default="classifier"
-    )
-    parser.add_argument("--weights", default=None, help="weights file of mobilenet")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--classifier", default="small")
+    parser.add_argument("--null", type=int, default=0, help="studies of copies under other seeds")
     parser.add_argument("--cache", default=None, help="directory that keeps what is done")
     options = parser.parse_args()
-
-    train, validation, test = (
-        split(counts, seed, options)
-        for counts, seed in (
-            ((COMMON, *[RARE] * 6), TRAIN),
-            ((HELD_OUT,) * 7, VALIDATION),
-            ((TESTED,) * 7, TEST),
-        )
+    wrong = sum(
+        (study(name, made, splits(0, options), options).verdict.words == GAIN) != gains
+        for name, made, gains in generators(splits(0, options)[0], options)
     )
-    extractor = features(options, train)
-    wrong = 0
-    ratios = tuple(float(ratio) for ratio in options.ratios.split(","))
-    for name, generate, gains in generators(train, options):
-        start = time.perf_counter()
-        found = study_splits(
-            train,
-            validation,
-            test,
-            generate,
-            UtilityOptions(options.seeds, ratios, options.steps),
-            generator_id=f"{name}, noise {options.noise:g}, size {options.size}",
-            extractor=extractor,
-            cache_dir=options.cache,
-        )
-        show(name, found, time.perf_counter() - start)
-        wrong += (found.verdict.words == GAIN) != gains
     print("all verdicts are the truth" if not wrong else f"{wrong} verdicts are wrong")
-    return min(wrong, 1)
+    gains = 0
+    for number in range(1, options.null + 1):
+        of_null = splits(COLLECTIONS * number, options)
+        found = study(f"copies {number}", copies_of(of_null[0]), of_null, options)
+        gains += found.verdict.words == GAIN
+    if options.null:
+        print(f"{gains} of {options.null} null studies show a gain")
+    return int(wrong > 0 or gains > options.null / 20)
+
+
+def study(
+    name: str,
+    generate: GenerateImages,
+    data: tuple[LabelledImages, LabelledImages, LabelledImages],
+    options: argparse.Namespace,
+) -> UtilityResults:
+    """Runs and prints one study."""
+    start = time.perf_counter()
+    found = study_splits(
+        *data,
+        generate,
+        UtilityOptions(options.seeds, (options.classifier,), steps=options.steps),
+        generator_id=f"{name}, noise {options.noise:g}, size {options.size}",
+        cache_dir=options.cache,
+    )
+    show(name, found, time.perf_counter() - start)
+    return found
+
+
+def splits(
+    first: int, options: argparse.Namespace
+) -> tuple[LabelledImages, LabelledImages, LabelledImages]:
+    """Training, validation and test images; the seeds of their collections begin at `first`."""
+    counts = (COMMON, *[RARE] * 6), (HELD_OUT,) * 7, (TESTED,) * 7
+    train, validation, test = (
+        split(each, first + seed, options)
+        for each, seed in zip(counts, (TRAIN, VALIDATION, TEST), strict=True)
+    )
+    return train, validation, test
 
 
 def split(counts: tuple[int, ...], seed: int, options: argparse.Namespace) -> LabelledImages:
@@ -100,7 +115,7 @@ def phantoms(
 
 def generators(
     train: LabelledImages, options: argparse.Namespace
-) -> list[tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray], bool]]:
+) -> list[tuple[str, GenerateImages, bool]]:
     """Name, generator, and whether its images help in truth."""
 
     def fresh(labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -110,43 +125,48 @@ def generators(
         shape = (len(labels), options.size, options.size, 3)
         return np.random.default_rng(seeds).integers(0, 256, shape, dtype=np.uint8)
 
+    return [
+        ("fresh phantoms", fresh, True),
+        ("noise", noise, False),
+        ("copies", copies_of(train), False),
+    ]
+
+
+def copies_of(train: LabelledImages) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A generator that draws from the training images."""
+    members = [np.flatnonzero(train.labels == label) for label in range(7)]
+
     def copies(labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        members = [np.flatnonzero(train.labels == label) for label in range(7)]
         rows = [
             members[label][seed % len(members[label])]
             for label, seed in zip(labels, seeds, strict=True)
         ]
         return train.images[rows]
 
-    return [("fresh phantoms", fresh, True), ("noise", noise, False), ("copies", copies, False)]
-
-
-def features(options: argparse.Namespace, train: LabelledImages) -> Extractor | None:
-    """The frozen extractor of the second kind of classifier."""
-    if options.features == "none":
-        return None
-    if options.features == "mobilenet":
-        return extractors.mobilenet(options.weights)
-    return extractors.of_classifier(train_classifier(train))
+    return copies
 
 
 def show(name: str, found: UtilityResults, seconds: float) -> None:
     """Prints one study."""
     print(f"\n{name} ({seconds / 60:.1f} minutes)\n  {found.verdict.sentence}")
-    print(f"  {'arm':36}{'classifier':28}{'macro AUROC':>12}{'sd':>8}{'balanced':>10}")
-    for arm in found.arms:
-        area, accuracy = arm.figures.macro_auroc, arm.figures.balanced_accuracy
-        print(
-            f"  {arm.arm:36}{arm.classifier:28}{area.mean:12.4f}{area.sd:8.4f}{accuracy.mean:10.3f}"
-        )
-    for entry in found.differences:
-        difference = entry.metrics.macro_auroc
-        print(
-            f"  {entry.arm:36}{entry.classifier:28}{difference.difference:+12.4f}  "
-            f"[{difference.corrected_low:+.4f}, {difference.corrected_high:+.4f}]  "
-            f"{entry.verdict or 'for information'}"
-        )
+    result = found.classifiers[0]
+    verdict = result.comparisons[0].verdict
+    print(f"  {verdict.sentence(result.use, result.control)}")
+    for warning in result.warnings:
+        print(f"  note: {warning}")
+    print(f"  {'arm':50}{'macro AUROC':>12}{'sd':>8}{'log loss':>10}{'balanced':>10}")
+    for compared in result.comparisons[0].arms:
+        show_arm(f"{compared.arm}, compared", compared.figures)
+    for screened in result.screened:
+        show_arm(screened.arm, screened.figures)
     sys.stdout.flush()
+
+
+def show_arm(name: str, figures: ArmFigures) -> None:
+    """Prints the figures of one arm."""
+    area, spread = figures.macro_auroc.mean, figures.macro_auroc.sd or 0.0
+    loss, accuracy = figures.log_loss.mean, figures.balanced_accuracy.mean
+    print(f"  {name:50}{area:12.4f}{spread:8.4f}{loss:10.3f}{accuracy:10.3f}")
 
 
 if __name__ == "__main__":

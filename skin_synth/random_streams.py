@@ -28,11 +28,7 @@ class Stream(enum.IntEnum):
 class ClassifierStream(enum.IntEnum):
     """Purposes of random numbers in a training step of a classifier of the utility study."""
 
-    CELL = 0
     MEMBER = 1
-    VIEW = 2
-    SYMMETRY = 3
-    COLOUR = 4
     AUGMENTATION = 5
     MIXUP = 6
 
@@ -58,7 +54,6 @@ class EvaluationStream(enum.IntEnum):
     PRIVACY_REFERENCE = 42
     PRIVACY_RESAMPLING = 43
     UTILITY_GENERATION = 0x7574_696C
-    UTILITY_VIEWS = 0x7669_6577
 
 
 @enum.unique

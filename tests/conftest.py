@@ -12,6 +12,7 @@ import pytest
 import skin_synth  # noqa: F401 - before TensorFlow is imported, for which it switches oneDNN on
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # tiny matrices: threads wait for each other
 # By default GPUs round the factors of float32 products to ten bits: too coarse for derivatives.
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
 

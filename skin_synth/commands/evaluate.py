@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
+from tfrecords_tools.errors import InputError
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "no download), mobilenet (needs --weights), inception (ImageNet weights, downloaded "
         "unless --weights is given), or a saved Keras model, FILE.keras (default: %(default)s)",
     )
-    parser.add_argument("--weights", metavar="FILE", help="weights file of mobilenet or inception")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights file of mobilenet or inception, and of --classifiers finetuned",
+    )
     parser.add_argument(
         "--seeds",
         type=flags.positive_int,
@@ -43,14 +48,28 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--utility_seeds",
         type=flags.positive_int,
         metavar="N",
-        help="with --utility: trainings of each arm, 2 or more (default: 5)",
+        help="with --utility: trainings of each compared arm, 2 or more; 8 for a publication "
+        "(default: 5)",
     )
     parser.add_argument(
-        "--ratios",
-        type=flags.ratio_list,
-        metavar="R,R",
-        help="with --utility: synthetic images for each real one (default: 0.25,1,4)",
+        "--utility_steps",
+        type=flags.positive_int,
+        metavar="N",
+        help="with --utility: batches of 64 images in each training (default: 600)",
     )
+    parser.add_argument(
+        "--classifiers",
+        type=flags.names,
+        metavar="NAME,NAME",
+        help="with --utility: resnet (from scratch), finetuned (MobileNet with ImageNet weights, "
+        "needs --weights) or small; the first one gives the verdict (default: resnet)",
+    )
+    parser.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="with --utility: only print trainings, steps and hours of the study; write nothing",
+    )
+    parser.add_argument("--ratios", type=_gone, help=argparse.SUPPRESS)
     parser.add_argument(
         "--privacy",
         action="store_true",
@@ -70,22 +89,48 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from skin_synth.evaluation import EvaluationOptions, evaluate
 
+    if options.dry_run and not options.utility:
+        raise InputError("--dry_run is of the utility study: add --utility")
+    chosen = EvaluationOptions(
+        features=options.features,
+        weights=options.weights,
+        seed=options.seed,
+        seeds=options.seeds,
+        utility=options.utility,
+        utility_seeds=options.utility_seeds,
+        utility_steps=options.utility_steps,
+        classifiers=options.classifiers,
+        policy=_policy() if options.utility else "float32",
+        privacy=options.privacy,
+        privacy_images=options.privacy_images,
+    )
+    generator = flags.load_generator(options)
+    if options.dry_run:
+        from skin_synth.evaluation.utility.cost import measure_cost
+
+        print(measure_cost(generator, options.data, chosen.of_utility()).sentence)
+        return
     evaluate(
-        flags.load_generator(options),
+        generator,
         options.data,
         options.out,
-        EvaluationOptions(
-            features=options.features,
-            weights=options.weights,
-            seed=options.seed,
-            seeds=options.seeds,
-            utility=options.utility,
-            utility_seeds=options.utility_seeds,
-            ratios=options.ratios,
-            privacy=options.privacy,
-            privacy_images=options.privacy_images,
-        ),
+        chosen,
         cache=options.cache,
         overwrite=options.overwrite,
     )
     print(f"{options.out}: open report.html in a browser")
+
+
+def _policy() -> str:
+    """Returns the fast policy of this machine; without loss scaling, float16 is none."""
+    from skin_synth.models.hardware import choose_policy
+
+    policy = choose_policy()
+    return "float32" if policy == "mixed_float16" else policy
+
+
+def _gone(text: str) -> str:
+    raise argparse.ArgumentTypeError(
+        f"is gone, got {text!r}: the utility study now tries shares of 25 % and 50 %, synthetic "
+        "images first, and filled classes, and chooses by validation; leave it out"
+    )

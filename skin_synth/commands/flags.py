@@ -161,9 +161,9 @@ def _float_or(text: str, otherwise: float) -> float:
         return otherwise
 
 
-def ratio_list(text: str) -> tuple[float, ...]:
-    """Converts finite numbers above 0, separated by commas."""
-    return tuple(positive_float(part) for part in text.split(","))
+def names(text: str) -> tuple[str, ...]:
+    """Converts names, separated by commas."""
+    return tuple(text.split(","))
 
 
 def size_list(text: str) -> tuple[int, ...]:

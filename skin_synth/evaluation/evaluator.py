@@ -30,13 +30,19 @@ from skin_synth.evaluation.privacy.study import (
     PrivacyOptions,
     study_privacy,
 )
-from skin_synth.evaluation.report import charts
+from skin_synth.evaluation.report import charts, utility_charts
 from skin_synth.evaluation.report.provenance import describe
 from skin_synth.evaluation.report.summary import summary, warnings
 from skin_synth.evaluation.report.writer import REPORT_JSON, Pictures, Report, write_report
 from skin_synth.evaluation.results import EvaluationResults, ImageCounts, ImageFolderInfo
 from skin_synth.evaluation.utility import study as usefulness
-from skin_synth.evaluation.utility.options import DEFAULT_RATIOS, DEFAULT_SEEDS, UtilityOptions
+from skin_synth.evaluation.utility.classifiers.networks import FINETUNED
+from skin_synth.evaluation.utility.options import (
+    DEFAULT_CLASSIFIERS,
+    DEFAULT_SEEDS,
+    DEFAULT_STEPS,
+    UtilityOptions,
+)
 from skin_synth.evaluation.utility.results import UtilityResults
 from skin_synth.evaluation.verdict.verdict import permutations_for, reach_verdict
 from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
@@ -55,14 +61,16 @@ class EvaluationOptions:
 
     Attributes:
         features: classifier, mobilenet, inception, or the file of a saved Keras model.
-        weights: weights file of mobilenet or inception.
+        weights: weights file of mobilenet or inception, and of the classifier finetuned.
         seed: of the synthetic images, the real baseline and the classifiers, below 2**62.
         seeds: sets of synthetic images for the spread of the Fréchet distance, 1 or more.
         steps: training steps of each classifier; None: as many as the training split needs.
         utility: whether to train classifiers with and without the synthetic images; the data set
             must have a validation split.
-        utility_seeds: trainings of each arm, 2 or more; None: 5.
-        ratios: synthetic images for each real one, a number for each arm; None: 0.25, 1 and 4.
+        utility_seeds: trainings of each compared arm, 2 or more; None: 5.
+        utility_steps: batches of each of these trainings, 10 or more; None: 600.
+        classifiers: that the study trains, see `UtilityOptions`; None: resnet.
+        policy: of Keras, for the study: float32 or mixed_bfloat16.
         privacy: whether to attack the generator: do its images give its training images away?
         privacy_images: synthetic images of each class for these attacks, 100 or more; None: 2,000.
 
@@ -78,12 +86,14 @@ class EvaluationOptions:
     steps: int | None = None
     utility: bool = False
     utility_seeds: int | None = None
-    ratios: Sequence[float] | None = None
+    utility_steps: int | None = None
+    classifiers: Sequence[str] | None = None
+    policy: str = "float32"
     privacy: bool = False
     privacy_images: int | None = None
 
     def __post_init__(self) -> None:
-        extractors.check_choice(self.features, self.weights)
+        extractors.check_choice(self.features, self.features_weights)
         if self.seeds < 1:
             raise InputError(f"seeds must be 1 or more, got {self.seeds}")
         if not 0 <= self.seed < 2**62:
@@ -92,8 +102,12 @@ class EvaluationOptions:
             raise InputError(
                 f"the seed of an evaluation must be from 0 to 2**62 - 1, got {self.seed}"
             )
-        if not self.utility and (self.utility_seeds is not None or self.ratios is not None):
-            raise InputError("--utility_seeds and --ratios are of the utility study: add --utility")
+        of_utility = (self.utility_seeds, self.utility_steps, self.classifiers)
+        if not self.utility and any(value is not None for value in of_utility):
+            raise InputError(
+                "--utility_seeds, --utility_steps and --classifiers are of the utility study: add "
+                "--utility"
+            )
         if not self.privacy and self.privacy_images is not None:
             raise InputError("--privacy_images is of the attacks: add --privacy")
         self.of_utility()
@@ -104,12 +118,20 @@ class EvaluationOptions:
         count = DEFAULT_PRIVACY_IMAGES if self.privacy_images is None else self.privacy_images
         return PrivacyOptions(count, self.steps, self.seed)
 
+    @property
+    def features_weights(self) -> str | os.PathLike[str] | None:
+        """The weights of the features; None if the weights are of the classifier finetuned only."""
+        finetuned = FINETUNED in (self.classifiers or ())
+        return None if finetuned and self.features not in extractors.TAKE_WEIGHTS else self.weights
+
     def of_utility(self) -> UtilityOptions:
         """Returns the options of the utility study."""
         return UtilityOptions(
-            DEFAULT_SEEDS if self.utility_seeds is None else self.utility_seeds,
-            DEFAULT_RATIOS if self.ratios is None else tuple(self.ratios),
-            self.steps,
+            seeds=DEFAULT_SEEDS if self.utility_seeds is None else self.utility_seeds,
+            classifiers=tuple(self.classifiers or DEFAULT_CLASSIFIERS),
+            weights=self.weights,
+            steps=DEFAULT_STEPS if self.utility_steps is None else self.utility_steps,
+            policy=self.policy,
         )
 
 
@@ -125,7 +147,7 @@ def evaluate(
     """Compares images of a generator with held-out real ones; writes report.json and report.html.
 
     Every slow stage resumes from the cache, so the same evaluation again takes seconds. The utility
-    study takes longest by far, because it needs a training for each arm, classifier and seed.
+    study takes longest by far; `utility.cost.measure_cost` says how long.
 
     Args:
         run: the generator, or images of another program (`load_image_folder`).
@@ -151,12 +173,12 @@ def evaluate(
         if options.utility:
             train, *_ = usefulness.load_study_splits(data_dir)  # refuses what it cannot use
             if isinstance(run, ImageFolder):
-                pool = usefulness.study_protocol(options.of_utility(), train, None).pool
+                pool = usefulness.pool_size(options.of_utility(), train)
                 run.check_enough([pool] * len(run.class_names), "the utility study")
         if options.privacy and isinstance(run, ImageFolder):
             count = options.of_privacy().images_per_class
             run.check_enough([count] * len(run.class_names), "--privacy (--privacy_images)")
-        given = extractors.load_extractor(options.features, options.weights)
+        given = extractors.load_extractor(options.features, options.features_weights)
         work = Evaluation(run, Path(data_dir), options, given, kept)
         stages = work.stages(directory)
         for stage in track(stages, total=len(stages), unit="stages", description="evaluate"):
@@ -271,7 +293,6 @@ class Evaluation:
             self.run,
             self.data_dir,
             self.options.of_utility(),
-            features=self.extractor,
             cache_dir=None if kept is None else kept / "utility",
         )
 
@@ -332,7 +353,7 @@ class Evaluation:
         shown = (real, sets.test.labels, synthetic, sets.requested_labels, sets.test.class_names)
         plots = {"appearance.png": charts.appearance_plot(*shown)}
         if self.utility is not None:
-            plots["utility.png"] = charts.utility_plot(self.utility)
+            plots["utility.png"] = utility_charts.utility_plot(self.utility)
         return Pictures(
             real=sets.test,
             synthetic=sets.synthetic,

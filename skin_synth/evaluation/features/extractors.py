@@ -17,6 +17,8 @@ from skin_synth.provenance import content_hash
 from tfrecords_tools.errors import InputError
 
 EXTRACTOR_NAMES = ("classifier", "mobilenet", "inception")
+TAKE_WEIGHTS = ("mobilenet", "inception")
+"""Names of those whose weights may be in a file."""
 """Names of extractors; any saved Keras model is another, by its file."""
 KERAS_SUFFIX = ".keras"
 EXTRACTOR_BATCH = 128

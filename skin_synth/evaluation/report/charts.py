@@ -20,9 +20,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance
-from skin_synth.evaluation.statistics.intervals import LEVEL
-from skin_synth.evaluation.utility.differences import GAIN, HARM
-from skin_synth.evaluation.utility.results import ArmDifference, UtilityResults
 
 PNG_DPI = 144
 CHART_WIDTH = 4.8
@@ -31,9 +28,6 @@ LONGEST_LINE = 22
 """Letters of a name in one line."""
 HISTOGRAM_BINS = 30
 SYNTHETIC_COLOUR, REAL_COLOUR, INK, GRID_COLOUR = "#8a3b22", "#5d616b", "#1c1d22", "#dcdee3"
-VERDICT_STYLES = {GAIN: ("#009e73", ">"), HARM: ("#d55e00", "<")}
-"""Colour and marker; other differences are grey dots. Colour-blind readers can distinguish the
-colours (Okabe & Ito)."""
 SYNTHETIC_FILL = "#c1998d"
 WHISKERS = (5, 95)
 """Percentiles at which the whiskers of a box end."""
@@ -115,7 +109,7 @@ class Chart(NamedTuple):
 
 
 @contextlib.contextmanager
-def _own_settings() -> Iterator[None]:
+def own_settings() -> Iterator[None]:
     """Draws with `SETTINGS` and Matplotlib's defaults, not with the settings of the user."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         # Only a PNG lacks these glyphs, because an SVG keeps names as text.
@@ -125,19 +119,19 @@ def _own_settings() -> Iterator[None]:
         yield
 
 
-@_own_settings()
+@own_settings()
 def dots(marks: Sequence[Mark], *, title: str, axis: str, from_zero: bool = True) -> Chart:
     """Draws one row or more from the top down; `from_zero` keeps 0 on the axis."""
     figure, axes = _rows([mark.name for mark in marks], CHART_WIDTH)
     for row, mark in enumerate(marks):
-        _dot(axes, row + 0.17, mark.control, mark.control_interval, REAL_COLOUR, hollow=True)
-        _dot(axes, row - 0.17, mark.value, mark.interval, SYNTHETIC_COLOUR, hollow=False)
+        draw_dot(axes, row + 0.17, mark.control, mark.control_interval, REAL_COLOUR, hollow=True)
+        draw_dot(axes, row - 0.17, mark.value, mark.interval, SYNTHETIC_COLOUR, hollow=False)
     if from_zero:
         axes.axvline(0, color=REAL_COLOUR, linewidth=0.8, zorder=1)
-    return _chart(figure, title, axis)
+    return as_chart(figure, title, axis)
 
 
-@_own_settings()
+@own_settings()
 def histograms(
     first: np.ndarray, second: np.ndarray, *, title: str, axis: str, line: float | None = None
 ) -> Chart:
@@ -153,10 +147,10 @@ def histograms(
     if line is not None:
         axes.axvline(line, color=INK, linestyle="--", linewidth=1)
     axes.set_yticks([])
-    return _chart(figure, title, axis)
+    return as_chart(figure, title, axis)
 
 
-@_own_settings()
+@own_settings()
 def gain_curve(lines: Sequence[Line]) -> Chart:
     """Draws macro AUROC against the number of own images: control, use and ceiling."""
     figure = Figure(figsize=(CHART_WIDTH, 3.0))
@@ -190,35 +184,10 @@ def gain_curve(lines: Sequence[Line]) -> Chart:
     caption = (
         "macro AUROC against the number of own images; bars: standard deviation over trainings"
     )
-    return _chart(figure, "Macro AUROC against the number of own images", caption)
+    return as_chart(figure, "Macro AUROC against the number of own images", caption)
 
 
-@_own_settings()
-def utility_chart(found: UtilityResults, classifier: str) -> Chart:
-    """Draws the differences of one kind of classifier to its best control."""
-    entries = [entry for entry in found.differences if entry.classifier == classifier]
-    figure, _ = _forest(entries, [entry.arm for entry in entries], CHART_WIDTH)
-    caption = f"{classifier}: difference in macro AUROC to {found.best_control[classifier]}"
-    return _chart(figure, f"Differences in macro AUROC, {classifier}", caption)
-
-
-@_own_settings()
-def utility_plot(found: UtilityResults) -> bytes:
-    """Draws the differences of all kinds of classifiers to their best controls, as a PNG file."""
-    entries = sorted(found.differences, key=lambda entry: entry.classifier)
-    names = [f"{entry.arm}, {entry.classifier}" for entry in entries]
-    figure, axes = _forest(entries, names, 1.5 * CHART_WIDTH)
-    figure.set_figheight(figure.get_figheight() + 0.8)
-    axes.set_xlabel(
-        "difference in macro AUROC to the best classical control\n"
-        f"(thick: {LEVEL:.0%} interval; thin: corrected for {found.verdict.comparisons} "
-        "comparisons;\n> gain, < harm, dot: neither, hollow: not judged)"
-    )
-    axes.set_title(found.verdict.words)
-    return _png(figure)
-
-
-@_own_settings()
+@own_settings()
 def appearance_plot(
     real: Appearance,
     real_labels: np.ndarray,
@@ -230,7 +199,7 @@ def appearance_plot(
 
     Boxes end at the quartiles, whiskers at the 5th and 95th percentile; the line is the median.
     """
-    figure = Figure(figsize=(2.2 * CHART_WIDTH, 2 * _height(class_names) + 0.9))
+    figure = Figure(figsize=(2.2 * CHART_WIDTH, 2 * rows_height(class_names) + 0.9))
     grid = figure.subplots(2, len(MEASURES) // 2, sharey=True)
     for axes, measure in zip(grid.flat, MEASURES, strict=True):
         for offset, found, labels, colour in (
@@ -241,13 +210,13 @@ def appearance_plot(
                 chosen = getattr(found, measure)[labels == label]
                 _box(axes, chosen[np.isfinite(chosen)], label + offset, colour)
         axes.set_title(str(TITLES[measure]))
-    _name_rows(grid.flat[0], class_names)
+    name_rows(grid.flat[0], class_names)
     handles = [_bar(grid.flat[0], 0, np.nan, np.nan, c) for c in (SYNTHETIC_COLOUR, REAL_COLOUR)]
     figure.legend(handles, ["synthetic", "real"], loc="outside upper right", ncols=2, frameon=False)
-    return _png(figure)
+    return as_png(figure)
 
 
-def _dot(
+def draw_dot(
     axes: Axes,
     y: float,
     value: float | None,
@@ -257,26 +226,13 @@ def _dot(
     hollow: bool,
     marker: str = "o",
 ) -> None:
+    """Draws a value with its interval in row `y`; None leaves both out."""
     if value is None:
         return
     if interval is not None:
         axes.plot(interval, [y, y], color=colour, linewidth=1.5)
     face, size = "white" if hollow else colour, 6 if marker == "o" else 9
     axes.plot(value, y, marker, color=colour, markerfacecolor=face, markersize=size)
-
-
-def _forest(
-    entries: Sequence[ArmDifference], names: Sequence[str], width: float
-) -> tuple[Figure, Axes]:
-    figure, axes = _rows(names, width)
-    axes.axvline(0, color=INK, linewidth=0.8)
-    for row, entry in enumerate(entries):
-        found, judged = entry.metrics.macro_auroc, entry.verdict is not None
-        colour, marker = VERDICT_STYLES.get(entry.verdict or "", (REAL_COLOUR, "o"))
-        corrected = (found.corrected_low, found.corrected_high)
-        axes.plot([found.low, found.high], [row, row], color=colour, linewidth=3.5)
-        _dot(axes, row, found.difference, corrected, colour, hollow=not judged, marker=marker)
-    return figure, axes
 
 
 def _bar(axes: Axes, place: float, low: float, high: float, colour: str) -> Rectangle:
@@ -297,31 +253,34 @@ def _box(axes: Axes, values: np.ndarray, place: float, colour: str) -> None:
     axes.plot([median, median], [place - 0.14, place + 0.14], color=INK, linewidth=1.6)
 
 
-def _height(names: Sequence[str]) -> float:
+def rows_height(names: Sequence[str]) -> float:
     """Height of the rows in inches, with room for the longest name."""
     lines = max(len(textwrap.wrap(name, LONGEST_LINE)) for name in names)
     return len(names) * (0.16 + 0.16 * lines)
 
 
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names rows from the top down, in several lines where a name is long."""
     axes.set_yticks(range(len(names)), [textwrap.fill(name, LONGEST_LINE) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _rows(names: Sequence[str], width: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, _height(names) + 0.4))
+    figure = Figure(figsize=(width, rows_height(names) + 0.4))
     axes = figure.subplots()
     axes.locator_params(axis="x", nbins=5)  # because more labels could touch
-    _name_rows(axes, names)
+    name_rows(axes, names)
     return figure, axes
 
 
-def _chart(figure: Figure, title: str, caption: str) -> Chart:
+def as_chart(figure: Figure, title: str, caption: str) -> Chart:
+    """Draws a figure as SVG."""
     figure.savefig(buffer := io.BytesIO(), format="svg", metadata={"Date": None, "Creator": None})
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
     return Chart(f"data:image/svg+xml;base64,{encoded}", title, caption)
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
+    """Draws a figure as a PNG file."""
     figure.savefig(buffer := io.BytesIO(), format="png", dpi=PNG_DPI, metadata={"Software": None})
     return buffer.getvalue()

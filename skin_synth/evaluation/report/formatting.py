@@ -10,6 +10,11 @@ def figure(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def third(value: float | None) -> str:
+    """A number with three places; a dash where nothing could be measured."""
+    return "–" if value is None else f"{value:.3f}"
+
+
 def percent(value: float | None) -> str:
     """A share in percent; a dash if nothing could be measured."""
     return "–" if value is None else f"{value:.0%}"

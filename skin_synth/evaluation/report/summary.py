@@ -61,7 +61,8 @@ def _on_use(found: UtilityResults | None) -> str:
             "Whether they help a classifier was not measured: skin-synth evaluate --utility trains "
             "some with and without them."
         )
-    return f"{found.verdict.words.capitalize()} for a classifier: {found.finding}."
+    verdict = found.verdict
+    return f"{verdict.words.capitalize()} for a classifier: {verdict.advice}. {verdict.finding}."
 
 
 def _on_classes(found: Faithfulness) -> str:

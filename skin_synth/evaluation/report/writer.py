@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +14,11 @@ from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.appearance import MEASURES
 from skin_synth.evaluation.metrics.drift import AppearanceFigures
-from skin_synth.evaluation.report import charts
+from skin_synth.evaluation.report import charts, utility_charts
 from skin_synth.evaluation.report.charts import Chart, Mark
-from skin_synth.evaluation.report.formatting import figure, percent, probability, thousandth
+from skin_synth.evaluation.report.formatting import figure, percent, probability, third, thousandth
 from skin_synth.evaluation.report.page import image_uri, render_page
 from skin_synth.evaluation.results import EvaluationResults, to_json
-from skin_synth.evaluation.utility.results import ArmDifference, ArmResult, UtilityResults
 from skin_synth.image_grid import image_grid
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
@@ -106,6 +105,7 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
         "figure": figure,
         "signed": "{:+.3f}".format,
         "thousandth": thousandth,
+        "third": third,
         "percent": percent,
         "probability": probability,
         "count": "{:,}".format,
@@ -113,12 +113,13 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
         "hundredth": "{:.2f}".format,
         "tenth_percent": "{:.1%}".format,
         "strip": _strip,
+        "sentence": lambda text: text[:1].upper() + text[1:],
     }
     return render_page(
         REPORT_HTML,
         filters=filters,
         **vars(results),
-        utility_tables=_utility_tables(results.utility),
+        utility_rows=len(utility_charts.utility_rows(results.utility)) if results.utility else 0,
         titles=charts.TITLES,
         columns=SHOWN_OF_A_CLASS,
         charts=_charts(results, pictures),
@@ -127,26 +128,9 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
     )
 
 
-class UtilityTable(NamedTuple):
-    """The arms of one kind of classifier, with their differences to the best control."""
-
-    classifier: str
-    control: str
-    rows: list[tuple[ArmResult, ArmDifference | None]]
-
-
-def _utility_tables(found: UtilityResults | None) -> list[UtilityTable]:
-    if found is None:
-        return []
-    differences = {(entry.classifier, entry.arm): entry for entry in found.differences}
-    tables = [UtilityTable(*best, []) for best in found.best_control.items()]
-    for table in tables:
-        arms = [arm for arm in found.arms if arm.classifier == table.classifier]
-        table.rows.extend((arm, differences.get((table.classifier, arm.arm))) for arm in arms)
-    return tables
-
-
-def _charts(results: EvaluationResults, pictures: Pictures) -> dict[str, Chart | list[Chart]]:
+def _charts(
+    results: EvaluationResults, pictures: Pictures
+) -> dict[str, Chart | list[Chart] | None]:
     fidelity, judged = results.fidelity, results.faithfulness
     ours, theirs = judged.synthetic, judged.real
     rows = [(name or WHOLE_SET, row) for name, row in fidelity.items()]
@@ -184,7 +168,8 @@ def _charts(results: EvaluationResults, pictures: Pictures) -> dict[str, Chart |
             line=None if copied is None else copied.absolute.threshold,
         ),
         appearance=[_appearance_chart(results.appearance, measure) for measure in MEASURES],
-        utility=[charts.utility_chart(studied, name) for name in studied.best_control]
+        utility=utility_charts.utility_chart(studied) if studied else None,
+        curves=[utility_charts.loss_curves(each) for each in studied.classifiers]
         if studied
         else [],
     )

@@ -1,190 +1,212 @@
-"""Compares the predictions of all arms: figures, differences to the best control, verdict."""
+"""Trains all arms with one kind of classifier, chooses on validation, compares on test images.
+
+Every arm is screened with two seeds. The validation images choose one use and one control among
+them. The comparison trains both with other seeds, because the chosen arms were lucky in the seeds
+that chose them. It also trains the controls that have real images in the slots of synthetic ones.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.utility import metrics
-from skin_synth.evaluation.utility.arms import CONTROL, MIXED, Arm
-from skin_synth.evaluation.utility.differences import (
-    Difference,
-    arm_verdict,
-    paired_difference,
-    resampling_weights,
-    study_verdict,
+from skin_synth.evaluation.utility.arm_training import VALIDATION, HeldOut, TrainedArm
+from skin_synth.evaluation.utility.differences import resampling_weights
+from skin_synth.evaluation.utility.planned import (
+    choose,
+    found_of_hundred,
+    judge,
+    planned_difference,
 )
+from skin_synth.evaluation.utility.predictions import Predictions
+from skin_synth.evaluation.utility.recipes import CONTROL, INFORMATION, USE, Arm
 from skin_synth.evaluation.utility.results import (
-    ArmDifference,
-    ArmFigures,
-    ArmResult,
-    MetricDifferences,
+    ClassifierResult,
+    ComparedArm,
+    Comparison,
+    HeldOutSet,
+    MeasureDifferences,
     OverSeeds,
-    UtilityVerdict,
-    finding,
-    finite_or_none,
+    ScreenedArm,
 )
+from skin_synth.evaluation.utility.same_data import (
+    AUGMENTED,
+    UNAUGMENTED,
+    Sources,
+    make_arms,
+    matched,
+    prior,
+)
+from skin_synth.provenance import content_hash
+from tfrecords_tools.progress import Progress
 
-Metric = Callable[..., float | np.ndarray]
-"""Of labels, probabilities and, if a bootstrap uses it, weights."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Predictions:
-    """Predictions of one arm with one kind of classifier: float32[seeds, images, classes]."""
-
-    arm: Arm
-    classifier: str
-    validation: np.ndarray
-    test: np.ndarray
-
-    def on_test(self, metric: Metric, labels: np.ndarray, *weights: np.ndarray) -> np.ndarray:
-        """Computes a metric on the test images for each seed: float[seeds, ...]."""
-        return np.stack([metric(labels, each, *weights) for each in self.test])
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """The part of `UtilityResults` that follows from predictions."""
-
-    arms: tuple[ArmResult, ...]
-    best_control: dict[str, str]
-    differences: tuple[ArmDifference, ...]
-    verdict: UtilityVerdict
-
-
-def compare(
-    predictions: Sequence[Predictions],
-    validation: LabelledImages,
-    test: LabelledImages,
-    *,
-    replicates: int,
-) -> Comparison:
-    """Compares arms with synthetic images with the best control of each kind of classifier.
-
-    The best control has the highest macro AUROC on validation images. The choice does not depend
-    on the test images, so that the difference on them has no bias. `predictions` are of every arm
-    with every kind of classifier; `replicates` are those of the bootstrap.
-    """
-    weights = resampling_weights(test.groups, test.labels, replicates=replicates, seed=0)
-    entries = [_Resampled.of(each, validation.labels, test.labels, weights) for each in predictions]
-    controls: dict[str, list[_Resampled]] = {}
-    for entry in entries:
-        if entry.given.arm.kind == CONTROL:
-            controls.setdefault(entry.given.classifier, []).append(entry)
-    best = {
-        classifier: max(several, key=lambda entry: entry.validation_macro_auroc)
-        for classifier, several in controls.items()
-    }
-    comparisons = sum(each.arm.kind == MIXED for each in predictions)
-    paired = functools.partial(
-        paired_difference, groups=len(set(test.groups)), comparisons=comparisons
-    )
-    differences = tuple(
-        _difference(entry, controls[given.classifier], best[given.classifier], paired, test)
-        for given, entry in zip(predictions, entries, strict=True)
-        if given.arm.kind != CONTROL
-    )
-    return Comparison(
-        tuple(_arm_result(entry, test) for entry in entries),
-        {classifier: control.given.arm.name for classifier, control in best.items()},
-        differences,
-        _verdict(differences, comparisons),
-    )
+SCREENING_SEEDS = 2
+MOST_COMPARED = 5
+"""The use, the control, and the three matched controls."""
+STILL_FALLS = 0.02
+"""Share by which the validation loss falls between the last two points of an unfinished curve."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Resampled:
-    """Metrics of one arm and classifier on the test images and on all replicates of them.
+class SameDataStudy:
+    """One kind of classifier on all arms.
 
-    Each is float64[seeds, replicates + 1], `sensitivity` float64[seeds, replicates + 1, classes].
+    Attributes:
+        sources: of the trainings, and the trainer.
+        validation: chooses the use and the control, and fits the corrections.
+        tests: test sets by name; the test split is the first one.
+        seeds: trainings of each compared arm.
+        replicates: of the bootstrap.
     """
 
-    given: Predictions
-    validation_macro_auroc: float
-    macro_auroc: np.ndarray
-    balanced_accuracy: np.ndarray
-    sensitivity: np.ndarray
+    sources: Sources
+    validation: LabelledImages
+    tests: Mapping[str, LabelledImages]
+    seeds: int
+    replicates: int
 
-    @classmethod
-    def of(
-        cls, given: Predictions, validation: np.ndarray, test: np.ndarray, weights: np.ndarray
-    ) -> _Resampled:
-        on_validation = [metrics.macro_auroc(validation, each) for each in given.validation]
-        return cls(
-            given,
-            float(np.mean(on_validation)),
-            given.on_test(metrics.macro_auroc, test, weights),
-            given.on_test(metrics.balanced_accuracy, test, weights),
-            given.on_test(metrics.sensitivity, test, weights),
+    def result(self) -> ClassifierResult:
+        """Trains everything, or reads the cache, and compares."""
+        arms = make_arms(self.sources.train.class_counts)
+        total = most_trainings(len(arms), self.seeds)
+        name = self.sources.training.trainer.classifier.name
+        with Progress(total=total, unit="classifiers", description=f"utility, {name}") as progress:
+            screened = self._trained(arms, range(SCREENING_SEEDS), progress)
+            use, control = (self.chosen(screened, kind) for kind in (USE, CONTROL))
+            compared = dict.fromkeys((use, control, *matched(use)))
+            last = SCREENING_SEEDS + self.seeds
+            found = self._trained(compared, range(SCREENING_SEEDS, last), progress)
+        return ClassifierResult(
+            classifier=name,
+            use=use.name,
+            control=control.name,
+            screened=tuple(self._screened(each) for each in screened),
+            comparisons=tuple(self._comparison(found, name) for name in self.tests),
+            curves={each.arm.name: each.curve for each in found[:2]},
+            warnings=tuple(self._warnings(screened, found[:2])),
         )
 
+    def chosen(self, screened: Iterable[Predictions], kind: str) -> Arm:
+        """Returns the arm of a kind with the best mean macro AUROC on validation images."""
+        arms = {each.arm.name: each for each in screened if each.arm.kind == kind}
+        figures = {name: self._on_validation(each) for name, each in arms.items()}
+        return arms[choose([*arms], figures)].arm
 
-def _difference(
-    entry: _Resampled,
-    controls: Sequence[_Resampled],
-    best: _Resampled,
-    paired: Callable[[np.ndarray, np.ndarray], Difference],
-    test: LabelledImages,
-) -> ArmDifference:
-    def of_class(label: int) -> Difference | None:
-        pair = entry.sensitivity[..., label], best.sensitivity[..., label]
-        return paired(*pair) if np.isfinite(pair).all() else None
+    def _on_validation(self, found: Predictions) -> np.ndarray:
+        return found.over_seeds(VALIDATION, metrics.macro_auroc, self.validation.labels)
 
-    against_all = {
-        control.given.arm.name: paired(entry.macro_auroc, control.macro_auroc)
-        for control in controls
-    }
-    against_best = against_all[best.given.arm.name]
-    words = arm_verdict(against_best, list(against_all.values()))
-    arm = entry.given.arm
-    return ArmDifference(
-        arm=arm.name,
-        classifier=entry.given.classifier,
-        ratio=finite_or_none(arm.ratio),
-        control=best.given.arm.name,
-        metrics=MetricDifferences(
-            against_best, paired(entry.balanced_accuracy, best.balanced_accuracy)
-        ),
-        sensitivity={name: of_class(label) for label, name in enumerate(test.class_names)},
-        against_every_control=against_all,
-        verdict=words if arm.kind == MIXED else None,
+    def _trained(self, arms: Iterable[Arm], seeds: range, progress: Progress) -> list[Predictions]:
+        trained: dict[Arm, list[TrainedArm]] = {arm: [] for arm in arms}
+        for seed in seeds:
+            sources = self.sources.of_seed(seed)
+            for arm, of_arm in trained.items():
+                run = self.sources.training.run
+                of_arm.append(run(arm, sources, self._held_out, seed=seed))
+                progress.update()
+        counts = self.sources.train.class_counts
+        return [
+            Predictions.of(arm, of_arm, self.validation.labels, prior(arm, counts))
+            for arm, of_arm in trained.items()
+        ]
+
+    @functools.cached_property
+    def _held_out(self) -> dict[str, HeldOut]:
+        return {
+            name: HeldOut(each.images, each.labels, content_hash(each.images, each.labels))
+            for name, each in {VALIDATION: self.validation, **self.tests}.items()
+        }
+
+    @functools.cached_property
+    def _natural(self) -> np.ndarray:
+        return self.validation.class_counts / len(self.validation)
+
+    def _screened(self, found: Predictions) -> ScreenedArm:
+        name, images = next(iter(self.tests.items()))
+        return ScreenedArm(
+            found.arm.name,
+            found.arm.kind,
+            OverSeeds.of(self._on_validation(found)),
+            found.figures(name, images, self._natural),
+            found.curve,
+        )
+
+    def _comparison(self, compared: list[Predictions], name: str) -> Comparison:
+        images = self.tests[name]
+        weights = resampling_weights(
+            images.groups, images.labels, replicates=self.replicates, seed=0
+        )
+        groups = _groups_by_class(images)
+        use, control, *others = compared
+        arguments = name, images.labels, weights
+        lesions = len(set(images.groups))
+        area, loss = use.macro_auroc(*arguments), use.log_loss(*arguments)
+        differences = {
+            each.arm.name: MeasureDifferences(
+                planned_difference(area[None], each.macro_auroc(*arguments)[None], groups=lesions),
+                planned_difference(loss[None], each.log_loss(*arguments)[None], groups=lesions),
+            )
+            for each in (control, *others)
+        }
+        planned = differences[control.arm.name]
+        ensemble = Arm(
+            f"{self.seeds} networks of “{control.arm.name}”, averaged",
+            INFORMATION,
+            control.arm.phases,
+            control.arm.method,
+        )
+        return Comparison(
+            HeldOutSet(name, tuple(images.class_counts.tolist()), groups),
+            tuple(
+                ComparedArm(
+                    each.arm.name,
+                    each.arm.kind,
+                    each.figures(name, images, self._natural),
+                    differences.get(each.arm.name),
+                )
+                for each in [*compared, control.averaged(ensemble)]
+            ),
+            judge(planned.macro_auroc, planned.log_loss),
+            found_of_hundred(
+                images.class_names,
+                use.sensitivities(*arguments)[None],
+                control.sensitivities(*arguments)[None],
+                groups=groups,
+            ),
+        )
+
+    def _warnings(
+        self, screened: Iterable[Predictions], compared: Iterable[Predictions]
+    ) -> Iterable[str]:
+        means = {each.arm: float(self._on_validation(each).mean()) for each in screened}
+        if means[AUGMENTED] <= means[UNAUGMENTED]:
+            yield (
+                "augmentation of the real images does not help on validation images, so the "
+                "classifier learns too little to judge (it underfits): train for more steps"
+            )
+        falling = [
+            each.arm.name
+            for each in compared
+            if each.curve.validation_loss[-1] < (1 - STILL_FALLS) * each.curve.validation_loss[-2]
+        ]
+        if falling:
+            yield (
+                f"the validation loss still falls at the end of the trainings "
+                f"({'; '.join(falling)}): train for more steps"
+            )
+
+
+def most_trainings(arms: int, seeds: int) -> int:
+    """Returns the number of trainings of one kind of classifier, at most; without the teachers."""
+    return arms * SCREENING_SEEDS + MOST_COMPARED * seeds
+
+
+def _groups_by_class(images: LabelledImages) -> tuple[int, ...]:
+    pairs = set(zip(images.labels.tolist(), images.groups, strict=True))
+    return tuple(
+        np.bincount([label for label, _ in pairs], minlength=len(images.class_names)).tolist()
     )
-
-
-def _arm_result(entry: _Resampled, test: LabelledImages) -> ArmResult:
-    given = entry.given
-
-    def over_seeds(metric: Metric) -> OverSeeds:
-        return OverSeeds.of(given.on_test(metric, test.labels))
-
-    def by_class(metric: Metric) -> dict[str, OverSeeds]:
-        columns = given.on_test(metric, test.labels).T
-        return dict(zip(test.class_names, map(OverSeeds.of, columns), strict=True))
-
-    return ArmResult(
-        arm=given.arm.name,
-        classifier=given.classifier,
-        kind=given.arm.kind,
-        ratio=finite_or_none(given.arm.ratio),
-        validation_macro_auroc=finite_or_none(entry.validation_macro_auroc),
-        figures=ArmFigures(
-            balanced_accuracy=over_seeds(metrics.balanced_accuracy),
-            macro_auroc=over_seeds(metrics.macro_auroc),
-            calibration_error=over_seeds(metrics.calibration_error),
-            brier_score=over_seeds(metrics.brier_score),
-            sensitivity=by_class(metrics.sensitivity),
-            auroc=by_class(metrics.class_auroc),
-            sensitivity_at_specificity=by_class(metrics.class_sensitivity_at_specificity),
-        ),
-    )
-
-
-def _verdict(differences: Sequence[ArmDifference], comparisons: int) -> UtilityVerdict:
-    words = study_verdict([entry.verdict for entry in differences if entry.verdict is not None])
-    found = finding(differences, words, comparisons)
-    return UtilityVerdict(words, comparisons, f"{words}: {found}")

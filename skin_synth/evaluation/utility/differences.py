@@ -119,23 +119,6 @@ def paired_difference(
     )
 
 
-def arm_verdict(against_best: Difference, against_all: Sequence[Difference]) -> str:
-    """Judges an arm by the corrected intervals to all controls: `GAIN`, `HARM` or `NEITHER`.
-
-    For a gain the arm must beat every classical control (an intersection-union test, Berger,
-    Technometrics 24:295, 1982), so that the choice of the best control does not matter. For harm
-    the best control must beat the arm.
-    """
-    if min(other.corrected_low for other in against_all) > 0:
-        return GAIN
-    return HARM if against_best.corrected_high < 0 else NEITHER
-
-
-def study_verdict(verdicts: Sequence[str]) -> str:
-    """Judges a study: a gain of any arm, else harm of any arm, else neither."""
-    return GAIN if GAIN in verdicts else HARM if HARM in verdicts else NEITHER
-
-
 def _check(arm: np.ndarray, control: np.ndarray, groups: int, comparisons: int) -> None:
     if arm.shape != control.shape or arm.ndim != 2 or arm.shape[0] < 2 or arm.shape[1] < 3:
         raise InputError(

@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
-from skin_synth.evaluation.utility.arms import make_arms
+from skin_synth.evaluation.utility.classifiers.networks import (
+    CLASSIFIERS,
+    FINETUNED,
+    RESNET,
+    make_classifier,
+)
 from tfrecords_tools.errors import InputError
 
 DEFAULT_SEEDS = 5
-DEFAULT_RATIOS = (0.25, 1.0, 4.0)
-PASSES_OVER_REAL_IMAGES = 15
-FEWEST_STEPS, MOST_STEPS = 300, 2000
-LARGEST_DEFAULT_POOL = 1000
+DEFAULT_STEPS = 600
+DEFAULT_CLASSIFIERS = (RESNET,)
+BATCH_SIZE = 64
+LARGEST_DEFAULT_POOL = 2000
+POLICIES = ("float32", "mixed_bfloat16")
+"""Policies of Keras that need no loss scaling."""
 
 
 @dataclasses.dataclass(frozen=True)
 class UtilityOptions:
-    """Settings of the study.
+    """What a caller chooses.
 
     Attributes:
-        seeds: trainings of each arm, 2 or more, each with different weights, batches and synthetic
-            images.
-        ratios: synthetic images drawn for each real one; each ratio makes an arm.
-        steps: batches of each training; None: see `default_steps`.
+        seeds: trainings of each compared arm, 2 or more; 8 for a publication. Each has other
+            weights, batches and synthetic images.
+        classifiers: `resnet`, `finetuned` (needs `weights`) or `small`, see
+            `classifiers.networks`. The verdict of the study is that of the first one.
+        weights: file with the ImageNet weights of MobileNet.
+        steps: batches of each training, 10 or more.
+        batch_size: images in a step.
         pool: synthetic images of each class for each seed; None: as many as the largest class has,
-            up to 1,000.
-        views: views of each real training image for a frozen extractor; the first is unchanged.
+            up to 2,000.
+        policy: of Keras: float32 or mixed_bfloat16.
         replicates: of the bootstrap, 100 or more.
     """
 
     seeds: int = DEFAULT_SEEDS
-    ratios: tuple[float, ...] = DEFAULT_RATIOS
-    steps: int | None = None
+    classifiers: tuple[str, ...] = DEFAULT_CLASSIFIERS
+    weights: str | os.PathLike[str] | None = None
+    steps: int = DEFAULT_STEPS
+    batch_size: int = BATCH_SIZE
     pool: int | None = None
-    views: int = 4
+    policy: str = "float32"
     replicates: int = 1000
 
     def __post_init__(self) -> None:
@@ -42,15 +55,18 @@ class UtilityOptions:
                 f"needs two seeds or more to distinguish a gain from luck, got {self.seeds}; "
                 f"{DEFAULT_SEEDS} are usual"
             )
-        make_arms(self.ratios)
-        for name in ("steps", "pool", "views"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be 1 or more, got {value}")
-        if self.replicates < 100:
-            raise InputError(f"replicates must be 100 or more, got {self.replicates}")
-
-
-def default_steps(images: int, batch_size: int) -> int:
-    """Returns the batches in which each of `images` is seen about 15 times, 300 to 2,000."""
-    return min(max(PASSES_OVER_REAL_IMAGES * images // batch_size, FEWEST_STEPS), MOST_STEPS)
+        for name, least in (("steps", 10), ("batch_size", 2), ("replicates", 100)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be {least} or more, got {getattr(self, name)}")
+        if self.pool is not None and self.pool < 1:
+            raise InputError(f"pool must be 1 or more, got {self.pool}")
+        if self.policy not in POLICIES:
+            raise InputError(f"policy must be one of {', '.join(POLICIES)}, got {self.policy!r}")
+        chosen = self.classifiers
+        if not chosen or set(chosen) - set(CLASSIFIERS) or len(set(chosen)) < len(chosen):
+            raise InputError(
+                f"classifiers must be different ones of {', '.join(CLASSIFIERS)}, got "
+                f"{', '.join(chosen) or 'none'}"
+            )
+        if FINETUNED in chosen:
+            make_classifier(FINETUNED, self.weights)  # refuses missing weights before any training

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from skin_synth.evaluation.statistics.intervals import LEVEL
-from skin_synth.evaluation.utility.differences import HARM, Difference
-from skin_synth.evaluation.utility.options import UtilityOptions
+from skin_synth.evaluation.utility.differences import GAIN, HARM, Difference
+from skin_synth.evaluation.utility.metrics import CALIBRATION_BINS, SPECIFICITY
+from skin_synth.evaluation.utility.planned import FoundOfHundred, PlannedVerdict
 
-UTILITY_SCHEMA_VERSION = 1
-PRIMARY_METRIC = "macro_auroc"
-"""The metric of the verdict; the others are for information."""
+UTILITY_SCHEMA_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +22,7 @@ class OverSeeds:
 
     Attributes:
         mean: None if the figure of a training is not finite, as for a class without images.
-        sd: standard deviation; None as `mean`.
+        sd: standard deviation; None as `mean`, and for one training.
         seeds: the figure of each training; None for what is not finite.
     """
 
@@ -39,80 +37,149 @@ class OverSeeds:
         seeds = tuple(map(finite_or_none, found.tolist()))
         if None in seeds:
             return cls(None, None, seeds)
-        return cls(float(found.mean()), float(found.std(ddof=1)), seeds)
+        sd = float(found.std(ddof=1)) if len(found) > 1 else None
+        return cls(float(found.mean()), sd, seeds)
 
 
 @dataclasses.dataclass(frozen=True)
 class ArmFigures:
-    """Figures of one arm on the test images; dictionaries are by class name."""
+    """Figures of one arm on a test set; dictionaries are by class name.
 
-    balanced_accuracy: OverSeeds
+    All are of corrected probabilities, see `calibration`. The calibration error and the Brier score
+    are at the class shares of the validation images, the others at equal ones.
+    """
+
     macro_auroc: OverSeeds
+    log_loss: OverSeeds
+    balanced_accuracy: OverSeeds
+    macro_partial_auroc: OverSeeds
     calibration_error: OverSeeds
     brier_score: OverSeeds
-    sensitivity: dict[str, OverSeeds]
     auroc: dict[str, OverSeeds]
     sensitivity_at_specificity: dict[str, OverSeeds]
 
+    @property
+    def mean_sensitivity(self) -> float | None:
+        """Mean over the classes of the sensitivity at `SPECIFICITY`; None as `OverSeeds.mean`."""
+        found = [each.mean for each in self.sensitivity_at_specificity.values()]
+        means = [mean for mean in found if mean is not None]
+        return sum(means) / len(means) if means else None
+
 
 @dataclasses.dataclass(frozen=True)
-class ArmResult:
-    """One arm with one kind of classifier.
+class Curve:
+    """Losses in the last phase of the trainings of an arm, means over its seeds.
 
     Attributes:
-        arm, kind: name and kind of the arm, see `arms`.
-        classifier: name of its kind.
-        ratio: synthetic images for each real one; None for synthetic images only.
-        validation_macro_auroc: mean over seeds; it chooses the best control.
-        figures: on the test images.
+        steps: at which the losses were taken.
+        training_loss: mean since the point before; None for the first point.
+        validation_loss: cross-entropy of validation images.
+    """
+
+    steps: tuple[int, ...]
+    training_loss: tuple[float | None, ...]
+    validation_loss: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ScreenedArm:
+    """One arm in the screening.
+
+    Attributes:
+        arm, kind: its name, and what it is for, see `recipes`.
+        validation_macro_auroc: chooses the use and the control.
+        figures: on the test images; they choose nothing.
+        curve: of its losses.
     """
 
     arm: str
-    classifier: str
     kind: str
-    ratio: float | None
-    validation_macro_auroc: float | None
+    validation_macro_auroc: OverSeeds
     figures: ArmFigures
+    curve: Curve
 
 
 @dataclasses.dataclass(frozen=True)
-class MetricDifferences:
-    """Differences to the best control; the verdict uses the first."""
+class MeasureDifferences:
+    """Differences of the chosen use to one other arm in both measures, use minus arm."""
 
     macro_auroc: Difference
-    balanced_accuracy: Difference
+    log_loss: Difference
 
 
 @dataclasses.dataclass(frozen=True)
-class ArmDifference:
-    """One arm with synthetic images against the controls of the same kind of classifier.
+class ComparedArm:
+    """One arm in the comparison, with seeds that did not choose it.
 
     Attributes:
-        arm, classifier, ratio: as in `ArmResult`.
-        control: name of the best control.
-        metrics: differences to the best control.
-        sensitivity: difference to the best control by class; None for a class without figures.
-        against_every_control: difference in macro AUROC by name of the control.
-        verdict: `differences.GAIN`, `HARM` or `NEITHER`; None: the arm is for information only.
+        arm, kind: as in `ScreenedArm`.
+        figures: on the test set of the comparison.
+        use_minus_arm: None for the use itself and for averaged networks. The verdict looks at the
+            chosen control only; the others are for information.
     """
 
     arm: str
-    classifier: str
-    ratio: float | None
-    control: str
-    metrics: MetricDifferences
-    sensitivity: dict[str, Difference | None]
-    against_every_control: dict[str, Difference]
-    verdict: str | None
+    kind: str
+    figures: ArmFigures
+    use_minus_arm: MeasureDifferences | None
 
 
 @dataclasses.dataclass(frozen=True)
-class UtilityVerdict:
-    """The answer: `differences.GAIN`, `HARM` or `NEITHER`, and a sentence with the finding."""
+class HeldOutSet:
+    """Images that measure, and their lesions (groups), by class as in `ImageCounts`."""
 
-    words: str
-    comparisons: int
-    sentence: str
+    name: str
+    images: tuple[int, ...]
+    groups: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The chosen use against the chosen control on one test set.
+
+    Attributes:
+        test_set: that it was made on.
+        arms: the use, the control, then others for information.
+        verdict: of the planned comparison.
+        found: by class, how many more images of 100 are found at the same false alarms.
+    """
+
+    test_set: HeldOutSet
+    arms: tuple[ComparedArm, ...]
+    verdict: PlannedVerdict
+    found: tuple[FoundOfHundred, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words, without what to do."""
+        use, control, *_ = self.arms
+        return (
+            f"the macro AUROC is {_figure(use.figures.macro_auroc)} with synthetic images "
+            f"(“{use.arm}”) and {_figure(control.figures.macro_auroc)} with real images only "
+            f"(“{control.arm}”)"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierResult:
+    """All of one kind of classifier.
+
+    Attributes:
+        classifier: its name.
+        use, control: names of the chosen arms.
+        screened: every arm.
+        comparisons: on the test split, then on each further test set.
+        curves: of the chosen use and the chosen control, with the seeds of the comparison.
+        warnings: of this classifier.
+    """
+
+    classifier: str
+    use: str
+    control: str
+    screened: tuple[ScreenedArm, ...]
+    comparisons: tuple[Comparison, ...]
+    curves: dict[str, Curve]
+    warnings: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,30 +200,71 @@ class ImageCounts:
     left_out_of_test: int
 
 
+@dataclasses.dataclass(frozen=True)
+class ClassifierInfo:
+    """A kind of classifier: parameters, largest learning rate, sha256 of pretrained weights."""
+
+    name: str
+    parameters: int
+    learning_rate: float
+    weights_hash: str
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StudyProtocol(UtilityOptions):
-    """The options, and what else all arms of a study share.
+class StudyProtocol:
+    """What all arms of a study share.
 
     Attributes:
-        steps, pool: as the options, never None.
-        augmentation: of arms that augment, in words.
-        classifiers: name, learning rate and provenance of the features of each kind.
+        seeds: trainings of each compared arm.
+        screening_seeds: trainings of every arm before; they are not in the comparison.
+        teachers: networks whose mean labels the distilled arms.
+        classifiers, steps, batch_size, pool, policy, replicates: see `UtilityOptions`.
+        augmentation: in words.
         level: confidence level of the intervals.
-        correction: for the number of comparisons, in words.
-        specificity: at which `sensitivity_at_specificity` is taken.
+        correction: for the two measures, in words.
+        specificity: at which sensitivities are taken.
         calibration_bins: of the calibration error.
     """
 
+    seeds: int
+    screening_seeds: int
+    teachers: int
+    classifiers: tuple[ClassifierInfo, ...]
     steps: int
-    pool: int
     batch_size: int
+    pool: int
+    policy: str
+    replicates: int
     augmentation: str
-    classifiers: tuple[Mapping[str, str | float], ...]
-    primary_metric: str = PRIMARY_METRIC
     level: float = LEVEL
-    correction: str
-    specificity: float
-    calibration_bins: int
+    correction: str = "Holm over macro AUROC and class-balanced log loss"
+    specificity: float = SPECIFICITY
+    calibration_bins: int = CALIBRATION_BINS
+
+
+@dataclasses.dataclass(frozen=True)
+class UtilityVerdict:
+    """The answer: `differences.GAIN`, `HARM` or `NEITHER`, what was found, and what to do."""
+
+    words: str
+    finding: str
+    advice: str
+
+    @classmethod
+    def of(cls, first: ClassifierResult) -> UtilityVerdict:
+        """Takes the verdict of the first classifier on the test split."""
+        comparison = first.comparisons[0]
+        words = comparison.verdict.words
+        advice = {
+            GAIN: f"train on real and synthetic images, as in “{first.use}”",
+            HARM: "do not train on these images",
+        }.get(words, f"train on real images only, as in “{first.control}”")
+        return cls(words, f"For {first.classifier} {comparison.sentence}", advice)
+
+    @property
+    def sentence(self) -> str:
+        """The whole answer."""
+        return f"{self.words}: {self.advice}. {self.finding}."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -164,42 +272,22 @@ class UtilityResults:
     """A whole study.
 
     Attributes:
-        arms: every arm with every kind of classifier.
-        best_control: name of the best control by kind of classifier, chosen on validation images.
-        differences: arms with synthetic images against the controls.
+        classifiers: the first one gives the verdict.
         warnings: what a reader must know before believing the figures.
     """
 
     schema_version: int = UTILITY_SCHEMA_VERSION
     protocol: StudyProtocol
     images: ImageCounts
-    arms: tuple[ArmResult, ...]
-    best_control: dict[str, str]
-    differences: tuple[ArmDifference, ...]
+    classifiers: tuple[ClassifierResult, ...]
     verdict: UtilityVerdict
     warnings: tuple[str, ...]
-
-    @property
-    def finding(self) -> str:
-        """The difference that the verdict follows from in words, without the verdict."""
-        return finding(self.differences, self.verdict.words, self.verdict.comparisons)
-
-
-def finding(differences: Sequence[ArmDifference], words: str, comparisons: int) -> str:
-    """Describes the arm with this verdict that differs most: downwards for `HARM`, else upwards."""
-    sign = -1 if words == HARM else 1
-    arm = max(
-        (entry for entry in differences if entry.verdict == words),
-        key=lambda entry: sign * entry.metrics.macro_auroc.difference,
-    )
-    found = arm.metrics.macro_auroc
-    return (
-        f"{arm.arm} ({arm.classifier}) differs in macro AUROC by {found.difference:+.3f} from the "
-        f"best classical control, {arm.control} ({LEVEL:.0%} interval {found.corrected_low:+.3f} "
-        f"to {found.corrected_high:+.3f}, corrected for {comparisons} comparisons)"
-    )
 
 
 def finite_or_none(value: float) -> float | None:
     """Returns the value, or None for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None
+
+
+def _figure(found: OverSeeds) -> str:
+    return "unknown" if found.mean is None else f"{found.mean:.3f}"

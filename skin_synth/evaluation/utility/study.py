@@ -1,41 +1,57 @@
 """Does training with synthetic images help a classifier on held-out real images?
 
-Classifiers are trained on real images only (three classical ways), on real and synthetic images at
-several ratios, and on synthetic images only. All have the same steps and hyper-parameters. They are
-tested on real images of other lesions. `docs/evaluation.md` describes the protocol.
+The classifiers learn from the same real images as the generator. They are tested on real images of
+other lesions. `docs/evaluation.md` describes the protocol.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
+from collections.abc import Mapping
 
 import numpy as np
 
+from skin_synth import augment
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache
-from skin_synth.evaluation.features import extractors
-from skin_synth.evaluation.features.classifier import train_classifier
-from skin_synth.evaluation.features.extractors import Extractor
-from skin_synth.evaluation.utility import classifier_training as training
-from skin_synth.evaluation.utility import metrics
-from skin_synth.evaluation.utility.arms import make_arms
-from skin_synth.evaluation.utility.comparison import compare
-from skin_synth.evaluation.utility.learners import CNN, GenerateImages, Study, linear_head
+from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining
+from skin_synth.evaluation.utility.classifiers.networks import make_classifier
+from skin_synth.evaluation.utility.classifiers.training import (
+    AUGMENTATION_PROBABILITY,
+    MIXUP_ALPHA,
+    Trainer,
+)
+from skin_synth.evaluation.utility.comparison import SCREENING_SEEDS, SameDataStudy
 from skin_synth.evaluation.utility.options import (
     DEFAULT_SEEDS,
     LARGEST_DEFAULT_POOL,
     UtilityOptions,
-    default_steps,
 )
-from skin_synth.evaluation.utility.results import ImageCounts, StudyProtocol, UtilityResults
+from skin_synth.evaluation.utility.results import (
+    ClassifierInfo,
+    ClassifierResult,
+    ImageCounts,
+    StudyProtocol,
+    UtilityResults,
+    UtilityVerdict,
+)
+from skin_synth.evaluation.utility.same_data import TEACHER_SEEDS, GenerateImages, Sources
 from skin_synth.generator import ImageGenerator, check_same_data
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
+from tfrecords_tools.records.schema import TEST
 
 FEWEST_TEST_GROUPS = 20
 """With fewer test groups of a class, the class's part of an interval is itself uncertain."""
+AUGMENTATION = (
+    f"each with probability {AUGMENTATION_PROBABILITY:g}: one of the 8 flips and quarter turns; "
+    f"shift within {augment.SHIFT:.1%} of the side; rotation by any angle with scale and stretch "
+    f"within a factor of {2**augment.LOG2_SCALE:.2f}; brightness, contrast and saturation within "
+    f"{augment.BRIGHTNESS:.0%}, {augment.CONTRAST:.0%} and {augment.SATURATION:.0%}, hue within "
+    f"{augment.HUE} rad; a square of {augment.CUTOUT:.0%} of the side cut out. MixUp: alpha "
+    f"{MIXUP_ALPHA}"
+)
 
 
 def study_splits(
@@ -46,36 +62,42 @@ def study_splits(
     options: UtilityOptions,
     *,
     generator_id: str,
-    extractor: Extractor | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
+    external: Mapping[str, LabelledImages] | None = None,
 ) -> UtilityResults:
     """Trains all arms and reports whether the synthetic images helped.
 
     Args:
         train: real images that the generator was trained on.
-        validation: real images of other groups; they choose the best control.
+        validation: real images of other groups; they choose the use and the control.
         test: real images of other groups; they measure everything else. Images of groups that
             `train` or `validation` also hold are left out, counted and reported in a warning.
         generate: makes synthetic images.
         options: of the study.
         generator_id: names `generate` in the cache.
-        extractor: frozen features for the second kind of classifier; None leaves it out.
-        cache_dir: keeps predictions, so that a killed study goes on; None keeps nothing.
+        cache_dir: keeps trainings, so that a killed study goes on; None keeps nothing.
+        external: further test sets by name, each with its own verdict.
 
     Raises:
         InputError: classes or sizes that differ between the splits, a class without training,
             validation or test images, or synthetic images that do not fit.
     """
     kept = _usable_test(train, validation, test)
-    protocol = study_protocol(options, train, extractor)
-    arms, cache = make_arms(options.ratios), Cache(cache_dir)
-    study = Study(train, validation, kept, generate, generator_id, extractor, protocol, arms, cache)
-    compared = compare(study.predictions(), validation, kept, replicates=options.replicates)
-    counts = _counts(train, validation, kept, left_out=len(test) - len(kept))
+    tests = {TEST: kept} | _checked_external(train, external or {})
+    trainers = [utility_trainer(name, train, options) for name in options.classifiers]
+    protocol = _protocol(options, train, trainers)
+    results = []
+    for trainer in trainers:
+        training = ArmTraining(trainer, options.steps, Cache(cache_dir))
+        sources = Sources(train, generate, generator_id, protocol.pool, training)
+        study = SameDataStudy(sources, validation, tests, options.seeds, options.replicates)
+        results.append(study.result())
+    counts = _counts(results[0], train, validation, left_out=len(test) - len(kept))
     return UtilityResults(
         protocol=protocol,
         images=counts,
-        **vars(compared),
+        classifiers=tuple(results),
+        verdict=UtilityVerdict.of(results[0]),
         warnings=tuple(_warnings(options.seeds, counts)),
     )
 
@@ -85,9 +107,8 @@ def study_run(
     data_dir: str | os.PathLike[str],
     options: UtilityOptions | None = None,
     *,
-    features: str | Extractor | None = "classifier",
-    weights: str | os.PathLike[str] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
+    external: Mapping[str, LabelledImages] | None = None,
 ) -> UtilityResults:
     """Calls `study_splits` for a run and the data set that it was trained on.
 
@@ -95,26 +116,20 @@ def study_run(
         run: makes the synthetic images.
         data_dir: has train, validation and test splits.
         options: of the study; None: the defaults.
-        features: of the linear head: classifier (trained on the real training images), mobilenet,
-            inception, the file of a saved Keras model, or an extractor; None trains the CNN only.
-        weights: weights file of mobilenet or inception.
         cache_dir: see `study_splits`.
+        external: see `study_splits`.
 
     Raises:
-        InputError: as `study_splits`; another data set, a missing split, features or weights.
+        InputError: as `study_splits`; another data set, or a missing split.
     """
     check_same_data(run, data_dir)  # only its test images are new to the run
-    splits = load_study_splits(data_dir)
-    if isinstance(features, str):
-        extractor = extractors.load_extractor(features, weights)
-        features = extractor or extractors.of_classifier(train_classifier(splits[0]))
     return study_splits(
-        *splits,
+        *load_study_splits(data_dir),
         functools.partial(run.generate, truncation=1.0),
         options or UtilityOptions(),
         generator_id=run.origin.checkpoint_hash,
-        extractor=features,
         cache_dir=cache_dir,
+        external=external,
     )
 
 
@@ -129,7 +144,7 @@ def load_study_splits(
     if missing := {"train", "validation", "test"} - set(read_info(data_dir).splits):
         raise InputError(
             f"{data_dir} has no split {', '.join(sorted(missing))}: the utility study needs train, "
-            "validation (to choose the best control) and test; build the data set with all three"
+            "validation (to choose the arms) and test; build the data set with all three"
         )
     train, validation, test = (
         load_split(data_dir, split) for split in ("train", "validation", "test")
@@ -138,33 +153,44 @@ def load_study_splits(
     return train, validation, test
 
 
-def study_protocol(
-    options: UtilityOptions, train: LabelledImages, extractor: Extractor | None
+def utility_trainer(name: str, train: LabelledImages, options: UtilityOptions) -> Trainer:
+    """Makes the trainer of a kind of classifier for the images of a study."""
+    return Trainer(
+        make_classifier(name, options.weights),
+        train.images.shape[1],
+        len(train.class_names),
+        batch_size=options.batch_size,
+        policy=options.policy,
+    )
+
+
+def pool_size(options: UtilityOptions, train: LabelledImages) -> int:
+    """Returns how many synthetic images of each class a seed has."""
+    return options.pool or min(int(train.class_counts.max()), LARGEST_DEFAULT_POOL)
+
+
+def _protocol(
+    options: UtilityOptions, train: LabelledImages, trainers: list[Trainer]
 ) -> StudyProtocol:
-    """Completes the options by what follows from the training images and the features."""
-    classifiers: list[dict[str, str | float]] = [
-        {"name": CNN, "learning_rate": training.CNN_LEARNING_RATE}
-    ]
-    if extractor is not None:
-        head: dict[str, str | float] = {
-            "name": linear_head(extractor),
-            "learning_rate": training.LINEAR_LEARNING_RATE,
-            "dimension": extractor.dimension,
-        }
-        classifiers.append({**head, **extractor.provenance})
-    comparisons = len(options.ratios) * len(classifiers)
-    chosen = dataclasses.asdict(options) | {
-        "steps": options.steps or default_steps(len(train), training.BATCH_SIZE),
-        "pool": options.pool or min(int(train.class_counts.max()), LARGEST_DEFAULT_POOL),
-    }
     return StudyProtocol(
-        **chosen,
-        batch_size=training.BATCH_SIZE,
-        augmentation=training.AUGMENTATION,
-        classifiers=tuple(classifiers),
-        correction=f"Bonferroni, {comparisons} comparisons (ratios x classifiers)",
-        specificity=metrics.SPECIFICITY,
-        calibration_bins=metrics.CALIBRATION_BINS,
+        seeds=options.seeds,
+        screening_seeds=SCREENING_SEEDS,
+        teachers=len(TEACHER_SEEDS),
+        classifiers=tuple(
+            ClassifierInfo(
+                each.classifier.name,
+                each.network.count_params(),
+                each.classifier.learning_rate,
+                each.classifier.weights_hash,
+            )
+            for each in trainers
+        ),
+        steps=options.steps,
+        batch_size=options.batch_size,
+        pool=pool_size(options, train),
+        policy=options.policy,
+        replicates=options.replicates,
+        augmentation=AUGMENTATION,
     )
 
 
@@ -175,15 +201,7 @@ def _usable_test(
     known = {*train.groups, *validation.groups}
     kept = test.subset(np.array([group not in known for group in test.groups], bool))
     for name, split in (("train", train), ("validation", validation), ("test", kept)):
-        if split.class_names != train.class_names:
-            raise InputError(
-                f"{name} has classes {split.class_names}, train has {train.class_names}"
-            )
-        if split.images.shape[1:] != train.images.shape[1:]:
-            raise InputError(
-                f"images of {name} are {list(split.images.shape[1:])}, those of train are "
-                f"{list(train.images.shape[1:])}"
-            )
+        _check_fits(name, split, train)
         empty = [split.class_names[label] for label in np.flatnonzero(split.class_counts == 0)]
         if empty:
             raise InputError(
@@ -195,17 +213,42 @@ def _usable_test(
     return kept
 
 
+def _check_fits(name: str, images: LabelledImages, train: LabelledImages) -> None:
+    if images.class_names != train.class_names:
+        raise InputError(f"{name} has classes {images.class_names}, train has {train.class_names}")
+    if images.images.shape[1:] != train.images.shape[1:]:
+        raise InputError(
+            f"images of {name} are {list(images.images.shape[1:])}, those of train are "
+            f"{list(train.images.shape[1:])}"
+        )
+
+
+def _checked_external(
+    train: LabelledImages, external: Mapping[str, LabelledImages]
+) -> dict[str, LabelledImages]:
+    for name, images in external.items():
+        if name in (TEST, VALIDATION):
+            raise InputError(f"a further test set cannot be called {name!r}: give another name")
+        _check_fits(name, images, train)
+        if np.count_nonzero(images.class_counts) < 2 or len(set(images.groups)) < 2:
+            raise InputError(f"{name} needs images of two classes and two lesions or more")
+    return dict(external)
+
+
 def _counts(
-    train: LabelledImages, validation: LabelledImages, test: LabelledImages, *, left_out: int
+    result: ClassifierResult,
+    train: LabelledImages,
+    validation: LabelledImages,
+    *,
+    left_out: int,
 ) -> ImageCounts:
-    pairs = set(zip(test.labels.tolist(), test.groups, strict=True))
-    groups = np.bincount([label for label, _ in pairs], minlength=len(test.class_names))
+    test = result.comparisons[0].test_set
     return ImageCounts(
         class_names=train.class_names,
         train=tuple(train.class_counts.tolist()),
         validation=tuple(validation.class_counts.tolist()),
-        test=tuple(test.class_counts.tolist()),
-        test_groups=tuple(groups.tolist()),
+        test=test.images,
+        test_groups=test.groups,
         left_out_of_test=left_out,
     )
 

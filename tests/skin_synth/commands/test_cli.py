@@ -23,7 +23,7 @@ CONTRACT = (
     "verify-manifest O --pretrained derm-64-ham10000",
     "is-synthetic a.png b.png",
     "evaluate --run R --data D --out O --features mobilenet --weights F --seed 1 --overwrite",
-    "evaluate --images F --data D --out O --utility",
+    "evaluate --images F --data D --out O --utility --dry_run",
     "advise --pretrained derm-64-ham10000 --data D --out O --keep_test --dry_run",
     "advise --run R --data D --out O --classifier finetuned --weights F --seed 1 --overwrite",
     "reader-study --run R --data D --out O --per_class 4 --seed 1 --overwrite",
@@ -55,6 +55,7 @@ WRONG = (
     ("evaluate --run R --data D --out O --feature classifier", "--feature"),
     ("evaluate --data D --out O", "--run --pretrained --images"),
     ("evaluate --images F --run R --data D --out O", "not allowed with"),
+    ("evaluate --run R --data D --out O --utility --ratios 1,4", "--ratios: is gone, got '1,4'"),
     ("balance --images F --data D --out O", "--run --pretrained"),
     ("export --run R --out M --overwrite", "--overwrite"),
     ("export --run R --out M --checkpoint newest", "'newest'"),
@@ -89,7 +90,7 @@ def test_every_flag_that_may_be_left_out_tells_its_default(command):
     command.module.add_flags(parser)
     optional = [action for action in parser._actions if not action.required]
     untold = [action.dest for action in optional if "default" not in action.help]
-    assert set(untold) <= {"help", "weights", "dry_run", "directory", "files"}
+    assert set(untold) <= {"help", "weights", "dry_run", "directory", "files", "ratios"}
 
 
 def test_defaults_of_flags_are_those_of_the_functions():
@@ -123,14 +124,30 @@ def with_fields(values):
     return {**values, **{name: value for each in options for name, value in vars(each).items()}}
 
 
-def test_help_tells_the_protocol_of_the_utility_study(capsys):
-    from skin_synth.evaluation.utility.options import DEFAULT_RATIOS, DEFAULT_SEEDS
+def test_help_gives_the_defaults_of_the_utility_study(capsys):
+    from skin_synth.evaluation.utility.options import UtilityOptions
 
     assert cli.main_with(["evaluate", "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert f"trainings of each arm, 2 or more (default: {DEFAULT_SEEDS})" in told
-    ratios = ",".join(f"{ratio:g}" for ratio in DEFAULT_RATIOS)
-    assert f"synthetic images for each real one (default: {ratios})" in told
+    defaults = UtilityOptions()
+    assert f"8 for a publication (default: {defaults.seeds})" in told
+    assert f"{defaults.batch_size} images in each training (default: {defaults.steps})" in told
+    assert f"gives the verdict (default: {defaults.classifiers[0]})" in told
+    assert "--ratios" not in told
+
+
+def test_the_cost_of_a_utility_study_is_printed_and_nothing_is_written(monkeypatch, capsys):
+    from skin_synth.evaluation.utility.cost import StudyCost
+
+    monkeypatch.setattr("skin_synth.training.runs.load_run", lambda path, which: path)
+    monkeypatch.setattr(
+        "skin_synth.evaluation.utility.cost.measure_cost",
+        lambda run, data, options: StudyCost(len(run + data), options.steps, 1.25),
+    )
+    line = "evaluate --run R --data D --out O --utility_steps 1200 --dry_run"
+    assert cli.main_with([*line.split(), "--utility"]) == 0
+    assert "at most 2 classifiers, 1,200 steps, in about 1.2 hours" in capsys.readouterr().out
+    fails(line.split(), "add --utility", capsys)
 
 
 def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
@@ -207,8 +224,14 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
         ),
         (
             "evaluation.evaluate",
-            "evaluate --run R --data D --out O --utility --utility_seeds 3 --ratios 0.5,2",
-            {"utility": True, "utility_seeds": 3, "ratios": (0.5, 2.0)},
+            "evaluate --run R --data D --out O --utility --utility_seeds 3 --utility_steps 90 "
+            "--classifiers small,resnet",
+            {
+                "utility": True,
+                "utility_seeds": 3,
+                "utility_steps": 90,
+                "classifiers": ("small", "resnet"),
+            },
         ),
         (
             "evaluation.report.reader_study.write_reader_study",

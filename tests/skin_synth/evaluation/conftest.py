@@ -96,15 +96,13 @@ def phantoms(make_run, large_phantom_data):
 
 
 @pytest.fixture(scope="session")
-def studied(make_run, large_phantom_data, trained):
+def studied(make_run, large_phantom_data):
     """A utility study of a perfect generator, as short as it can be."""
-    from skin_synth.evaluation.features.extractors import of_classifier
     from skin_synth.evaluation.utility.options import UtilityOptions
     from skin_synth.evaluation.utility.study import study_run
 
-    options = UtilityOptions(seeds=2, ratios=(1.0,), steps=2, pool=3)
-    extractor = of_classifier(trained)
-    return study_run(make_run(), large_phantom_data, options, features=extractor)
+    options = UtilityOptions(seeds=2, classifiers=("small",), steps=10, batch_size=2, pool=3)
+    return study_run(make_run(), large_phantom_data, options)
 
 
 @pytest.fixture(scope="session")

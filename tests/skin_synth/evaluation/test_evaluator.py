@@ -14,7 +14,7 @@ from skin_synth.evaluation.cache import default_cache
 from skin_synth.evaluation.utility.options import UtilityOptions
 from skin_synth.saved_model.model_card import read_report
 from tests.origins import make_origin
-from tests.skin_synth.evaluation.conftest import OPTIONS, STEPS, check_overwriting
+from tests.skin_synth.evaluation.conftest import OPTIONS, check_overwriting
 from tfrecords_tools.errors import InputError
 
 
@@ -73,10 +73,11 @@ def test_use_is_measured_on_request(
 
     monkeypatch.setattr(assessment.usefulness, "study_run", study_run)
     cache = default_cache(written.path)
-    options = dataclasses.replace(OPTIONS, utility=True, ratios=[0.5, 2])
+    options = dataclasses.replace(
+        OPTIONS, utility=True, utility_steps=70, classifiers=["small"], policy="mixed_bfloat16"
+    )
     found = evaluate(make_run(), large_phantom_data, tmp_path / "out", options, cache=cache)
-    assert requested.pop("features").provenance["sha256"] == written["features"]["sha256"]
-    study_options = UtilityOptions(5, (0.5, 2), STEPS)
+    study_options = UtilityOptions(classifiers=("small",), steps=70, policy="mixed_bfloat16")
     assert requested == {"options": study_options, "cache_dir": cache / "utility"}
     assert found.results.utility is studied
     assert found["utility"]["verdict"] == dataclasses.asdict(studied.verdict)
@@ -113,9 +114,12 @@ def test_what_is_given_away_is_in_the_report_and_the_model_card(
         ({"features": "m.keras", "weights": "w.h5"}, "holds its own weights, got w.h5"),
         ({"features": "none.keras"}, "no file at none.keras"),
         ({"utility_seeds": 5}, "of the utility study: add --utility"),
-        ({"ratios": (1.0,)}, "of the utility study: add --utility"),
+        ({"utility_steps": 90}, "of the utility study: add --utility"),
+        ({"classifiers": ("small",)}, "of the utility study: add --utility"),
         ({"utility": True, "utility_seeds": 1}, "needs two seeds or more"),
-        ({"utility": True, "ratios": (0.0,)}, "ratios must be numbers above 0"),
+        ({"utility": True, "utility_steps": 9}, "steps must be 10 or more, got 9"),
+        ({"utility": True, "classifiers": ("vgg",)}, "classifiers must be different ones of resn"),
+        ({"utility": True, "classifiers": ("finetuned",)}, "needs the ImageNet weights of Mobile"),
         ({"privacy_images": 500}, "of the attacks: add --privacy"),
         ({"privacy": True, "privacy_images": 9}, "privacy_images must be 100 or more, got 9"),
         ({"seeds": 0}, "seeds must be 1 or more, got 0"),
@@ -127,6 +131,14 @@ def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path, opt
     with pytest.raises(InputError, match=message):
         evaluate(make_run(), large_phantom_data, tmp_path / "out", EvaluationOptions(**options))
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_of_a_classifier_are_not_those_of_the_features(tmp_path):
+    (tmp_path / "w.h5").touch()
+    finetuned = {"utility": True, "classifiers": ("finetuned",), "weights": tmp_path / "w.h5"}
+    assert EvaluationOptions(**finetuned).features_weights is None
+    assert EvaluationOptions(features="mobilenet", **finetuned).features_weights is not None
+    assert EvaluationOptions(**finetuned).of_utility().weights == tmp_path / "w.h5"
 
 
 def test_another_data_set_is_refused(make_run, large_phantom_data, tmp_path):

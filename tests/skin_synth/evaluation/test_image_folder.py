@@ -12,7 +12,6 @@ from PIL import Image
 from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation import evaluate, load_image_folder
 from skin_synth.evaluation.cache import default_cache
-from skin_synth.evaluation.features.extractors import of_classifier
 from skin_synth.evaluation.utility.options import UtilityOptions
 from skin_synth.evaluation.utility.study import study_run
 from tests.data_sets import save, write_records
@@ -173,10 +172,9 @@ def test_the_attacks_say_how_many_images_they_need(loaded, large_phantom_data, t
         evaluate(loaded, large_phantom_data, tmp_path / "out", options)
 
 
-def test_the_utility_study_takes_a_folder(loaded, large_phantom_data, trained):
-    options = UtilityOptions(seeds=2, ratios=(1.0,), steps=2, pool=3)
-    found = study_run(loaded, large_phantom_data, options, features=of_classifier(trained))
-    assert found.protocol.pool == 3
+def test_the_utility_study_takes_a_folder(loaded, large_phantom_data):
+    options = UtilityOptions(seeds=2, classifiers=("small",), steps=10, batch_size=2, pool=3)
+    assert study_run(loaded, large_phantom_data, options).protocol.pool == 3
 
 
 def test_too_few_images_are_refused_with_the_numbers(copied, large_phantom_data, tmp_path):

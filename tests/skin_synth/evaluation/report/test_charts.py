@@ -15,8 +15,6 @@ from PIL import Image
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance
 from skin_synth.evaluation.report import charts
 from skin_synth.evaluation.report.charts import Mark, dots, histograms
-from skin_synth.evaluation.utility.differences import GAIN, HARM, NEITHER
-from tests.studies import arm_difference, study_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -99,9 +97,9 @@ def test_histograms_of_copies():
 
 def test_charts_ignore_the_settings_of_the_user():
     def all_charts():
-        study = study_of(arm_difference(verdict=GAIN, low=0.1, high=0.2))
         marks = [Mark("a", 1.0, [0.5, 2.0], 2.0)]
-        return dots(marks, title="t", axis="x"), charts.utility_plot(study)
+        appearances = appearance(0.0), LABELS, appearance(10.0), LABELS
+        return dots(marks, title="t", axis="x"), charts.appearance_plot(*appearances, ("a", "b"))
 
     expected = all_charts()
     with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": False}):
@@ -119,38 +117,6 @@ def columns_of(image, colour):
     """Columns that hold pixels of this colour."""
     wanted = np.round(255 * np.array(to_rgb(colour)))
     return np.flatnonzero((np.abs(image - wanted).max(axis=2) <= 1).any(axis=0))
-
-
-def test_verdicts_have_their_colours_and_sides():
-    study = study_of(
-        arm_difference("gain", GAIN, 0.05, 0.1),
-        arm_difference("harm", HARM, -0.1, -0.05),
-        arm_difference("neither", NEITHER, -0.02, 0.02),
-    )
-    image = pixels(charts.utility_plot(study))
-    gain, harm = (columns_of(image, charts.VERDICT_STYLES[verdict][0]) for verdict in (GAIN, HARM))
-    neither = columns_of(image, charts.REAL_COLOUR)
-    assert harm.max() < neither.mean() < gain.min()
-    # Corrected intervals are 0.07 wide for both, that of neither 0.06.
-    assert len(gain) == pytest.approx(len(harm), abs=3)
-    assert np.ptp(neither) / np.ptp(gain) == pytest.approx(6 / 7, abs=0.06)
-    for name in ("gain", "harm", "neither"):
-        assert name in [text for _, text in parts(charts.utility_chart(study, "cnn"), "text")]
-
-
-def test_the_plot_grows_with_its_rows():
-    few = pixels(charts.utility_plot(study_of(arm_difference())))
-    many = pixels(charts.utility_plot(study_of(*[arm_difference()] * 8)))
-    assert many.shape[0] > 2 * few.shape[0]
-    assert many.shape[1] == few.shape[1]
-
-
-def test_what_the_verdict_does_not_use_is_hollow():
-    def hollow(verdict):
-        chart = charts.utility_chart(study_of(arm_difference(verdict=verdict)), "cnn")
-        return len(places(chart, "#ffffff"))
-
-    assert (hollow(None), hollow(NEITHER)) == (1, 0)
 
 
 LABELS = np.repeat([0, 1], 20)

@@ -24,7 +24,7 @@ from skin_synth.evaluation.results import (
     Verdict,
 )
 from tests.changes import changed, incomplete, put
-from tests.studies import arm_difference, study_of
+from tests.studies import study_of
 
 
 def judged(**classes):
@@ -102,9 +102,10 @@ def test_faults_come_first(count, first):
 
 @pytest.mark.parametrize("words", ["gain shown", "no gain shown", "harm shown"])
 def test_use_is_said_plainly(words):
-    found = said(utility=study_of(arm_difference(verdict=words, low=0.0), words=words)).use
-    expected = f"{words.capitalize()} for a classifier: real + synthetic 1:1 (cnn) differs in "
-    assert found.startswith(expected)
+    study = study_of(words=words)
+    found = said(utility=study).use
+    assert found.startswith(f"{words.capitalize()} for a classifier: {study.verdict.advice}. For ")
+    assert found.endswith(f"{study.verdict.finding}.")
 
 
 def test_too_few_images_for_variety_and_for_copies():

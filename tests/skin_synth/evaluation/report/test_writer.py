@@ -19,6 +19,7 @@ from PIL import Image
 from skin_synth.evaluation.report import writer as report
 from skin_synth.evaluation.results import REPORT_SCHEMA_VERSION, Fault
 from tests.changes import changed
+from tests.studies import classifier_result, comparison, study_of
 
 
 class Page(html.parser.HTMLParser):
@@ -160,13 +161,27 @@ def test_use_is_in_the_verdict_and_in_a_section(phantoms, written, studied):
     assert 'class="verdict guilty"' in text
     assert "not measured" not in visible.lower()
     assert visible.index(said) < visible.index("Do they help a classifier?")
-    for entry in studied.arms:
+    (result,) = studied.classifiers
+    for entry in (*result.screened, *result.comparisons[0].arms):
         assert entry.arm in visible
-        assert f"{entry.classifier}: sensitivity of each class" in visible
+    assert visible.count("(chosen use)") == visible.count("(chosen control)") == 1
     sentence = studied.verdict.sentence
     assert sentence[0].upper() + sentence[1:] in visible
-    assert all(warning in visible for warning in studied.warnings)
+    assert all(warning in visible for warning in (*studied.warnings, *result.warnings))
+    assert all(each.sentence in visible for each in result.comparisons[0].found)
     assert text.count("data:image/svg+xml") == 4 + 6 + 2
+
+
+def test_further_test_sets_and_classifiers_have_their_own_lines(phantoms, written):
+    study = study_of(
+        classifier_result(comparison(), comparison("harm shown", name="elsewhere")),
+        classifier_result(comparison("gain shown"), name="small"),
+    )
+    results = changed(written.results, "", utility=study)
+    visible = Page(report.render_html(results, pictures_of(phantoms))).visible
+    assert "resnet, elsewhere: harm shown." in visible
+    assert "small, test: gain shown." in visible
+    assert "resnet, test:" not in visible
 
 
 def test_which_images_are_shown(phantoms, written):

@@ -6,19 +6,10 @@ import numpy as np
 import pytest
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.features.extractors import Extractor
-from skin_synth.evaluation.utility import classifier_training
 from skin_synth.evaluation.utility.classifiers.training import State
 
 NAMES = ("red", "green", "blue")
 SIDE = 8
-MEANS = Extractor(
-    "means",
-    "FD (means)",
-    3,
-    {"weights": "none", "sha256": "m", "resize": "none"},
-    lambda images: images.mean(axis=(1, 2)).astype(np.float32),
-)
 
 
 def colours(labels, seed):
@@ -42,50 +33,23 @@ def split_of(draw, counts, seed):
 
 @pytest.fixture(scope="session")
 def coloured_splits():
-    return coloured_split((40, 8, 8), 1), coloured_split((9, 9, 9), 2), coloured_split((24,) * 3, 3)
-
-
-class ClassMeans:
-    """Has the interface of `Trainer`: assigns images to the nearest mean of what an arm draws."""
-
-    def probabilities(self, pool, arm, class_counts, *tests, seed, steps):
-        classes = len(class_counts)
-        cell = pool.labels + classes * pool.synthetic
-        sizes = np.bincount(cell, minlength=2 * classes)
-        weights = (arm.cells(class_counts).ravel() / np.maximum(sizes, 1))[cell]
-        noise = np.random.default_rng([seed, steps]).normal(0, 2, (classes, 3))
-        inputs = _three_features(pool.inputs)
-        spread = max(inputs.std(), 1e-9)
-        means = [
-            np.average(inputs[chosen], axis=0, weights=weights[chosen])
-            for chosen in (pool.labels == label for label in range(classes))
-        ]
-        prior = np.log(np.bincount(pool.labels, weights, classes) * arm.loss_weights(class_counts))
-        found = []
-        for images in tests:
-            away = _three_features(images)[:, None] - (means + noise * spread / 70)
-            logits = prior - np.square(away / spread).sum(axis=2)
-            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-            found.append((odds / odds.sum(axis=1, keepdims=True)).astype(np.float32))
-        return found
-
-
-def _three_features(inputs):
-    """The mean colour of images, or the first three features, averaged over views."""
-    axes = tuple(range(1, inputs.ndim - 1))
-    return inputs.mean(axis=axes, dtype=np.float64)[:, :3]
+    return coloured_split((40, 8, 8), 1), coloured_split((60,) * 3, 2), coloured_split((80,) * 3, 3)
 
 
 class ColourMeans:
-    """Has the interface of `Trainer`: its weights are mean colours of all draws."""
+    """Has the interface of `Trainer`: assigns images to the nearest mean colour of a class.
+
+    Each phase counts by its steps. Weights: sums of colours of all draws, and numbers of draws.
+    """
 
     class classifier:
         name, weights_hash, learning_rate = "means", "", 1.0
 
     class network:
-        count_params = staticmethod(lambda: 9)
+        count_params = staticmethod(lambda: 12)
 
     policy, batch_size = "float32", 4
+    noise, noise_unaugmented = 0.1, 10.0
 
     def __init__(self):
         self.calls = []
@@ -99,18 +63,13 @@ class ColourMeans:
         drawn = len(steps) * (pool.targets * pool.shares[:, None]).T
         sums = state.weights[0] + drawn @ pool.images.mean(axis=(1, 2))
         mass = state.weights[1] + drawn.sum(axis=1, keepdims=True)
+        noise = self.noise if method.augmented else self.noise_unaugmented
+        sums = sums + np.random.default_rng([seed, steps.start]).normal(0, noise, sums.shape)
         return State((sums, mass), state.optimizer), np.ones(len(steps), np.float32)
 
     def log_probabilities(self, state, images):
         sums, mass = state.weights
         away = images.mean(axis=(1, 2))[:, None] - sums / mass
-        logits = -np.square(away / 100).sum(axis=2)
+        logits = -np.square(away / 100).sum(axis=2) + np.log(np.maximum(mass[:, 0], 1e-3))
         logits -= logits.max(axis=1, keepdims=True)
         return (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
-
-
-@pytest.fixture
-def no_networks(monkeypatch):
-    """Classifiers that train in no time."""
-    for name in ("cnn_trainer", "linear_trainer"):
-        monkeypatch.setattr(classifier_training, name, lambda *_: ClassMeans())

@@ -1,0 +1,254 @@
+"""The same data for generator and classifier: what each classifier is trained on.
+
+Every arm has the same steps, batches and hyper-parameters. Synthetic images have equal classes. To
+be of use they must beat real images in the same slots: equal-share real images in the same part of
+each batch, or in the same steps. So each use has such a control, with MixUp and without.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.utility.arm_training import ArmTraining
+from skin_synth.evaluation.utility.classifiers.training import Method, State
+from skin_synth.evaluation.utility.recipes import (
+    CONTROL,
+    INFORMATION,
+    USE,
+    Arm,
+    Part,
+    Phase,
+    Source,
+    first_then,
+    mixed,
+    one_hot,
+    single,
+)
+from skin_synth.provenance import content_hash
+from skin_synth.random_streams import EvaluationStream
+from tfrecords_tools.errors import InputError
+
+GenerateImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Labels int64[n] and seeds int64[n] to images uint8[n, side, side, 3]."""
+REAL, SYNTHETIC = "real", "synthetic"
+PRETRAINING = 1 / 3
+"""Share of the steps before those on real images at natural class shares."""
+MIXUP = Method(mixup=True)
+UNAUGMENTED = Arm("real", CONTROL, single(REAL), Method(augmented=False))
+AUGMENTED = Arm("real, augmented", CONTROL, single(REAL))
+MATCHED = {
+    "real, 25 % at equal shares": mixed(REAL, REAL, 0.25),
+    "real, 50 % at equal shares": mixed(REAL, REAL, 0.5),
+    "real, equal shares first": first_then(REAL, REAL, PRETRAINING),
+}
+"""Phases of the controls that have real images in the slots of synthetic ones."""
+TEACHER = Arm("real, augmented + MixUp", CONTROL, single(REAL), MIXUP)
+TEACHER_SEEDS = (10_000, 10_001, 10_002)
+"""Seeds that no arm of a study has."""
+
+
+def with_and_without_mixup(name: str, kind: str, phases: tuple[Phase, ...]) -> tuple[Arm, Arm]:
+    """Returns two arms that differ in MixUp only."""
+    return Arm(name, kind, phases), Arm(f"{name} + MixUp", kind, phases, MIXUP)
+
+
+def matched(use: Arm) -> tuple[Arm, ...]:
+    """Returns the controls of `MATCHED` with the method of a use."""
+    number = int(use.method.mixup)
+    return tuple(
+        with_and_without_mixup(name, CONTROL, phases)[number] for name, phases in MATCHED.items()
+    )
+
+
+def make_arms(class_counts: np.ndarray) -> tuple[Arm, ...]:
+    """Makes all arms: controls, uses, and synthetic images alone for information.
+
+    Args:
+        class_counts: int[classes], real training images.
+    """
+    controls = {AUGMENTED.name: single(REAL), "real, equal shares": single(REAL, equal=True)}
+    uses = {
+        "25 % synthetic": mixed(REAL, SYNTHETIC, 0.25),
+        "50 % synthetic": mixed(REAL, SYNTHETIC, 0.5),
+        "synthetic first": first_then(SYNTHETIC, REAL, PRETRAINING),
+        "filled with synthetic": filled(class_counts),
+        "50 % synthetic, labels of a teacher": half_taught(SYNTHETIC, len(class_counts)),
+    }
+    if (class_counts == class_counts.max()).all():
+        del uses["filled with synthetic"]  # nothing to fill
+    taught = half_taught(REAL, len(class_counts))
+    return (
+        UNAUGMENTED,
+        *(
+            arm
+            for name, phases in (controls | MATCHED).items()
+            for arm in with_and_without_mixup(name, CONTROL, phases)
+        ),
+        Arm("real, logit-adjusted loss", CONTROL, single(REAL), Method(logit_adjusted=True)),
+        Arm("real, 50 % with labels of a teacher + MixUp", CONTROL, taught, MIXUP),
+        *(
+            arm
+            for name, phases in uses.items()
+            for arm in with_and_without_mixup(name, USE, phases)
+        ),
+        Arm("synthetic alone", INFORMATION, single(SYNTHETIC, equal=True)),
+    )
+
+
+def filled(class_counts: np.ndarray) -> tuple[Phase, ...]:
+    """Fills every class with synthetic images to the largest, as `skin-synth balance` does.
+
+    The images are drawn at the class shares of that data set: equal ones.
+    """
+    whole = len(class_counts) * class_counts.max()
+    missing = class_counts.max() - class_counts
+    return (
+        Phase(
+            (
+                Part(REAL, float(class_counts.sum() / whole)),
+                *(
+                    Part(filler(label), float(count / whole))
+                    for label, count in enumerate(missing)
+                    if count
+                ),
+            )
+        ),
+    )
+
+
+def half_taught(source: str, classes: int) -> tuple[Phase, ...]:
+    """Draws half of each batch from images with labels of a teacher, equal shares of their classes.
+
+    The classes are the true or requested ones, not those that the teacher finds.
+    """
+    parts = [Part(taught(source, label), 0.5 / classes) for label in range(classes)]
+    return (Phase((Part(REAL, 0.5), *parts)),)
+
+
+def taught(source: str, label: int) -> str:
+    """Returns the name of the source of one class with labels of a teacher."""
+    return f"{source} of class {label}, labels of a teacher"
+
+
+def filler(label: int) -> str:
+    """Returns the name of the source of synthetic images that fill a class."""
+    return f"synthetic, to fill class {label}"
+
+
+def prior(arm: Arm, class_counts: np.ndarray) -> np.ndarray:
+    """Returns the class shares that the network of an arm has learnt: float64[classes].
+
+    They are those of the batches of its last phase, or equal ones with a logit-adjusted loss.
+    """
+    classes = len(class_counts)
+    equal = np.full(classes, 1 / classes)
+    if arm.method.logit_adjusted:
+        return equal
+    shares = {
+        name: row
+        for label, row in enumerate(np.eye(classes))
+        for name in (filler(label), taught(REAL, label), taught(SYNTHETIC, label))
+    }
+    shares[REAL] = class_counts / class_counts.sum()
+    parts = arm.phases[-1].parts
+    found = [part.share * (equal if part.equal else shares[part.source]) for part in parts]
+    return np.asarray(np.sum(found, axis=0) / sum(part.share for part in parts))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sources:
+    """All images of a study that classifiers are trained on.
+
+    Attributes:
+        train: real images; the generator may have been trained on them.
+        generate: makes synthetic images.
+        generator_id: names `generate` in the cache.
+        pool: synthetic images of each class for each seed.
+        training: trains the teachers.
+    """
+
+    train: LabelledImages
+    generate: GenerateImages
+    generator_id: str
+    pool: int
+    training: ArmTraining
+
+    def of_seed(self, seed: int) -> dict[str, Source]:
+        """Returns all sources by name; each seed has other synthetic images.
+
+        Teachers are networks that saw real images only; labels are their mean probabilities.
+        """
+        synthetic, counts = self._synthetic(seed), self.train.class_counts
+        found = {REAL: self.real, SYNTHETIC: synthetic}
+        labelled = {REAL: self._real_by_teacher, SYNTHETIC: self._by_teacher(synthetic)}
+        classes = np.repeat(np.arange(len(counts)), self.pool)
+        for label, missing in enumerate(counts.max() - counts):
+            rows = np.flatnonzero(classes == label)
+            found[filler(label)] = _rows(synthetic, rows[:missing])
+            found[taught(SYNTHETIC, label)] = _rows(labelled[SYNTHETIC], rows)
+            real_rows = np.flatnonzero(self.train.labels == label)
+            found[taught(REAL, label)] = _rows(labelled[REAL], real_rows)
+        return found
+
+    @functools.cached_property
+    def real(self) -> Source:
+        """The real training images."""
+        train = self.train
+        targets = one_hot(train.labels, len(train.class_names))
+        return Source(content_hash(train.images, train.labels), lambda: (train.images, targets))
+
+    def _synthetic(self, seed: int) -> Source:
+        classes = len(self.train.class_names)
+        labels = np.repeat(np.arange(classes), self.pool)
+
+        def load() -> tuple[np.ndarray, np.ndarray]:
+            rng = np.random.default_rng([EvaluationStream.UTILITY_GENERATION, seed])
+            images = self.generate(labels, rng.integers(0, 2**63 - 1, len(labels)))
+            shape = (len(labels), *self.train.images.shape[1:])
+            if images.shape != shape or images.dtype != np.uint8:
+                raise InputError(
+                    f"synthetic images must be uint8{list(shape)}, as the real images are; got "
+                    f"{images.dtype}{list(images.shape)}"
+                )
+            return images, one_hot(labels, classes)
+
+        return Source(f"{self.generator_id} {self.pool} of {classes} classes, seed {seed}", load)
+
+    @functools.cached_property
+    def _real_by_teacher(self) -> Source:
+        return self._by_teacher(self.real)
+
+    @functools.cached_property
+    def _teachers(self) -> list[State]:
+        real = {REAL: self.real}
+        return [self.training.trained_state(TEACHER, real, seed=s) for s in TEACHER_SEEDS]
+
+    def _by_teacher(self, source: Source) -> Source:
+        training, real = self.training, {REAL: self.real}
+        keys = [training.key(TEACHER, real, 1, seed) for seed in TEACHER_SEEDS]
+
+        def label() -> dict[str, np.ndarray]:
+            images, _ = source.content
+            each = [training.trainer.log_probabilities(state, images) for state in self._teachers]
+            return {"targets": np.mean(np.exp(each), axis=0).astype(np.float32)}
+
+        def load() -> tuple[np.ndarray, np.ndarray]:
+            found = training.cache.arrays("teacher", (source.key, *keys), label)
+            return source.content[0], found["targets"]
+
+        return Source(f"{source.key}, labels of the teachers {keys}", load)
+
+
+def _rows(source: Source, rows: np.ndarray) -> Source:
+    """Returns the images of some rows, int64[n]."""
+
+    def load() -> tuple[np.ndarray, np.ndarray]:
+        images, targets = source.content
+        return images[rows], targets[rows]
+
+    return Source(f"{source.key}, rows {content_hash(rows)}", load)
