@@ -3,8 +3,8 @@
 # five seeds with MobileNet's features, a blind sheet for readers.
 #
 # Takes about three hours on one CPU core for training, and a quarter of an hour for the rest on two.
-# With USE=1 the report also says whether the images help classifiers: another hour or two. Stop the
-# script when you like: the same command resumes.
+# With USE=1 the report also says whether the images help classifiers: about five hours more of one core.
+# Stop the script when you like: the same command resumes.
 #
 #   examples/ham10000/pretrained.sh runs/ham/data mobilenet_v1_0.75_224.weights.h5 runs/derm64
 #
