@@ -46,9 +46,9 @@ def test_other_test_sets_and_classifiers_have_rows_with_their_names():
 def test_verdicts_have_their_colours_and_sides():
     study = study_of(
         classifier_result(
+            comparison(NEITHER, -0.02, 0.02, "neither"),
             comparison(GAIN, 0.05, 0.1, "gain"),
             comparison(HARM, -0.1, -0.05, "harm"),
-            comparison(NEITHER, -0.02, 0.02, "neither"),
         )
     )
     image = pixels(utility_plot(study))
