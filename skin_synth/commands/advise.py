@@ -103,9 +103,7 @@ def run(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
     )
     print(report.advice.sentence)
-    print(
-        f"{options.out}: open report.html in a browser; classifier.keras is trained as advised"
-    )
+    print(f"{options.out}: open report.html in a browser; classifier.keras is trained as advised")
 
 
 def _loader(options: argparse.Namespace) -> str:
