@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Does the generator that comes with the package help a site with few own images? The own images are
+# drawn from the validation split, and the test split judges.
+#
+# Takes about five hours on two CPU cores with bfloat16 in hardware for the first report. With the
+# weights of MobileNet as third argument a second report is made, with a finetuned network. Stop the
+# script when you like: the same command resumes.
+#
+#   examples/ham10000/small_site.sh runs/ham/data runs/ham/small-site [mobilenet_v1_0.75_224.weights.h5]
+set -eu
+data=${1:?give the data set that road.sh built}
+out=${2:-runs/ham/small-site}
+weights=${3:-}
+
+skin-synth small-site --pretrained derm-64-ham10000 --data "$data" --out "$out/resnet" --overwrite
+[ -z "$weights" ] || skin-synth small-site --pretrained derm-64-ham10000 --data "$data" \
+  --out "$out/finetuned" --classifier finetuned --weights "$weights" --steps 200 --overwrite
