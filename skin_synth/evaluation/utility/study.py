@@ -12,16 +12,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skin_synth import augment
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining
 from skin_synth.evaluation.utility.classifiers.networks import make_classifier
-from skin_synth.evaluation.utility.classifiers.training import (
-    AUGMENTATION_PROBABILITY,
-    MIXUP_ALPHA,
-    Trainer,
-)
+from skin_synth.evaluation.utility.classifiers.training import AUGMENTATION, Trainer
 from skin_synth.evaluation.utility.comparison import SCREENING_SEEDS, SameDataStudy
 from skin_synth.evaluation.utility.options import (
     DEFAULT_SEEDS,
@@ -44,14 +39,6 @@ from tfrecords_tools.records.schema import TEST
 
 FEWEST_TEST_GROUPS = 20
 """With fewer test groups of a class, the class's part of an interval is itself uncertain."""
-AUGMENTATION = (
-    f"each with probability {AUGMENTATION_PROBABILITY:g}: one of the 8 flips and quarter turns; "
-    f"shift within {augment.SHIFT:.1%} of the side; rotation by any angle with scale and stretch "
-    f"within a factor of {2**augment.LOG2_SCALE:.2f}; brightness, contrast and saturation within "
-    f"{augment.BRIGHTNESS:.0%}, {augment.CONTRAST:.0%} and {augment.SATURATION:.0%}, hue within "
-    f"{augment.HUE} rad; a square of {augment.CUTOUT:.0%} of the side cut out. MixUp: alpha "
-    f"{MIXUP_ALPHA}"
-)
 
 
 def study_splits(
