@@ -1,7 +1,7 @@
 """Trains a Keras classifier first on synthetic images, then on your own few images.
 
-Takes about ten minutes on two CPU cores for 300 images of 64x64. Whether it helps on your images
-is what `skin-synth advise` measures; ask it before you use this.
+Takes about ten minutes on two CPU cores for 300 images of 64x64. First run `skin-synth advise`: it
+measures whether this helps on your images.
 
     python examples/small_site/synthetic_then_own.py runs/own/data derm-64-ham10000 classifier.keras
 """
