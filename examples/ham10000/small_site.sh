@@ -2,13 +2,13 @@
 # Does the generator that comes with the package help a site with few own images? The own images are
 # drawn from the validation split, and the test split judges.
 #
-# Takes about five hours on two CPU cores with bfloat16 in hardware for the first report. With the
-# weights of MobileNet as third argument a second report is made, with a finetuned network. Stop the
-# script when you like: the same command resumes.
+# The first report takes about five hours on two CPU cores with bfloat16 in hardware. The weights of
+# MobileNet as third argument give a second report, with a finetuned network. You can stop the
+# script: the same command resumes.
 #
 #   examples/ham10000/small_site.sh runs/ham/data runs/ham/small-site [mobilenet_v1_0.75_224.weights.h5]
 set -eu
-data=${1:?give the data set that road.sh built}
+data=${1:?give the data set that pipeline.sh built}
 out=${2:-runs/ham/small-site}
 weights=${3:-}
 

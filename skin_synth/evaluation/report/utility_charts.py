@@ -24,8 +24,8 @@ from skin_synth.evaluation.utility.differences import GAIN, HARM, Difference
 from skin_synth.evaluation.utility.results import ClassifierResult, Comparison, UtilityResults
 
 VERDICT_STYLES = {GAIN: ("#009e73", ">"), HARM: ("#d55e00", "<")}
-"""Colour and marker; other differences are grey dots. Colour-blind readers tell the colours apart
-(Okabe & Ito)."""
+"""Colour and marker; other differences are grey dots. Colour-blind readers can distinguish
+the colours (Okabe & Ito)."""
 
 
 class DrawnDifference(NamedTuple):

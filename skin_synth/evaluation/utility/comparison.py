@@ -1,8 +1,8 @@
-"""Trains all arms with one kind of classifier, chooses on validation, compares on test images.
+"""Trains all arms with one kind of classifier, selects on validation, compares on test images.
 
-Every arm is screened with two seeds. The validation images choose one use and one control among
-them. The comparison trains both with other seeds, because the chosen arms were lucky in the seeds
-that chose them. It also trains the controls that have real images in the slots of synthetic ones.
+Every arm is screened with two seeds. The validation images select one use and one control. The
+comparison trains both with other seeds, because the selected arms were lucky in the seeds of the
+screening. It also trains the controls with real images in place of synthetic ones.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ from tfrecords_tools.progress import Progress
 
 SCREENING_SEEDS = 2
 MOST_COMPARED = 5
-"""The use, the control, and the three matched controls."""
+"""The use, the control and three matched controls."""
 STILL_FALLS = 0.02
-"""Share by which the validation loss falls between the last two points of an unfinished curve."""
+"""In an unfinished curve the validation loss falls by this share between the last two points."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SameDataStudy:
-    """One kind of classifier on all arms.
+    """The study with one kind of classifier.
 
     Attributes:
-        sources: of the trainings, and the trainer.
-        validation: chooses the use and the control, and fits the corrections.
+        sources: sources of the trainings, and the trainer.
+        validation: selects the use and the control, and fits the corrections.
         tests: test sets by name; the test split is the first one.
         seeds: trainings of each compared arm.
         replicates: of the bootstrap.
@@ -71,7 +71,7 @@ class SameDataStudy:
     replicates: int
 
     def result(self) -> ClassifierResult:
-        """Trains everything, or reads the cache, and compares."""
+        """Trains all arms, or reads the cache, and compares them."""
         arms = make_arms(self.sources.train.class_counts)
         total = most_trainings(len(arms), self.seeds)
         name = self.sources.training.trainer.classifier.name
@@ -201,7 +201,7 @@ class SameDataStudy:
 
 
 def most_trainings(arms: int, seeds: int) -> int:
-    """Returns the number of trainings of one kind of classifier, at most; without the teachers."""
+    """Returns the largest number of trainings of one kind of classifier, without teachers."""
     return arms * SCREENING_SEEDS + MOST_COMPARED * seeds
 
 

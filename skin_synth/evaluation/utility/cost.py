@@ -1,4 +1,4 @@
-"""What a utility study costs: trainings, steps and hours, from a few measured steps."""
+"""The cost of a utility study: trainings, steps and hours, from a few measured steps."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MEASURED_IMAGES = 256
 
 @dataclasses.dataclass(frozen=True)
 class StudyCost:
-    """The cost of a study that finds nothing in the cache.
+    """The cost of a study with an empty cache.
 
     Attributes:
-        trainings: of all classifiers, teachers included; at most, because arms may coincide.
-        steps: of all trainings.
-        hours: on this machine, as busy as it is now.
+        trainings: largest number of trainings, with teachers; fewer if arms coincide.
+        steps: steps of all trainings.
+        hours: time on this machine under its present load.
     """
 
     trainings: int
@@ -52,7 +52,7 @@ def measure_cost(
     """Measures a few steps, predictions and synthetic images; writes nothing.
 
     Raises:
-        InputError: as `study_run`.
+        InputError: see `study_run`.
     """
     check_same_data(run, data_dir)
     train, validation, test = load_study_splits(data_dir)
@@ -96,7 +96,7 @@ def _seconds_per_synthetic_image(run: ImageGenerator) -> float:
 
 
 def _timed(work: Callable[[], object]) -> float:
-    """Returns the seconds of the second call: the first one compiles."""
+    """Returns the seconds of the second call, because the first one compiles."""
     work()
     start = time.perf_counter()
     work()

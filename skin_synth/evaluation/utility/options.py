@@ -27,16 +27,16 @@ class UtilityOptions:
     """What a caller chooses.
 
     Attributes:
-        seeds: trainings of each compared arm, 2 or more; 8 for a publication. Each has other
+        seeds: trainings of each compared arm, 2 or more; 8 for a publication. Each has different
             weights, batches and synthetic images.
         classifiers: `resnet`, `finetuned` (needs `weights`) or `small`, see
-            `classifiers.networks`. The verdict of the study is that of the first one.
+            `classifiers.networks`. The first one gives the verdict of the study.
         weights: file with the ImageNet weights of MobileNet.
         steps: batches of each training, 10 or more.
         batch_size: images in a step.
         pool: synthetic images of each class for each seed; None: as many as the largest class has,
             up to 2,000.
-        policy: of Keras: float32 or mixed_bfloat16.
+        policy: dtype policy of Keras: float32 or mixed_bfloat16.
         replicates: of the bootstrap, 100 or more.
     """
 

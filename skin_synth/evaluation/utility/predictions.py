@@ -1,4 +1,4 @@
-"""Predictions of trained arms after the correction, and their figures."""
+"""Corrected predictions of trained arms, and their figures."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Predictions:
     """Predictions of one arm.
 
     Attributes:
-        arm: that was trained.
-        log_probabilities: float64[seeds, n, classes] of each set of images, by its name; corrected
-            to equal class shares, for each training by its own validation predictions.
-        curve: of the losses, mean over seeds.
+        arm: the trained arm.
+        log_probabilities: float64[seeds, n, classes] of each set of images, by its name. Each
+            training is corrected to equal class shares by its validation predictions.
+        curve: loss curves, mean over seeds.
     """
 
     arm: Arm
@@ -41,10 +41,10 @@ class Predictions:
         """Corrects the predictions of the trainings of an arm.
 
         Args:
-            arm: that was trained.
-            trained: a training for each seed.
+            arm: the trained arm.
+            trained: one training for each seed.
             labels: int64[n], of the validation images.
-            prior: float64[classes], class shares that the networks have learnt.
+            prior: float64[classes], learnt class shares of the networks.
         """
         corrections = [
             PriorCorrection.fit(labels, each.log_probabilities[VALIDATION], prior)

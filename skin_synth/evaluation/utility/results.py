@@ -21,9 +21,9 @@ class OverSeeds:
     """A figure of one arm over its trainings.
 
     Attributes:
-        mean: None if the figure of a training is not finite, as for a class without images.
-        sd: standard deviation; None as `mean`, and for one training.
-        seeds: the figure of each training; None for what is not finite.
+        mean: None if the figure of a training is not finite, such as for a class without images.
+        sd: standard deviation; None like `mean`, and for one training.
+        seeds: the figure of each training; None if it is not finite.
     """
 
     mean: float | None
@@ -60,7 +60,7 @@ class ArmFigures:
 
     @property
     def mean_sensitivity(self) -> float | None:
-        """Mean over the classes of the sensitivity at `SPECIFICITY`; None as `OverSeeds.mean`."""
+        """Mean sensitivity over classes at `SPECIFICITY`; None without any class."""
         found = [each.mean for each in self.sensitivity_at_specificity.values()]
         means = [mean for mean in found if mean is not None]
         return sum(means) / len(means) if means else None
@@ -71,8 +71,8 @@ class Curve:
     """Losses in the last phase of the trainings of an arm, means over its seeds.
 
     Attributes:
-        steps: at which the losses were taken.
-        training_loss: mean since the point before; None for the first point.
+        steps: steps of the losses.
+        training_loss: mean since the previous point; None for the first point.
         validation_loss: cross-entropy of validation images.
     """
 
@@ -86,10 +86,10 @@ class ScreenedArm:
     """One arm in the screening.
 
     Attributes:
-        arm, kind: its name, and what it is for, see `recipes`.
-        validation_macro_auroc: chooses the use and the control.
-        figures: on the test images; they choose nothing.
-        curve: of its losses.
+        arm, kind: name and kind of the arm, see `recipes`.
+        validation_macro_auroc: selects the use and the control.
+        figures: figures on the test images; they select nothing.
+        curve: loss curves.
     """
 
     arm: str
@@ -101,7 +101,7 @@ class ScreenedArm:
 
 @dataclasses.dataclass(frozen=True)
 class MeasureDifferences:
-    """Differences of the chosen use to one other arm in both measures, use minus arm."""
+    """Differences in both measures: the chosen use minus another arm."""
 
     macro_auroc: Difference
     log_loss: Difference
@@ -109,13 +109,13 @@ class MeasureDifferences:
 
 @dataclasses.dataclass(frozen=True)
 class ComparedArm:
-    """One arm in the comparison, with seeds that did not choose it.
+    """One arm in the comparison, with seeds that did not select it.
 
     Attributes:
         arm, kind: as in `ScreenedArm`.
         figures: on the test set of the comparison.
-        use_minus_arm: None for the use itself and for averaged networks. The verdict looks at the
-            chosen control only; the others are for information.
+        use_minus_arm: None for the use and for averaged networks. Only the difference to the
+            chosen control is in the verdict; the others are for information.
     """
 
     arm: str
@@ -126,7 +126,7 @@ class ComparedArm:
 
 @dataclasses.dataclass(frozen=True)
 class HeldOutSet:
-    """Images that measure, and their lesions (groups), by class as in `ImageCounts`."""
+    """Numbers of test images and their lesions (groups), by class as in `ImageCounts`."""
 
     name: str
     images: tuple[int, ...]
@@ -138,10 +138,10 @@ class Comparison:
     """The chosen use against the chosen control on one test set.
 
     Attributes:
-        test_set: that it was made on.
+        test_set: the test set.
         arms: the use, the control, then others for information.
-        verdict: of the planned comparison.
-        found: by class, how many more images of 100 are found at the same false alarms.
+        verdict: verdict of the planned comparison.
+        found: by class, the additional images of 100 found at the same false alarms.
     """
 
     test_set: HeldOutSet
@@ -151,7 +151,7 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """What was found, in words, without what to do."""
+        """The result in words, without advice."""
         use, control, *_ = self.arms
         return (
             f"the macro AUROC is {_figure(use.figures.macro_auroc)} with synthetic images "
@@ -162,7 +162,7 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class ClassifierResult:
-    """All of one kind of classifier.
+    """All results of one kind of classifier.
 
     Attributes:
         classifier: its name.
@@ -188,8 +188,8 @@ class ImageCounts:
 
     Attributes:
         train, validation: real images of these splits.
-        test, test_groups: test images that were used, and their lesions (groups).
-        left_out_of_test: test images of groups that train or validation also hold.
+        test, test_groups: used test images, and their lesions (groups).
+        left_out_of_test: test images of groups that are also in train or validation.
     """
 
     class_names: tuple[str, ...]
@@ -212,18 +212,18 @@ class ClassifierInfo:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StudyProtocol:
-    """What all arms of a study share.
+    """Settings of all arms of a study.
 
     Attributes:
         seeds: trainings of each compared arm.
-        screening_seeds: trainings of every arm before; they are not in the comparison.
-        teachers: networks whose mean labels the distilled arms.
+        screening_seeds: trainings of each arm in the screening; they are not in the comparison.
+        teachers: number of networks whose mean gives the labels of a teacher.
         classifiers, steps, batch_size, pool, policy, replicates: see `UtilityOptions`.
         augmentation: in words.
         level: confidence level of the intervals.
         correction: for the two measures, in words.
-        specificity: at which sensitivities are taken.
-        calibration_bins: of the calibration error.
+        specificity: specificity of the sensitivities.
+        calibration_bins: number of bins of the calibration error.
     """
 
     seeds: int
@@ -244,7 +244,7 @@ class StudyProtocol:
 
 @dataclasses.dataclass(frozen=True)
 class UtilityVerdict:
-    """The answer: `differences.GAIN`, `HARM` or `NEITHER`, what was found, and what to do."""
+    """The answer: `differences.GAIN`, `HARM` or `NEITHER`, the finding and the advice."""
 
     words: str
     finding: str
@@ -269,11 +269,11 @@ class UtilityVerdict:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UtilityResults:
-    """A whole study.
+    """Results of a whole study.
 
     Attributes:
         classifiers: the first one gives the verdict.
-        warnings: what a reader must know before believing the figures.
+        warnings: limits of the figures.
     """
 
     schema_version: int = UTILITY_SCHEMA_VERSION

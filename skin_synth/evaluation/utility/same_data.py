@@ -1,8 +1,8 @@
-"""The same data for generator and classifier: what each classifier is trained on.
+"""The arms of the utility study, where generator and classifier have the same training data.
 
-Every arm has the same steps, batches and hyper-parameters. Synthetic images have equal classes. To
-be of use they must beat real images in the same slots: equal-share real images in the same part of
-each batch, or in the same steps. So each use has such a control, with MixUp and without.
+All arms have the same steps, batches and hyper-parameters. Synthetic images have equal class
+shares. They are useful only if they beat real images with equal class shares in the same part of
+each batch or in the same steps. So each use has such a control, with and without MixUp.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ GenerateImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Labels int64[n] and seeds int64[n] to images uint8[n, side, side, 3]."""
 REAL, SYNTHETIC = "real", "synthetic"
 PRETRAINING = 1 / 3
-"""Share of the steps before those on real images at natural class shares."""
+"""Share of the steps before the steps on real images at natural class shares."""
 MIXUP = Method(mixup=True)
 UNAUGMENTED = Arm("real", CONTROL, single(REAL), Method(augmented=False))
 AUGMENTED = Arm("real, augmented", CONTROL, single(REAL))
@@ -46,14 +46,14 @@ MATCHED = {
     "real, 50 % at equal shares": mixed(REAL, REAL, 0.5),
     "real, equal shares first": first_then(REAL, REAL, PRETRAINING),
 }
-"""Phases of the controls that have real images in the slots of synthetic ones."""
+"""Phases of the controls with real images in place of synthetic ones."""
 TEACHER = Arm("real, augmented + MixUp", CONTROL, single(REAL), MIXUP)
 TEACHER_SEEDS = (10_000, 10_001, 10_002)
-"""Seeds that no arm of a study has."""
+"""Seeds that no arm of a study uses."""
 
 
 def with_and_without_mixup(name: str, kind: str, phases: tuple[Phase, ...]) -> tuple[Arm, Arm]:
-    """Returns two arms that differ in MixUp only."""
+    """Returns two arms that differ only in MixUp."""
     return Arm(name, kind, phases), Arm(f"{name} + MixUp", kind, phases, MIXUP)
 
 
@@ -101,9 +101,9 @@ def make_arms(class_counts: np.ndarray) -> tuple[Arm, ...]:
 
 
 def filled(class_counts: np.ndarray) -> tuple[Phase, ...]:
-    """Fills every class with synthetic images to the largest, as `skin-synth balance` does.
+    """Fills each class with synthetic images to the size of the largest, as `balance` does.
 
-    The images are drawn at the class shares of that data set: equal ones.
+    So the class shares of the batches are equal.
     """
     whole = len(class_counts) * class_counts.max()
     missing = class_counts.max() - class_counts
@@ -122,9 +122,9 @@ def filled(class_counts: np.ndarray) -> tuple[Phase, ...]:
 
 
 def half_taught(source: str, classes: int) -> tuple[Phase, ...]:
-    """Draws half of each batch from images with labels of a teacher, equal shares of their classes.
+    """Takes half of each batch from images with labels of a teacher, at equal class shares.
 
-    The classes are the true or requested ones, not those that the teacher finds.
+    These classes are the true or requested ones, not those of the teacher.
     """
     parts = [Part(taught(source, label), 0.5 / classes) for label in range(classes)]
     return (Phase((Part(REAL, 0.5), *parts)),)
@@ -141,9 +141,9 @@ def filler(label: int) -> str:
 
 
 def prior(arm: Arm, class_counts: np.ndarray) -> np.ndarray:
-    """Returns the class shares that the network of an arm has learnt: float64[classes].
+    """Returns the class shares that the network of an arm learns: float64[classes].
 
-    They are those of the batches of its last phase, or equal ones with a logit-adjusted loss.
+    They are the shares in the batches of the last phase, or equal with a logit-adjusted loss.
     """
     classes = len(class_counts)
     equal = np.full(classes, 1 / classes)
@@ -162,12 +162,12 @@ def prior(arm: Arm, class_counts: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sources:
-    """All images of a study that classifiers are trained on.
+    """All training images of the classifiers of a study.
 
     Attributes:
         train: real images; the generator may have been trained on them.
-        generate: makes synthetic images.
-        generator_id: names `generate` in the cache.
+        generate: generates synthetic images.
+        generator_id: identifies `generate` in the cache.
         pool: synthetic images of each class for each seed.
         training: trains the teachers.
     """
@@ -179,9 +179,9 @@ class Sources:
     training: ArmTraining
 
     def of_seed(self, seed: int) -> dict[str, Source]:
-        """Returns all sources by name; each seed has other synthetic images.
+        """Returns all sources by name; each seed has different synthetic images.
 
-        Teachers are networks that saw real images only; labels are their mean probabilities.
+        Teachers are networks trained on real images only; labels are their mean probabilities.
         """
         synthetic, counts = self._synthetic(seed), self.train.class_counts
         found = {REAL: self.real, SYNTHETIC: synthetic}

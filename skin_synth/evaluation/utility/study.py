@@ -56,18 +56,18 @@ def study_splits(
 
     Args:
         train: real images that the generator was trained on.
-        validation: real images of other groups; they choose the use and the control.
-        test: real images of other groups; they measure everything else. Images of groups that
-            `train` or `validation` also hold are left out, counted and reported in a warning.
-        generate: makes synthetic images.
+        validation: real images of other groups; they select the use and the control.
+        test: real images of other groups, for all figures. Images of groups that are also in
+            `train` or `validation` are left out, counted and reported in a warning.
+        generate: generates synthetic images.
         options: of the study.
-        generator_id: names `generate` in the cache.
-        cache_dir: keeps trainings, so that a killed study goes on; None keeps nothing.
-        external: further test sets by name, each with its own verdict.
+        generator_id: identifies `generate` in the cache.
+        cache_dir: keeps trainings, so that a killed study resumes; None: no cache.
+        external: further test sets by name, each with a separate verdict.
 
     Raises:
-        InputError: classes or sizes that differ between the splits, a class without training,
-            validation or test images, or synthetic images that do not fit.
+        InputError: different classes or sizes of the splits, a class without training, validation
+            or test images, or synthetic images of a wrong shape or type.
     """
     kept = _usable_test(train, validation, test)
     tests = {TEST: kept} | _checked_external(train, external or {})
@@ -100,14 +100,14 @@ def study_run(
     """Calls `study_splits` for a run and the data set that it was trained on.
 
     Args:
-        run: makes the synthetic images.
-        data_dir: has train, validation and test splits.
+        run: generates the synthetic images.
+        data_dir: data set with train, validation and test splits.
         options: of the study; None: the defaults.
         cache_dir: see `study_splits`.
         external: see `study_splits`.
 
     Raises:
-        InputError: as `study_splits`; another data set, or a missing split.
+        InputError: see `study_splits`; another data set, or a missing split.
     """
     check_same_data(run, data_dir)  # only its test images are new to the run
     return study_splits(
@@ -123,7 +123,7 @@ def study_run(
 def load_study_splits(
     data_dir: str | os.PathLike[str],
 ) -> tuple[LabelledImages, LabelledImages, LabelledImages]:
-    """Reads the train, validation and test split, and checks that a study can use them.
+    """Reads the train, validation and test splits, and checks that a study can use them.
 
     Raises:
         InputError: a missing split, or splits that `study_splits` refuses.
@@ -141,7 +141,7 @@ def load_study_splits(
 
 
 def utility_trainer(name: str, train: LabelledImages, options: UtilityOptions) -> Trainer:
-    """Makes the trainer of a kind of classifier for the images of a study."""
+    """Makes the trainer of one kind of classifier for the images of a study."""
     return Trainer(
         make_classifier(name, options.weights),
         train.images.shape[1],
@@ -152,7 +152,7 @@ def utility_trainer(name: str, train: LabelledImages, options: UtilityOptions) -
 
 
 def pool_size(options: UtilityOptions, train: LabelledImages) -> int:
-    """Returns how many synthetic images of each class a seed has."""
+    """Returns the number of synthetic images of each class for each seed."""
     return options.pool or min(int(train.class_counts.max()), LARGEST_DEFAULT_POOL)
 
 
@@ -184,7 +184,7 @@ def _protocol(
 def _usable_test(
     train: LabelledImages, validation: LabelledImages, test: LabelledImages
 ) -> LabelledImages:
-    """Returns the test images of groups that took no part in training; checks that splits fit."""
+    """Returns the test images of groups not in training or validation; checks the splits."""
     known = {*train.groups, *validation.groups}
     kept = test.subset(np.array([group not in known for group in test.groups], bool))
     for name, split in (("train", train), ("validation", validation), ("test", kept)):
@@ -252,7 +252,7 @@ def _warnings(seeds: int, images: ImageCounts) -> list[str]:
     groups = dict(zip(images.class_names, images.test_groups, strict=True))
     if single := [name for name, count in groups.items() if count == 1]:
         found.append(
-            f"one test lesion of {', '.join(single)}: how it varies is not in the intervals, which "
+            f"one test lesion of {', '.join(single)}: its variation is not in the intervals, which "
             "are too narrow, so that a verdict may be chance"
         )
     if few := [f"{name} {count}" for name, count in groups.items() if count < FEWEST_TEST_GROUPS]:
