@@ -56,7 +56,7 @@ def test_a_latent_does_not_depend_on_the_classes_of_its_batch(tiny_preset):
 def test_the_numbers_of_streams_never_change():
     """Otherwise the same seed would give other images and other figures than before."""
     assert [*Stream] == [*range(7)]
-    assert [*ClassifierStream] == [*range(7)]
+    assert [*ClassifierStream] == [1, 5, 6]
     assert [*GenerationStream] == [0x7061696E]
-    numbers = [0, 1, *range(10, 16), *range(20, 23), 30, *range(40, 44), 0x7574696C, 0x76696577]
+    numbers = [0, 1, *range(10, 16), *range(20, 23), 30, *range(40, 44), 0x7574696C]
     assert [*EvaluationStream] == numbers
