@@ -1,9 +1,9 @@
-"""How often does the planned comparison show a gain, without one and with a small one?
+"""How often does the planned comparison show a gain, with no true gain and with a small one?
 
 Simulated networks judge 1,500 images of about 1,100 lesions in the class shares of HAM10000. The
-evidence of a network for each class is normal (binormal ROC curves): noise of an image that all
-networks share, noise that an arm has in all its trainings, and noise of a training. An arm that
-gains has a larger distance between classes. `same data` compares eight seeds; `small site` compares
+evidence of a network for each class is normal (binormal ROC curves). Its noise has three parts: of
+an image in all networks, of an arm in all its trainings, and of a training. An arm with a gain has
+a larger distance between classes. `same data` compares eight seeds; `small site` compares
 five draws with two seeds each, where the gain itself varies between draws. The defaults take about
 fifteen minutes on one core.
 
@@ -34,7 +34,7 @@ DISTANCE = 1.7
 OF_IMAGE, OF_ARM, OF_TRAINING = 0.8, 0.08, 0.12
 """Shares of the variance of the evidence."""
 OF_LESION = 0.7
-"""Share of each part that the images of a lesion have in common."""
+"""Share of each part that images of a lesion share."""
 DISTANCE_SD = 0.01
 """Of the distance between trainings."""
 GAINS = (0.0, 0.003, 0.005, 0.01)

@@ -3,8 +3,8 @@
 Six of seven classes have only 20 training images, and all images carry strong noise, so that a gain
 is possible. Fresh phantoms must show a gain; noise and copies of the training images must not. With
 `--null N`, N more studies get copies under other seeds: a gain is shown in at most one of twenty.
-A study has 73 trainings or fewer, with `small` by default. With `--cache DIR` a killed run goes on
-where it was.
+A study has 73 trainings or fewer, with `small` by default. With `--cache DIR` a killed run
+resumes.
 
     python -m benchmarks.utility_truth --cache runs/utility_truth
     python -m benchmarks.utility_truth --size 16 --noise 60 --seeds 2 --steps 60
@@ -29,15 +29,15 @@ from skin_synth.evaluation.utility.study import study_splits
 from skin_synth.phantoms import CLASS_NAMES, render
 
 COMMON, RARE, HELD_OUT, TESTED = 200, 20, 20, 100
-"""Training images of the first class and of each other one; of each in validation and test."""
+"""Training images of the first class and of each other class; validation and test images."""
 TRAIN, VALIDATION, TEST, FRESH = range(1, 5)
-"""Seeds of the collections: no lesion is in two."""
+"""Seeds of the collections, which share no lesion."""
 COLLECTIONS = 10
 """A null study adds multiples of this to the seeds of its collections."""
 
 
 def main() -> int:
-    """Runs the studies and prints tables; 1 where a verdict is not the truth."""
+    """Runs the studies and prints tables; returns 1 if a verdict is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--noise", type=float, default=90.0, help="grey levels on all images")
@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--classifier", default="small")
     parser.add_argument("--null", type=int, default=0, help="studies of copies under other seeds")
-    parser.add_argument("--cache", default=None, help="directory that keeps what is done")
+    parser.add_argument("--cache", default=None, help="directory of finished trainings")
     options = parser.parse_args()
     wrong = sum(
         (study(name, made, splits(0, options), options).verdict.words == GAIN) != gains
