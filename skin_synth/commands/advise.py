@@ -75,7 +75,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from skin_synth.evaluation.advisor import advise, forecast
     from skin_synth.evaluation.utility.advice_options import AdviceOptions
-    from skin_synth.models.hardware import choose_policy
 
     generator = flags.load_generator(options)
     chosen = AdviceOptions(
@@ -90,14 +89,18 @@ def run(options: argparse.Namespace) -> None:
         keep_test=options.keep_test,
     )
     if options.dry_run:
-        print("\n".join(forecast(generator, options.data, chosen, policy=choose_policy()).lines()))
+        print(
+            "\n".join(
+                forecast(generator, options.data, chosen, policy=flags.classifier_policy()).lines()
+            )
+        )
         return
     report = advise(
         generator,
         options.data,
         options.out,
         chosen,
-        policy=choose_policy(),
+        policy=flags.classifier_policy(),
         loader=_loader(options),
         cache=options.cache,
         overwrite=options.overwrite,

@@ -69,6 +69,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --utility: only print trainings, steps and hours of the study; write nothing",
     )
+    flags.add_external(parser)
     parser.add_argument("--ratios", type=_gone, help=argparse.SUPPRESS)
     parser.add_argument(
         "--privacy",
@@ -91,6 +92,8 @@ def run(options: argparse.Namespace) -> None:
 
     if options.dry_run and not options.utility:
         raise InputError("--dry_run is of the utility study: add --utility")
+    if options.external and not options.utility:
+        raise InputError("--external is of the utility study: add --utility")
     chosen = EvaluationOptions(
         features=options.features,
         weights=options.weights,
@@ -100,7 +103,7 @@ def run(options: argparse.Namespace) -> None:
         utility_seeds=options.utility_seeds,
         utility_steps=options.utility_steps,
         classifiers=options.classifiers,
-        policy=_policy() if options.utility else "float32",
+        policy=flags.classifier_policy() if options.utility else "float32",
         privacy=options.privacy,
         privacy_images=options.privacy_images,
     )
@@ -115,18 +118,11 @@ def run(options: argparse.Namespace) -> None:
         options.data,
         options.out,
         chosen,
+        external=flags.load_external_tests(options, generator),
         cache=options.cache,
         overwrite=options.overwrite,
     )
     print(f"{options.out}: open report.html in a browser")
-
-
-def _policy() -> str:
-    """Returns the fast policy of this machine; without loss scaling, float16 is none."""
-    from skin_synth.models.hardware import choose_policy
-
-    policy = choose_policy()
-    return "float32" if policy == "mixed_float16" else policy
 
 
 def _gone(text: str) -> str:

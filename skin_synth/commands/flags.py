@@ -19,6 +19,7 @@ from tfrecords_tools.sources.label_map import read_label_map
 from tfrecords_tools.text import normalise
 
 if TYPE_CHECKING:
+    from skin_synth.evaluation.external import ExternalTest
     from skin_synth.generator import ImageGenerator
 
 Options = TypeVar("Options")
@@ -249,6 +250,36 @@ def external_sets(options: argparse.Namespace) -> list[ExternalSet]:
         ExternalSet(name, directory, _label_map(labels.get(name, {})))
         for name, directory in directories.items()
     ]
+
+
+def load_external_tests(
+    options: argparse.Namespace, generator: ImageGenerator
+) -> list[ExternalTest]:
+    """Loads the further test sets, without images of the splits that take part in training.
+
+    Raises:
+        InputError: as `external_sets` and `load_external`.
+    """
+    sets = external_sets(options)
+    if not sets:
+        return []
+    from skin_synth.evaluation.external import load_external
+    from skin_synth.evaluation.utility.study import load_study_splits
+
+    ours = load_study_splits(options.data)[:2]
+    names, size = generator.class_names, generator.image_size
+    return [
+        load_external(each.name, each.directory, names, each.label_map, size, ours=ours)
+        for each in sets
+    ]
+
+
+def classifier_policy() -> str:
+    """Returns the fast dtype policy for classifiers: float16 would need loss scaling."""
+    from skin_synth.models.hardware import choose_policy
+
+    policy = choose_policy()
+    return "float32" if policy == "mixed_float16" else policy
 
 
 def _label_map(given: Mapping[str, str] | str) -> Mapping[str, str]:

@@ -75,32 +75,25 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from skin_synth.evaluation.external import load_external
     from skin_synth.evaluation.small_site import forecast, study_small_site
     from skin_synth.evaluation.utility.small_site import SmallSiteOptions
-    from skin_synth.evaluation.utility.study import load_study_splits
-    from skin_synth.models.hardware import choose_policy
 
     generator = flags.load_generator(options)
     chosen = flags.options_of(SmallSiteOptions, options)
     if options.dry_run:
-        print("\n".join(forecast(generator, options.data, chosen, policy=choose_policy()).lines()))
+        print(
+            "\n".join(
+                forecast(generator, options.data, chosen, policy=flags.classifier_policy()).lines()
+            )
+        )
         return
-    external = []
-    if sets := flags.external_sets(options):
-        ours = load_study_splits(options.data)[:2]
-        names, size = generator.class_names, generator.image_size
-        external = [
-            load_external(each.name, each.directory, names, each.label_map, size, ours=ours)
-            for each in sets
-        ]
     results = study_small_site(
         generator,
         options.data,
         options.out,
         chosen,
-        policy=choose_policy(),
-        external=external,
+        policy=flags.classifier_policy(),
+        external=flags.load_external_tests(options, generator),
         cache=options.cache,
         overwrite=options.overwrite,
     )

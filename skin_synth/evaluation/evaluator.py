@@ -12,6 +12,7 @@ import numpy as np
 
 from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation.cache import Cache, default_cache
+from skin_synth.evaluation.external import ExternalTest
 from skin_synth.evaluation.features import extractors
 from skin_synth.evaluation.features.classifier import Classifier, cached_classifier
 from skin_synth.evaluation.features.extractors import Extractor
@@ -141,6 +142,7 @@ def evaluate(
     out_dir: str | os.PathLike[str],
     options: EvaluationOptions | None = None,
     *,
+    external: Sequence[ExternalTest] = (),
     cache: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> Report:
@@ -154,6 +156,7 @@ def evaluate(
         data_dir: the data set on which it was trained, with a test split.
         out_dir: new directory of the report; it appears complete or not at all.
         options: what to measure; None: the defaults.
+        external: further test sets of the utility study, each with its own verdict.
         cache: directory of intermediate results; None: `OUT.cache` next to the report.
         overwrite: whether to replace `out_dir` if it is a report.
 
@@ -165,6 +168,8 @@ def evaluate(
             contains or is inside an input.
     """
     options = options or EvaluationOptions()
+    if external and not options.utility:
+        raise InputError("external test sets are of the utility study: set utility")
     read = {**inputs_of(run, data_dir), "the weights": options.weights}
     check_apart(out_dir, read, may_lie_in={RUN})
     kept = Cache(default_cache(out_dir) if cache is None else cache)
@@ -179,7 +184,7 @@ def evaluate(
             count = options.of_privacy().images_per_class
             run.check_enough([count] * len(run.class_names), "--privacy (--privacy_images)")
         given = extractors.load_extractor(options.features, options.features_weights)
-        work = Evaluation(run, Path(data_dir), options, given, kept)
+        work = Evaluation(run, Path(data_dir), options, given, kept, tuple(external))
         stages = work.stages(directory)
         for stage in track(stages, total=len(stages), unit="stages", description="evaluate"):
             stage()
@@ -195,6 +200,7 @@ class Evaluation:
     options: EvaluationOptions
     given: Extractor | None
     cache: Cache
+    external: tuple[ExternalTest, ...] = ()
 
     def stages(self, directory: Path) -> tuple[Callable[[], object], ...]:
         """Returns the stages in order; the last one writes the report into the directory."""
@@ -289,12 +295,15 @@ class Evaluation:
         if not self.options.utility:
             return None
         kept = self.cache.directory
-        return usefulness.study_run(
+        found = usefulness.study_run(
             self.run,
             self.data_dir,
             self.options.of_utility(),
             cache_dir=None if kept is None else kept / "utility",
+            external={each.name: each.images for each in self.external},
         )
+        notes = (sentence for each in self.external for sentence in each.sentences())
+        return dataclasses.replace(found, warnings=(*found.warnings, *notes))
 
     @functools.cached_property
     def privacy(self) -> PrivacyResults | None:

@@ -150,6 +150,11 @@ def test_the_cost_of_a_utility_study_is_printed_and_nothing_is_written(monkeypat
     fails(line.split(), "add --utility", capsys)
 
 
+def test_external_test_sets_need_the_utility_study(capsys):
+    line = "evaluate --run R --data D --out O --external elsewhere=E"
+    fails(line.split(), "--external is of the utility study: add --utility", capsys)
+
+
 def test_a_manifest_is_proved_and_a_file_is_asked(tiny_run, tmp_path, capsys):
     out = tmp_path / "synthetic"
     words = f"generate --run {tiny_run.directory} --label star --count 2 --seed 5 --out {out}"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
+from skin_synth.data.pipeline import load_split
+from skin_synth.evaluation.external import ExternalTest, LeftOut
 from skin_synth.evaluation.small_site import forecast, study_small_site
 from skin_synth.evaluation.utility.small_site import SmallSiteOptions
 from tfrecords_tools.errors import InputError
@@ -16,6 +19,10 @@ OPTIONS = SmallSiteOptions(
 
 
 def test_a_study_writes_its_report_and_resumes(make_run, large_phantom_data, tmp_path):
+    rows = load_split(large_phantom_data, "test").subset(np.arange(40))
+    left_out = LeftOut({}, 0, 0, 0, False)
+    elsewhere = ExternalTest("elsewhere", ("test",), rows, {}, left_out)
+
     def study(out):
         return study_small_site(
             make_run(),
@@ -23,6 +30,7 @@ def test_a_study_writes_its_report_and_resumes(make_run, large_phantom_data, tmp
             tmp_path / out,
             OPTIONS,
             policy="float32",
+            external=[elsewhere],
             cache=tmp_path / "cache",
         )
 
@@ -31,6 +39,8 @@ def test_a_study_writes_its_report_and_resumes(make_run, large_phantom_data, tmp
     written = json.loads((tmp_path / "report" / "report.json").read_text())
     assert written["tests"][0]["sizes"]["12"]["use"] == results.tests[0].sizes[12].use
     assert written["training"]["classifier"] == "small"
+    assert [test["name"] for test in written["tests"]] == ["test", "elsewhere"]
+    assert any(each.startswith("elsewhere: 40 images") for each in written["warnings"])
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     assert study("again") == results
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()} == times
