@@ -91,7 +91,7 @@ class PrivacyResults:
     """What a generator gives away of its training images (membership inference).
 
     Attributes:
-        painted: synthetic images of each class.
+        images_per_class: synthetic images of each class.
         features: name and provenance of the features.
         images: the real images that are judged.
         left_out: held-out images that are not judged because their lesion is in training.
@@ -102,7 +102,7 @@ class PrivacyResults:
         untested_rates: by class, the reason for an AUROC without `true_positives`.
     """
 
-    painted: int
+    images_per_class: int
     features: Mapping[str, str]
     images: JudgedCounts
     left_out: int

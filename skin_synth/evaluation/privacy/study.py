@@ -97,7 +97,7 @@ def study_privacy(
     counts = _counts(candidates)
     untested = _untested(counts)
     return PrivacyResults(
-        painted=images_per_class,
+        images_per_class=images_per_class,
         features={"name": extractor.name, **extractor.provenance},
         images=counts,
         left_out=candidates.left_out,

@@ -94,7 +94,7 @@ def test_what_is_given_away_is_in_the_report_and_the_model_card(
     options = dataclasses.replace(OPTIONS, privacy=True, privacy_images=100)
     run = make_run()
     found = evaluate(run, large_phantom_data, tmp_path / "out", options, cache=cache)
-    assert found["privacy"]["painted"] == 100
+    assert found["privacy"]["images_per_class"] == 100
     assert found["privacy"]["features"]["weights"].startswith("trained on synthetic images")
     sentence = found.results.privacy.verdict.sentence
     assert found["summary"][-2] == sentence
