@@ -212,7 +212,7 @@ def test_classes_with_fewer_lesions_than_folds_are_named_and_not_judged():
 
 def test_lesions_that_are_not_known_are_pointed_out():
     assert (
-        "each image has another lesion"
+        "each image has a different lesion"
         in study_of(FakeGenerator(), split_of(draw, (9,) * 3, 1)).warnings()[0]
     )
 
