@@ -12,6 +12,7 @@ from skin_synth.evaluation import EvaluationOptions, evaluate
 from skin_synth.evaluation.cache import Cache
 from skin_synth.phantoms import render, write_folder
 from tests.origins import make_origin
+from tests.studies import study_of
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
 
@@ -96,13 +97,9 @@ def phantoms(make_run, large_phantom_data):
 
 
 @pytest.fixture(scope="session")
-def studied(make_run, large_phantom_data):
-    """A utility study of a perfect generator, as short as it can be."""
-    from skin_synth.evaluation.utility.options import UtilityOptions
-    from skin_synth.evaluation.utility.study import study_run
-
-    options = UtilityOptions(seeds=2, classifiers=("small",), steps=10, batch_size=2, pool=3)
-    return study_run(make_run(), large_phantom_data, options)
+def studied():
+    """A utility study, written by hand: 76 trainings of a real one take minutes."""
+    return study_of()
 
 
 @pytest.fixture(scope="session")

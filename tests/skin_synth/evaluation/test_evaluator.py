@@ -8,9 +8,11 @@ import shutil
 import numpy as np
 import pytest
 
+from skin_synth.data.pipeline import load_split
 from skin_synth.evaluation import EvaluationOptions, evaluate
 from skin_synth.evaluation import evaluator as assessment
 from skin_synth.evaluation.cache import default_cache
+from skin_synth.evaluation.external import ExternalTest, LeftOut
 from skin_synth.evaluation.utility.options import UtilityOptions
 from skin_synth.saved_model.model_card import read_report
 from tests.origins import make_origin
@@ -76,10 +78,24 @@ def test_use_is_measured_on_request(
     options = dataclasses.replace(
         OPTIONS, utility=True, utility_steps=70, classifiers=["small"], policy="mixed_bfloat16"
     )
-    found = evaluate(make_run(), large_phantom_data, tmp_path / "out", options, cache=cache)
+    rows = load_split(large_phantom_data, "test").subset(np.arange(4))
+    elsewhere = ExternalTest("elsewhere", ("test",), rows, {}, LeftOut({}, 0, 0, 0, False))
+    found = evaluate(
+        make_run(),
+        large_phantom_data,
+        tmp_path / "out",
+        options,
+        external=[elsewhere],
+        cache=cache,
+    )
     study_options = UtilityOptions(classifiers=("small",), steps=70, policy="mixed_bfloat16")
-    assert requested == {"options": study_options, "cache_dir": cache / "utility"}
-    assert found.results.utility is studied
+    assert requested == {
+        "options": study_options,
+        "cache_dir": cache / "utility",
+        "external": {"elsewhere": rows},
+    }
+    notes = (*studied.warnings, *elsewhere.sentences())
+    assert found.results.utility == dataclasses.replace(studied, warnings=notes)
     assert found["utility"]["verdict"] == dataclasses.asdict(studied.verdict)
     assert found["verdict"]["use"] == studied.verdict.words
     assert written["verdict"]["use"] == "not measured"
