@@ -93,6 +93,7 @@ def test_the_command_writes_report_and_classifier(advised):
     assert about["trained_by"] == report["advice"]["advised"]
 
 
+@pytest.mark.slow
 def test_keras_alone_loads_the_classifier_in_a_new_process(advised, data):
     code = (
         "import sys, keras, numpy as np; model = keras.models.load_model(sys.argv[1]); "

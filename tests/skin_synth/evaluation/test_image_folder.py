@@ -172,6 +172,7 @@ def test_the_attacks_say_how_many_images_they_need(loaded, large_phantom_data, t
         evaluate(loaded, large_phantom_data, tmp_path / "out", options)
 
 
+@pytest.mark.slow
 def test_the_utility_study_takes_a_folder(loaded, large_phantom_data):
     options = UtilityOptions(seeds=2, classifiers=("small",), steps=10, batch_size=2, pool=3)
     assert study_run(loaded, large_phantom_data, options).protocol.pool == 3

@@ -41,6 +41,7 @@ def test_a_memoriser_of_fifty_images_is_caught(memorised):
     assert "without its discriminator" in memorised.verdict.discriminator_sentence
 
 
+@pytest.mark.slow
 def test_new_images_of_the_same_kind_give_nothing_away(train, held_out):
     both = [split_of(seed, (220, 220, 220)) for seed in (4, 5)]
     found = studied(newcomer, both[0], both[1:])
