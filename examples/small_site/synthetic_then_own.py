@@ -22,6 +22,7 @@ def main(data: str, name: str, out: str, steps: int = 600) -> None:
     if generator.class_names != train.class_names:
         sys.exit(f"your classes must be {generator.class_names}, got {train.class_names}")
 
+    keras.utils.set_random_seed(0)
     layers: list[keras.Layer] = [
         keras.layers.Rescaling(1 / 127.5, offset=-1.0),
         keras.layers.RandomFlip(),
