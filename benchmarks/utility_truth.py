@@ -23,8 +23,8 @@ import numpy as np
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.utility.differences import GAIN
 from skin_synth.evaluation.utility.options import DEFAULT_SEEDS, UtilityOptions
+from skin_synth.evaluation.utility.recipes import GenerateImages
 from skin_synth.evaluation.utility.results import ArmFigures, UtilityResults
-from skin_synth.evaluation.utility.same_data import GenerateImages
 from skin_synth.evaluation.utility.study import study_splits
 from skin_synth.phantoms import CLASS_NAMES, render
 

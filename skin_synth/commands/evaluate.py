@@ -94,24 +94,13 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("--dry_run is of the utility study: add --utility")
     if options.external and not options.utility:
         raise InputError("--external is of the utility study: add --utility")
-    chosen = EvaluationOptions(
-        features=options.features,
-        weights=options.weights,
-        seed=options.seed,
-        seeds=options.seeds,
-        utility=options.utility,
-        utility_seeds=options.utility_seeds,
-        utility_steps=options.utility_steps,
-        classifiers=options.classifiers,
-        policy=flags.classifier_policy() if options.utility else "float32",
-        privacy=options.privacy,
-        privacy_images=options.privacy_images,
-    )
+    policy = flags.classifier_policy() if options.utility else "float32"
+    chosen = flags.options_of(EvaluationOptions, options, policy=policy)
     generator = flags.load_generator(options)
     if options.dry_run:
         from skin_synth.evaluation.utility.cost import measure_cost
 
-        print(measure_cost(generator, options.data, chosen.of_utility()).sentence)
+        print("\n".join(measure_cost(generator, options.data, chosen.of_utility()).lines()))
         return
     evaluate(
         generator,

@@ -26,10 +26,14 @@ Options = TypeVar("Options")
 EXTERNAL_NAME = r"[A-Za-z0-9_.-]+"
 
 
-def options_of(kind: type[Options], flags: argparse.Namespace) -> Options:
-    """Builds a dataclass of options from the flags that have the names of its fields."""
+def options_of(kind: type[Options], flags: argparse.Namespace, **others: object) -> Options:
+    """Builds a dataclass of options from `others` and the flags with the names of its fields.
+
+    Fields without a flag keep their defaults.
+    """
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-    return kind(**{field.name: getattr(flags, field.name) for field in fields})
+    named = [field.name for field in fields if hasattr(flags, field.name)]
+    return kind(**{name: getattr(flags, name) for name in named}, **others)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -203,6 +207,42 @@ class ExternalSet:
     name: str
     directory: str
     label_map: Mapping[str, str]
+
+
+def add_classifier_study(parser: argparse.ArgumentParser, *, pool: int) -> None:
+    """Declares the flags of a study that trains classifiers; `pool` is the default of --pool."""
+    parser.add_argument(
+        "--classifier",
+        choices=("resnet", "finetuned", "small"),
+        default="resnet",
+        help="resnet from scratch, finetuned MobileNet (needs --weights), or small, a quick "
+        "network for tests (default: %(default)s)",
+    )
+    parser.add_argument("--weights", metavar="FILE", help="ImageNet weights of finetuned")
+    parser.add_argument(
+        "--batch_size",
+        type=positive_int,
+        default=64,
+        metavar="N",
+        help="images in a step (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pool",
+        type=positive_int,
+        default=pool,
+        metavar="N",
+        help="synthetic images of each class (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="directory of finished trainings, for a later start (default: OUT.cache)",
+    )
+    parser.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="only print trainings, steps and time; write nothing",
+    )
 
 
 def add_external(parser: argparse.ArgumentParser) -> None:

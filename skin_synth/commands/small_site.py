@@ -32,14 +32,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="trainings of each compared arm in each draw, 2 or more (default: %(default)s)",
     )
-    parser.add_argument(
-        "--classifier",
-        choices=("resnet", "finetuned", "small"),
-        default="resnet",
-        help="resnet from scratch, finetuned MobileNet (needs --weights), or small, a quick "
-        "network for tests (default: %(default)s)",
-    )
-    parser.add_argument("--weights", metavar="FILE", help="ImageNet weights of finetuned")
+    flags.add_classifier_study(parser, pool=2000)
     parser.add_argument(
         "--steps",
         type=flags.positive_int,
@@ -47,31 +40,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="steps of each training (default: %(default)s)",
     )
-    parser.add_argument(
-        "--batch_size",
-        type=flags.positive_int,
-        default=64,
-        metavar="N",
-        help="images in a step (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--pool",
-        type=flags.positive_int,
-        default=2000,
-        metavar="N",
-        help="synthetic images of each class (default: %(default)s)",
-    )
     flags.add_external(parser)
-    parser.add_argument(
-        "--cache",
-        metavar="DIR",
-        help="directory of finished trainings, for a later start (default: OUT.cache)",
-    )
-    parser.add_argument(
-        "--dry_run",
-        action="store_true",
-        help="only print trainings, steps and time; write nothing",
-    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -80,19 +49,16 @@ def run(options: argparse.Namespace) -> None:
 
     generator = flags.load_generator(options)
     chosen = flags.options_of(SmallSiteOptions, options)
+    policy = flags.classifier_policy()
     if options.dry_run:
-        print(
-            "\n".join(
-                forecast(generator, options.data, chosen, policy=flags.classifier_policy()).lines()
-            )
-        )
+        print("\n".join(forecast(generator, options.data, chosen, policy=policy).lines()))
         return
     results = study_small_site(
         generator,
         options.data,
         options.out,
         chosen,
-        policy=flags.classifier_policy(),
+        policy=policy,
         external=flags.load_external_tests(options, generator),
         cache=options.cache,
         overwrite=options.overwrite,

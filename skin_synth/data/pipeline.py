@@ -74,6 +74,12 @@ class LabelledImages(DrawnImages):
     groups: tuple[str, ...]
     class_names: tuple[str, ...]
 
+    @property
+    def group_counts(self) -> np.ndarray:
+        """int64[classes], groups that have images of each class."""
+        pairs = set(zip(self.labels.tolist(), self.groups, strict=True))
+        return np.bincount([label for label, _ in pairs], minlength=len(self.class_names))
+
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Returns a graph function that reads rows: int64[k] to uint8[k, height, width, 3]."""
         images = tf.constant(self.images)

@@ -151,23 +151,6 @@ def _shares(generator: BatchGenerator, class_shares: ClassShares) -> np.ndarray:
 
 
 class GeneratesBatches:
-    """Gives a generator the method `dataset`."""
+    """Gives a generator the method `dataset`: `synthetic_dataset` of itself."""
 
-    def dataset(
-        self: BatchGenerator,
-        batch_size: int,
-        *,
-        seed: int = 0,
-        class_shares: ClassShares = None,
-        first_step: int = 0,
-        truncation: float = 1.0,
-    ) -> tf.data.Dataset:
-        """Generates batches without end for training; see `synthetic_dataset`."""
-        return synthetic_dataset(
-            self,
-            batch_size,
-            seed=seed,
-            class_shares=class_shares,
-            first_step=first_step,
-            truncation=truncation,
-        )
+    dataset = synthetic_dataset

@@ -6,7 +6,6 @@ import dataclasses
 import importlib.metadata
 import os
 import platform
-import time
 
 import numpy as np
 
@@ -26,49 +25,26 @@ from skin_synth.evaluation.utility.advice import AdviceStudy
 from skin_synth.evaluation.utility.advice_options import AdviceOptions
 from skin_synth.evaluation.utility.advice_results import Advice
 from skin_synth.evaluation.utility.arm_training import ArmTraining
-from skin_synth.evaluation.utility.classifiers.networks import make_classifier
 from skin_synth.evaluation.utility.classifiers.saving import as_keras_model, save_classifier
-from skin_synth.evaluation.utility.classifiers.training import Method, Pool, Trainer
+from skin_synth.evaluation.utility.classifiers.training import make_trainer
+from skin_synth.evaluation.utility.forecast import Forecast, measure_speed
 from skin_synth.generator import RUN, ImageGenerator, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint, read, read_info
 from tfrecords_tools.records.schema import ORIGIN_REAL, TEST
 
-MEASURED_STEPS, MEASURED_IMAGES = 5, 32
-"""A dry run times these numbers, after the same numbers for warming up."""
 
-
-@dataclasses.dataclass(frozen=True)
-class AdviceForecast:
-    """The cost of an advice.
-
-    Attributes:
-        images, lesions: numbers of own images and lesions.
-        trainings: number of trainings.
-        steps: largest number of steps of all trainings together.
-        batch_size: images in a step.
-        synthetic: images to generate.
-        seconds: total time, from the speed of a few steps and images.
-    """
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AdviceForecast(Forecast):
+    """The cost of an advice; `images` and `lesions` are numbers of own images and lesions."""
 
     images: int
     lesions: int
-    trainings: int
-    steps: int
-    batch_size: int
-    synthetic: int
-    seconds: float
 
     def lines(self) -> list[str]:
         """Returns the forecast in words."""
-        return [
-            f"own images       {self.images:,} of {self.lesions:,} lesions",
-            f"synthetic images {self.synthetic:,}",
-            f"trainings        {self.trainings:,}",
-            f"steps            at most {self.steps:,} of {self.batch_size} images",
-            f"time             {self.seconds / 60:.0f} min",
-        ]
+        return [f"own images       {self.images:,} of {self.lesions:,} lesions", *super().lines()]
 
 
 def advise(
@@ -141,11 +117,18 @@ def forecast(
     options = options or AdviceOptions()
     study = _study(generator, data_dir, options, policy, Cache(None))
     own, synthetic = study.own, int(study.synthetic_counts.sum())
+    speed = measure_speed(study.training.trainer, own, generator)
     steps = options.most_steps(len(own))
-    seconds = steps * _seconds_per_step(study) + synthetic * _seconds_per_image(generator)
-    lesions = len(set(own.groups))
-    trainings, batch = options.trainings, options.batch_size
-    return AdviceForecast(len(own), lesions, trainings, steps, batch, synthetic, seconds)
+    seconds = steps * speed.step + synthetic * speed.synthetic
+    return AdviceForecast(
+        trainings=options.trainings,
+        steps=steps,
+        batch_size=options.batch_size,
+        synthetic=synthetic,
+        hours=seconds / 3600,
+        images=len(own),
+        lesions=len(set(own.groups)),
+    )
 
 
 def load_own_images(data_dir: str | os.PathLike[str], *, keep_test: bool = False) -> LabelledImages:
@@ -192,11 +175,10 @@ def _study(
             "training data use `skin-synth evaluate --utility`"
         )
     own = load_own_images(data_dir, keep_test=options.keep_test)
-    classifier = make_classifier(options.classifier, options.weights)
-    trainer = Trainer(
-        classifier,
-        own.images.shape[1],
-        len(own.class_names),
+    trainer = make_trainer(
+        options.classifier,
+        own,
+        weights=options.weights,
         batch_size=options.batch_size,
         policy=policy,
     )
@@ -251,22 +233,3 @@ def _report(
         DataInfo(info.name, fingerprint(data_dir), tuple(info.class_names), splits=splits),
         {"python": platform.python_version(), **versions},
     )
-
-
-def _seconds_per_step(study: AdviceStudy) -> float:
-    trainer, own = study.training.trainer, study.own
-    shares = np.full(len(own), 1 / len(own))
-    pool = Pool(own.images, np.eye(len(own.class_names), dtype=np.float32)[own.labels], shares)
-    state, total = trainer.fresh(0), 2 * MEASURED_STEPS
-    for start in (0, MEASURED_STEPS):
-        before = time.monotonic()
-        steps = range(start, start + MEASURED_STEPS)
-        state, _ = trainer.train(state, pool, Method(), seed=0, steps=steps, total=total)
-    return (time.monotonic() - before) / MEASURED_STEPS
-
-
-def _seconds_per_image(generator: ImageGenerator) -> float:
-    for seeds in np.arange(2 * MEASURED_IMAGES).reshape(2, -1):
-        before = time.monotonic()
-        generator.generate(np.zeros(len(seeds), np.int64), seeds, truncation=1.0)
-    return (time.monotonic() - before) / MEASURED_IMAGES

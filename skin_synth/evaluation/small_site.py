@@ -5,65 +5,25 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-
-from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.cache import Cache, default_cache
 from skin_synth.evaluation.external import ExternalTest
 from skin_synth.evaluation.report.small_site import write_small_site_report
 from skin_synth.evaluation.report.writer import REPORT_JSON
 from skin_synth.evaluation.utility.arm_training import ArmTraining
-from skin_synth.evaluation.utility.classifiers.networks import make_classifier
-from skin_synth.evaluation.utility.classifiers.training import AUGMENTATION, Trainer
-from skin_synth.evaluation.utility.recipes import Source, one_hot, pool_of
-from skin_synth.evaluation.utility.small_site import (
-    CONTROLS,
-    OWN,
-    SmallSiteOptions,
-    SmallSiteStudy,
+from skin_synth.evaluation.utility.classifiers.training import AUGMENTATION, make_trainer
+from skin_synth.evaluation.utility.forecast import Forecast, measure_speed
+from skin_synth.evaluation.utility.small_site import SmallSiteOptions, SmallSiteStudy
+from skin_synth.evaluation.utility.small_site_comparison import small_site_results
+from skin_synth.evaluation.utility.small_site_results import SmallSiteResults, TrainingOfArms
+from skin_synth.evaluation.utility.study import (
+    checked_external,
+    load_study_splits,
+    usable_test,
 )
-from skin_synth.evaluation.utility.small_site_results import (
-    SmallSiteResults,
-    TrainingOfArms,
-    small_site_results,
-)
-from skin_synth.evaluation.utility.study import load_study_splits
 from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
-
-MEASURED_STEPS, MEASURED_IMAGES = 6, 64
-"""A dry run times these numbers, after the same numbers for warming up."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SmallSiteForecast:
-    """The cost of the study with an empty cache.
-
-    Attributes:
-        trainings: number of trainings.
-        steps: largest number of steps of all trainings together.
-        batch_size: images in a step.
-        synthetic: images to generate.
-        seconds: total time, from the speed of a few steps and images.
-    """
-
-    trainings: int
-    steps: int
-    batch_size: int
-    synthetic: int
-    seconds: float
-
-    def lines(self) -> list[str]:
-        """Returns the forecast in words."""
-        return [
-            f"synthetic images {self.synthetic:,}",
-            f"trainings        {self.trainings:,}",
-            f"steps            at most {self.steps:,} of {self.batch_size} images",
-            f"time             {self.seconds / 3600:.1f} h",
-        ]
 
 
 def study_small_site(
@@ -129,7 +89,7 @@ def forecast(
     options: SmallSiteOptions | None = None,
     *,
     policy: str,
-) -> SmallSiteForecast:
+) -> Forecast:
     """Measures a few steps and images, and estimates the cost of the study; writes nothing.
 
     Raises:
@@ -137,11 +97,14 @@ def forecast(
     """
     options = options or SmallSiteOptions()
     study = _study(generator, data_dir, options, policy, Cache(None), ())
+    speed = measure_speed(study.training.trainer, study.validation, generator)
     synthetic = options.pool * len(generator.class_names)
-    seconds = options.most_steps * _seconds_per_step(study)
-    seconds += synthetic * _seconds_per_image(generator)
     trainings = options.trainings + options.seeds
-    return SmallSiteForecast(trainings, options.most_steps, options.batch_size, synthetic, seconds)
+    predicted = trainings * (len(study.validation) + len(study.test))
+    seconds = options.most_steps * speed.step + synthetic * speed.synthetic
+    seconds += predicted * speed.prediction
+    steps, batch = options.most_steps, options.batch_size
+    return Forecast(trainings, steps, batch, synthetic, seconds / 3600)
 
 
 def _study(
@@ -154,48 +117,20 @@ def _study(
 ) -> SmallSiteStudy:
     check_same_data(generator, data_dir)  # only its held-out images are new to the generator
     train, validation, test = load_study_splits(data_dir)
-    test = _without_known_groups(test, train, validation)
-    classifier = make_classifier(options.classifier, options.weights)
-    side, classes = train.images.shape[1], len(train.class_names)
-    trainer = Trainer(classifier, side, classes, batch_size=options.batch_size, policy=policy)
+    trainer = make_trainer(
+        options.classifier,
+        train,
+        weights=options.weights,
+        batch_size=options.batch_size,
+        policy=policy,
+    )
     return SmallSiteStudy(
         train,
         validation,
-        test,
+        usable_test(train, validation, test),
         functools.partial(generator.generate, truncation=1.0),
         generator.origin.checkpoint_hash,
         options,
         ArmTraining(trainer, options.steps, cache),
-        {each.name: each.images for each in external},
+        checked_external(train, {each.name: each.images for each in external}),
     )
-
-
-def _without_known_groups(test: LabelledImages, *splits: LabelledImages) -> LabelledImages:
-    known = {group for split in splits for group in split.groups}
-    return test.subset(np.array([group not in known for group in test.groups], bool))
-
-
-def _seconds_per_step(study: SmallSiteStudy) -> float:
-    images, trainer = study.validation, study.training.trainer
-    targets = one_hot(images.labels, len(images.class_names))
-    source = Source("measured", lambda: (images.images, targets))
-    pool = pool_of(CONTROLS[0].phases[0], {OWN: source})
-    state = trainer.fresh(0)
-
-    def steps() -> None:
-        chosen = range(MEASURED_STEPS)
-        trainer.train(state, pool, CONTROLS[0].method, seed=0, steps=chosen, total=MEASURED_STEPS)
-
-    return _timed(steps) / MEASURED_STEPS
-
-
-def _seconds_per_image(generator: ImageGenerator) -> float:
-    labels = np.arange(MEASURED_IMAGES) % len(generator.class_names)
-    return _timed(lambda: generator.generate(labels, labels)) / MEASURED_IMAGES
-
-
-def _timed(work: Callable[[], object]) -> float:
-    work()  # compiles
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

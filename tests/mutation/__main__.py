@@ -54,7 +54,7 @@ def _options() -> argparse.Namespace:
     )
     names = [module.name for module in MODULES]
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--sample", type=int, help="mutants of each module, instead of its own")
+    parser.add_argument("--sample", type=int, help="mutants of each module (default: modules.py)")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this many")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutation.json")
     parser.add_argument("--against", type=Path, help="JSON of another commit to compare with")

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility.classifiers.training import State, Trainer
 from skin_synth.evaluation.utility.recipes import Arm, Source, pool_of
+from skin_synth.provenance import content_hash
 
 CURVE_POINTS = 6
 """Points of the curves of training and validation loss in the last phase."""
@@ -29,6 +31,11 @@ class HeldOut:
     images: np.ndarray
     labels: np.ndarray
     key: str
+
+
+def held_out_images(images: LabelledImages) -> HeldOut:
+    """Returns images to predict for."""
+    return HeldOut(images.images, images.labels, content_hash(images.images, images.labels))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

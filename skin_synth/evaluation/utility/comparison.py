@@ -14,8 +14,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.utility import metrics
-from skin_synth.evaluation.utility.arm_training import VALIDATION, HeldOut, TrainedArm
+from skin_synth.evaluation.utility.arm_training import (
+    VALIDATION,
+    HeldOut,
+    TrainedArm,
+    held_out_images,
+)
 from skin_synth.evaluation.utility.differences import resampling_weights
 from skin_synth.evaluation.utility.planned import (
     choose,
@@ -24,7 +28,7 @@ from skin_synth.evaluation.utility.planned import (
     planned_difference,
 )
 from skin_synth.evaluation.utility.predictions import Predictions
-from skin_synth.evaluation.utility.recipes import CONTROL, INFORMATION, USE, Arm
+from skin_synth.evaluation.utility.recipes import CONTROL, INFORMATION, USE, Arm, learnt_shares
 from skin_synth.evaluation.utility.results import (
     ClassifierResult,
     ComparedArm,
@@ -38,11 +42,10 @@ from skin_synth.evaluation.utility.same_data import (
     AUGMENTED,
     UNAUGMENTED,
     Sources,
+    class_counts_of,
     make_arms,
     matched,
-    prior,
 )
-from skin_synth.provenance import content_hash
 from tfrecords_tools.progress import Progress
 
 SCREENING_SEEDS = 2
@@ -98,7 +101,7 @@ class SameDataStudy:
         return arms[choose([*arms], figures)].arm
 
     def _on_validation(self, found: Predictions) -> np.ndarray:
-        return found.over_seeds(VALIDATION, metrics.macro_auroc, self.validation.labels)
+        return found.macro_auroc(VALIDATION, self.validation.labels)
 
     def _trained(self, arms: Iterable[Arm], seeds: range, progress: Progress) -> list[Predictions]:
         trained: dict[Arm, list[TrainedArm]] = {arm: [] for arm in arms}
@@ -108,16 +111,16 @@ class SameDataStudy:
                 run = self.sources.training.run
                 of_arm.append(run(arm, sources, self._held_out, seed=seed))
                 progress.update()
-        counts = self.sources.train.class_counts
+        counts = class_counts_of(self.sources.train.class_counts)
         return [
-            Predictions.of(arm, of_arm, self.validation.labels, prior(arm, counts))
+            Predictions.of(arm, of_arm, self.validation.labels, learnt_shares(arm, counts))
             for arm, of_arm in trained.items()
         ]
 
     @functools.cached_property
     def _held_out(self) -> dict[str, HeldOut]:
         return {
-            name: HeldOut(each.images, each.labels, content_hash(each.images, each.labels))
+            name: held_out_images(each)
             for name, each in {VALIDATION: self.validation, **self.tests}.items()
         }
 
@@ -140,7 +143,7 @@ class SameDataStudy:
         weights = resampling_weights(
             images.groups, images.labels, replicates=self.replicates, seed=0
         )
-        groups = _groups_by_class(images)
+        groups = tuple(images.group_counts.tolist())
         use, control, *others = compared
         arguments = name, images.labels, weights
         lesions = len(set(images.groups))
@@ -203,10 +206,3 @@ class SameDataStudy:
 def most_trainings(arms: int, seeds: int) -> int:
     """Returns the largest number of trainings of one kind of classifier, without teachers."""
     return arms * SCREENING_SEEDS + MOST_COMPARED * seeds
-
-
-def _groups_by_class(images: LabelledImages) -> tuple[int, ...]:
-    pairs = set(zip(images.labels.tolist(), images.groups, strict=True))
-    return tuple(
-        np.bincount([label for label, _ in pairs], minlength=len(images.class_names)).tolist()
-    )

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining, HeldOut
+from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining, held_out_images
 from skin_synth.evaluation.utility.calibration import PriorCorrection
 from skin_synth.evaluation.utility.folds import lesion_folds
-from skin_synth.evaluation.utility.recipes import Arm, Phase, Source, one_hot
+from skin_synth.evaluation.utility.recipes import Arm, Source, learnt_shares, real_source
 from skin_synth.evaluation.utility.small_site import OWN, SYNTHETIC
-from skin_synth.provenance import content_hash
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,19 +64,17 @@ class CrossValidation:
         priors = []
         for fold in range(self.number_of_folds):
             held_out, rest = own.subset(fold_of == fold), own.subset(fold_of != fold)
-            key = content_hash(held_out.images, held_out.labels)
-            judged = {VALIDATION: HeldOut(held_out.images, held_out.labels, key)}
+            judged = {VALIDATION: held_out_images(held_out)}
             trained = self.training.run(arm, self.sources(rest), judged, seed=seed)
             raw[fold_of == fold] = trained.log_probabilities[VALIDATION]
-            priors.append(self._prior(arm.phases[-1], rest.class_counts))
+            counts = {OWN: rest.class_counts, SYNTHETIC: self.synthetic_counts}
+            priors.append(learnt_shares(arm, counts))
             done()
         return OutOfFold(raw, self._corrected(raw, fold_of, priors))
 
     def sources(self, own: LabelledImages) -> dict[str, Source]:
         """Returns the sources of a training on these own images."""
-        targets = one_hot(own.labels, len(own.class_names))
-        key = content_hash(own.images, own.labels)
-        return {OWN: Source(key, lambda: (own.images, targets)), SYNTHETIC: self.synthetic}
+        return {OWN: real_source(own), SYNTHETIC: self.synthetic}
 
     def _corrected(
         self, raw: np.ndarray, fold_of: np.ndarray, priors: Sequence[np.ndarray]
@@ -88,12 +85,3 @@ class CrossValidation:
             fitted = PriorCorrection.fit(self.own.labels[rest], raw[rest], prior)
             corrected[~rest] = fitted.apply(raw[~rest])
         return corrected
-
-    def _prior(self, phase: Phase, own_counts: np.ndarray) -> np.ndarray:
-        """Returns the class shares of the batches of a phase: float64[classes]."""
-        counts = {OWN: own_counts, SYNTHETIC: self.synthetic_counts}
-        shares = np.zeros(len(own_counts))
-        for part in phase.parts:
-            drawn = counts[part.source] > 0 if part.equal else counts[part.source]
-            shares += part.share * drawn / drawn.sum()
-        return shares

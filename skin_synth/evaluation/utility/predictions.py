@@ -1,4 +1,9 @@
-"""Corrected predictions of trained arms, and their figures."""
+"""Predictions of trained arms, and their figures.
+
+AUROC is of the raw probabilities. The log loss, the sensitivities, the balanced accuracy and the
+calibration would also compare the class shares of the batches, so that they are of probabilities
+that are corrected to equal shares.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +30,15 @@ class Predictions:
 
     Attributes:
         arm: the trained arm.
-        log_probabilities: float64[seeds, n, classes] of each set of images, by its name. Each
-            training is corrected to equal class shares by its validation predictions.
+        raw: float64[seeds, n, classes], log-probabilities of each set of images, by its name.
+        corrected: the same at equal class shares; each training is corrected by its validation
+            predictions.
         curve: loss curves, mean over seeds.
     """
 
     arm: Arm
-    log_probabilities: dict[str, np.ndarray]
+    raw: dict[str, np.ndarray]
+    corrected: dict[str, np.ndarray]
     curve: Curve
 
     @classmethod
@@ -44,51 +51,49 @@ class Predictions:
             arm: the trained arm.
             trained: one training for each seed.
             labels: int64[n], of the validation images.
-            prior: float64[classes], learnt class shares of the networks.
+            prior: float64[classes], learnt class shares of the networks, see `learnt_shares`.
         """
-        corrections = [
-            PriorCorrection.fit(labels, each.log_probabilities[VALIDATION], prior)
-            for each in trained
-        ]
-        corrected = {
-            name: np.stack(
-                [
-                    correction.apply(each.log_probabilities[name])
-                    for correction, each in zip(corrections, trained, strict=True)
-                ]
-            )
+        raw = {
+            name: np.stack([each.log_probabilities[name] for each in trained]).astype(np.float64)
             for name in trained[0].log_probabilities
         }
-        return cls(arm, corrected, _curve(trained))
+        fits = [PriorCorrection.fit(labels, each, prior) for each in raw[VALIDATION]]
+        corrected = {
+            name: np.stack([fit.apply(each) for fit, each in zip(fits, found, strict=True)])
+            for name, found in raw.items()
+        }
+        return cls(arm, raw, corrected, _curve(trained))
 
     def averaged(self, arm: Arm) -> Predictions:
         """Returns one prediction for all seeds: the mean of their probabilities."""
-        return dataclasses.replace(
-            self,
-            arm=arm,
-            log_probabilities={
+        raw, corrected = (
+            {
                 name: special.logsumexp(each, axis=0, keepdims=True) - np.log(len(each))
-                for name, each in self.log_probabilities.items()
-            },
+                for name, each in found.items()
+            }
+            for found in (self.raw, self.corrected)
         )
+        return Predictions(arm, raw, corrected, self.curve)
 
-    def over_seeds(self, name: str, metric: Metric, labels: np.ndarray) -> np.ndarray:
-        """Computes a metric of probabilities of one set for each seed: float64[seeds, ...]."""
-        return np.stack([metric(labels, np.exp(each)) for each in self.log_probabilities[name]])
-
-    def macro_auroc(self, name: str, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def macro_auroc(
+        self, name: str, labels: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
         """Computes the macro AUROC under each row of weights: float64[seeds, rows]."""
-        return self.over_seeds(name, lambda y, p: metrics.macro_auroc(y, p, weights), labels)
+        return _each(self.raw[name], lambda y, p: metrics.macro_auroc(y, p, weights), labels)
 
-    def log_loss(self, name: str, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def log_loss(
+        self, name: str, labels: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
         """Computes the class-balanced log loss under each row of weights: float64[seeds, rows]."""
-        found = self.log_probabilities[name]
+        found = self.corrected[name]
         return np.stack([metrics.class_balanced_log_loss(labels, each, weights) for each in found])
 
-    def sensitivities(self, name: str, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def sensitivities(
+        self, name: str, labels: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
         """Computes `class_sensitivity_at_specificity`: float64[seeds, rows, classes]."""
         of_class = metrics.class_sensitivity_at_specificity
-        return self.over_seeds(name, lambda y, p: of_class(y, p, weights), labels)
+        return _each(self.corrected[name], lambda y, p: of_class(y, p, weights), labels)
 
     def figures(self, name: str, images: LabelledImages, shares: np.ndarray) -> ArmFigures:
         """Computes all figures on one set of images.
@@ -98,29 +103,35 @@ class Predictions:
             images: of the set.
             shares: float64[classes], class shares for the calibration error and the Brier score.
         """
-        labels, natural = images.labels, np.log(np.maximum(shares, SMALLEST_PRIOR))
+        labels, raw, corrected = images.labels, self.raw[name], self.corrected[name]
+        at_shares = special.log_softmax(
+            corrected + np.log(np.maximum(shares, SMALLEST_PRIOR)), axis=-1
+        )
 
-        def summary(metric: Metric) -> OverSeeds:
-            return OverSeeds.of(self.over_seeds(name, metric, labels))
+        def summary(found: np.ndarray, metric: Metric) -> OverSeeds:
+            return OverSeeds.of(_each(found, metric, labels))
 
-        def by_class(metric: Metric) -> dict[str, OverSeeds]:
-            columns = self.over_seeds(name, metric, labels).T
+        def by_class(found: np.ndarray, metric: Metric) -> dict[str, OverSeeds]:
+            columns = _each(found, metric, labels).T
             return dict(zip(images.class_names, map(OverSeeds.of, columns), strict=True))
 
-        def at_shares(metric: Callable[[np.ndarray, np.ndarray], float]) -> OverSeeds:
-            shifted = special.softmax(self.log_probabilities[name] + natural, axis=-1)
-            return OverSeeds.of([metric(labels, each) for each in shifted])
-
         return ArmFigures(
-            macro_auroc=summary(metrics.macro_auroc),
-            log_loss=OverSeeds.of(self.log_loss(name, labels, np.ones(len(labels)))),
-            balanced_accuracy=summary(metrics.balanced_accuracy),
-            macro_partial_auroc=summary(metrics.macro_partial_auroc),
-            calibration_error=at_shares(metrics.calibration_error),
-            brier_score=at_shares(metrics.brier_score),
-            auroc=by_class(metrics.class_auroc),
-            sensitivity_at_specificity=by_class(metrics.class_sensitivity_at_specificity),
+            macro_auroc=summary(raw, metrics.macro_auroc),
+            log_loss=OverSeeds.of(self.log_loss(name, labels)),
+            balanced_accuracy=summary(corrected, metrics.balanced_accuracy),
+            macro_partial_auroc=summary(raw, metrics.macro_partial_auroc),
+            calibration_error=summary(at_shares, metrics.calibration_error),
+            brier_score=summary(at_shares, metrics.brier_score),
+            auroc=by_class(raw, metrics.class_auroc),
+            sensitivity_at_specificity=by_class(
+                corrected, metrics.class_sensitivity_at_specificity
+            ),
         )
+
+
+def _each(log_probabilities: np.ndarray, metric: Metric, labels: np.ndarray) -> np.ndarray:
+    """Computes a metric of probabilities for each seed: float64[seeds, ...]."""
+    return np.stack([metric(labels, np.exp(each)) for each in log_probabilities])
 
 
 def _curve(trained: Sequence[TrainedArm]) -> Curve:

@@ -8,9 +8,14 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.utility.classifiers.training import Method, Pool
+from skin_synth.provenance import content_hash
+from skin_synth.random_streams import EvaluationStream
 from tfrecords_tools.errors import InputError
 
+GenerateImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Labels int64[n] and seeds int64[n] to images uint8[n, side, side, 3]."""
 PLAIN = Method()
 CONTROL, USE, INFORMATION = "control", "use", "information"
 """Kinds of arms: without synthetic images, with them, and arms without a verdict."""
@@ -88,6 +93,65 @@ class Source:
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """Returns targets float32[n, classes] of labels int[n]."""
     return np.eye(classes, dtype=np.float32)[labels]
+
+
+def real_source(images: LabelledImages) -> Source:
+    """Makes a source of real images with their labels."""
+    targets = one_hot(images.labels, len(images.class_names))
+    key = content_hash(images.images, images.labels)
+    return Source(key, lambda: (images.images, targets))
+
+
+def synthetic_source(
+    generate: GenerateImages, pool: int, like: LabelledImages, *, seed: int, key: str
+) -> Source:
+    """Makes a source of synthetic images, the same number of each class.
+
+    Args:
+        generate: generates them.
+        pool: images of each class.
+        like: real images with the same classes and image size.
+        seed: of the images.
+        key: identifies the generator, the pool and the seed in the cache.
+
+    Raises:
+        InputError: when the images are generated: they have another type or size.
+    """
+    classes = len(like.class_names)
+    labels = np.repeat(np.arange(classes), pool)
+
+    def load() -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([EvaluationStream.UTILITY_GENERATION, seed])
+        images = generate(labels, rng.integers(0, 2**63 - 1, len(labels)))
+        shape = (len(labels), *like.images.shape[1:])
+        if images.shape != shape or images.dtype != np.uint8:
+            raise InputError(
+                f"synthetic images must be uint8{list(shape)}, as the real images are; got "
+                f"{images.dtype}{list(images.shape)}"
+            )
+        return images, one_hot(labels, classes)
+
+    return Source(key, load)
+
+
+def learnt_shares(arm: Arm, class_counts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Returns the class shares that the network of an arm has learnt: float64[classes].
+
+    They are those of the batches of its last phase, or equal ones with a logit-adjusted loss.
+
+    Args:
+        arm: was trained.
+        class_counts: int[classes] by name of the source; only their ratios count.
+    """
+    parts = arm.phases[-1].parts
+    counts = [np.asarray(class_counts[part.source], np.float64) for part in parts]
+    if arm.method.logit_adjusted:
+        return np.full(len(counts[0]), 1 / len(counts[0]))
+    found = np.zeros(len(counts[0]))
+    for part, each in zip(parts, counts, strict=True):
+        drawn = np.sign(each) if part.equal else each
+        found += part.share * drawn / drawn.sum()
+    return found / sum(part.share for part in parts)
 
 
 def single(source: str, *, equal: bool = False) -> tuple[Phase, ...]:

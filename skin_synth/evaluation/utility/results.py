@@ -45,8 +45,9 @@ class OverSeeds:
 class ArmFigures:
     """Figures of one arm on a test set; dictionaries are by class name.
 
-    All are of corrected probabilities, see `calibration`. The calibration error and the Brier score
-    are at the class shares of the validation images, the others at equal ones.
+    AUROC is of raw probabilities. The others are of corrected ones, see `calibration`: the
+    calibration error and the Brier score at the class shares of the validation images, the log
+    loss, the balanced accuracy and the sensitivities at equal shares.
     """
 
     macro_auroc: OverSeeds

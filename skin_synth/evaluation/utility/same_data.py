@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 
 import numpy as np
 
@@ -21,20 +20,18 @@ from skin_synth.evaluation.utility.recipes import (
     INFORMATION,
     USE,
     Arm,
+    GenerateImages,
     Part,
     Phase,
     Source,
     first_then,
     mixed,
-    one_hot,
+    real_source,
     single,
+    synthetic_source,
 )
 from skin_synth.provenance import content_hash
-from skin_synth.random_streams import EvaluationStream
-from tfrecords_tools.errors import InputError
 
-GenerateImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Labels int64[n] and seeds int64[n] to images uint8[n, side, side, 3]."""
 REAL, SYNTHETIC = "real", "synthetic"
 PRETRAINING = 1 / 3
 """Share of the steps before the steps on real images at natural class shares."""
@@ -140,24 +137,19 @@ def filler(label: int) -> str:
     return f"synthetic, to fill class {label}"
 
 
-def prior(arm: Arm, class_counts: np.ndarray) -> np.ndarray:
-    """Returns the class shares that the network of an arm learns: float64[classes].
+def class_counts_of(class_counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the class counts of all sources by name, for `learnt_shares`.
 
-    They are the shares in the batches of the last phase, or equal with a logit-adjusted loss.
+    Args:
+        class_counts: int[classes], real training images.
     """
     classes = len(class_counts)
-    equal = np.full(classes, 1 / classes)
-    if arm.method.logit_adjusted:
-        return equal
-    shares = {
+    one_class = {
         name: row
         for label, row in enumerate(np.eye(classes))
         for name in (filler(label), taught(REAL, label), taught(SYNTHETIC, label))
     }
-    shares[REAL] = class_counts / class_counts.sum()
-    parts = arm.phases[-1].parts
-    found = [part.share * (equal if part.equal else shares[part.source]) for part in parts]
-    return np.asarray(np.sum(found, axis=0) / sum(part.share for part in parts))
+    return {REAL: class_counts, SYNTHETIC: np.ones(classes), **one_class}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -198,26 +190,13 @@ class Sources:
     @functools.cached_property
     def real(self) -> Source:
         """The real training images."""
-        train = self.train
-        targets = one_hot(train.labels, len(train.class_names))
-        return Source(content_hash(train.images, train.labels), lambda: (train.images, targets))
+        return real_source(self.train)
 
     def _synthetic(self, seed: int) -> Source:
-        classes = len(self.train.class_names)
-        labels = np.repeat(np.arange(classes), self.pool)
-
-        def load() -> tuple[np.ndarray, np.ndarray]:
-            rng = np.random.default_rng([EvaluationStream.UTILITY_GENERATION, seed])
-            images = self.generate(labels, rng.integers(0, 2**63 - 1, len(labels)))
-            shape = (len(labels), *self.train.images.shape[1:])
-            if images.shape != shape or images.dtype != np.uint8:
-                raise InputError(
-                    f"synthetic images must be uint8{list(shape)}, as the real images are; got "
-                    f"{images.dtype}{list(images.shape)}"
-                )
-            return images, one_hot(labels, classes)
-
-        return Source(f"{self.generator_id} {self.pool} of {classes} classes, seed {seed}", load)
+        key = f"{self.generator_id} {self.pool} of {len(self.train.class_names)} classes"
+        return synthetic_source(
+            self.generate, self.pool, self.train, seed=seed, key=f"{key}, seed {seed}"
+        )
 
     @functools.cached_property
     def _real_by_teacher(self) -> Source:

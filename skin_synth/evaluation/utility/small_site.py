@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from skin_synth.evaluation.utility.arm_training import (
     ArmTraining,
     HeldOut,
     TrainedArm,
+    held_out_images,
 )
 from skin_synth.evaluation.utility.classifiers.networks import RESNET, make_classifier
 from skin_synth.evaluation.utility.classifiers.training import Method
@@ -35,19 +36,18 @@ from skin_synth.evaluation.utility.recipes import (
     INFORMATION,
     USE,
     Arm,
+    GenerateImages,
     Source,
     first_then,
     mixed,
-    one_hot,
+    real_source,
     single,
+    synthetic_source,
 )
-from skin_synth.provenance import content_hash
 from skin_synth.random_streams import EvaluationStream
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
 
-GenerateImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Labels int64[n] and seeds int64[n] to images uint8[n, side, side, 3]."""
 CEILING = "ceiling"
 """The kind of arms with real images of the other site instead of synthetic ones."""
 OWN, SYNTHETIC, OTHER = "own", "synthetic", "other site"
@@ -237,7 +237,7 @@ class SmallSiteStudy:
 
     def synthetic_alone(self) -> list[TrainedArm]:
         """Trains on synthetic images only, once for each seed."""
-        held_out = {VALIDATION: _held_out(self.validation), **self._tests}
+        held_out = {VALIDATION: held_out_images(self.validation), **self._tests}
         sources = {SYNTHETIC: self._synthetic}
         return [
             self.training.run(SYNTHETIC_ALONE, sources, held_out, seed=seed)
@@ -246,39 +246,23 @@ class SmallSiteStudy:
 
     def _trained(self, site: Site, arm: Arm, seed: int) -> Training:
         own = self.validation.subset(site.own)
-        sources = {OWN: _real(own), SYNTHETIC: self._synthetic, OTHER: self._other}
-        held_out = {VALIDATION: _held_out(self.validation.subset(site.rest)), **self._tests}
+        sources = {OWN: real_source(own), SYNTHETIC: self._synthetic, OTHER: self._other}
+        held_out = {VALIDATION: held_out_images(self.validation.subset(site.rest)), **self._tests}
         trained = self.training.run(arm, sources, held_out, seed=seed)
         return Training(site, arm, seed, trained)
 
     @functools.cached_property
     def _tests(self) -> dict[str, HeldOut]:
-        return {TEST: _held_out(self.test)} | {
-            name: _held_out(images) for name, images in self.external.items()
+        return {TEST: held_out_images(self.test)} | {
+            name: held_out_images(images) for name, images in self.external.items()
         }
 
     @functools.cached_property
     def _other(self) -> Source:
-        return _real(self.train)
+        return real_source(self.train)
 
     @functools.cached_property
     def _synthetic(self) -> Source:
-        classes, pool = len(self.train.class_names), self.options.pool
-        labels = np.repeat(np.arange(classes), pool)
-
-        def load() -> tuple[np.ndarray, np.ndarray]:
-            rng = np.random.default_rng([EvaluationStream.UTILITY_GENERATION, 0])
-            images = self.generate(labels, rng.integers(0, 2**63 - 1, len(labels)))
-            return images, one_hot(labels, classes)
-
-        return Source(f"{self.generator_id} {pool} of {classes} classes", load)
-
-
-def _real(images: LabelledImages) -> Source:
-    targets = one_hot(images.labels, len(images.class_names))
-    key = content_hash(images.images, images.labels)
-    return Source(key, lambda: (images.images, targets))
-
-
-def _held_out(images: LabelledImages) -> HeldOut:
-    return HeldOut(images.images, images.labels, content_hash(images.images, images.labels))
+        pool = self.options.pool
+        key = f"{self.generator_id} {pool} of {len(self.train.class_names)} classes"
+        return synthetic_source(self.generate, pool, self.train, seed=0, key=key)

@@ -15,14 +15,14 @@ import numpy as np
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining
-from skin_synth.evaluation.utility.classifiers.networks import make_classifier
-from skin_synth.evaluation.utility.classifiers.training import AUGMENTATION, Trainer
+from skin_synth.evaluation.utility.classifiers.training import AUGMENTATION, Trainer, make_trainer
 from skin_synth.evaluation.utility.comparison import SCREENING_SEEDS, SameDataStudy
 from skin_synth.evaluation.utility.options import (
     DEFAULT_SEEDS,
     LARGEST_DEFAULT_POOL,
     UtilityOptions,
 )
+from skin_synth.evaluation.utility.recipes import GenerateImages
 from skin_synth.evaluation.utility.results import (
     ClassifierInfo,
     ClassifierResult,
@@ -31,7 +31,7 @@ from skin_synth.evaluation.utility.results import (
     UtilityResults,
     UtilityVerdict,
 )
-from skin_synth.evaluation.utility.same_data import TEACHER_SEEDS, GenerateImages, Sources
+from skin_synth.evaluation.utility.same_data import TEACHER_SEEDS, Sources
 from skin_synth.generator import ImageGenerator, check_same_data
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
@@ -69,8 +69,8 @@ def study_splits(
         InputError: different classes or sizes of the splits, a class without training, validation
             or test images, or synthetic images of a wrong shape or type.
     """
-    kept = _usable_test(train, validation, test)
-    tests = {TEST: kept} | _checked_external(train, external or {})
+    kept = usable_test(train, validation, test)
+    tests = {TEST: kept} | checked_external(train, external or {})
     trainers = [utility_trainer(name, train, options) for name in options.classifiers]
     protocol = _protocol(options, train, trainers)
     results = []
@@ -136,16 +136,16 @@ def load_study_splits(
     train, validation, test = (
         load_split(data_dir, split) for split in ("train", "validation", "test")
     )
-    _usable_test(train, validation, test)
+    usable_test(train, validation, test)
     return train, validation, test
 
 
 def utility_trainer(name: str, train: LabelledImages, options: UtilityOptions) -> Trainer:
     """Makes the trainer of one kind of classifier for the images of a study."""
-    return Trainer(
-        make_classifier(name, options.weights),
-        train.images.shape[1],
-        len(train.class_names),
+    return make_trainer(
+        name,
+        train,
+        weights=options.weights,
         batch_size=options.batch_size,
         policy=options.policy,
     )
@@ -181,10 +181,14 @@ def _protocol(
     )
 
 
-def _usable_test(
+def usable_test(
     train: LabelledImages, validation: LabelledImages, test: LabelledImages
 ) -> LabelledImages:
-    """Returns the test images of groups not in training or validation; checks the splits."""
+    """Returns the test images of groups that are not in training or validation.
+
+    Raises:
+        InputError: splits that do not fit each other, or a class without images in one of them.
+    """
     known = {*train.groups, *validation.groups}
     kept = test.subset(np.array([group not in known for group in test.groups], bool))
     for name, split in (("train", train), ("validation", validation), ("test", kept)):
@@ -210,9 +214,14 @@ def _check_fits(name: str, images: LabelledImages, train: LabelledImages) -> Non
         )
 
 
-def _checked_external(
+def checked_external(
     train: LabelledImages, external: Mapping[str, LabelledImages]
 ) -> dict[str, LabelledImages]:
+    """Returns further test sets by name.
+
+    Raises:
+        InputError: a reserved name, other classes or sizes, or too few classes or groups.
+    """
     for name, images in external.items():
         if name in (TEST, VALIDATION):
             raise InputError(f"a further test set cannot be called {name!r}: give another name")

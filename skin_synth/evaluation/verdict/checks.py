@@ -230,7 +230,7 @@ def duplicates(found: ByClass[Nearness | None], context: VerdictContext) -> Iter
     if finding := context.finding(evidence):
         part, classes = finding.figures, finding.classes
         text = (
-            f"Synthetic images repeat each other{finding.of}: {part.near:,} of {part.n:,} are "
+            f"Synthetic images{finding.of} repeat each other: {part.near:,} of {part.n:,} are "
             f"nearer to another synthetic image than {_all_but(part)} real images are to another "
             f"real one{finding.whose}."
         )

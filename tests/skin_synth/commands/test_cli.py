@@ -137,16 +137,18 @@ def test_help_gives_the_defaults_of_the_utility_study(capsys):
 
 
 def test_the_cost_of_a_utility_study_is_printed_and_nothing_is_written(monkeypatch, capsys):
-    from skin_synth.evaluation.utility.cost import StudyCost
+    from skin_synth.evaluation.utility.forecast import Forecast
 
     monkeypatch.setattr("skin_synth.training.runs.load_run", lambda path, which: path)
     monkeypatch.setattr(
         "skin_synth.evaluation.utility.cost.measure_cost",
-        lambda run, data, options: StudyCost(len(run + data), options.steps, 1.25),
+        lambda run, data, options: Forecast(len(run + data), options.steps, 64, 9, 1.25),
     )
     line = "evaluate --run R --data D --out O --utility_steps 1200 --dry_run"
     assert cli.main_with([*line.split(), "--utility"]) == 0
-    assert "at most 2 classifiers, 1,200 steps, in about 1.2 hours" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "trainings        at most 2\nsteps            at most 1,200 of 64 images" in printed
+    assert "time             75 min on this machine" in printed
     fails(line.split(), "add --utility", capsys)
 
 

@@ -19,6 +19,7 @@ from skin_synth.evaluation.utility.advice_options import ADVICE_ARMS, AdviceOpti
 from skin_synth.evaluation.utility.classifiers.networks import CLASSIFIERS, make_classifier
 from skin_synth.evaluation.utility.classifiers.saving import as_keras_model
 from skin_synth.evaluation.utility.classifiers.training import Trainer
+from skin_synth.evaluation.utility.forecast import Speed
 from tests.data_sets import write_records
 from tests.images import noise
 from tests.origins import make_origin
@@ -135,8 +136,8 @@ def test_a_dry_run_writes_nothing(data, generator, tmp_path, capsys):
     assert cli.main_with([*words, "--dry_run"]) == 0
     printed = capsys.readouterr().out
     assert "own images       36 of 18 lesions\n" in printed
-    assert f"trainings        {2 * (6 + 2) + 1}\n" in printed
-    assert "min\n" in printed
+    assert f"trainings        at most {2 * (6 + 2) + 1}\n" in printed
+    assert "min on this machine\n" in printed
     assert not list(tmp_path.iterdir())
 
 
@@ -164,10 +165,10 @@ def test_a_generator_of_the_same_images_is_refused(data, tmp_path):
 
 def test_the_forecast_measures_steps_and_images(data, monkeypatch):
     options = AdviceOptions(classifier="small", folds=2, seeds=2, steps=24, batch_size=8, pool=6)
-    monkeypatch.setattr(advisor, "_seconds_per_step", lambda study: 2.0)
-    monkeypatch.setattr(advisor, "_seconds_per_image", lambda generator: 3.0)
+    monkeypatch.setattr(advisor, "measure_speed", lambda *_: Speed(2.0, 0.0, 3.0))
     found = forecast(Noise(), data, options, policy="float32")
-    assert found.seconds == 2.0 * options.most_steps(36) + 3.0 * 18
+    assert found.hours == (2.0 * options.most_steps(36) + 3.0 * 18) / 3600
+    assert found.lines()[0] == "own images       36 of 18 lesions"
 
 
 @pytest.mark.parametrize("arm", ADVICE_ARMS, ids=lambda arm: arm.name)

@@ -7,13 +7,15 @@ stored, so that several trainings share a phase and a stopped study resumes.
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from skin_synth import augment
-from skin_synth.evaluation.utility.classifiers.networks import Classifier
+from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.utility.classifiers.networks import Classifier, make_classifier
 from skin_synth.random_streams import ClassifierStream
 
 AUGMENTATION_PROBABILITY = 0.7
@@ -244,6 +246,24 @@ class Trainer:
         variables = self.network.trainable_variables
         self._optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
+
+
+def make_trainer(
+    name: str,
+    images: LabelledImages,
+    *,
+    weights: str | os.PathLike[str] | None,
+    batch_size: int,
+    policy: str,
+) -> Trainer:
+    """Makes the trainer of a kind of classifier for the size and the classes of images.
+
+    Raises:
+        InputError: see `make_classifier`.
+    """
+    side, classes = images.images.shape[1], len(images.class_names)
+    classifier = make_classifier(name, weights)
+    return Trainer(classifier, side, classes, batch_size=batch_size, policy=policy)
 
 
 def _signal(images: tf.Tensor) -> tf.Tensor:

@@ -104,9 +104,12 @@ def test_a_killed_study_goes_on_where_it_stopped(tmp_path, of_fresh):
     assert all(path.stat().st_mtime_ns == time for path, time in stored.items())
 
 
-def test_copies_of_training_images_show_no_gain():
-    for seed in range(3):
-        assert study_of(copies, seed=seed).result().comparisons[0].verdict.words == NEITHER
+def test_copies_of_training_images_show_no_more_gains_than_chance():
+    """Of twenty studies without a true difference, one shows a gain by chance; as many a harm."""
+    studies = (study_of(copies, seed=seed).result() for seed in range(20))
+    words = [each.comparisons[0].verdict.words for each in studies]
+    assert words.count(GAIN) <= 2
+    assert words.count(HARM) <= 2
 
 
 def test_mislabelled_images_show_harm_unless_a_teacher_labels_them_anew(monkeypatch):

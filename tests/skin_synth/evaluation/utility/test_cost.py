@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from skin_synth.evaluation.utility import cost
-from skin_synth.evaluation.utility.cost import StudyCost, measure_cost
+from skin_synth.evaluation.utility.cost import measure_cost
+from skin_synth.evaluation.utility.forecast import Speed
 from skin_synth.evaluation.utility.options import UtilityOptions
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.utility.conftest import ColourMeans
@@ -39,24 +40,27 @@ def test_trainings_and_steps_are_counted(measured):
 
 
 def test_hours_grow_with_the_time_of_a_step(measured, monkeypatch):
-    monkeypatch.setattr(cost, "_seconds", lambda trainer, train: (0.5, 0.0))
-    monkeypatch.setattr(cost, "_seconds_per_synthetic_image", lambda run: 0.0)
+    monkeypatch.setattr(cost, "measure_speed", lambda *_: Speed(0.5, 0.0, 0.0))
     found = measured(UtilityOptions(seeds=2, steps=100, pool=3))
     assert found.hours == pytest.approx(61 * 100 * 0.5 / 3600)
-    assert found.sentence == (
-        "the utility study trains at most 61 classifiers, 6,100 steps, in about 0.8 hours on this "
-        "machine"
-    )
+    assert found.lines()[1:] == [
+        "trainings        at most 61",
+        "steps            at most 6,100 of 64 images",
+        "time             51 min on this machine",
+    ]
+
+
+def test_hours_grow_with_predictions_and_synthetic_images(measured, monkeypatch):
+    options = UtilityOptions(seeds=2, steps=100, pool=3)
+    monkeypatch.setattr(cost, "measure_speed", lambda *_: Speed(0.0, 0.0, 2.0))
+    assert measured(options).hours == pytest.approx(2 * measured(options).synthetic / 3600)
+    # Seven classes, three images of each, four seeds.
+    assert measured(options).synthetic == 7 * 3 * 4
+    monkeypatch.setattr(cost, "measure_speed", lambda *_: Speed(0.0, 1.0, 0.0))
+    assert measured(options).hours > 0
 
 
 def test_another_data_set_is_refused(make_run, large_phantom_data):
     run = dataclasses.replace(make_run(), origin=make_origin())
     with pytest.raises(InputError, match="give the data set that it was trained on"):
         measure_cost(run, large_phantom_data, UtilityOptions())
-
-
-def test_the_sentence_has_round_numbers():
-    assert (
-        "1,234 classifiers, 9,999,999 steps, in about 12.3"
-        in StudyCost(1234, 9_999_999, 12.34).sentence
-    )

@@ -1,4 +1,4 @@
-"""Corrections use validation images only, and figures are of corrected probabilities."""
+"""Corrections use validation images only, and each figure is of the right probabilities."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def found():
 
 def test_the_correction_leads_to_equal_shares(found):
     raw = np.exp(trained(1).log_probabilities["validation"])
-    corrected = np.exp(found.log_probabilities["validation"][0])
+    corrected = np.exp(found.corrected["validation"][0])
     np.testing.assert_allclose(corrected.sum(axis=1), 1)
     before, after = (metrics.balanced_accuracy(IMAGES.labels, each) for each in (raw, corrected))
     assert after > before + 0.05
@@ -52,9 +52,7 @@ def test_test_labels_and_test_predictions_change_no_correction(found):
         for each in (trained(1), trained(2))
     ]
     again = Predictions.of(AUGMENTED, changed, IMAGES.labels, NATURAL)
-    np.testing.assert_array_equal(
-        again.log_probabilities["validation"], found.log_probabilities["validation"]
-    )
+    np.testing.assert_array_equal(again.corrected["validation"], found.corrected["validation"])
 
 
 def test_curves_are_means_over_seeds(found):
@@ -65,9 +63,11 @@ def test_curves_are_means_over_seeds(found):
 
 def test_figures_have_a_value_for_each_seed(found):
     figures = found.figures("validation", IMAGES, NATURAL)
-    for name, corrected in enumerate(found.log_probabilities["validation"]):
-        area = metrics.macro_auroc(IMAGES.labels, np.exp(corrected))
+    for name, corrected in enumerate(found.corrected["validation"]):
+        raw = np.exp(trained(name + 1).log_probabilities["validation"].astype(np.float64))
+        area = metrics.macro_auroc(IMAGES.labels, raw)
         assert figures.macro_auroc.seeds[name] == pytest.approx(float(area))
+        assert area != pytest.approx(float(metrics.macro_auroc(IMAGES.labels, np.exp(corrected))))
         loss = metrics.class_balanced_log_loss(IMAGES.labels, corrected)
         assert figures.log_loss.seeds[name] == pytest.approx(float(loss))
     assert set(figures.auroc) == set(IMAGES.class_names)
@@ -80,8 +80,9 @@ def test_figures_have_a_value_for_each_seed(found):
 
 def test_averaged_networks_are_one_prediction(found):
     averaged = found.averaged(dataclasses.replace(AUGMENTED, name="two"))
-    mean = np.exp(found.log_probabilities["test"]).mean(axis=0)
-    np.testing.assert_allclose(np.exp(averaged.log_probabilities["test"][0]), mean)
+    for before, after in ((found.raw, averaged.raw), (found.corrected, averaged.corrected)):
+        mean = np.exp(before["test"]).mean(axis=0)
+        np.testing.assert_allclose(np.exp(after["test"][0]), mean)
     figures = averaged.figures("test", IMAGES, NATURAL)
     assert figures.macro_auroc.sd is None
     assert len(figures.macro_auroc.seeds) == 1

@@ -7,22 +7,23 @@ import pytest
 
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility.arm_training import ArmTraining
-from skin_synth.evaluation.utility.recipes import CONTROL, USE, pool_of
+from skin_synth.evaluation.utility.recipes import CONTROL, USE, learnt_shares, pool_of
 from skin_synth.evaluation.utility.same_data import (
     REAL,
     SYNTHETIC,
     TEACHER_SEEDS,
     Sources,
+    class_counts_of,
     filler,
     make_arms,
     matched,
-    prior,
     taught,
 )
 from tests.skin_synth.evaluation.utility.conftest import ColourMeans, coloured_split, colours
 from tfrecords_tools.errors import InputError
 
 COUNTS = np.array([40, 8, 8])
+ALL_COUNTS = class_counts_of(COUNTS)
 ARMS = {arm.name: arm for arm in make_arms(COUNTS)}
 POOL = 20
 
@@ -71,14 +72,16 @@ def test_every_arm_draws_the_class_shares_that_its_prior_says(sources):
     of_seed = sources.of_seed(0)
     for arm in ARMS.values():
         if arm.method.logit_adjusted:
-            np.testing.assert_allclose(prior(arm, COUNTS), 1 / 3)
+            np.testing.assert_allclose(learnt_shares(arm, ALL_COUNTS), 1 / 3)
             continue
         pool = pool_of(arm.phases[-1], of_seed)
         if "teacher" not in arm.name:
-            np.testing.assert_allclose(pool.prior, prior(arm, COUNTS), atol=1e-6)
-        assert prior(arm, COUNTS).sum() == pytest.approx(1)
-    np.testing.assert_allclose(prior(ARMS["25 % synthetic"], COUNTS), 0.75 * COUNTS / 56 + 1 / 12)
-    np.testing.assert_allclose(prior(ARMS["synthetic first"], COUNTS), COUNTS / 56)
+            np.testing.assert_allclose(pool.prior, learnt_shares(arm, ALL_COUNTS), atol=1e-6)
+        assert learnt_shares(arm, ALL_COUNTS).sum() == pytest.approx(1)
+    np.testing.assert_allclose(
+        learnt_shares(ARMS["25 % synthetic"], ALL_COUNTS), 0.75 * COUNTS / 56 + 1 / 12
+    )
+    np.testing.assert_allclose(learnt_shares(ARMS["synthetic first"], ALL_COUNTS), COUNTS / 56)
 
 
 def test_filled_classes_are_as_large_as_the_largest(sources):

@@ -12,7 +12,8 @@ from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.arm_training import ArmTraining
 from skin_synth.evaluation.utility.differences import GAIN, HARM, NEITHER
 from skin_synth.evaluation.utility.small_site import SmallSiteOptions, SmallSiteStudy
-from skin_synth.evaluation.utility.small_site_results import TrainingOfArms, small_site_results
+from skin_synth.evaluation.utility.small_site_comparison import small_site_results
+from skin_synth.evaluation.utility.small_site_results import TrainingOfArms
 from tests.skin_synth.evaluation.utility.conftest import ColourMeans, coloured_split, colours
 
 TRAINING = TrainingOfArms("means", 9, "", 1.0, 4, "float32", "none")
