@@ -7,10 +7,10 @@ from pathlib import Path
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.sources.folders import from_class_folders
 from tfrecords_tools.sources.label_map import apply_label_map, read_label_map
-from tfrecords_tools.sources.listing import ImageRecord, Rejection, Source
+from tfrecords_tools.sources.listing import Finding, ImageRecord, Rejection, Source
 from tfrecords_tools.sources.tables import from_tables
 
-__all__ = ["ImageRecord", "Rejection", "Source", "list_source"]
+__all__ = ["Finding", "ImageRecord", "Rejection", "Source", "list_source"]
 
 
 def list_source(images: Path, options: BuildOptions) -> Source:

@@ -68,4 +68,5 @@ def apply_label_map(source: Source, label_map: Mapping[str, str]) -> Source:
             excluded.append(Rejection(record.file, LABEL_EXCLUDED, detail))
     rejections = (*source.rejections, *excluded)
     labels = {label_map.get(label, label) for label in source.labels} - {""}
-    return make_source(source.root, records, rejections, labels=labels, columns=source.columns)
+    mapped = make_source(source.root, records, rejections, labels=labels, columns=source.columns)
+    return dataclasses.replace(mapped, findings=source.findings)

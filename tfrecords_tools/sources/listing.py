@@ -49,6 +49,22 @@ class Rejection:
     detail: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """A fact that a person should know before the data set is used.
+
+    Attributes:
+        kind: a slug, such as similar_classes or unknown_groups.
+        text: one line for a person: what was found, and what to do.
+        trap: whether the data set would mislead training or evaluation. The build then fails,
+            unless the findings are accepted.
+    """
+
+    kind: str
+    text: str
+    trap: bool = False
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """The content of an image folder and its tables.
@@ -59,6 +75,7 @@ class Source:
         rejections: other files, sorted by name.
         labels: names of all classes, including those without an image.
         columns: the extra columns.
+        findings: what the folder or the tables show that a person should know.
     """
 
     root: Path
@@ -66,6 +83,7 @@ class Source:
     rejections: tuple[Rejection, ...]
     labels: frozenset[str]
     columns: tuple[Column, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def gives_splits(self) -> bool:
@@ -80,6 +98,7 @@ def make_source(
     *,
     labels: Collection[str] = (),
     columns: tuple[Column, ...] = (),
+    findings: tuple[Finding, ...] = (),
 ) -> Source:
     """Makes a source, sorted.
 
@@ -97,7 +116,7 @@ def make_source(
     names = frozenset(labels) | {record.label for record in records}
     if broken := sorted(name for name in names if len(name.splitlines()) > 1):
         raise InputError(f"label {broken[0]!r} has a line break: rename the class")
-    return Source(root, records, rejections, names, columns)
+    return Source(root, records, rejections, names, columns, findings)
 
 
 def check_collisions(raw_labels: Mapping[str, Collection[str]]) -> None:
