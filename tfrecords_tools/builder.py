@@ -26,12 +26,17 @@ from tfrecords_tools.build_steps.reread import ImageFiles
 from tfrecords_tools.build_steps.runners import Runner, ThreadRunner
 from tfrecords_tools.build_steps.second_pass import write_shards
 from tfrecords_tools.build_steps.spool import Spool
+from tfrecords_tools.build_steps.table_findings import (
+    class_table,
+    refuse_traps,
+    table_findings,
+)
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BEAM, BuildOptions, PathLike
 from tfrecords_tools.records.reader import DatasetInfo, read_info
 from tfrecords_tools.records.schema import DATASET_INFO
 from tfrecords_tools.records.writer import DatasetDescription, write_metadata
-from tfrecords_tools.sources import Rejection, list_source
+from tfrecords_tools.sources import Finding, Rejection, list_source
 from tfrecords_tools.sources.files import HIDDEN_FOLDER, has_image_suffix
 from tfrecords_tools.sources.label_map import LABEL_EXCLUDED
 
@@ -48,6 +53,7 @@ class BuildReport:
         rejections, lost_classes, without_group: as in `build_steps.report.BuildOutcome`.
         near_duplicates: number of pairs of images in different splits that look the same.
         near_duplicates_cut_short: whether there may be more pairs.
+        findings: what a person should know before the data set is used.
     """
 
     info: DatasetInfo
@@ -56,6 +62,7 @@ class BuildReport:
     near_duplicates: int = 0
     near_duplicates_cut_short: bool = False
     without_group: int | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def build(
@@ -95,6 +102,7 @@ def build(
         near_duplicates=len(outcome.near_duplicates.pairs),
         near_duplicates_cut_short=outcome.near_duplicates.cut_short,
         without_group=outcome.without_group,
+        findings=outcome.findings,
     )
 
 
@@ -104,6 +112,10 @@ def _run(images: Path, directory: Path, options: BuildOptions) -> BuildOutcome:
     planner = Planner.from_options(source, options)
     runner = _make_runner(options, directory)
     expected = planner.plan(range(len(source.records)), {})
+    if not options.accept_findings:
+        # Before hours of reading.
+        at_first = class_table(source.records, expected, planner.shares)
+        refuse_traps((*source.findings, *table_findings(at_first)))
     with Spool(directory, source.records, expected) as spool:
         facts = read_images(source, options.images, runner, spool, expected)
     outcome = _resolve(planner, options, facts, runner)
@@ -146,7 +158,11 @@ def _resolve(
     without_group = None
     if options.group_column:
         without_group = sum(not source.records[row].has_group for row in rows)
-    return BuildOutcome(plan, tuple(rejections), tuple(lost), near, without_group)
+    table = class_table(source.records, plan, planner.shares, rejections)
+    findings = (*source.findings, *table_findings(table))
+    if not options.accept_findings:
+        refuse_traps(findings)
+    return BuildOutcome(plan, tuple(rejections), tuple(lost), near, without_group, table, findings)
 
 
 def _make_runner(options: BuildOptions, directory: Path) -> Runner:

@@ -139,6 +139,8 @@ def _add_splits(group: argparse._ArgumentGroup) -> None:
     text = "data set whose groups and images keep their splits"
     group.add_argument("--keep_splits", metavar="OLD_DIR", help=text)
     _add_option(group, "seed", "seed of splits and orders", type=int)
+    text = "build a data set that would mislead training or evaluation, knowingly"
+    group.add_argument("--accept_findings", action="store_true", help=text)
 
 
 def _add_option(group: argparse._ArgumentGroup, name: str, text: str, **details: Any) -> None:
@@ -158,6 +160,8 @@ def _build(options: argparse.Namespace) -> None:
     print(f"{out}: {counts} images in {len(report.info.class_names)} classes")
     if report.without_group is not None:
         print(f"images without a group, each counted as one group: {report.without_group:,}")
+    for finding in report.findings:
+        print(f"{'accepted: ' if finding.trap else ''}{finding.text}")
     if report.rejections:
         print(f"{len(report.rejections):,} files rejected: see {out}/{REJECTED}")
     if report.near_duplicates:

@@ -60,6 +60,7 @@ class BuildOptions:
         min_side: images with a shorter side are rejected, in pixels.
         max_pixels: larger images are rejected before they are decoded.
         max_rejected: the build fails if a larger share of the image files is rejected.
+        accept_findings: whether a data set that would mislead is built nevertheless.
         seed: seed of splits and orders.
         workers: threads; None for one per core.
         runner: "threads" or "beam".
@@ -88,6 +89,7 @@ class BuildOptions:
     min_side: int = ImageOptions.min_side
     max_pixels: int = ImageOptions.max_pixels
     max_rejected: float = 0.1
+    accept_findings: bool = False
     seed: int = 0
     workers: int | None = None
     runner: str = THREADS

@@ -12,9 +12,14 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from tfrecords_tools.build_steps.splits import LEAK, SPLIT_PRECEDENCE
 from tfrecords_tools.sources import ImageRecord, Rejection
+from tfrecords_tools.text import abbreviate
 
 MAX_SCALE_BITS = 10
 """Perceptual hashes of one image, decoded at two scales, differ in at most this many bits."""
+PLACEHOLDER = "placeholder"
+"""Reason to reject an image that shows no patient: many groups have its pixels."""
+MAX_GROUPS_OF_A_PICTURE = 3
+"""Above this number of groups, equal pixels are a picture such as "image not available"."""
 MAX_COMPARISONS = 10**9
 """Above this number of candidates, reading all images again takes less time."""
 
@@ -72,15 +77,20 @@ def resolve_duplicates(
 ) -> ResolvedDuplicates:
     """Keeps one image of those with equal pixels.
 
-    If they have two labels, this is a conflict, and all are dropped. Otherwise the first is kept;
-    if splits are given, the first of the split of highest precedence. Groups with equal images
-    become one group, so that one lesion cannot be in two splits. `same` holds rows of equal pixels.
+    If more than `MAX_GROUPS_OF_A_PICTURE` groups have them, they show no patient, and all are
+    dropped. If they have two labels, this is a conflict, and all are dropped. Otherwise the first
+    is kept; if splits are given, the first of the split of highest precedence. Groups with equal
+    images become one group, so that one lesion cannot be in two splits. `same` holds rows of equal
+    pixels.
     """
     groups = DisjointSet()
     rejections: dict[int, Rejection] = {}
     for rows in same:
         members = [records[row] for row in rows]
-        if len({member.label for member in members}) > 1:
+        groups_of_picture = {member.group for member in members if member.has_group}
+        if len(groups_of_picture) > MAX_GROUPS_OF_A_PICTURE:
+            rejections.update(_placeholder(rows, members, len(groups_of_picture)))
+        elif len({member.label for member in members}) > 1:
             rejections.update(_conflict(rows, members))
         else:
             rejections.update(_repeated(rows, members))
@@ -112,9 +122,20 @@ def _candidates(hashes: ImageHashes) -> set[int]:
     return found
 
 
+def _placeholder(
+    rows: Sequence[int], members: Sequence[ImageRecord], groups: int
+) -> dict[int, Rejection]:
+    files = abbreviate([member.file for member in members])
+    detail = f"{groups} groups have these pixels, so that they show no patient: {files}"
+    return {
+        row: Rejection(member.file, PLACEHOLDER, detail)
+        for row, member in zip(rows, members, strict=True)
+    }
+
+
 def _conflict(rows: Sequence[int], members: Sequence[ImageRecord]) -> dict[int, Rejection]:
     labels = ", ".join(sorted({member.label for member in members}))
-    files = ", ".join(member.file for member in members)
+    files = abbreviate([member.file for member in members])
     detail = f"the same pixels under labels {labels}: {files}"
     return {
         row: Rejection(member.file, "label_conflict", detail)

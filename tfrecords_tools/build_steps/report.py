@@ -13,15 +13,18 @@ from typing import Any
 from tfrecords_tools.build_steps.first_pass import ImageFacts
 from tfrecords_tools.build_steps.near_duplicates import NearDuplicates, near_duplicates_csv
 from tfrecords_tools.build_steps.plan import Plan, Planner
+from tfrecords_tools.build_steps.table_findings import ClassTable
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.records.schema import BUILD_REPORT, NEAR_DUPLICATES, REJECTED, SPLITS
-from tfrecords_tools.sources import Rejection
+from tfrecords_tools.sources import Finding, Rejection
 
 BUILD_REPORT_VERSION = 2
 REJECTED_COLUMNS = ("file", "reason", "detail")
 REPORTED_VERSIONS = ("numpy", "pillow", "tensorflow", "tensorflow-datasets")
-UNREPORTED_OPTIONS = ("name", "splits", "workers", "runner", "beam_pipeline_options")
+UNREPORTED_OPTIONS = (
+    *("name", "splits", "accept_findings", "workers", "runner", "beam_pipeline_options"),
+)
 """Options that do not shape the data set, or are reported separately."""
 PATH_OPTIONS = ("labels", "metadata", "label_map", "keep_splits")
 
@@ -36,6 +39,8 @@ class BuildOutcome:
         lost_classes: classes without a good image.
         near_duplicates: pairs across splits.
         without_group: number of images without a group; None without a group column.
+        table: numbers of images by class and split.
+        findings: what a person should know.
     """
 
     plan: Plan
@@ -43,6 +48,8 @@ class BuildOutcome:
     lost_classes: tuple[str, ...]
     near_duplicates: NearDuplicates
     without_group: int | None
+    table: ClassTable
+    findings: tuple[Finding, ...] = ()
 
 
 def write_reports(
@@ -66,6 +73,7 @@ def build_report(
 ) -> bytes:
     """Returns the JSON report: no time, host or path, so that equal builds give equal bytes."""
     plan, near, rejections = outcome.plan, outcome.near_duplicates, outcome.rejections
+    largest = outcome.table.largest_group
     counts: Counter[tuple[str, str]] = Counter()
     groups: dict[str, set[str]] = {split: set() for split in SPLITS}
     for split, rows in plan.members.items():
@@ -91,6 +99,9 @@ def build_report(
         "rejected": len(rejections),
         "rejected_by_reason": dict(sorted(Counter(r.reason for r in rejections).items())),
         "joined_groups": dict(sorted(plan.joined.items())),
+        "largest_group": dict([largest]) if largest else None,
+        "lost_by_class": dict(outcome.table.lost),
+        "findings": [dataclasses.asdict(finding) for finding in outcome.findings],
         "near_duplicates": len(near.pairs),
         "near_duplicates_cut_short": near.cut_short,
         "re_encoded": facts.re_encoded,

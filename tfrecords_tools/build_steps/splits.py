@@ -7,10 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
+from scipy.cluster.hierarchy import DisjointSet
+
+from tfrecords_tools.build_steps.group_search import GroupSearch
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import SPLITS, TEST, TRAIN, VALIDATION
 
 DEFAULT_SPLITS = {"train": "0.7", "validation": "0.15", "test": "0.15"}
+NEAR = Fraction(1, 50)
+"""A class meets a share if it misses it by at most this part of its images."""
 SPLIT_PRECEDENCE = (TEST, VALIDATION, TRAIN)
 """Order of precedence: a group in several given splits stays only in the first, because other
 people may use the test set."""
@@ -49,11 +54,13 @@ def assign_splits(
 
     The groups of a class come in the order of a hash of (seed, group). Each goes to the split that
     lacks most images of that class. A group with several labels counts for its most frequent one.
+    This suffices where groups are small. If a class then misses a share by more than `NEAR` of its
+    images, `GroupSearch` places its groups anew, together with the classes of mixed groups.
     A class that has at least as many groups as there are splits has a group in each split.
 
     Args:
         members: (group, label) of each image.
-        shares: of each split, as `check_shares` gives them.
+        shares: of each split, as `check_shares` gives them; any names.
         seed: of the order.
         pinned: split of each group whose split is fixed.
 
@@ -66,14 +73,15 @@ def assign_splits(
     sizes: dict[str, Counter[str]] = defaultdict(Counter)
     for group, label in members:
         sizes[group][label] += 1
-    by_class: dict[str, list[str]] = defaultdict(list)
-    for group, labels in sizes.items():
-        by_class[min(labels, key=lambda label: (-labels[label], label))].append(group)
     splits = {}
-    for groups in by_class.values():
+    for groups in _related(sizes):
         groups.sort(key=lambda group: rank(seed, group))
-        weights = {group: sizes[group].total() for group in groups}
-        splits.update(_fill(weights, shares, pinned))
+        of_classes = {group: sizes[group] for group in groups}
+        found = _in_turn(of_classes, shares, pinned)
+        search = GroupSearch(of_classes, shares, pinned)
+        if not search.is_near(found, NEAR):
+            found = min(found, search.best(), key=search.rank)
+        splits.update(found)
     return splits
 
 
@@ -88,6 +96,31 @@ def home_splits(given: Iterable[tuple[str, str]]) -> dict[str, str]:
 def rank(seed: int, name: str) -> bytes:
     """Returns a hash that orders groups or images without regard to their names."""
     return hashlib.sha256(f"{seed}\0{name}".encode()).digest()
+
+
+def _related(sizes: Mapping[str, Counter[str]]) -> list[list[str]]:
+    """Returns the groups of each class; classes that share groups come together."""
+    classes = DisjointSet({label for labels in sizes.values() for label in labels})
+    for first, *others in sizes.values():
+        for label in others:
+            classes.merge(first, label)
+    related: dict[str, list[str]] = defaultdict(list)
+    for group, labels in sizes.items():
+        related[classes[next(iter(labels))]].append(group)
+    return list(related.values())
+
+
+def _in_turn(
+    sizes: Mapping[str, Counter[str]], shares: Mapping[str, Fraction], pinned: Mapping[str, str]
+) -> dict[str, str]:
+    """Assigns groups in their order; each counts for its most frequent label only."""
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for group, labels in sizes.items():
+        by_class[min(labels, key=lambda label: (-labels[label], label))].append(group)
+    splits = {}
+    for groups in by_class.values():
+        splits.update(_fill({group: sizes[group].total() for group in groups}, shares, pinned))
+    return splits
 
 
 def _fill(

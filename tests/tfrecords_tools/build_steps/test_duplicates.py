@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -174,3 +175,45 @@ def test_leak_joins_the_groups():
 def test_conflict_across_given_splits_goes_from_both():
     records = [image("a", "nv", split="train"), image("b", "mel", split="test")]
     assert set(reasons(resolve_duplicates(records, [[0, 1]])).values()) == {"label_conflict"}
+
+
+def of_groups(count: int, labels: str = "nv", **changes) -> list[ImageRecord]:
+    """The same picture in so many groups, and another one in the first of them."""
+    fields = {"has_group": True} | changes
+    records = [
+        image(f"{n}", labels.split()[n % len(labels.split())], f"G{n}") for n in range(count)
+    ]
+    return [
+        dataclasses.replace(record, **fields) for record in [*records, image("own", group="G0")]
+    ]
+
+
+@pytest.mark.parametrize("labels", ["nv", "nv mel"])
+@pytest.mark.parametrize("splits", [{}, {"split": "train"}])
+def test_picture_of_many_groups_shows_no_patient(labels, splits):
+    resolved = resolve_duplicates(of_groups(50, labels, **splits), [list(range(50))])
+    assert set(resolved.rejections) == set(range(50))
+    assert set(reasons(resolved).values()) == {"placeholder"}
+    assert resolved.joined == {}
+    detail = resolved.rejections[0].detail
+    assert detail.startswith("50 groups have these pixels")
+    assert detail.endswith("0.png, 1.png, 2.png, 3.png, 4.png and 45 more")
+
+
+def test_picture_of_few_groups_joins_them():
+    assert len(resolve_duplicates(of_groups(3), [[0, 1, 2]]).joined) == 2
+    assert resolve_duplicates(of_groups(4), [[0, 1, 2, 3]]).joined == {}
+
+
+def test_many_copies_in_one_group_or_without_groups_are_duplicates():
+    one = [dataclasses.replace(record, group="G") for record in of_groups(9)]
+    for records in (one, of_groups(9, has_group=False)):
+        found = reasons(resolve_duplicates(records, [list(range(9))]))
+        assert set(found.values()) == {"duplicate"}
+        assert len(found) == 8
+
+
+def test_conflict_of_many_files_names_a_few():
+    records = of_groups(2000, "nv mel", has_group=False)
+    resolved = resolve_duplicates(records, [list(range(2000))])
+    assert resolved.rejections[7].detail.endswith("and 1995 more")

@@ -6,6 +6,7 @@ import csv
 import importlib.metadata
 import io
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from tfrecords_tools.build_steps.kept_splits import KeptSplits
 from tfrecords_tools.build_steps.near_duplicates import NearDuplicate, NearDuplicates
 from tfrecords_tools.build_steps.plan import Plan, Planner
 from tfrecords_tools.build_steps.report import BuildOutcome, build_report, rejected_csv
+from tfrecords_tools.build_steps.table_findings import ClassTable
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.sources import ImageRecord, Rejection
+from tfrecords_tools.sources import Finding, ImageRecord, Rejection
 from tfrecords_tools.sources.listing import make_source
 
 REJECTIONS = (Rejection("a", "empty", ""), Rejection("b", "damaged", "x"))
@@ -37,6 +39,8 @@ def report(*, images=IMAGES, members=None, class_names=("mel", "nv"), **changes)
         "lost_classes": ("df",),
         "near_duplicates": near,
         "without_group": 5,
+        "table": ClassTable({}, {"g1": Counter(mel=12), "g3": Counter(nv=2)}, {"mel": 3}, None, {}),
+        "findings": (Finding("x", "something"),),
     }
     options = BuildOptions(name="x", size=64, labels="some/table.csv", workers=3)
     planner = Planner(source, None, 0, KeptSplits())
@@ -66,6 +70,9 @@ def test_counts():
         "rejected": 2,
         "rejected_by_reason": {"damaged": 1, "empty": 1},
         "joined_groups": {"g9": "g1"},
+        "largest_group": {"g1": 12},
+        "lost_by_class": {"mel": 3},
+        "findings": [{"kind": "x", "text": "something", "trap": False}],
         "near_duplicates": 1,
         "near_duplicates_cut_short": False,
         "re_encoded": 2,
