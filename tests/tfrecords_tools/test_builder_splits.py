@@ -158,3 +158,83 @@ def test_images_without_a_group_are_counted(tmp_path):
     assert build(images, tmp_path / "none", name="x", **options).without_group is None
     written = json.loads((tmp_path / "none" / "build_report.json").read_text())
     assert written["images_without_group"] is None
+
+
+def with_column(labels, name: str, values) -> None:
+    """Adds a column to the table of `lesions`."""
+    rows = labels.read_text().splitlines()
+    cells = [f"{row},{value}" for row, value in zip(rows[1:], values, strict=True)]
+    labels.write_text("\n".join([f"{rows[0]},{name}", *cells]))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["MSK"] * 60, "no image for split validation and test, .* group 'MSK' has 60 of all 60"),
+        (["mel"] * 15 + ["nv"] * 45, r"no class has 3 groups \(largest group: nv, 45 images\)"),
+        (["?A"] * 55 + list("bcdef"), r"group '\?A' has 55 of all 60 images"),
+    ],
+)
+def test_groups_that_spoil_the_splits_are_refused(values, message, tmp_path):
+    images, labels = lesions(tmp_path)
+    with_column(labels, "site", values)
+    options = {"labels": labels, "label_column": "dx", "group_column": "site", "size": 8}
+    with pytest.raises(InputError, match=f"would mislead: .*{message}.*--accept_findings"):
+        build(images, tmp_path / "out", name="x", **options)
+    assert not (tmp_path / "out").exists()
+    report = build(images, tmp_path / "out", name="x", accept_findings=True, **options)
+    written = json.loads((tmp_path / "out" / "build_report.json").read_text())
+    assert written["findings"] == [vars_of(finding) for finding in report.findings]
+    assert any(finding["trap"] for finding in written["findings"])
+    assert "accept_findings" not in written["options"]
+
+
+def vars_of(finding) -> dict:
+    return {"kind": finding.kind, "text": finding.text, "trap": finding.trap}
+
+
+def test_class_without_training_images_is_refused(tmp_path):
+    for split in ("train", "val"):
+        for number, label in enumerate(("mel", "nv")):
+            for index in range(3):
+                seed = 100 * number + index + (50 if split == "val" else 0)
+                save(tmp_path / "in" / split / label / f"{index}.png", noise(seed))
+    for index in range(3):
+        save(tmp_path / "in" / "test" / "images" / f"{index}.png", noise(1000 + index))
+    with pytest.raises(InputError, match="class images without an image in train, but in test"):
+        build(tmp_path / "in", tmp_path / "out", name="x", size=8)
+
+
+def test_a_picture_of_many_patients_joins_none(tmp_path):
+    images, labels = lesions(tmp_path)
+    with labels.open("a") as table:
+        for number in range(8):
+            save(images / f"gone{number}.png", noise(500))
+            table.write(f"gone{number},HAM_{number},{'mel' if number < 5 else 'nv'},1\n")
+    options = {"labels": labels, "size": 8, "max_rejected": 0.2, **LESION_COLUMNS}
+    report = build(images, tmp_path / "out", name="x", **options)
+    assert set(rejected(tmp_path / "out").values()) == {"placeholder"}
+    written = json.loads((tmp_path / "out" / "build_report.json").read_text())
+    assert written["joined_groups"] == {}
+    assert written["lost_by_class"] == {"mel": 5, "nv": 3}
+    texts = {finding.kind: finding.text for finding in report.findings}
+    assert texts["placeholder"].startswith("8 images are left out")
+    assert texts["lost_images"] == "rejected images by class: mel 5 (25%), nv 3 (6%)"
+
+
+def test_kept_splits_hold_for_uneven_groups(tmp_path):
+    images, labels = lesions(tmp_path)
+    sizes = (30, 8, 5, 4, 3, 3, 3, 2, 2)
+    patients = [f"P{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    with_column(labels, "patient", patients)
+    options = {"labels": labels, "size": 8, "label_column": "dx", "group_column": "patient"}
+    build(images, tmp_path / "old", name="x", **options)
+    before = split_by("group", tmp_path / "old")
+    assert before["P0"] == "train"
+    with labels.open("a") as table:
+        for number in range(100, 112):
+            save(images / f"ISIC_{number}.png", noise(number, 20, 20))
+            table.write(f"\nISIC_{number},HAM_{number},mel,60,{'Q' if number < 110 else 'P0'}")
+    build(images, tmp_path / "new", name="x", keep_splits=tmp_path / "old", seed=4, **options)
+    after = split_by("group", tmp_path / "new")
+    assert {group: after[group] for group in before} == before

@@ -74,6 +74,7 @@ def test_defaults_of_the_contract():
     work = {"seed": 0, "workers": None, "runner": "threads", "beam_pipeline_options": ""}
     assert options == {
         **{"images": "I", "out": "D", "name": "n", "overwrite": False, "one_hot": False},
+        "accept_findings": False,
         **{"id_column": "image_id", "label_column": "label"},
         **(dict.fromkeys(without.split()) | images | limits | work),
     }
