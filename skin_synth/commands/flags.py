@@ -19,7 +19,7 @@ from tfrecords_tools.sources.label_map import read_label_map
 from tfrecords_tools.text import normalise
 
 if TYPE_CHECKING:
-    from skin_synth.evaluation.external import ExternalTest
+    from skin_synth.evaluation.external import ExternalSite, ExternalTest
     from skin_synth.generator import ImageGenerator
 
 Options = TypeVar("Options")
@@ -246,7 +246,7 @@ def add_classifier_study(parser: argparse.ArgumentParser, *, pool: int) -> None:
 
 
 def add_external(parser: argparse.ArgumentParser) -> None:
-    """Declares --external and --external_labels; `external_sets` reads them."""
+    """Declares --external and --external_labels; `load_site_and_tests` reads them."""
     parser.add_argument(
         "--external",
         action="append",
@@ -267,24 +267,39 @@ def add_external(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_site(parser: argparse.ArgumentParser) -> None:
+    """Declares --site; `load_site_and_tests` reads it."""
+    parser.add_argument(
+        "--site",
+        type=named_directory,
+        metavar="NAME=DIR",
+        help="another data set as the site, for example of another clinic: its validation split "
+        "gives the own images, its test split judges (default: these splits of --data)",
+    )
+
+
 def external_sets(options: argparse.Namespace) -> list[ExternalSet]:
-    """Returns the data sets that --external and --external_labels name.
+    """Returns the data sets that --site, --external and --external_labels name.
+
+    The site is the first one, if there is one.
 
     Raises:
         InputError: a name occurs twice, labels are of no data set, or a CSV cannot be read.
     """
-    directories, labels = dict(options.external), dict(options.external_labels)
+    site = getattr(options, "site", None)
+    named = [*([site] if site else []), *options.external]
+    directories, labels = dict(named), dict(options.external_labels)
     for flag, pairs in (
-        ("--external", options.external),
-        ("--external_labels", options.external_labels),
+        ("--site and --external have" if site else "--external has", named),
+        ("--external_labels has", options.external_labels),
     ):
         names = [name for name, _ in pairs]
         if twice := {name for name in names if names.count(name) > 1}:
-            raise InputError(f"{flag} has {', '.join(sorted(twice))} twice: give each name once")
+            raise InputError(f"{flag} {', '.join(sorted(twice))} twice: give each name once")
     if unknown := [name for name in labels if name not in directories]:
         raise InputError(
-            f"--external_labels names {', '.join(unknown)}; --external names "
-            f"{', '.join(directories) or 'nothing'}: give --external {unknown[0]}=DIR"
+            f"--external_labels names {', '.join(unknown)}; there is "
+            f"{', '.join(directories) or 'no other data set'}: give --external {unknown[0]}=DIR"
         )
     return [
         ExternalSet(name, directory, _label_map(labels.get(name, {})))
@@ -300,16 +315,36 @@ def load_external_tests(
     Raises:
         InputError: as `external_sets` and `load_external`.
     """
+    return load_site_and_tests(options, generator)[1]
+
+
+def load_site_and_tests(
+    options: argparse.Namespace, generator: ImageGenerator
+) -> tuple[ExternalSite | None, list[ExternalTest]]:
+    """Loads the other data sets of a study: its site, and further test sets.
+
+    Images that look like one from training are left out. With a site, its validation split takes
+    part in training, instead of that of the data set.
+
+    Raises:
+        InputError: as `external_sets`, `load_site` and `load_external`.
+    """
     sets = external_sets(options)
     if not sets:
-        return []
-    from skin_synth.evaluation.external import load_external
+        return None, []
+    from skin_synth.evaluation.external import load_external, load_site
     from skin_synth.evaluation.utility.study import load_study_splits
 
-    ours = load_study_splits(options.data)[:2]
-    names, size = generator.class_names, generator.image_size
-    return [
-        load_external(each.name, each.directory, names, each.label_map, size, ours=ours)
+    train, validation, _ = load_study_splits(options.data)
+    classes, side = generator.class_names, generator.image_size
+    site = None
+    if getattr(options, "site", None):
+        first, *sets = sets
+        site = load_site(first.name, first.directory, classes, first.label_map, side, ours=[train])
+        validation = site.own.images
+    ours = [train, validation]
+    return site, [
+        load_external(each.name, each.directory, classes, each.label_map, side, ours=ours)
         for each in sets
     ]
 

@@ -40,6 +40,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="steps of each training (default: %(default)s)",
     )
+    flags.add_site(parser)
     flags.add_external(parser)
 
 
@@ -50,8 +51,10 @@ def run(options: argparse.Namespace) -> None:
     generator = flags.load_generator(options)
     chosen = flags.options_of(SmallSiteOptions, options)
     policy = flags.classifier_policy()
+    site, external = flags.load_site_and_tests(options, generator)
     if options.dry_run:
-        print("\n".join(forecast(generator, options.data, chosen, policy=policy).lines()))
+        found = forecast(generator, options.data, chosen, policy=policy, site=site)
+        print("\n".join(found.lines()))
         return
     results = study_small_site(
         generator,
@@ -59,7 +62,8 @@ def run(options: argparse.Namespace) -> None:
         options.out,
         chosen,
         policy=policy,
-        external=flags.load_external_tests(options, generator),
+        site=site,
+        external=external,
         cache=options.cache,
         overwrite=options.overwrite,
     )

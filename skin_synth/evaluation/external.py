@@ -1,4 +1,4 @@
-"""Other data sets as further tests, from other clinics or cameras."""
+"""Other data sets, from other clinics or cameras: as further tests, or as the site of a study."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.images.image_file import decode_square, size_in_file
 from tfrecords_tools.images.perceptual_hash import perceptual_hash
 from tfrecords_tools.records.reader import DatasetInfo, read, read_info
-from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC, TEST, Record
+from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC, TEST, VALIDATION, Record
 from tfrecords_tools.text import abbreviate
 
 FEWEST_CLASSES = 2
@@ -106,6 +106,57 @@ class ExternalTest:
         return text
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class ExternalSite:
+    """Another data set as the site of `small-site`.
+
+    Attributes:
+        own: its validation split, from which the own images are drawn.
+        test: its test split, which judges.
+    """
+
+    own: ExternalTest
+    test: ExternalTest
+
+    @property
+    def name(self) -> str:
+        """The name in reports."""
+        return self.test.name
+
+    def sentences(self) -> list[str]:
+        """Returns the facts that a report must state."""
+        return self.own.sentences() + self.test.sentences()
+
+
+def load_site(
+    name: str,
+    directory: str | os.PathLike[str],
+    class_names: Sequence[str],
+    label_map: Mapping[str, str] | None = None,
+    image_size: int = 64,
+    *,
+    ours: Sequence[LabelledImages] = (),
+) -> ExternalSite:
+    """Reads the validation and the test split of another data set; see `load_external`.
+
+    Raises:
+        InputError: see `load_external`; it has no validation or no test split.
+    """
+    present = read_info(directory).splits
+    if missing := [split for split in (VALIDATION, TEST) if split not in present]:
+        raise InputError(
+            f"{directory} has no {' and no '.join(missing)} split: the own images of a site are "
+            "drawn from its validation split, and its test split judges"
+        )
+    own, test = (
+        load_external(
+            name, directory, class_names, label_map, image_size, ours=ours, splits=(split,)
+        )
+        for split in (VALIDATION, TEST)
+    )
+    return ExternalSite(own, test)
+
+
 def load_external(
     name: str,
     directory: str | os.PathLike[str],
@@ -114,8 +165,9 @@ def load_external(
     image_size: int = 64,
     *,
     ours: Sequence[LabelledImages] = (),
+    splits: Sequence[str] | None = None,
 ) -> ExternalTest:
-    """Reads another data set as a test: its test split, or all splits if it has none.
+    """Reads another data set as a test.
 
     Images of another size are cropped to the central square and resized.
 
@@ -128,6 +180,7 @@ def load_external(
         image_size: our height and width, in pixels.
         ours: images from training, of this size. Images that look like one of them are left out
             with all images of their lesion.
+        splits: splits to read; None: its test split, or all splits if it has none.
 
     Raises:
         InputError: no such data set, a wrong label map, damaged images, or fewer than two of our
@@ -135,7 +188,8 @@ def load_external(
     """
     info = read_info(directory)
     label_of = _label_of(name, info, tuple(class_names), label_map or {})
-    splits = (TEST,) if TEST in info.splits else tuple(info.splits)
+    if splits is None:
+        splits = (TEST,) if TEST in info.splits else tuple(info.splits)
     records, others, synthetic = [], Counter[str](), 0
     for split in splits:
         for record in read(directory, split):
@@ -164,7 +218,7 @@ def load_external(
         of_known_lesions=int((known & ~duplicates).sum()),
         search_cut_short=cut_short,
     )
-    found = ExternalTest(name, splits, images.subset(~known), resized, left_out)
+    found = ExternalTest(name, tuple(splits), images.subset(~known), resized, left_out)
     if len(found.present) < FEWEST_CLASSES:
         raise InputError(
             f"external data set {name} ({directory}) has images of "

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 
 from skin_synth.evaluation.cache import Cache, default_cache
-from skin_synth.evaluation.external import ExternalTest
+from skin_synth.evaluation.external import ExternalSite, ExternalTest
 from skin_synth.evaluation.report.small_site import write_small_site_report
 from skin_synth.evaluation.report.writer import REPORT_JSON
 from skin_synth.evaluation.utility.arm_training import ArmTraining
@@ -33,14 +33,16 @@ def study_small_site(
     options: SmallSiteOptions | None = None,
     *,
     policy: str,
+    site: ExternalSite | None = None,
     external: Sequence[ExternalTest] = (),
     cache: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> SmallSiteResults:
     """Studies small sites in a data set; writes report.json and report.html.
 
-    The own images of the sites come from the validation split. The test split judges. Each training
-    is kept in the cache, so that the same call resumes after a stop.
+    The own images of the sites come from the validation split of the data set, or of `site`. Its
+    test split judges. Each training is kept in the cache, so that the same call resumes after a
+    stop.
 
     Args:
         generator: trained on the training split of the data set.
@@ -48,6 +50,7 @@ def study_small_site(
         out_dir: new directory for the report; it appears complete or not at all.
         options: of the study; None: the defaults.
         policy: dtype policy of Keras for the trainings.
+        site: another population, instead of the validation and test split of the data set.
         external: further test sets; each has separate figures and a verdict.
         cache: directory of finished trainings; None: `OUT.cache` next to the report.
         overwrite: whether to replace `out_dir` if it is a report.
@@ -61,7 +64,7 @@ def study_small_site(
     check_apart(out_dir, read, may_lie_in={RUN})
     kept = Cache(default_cache(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite, marker=REPORT_JSON) as directory:
-        study = _study(generator, data_dir, options, policy, kept, external)
+        study = _study(generator, data_dir, options, policy, kept, site, external)
         trainer = study.training.trainer
         results = small_site_results(
             study,
@@ -77,8 +80,11 @@ def study_small_site(
                 augmentation=AUGMENTATION,
             ),
         )
-        notes = tuple(sentence for each in external for sentence in each.sentences())
-        results = dataclasses.replace(results, warnings=(*results.warnings, *notes))
+        notes = site.sentences() if site else []
+        notes += [sentence for each in external for sentence in each.sentences()]
+        results = dataclasses.replace(
+            results, site=site.name if site else "", warnings=(*results.warnings, *notes)
+        )
         write_small_site_report(directory, results)
     return results
 
@@ -89,6 +95,7 @@ def forecast(
     options: SmallSiteOptions | None = None,
     *,
     policy: str,
+    site: ExternalSite | None = None,
 ) -> Forecast:
     """Measures a few steps and images, and estimates the cost of the study; writes nothing.
 
@@ -96,7 +103,7 @@ def forecast(
         InputError: see `study_small_site`.
     """
     options = options or SmallSiteOptions()
-    study = _study(generator, data_dir, options, policy, Cache(None), ())
+    study = _study(generator, data_dir, options, policy, Cache(None), site, ())
     speed = measure_speed(study.training.trainer, study.validation, generator)
     synthetic = options.pool * len(generator.class_names)
     trainings = options.trainings + options.seeds
@@ -113,10 +120,13 @@ def _study(
     options: SmallSiteOptions,
     policy: str,
     cache: Cache,
+    site: ExternalSite | None,
     external: Sequence[ExternalTest],
 ) -> SmallSiteStudy:
     check_same_data(generator, data_dir)  # only its held-out images are new to the generator
     train, validation, test = load_study_splits(data_dir)
+    if site is not None:
+        validation, test = site.own.images, site.test.images
     trainer = make_trainer(
         options.classifier,
         train,

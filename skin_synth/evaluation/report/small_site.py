@@ -51,7 +51,7 @@ def render_small_site(results: SmallSiteResults) -> str:
         results=results,
         charts={test.name: charts.gain_curve(lines_of(test)) for test in results.tests},
         headline=_headline(results.tests[0]),
-        advice=_advice(results.tests[0]),
+        advice=_advice(results),
         figures_of=figures_of,
     )
 
@@ -97,16 +97,19 @@ def _headline(test: ResultOnTests) -> str:
     return "No gain of the synthetic images is shown"
 
 
-def _advice(test: ResultOnTests) -> str:
-    gains = {size: each for size, each in test.sizes.items() if each.verdict.words == GAIN}
+def _advice(results: SmallSiteResults) -> str:
+    alike = f"like those of {results.site or 'this data set'}"
+    gains = {
+        size: each for size, each in results.tests[0].sizes.items() if each.verdict.words == GAIN
+    }
     if not gains:
         return (
-            "Train on your own images only. For images like those of this data set, this study "
-            "does not show that the generator helps."
+            f"Train on your own images only. For images {alike}, this study does not show that the "
+            "generator helps."
         )
     size, found = max(gains.items())
     return (
-        f"If your images are like those of this data set, and you have at most about {size:,}, "
+        f"If your images are {alike}, and you have at most about {size:,}, "
         f"train by “{found.use}”. skin-synth advise measures whether this helps on your images."
     )
 

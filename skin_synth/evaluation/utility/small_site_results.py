@@ -109,7 +109,8 @@ class SmallSiteResults:
         options: settings of the study.
         training: settings of the trainings.
         generator: hash of the generator's weights.
-        train_images, validation_images: images of these splits by class.
+        site: name of the data set of the own images; empty: that of the generator.
+        train_images, validation_images: images by class, of the generator and of the site.
         tests: results on each test set; the first is the test split of the data set.
         warnings: limits of the figures.
     """
@@ -118,6 +119,7 @@ class SmallSiteResults:
     options: SmallSiteOptions
     training: TrainingOfArms
     generator: str
+    site: str = ""
     train_images: dict[str, int]
     validation_images: dict[str, int]
     tests: tuple[ResultOnTests, ...]

@@ -57,6 +57,7 @@ def test_bad_values_are_named(convert, texts):
 def external(line):
     parser = argparse.ArgumentParser(exit_on_error=False)
     flags.add_external(parser)
+    flags.add_site(parser)
     return flags.external_sets(parser.parse_args(line.split()))
 
 
@@ -73,6 +74,14 @@ def test_external_data_sets_with_their_labels(tmp_path):
         flags.ExternalSet("own", "G", {}),
     ]
     assert external("") == []
+
+
+def test_the_site_is_the_first_data_set_and_has_labels_as_the_others():
+    found = external("--external pad=D --site clinic=E --external_labels clinic:nevus=nv")
+    assert found == [
+        flags.ExternalSet("clinic", "E", {"nevus": "nv"}),
+        flags.ExternalSet("pad", "D", {}),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +106,9 @@ def test_bad_external_flags_are_named(line, message):
     [
         ("--external a=D --external a=E", "--external has a twice"),
         ("--external a=D --external_labels a:x=y --external_labels a:z=y", "labels has a twice"),
-        ("--external a=D --external_labels b:x=y", "names b; --external names a: give --exter"),
+        ("--external a=D --external_labels b:x=y", "names b; there is a: give --external b"),
+        ("--external a=D --site a=E", "--site and --external have a twice"),
+        ("--external_labels b:x=y", "names b; there is no other data set"),
         ("--external a=D --external_labels a:nowhere.csv", "nowhere.csv is not a file"),
     ],
 )

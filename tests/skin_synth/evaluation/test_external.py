@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.external import load_external
+from skin_synth.evaluation.external import load_external, load_site
 from tests.data_sets import write_records
 from tests.images import picture
 from tfrecords_tools.errors import InputError
@@ -134,3 +134,31 @@ def test_a_label_without_a_class(tmp_path):
 def test_a_data_set_that_is_missing(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         load(tmp_path / "nowhere")
+
+
+def test_a_site_has_its_own_images_from_validation_and_its_test(tmp_path):
+    shared = record(9, 1, group="ours")
+    directory = data_set(
+        tmp_path / "data",
+        train=[record(0, 0)],
+        validation=[record(1, 0), record(2, 1), shared],
+        test=[record(3, 0), record(4, 1), record(5, 2)],
+    )
+    image = np.asarray(picture(9, (SIDE, SIDE)))[None]
+    train = LabelledImages(image, np.array([1]), ("t",), ("t",), OURS)
+    site = load_site("clinic", directory, OURS, {"nevus": "nv"}, SIDE, ours=[train])
+    assert site.name == "clinic"
+    assert site.own.images.image_ids == ("i1", "i2")
+    assert site.test.images.image_ids == ("i3", "i4")
+    sentences = " ".join(site.sentences())
+    assert "2 images of 2 lesions, from its validation split" in sentences
+    assert "because they look like an image from training: 1" in sentences
+    assert "2 images of 2 lesions, from its test split" in sentences
+
+
+@pytest.mark.parametrize("missing", ["validation", "test"])
+def test_a_site_needs_both_splits(tmp_path, missing):
+    splits = {"train", "validation", "test"} - {missing}
+    data_set(tmp_path / "d", **{name: [record(i, i)] for i, name in enumerate(sorted(splits))})
+    with pytest.raises(InputError, match=f"no {missing} split: the own images"):
+        load_site("clinic", tmp_path / "d", OURS, None, SIDE)

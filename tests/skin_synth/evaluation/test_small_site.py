@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from skin_synth.data.pipeline import load_split
-from skin_synth.evaluation.external import ExternalTest, LeftOut
+from skin_synth.evaluation.external import ExternalSite, ExternalTest, LeftOut
 from skin_synth.evaluation.small_site import forecast, study_small_site
 from skin_synth.evaluation.utility.small_site import SmallSiteOptions
 from tfrecords_tools.errors import InputError
@@ -44,6 +45,25 @@ def test_a_study_writes_its_report_and_resumes(make_run, large_phantom_data, tmp
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     assert study("again") == results
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()} == times
+
+
+def test_a_site_of_another_population_gives_the_own_images_and_judges(
+    make_run, large_phantom_data, tmp_path
+):
+    def darker(split, count):
+        found = load_split(large_phantom_data, split)
+        found = dataclasses.replace(found, images=found.images // 2).subset(np.arange(count))
+        return ExternalTest("clinic", (split,), found, {}, LeftOut({}, 0, 0, 0, False))
+
+    site = ExternalSite(darker("validation", 40), darker("test", 50))
+    results = study_small_site(
+        make_run(), large_phantom_data, tmp_path / "out", OPTIONS, policy="float32", site=site
+    )
+    assert results.site == "clinic"
+    assert sum(results.validation_images.values()) == 40
+    (judged,) = results.tests
+    assert sum(judged.images.values()) == 50
+    assert sum(each.startswith("clinic: ") for each in results.warnings) == 2
 
 
 def test_a_forecast_counts_what_a_study_trains(make_run, large_phantom_data, tmp_path):

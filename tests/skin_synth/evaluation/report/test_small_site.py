@@ -100,6 +100,14 @@ def test_the_page_shows_every_test_set_and_escapes_names(tmp_path):
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
+def test_the_page_of_another_site_names_it(tmp_path):
+    write_small_site_report(tmp_path, dataclasses.replace(results(GAIN), site="clinic"))
+    page = (tmp_path / "report.html").read_text()
+    assert "If your images are like those of clinic, and" in page
+    assert "On the test split of clinic" in page
+    assert "drawn from the validation split of clinic" in page
+
+
 def test_the_json_holds_every_figure(tmp_path):
     found = results(GAIN, NEITHER)
     write_small_site_report(tmp_path, found)
