@@ -176,6 +176,7 @@ def gain_curve(lines: Sequence[Line]) -> Chart:
         )
     sizes = list(lines[0].x)
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.set_xlim(min(sizes) / 1.5, max(sizes) * 1.5)
     axes.minorticks_off()
     axes.grid(axis="y")
     axes.set_xlabel("own images")

@@ -219,12 +219,17 @@ def _found_of_hundred(
         return FoundOfHundred(name, None, sentence)
     found = planned_difference(arm, control, groups=groups, comparisons=1)
     middle, low, high = (_more(each) for each in (found.difference, found.low, found.high))
-    return FoundOfHundred(
-        name,
-        found,
-        f"of 100 images of {name}, {middle} are found at the same false alarms "
-        f"({LEVEL:.0%} interval: {low} to {high})",
-    )
+    if found.low <= 0 <= found.high:
+        sentence = (
+            f"no difference is shown for {name} ({LEVEL:.0%} interval: of 100 images, {low} to "
+            f"{high} are found at the same false alarms)"
+        )
+    else:
+        sentence = (
+            f"of 100 images of {name}, {middle} are found at the same false alarms "
+            f"({LEVEL:.0%} interval: {low} to {high})"
+        )
+    return FoundOfHundred(name, found, sentence)
 
 
 def _more(share: float) -> str:

@@ -238,12 +238,14 @@ def _warnings(tests: Sequence[ResultOnTests], options: SmallSiteOptions) -> tupl
         )
     for test in tests:
         few = [
-            f"{name} {count}" for name, count in test.lesions.items() if 0 < count < FEWEST_LESIONS
+            f"{count} of {name}"
+            for name, count in test.lesions.items()
+            if 0 < count < FEWEST_LESIONS
         ]
         if few:
             found.append(
-                f"{test.name} has few lesions of {', '.join(few)}: intervals that depend on these "
-                "classes are rough"
+                f"{test.name} has few lesions of some classes ({', '.join(few)}): intervals that "
+                "depend on these classes are rough"
             )
         if missing := [name for name, count in test.lesions.items() if not count]:
             found.append(
