@@ -96,7 +96,8 @@ def run_demo(
         record.seconds[stage.name] = round(time.monotonic() - stage_start, 1)
         record.write(root)
         _LOG.info(f"      {stage.output} in {_duration(record.seconds[stage.name])}")
-    _LOG.info(_summary(root, time.monotonic() - start))
+    for line in _summary(root, time.monotonic() - start):
+        _LOG.info(line)
 
 
 def _stages(root: Path, images: int, minutes: float, counts: tuple[int, ...]) -> tuple[Stage, ...]:
@@ -201,18 +202,17 @@ def _read_record(path: Path) -> DemoRecord:
         ) from error
 
 
-def _summary(root: Path, seconds: float) -> str:
+def _summary(root: Path, seconds: float) -> list[str]:
     previews = sorted((root / "run" / "previews").glob("*.png"))
     versions = [path for path in (root / "model").iterdir() if path.name.isdigit()]
-    return "\n".join(
-        [
-            f"\nThe whole pipeline in {_duration(seconds)}:",
-            f"  report             {root / 'report' / 'report.html'}",
-            f"  synthetic images   {previews[-1]}",
-            f"  balanced data set  {root / 'balanced'}",
-            f"  SavedModel         {max(versions, key=lambda path: int(path.name))}",
-        ]
-    )
+    return [
+        "",
+        f"The whole pipeline in {_duration(seconds)}:",
+        f"  report             {root / 'report' / 'report.html'}",
+        f"  synthetic images   {previews[-1]}",
+        f"  balanced data set  {root / 'balanced'}",
+        f"  SavedModel         {max(versions, key=lambda path: int(path.name))}",
+    ]
 
 
 def _duration(seconds: float) -> str:

@@ -14,12 +14,12 @@ from absl.flags import argparse_flags
 
 from tfrecords_tools import command_line
 from tfrecords_tools.build_steps.splits import DEFAULT_SPLITS
+from tfrecords_tools.command_line import show
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import parse_columns
 from tfrecords_tools.options import ENCODINGS, ORIGINAL, RESIZE_MODES, RUNNERS, BuildOptions
 from tfrecords_tools.records.schema import NEAR_DUPLICATES, REJECTED
 from tfrecords_tools.tensorflow_import import load_tensorflow
-from tfrecords_tools.text import printable
 
 DEFAULT_SPLITS_TEXT = ",".join(f"{split}={share}" for split, share in DEFAULT_SPLITS.items())
 
@@ -156,29 +156,29 @@ def _build(options: argparse.Namespace) -> None:
     chosen = BuildOptions(**{name: getattr(options, name) for name in names})
     report = build(options.images, options.out, chosen, overwrite=options.overwrite)
     counts = ", ".join(f"{n} {files.num_records:,}" for n, files in report.info.splits.items())
-    out = printable(options.out)
-    print(f"{out}: {counts} images in {len(report.info.class_names)} classes")
+    out = options.out
+    show(f"{out}: {counts} images in {len(report.info.class_names)} classes")
     if report.without_group is not None:
-        print(f"images without a group, each counted as one group: {report.without_group:,}")
+        show(f"images without a group, each counted as one group: {report.without_group:,}")
     for finding in report.findings:
-        print(f"{'accepted: ' if finding.trap else ''}{finding.text}")
+        show(f"{'accepted: ' if finding.trap else ''}{finding.text}")
     if report.rejections:
-        print(f"{len(report.rejections):,} files rejected: see {out}/{REJECTED}")
+        show(f"{len(report.rejections):,} files rejected: see {out}/{REJECTED}")
     if report.near_duplicates:
-        print(
+        show(
             f"{report.near_duplicates:,} pairs of images in different splits look the same: see "
             f"{out}/{NEAR_DUPLICATES}"
         )
     if report.near_duplicates_cut_short:
-        print("the search for images that look the same was cut short: there may be more")
+        show("the search for images that look the same was cut short: there may be more")
     if report.lost_classes:
-        print(f"classes without a single good image, left out: {', '.join(report.lost_classes)}")
+        show(f"classes without a single good image, left out: {', '.join(report.lost_classes)}")
 
 
 def _inspect(options: argparse.Namespace) -> None:
     from tfrecords_tools.inspector import inspect
 
-    print("\n".join(inspect(options.directory)))
+    show(*inspect(options.directory))
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -186,12 +186,12 @@ def _verify(options: argparse.Namespace) -> None:
 
     report = verify(options.directory)
     if report.problems:
-        print("\n".join(report.problems))
+        show(*report.problems)
         raise InputError(
             f"{options.directory} has {len(report.problems)} problems, listed above: "
             "build it again from the images"
         )
-    print(f"{options.directory} is sound: {report.records:,} records")
+    show(f"{options.directory} is sound: {report.records:,} records")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from absl import app, flags
 
 from tfrecords_tools.errors import InputError, Stopped
-from tfrecords_tools.text import printable
+from tfrecords_tools.text import escaped
 
 EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USAGE = range(3)
 EXIT_INTERRUPTED = 130
@@ -57,6 +57,17 @@ def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int
     return _guarded(main, options, parser.prog)
 
 
+def show(*lines: str, file: TextIO | None = None) -> None:
+    """Prints lines, escaped, because names in them may come from files of others.
+
+    Args:
+        lines: each becomes one line, whatever characters it has.
+        file: stream; None for stdout.
+    """
+    for line in lines:
+        print(escaped(line), file=file, flush=file is sys.stderr)
+
+
 def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     try:
         return parser.parse_args(list(argv))
@@ -69,7 +80,7 @@ def _guarded(main: Main, options: argparse.Namespace, program: str) -> int:
     try:
         main(options)
     except Stopped as stopped:
-        print(f"{program}: {stopped}", file=sys.stderr, flush=True)
+        show(f"{program}: {stopped}", file=sys.stderr)
         return EXIT_SIGNAL_BASE + stopped.signal
     except KeyboardInterrupt:
         _print_error(program, "interrupted; the same command again starts or resumes the work")
@@ -107,5 +118,4 @@ def explain_os_error(error: OSError) -> str:
 
 
 def _print_error(program: str, message: str) -> None:
-    line = printable(" ".join(message.split()))
-    print(f"{program}: error: {line}", file=sys.stderr, flush=True)
+    show(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)

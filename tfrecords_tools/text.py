@@ -1,4 +1,4 @@
-"""Brings names from outside into one form, and formats names for messages."""
+"""Brings names from outside into one form, and formats foreign text for messages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 import unicodedata
 
 MAX_NAMES_IN_MESSAGE = 5
+ESCAPED_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories that steer a terminal, end a line or are invisible."""
+UNDECODABLE = range(0xDC80, 0xDD00)
+"""Surrogates with which Python reads the bytes 0x80 to 0xFF of a file name that is not UTF-8."""
 
 
 def normalise(name: str) -> str:
@@ -21,6 +25,27 @@ def composed(name: str) -> str:
 def printable(name: str) -> str:
     r"""Returns a file name in UTF-8, undecodable bytes as `\xNN`."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def escaped(text: str) -> str:
+    r"""Returns a text as one line that every terminal may show.
+
+    Control characters, line ends, invisible and bidirectional marks, and bytes that are not UTF-8
+    are written as `\x1b`, `\u202e`. All text that comes from files or servers is shown in this
+    form: it can neither steer a terminal nor add a line.
+    """
+    return "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    if unicodedata.category(character) not in ESCAPED_CATEGORIES:
+        return character
+    code = ord(character)
+    if code in UNDECODABLE:
+        code -= 0xDC00
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def abbreviate(names: list[str]) -> str:

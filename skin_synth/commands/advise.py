@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
+from tfrecords_tools.command_line import show
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     chosen = flags.options_of(AdviceOptions, options)
     policy = flags.classifier_policy()
     if options.dry_run:
-        print("\n".join(forecast(generator, options.data, chosen, policy=policy).lines()))
+        show(*forecast(generator, options.data, chosen, policy=policy).lines())
         return
     report = advise(
         generator,
@@ -61,8 +62,8 @@ def run(options: argparse.Namespace) -> None:
         cache=options.cache,
         overwrite=options.overwrite,
     )
-    print(report.advice.sentence)
-    print(f"{options.out}: open report.html in a browser; classifier.keras is trained as advised")
+    show(report.advice.sentence)
+    show(f"{options.out}: open report.html in a browser; classifier.keras is trained as advised")
 
 
 def _loader(options: argparse.Namespace) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
+from tfrecords_tools.command_line import show
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -63,5 +64,5 @@ def run(options: argparse.Namespace) -> None:
     generator = flags.load_generator(options)
     balance(generator, options.data, options.out, balance_options, overwrite=options.overwrite)
     for warning in read_warnings(options.out):
-        print(f"note: {warning}")
-    print(f"{options.out}: balanced data set; look with: tfrecords-tools inspect {options.out}")
+        show(f"note: {warning}")
+    show(f"{options.out}: balanced data set; look with: tfrecords-tools inspect {options.out}")

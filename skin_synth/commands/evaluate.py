@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
+from tfrecords_tools.command_line import show
 from tfrecords_tools.errors import InputError
 
 
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
     if options.dry_run:
         from skin_synth.evaluation.utility.cost import measure_cost
 
-        print("\n".join(measure_cost(generator, options.data, chosen.of_utility()).lines()))
+        show(*measure_cost(generator, options.data, chosen.of_utility()).lines())
         return
     evaluate(
         generator,
@@ -111,7 +112,7 @@ def run(options: argparse.Namespace) -> None:
         cache=options.cache,
         overwrite=options.overwrite,
     )
-    print(f"{options.out}: open report.html in a browser")
+    show(f"{options.out}: open report.html in a browser")
 
 
 def _gone(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands.flags import add_checkpoint
+from tfrecords_tools.command_line import show
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -29,4 +30,4 @@ def run(options: argparse.Namespace) -> None:
     from skin_synth.training.runs import load_run
 
     version = export(load_run(options.run, options.checkpoint), options.out, report=options.report)
-    print(f"{version}: SavedModel, described in model_card.md there")
+    show(f"{version}: SavedModel, described in model_card.md there")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
+from tfrecords_tools.command_line import show
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -40,4 +41,4 @@ def run(options: argparse.Namespace) -> None:
         data=options.data,
         overwrite=options.overwrite,
     )
-    print(f"{options.out}: {options.count:,} images of {options.label}, provenance in manifest.csv")
+    show(f"{options.out}: {options.count:,} images of {options.label}, provenance in manifest.csv")

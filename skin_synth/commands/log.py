@@ -7,6 +7,8 @@ import logging
 import sys
 from collections.abc import Iterator
 
+from tfrecords_tools.command_line import show
+
 PACKAGES = ("skin_synth", "tfrecords_tools")
 
 
@@ -19,7 +21,7 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         is_news = record.levelno < logging.WARNING or self.warnings_to_stdout
-        print(record.getMessage(), file=sys.stdout if is_news else sys.stderr)
+        show(record.getMessage(), file=sys.stdout if is_news else sys.stderr)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
+from tfrecords_tools.command_line import show
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -32,4 +33,4 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         overwrite=options.overwrite,
     )
-    print(f"{options.out}: give readers sheet.html and answers.csv; keep key.csv")
+    show(f"{options.out}: give readers sheet.html and answers.csv; keep key.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
+from tfrecords_tools.command_line import show
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     site, external = flags.load_site_and_tests(options, generator)
     if options.dry_run:
         found = forecast(generator, options.data, chosen, policy=policy, site=site)
-        print("\n".join(found.lines()))
+        show(*found.lines())
         return
     results = study_small_site(
         generator,
@@ -68,5 +69,5 @@ def run(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
     )
     for test in results.tests:
-        print(f"{test.name}: {test.sentence}")
-    print(f"{options.out}: open report.html in a browser")
+        show(f"{test.name}: {test.sentence}")
+    show(f"{options.out}: open report.html in a browser")

@@ -7,6 +7,7 @@ import argparse
 from skin_synth.commands import flags
 from skin_synth.presets import DEFAULT_PRESET, PRESETS
 from skin_synth.training.options import TrainingOptions
+from tfrecords_tools.command_line import show
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -129,4 +130,4 @@ def run(options: argparse.Namespace) -> None:
     trained = train(options.data, options.run, flags.options_of(TrainingOptions, options))
     if trained is not None:
         origin = trained.origin
-        print(f"{options.run}: run {origin.run_id} has seen {origin.images_seen:,} images")
+        show(f"{options.run}: run {origin.run_id} has seen {origin.images_seen:,} images")

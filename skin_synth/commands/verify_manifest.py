@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
+from tfrecords_tools.command_line import show
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -42,5 +43,5 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         data=options.data,
     )
-    print(found.describe(options.directory))
+    show(found.describe(options.directory))
     found.check()

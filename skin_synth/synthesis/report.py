@@ -20,7 +20,7 @@ from skin_synth.synthesis.candidates import DRAWS_PER_KEPT_IMAGE, FREE_DRAWS, Ca
 from skin_synth.synthesis.filters import REASONS, CandidateFilter
 from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.build_steps import contact_sheets
-from tfrecords_tools.csv_writing import csv_bytes
+from tfrecords_tools.csv_writing import spreadsheet_csv
 from tfrecords_tools.records.schema import CONTACT_SHEETS
 
 BALANCE_REPORT = "balance_report.json"
@@ -105,7 +105,7 @@ class BalanceReport:
         """Writes the report, the list of candidates and a contact sheet for each class."""
         (directory / BALANCE_REPORT).write_bytes(self.json())
         rows = (row for each in self.candidates for row in _rows(each, self.training))
-        (directory / CANDIDATES_FILE).write_bytes(csv_bytes(CANDIDATE_COLUMNS, rows))
+        (directory / CANDIDATES_FILE).write_bytes(spreadsheet_csv(CANDIDATE_COLUMNS, rows))
         for each in self.candidates:
             if each.kept:
                 _write_sheet(directory / CONTACT_SHEETS, each, self.training)

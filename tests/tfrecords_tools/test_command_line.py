@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from absl.flags import argparse_flags
 
-from tfrecords_tools.command_line import run, run_with
+from tfrecords_tools.command_line import run, run_with, show
 from tfrecords_tools.errors import InputError, Stopped
 
 
@@ -44,6 +44,14 @@ def test_names_that_are_not_utf8_are_printed():
     strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=strict)
     assert (done.returncode, done.stdout) == (0, b"caf\\udce9.png\n")
+
+
+def test_names_from_files_neither_steer_the_terminal_nor_add_a_line(capsys):
+    show("one", "two\nthree\x1b[2J")
+    run_with(raising(InputError("class 'a\x1b]0;b\x07' is odd")), make_parser, [])
+    out, err = capsys.readouterr()
+    assert out == "one\ntwo\\x0athree\\x1b[2J\n"
+    assert err == "prog: error: class 'a\\x1b]0;b\\x07' is odd\n"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from tfrecords_tools.csv_writing import csv_bytes
+from tfrecords_tools.csv_writing import spreadsheet_csv
 from tfrecords_tools.images.perceptual_hash import GREY_SIDE, SYMMETRIES, near_pairs, transformed
 
 MIN_CORRELATION = 0.97
@@ -102,7 +102,7 @@ def near_duplicates_csv(
         )
         for pair in found.pairs
     )
-    return csv_bytes(NEAR_DUPLICATES_COLUMNS, rows)
+    return spreadsheet_csv(NEAR_DUPLICATES_COLUMNS, rows)
 
 
 def _candidates(

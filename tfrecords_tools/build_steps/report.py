@@ -14,7 +14,7 @@ from tfrecords_tools.build_steps.first_pass import ImageFacts
 from tfrecords_tools.build_steps.near_duplicates import NearDuplicates, near_duplicates_csv
 from tfrecords_tools.build_steps.plan import Plan, Planner
 from tfrecords_tools.build_steps.table_findings import ClassTable
-from tfrecords_tools.csv_writing import csv_bytes
+from tfrecords_tools.csv_writing import spreadsheet_csv
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.records.schema import BUILD_REPORT, NEAR_DUPLICATES, REJECTED, SPLITS
 from tfrecords_tools.sources import Finding, Rejection
@@ -113,7 +113,7 @@ def build_report(
 def rejected_csv(rejections: Iterable[Rejection]) -> bytes:
     """Returns the rejections as a UTF-8 CSV with `REJECTED_COLUMNS`, sorted by file."""
     ordered = sorted(rejections, key=lambda rejection: rejection.file)
-    return csv_bytes(REJECTED_COLUMNS, (dataclasses.astuple(rejection) for rejection in ordered))
+    return spreadsheet_csv(REJECTED_COLUMNS, map(dataclasses.astuple, ordered))
 
 
 def _reported(options: BuildOptions) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from skin_synth.image_grid import image_grid
 from skin_synth.random_streams import EvaluationStream
 from tfrecords_tools.atomic import check_apart, new_directory
-from tfrecords_tools.csv_writing import csv_bytes
+from tfrecords_tools.csv_writing import spreadsheet_csv
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import ORIGIN_REAL, ORIGIN_SYNTHETIC
 
@@ -83,9 +83,9 @@ def write_reader_study(
         rows, names = _picture(items)
         image_grid(rows, names, directory / PICTURE)
         answers = ([item.number, item.class_name, "", "", ""] for item in items)
-        (directory / ANSWERS).write_bytes(csv_bytes(ANSWER_COLUMNS, answers))
+        (directory / ANSWERS).write_bytes(spreadsheet_csv(ANSWER_COLUMNS, answers))
         key = ([item.number, item.class_name, item.origin, item.source] for item in items)
-        (directory / KEY).write_bytes(csv_bytes(KEY_COLUMNS, key))
+        (directory / KEY).write_bytes(spreadsheet_csv(KEY_COLUMNS, key))
     return items
 
 

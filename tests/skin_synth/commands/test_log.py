@@ -16,8 +16,8 @@ def test_lines_go_where_they_belong(name, warnings_to_stdout, capsys):
     before = (logger.level, logger.propagate, list(logger.handlers))
     with show_log(warnings_to_stdout=warnings_to_stdout):
         logger.info("100 % done")
-        logger.warning("%s is damaged", "it")
-    news, warning = "100 % done\n", "it is damaged\n"
+        logger.warning("%s is damaged", "it\x1b")
+    news, warning = "100 % done\n", "it\\x1b is damaged\n"
     expected = (news + warning, "") if warnings_to_stdout else (news, warning)
     assert capsys.readouterr() == expected
     assert (logger.level, logger.propagate, list(logger.handlers)) == before
