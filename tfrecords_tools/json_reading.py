@@ -68,7 +68,7 @@ def parse_json(content: bytes) -> Any:
     except InputError:
         raise
     except UnicodeError as error:
-        raise InputError(f"its text is not UTF-8: {error.reason}") from error
+        raise InputError(f"its text is not UTF-8: {error}") from error
     except ValueError as error:
         raise InputError(f"it is no JSON: {error}") from error
     except RecursionError as error:

@@ -5,10 +5,11 @@ The REST client loads no TensorFlow; `export` loads it on first use.
 
 from typing import Any
 
+from skin_synth.serving.address import Access
 from skin_synth.serving.client import Client
-from skin_synth.serving.transports import ServingError
+from skin_synth.serving.errors import ServingError
 
-__all__ = ["Client", "ServingError", "export"]
+__all__ = ["Access", "Client", "ServingError", "export"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
+import functools
 import json
+import socket
+import ssl
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from http import HTTPStatus
-from http.client import HTTPException
-from typing import Any, NamedTuple, Protocol, TypeVar
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPMessage,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from skin_synth.serving.address import Access, Address, parse_address
+from skin_synth.serving.answers import (
+    IMAGE,
+    LARGEST_ANSWER,
+    OUTPUTS,
+    Answer,
+    check_shape,
+    check_type,
+    checked,
+    from_json,
+    largest_answer,
+    wrong_answer,
+)
+from skin_synth.serving.errors import RetryableError, ServingError
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import parse_json
+from tfrecords_tools.text import escaped
 
 RETRYABLE = {str(HTTPStatus.BAD_GATEWAY), str(HTTPStatus.SERVICE_UNAVAILABLE), "UNAVAILABLE"}
 """Codes of temporary failures: a model is loading, a queue is full, a proxy has no server."""
@@ -26,33 +54,14 @@ REFUSALS = {
     "NOT_FOUND": "NOT_FOUND",
 }
 """HTTP and gRPC codes of requests that the server refused, with their gRPC names."""
-LARGEST_GRPC_MESSAGE = 256 * 2**20
-"""Largest answer in bytes; gRPC's default, 4 MiB, is 20 images at 256x256."""
 LONGEST_WAIT = 10.0
 """Most seconds between two attempts."""
-ONLY_OUTPUT = "image"
-"""Output of the signatures `generate` and `from_latent`."""
+LONGEST_REASON = 2000
+"""Most characters of a server's reason in a message."""
+BYTES_PER_LIST = 7
+"""A list of pixels in JSON takes at least `[0,0,0]`; shorter ones would only take memory."""
 
 Result = TypeVar("Result")
-
-
-class ServingError(RuntimeError):
-    """The server failed on a valid request; `code` is a gRPC or HTTP status, or UNREACHABLE."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class RetryableError(ServingError):
-    """A failure of the server that may be temporary."""
-
-
-class Answer(NamedTuple):
-    """The outputs of a model by name, and its version; empty if the server does not name it."""
-
-    outputs: dict[str, np.ndarray]
-    version: str
 
 
 class Transport(Protocol):
@@ -74,72 +83,113 @@ class Transport(Protocol):
 class Rest:
     """The REST API of TF Serving, in its columnar format."""
 
-    def __init__(self, address: str, model: str, version: int | None, timeout: float) -> None:
+    def __init__(
+        self,
+        address: str | Address,
+        model: str,
+        version: int | None,
+        timeout: float,
+        access: Access = Access(),  # noqa: B008 (it is frozen)
+    ) -> None:
         """Makes the URL from http://host:8501; see `Client` for the other arguments."""
+        place = parse_address(address) if isinstance(address, str) else address
         versions = "" if version is None else f"/versions/{version}"
         name = urllib.parse.quote(model, safe="")
-        self.url = f"{address.rstrip('/')}/v1/models/{name}{versions}:predict"
+        self.url = f"{place}/v1/models/{name}{versions}:predict"
         self.version = "" if version is None else str(version)
         self.timeout = timeout
+        self.headers = {"Content-Type": "application/json"}
+        if access.token is not None:
+            self.headers["Authorization"] = f"Bearer {access.token}"
+        # A proxy is another machine.
+        self.proxies: dict[str, str] | None = {} if place.is_loopback else None
+        self.context = None
+        if place.scheme == "https":
+            self.context = _tls_context(access)
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
         """Calls a signature; see `Transport`."""
+        rows = _rows(inputs)
         lists = {name: values.tolist() for name, values in inputs.items()}
         body = json.dumps({"signature_name": signature, "inputs": lists}).encode()
-        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as response:
-                content = response.read()
-        except urllib.error.HTTPError as error:
-            raise _failure(self.url, str(error.code), _reason(error), "HTTP status ") from error
-        except (urllib.error.URLError, HTTPException, OSError) as error:
-            reason = getattr(error, "reason", error)
-            if isinstance(reason, TimeoutError):
-                raise _late(self.url, self.timeout) from error
-            message = f"{self.url} cannot be reached: {reason}"
-            raise RetryableError(message, "UNREACHABLE") from error
-        return Answer(self._outputs(content, signature), self.version)
+        content = self._post(body, largest_answer(rows))
+        return Answer(self._outputs(content, signature, rows), self.version)
 
     def close(self) -> None:
         """Does nothing, because each request has its own connection."""
 
-    def _outputs(self, content: bytes, signature: str) -> dict[str, np.ndarray]:
+    def _post(self, body: bytes, limit: int) -> bytes:
+        request = urllib.request.Request(self.url, body, self.headers)
+        connections = _Connections(self.context)
+        opener = _opener(connections, self.proxies)
+        read = functools.partial(_read, opener, request, self.timeout, limit)
         try:
-            outputs = json.loads(content)["outputs"]
+            content = _within(self.timeout, read, connections.abort)
+        except (InputError, ServingError):
+            raise
+        except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, TimeoutError):
+                raise _late(self.url, self.timeout) from error
+            if isinstance(reason, ssl.SSLError):
+                raise ServingError(f"{self.url}: TLS failed: {reason}", "UNREACHABLE") from error
+            message = f"{self.url} cannot be reached: {escaped(str(reason))}"
+            raise RetryableError(message, "UNREACHABLE") from error
+        if len(content) > limit:
+            raise _too_large(self.url, limit)
+        return content
+
+    def _outputs(self, content: bytes, signature: str, rows: int) -> dict[str, np.ndarray]:
+        try:
+            brackets = content.count(b"[") + content.count(b"{")
+            if brackets > len(content) // BYTES_PER_LIST + rows + 2:
+                raise wrong_answer("it has more lists than its images need")
+            outputs = parse_json(content)["outputs"]
             # TF Serving omits the name of a single output.
-            named = outputs if isinstance(outputs, dict) else {ONLY_OUTPUT: outputs}
-            return {name: _array(name, values) for name, values in named.items()}
+            named = outputs if isinstance(outputs, dict) else {IMAGE: outputs}
+            wanted = {name: named[name] for name in OUTPUTS[signature] if name in named}
+            arrays = {name: from_json(name, values) for name, values in wanted.items()}
+            return checked(arrays, signature, rows)
+        except ServingError as error:
+            raise self._no_prediction(signature, content, str(error), error.code) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise ServingError(
-                f"{self.url} answered {signature}, but not with a prediction ({error!r}): "
-                f"{content[:200]!r}; is TF Serving behind this address?",
-                "UNKNOWN",
-            ) from error
+            raise self._no_prediction(signature, content, repr(error), "UNKNOWN") from error
+
+    def _no_prediction(
+        self, signature: str, content: bytes, reason: str, code: str
+    ) -> ServingError:
+        return ServingError(
+            f"{self.url} answered {signature}, but not with a prediction ({reason}): "
+            f"{content[:200]!r}; is TF Serving behind this address?",
+            code,
+        )
 
 
 class Grpc:
     """The gRPC API of TF Serving, by the stubs of tensorflow-serving-api."""
 
-    def __init__(self, address: str, model: str, version: int | None, timeout: float) -> None:
+    def __init__(
+        self,
+        address: str | Address,
+        model: str,
+        version: int | None,
+        timeout: float,
+        access: Access = Access(),  # noqa: B008 (it is frozen)
+    ) -> None:
         """Opens a channel to host:8500; see `Client` for the other arguments."""
-        import grpc  # type: ignore[import-untyped]
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-        self.address = address
+        place = parse_address(address) if isinstance(address, str) else address
+        self.address = str(place)
         self.model = model
         self.version = version
         self.timeout = timeout
-        options = [
-            ("grpc.max_receive_message_length", LARGEST_GRPC_MESSAGE),
-            ("grpc.max_send_message_length", LARGEST_GRPC_MESSAGE),
-            ("grpc.enable_retries", 0),  # only `with_retries` counts attempts
-        ]
-        self.channel = grpc.insecure_channel(address, options=options)
+        self.channel = _channel(place, access)
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
         """Calls a signature; see `Transport`."""
-        import grpc
+        import grpc  # type: ignore[import-untyped]
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
@@ -153,20 +203,185 @@ class Grpc:
         try:
             response = self.stub.Predict(request, timeout=self.timeout)
         except grpc.RpcError as error:
-            code = error.code().name
+            code = error.code().name if error.code() else "UNKNOWN"
             if code == "DEADLINE_EXCEEDED":
                 raise _late(self.address, self.timeout) from error
-            raise _failure(self.address, code, error.details()) from error
-        outputs = {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
-        return Answer(outputs, str(response.model_spec.version.value or ""))
+            raise _failure(self.address, code, str(error.details())) from error
+        except ValueError as error:  # of a closed channel
+            raise ServingError(f"{self.address}: {error}", "UNREACHABLE") from error
+        rows = _rows(inputs)
+        arrays = {
+            name: _from_tensor(name, response.outputs[name], rows)
+            for name in OUTPUTS[signature]
+            if name in response.outputs
+        }
+        version = str(response.model_spec.version.value or "")
+        return Answer(checked(arrays, signature, rows), version)
 
     def close(self) -> None:
         """Closes the channel."""
         self.channel.close()
 
 
+def _rows(inputs: Mapping[str, np.ndarray]) -> int:
+    return len(next(iter(inputs.values())))
+
+
+def _channel(place: Address, access: Access) -> Any:
+    import grpc
+
+    options = [
+        ("grpc.max_receive_message_length", LARGEST_ANSWER),
+        ("grpc.max_send_message_length", LARGEST_ANSWER),
+        ("grpc.enable_retries", 0),  # only `with_retries` counts attempts
+    ]
+    # With its scheme, because gRPC takes host names such as unix for schemes.
+    target = f"dns:///{place.netloc}"
+    if not access.tls:
+        return grpc.insecure_channel(target, options=options)
+    roots = None
+    if access.ca_file is not None:
+        with open(access.ca_file, "rb") as file:
+            roots = file.read()
+    credentials = grpc.ssl_channel_credentials(roots)
+    calls = [] if access.token is None else [grpc.access_token_call_credentials(access.token)]
+    if access.call_credentials is not None:
+        calls.append(access.call_credentials)
+    if calls:
+        credentials = grpc.composite_channel_credentials(credentials, *calls)
+    return grpc.secure_channel(target, credentials, options=options)
+
+
+def _from_tensor(name: str, tensor: Any, rows: int) -> np.ndarray:
+    """Converts an output of gRPC; shape and type first, because one value may fill any shape."""
+    import tensorflow as tf
+
+    check_shape(name, tuple(side.size for side in tensor.tensor_shape.dim), rows)
+    try:
+        check_type(name, tf.as_dtype(tensor.dtype).as_numpy_dtype)
+        return tf.make_ndarray(tensor)
+    except ServingError:
+        raise
+    except Exception as error:  # NumPy and TensorFlow raise many types
+        raise wrong_answer(f"{name} cannot be read ({escaped(str(error))[:200]})") from error
+
+
+def _tls_context(access: Access) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=access.ca_file)
+    except OSError as error:  # also SSLError
+        raise InputError(f"ca_file {access.ca_file} holds no certificates: {error}") from error
+
+
+class _Connections(urllib.request.AbstractHTTPHandler):
+    """Opens connections, and can end them from another thread."""
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        super().__init__()
+        self.tls = context
+        self.sockets: list[socket.socket] = []
+
+    def http_open(self, request: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(self._noted(HTTPConnection), request)
+
+    def https_open(self, request: urllib.request.Request) -> HTTPResponse:
+        kind = self._noted(HTTPSConnection)
+        return self.do_open(kind, request, context=self.tls)
+
+    def abort(self) -> None:
+        """Ends all connections; who reads from one gets the end of the stream."""
+        for each in self.sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _noted(self, kind: type[HTTPConnection]) -> type[HTTPConnection]:
+        sockets = self.sockets
+
+        class Noted(kind):  # type: ignore[valid-type, misc]
+            def connect(self) -> None:
+                super().connect()
+                sockets.append(self.sock)
+
+        return Noted
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Makes an error of a redirect, because it could lead a request with its token anywhere."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: Any,
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> None:
+        fp.close()
+        reason = "it redirects, which is not followed: give the address that it leads to"
+        raise urllib.error.HTTPError(req.full_url, code, reason, headers, None)
+
+
+def _opener(
+    connections: _Connections, proxies: dict[str, str] | None
+) -> urllib.request.OpenerDirector:
+    """Returns an opener for HTTP and HTTPS only; `build_opener` would also read files and FTP."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(proxies),
+        connections,
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _NoRedirects(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def _read(
+    opener: urllib.request.OpenerDirector,
+    request: urllib.request.Request,
+    timeout: float,
+    limit: int,
+) -> bytes:
+    """Reads an answer, at most one byte more than `limit`; raises the error of its status."""
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            content = response.read(limit + 1)
+            if len(content) <= limit and response.length:
+                raise IncompleteRead(content, response.length)
+            return content
+    except urllib.error.HTTPError as error:
+        reason = _reason(error)
+        raise _failure(request.full_url, str(error.code), reason, "HTTP status ") from error
+
+
+def _within(seconds: float, work: Callable[[], Result], stop: Callable[[], None]) -> Result:
+    """Calls `work`; raises TimeoutError after `seconds`, whatever it waits for.
+
+    The timeout of a socket is for one step only: a server that sends a byte now and then, and one
+    whose name is slow to resolve, would take any time. So the work has a thread, which `stop` ends.
+    """
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="skin-synth-client", daemon=True).start()
+    try:
+        return future.result(seconds)
+    finally:
+        stop()
+
+
 def _failure(address: str, code: str, reason: str, kind: str = "") -> Exception:
     """Returns the error for a code; `kind` of code is for the message."""
+    reason = escaped(reason[:LONGEST_REASON])
     if code in REFUSALS:
         return InputError(f"{address} refused the request ({REFUSALS[code]}): {reason}")
     error = RetryableError if code in RETRYABLE else ServingError
@@ -181,12 +396,24 @@ def _late(address: str, timeout: float) -> ServingError:
     )
 
 
+def _too_large(address: str, limit: int) -> ServingError:
+    return ServingError(
+        f"{address} sent more than {limit:,} bytes: request fewer images at a time (batch_size), "
+        "or use gRPC",
+        "RESOURCE_EXHAUSTED",
+    )
+
+
 def _reason(error: urllib.error.HTTPError) -> str:
-    text = error.read(2000).decode(errors="replace")
+    """Returns the reason in the body of an answer, or that of its status."""
+    text = ""
+    if error.fp is not None:
+        with error.fp, contextlib.suppress(OSError, HTTPException, ValueError):
+            text = error.fp.read(LONGEST_REASON).decode(errors="replace")
     try:
-        return str(json.loads(text)["error"])
+        return str(parse_json(text.encode())["error"])
     except (ValueError, KeyError, TypeError):
-        return text.strip() or error.reason
+        return text.strip() or str(error.reason)
 
 
 def with_retries(
@@ -212,10 +439,3 @@ def with_retries(
         return attempt()
     except RetryableError as error:
         raise ServingError(f"{error} (after {retries + 1} attempts)", error.code) from error
-
-
-def _array(name: str, values: Any) -> np.ndarray:
-    """Converts an output of the REST API; if its name ends in _bytes, it has {"b64": ...}."""
-    if name.endswith("_bytes"):
-        return np.array([base64.b64decode(value["b64"]) for value in values], object)
-    return np.array(values, np.uint8 if name == ONLY_OUTPUT else np.int64)
