@@ -13,9 +13,11 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import read_json
 
 DEMO_PRESET = "derm-32"
 DEMO_IMAGES = 100_000
@@ -51,7 +53,7 @@ class DemoRecord:
         seconds: duration of each finished stage, by its name.
     """
 
-    settings: dict[str, object]
+    settings: dict[str, Any]
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def write(self, root: Path) -> None:
@@ -193,13 +195,7 @@ def _open_record(root: Path, settings: dict[str, object]) -> DemoRecord:
 
 
 def _read_record(path: Path) -> DemoRecord:
-    try:
-        fields = json.loads(path.read_text())
-        return DemoRecord(fields["settings"], dict(fields["seconds"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); remove {path.parent} or choose another --out"
-        ) from error
+    return read_json(path, DemoRecord, repair=f"remove {path.parent} or choose another --out")
 
 
 def _summary(root: Path, seconds: float) -> list[str]:

@@ -75,13 +75,18 @@ def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str])
         InputError: it holds another data set, or none.
     """
     origin = generator.origin
-    check_fingerprint(f"run {origin.run_id}", origin.data_name, origin.data_fingerprint, data_dir)
+    what, fingerprint = f"run {origin.run_id}", origin.data_fingerprint
+    check_fingerprint(what, origin.data_name, fingerprint, generator.class_names, data_dir)
 
 
 def check_fingerprint(
-    what: str, name: str, expected: str, data_dir: str | os.PathLike[str]
+    what: str,
+    name: str,
+    expected: str,
+    class_names: Sequence[str],
+    data_dir: str | os.PathLike[str],
 ) -> None:
-    """Checks that a directory holds the data set with the expected name and fingerprint.
+    """Checks that a directory holds the data set with the expected name, fingerprint and classes.
 
     `what` was trained on that data set; the message begins with it.
 
@@ -94,4 +99,9 @@ def check_fingerprint(
             f"{what} was trained on data set {name!r} with fingerprint {expected[:12]}, {data_dir} "
             f"is {read_info(data_dir).name!r} with {found[:12]}: give the data set that it was "
             "trained on, or train a new run on this one"
+        )
+    if (names := read_info(data_dir).class_names) != tuple(class_names):
+        raise InputError(
+            f"{what} names the classes {', '.join(class_names)}, its data set {data_dir} has "
+            f"{', '.join(names)}: the names of one of the two were edited; restore them"
         )

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import typed
 
 IMAGE_SIZES = tuple(4 * 2**stages for stages in range(1, 9))
 LOSSES = ("non_saturating", "hinge", "relativistic")
@@ -18,6 +21,15 @@ POSITIVE_FIELDS = (
     *("ema_half_life", "ema_warm_up", "latent_dim", "embedding_dim"),
     *("schedule_images", "checkpoint_images", "preview_images"),
 )
+
+
+FLOAT32_BYTES = 4
+MOST_CHANNELS = 8_192
+"""Largest width, latent and embedding."""
+MOST_IMAGES = 10**12
+"""Largest number of images of a batch, a schedule or an interval."""
+DISCRIMINATOR_FEATURES = 256
+"""Length of the features that the head of the discriminator reads."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,9 +105,9 @@ class Preset:
         checks = {
             "image_size": self.image_size in IMAGE_SIZES,
             "generator_widths": self.image_size == 4 * 2 ** (stages - 1)
-            and min(self.generator_widths) > 0,
+            and _channels(*self.generator_widths),
             "discriminator_widths": len(self.discriminator_widths) == stages - 1
-            and min(self.discriminator_widths) > 0,
+            and _channels(*self.discriminator_widths),
             "loss": self.loss in LOSSES,
             "gamma": _within(self.gamma, 0),
             "penalty_share": 0 < self.penalty_share <= 1,
@@ -104,9 +116,11 @@ class Preset:
             "beta_2": 0 <= self.beta_2 < 1,
             "augment_probability": _within(self.augment_probability, 0, 1),
             "sampling_exponent": 0 <= self.sampling_exponent <= 1,
-            "batch_size": self.batch_size > 1,
-            "validation_images": self.validation_images >= 0,
-            **{field: getattr(self, field) > 0 for field in POSITIVE_FIELDS},
+            "batch_size": 1 < self.batch_size <= MOST_IMAGES,
+            "validation_images": 0 <= self.validation_images <= MOST_IMAGES,
+            **{field: 0 < getattr(self, field) <= MOST_IMAGES for field in POSITIVE_FIELDS},
+            "latent_dim": _channels(self.latent_dim),
+            "embedding_dim": _channels(self.embedding_dim),
         }
         for field, good in checks.items():
             if not good:
@@ -120,6 +134,25 @@ class Preset:
         """Number of rows, the first of a batch, on which the penalties are estimated."""
         return max(1, round(self.penalty_share * self.batch_size))
 
+    def training_bytes(self, classes: int) -> int:
+        """Returns the memory of weights, their average and the optimisers' moments, about.
+
+        It is known before memory is taken: the biases are not counted.
+        """
+        condition = self.latent_dim + self.embedding_dim
+        widths, downs = self.generator_widths, (3, *self.discriminator_widths)
+        generator = (
+            classes * self.embedding_dim
+            + 16 * widths[0] * condition
+            + 2 * condition * sum(widths)
+            + 9 * sum(map(math.prod, itertools.pairwise(widths)))
+        )
+        discriminator = (
+            16 * sum(map(math.prod, itertools.pairwise(downs)))
+            + (16 * downs[-1] + classes) * DISCRIMINATOR_FEATURES
+        )
+        return FLOAT32_BYTES * (4 * generator + 3 * discriminator)
+
     def to_json(self) -> dict[str, Any]:
         """Returns plain dicts, lists, numbers and strings."""
         return dataclasses.asdict(self)
@@ -131,13 +164,7 @@ class Preset:
         Raises:
             InputError: a field is missing, unknown or out of range.
         """
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := set(fields) - known:
-            raise InputError(f"unknown preset fields {sorted(unknown)}; known are {sorted(known)}")
-        try:
-            return cls(**{name: _revive(value) for name, value in fields.items()})
-        except TypeError as error:
-            raise InputError(f"preset fields do not fit: {error}") from error
+        return typed(fields, cls, "preset")
 
 
 def override(preset: Preset, overrides: Iterable[str]) -> Preset:
@@ -195,15 +222,12 @@ def _read(text: str, like: Any) -> Any:
 
 
 def _within(ramp: Ramp, least: float, most: float = float("inf")) -> bool:
-    return least <= min(ramp.start, ramp.end) <= max(ramp.start, ramp.end) <= most
+    ends = (ramp.start, ramp.end)
+    return all(map(math.isfinite, ends)) and least <= min(ends) <= max(ends) <= most
 
 
-def _revive(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, Mapping):
-        return Ramp(**value)
-    return value
+def _channels(*numbers: int) -> bool:
+    return bool(numbers) and 0 < min(numbers) <= max(numbers) <= MOST_CHANNELS
 
 
 def get_preset(name: str) -> Preset:

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib.metadata
 import io
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +17,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError
 
 MANIFEST = "manifest.csv"
+LARGEST_MANIFEST = 2**30
+"""Most bytes of a manifest; a row takes about 400."""
 PNG_CHUNK_PREFIX = "skin_synth:"
 GENERATION_LIBRARIES = ("skin-synth", "tensorflow", "keras", "numpy")
 
@@ -109,8 +113,8 @@ def read_manifest(path: Path) -> list[Provenance]:
             "balance` wrote"
         )
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [_row(fields) for fields in csv.DictReader(file)]
+        text = io.StringIO(read_bounded(path, LARGEST_MANIFEST).decode("utf-8"), newline="")
+        return [_row(fields) for fields in csv.DictReader(text, strict=True)]
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(f"{path} is not a manifest of synthetic images ({error!r})") from error
 
@@ -155,5 +159,10 @@ def _row(fields: dict[str, str]) -> Provenance:
     """Reads one row; older manifests lack `software`."""
     types = {"seed": int, "truncation": float, "nearest_distance": float}
     fields = {**fields, "software": fields.get("software") or ""}
-    names = (field.name for field in dataclasses.fields(Provenance))
-    return Provenance(**{name: types.get(name, str)(fields[name]) for name in names})
+    names = [field.name for field in dataclasses.fields(Provenance)]
+    if None in fields or None in fields.values():
+        raise ValueError(f"the row of {fields['image_id']!r} has another number of cells")
+    row = Provenance(**{name: types.get(name, str)(fields[name]) for name in names})
+    if not -(2**63) <= row.seed < 2**63 or not math.isfinite(row.truncation):
+        raise ValueError(f"the seed or truncation of {row.image_id!r} is out of range")
+    return row

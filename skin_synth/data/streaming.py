@@ -171,7 +171,11 @@ def reading_errors(split: DrawnImages) -> contextlib.AbstractContextManager[None
 
 def default_cache_limit() -> int:
     """Returns a quarter of the memory of the machine, or of its container if less, in bytes."""
+    return machine_memory() // CACHE_MEMORY_DIVISOR
+
+
+def machine_memory() -> int:
+    """Returns the memory of the machine, or of its container if less, in bytes."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [path.read_text().strip() for path in CGROUP_LIMITS if path.exists()]
-    memory = min([machine, *(int(limit) for limit in limits if limit.isdigit())])
-    return memory // CACHE_MEMORY_DIVISOR
+    return min([machine, *(int(limit) for limit in limits if limit.isdigit())])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.npz_reading import read_npz
 
 Arrays = Mapping[str, np.ndarray]
 CACHE_VERSION = "1"
@@ -73,16 +73,14 @@ class Cache:
 
 def warn_unreadable(path: Path, error: Exception) -> None:
     """Logs that an entry cannot be read and is computed again."""
-    _LOG.warning("%s cannot be read (%s); it is computed again", path, error)
+    _LOG.warning("%s cannot be used (%s); it is computed again", path, error)
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
-    if not path.exists():
-        return None
     try:
-        # NumPy leaves a file open that it cannot read.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as entry:
-            return {name: entry[name] for name in entry.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return read_npz(path)
+    except FileNotFoundError:
+        return None
+    except InputError as error:
         warn_unreadable(path, error)
         return None

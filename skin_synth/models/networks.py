@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from skin_synth.models.layers import DownsamplingConv, ModulatedNorm, UpsamplingConv, leaky
+from skin_synth.presets import DISCRIMINATOR_FEATURES
 
 
 def _seeds(seed: int) -> Iterator[int]:
@@ -145,7 +146,7 @@ class Discriminator(keras.Model):
         widths: Sequence[int],
         image_size: int,
         num_classes: int,
-        features: int = 256,
+        features: int = DISCRIMINATOR_FEATURES,
         seed: int = 0,
         **options: Any,
     ) -> None:

@@ -15,6 +15,7 @@ from skin_synth.saved_model.export import LABELS_FILE
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE
 from skin_synth.saved_model.origin import ORIGIN_FILE, Origin, read_origin
 from skin_synth.saved_model.sampler import generate_rows
+from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
 
 PRETRAINED_DIRECTORY = Path(__file__).parent
@@ -110,10 +111,10 @@ def load_exported(directory: str | os.PathLike[str]) -> Pretrained:
 def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
     origin = read_origin(directory)
     try:
-        labels = (directory / "assets" / LABELS_FILE).read_text("utf-8").splitlines()
-        card = (directory / MODEL_CARD_FILE).read_text("utf-8")
+        labels = read_bounded(directory / "assets" / LABELS_FILE).decode("utf-8").splitlines()
+        card = read_bounded(directory / MODEL_CARD_FILE).decode("utf-8")
         model = tf.saved_model.load(str(directory))
-    except (OSError, tf.errors.OpError) as error:
+    except (OSError, ValueError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{directory} is damaged ({reason}): {repair}") from error
     signature = model.signatures["generate"]

@@ -5,16 +5,27 @@ After Mitchell et al., "Model cards for model reporting", FAT* 2019.
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import html
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from skin_synth.saved_model.origin import Origin
+from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import Part, parse_json, typed
+from tfrecords_tools.text import escaped
 
 MODEL_CARD_FILE = "model_card.md"
 REPORT_FILE = "report.json"
+
+MARKDOWN_MARKS = re.compile(
+    r"[\\`*\[\]|~@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+=#>]|:(?=//)|(?<=www)\."
+)
+"""Characters that mean something in Markdown; an underscore inside a word means nothing."""
+HTML_MARKS = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?[A-Za-z0-9]+;)")
 
 INTENDED_USE = """\
 For research: to study class imbalance, augmentation and generative models on skin images. The
@@ -47,14 +58,16 @@ def model_card(
     the sentences of `read_report`, None without a report.
     """
     size, seen = origin.image_size, origin.images_seen
+    text = {name: plain(value) for name, value in vars(origin).items() if isinstance(value, str)}
+    data = code(origin.data_name) or "unknown"
     return f"""\
-# {origin.preset_name}, trained on {origin.data_name or "images not named"}
+# {text["preset_name"]}, trained on {text["data_name"] or "images not named"}
 
 A class-conditional generator of {size}x{size} skin images, after {seen:,} training images.
 
-- run `{origin.run_id or "none"}`, checkpoint `{origin.checkpoint_hash}`
-- data set `{origin.data_name or "unknown"}`, fingerprint `{origin.data_fingerprint or "unknown"}`
-- exported with {origin.software}
+- run `{code(origin.run_id) or "none"}`, checkpoint `{code(origin.checkpoint_hash)}`
+- data set `{data}`, fingerprint `{code(origin.data_fingerprint) or "unknown"}`
+- exported with {text["software"]}
 
 ## Classes
 
@@ -84,23 +97,33 @@ def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
     if not path.exists():
         raise InputError(f"{path} does not exist: give the --out of a `skin-synth evaluate`")
     try:
-        report = json.loads(path.read_text("utf-8"))
-        judged = report["run"]["checkpoint_hash"]
-        figures = [*report["summary"], *report["warnings"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read as a report ({error!r})") from error
-    if judged != origin.checkpoint_hash:
+        report = typed(parse_json(read_bounded(path)), _Report)
+    except (OSError, InputError) as error:
+        raise InputError(f"{path} cannot be read as a report ({error})") from error
+    if (judged := report.run.checkpoint_hash) != origin.checkpoint_hash:
         raise InputError(
             f"{path} is a report on checkpoint {judged[:12]}, this is "
             f"{origin.checkpoint_hash[:12]}: evaluate the run again"
         )
-    return figures
+    return [*report.summary, *report.warnings]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Judged(Part):
+    checkpoint_hash: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Report(Part):
+    run: _Judged
+    summary: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def _classes(names: Sequence[str], counts: Sequence[int] | None) -> str:
     if counts is None:
-        return "\n".join(f"- {name}" for name in names)
-    rows = [f"| {name} | {count:,} |" for name, count in zip(names, counts, strict=True)]
+        return "\n".join(f"- {plain(name)}" for name in names)
+    rows = [f"| {plain(name)} | {count:,} |" for name, count in zip(names, counts, strict=True)]
     return "\n".join(["| class | training images |", "|---|---|", *rows])
 
 
@@ -110,4 +133,15 @@ def _figures(figures: Sequence[str] | None) -> str:
             "None: this generator was exported without a report. `skin-synth evaluate` makes one, "
             "and `skin-synth export --report DIR` copies its figures here."
         )
-    return "\n".join(f"- {sentence}" for sentence in figures)
+    return "\n".join(f"- {plain(sentence)}" for sentence in figures)
+
+
+def plain(text: str) -> str:
+    """Returns a text as Markdown that shows exactly it: no emphasis, link, image, table or HTML."""
+    marked = MARKDOWN_MARKS.sub(r"\\\g<0>", escaped(text))
+    return HTML_MARKS.sub(lambda mark: html.escape(mark[0]), marked)
+
+
+def code(text: str) -> str:
+    """Returns a text for a place between backticks."""
+    return escaped(text).replace("`", "'")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
+from skin_synth.presets import IMAGE_SIZES
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import read_json, typed
 
 ORIGIN_FILE = "origin.json"
 ORIGIN_SCHEMA_VERSION = 1
+LARGEST_ORIGIN = 2**16
+"""Most bytes of the file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,13 @@ class Origin:
     image_size: int
     software: str
 
+    def __post_init__(self) -> None:
+        if self.image_size not in IMAGE_SIZES or self.images_seen < 0:
+            raise InputError(
+                f"image_size must be one of {IMAGE_SIZES} and images_seen 0 or more, got "
+                f"{self.image_size} and {self.images_seen}"
+            )
+
 
 def write_origin(directory: Path, origin: Origin) -> None:
     """Writes `ORIGIN_FILE` into a directory."""
@@ -54,10 +66,13 @@ def read_origin(directory: Path) -> Origin:
         raise InputError(
             f"{path} does not exist: give a version that `skin-synth export` wrote, MODELDIR/1"
         )
+    repair = "export the model again"
+    fields = read_json(path, dict[str, Any], repair=repair, limit=LARGEST_ORIGIN)
     try:
-        fields = json.loads(path.read_text("utf-8"))
-        if fields.pop("schema_version") != ORIGIN_SCHEMA_VERSION:
-            raise ValueError(f"its schema version is not {ORIGIN_SCHEMA_VERSION}")
-        return Origin(**fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} cannot be read ({error}): export the model again") from error
+        if (version := fields.pop("schema_version", None)) != ORIGIN_SCHEMA_VERSION:
+            raise InputError(
+                f"its schema version is {version!r:.20}, this release reads {ORIGIN_SCHEMA_VERSION}"
+            )
+        return typed(fields, Origin)
+    except InputError as error:
+        raise InputError(f"{path} cannot be read ({error}): {repair}") from error

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections import Counter
@@ -30,7 +31,9 @@ from skin_synth.synthesis.filters import (
 from skin_synth.synthesis.generation import SyntheticImage, with_provenance
 from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.atomic import made_parents, new_file
+from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked
+from tfrecords_tools.npz_reading import read_npz
 
 CHUNK_SIZE = 128
 """Largest number of candidates that are generated and tested together."""
@@ -43,6 +46,7 @@ SEEDS_PER_CLASS = 1_000_000
 all classes, so with shared seeds each layout would occur several times in the data set."""
 KEY_FILE = "key.json"
 """The description of the balance to which a work directory belongs."""
+_LOG = logging.getLogger("skin_synth")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -133,7 +137,7 @@ class WorkDirectory:
         file = self.path / KEY_FILE
         text = json.dumps(key, indent=2, sort_keys=True)
         self.key_sha256 = hashlib.sha256(text.encode()).hexdigest()
-        if not file.is_file() or file.read_text("utf-8") != text:
+        if not file.is_file() or file.read_bytes() != text.encode():
             self.remove()
             with new_file(file) as temporary:
                 temporary.write_text(text, "utf-8")
@@ -263,10 +267,13 @@ def _save(chunk: Chunk, path: Path, key_sha256: str) -> None:
 
 
 def _load(path: Path, key_sha256: str) -> Chunk | None:
-    """Reads a chunk; None if it belongs to other work."""
-    with np.load(path) as arrays:
-        if "key" not in arrays or str(arrays["key"]) != key_sha256:
+    """Reads a chunk; None if it belongs to other work, or is damaged and is made again."""
+    try:
+        fields: dict[str, Any] = read_npz(path)
+        if str(fields.pop("key", None)) != key_sha256:
             return None
-        fields = {field.name: arrays[field.name] for field in dataclasses.fields(Chunk)}
-    fields["outcome"] = tuple(str(outcome) for outcome in fields["outcome"])
-    return Chunk(**fields)
+        fields["outcome"] = tuple(str(outcome) for outcome in fields["outcome"])
+        return Chunk(**fields)
+    except (InputError, KeyError, TypeError) as error:
+        _LOG.warning("%s cannot be used (%s); it is made again", path, error)
+        return None

@@ -20,6 +20,9 @@ from skin_synth.evaluation.metrics.copies import COPY_PERCENTILE
 from skin_synth.evaluation.metrics.manifold import realism
 from skin_synth.evaluation.metrics.nearest import NearestImages, nearest
 from tfrecords_tools.atomic import new_file
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import parse_json, typed
+from tfrecords_tools.npz_reading import read_npz
 
 KEPT = "kept"
 EXACT_COPY, NEAR_TRAINING = "exact_copy", "near_training_image"
@@ -51,6 +54,19 @@ class Scores:
     nearest: np.ndarray
     distance: np.ndarray
     realism: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class _State:
+    """The numbers in the file of a filter."""
+
+    side: int
+    class_names: tuple[str, ...]
+    seed: int
+    steps: int
+    distance: float
+    realism: float
+    real: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -116,12 +132,25 @@ class CandidateFilter:
 
     @classmethod
     def load(cls, path: Path) -> CandidateFilter:
-        """Reads what `save` wrote."""
-        with np.load(path) as arrays:
-            state, manifold = json.loads(str(arrays["state"])), arrays["manifold"]
-        limits = [state.pop(name) for name in ("distance", "realism", "real")]
-        state["class_names"] = tuple(state["class_names"])
-        return cls(load_classifier(_weights_file(path), **state), manifold, *limits)
+        """Reads what `save` wrote.
+
+        Raises:
+            InputError: a file is damaged; the message names it.
+        """
+        try:
+            arrays = read_npz(path)
+            state = typed(parse_json(str(arrays["state"]).encode()), _State)
+            kind = {"seed": state.seed, "steps": state.steps}
+            weights = _weights_file(path)
+            classifier = load_classifier(weights, state.side, state.class_names, **kind)
+            manifold = arrays["manifold"]
+            if manifold.ndim != 2 or not np.isfinite(manifold).all():
+                raise InputError("its manifold is of another kind")
+        except (InputError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path} cannot be used ({error}): remove {path.parent}, and balance again"
+            ) from error
+        return cls(classifier, manifold, state.distance, state.realism, state.real)
 
 
 def make_filter(

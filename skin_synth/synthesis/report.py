@@ -21,6 +21,7 @@ from skin_synth.synthesis.filters import REASONS, CandidateFilter
 from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.build_steps import contact_sheets
 from tfrecords_tools.csv_writing import spreadsheet_csv
+from tfrecords_tools.json_reading import Part, read_json
 from tfrecords_tools.records.schema import CONTACT_SHEETS
 
 BALANCE_REPORT = "balance_report.json"
@@ -170,8 +171,18 @@ def audit(
 
 
 def read_warnings(directory: str | os.PathLike[str]) -> list[str]:
-    """Reads the warnings in the report of a balanced data set."""
-    return json.loads((Path(directory) / BALANCE_REPORT).read_text("utf-8"))["warnings"]
+    """Reads the warnings in the report of a balanced data set.
+
+    Raises:
+        InputError: there is no report, or it is damaged.
+    """
+    path = Path(directory) / BALANCE_REPORT
+    return list(read_json(path, _Warnings, repair="balance the data set again").warnings)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Warnings(Part):
+    warnings: tuple[str, ...]
 
 
 def _short(name: str, candidates: Candidates) -> str:

@@ -31,7 +31,9 @@ def configure(
     if not directory.exists():
         return _new_config(data, options)
     config = directory.config()
-    check_fingerprint(str(directory.path), config.data.name, config.data.fingerprint, data)
+    known = config.data
+    what = str(directory.path)
+    check_fingerprint(what, known.name, known.fingerprint, known.class_names, data)
     _check_frozen(directory, config, options)
     return config
 

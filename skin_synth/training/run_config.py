@@ -9,6 +9,7 @@ from typing import Any
 
 from skin_synth.presets import Preset
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import typed
 
 RUN_SCHEMA_VERSION = 3
 """Version of config.json. It also rises if the same configuration would give other weights."""
@@ -31,6 +32,15 @@ class DataIdentity:
     class_names: tuple[str, ...]
     class_counts: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        names, counts = self.class_names, self.class_counts
+        if len(names) < 2 or len({*names}) < len(names) or any(not _is_line(n) for n in names):
+            raise InputError(f"class_names must be two or more different names, got {names!r:.200}")
+        if len(counts) != len(names) or min(counts) < 1:
+            raise InputError(
+                f"class_counts must be {len(names)} numbers of images, got {counts!r:.200}"
+            )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WarmStartSource:
@@ -46,6 +56,10 @@ class WarmStartSource:
     run_id: str
     checkpoint_hash: str
     images_seen: int
+
+
+def _is_line(name: str) -> bool:
+    return bool(name) and len(name.splitlines()) == 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,19 +103,20 @@ class RunConfig:
         """Returns the configuration whose `to_json` gave `fields`.
 
         Raises:
-            InputError: the schema version is not this one, or fields do not fit.
+            InputError: the schema version is not this one, fields do not fit, or `run_id` is given
+                and is not that of the other fields, because somebody edited them.
         """
-        if fields.get("schema_version") != RUN_SCHEMA_VERSION:
+        own = {**typed(fields, dict[str, Any])}
+        version, run_id = own.pop("schema_version", None), own.pop("run_id", "")
+        if version != RUN_SCHEMA_VERSION:
             raise InputError(
-                f"config.json has schema version {fields.get('schema_version')!r}, this release "
-                f"reads {RUN_SCHEMA_VERSION}: use the release that wrote it, or start a new run"
+                f"config.json has schema version {version!r:.20}, this release reads "
+                f"{RUN_SCHEMA_VERSION}: use the release that wrote it, or start a new run"
             )
-        data = fields["data"]
-        lists = {name: tuple(data[name]) for name in ("class_names", "class_counts")}
-        return cls(
-            preset=Preset.from_json(fields["preset"]),
-            seed=fields["seed"],
-            policy=fields["policy"],
-            data=DataIdentity(**{**data, **lists}),
-            init_from=WarmStartSource(**fields["init_from"]) if "init_from" in fields else None,
-        )
+        config = typed(own, cls)
+        if run_id not in ("", config.run_id):
+            raise InputError(
+                f"its run_id is {run_id!r:.40}, its settings are those of run {config.run_id}: it "
+                "was edited; restore it, or start a new run"
+            )
+        return config

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.training.checkpoints import (
@@ -25,11 +26,14 @@ from skin_synth.training.run_config import RunConfig
 from skin_synth.weights_file import save_weights
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import read_json
 from tfrecords_tools.locks import locked
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 LOCK = "lock"
+LARGEST_CONFIG = 2**20
+"""Most bytes of a configuration; thousands of classes take less."""
 _LOG = logging.getLogger("skin_synth")
 
 
@@ -108,10 +112,15 @@ class RunDirectory:
                 f"{self.path} is not a run directory (it has no {CONFIG}); "
                 "give the --run of a `skin-synth train`"
             )
+        path = self.path / CONFIG
+        repair = "restore it, or start a new run"
+        fields = read_json(path, dict[str, Any], repair=repair, limit=LARGEST_CONFIG)
         try:
-            return RunConfig.from_json(json.loads((self.path / CONFIG).read_text()))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.path / CONFIG} cannot be read: {error}") from error
+            if "run_id" not in fields:
+                raise InputError("it has no run_id")
+            return RunConfig.from_json(fields)
+        except InputError as error:
+            raise InputError(f"{path} cannot be read: {error}") from error
 
     def checkpoints(self) -> list[Path]:
         """Lists all complete checkpoints except the best, oldest first."""

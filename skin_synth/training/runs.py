@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skin_synth.data.streaming import machine_memory
 from skin_synth.data.synthetic import GeneratesBatches
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.models.networks import Generator
@@ -84,6 +85,8 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = LAST) -> Run:
     check_choice(checkpoint)
     directory = RunDirectory(path)
     config = directory.config()
+    interval = config.preset.validation_images
+    _check_size(directory, config, _checkpoint_file(directory, checkpoint, interval))
     gan = new_gan(config)
     _load(gan, directory, checkpoint)
     return as_run(directory, config, gan)
@@ -115,8 +118,30 @@ def _checkpoint_file(directory: RunDirectory, checkpoint: str, interval: int) ->
     return best.path
 
 
+def _check_size(directory: RunDirectory, config: RunConfig, file: Path) -> None:
+    """Checks that a checkpoint is as large as its networks, before memory is taken for them."""
+    needed = config.preset.training_bytes(len(config.data.class_names))
+    with contextlib.suppress(FileNotFoundError):  # the process that trains here removed it
+        if (size := file.stat().st_size) < needed // 2:
+            raise InputError(
+                f"{directory.path}: config.json describes networks of about {needed:,} bytes, "
+                f"{file.name} has {size:,}: one of the two is of another run; restore it"
+            )
+
+
 def new_gan(config: RunConfig) -> ConditionalGAN:
-    """Makes the compiled, untrained networks of a configuration."""
+    """Makes the compiled, untrained networks of a configuration.
+
+    Raises:
+        InputError: they would take more than the memory of this machine.
+    """
+    needed, memory = config.preset.training_bytes(len(config.data.class_names)), machine_memory()
+    if needed > memory:
+        raise InputError(
+            f"the networks of preset {config.preset.name} with {len(config.data.class_names):,} "
+            f"classes take {needed / 2**30:,.1f} GiB to train, this machine has "
+            f"{memory / 2**30:,.1f}: give smaller widths (--set generator_widths=...)"
+        )
     gan = ConditionalGAN(
         config.preset, config.data.class_names, seed=config.seed, policy=config.policy
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.records.reader import read_info, read_records
+from tfrecords_tools.npz_reading import read_npz
+from tfrecords_tools.records.reader import SplitFiles, read_info, read_records
 from tfrecords_tools.records.schema import parse_record
 from tfrecords_tools.records.tfrecord import DamagedRecord, framed_length, read_at
 
@@ -90,15 +90,27 @@ def load_index(
     Raises:
         InputError: `directory` is no data set.
     """
-    files = read_info(directory).splits[split]
-    with (
-        contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile),
-        file.open("rb") as opened,  # because NumPy would leave a damaged file open
-        np.load(opened, allow_pickle=False) as found,
-    ):
-        if str(found["fingerprint"]) == fingerprint and len(found["label"]) == files.num_records:
-            return RecordIndex(files.shards, found["shard"], found["offset"], found["label"])
+    info = read_info(directory)
+    files = info.splits[split]
+    with contextlib.suppress(OSError, InputError, KeyError):
+        found = read_npz(file)
+        index = RecordIndex(files.shards, found["shard"], found["offset"], found["label"])
+        if str(found["fingerprint"]) == fingerprint and _fits(index, files):
+            return index
     return None
+
+
+def _fits(index: RecordIndex, files: SplitFiles) -> bool:
+    """Returns whether an index may be that of a split: types, lengths, records of each shard."""
+    return (
+        (index.shard.dtype, index.offset.dtype, index.label.dtype)
+        == (np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.int64))
+        and index.shard.shape == index.offset.shape == index.label.shape == (files.num_records,)
+        and np.array_equal(
+            index.shard, np.repeat(np.arange(len(files.shards)), files.shard_lengths)
+        )
+        and bool((index.offset >= 0).all())
+    )
 
 
 def save_index(index: RecordIndex, file: Path, fingerprint: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords_tools.atomic import new_file
+from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError
 
@@ -84,11 +87,11 @@ class Curve:
         if not path.exists():
             return cls()
         try:
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = csv.DictReader(file, strict=True)
-                if rows.fieldnames != list(CURVE_COLUMNS):
-                    raise ValueError(f"columns {rows.fieldnames}")
-                return cls(tuple(_point(row) for row in rows))
+            text = io.StringIO(read_bounded(path).decode("utf-8"), newline="")
+            rows = csv.DictReader(text, strict=True)
+            if rows.fieldnames != list(CURVE_COLUMNS):
+                raise ValueError(f"columns {rows.fieldnames}")
+            return cls(tuple(_point(row) for row in rows))
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             raise InputError(
                 f"{path} is not the table of a validation curve ({error!r}): move it away, and the "
@@ -97,5 +100,16 @@ class Curve:
 
 
 def _point(row: dict[str, str]) -> Point:
+    if None in row:
+        raise ValueError(f"a row has more than {len(CURVE_COLUMNS)} cells")
     images, label, n, kid, coverage = (row[name] for name in CURVE_COLUMNS)
-    return Point(int(images), label, int(n), float(kid), float(coverage) if coverage else None)
+    share = float(coverage) if coverage else None
+    point = Point(int(images), label, int(n), float(kid), share)
+    if (
+        not 0 <= point.images < 2**63
+        or not 0 < point.n < 2**63
+        or not math.isfinite(point.kid)
+        or not (share is None or 0 <= share <= 1)
+    ):
+        raise ValueError(f"{point} is out of range")
+    return point

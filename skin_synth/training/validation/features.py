@@ -20,6 +20,7 @@ from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.training.run_directory import RunDirectory
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import read_json
 
 CLASSIFIER, MOBILENET = VALIDATION_FEATURES = ("classifier", "mobilenet")
 FEATURES_FILE = "features.json"
@@ -115,11 +116,7 @@ def _read_record(directory: RunDirectory) -> _Record | None:
     path = directory.validation / FEATURES_FILE
     if not path.exists():
         return None
-    try:
-        fields = json.loads(path.read_text("utf-8"))
-        return _Record(fields["features"], fields["weights"], fields["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read ({error!r}): remove {path.parent}") from error
+    return read_json(path, _Record, repair=f"remove {path.parent}")
 
 
 def _write_record(directory: RunDirectory, chosen: ValidationFeatures) -> None:

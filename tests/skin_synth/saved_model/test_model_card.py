@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
-from skin_synth.saved_model.model_card import model_card, read_report
+from skin_synth.saved_model.model_card import model_card, plain, read_report
 from tests.origins import make_origin
 from tfrecords_tools.errors import InputError
 
@@ -21,6 +22,28 @@ REPORT = {
 def written(tmp_path, report):
     (tmp_path / "report.json").write_text(json.dumps(report))
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("nv", "nv"),
+        ("actinic_keratosis, 5 < 7 & more", "actinic_keratosis, 5 < 7 & more"),
+        ("a|b", r"a\|b"),
+        ("*x* _y_ `z`", r"\*x\* \_y\_ \`z\`"),
+        ("![i](http://x.y/z)", r"!\[i\](http\://x.y/z)"),
+        ("<img src=x> </td> &lt;", "&lt;img src=x> &lt;/td> &amp;lt;"),
+        ("# h", r"\# h"),
+        ("a\n\n# Figures\x1b", r"a\\x0a\\x0a# Figures\\x1b"),
+    ],
+)
+def test_names_mean_nothing_in_markdown_and_html(name, shown):
+    assert plain(name) == shown
+    card = model_card(dataclasses.replace(ORIGIN, data_name=name), (name, "b"), (1, 2), [name])
+    assert f"trained on {shown}\n" in card
+    assert f"| {shown} | 1 |" in card
+    assert f"\n- {shown}\n" in card
+    assert "<img" not in card
 
 
 def test_it_names_data_classes_figures_use_and_limits(tmp_path):
