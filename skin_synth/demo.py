@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.atomic import new_file
+from tfrecords_tools.command_line import SEVERAL_LINES
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import read_json
 
@@ -98,8 +99,7 @@ def run_demo(
         record.seconds[stage.name] = round(time.monotonic() - stage_start, 1)
         record.write(root)
         _LOG.info(f"      {stage.output} in {_duration(record.seconds[stage.name])}")
-    for line in _summary(root, time.monotonic() - start):
-        _LOG.info(line)
+    _LOG.info(_summary(root, time.monotonic() - start), extra=SEVERAL_LINES)
 
 
 def _stages(root: Path, images: int, minutes: float, counts: tuple[int, ...]) -> tuple[Stage, ...]:
@@ -198,17 +198,18 @@ def _read_record(path: Path) -> DemoRecord:
     return read_json(path, DemoRecord, repair=f"remove {path.parent} or choose another --out")
 
 
-def _summary(root: Path, seconds: float) -> list[str]:
+def _summary(root: Path, seconds: float) -> str:
     previews = sorted((root / "run" / "previews").glob("*.png"))
     versions = [path for path in (root / "model").iterdir() if path.name.isdigit()]
-    return [
-        "",
-        f"The whole pipeline in {_duration(seconds)}:",
-        f"  report             {root / 'report' / 'report.html'}",
-        f"  synthetic images   {previews[-1]}",
-        f"  balanced data set  {root / 'balanced'}",
-        f"  SavedModel         {max(versions, key=lambda path: int(path.name))}",
-    ]
+    return "\n".join(
+        [
+            f"\nThe whole pipeline in {_duration(seconds)}:",
+            f"  report             {root / 'report' / 'report.html'}",
+            f"  synthetic images   {previews[-1]}",
+            f"  balanced data set  {root / 'balanced'}",
+            f"  SavedModel         {max(versions, key=lambda path: int(path.name))}",
+        ]
+    )
 
 
 def _duration(seconds: float) -> str:

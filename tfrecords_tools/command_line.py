@@ -21,6 +21,8 @@ EXIT_SIGNAL_BASE = 128
 """Shells add it to the number of a signal."""
 NO_SPACE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAKE_SPACE = "free some space or choose another place"
+SEVERAL_LINES = {"several_lines": True}
+"""`extra` of a log record whose line ends are meant; those of other records are escaped."""
 
 Main = Callable[[argparse.Namespace], None]
 ParserFactory = Callable[[], argparse.ArgumentParser]

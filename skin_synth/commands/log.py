@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator
 
-from tfrecords_tools.command_line import show
+from tfrecords_tools.command_line import SEVERAL_LINES, show
 
 PACKAGES = ("skin_synth", "tfrecords_tools")
 
@@ -21,7 +21,10 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         is_news = record.levelno < logging.WARNING or self.warnings_to_stdout
-        show(record.getMessage(), file=sys.stdout if is_news else sys.stderr)
+        message = record.getMessage()
+        # Other line ends come from names.
+        lines = message.split("\n") if SEVERAL_LINES.items() <= vars(record).items() else [message]
+        show(*lines, file=sys.stdout if is_news else sys.stderr)
 
 
 @contextlib.contextmanager

@@ -144,4 +144,4 @@ def plain(text: str) -> str:
 
 def code(text: str) -> str:
     """Returns a text for a place between backticks."""
-    return escaped(text).replace("`", "'")
+    return escaped(text).replace("`", "'").replace("<", "\\x3c")

@@ -16,7 +16,7 @@ ADDRESS = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?/*",
     re.IGNORECASE,
 )
-FORMS = "give http://host:8501 (REST) or host:8500 (gRPC)"
+FORMS = "address must be http://host:8501 (REST) or host:8500 (gRPC)"
 LARGEST_PORT = 65_535
 TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -59,21 +59,20 @@ def parse_address(text: str) -> Address:
         InputError: another form, or a login or a query in it; the message never shows these.
     """
     if not isinstance(text, str):
-        raise InputError(f"the address must be a text, got {type(text).__name__}: {FORMS}")
+        raise InputError(f"{FORMS}, got {type(text).__name__}")
     for mark, what in (("@", "a login"), ("?", "a query"), ("#", "a fragment")):
         if mark in text:
             raise InputError(
-                f"the address has {what} (not shown here): {FORMS}; a token belongs into "
-                "Access(token=...)"
+                f"{FORMS}, got one with {what} (not shown here): give a token as Access(token=...)"
             )
     found = ADDRESS.fullmatch(text)
     if found is None:
-        raise InputError(f"the address has another form (not shown here): {FORMS}")
+        raise InputError(f"{FORMS}, got another form (not shown here, as it may hold a secret)")
     scheme, host, port = found["scheme"] or "", found["host"], found["port"]
     if port is not None and not 1 <= int(port) <= LARGEST_PORT:
-        raise InputError(f"the port of the address must be 1 to {LARGEST_PORT:,}, got {port}")
+        raise InputError(f"{FORMS}, with a port from 1 to {LARGEST_PORT:,}, got {port}")
     if port is None and not scheme:
-        raise InputError(f"the address has no port, got the host {host!r}: {FORMS}")
+        raise InputError(f"{FORMS}, got the host {host!r} without a port")
     return Address(scheme.lower(), _ascii(host), None if port is None else int(port))
 
 
@@ -83,7 +82,7 @@ def _ascii(host: str) -> str:
             ipaddress.IPv6Address(host[1:-1])
         return host if host.isascii() else host.encode("idna").decode()
     except ValueError as error:
-        raise InputError(f"the host of the address is no name, got {host!r}: {FORMS}") from error
+        raise InputError(f"{FORMS}, got {host!r}, which is no name of a host") from error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
