@@ -14,7 +14,11 @@ from skin_synth.evaluation.report.writer import REPORT_JSON
 from skin_synth.evaluation.utility.arm_training import ArmTraining
 from skin_synth.evaluation.utility.classifiers.training import AUGMENTATION, make_trainer
 from skin_synth.evaluation.utility.forecast import Forecast, measure_speed
-from skin_synth.evaluation.utility.small_site import SmallSiteOptions, SmallSiteStudy
+from skin_synth.evaluation.utility.small_site import (
+    AdaptGenerator,
+    SmallSiteOptions,
+    SmallSiteStudy,
+)
 from skin_synth.evaluation.utility.small_site_comparison import small_site_results
 from skin_synth.evaluation.utility.small_site_results import SmallSiteResults, TrainingOfArms
 from skin_synth.evaluation.utility.study import (
@@ -24,6 +28,7 @@ from skin_synth.evaluation.utility.study import (
 )
 from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
+from tfrecords_tools.errors import InputError
 
 
 def study_small_site(
@@ -34,6 +39,7 @@ def study_small_site(
     *,
     policy: str,
     site: ExternalSite | None = None,
+    adapt: AdaptGenerator | None = None,
     external: Sequence[ExternalTest] = (),
     cache: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -51,6 +57,7 @@ def study_small_site(
         options: of the study; None: the defaults.
         policy: dtype policy of Keras for the trainings.
         site: another population, instead of the validation and test split of the data set.
+        adapt: adapts the generator, with `adapt_images`.
         external: further test sets; each has separate figures and a verdict.
         cache: directory of finished trainings; None: `OUT.cache` next to the report.
         overwrite: whether to replace `out_dir` if it is a report.
@@ -60,11 +67,13 @@ def study_small_site(
             or `out_dir` exists or overlaps with an input.
     """
     options = options or SmallSiteOptions()
+    if options.adapt_images and adapt is None:
+        raise InputError(f"adapt_images is {options.adapt_images}, but no `adapt` was given")
     read = {**inputs_of(generator, data_dir), "the weights": options.weights}
     check_apart(out_dir, read, may_lie_in={RUN})
     kept = Cache(default_cache(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite, marker=REPORT_JSON) as directory:
-        study = _study(generator, data_dir, options, policy, kept, site, external)
+        study = _study(generator, data_dir, options, policy, kept, site, external, adapt)
         trainer = study.training.trainer
         results = small_site_results(
             study,
@@ -122,6 +131,7 @@ def _study(
     cache: Cache,
     site: ExternalSite | None,
     external: Sequence[ExternalTest],
+    adapt: AdaptGenerator | None = None,
 ) -> SmallSiteStudy:
     check_same_data(generator, data_dir)  # only its held-out images are new to the generator
     train, validation, test = load_study_splits(data_dir)
@@ -142,5 +152,6 @@ def _study(
         generator.origin.checkpoint_hash,
         options,
         ArmTraining(trainer, options.steps, cache),
+        adapt,
         checked_external(train, {each.name: each.images for each in external}),
     )

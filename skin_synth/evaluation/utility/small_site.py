@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -50,8 +51,9 @@ from tfrecords_tools.progress import Progress
 
 CEILING = "ceiling"
 """The kind of arms with real images of the other site instead of synthetic ones."""
-OWN, SYNTHETIC, OTHER = "own", "synthetic", "other site"
-"""Names of the sources: images of the site, synthetic images, real images of the training split."""
+OWN, SYNTHETIC, ADAPTED, OTHER = "own", "synthetic", "adapted", "other site"
+"""Names of the sources: images of the site, synthetic images, synthetic images after the generator
+was adapted to the own images, real images of the training split."""
 TEST = "test"
 PRETRAINING = 3 / 4
 """Share of the steps on other images, before the steps on own images."""
@@ -64,11 +66,25 @@ USES = (
     Arm("synthetic, then own", USE, first_then(SYNTHETIC, OWN, PRETRAINING)),
     Arm("own + synthetic 1:1", USE, mixed(OWN, SYNTHETIC, 0.5)),
 )
+ADAPTED_USES = (
+    Arm("adapted synthetic, then own", USE, first_then(ADAPTED, OWN, PRETRAINING)),
+    Arm("own + adapted synthetic 1:1", USE, mixed(OWN, ADAPTED, 0.5)),
+)
 CEILINGS = (
     Arm("other site's images, then own", CEILING, first_then(OTHER, OWN, PRETRAINING)),
     Arm("own + other site's images 1:1", CEILING, mixed(OWN, OTHER, 0.5)),
 )
 SYNTHETIC_ALONE = Arm("synthetic alone", INFORMATION, single(SYNTHETIC, equal=True))
+
+
+class AdaptGenerator(Protocol):
+    """Adapts a generator to own images."""
+
+    def __call__(self, own: LabelledImages) -> GenerateImages:
+        """Returns the adapted generator."""
+
+    def key(self, own: LabelledImages) -> str:
+        """Identifies the adapted generator in the cache."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +100,8 @@ class SmallSiteOptions:
         classifier: `resnet`, `finetuned` (needs `weights`) or `small`, see `classifiers.networks`.
         weights: file with the ImageNet weights of MobileNet.
         batch_size: images in a step.
+        adapt_images: images that the generator is shown when it is adapted to the own images of a
+            site; 0: it is not adapted.
     """
 
     sizes: tuple[int, ...] = (100, 300, 1000)
@@ -94,6 +112,7 @@ class SmallSiteOptions:
     classifier: str = RESNET
     weights: str | os.PathLike[str] | None = None
     batch_size: int = 64
+    adapt_images: int = 0
 
     def __post_init__(self) -> None:
         if not self.sizes or min(self.sizes) < 1 or len(set(self.sizes)) < len(self.sizes):
@@ -104,10 +123,17 @@ class SmallSiteOptions:
             ("steps", 10),
             ("pool", 1),
             ("batch_size", 2),
+            ("adapt_images", 0),
         ):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be {least} or more, got {getattr(self, name)}")
         make_classifier(self.classifier, self.weights)  # refuses before any training
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """All arms of a site."""
+        uses = (*USES, *ADAPTED_USES) if self.adapt_images else USES
+        return (*CONTROLS, *uses, *CEILINGS)
 
     @property
     def trainings(self) -> int:
@@ -117,13 +143,13 @@ class SmallSiteOptions:
     @property
     def trainings_of_site(self) -> tuple[int, int]:
         """Trainings of one site: all arms with the first seed, selected arms with the others."""
-        return len(CONTROLS) + len(USES) + len(CEILINGS), 3 * (self.seeds - 1)
+        return len(self.arms), 3 * (self.seeds - 1)
 
     @property
     def most_steps(self) -> int:
         """Largest number of steps of all trainings; it depends on the selected arms."""
         shared = 2 * self.seeds * round(PRETRAINING * self.steps)
-        first = sum(len(arm.steps(self.steps)[-1]) for arm in (*CONTROLS, *USES, *CEILINGS))
+        first = sum(len(arm.steps(self.steps)[-1]) for arm in self.arms)
         later = 3 * self.steps
         of_sites = len(self.sizes) * self.draws * (first + (self.seeds - 1) * later)
         return shared + of_sites + self.seeds * self.steps
@@ -184,6 +210,7 @@ class SmallSiteStudy:
         generator_id: identifies `generate` in the cache.
         options: of the study.
         training: trains an arm.
+        adapt: adapts the generator to own images; needed with `adapt_images`.
         external: further test sets, by name.
     """
 
@@ -194,6 +221,7 @@ class SmallSiteStudy:
     generator_id: str
     options: SmallSiteOptions
     training: ArmTraining
+    adapt: AdaptGenerator | None = None
     external: Mapping[str, LabelledImages] = dataclasses.field(default_factory=dict)
 
     def trainings(self) -> list[Training]:
@@ -207,7 +235,7 @@ class SmallSiteStudy:
                 sites = [draw_site(self.validation, size, draw) for draw in range(options.draws)]
                 first = []
                 for site in sites:
-                    for arm in (*CONTROLS, *USES, *CEILINGS):
+                    for arm in options.arms:
                         first.append(self._trained(site, arm, 0))
                         progress.update()
                 chosen = [self.chosen(first, kind) for kind in (CONTROL, USE, CEILING)]
@@ -247,6 +275,8 @@ class SmallSiteStudy:
     def _trained(self, site: Site, arm: Arm, seed: int) -> Training:
         own = self.validation.subset(site.own)
         sources = {OWN: real_source(own), SYNTHETIC: self._synthetic, OTHER: self._other}
+        if self.adapt is not None:
+            sources[ADAPTED] = self._adapted(own, self.adapt)
         held_out = {VALIDATION: held_out_images(self.validation.subset(site.rest)), **self._tests}
         trained = self.training.run(arm, sources, held_out, seed=seed)
         return Training(site, arm, seed, trained)
@@ -263,6 +293,13 @@ class SmallSiteStudy:
 
     @functools.cached_property
     def _synthetic(self) -> Source:
+        return self._generated(self.generate, self.generator_id)
+
+    def _adapted(self, own: LabelledImages, adapt: AdaptGenerator) -> Source:
+        # The generator is adapted when a training needs its images, not for an entry of the cache.
+        return self._generated(lambda *request: adapt(own)(*request), adapt.key(own))
+
+    def _generated(self, generate: GenerateImages, generator_id: str) -> Source:
         pool = self.options.pool
-        key = f"{self.generator_id} {pool} of {len(self.train.class_names)} classes"
-        return synthetic_source(self.generate, pool, self.train, seed=0, key=key)
+        key = f"{generator_id} {pool} of {len(self.train.class_names)} classes"
+        return synthetic_source(generate, pool, self.train, seed=0, key=key)

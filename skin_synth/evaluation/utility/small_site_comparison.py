@@ -21,6 +21,7 @@ from skin_synth.evaluation.utility.predictions import Predictions
 from skin_synth.evaluation.utility.recipes import CONTROL, USE, Arm, learnt_shares
 from skin_synth.evaluation.utility.results import OverSeeds, finite_or_none
 from skin_synth.evaluation.utility.small_site import (
+    ADAPTED,
     CEILING,
     OTHER,
     OWN,
@@ -162,6 +163,7 @@ class _TestSet:
         counts = {
             OWN: validation.subset(site.own).class_counts,
             SYNTHETIC: np.ones(classes),
+            ADAPTED: np.ones(classes),
             OTHER: self.study.train.class_counts,
         }
         found = Predictions.of(

@@ -79,3 +79,48 @@ def test_another_data_set_is_refused_before_anything_is_written(make_run, phanto
     with pytest.raises(InputError, match="was trained on data set"):
         study_small_site(make_run(), phantom_data, tmp_path / "out", OPTIONS, policy="float32")
     assert not (tmp_path / "out").exists()
+
+
+class Brighter:
+    """Instead of adapting a generator: brighter images; counts its calls."""
+
+    calls = 0
+
+    def __call__(self, own):
+        self.calls += 1
+        return lambda labels, seeds: np.full((len(labels), *own.images.shape[1:]), 200, np.uint8)
+
+    def key(self, own):
+        return f"brighter {len(own)}"
+
+
+def test_an_adapted_generator_is_two_more_uses(make_run, large_phantom_data, tmp_path):
+    options = dataclasses.replace(OPTIONS, adapt_images=10)
+    adapt = Brighter()
+
+    def study(out):
+        return study_small_site(
+            make_run(),
+            large_phantom_data,
+            tmp_path / out,
+            options,
+            policy="float32",
+            adapt=adapt,
+            cache=tmp_path / "cache",
+        )
+
+    arms = {arm.arm: arm for arm in study("report").tests[0].sizes[12].arms}
+    assert {"adapted synthetic, then own", "own + adapted synthetic 1:1"} < set(arms)
+    assert len(arms) == 9
+    calls = adapt.calls
+    assert calls > 0
+    study("again")
+    assert adapt.calls == calls  # nothing is adapted for finished trainings
+
+
+def test_an_adapted_generator_needs_its_maker(make_run, large_phantom_data, tmp_path):
+    options = dataclasses.replace(OPTIONS, adapt_images=10)
+    with pytest.raises(InputError, match="adapt_images is 10, but"):
+        study_small_site(
+            make_run(), large_phantom_data, tmp_path / "out", options, policy="float32"
+        )

@@ -1,0 +1,54 @@
+"""A run that goes on learning from few own images; classes without images stay as they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skin_synth.data.pipeline import load_split
+from skin_synth.training.adaptation import Adaptation
+
+
+@pytest.fixture
+def own(phantom_data):
+    """Images of all classes except the first two."""
+    train = load_split(phantom_data, "train")
+    return train.subset(np.flatnonzero(train.labels >= 2))
+
+
+def test_only_classes_with_own_images_change(tiny_run, own, tmp_path, eager_steps):
+    adapt = Adaptation(tiny_run, tmp_path / "adapted", 16)
+    labels, seeds = np.array([3, 0, 2, 1]), np.arange(4)
+    before, after = tiny_run.generate(labels, seeds), adapt(own)(labels, seeds)
+    changed = [(a != b).any() for a, b in zip(before, after, strict=True)]
+    assert changed == [True, False, True, False]
+    # The weights have hardly moved, so a label of another class would look quite different.
+    assert np.abs(before.astype(int) - after).mean(axis=(1, 2, 3)).max() < 8
+
+
+def test_the_same_images_are_adapted_to_once(tiny_run, own, tmp_path, eager_steps):
+    adapt = Adaptation(tiny_run, tmp_path / "adapted", 16)
+    labels, seeds = np.array([3, 2]), np.arange(2)
+    first = adapt(own)(labels, seeds)
+    (run,) = (tmp_path / "adapted").glob("*/run")
+    times = {path: path.stat().st_mtime_ns for path in run.glob("checkpoints/*")}
+    np.testing.assert_array_equal(adapt(own)(labels, seeds), first)
+    assert {path: path.stat().st_mtime_ns for path in run.glob("checkpoints/*")} == times
+
+
+def test_one_class_alone_gives_nothing_to_learn(tiny_run, own, tmp_path):
+    one = own.subset(np.flatnonzero(own.labels == 2))
+    generate = Adaptation(tiny_run, tmp_path / "adapted", 16)(one)
+    np.testing.assert_array_equal(
+        generate(np.array([2, 0]), np.arange(2)), tiny_run.generate([2, 0], [0, 1])
+    )
+    assert not (tmp_path / "adapted").exists()
+
+
+def test_the_key_depends_on_images_and_length(tiny_run, own, tmp_path):
+    keys = {
+        Adaptation(tiny_run, tmp_path, 16).key(own),
+        Adaptation(tiny_run, tmp_path, 32).key(own),
+        Adaptation(tiny_run, tmp_path, 16).key(own.subset(np.arange(5))),
+    }
+    assert len(keys) == 3
