@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tfrecords_tools.builder import BuildReport, build
+    from tfrecords_tools.builder import BuildReport, build, build_folds
     from tfrecords_tools.errors import InputError
     from tfrecords_tools.inspector import inspect
     from tfrecords_tools.records.reader import (
@@ -31,6 +31,7 @@ __all__ = [
     "Record",
     "VerifyReport",
     "build",
+    "build_folds",
     "fingerprint",
     "inspect",
     "parse_record",
@@ -43,7 +44,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    "builder": ("BuildReport", "build"),
+    "builder": ("BuildReport", "build", "build_folds"),
     "errors": ("InputError",),
     "inspector": ("inspect",),
     "records.reader": ("DatasetInfo", "fingerprint", "read", "read_info", "read_records"),

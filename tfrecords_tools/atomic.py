@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked_directory
+
+_log = logging.getLogger(__name__)
 
 NEW, OLD = "new", "old"
 """Kinds of temporary siblings: the new content, or the old content that it replaces."""
@@ -49,6 +53,11 @@ def new_directory(
     if target.exists() and not target.is_dir():
         raise InputError(f"{path} is a file, not a directory: choose another place")
     _check_replaceable(target, marker)
+    if overwrite and Path.cwd().is_relative_to(target):
+        raise InputError(
+            f"{path} is or holds the folder that you are in, which would be replaced: go to "
+            "another folder, or choose another place"
+        )
     temporary = _sibling(target, NEW)
     with made_parents(target), contextlib.ExitStack() as held:
         try:
@@ -157,22 +166,45 @@ def _sibling(target: Path, kind: str) -> Path:
 
 
 def _tidy(target: Path) -> None:
-    """Removes what killed processes left, and moves back old content that was not replaced."""
+    """Removes what killed processes left, and moves back old content that was not replaced.
+
+    In a folder that others may write to, a sibling may be planted. So only what this user owns
+    counts, and old content is moved back only next to the new content that should replace it: a
+    process that is killed between its two renames leaves both.
+    """
     if not target.parent.is_dir():
         return
     name = re.compile(rf"\.tmp-(\d+)\.({NEW}|{OLD})\.{re.escape(target.name)}")
-    for sibling in target.parent.iterdir():
-        match = name.fullmatch(sibling.name)
-        if not match or _alive(int(match[1])):
+    matches = filter(None, (name.fullmatch(entry) for entry in os.listdir(target.parent)))
+    # Old content first, because the new content next to it is needed as its proof.
+    for match in sorted(matches, key=lambda match: match[2] != OLD):
+        sibling = target.with_name(match[0])
+        if not _is_own(sibling) or _alive(int(match[1])):
             continue
         if not sibling.is_dir():
             sibling.unlink(missing_ok=True)
             continue
         with locked_directory(sibling) as free:
-            if free and match[2] == OLD and not target.exists():
-                sibling.rename(target)
-            elif free:
+            if not free:
+                continue
+            if match[2] == NEW or target.exists():
                 shutil.rmtree(sibling, ignore_errors=True)
+            elif _is_own(target.with_name(f".tmp-{match[1]}.{NEW}.{target.name}")):
+                sibling.rename(target)
+            else:
+                _log.warning(
+                    "%s is not moved back to %s: it may not be yours; rename it, or remove it",
+                    *(sibling, target.name),
+                )
+
+
+def _is_own(path: Path) -> bool:
+    """Returns whether this user owns a file or folder; never a link, which may lead anywhere."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode)
 
 
 def _alive(pid: int) -> bool:

@@ -7,9 +7,10 @@ and hashes, so any number of workers gives the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,18 @@ from tfrecords_tools.build_steps.report import BuildOutcome, write_reports
 from tfrecords_tools.build_steps.reread import ImageFiles
 from tfrecords_tools.build_steps.runners import Runner, ThreadRunner
 from tfrecords_tools.build_steps.second_pass import write_shards
+from tfrecords_tools.build_steps.splits import Fold, check_folds
 from tfrecords_tools.build_steps.spool import Spool
 from tfrecords_tools.build_steps.table_findings import (
     class_table,
     refuse_traps,
     table_findings,
 )
+from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BEAM, BuildOptions, PathLike
-from tfrecords_tools.records.reader import DatasetInfo, read_info
-from tfrecords_tools.records.schema import DATASET_INFO
+from tfrecords_tools.records.reader import DatasetInfo, read, read_info
+from tfrecords_tools.records.schema import DATASET_INFO, TEST
 from tfrecords_tools.records.writer import DatasetDescription, write_metadata
 from tfrecords_tools.sources import Finding, Rejection, list_source
 from tfrecords_tools.sources.files import HIDDEN_FOLDER, has_image_suffix
@@ -42,6 +45,9 @@ from tfrecords_tools.sources.label_map import LABEL_EXCLUDED
 
 UNWANTED_REASONS = (LABEL_EXCLUDED, HIDDEN_FOLDER)
 """Reasons to reject files that nobody wants in the data set."""
+
+FOLDS_CSV = "folds.csv"
+FOLDS_COLUMNS = ("image_id", "group", "label", "fold")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,17 +92,67 @@ def build(
         InputError: options or input cannot be used; nothing is left behind.
         TypeError: an option is unknown, or the name is missing.
     """
+    options = _options(images, out, options, fields)
+    with new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory:
+        outcome = _run(Path(images), directory, options)
+    return _report(out, outcome)
+
+
+def build_folds(
+    images: PathLike,
+    out: PathLike,
+    options: BuildOptions | None = None,
+    *,
+    folds: int,
+    overwrite: bool = False,
+    **fields: Any,
+) -> tuple[BuildReport, ...]:
+    """Builds the data sets of a cross-validation: `out`/fold_1, fold_2, ...
+
+    Each group is in one fold. Data set k has fold k as test split, the next one as validation, the
+    others as training. All are read from the images anew. `FOLDS_CSV` in `out` holds the fold of
+    each image for other programs.
+
+    Args:
+        images: as in `build`.
+        out: the folder to make.
+        options: as in `build`, without splits.
+        folds: number of folds, 3 or more.
+        overwrite: whether to replace `out` if this function made it.
+        **fields: as in `build`.
+
+    Raises:
+        InputError, TypeError: as in `build`.
+    """
+    options = _options(images, out, options, fields)
+    check_folds(folds)
+    rounds = [Fold(number, folds) for number in range(folds)]
+    names = [f"fold_{fold.number + 1}" for fold in rounds]
+    with new_directory(out, overwrite=overwrite, marker=FOLDS_CSV) as directory:
+        outcomes, rows = [], []
+        for name, fold in zip(names, rounds, strict=True):
+            (directory / name).mkdir()
+            outcomes.append(_run(Path(images), directory / name, options, fold))
+            for record in read(directory / name, TEST):
+                label = outcomes[-1].plan.class_names[record.label]
+                rows.append((record.image_id, record.group, label, fold.number + 1))
+        (directory / FOLDS_CSV).write_bytes(csv_bytes(FOLDS_COLUMNS, sorted(rows)))
+    places = [Path(out) / name for name in names]
+    return tuple(map(_report, places, outcomes))
+
+
+def _options(
+    images: PathLike, out: PathLike, options: BuildOptions | None, fields: dict[str, Any]
+) -> BuildOptions:
     options = BuildOptions(**fields) if options is None else dataclasses.replace(options, **fields)
     tables = {"labels": options.labels, "metadata": options.metadata}
     check_apart(out, {"the image folder": images, **tables, "label_map": options.label_map})
-    with new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory:
-        gc.freeze()  # the garbage collector then skips the half a million objects of TensorFlow
-        try:
-            outcome = _run(Path(images), directory, options)
-        finally:
-            gc.unfreeze()
+    return options
+
+
+def _report(directory: PathLike, outcome: BuildOutcome) -> BuildReport:
     return BuildReport(
-        read_info(out),
+        read_info(directory),
         outcome.rejections,
         outcome.lost_classes,
         near_duplicates=len(outcome.near_duplicates.pairs),
@@ -106,10 +162,23 @@ def build(
     )
 
 
-def _run(images: Path, directory: Path, options: BuildOptions) -> BuildOutcome:
+@contextlib.contextmanager
+def _garbage_collected_less() -> Iterator[None]:
+    """Lets the garbage collector skip the half a million objects of TensorFlow."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@_garbage_collected_less()
+def _run(
+    images: Path, directory: Path, options: BuildOptions, fold: Fold | None = None
+) -> BuildOutcome:
     """Runs the steps of a build in order; `directory` is empty."""
     source = list_source(images, options)
-    planner = Planner.from_options(source, options)
+    planner = Planner.from_options(source, options, fold)
     runner = _make_runner(options, directory)
     expected = planner.plan(range(len(source.records)), {})
     if not options.accept_findings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl.flags import argparse_flags
 
@@ -20,6 +20,9 @@ from tfrecords_tools.extra_columns import parse_columns
 from tfrecords_tools.options import ENCODINGS, ORIGINAL, RESIZE_MODES, RUNNERS, BuildOptions
 from tfrecords_tools.records.schema import NEAR_DUPLICATES, REJECTED
 from tfrecords_tools.tensorflow_import import load_tensorflow
+
+if TYPE_CHECKING:
+    from tfrecords_tools.builder import BuildReport
 
 DEFAULT_SPLITS_TEXT = ",".join(f"{split}={share}" for split, share in DEFAULT_SPLITS.items())
 
@@ -136,6 +139,8 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
 def _add_splits(group: argparse._ArgumentGroup) -> None:
     text = f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or the given splits)"
     group.add_argument("--splits", type=split_shares, help=text)
+    text = "K data sets DIR/fold_1, ... for cross-validation; each fold is a test split once"
+    group.add_argument("--folds", type=int, metavar="K", help=text)
     text = "data set whose groups and images keep their splits"
     group.add_argument("--keep_splits", metavar="OLD_DIR", help=text)
     _add_option(group, "seed", "seed of splits and orders", type=int)
@@ -150,24 +155,34 @@ def _add_option(group: argparse._ArgumentGroup, name: str, text: str, **details:
 
 
 def _build(options: argparse.Namespace) -> None:
-    from tfrecords_tools.builder import build
+    from tfrecords_tools.builder import build, build_folds
 
     names = (field.name for field in dataclasses.fields(BuildOptions))
     chosen = BuildOptions(**{name: getattr(options, name) for name in names})
-    report = build(options.images, options.out, chosen, overwrite=options.overwrite)
+    if options.folds is None:
+        _say(build(options.images, options.out, chosen, overwrite=options.overwrite), options.out)
+        return
+    reports = build_folds(
+        options.images, options.out, chosen, folds=options.folds, overwrite=options.overwrite
+    )
+    for report in reports:
+        _say(report, str(report.info.directory))
+
+
+def _say(report: BuildReport, directory: str) -> None:
+    """Prints what a person should know about a data set."""
     counts = ", ".join(f"{n} {files.num_records:,}" for n, files in report.info.splits.items())
-    out = options.out
-    show(f"{out}: {counts} images in {len(report.info.class_names)} classes")
+    show(f"{directory}: {counts} images in {len(report.info.class_names)} classes")
     if report.without_group is not None:
         show(f"images without a group, each counted as one group: {report.without_group:,}")
     for finding in report.findings:
         show(f"{'accepted: ' if finding.trap else ''}{finding.text}")
     if report.rejections:
-        show(f"{len(report.rejections):,} files rejected: see {out}/{REJECTED}")
+        show(f"{len(report.rejections):,} files rejected: see {directory}/{REJECTED}")
     if report.near_duplicates:
         show(
             f"{report.near_duplicates:,} pairs of images in different splits look the same: see "
-            f"{out}/{NEAR_DUPLICATES}"
+            f"{directory}/{NEAR_DUPLICATES}"
         )
     if report.near_duplicates_cut_short:
         show("the search for images that look the same was cut short: there may be more")

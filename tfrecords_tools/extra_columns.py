@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import FLOAT, INT, MISSING, RESERVED_NAMES, TEXT, Column, Value
 
@@ -28,7 +30,7 @@ def check_columns(columns: tuple[Column, ...]) -> None:
     Raises:
         InputError: a name is no identifier, reserved or repeated, or a kind is unknown.
     """
-    names = [column.name for column in columns]
+    names = Counter(column.name for column in columns)
     for name, kind in ((column.name, column.kind) for column in columns):
         if not (name.isascii() and name.isidentifier()) or name in RESERVED_NAMES:
             raise InputError(
@@ -39,7 +41,7 @@ def check_columns(columns: tuple[Column, ...]) -> None:
             raise InputError(
                 f"extra column {name!r} has kind {kind!r}; there are {', '.join(MISSING)}"
             )
-        if names.count(name) > 1:
+        if names[name] > 1:
             raise InputError(f"extra column {name!r} is given twice: name it once")
 
 

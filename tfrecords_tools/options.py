@@ -135,6 +135,11 @@ class BuildOptions:
     def _check_images(self) -> None:
         if self.size != ORIGINAL and not (isinstance(self.size, int) and self.size >= 1):
             raise InputError(f"size must be a number of pixels or {ORIGINAL!r}, got {self.size!r}")
+        if self.side and self.side**2 > self.max_pixels:
+            raise InputError(
+                f"size {self.side:,} makes images of {self.side**2:,} pixels, and max_pixels is "
+                f"{self.max_pixels:,}: choose a smaller size, or raise max_pixels"
+            )
         self._check_choice("resize", RESIZE_MODES)
         self._check_choice("encoding", ENCODINGS)
         if self.size == ORIGINAL and self.encoding != PNG:

@@ -234,6 +234,47 @@ def test_kill_after_the_renames_leaves_the_new_one(tmp_path):
     assert names(target) == ["file", "new"]
 
 
+def test_planted_old_content_is_not_promoted(tmp_path, caplog):
+    planted = write(tmp_path / f".tmp-{DEAD}.old.out" / "old").parent
+    with pytest.raises(RuntimeError), new_directory(tmp_path / "out"):
+        raise RuntimeError
+    assert names(tmp_path) == [planted.name]
+    assert "is not moved back to out" in caplog.text
+    with new_directory(tmp_path / "out") as temporary:
+        write(temporary / "new")
+    assert names(tmp_path / "out") == ["new"]
+
+
+@pytest.mark.parametrize("kind", ["old", "new"])
+def test_planted_link_is_neither_followed_nor_promoted(kind, tmp_path):
+    victim = write(tmp_path / "victim" / "old").parent
+    (tmp_path / f".tmp-{DEAD}.{kind}.out").symlink_to(victim)
+    (tmp_path / f".tmp-{DEAD}.new.out").exists() or (tmp_path / f".tmp-{DEAD}.new.out").mkdir()
+    with pytest.raises(RuntimeError), new_directory(tmp_path / "out"):
+        raise RuntimeError
+    assert not (tmp_path / "out").exists()
+    assert names(victim) == ["old"]
+
+
+def test_siblings_of_another_user_stay(tmp_path, monkeypatch):
+    for kind in ("old", "new"):
+        write(tmp_path / f".tmp-{DEAD}.{kind}.out" / "old")
+    before = names(tmp_path)
+    monkeypatch.setattr(atomic.os, "geteuid", lambda: 2**31)
+    with pytest.raises(RuntimeError), new_directory(tmp_path / "out"):
+        raise RuntimeError
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("place", [".", "..", "../here"])
+def test_the_current_folder_is_not_replaced(place, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match=r"the folder that you are in|holds something else"):
+        replace(Path(place))
+    assert names(tmp_path) == ["here"]
+
+
 def test_siblings_of_other_processes_stay(tmp_path):
     with process("print('ready', flush=True); input()") as other:
         (tmp_path / f".tmp-{other.pid}.new.out").mkdir()

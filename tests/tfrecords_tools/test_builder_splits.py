@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.data_sets import LESION_COLUMNS, everything, lesions, records, rejected, save, split_by
 from tests.images import noise, picture
-from tfrecords_tools.builder import build
+from tfrecords_tools.builder import build, build_folds
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.verifier import verify
 
@@ -238,3 +238,47 @@ def test_kept_splits_hold_for_uneven_groups(tmp_path):
     build(images, tmp_path / "new", name="x", keep_splits=tmp_path / "old", seed=4, **options)
     after = split_by("group", tmp_path / "new")
     assert {group: after[group] for group in before} == before
+
+
+def test_folds_are_data_sets_with_a_table(tmp_path):
+    images, labels = lesions(tmp_path)
+    options = {"name": "x", "labels": labels, "size": 8, **LESION_COLUMNS}
+    reports = build_folds(images, tmp_path / "out", folds=4, **options)
+    assert [report.info.directory.name for report in reports] == [f"fold_{n}" for n in (1, 2, 3, 4)]
+    with (tmp_path / "out" / "folds.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert len(rows) == 60
+    for number, report in enumerate(reports, 1):
+        assert verify(report.info.directory).problems == ()
+        tested = split_by("image_id", report.info.directory)
+        of_fold = {row["image_id"] for row in rows if row["fold"] == str(number)}
+        assert of_fold == {image_id for image_id, split in tested.items() if split == "test"}
+        written = json.loads((report.info.directory / "build_report.json").read_text())
+        assert (written["options"]["folds"], written["options"]["fold"]) == (4, number)
+    folds_of = defaultdict(set)
+    for row in rows:
+        folds_of[row["group"]].add(row["fold"])
+    assert all(len(folds) == 1 for folds in folds_of.values())
+    with pytest.raises(InputError, match="exists already"):
+        build_folds(images, tmp_path / "out", folds=3, **options)
+    build_folds(images, tmp_path / "out", folds=3, overwrite=True, **options)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *("fold_1", "fold_2", "fold_3", "folds.csv"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"splits": {"train": 1}}, "leave splits and keep_splits out"),
+        ({"split_column": "age"}, "leave splits, keep_splits and folds out"),
+        ({"folds": 2}, "folds must be from 3"),
+    ],
+)
+def test_folds_with_other_splits(more, message, tmp_path):
+    images, labels = lesions(tmp_path)
+    labels.write_text(labels.read_text().replace(",50", ",train"))
+    options = {"labels": labels, "size": 8, "folds": 3, **LESION_COLUMNS, **more}
+    with pytest.raises(InputError, match=message):
+        build_folds(images, tmp_path / "out", name="x", **options)
+    assert not (tmp_path / "out").exists()

@@ -24,6 +24,16 @@ def rows_of(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.parametrize("label", [-1, -2, 2, 2**40])
+def test_label_of_no_class(label, tmp_path):
+    image = encode_png(noise(0, 16, 16))
+    records = [Record(image, 0, "a", "a"), Record(image, label, "b", "b")]
+    write_records(tmp_path / "data", {"train": records})
+    with pytest.raises(InputError, match=rf"image 'b' has label {label}, there are 2 classes"):
+        write_image_folder(tmp_path / "data", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_every_record_is_a_file_with_its_row(small_data, tmp_path):
     out = write_image_folder(small_data, tmp_path / "out")
     rows = iter(rows_of(out))

@@ -15,7 +15,7 @@ from tests import encoding
 from tests.data_sets import write_records
 from tests.files import flip_bit
 from tests.images import noise
-from tfrecords_tools import build
+from tfrecords_tools import build, verifier
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records import writer
@@ -238,8 +238,26 @@ def test_metadata_that_tfds_cannot_read(file, before, after, damageable):
     path.write_text(text.replace(before, after))
     with pytest.raises(Exception):  # noqa: B017, PT011 (of many kinds)
         next(iter(tfds.builder_from_directory(damageable).as_dataset(split="train")))
+    with pytest.raises(InputError, match="the metadata are damaged or foreign"):
+        verify(damageable)
+
+
+def test_records_that_tfds_cannot_decode(damageable, monkeypatch):
+    monkeypatch.setattr(verifier, "tfds_features", lambda info: None)
     (problem,) = verify(damageable).problems
-    assert problem.startswith("TFDS cannot read it, its metadata are damaged: ")
+    assert problem.startswith("TFDS cannot read it: ")
+
+
+def test_code_that_a_data_set_names_does_not_run(damageable, monkeypatch):
+    (damageable / "evil.py").write_text("open('ran', 'w').close()\n")
+    monkeypatch.chdir(damageable)
+    monkeypatch.syspath_prepend(damageable)
+    path = damageable / "features.json"
+    text = "tensorflow_datasets.core.features.text_feature.Text"
+    path.write_text(path.read_text().replace(text, "evil.X", 1))
+    with pytest.raises(InputError, match=r"the class of feature group is 'evil\.X'"):
+        verify(damageable)
+    assert not (damageable / "ran").exists()
 
 
 @pytest.mark.parametrize("names", [("melanom", "naevus"), ("naevus", "melanoma")])

@@ -43,26 +43,35 @@ class Planner:
         shares: of each split; None if the source gives the splits.
         seed: of splits and orders.
         kept: splits of an earlier data set.
+        fold: round of a cross-validation, or None.
     """
 
     source: Source
     shares: Mapping[str, Fraction] | None
     seed: int
     kept: KeptSplits
+    fold: splits.Fold | None = None
 
     @classmethod
-    def from_options(cls, source: Source, options: BuildOptions) -> Planner:
+    def from_options(
+        cls, source: Source, options: BuildOptions, fold: splits.Fold | None = None
+    ) -> Planner:
         """Makes the planner of a build.
 
         Raises:
             InputError: the options do not fit the source, or shares cannot be used.
         """
         if source.gives_splits:
-            if options.splits or options.keep_splits:
+            if options.splits or options.keep_splits or fold:
                 raise InputError(
-                    f"{source.root} gives the split of each image: leave splits and keep_splits out"
+                    f"{source.root} gives the split of each image: leave splits, keep_splits and "
+                    "folds out"
                 )
             return cls(source, None, options.seed, KeptSplits())
+        if fold:
+            if options.splits or options.keep_splits:
+                raise InputError("folds give the splits: leave splits and keep_splits out")
+            return cls(source, fold.shares, options.seed, KeptSplits(), fold)
         shares = splits.check_shares(options.splits or splits.DEFAULT_SPLITS)
         kept = KeptSplits()
         if options.keep_splits:
@@ -108,12 +117,12 @@ class Planner:
     def _splits(self, rows: Sequence[int], joined: Mapping[str, str]) -> Callable[[int], str]:
         if self.shares is None:
             return self._given
-        assigned = splits.assign_splits(
-            ((self._group(row, joined), self.source.records[row].label) for row in rows),
-            self.shares,
-            seed=self.seed,
-            pinned=self.kept.pins(self.source.records, joined),
-        )
+        members = [(self._group(row, joined), self.source.records[row].label) for row in rows]
+        if self.fold:
+            assigned = self.fold.assign(members, seed=self.seed)
+        else:
+            pinned = self.kept.pins(self.source.records, joined)
+            assigned = splits.assign_splits(members, self.shares, seed=self.seed, pinned=pinned)
         return lambda row: assigned[self._group(row, joined)]
 
     def _given(self, row: int) -> str:

@@ -83,10 +83,13 @@ def build_report(
     splits: dict[str, str] | str = "as the source gives them"
     if planner.shares is not None:
         splits = {split: str(share) for split, share in planner.shares.items()}
+    fold = {}
+    if planner.fold:
+        fold = {"folds": planner.fold.count, "fold": planner.fold.number + 1}
     report = {
         "schema_version": BUILD_REPORT_VERSION,
         "name": options.name,
-        "options": _reported(options) | {"splits": splits},
+        "options": _reported(options) | {"splits": splits} | fold,
         "versions": {name: importlib.metadata.version(name) for name in REPORTED_VERSIONS},
         "input_fingerprint": facts.fingerprint,
         "images": counts.total(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -14,6 +16,9 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import SPLITS, TEST, TRAIN, VALIDATION
 
 DEFAULT_SPLITS = {"train": "0.7", "validation": "0.15", "test": "0.15"}
+SHARE = re.compile(r"[+-]?[0-9.]{1,30}(e[+-]?[0-9]{1,2})?|[0-9]{1,9}/[0-9]{1,9}", re.IGNORECASE)
+"""A share: a decimal number, or a fraction as in the report of a build."""
+MAX_FOLDS = 100
 NEAR = Fraction(1, 50)
 """A class meets a share if it misses it by at most this part of its images."""
 SPLIT_PRECEDENCE = (TEST, VALIDATION, TRAIN)
@@ -32,7 +37,7 @@ def check_shares(shares: Mapping[str, str | float]) -> dict[str, Fraction]:
     if not shares or set(shares) - set(SPLITS):
         raise InputError(f"splits {dict(shares)!r}: names must be among {', '.join(SPLITS)}")
     try:
-        exact = {split: Fraction(str(shares[split])) for split in SPLITS if split in shares}
+        exact = {split: _exact(str(shares[split])) for split in SPLITS if split in shares}
     except (ValueError, ZeroDivisionError) as error:
         raise InputError(f"splits {dict(shares)!r}: shares must be decimal numbers") from error
     if any(share < 0 for share in exact.values()) or sum(exact.values()) != 1:
@@ -41,6 +46,13 @@ def check_shares(shares: Mapping[str, str | float]) -> dict[str, Fraction]:
             f"their sum is {float(sum(exact.values())):g}"
         )
     return {split: share for split, share in exact.items() if share > 0}
+
+
+def _exact(text: str) -> Fraction:
+    # Fraction would write out 1e-999999999 in all its digits.
+    if not SHARE.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is no decimal number")
+    return Fraction(text)
 
 
 def assign_splits(
@@ -83,6 +95,46 @@ def assign_splits(
             found = min(found, search.best(), key=search.rank)
         splits.update(found)
     return splits
+
+
+def check_folds(count: int) -> None:
+    """Checks the number of folds.
+
+    Raises:
+        InputError: there are too few folds, or more than `MAX_FOLDS`.
+    """
+    if not 3 <= count <= MAX_FOLDS:
+        raise InputError(
+            f"folds must be from 3 to {MAX_FOLDS}, because one is for test and one for "
+            f"validation, got {count}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """One round of a cross-validation: a fold is the test split, the next one validation.
+
+    Attributes:
+        number: of the fold that is the test split, from 0.
+        count: number of folds, see `check_folds`.
+    """
+
+    number: int
+    count: int
+
+    @property
+    def shares(self) -> dict[str, Fraction]:
+        """The share of each split."""
+        one = Fraction(1, self.count)
+        return {TRAIN: 1 - 2 * one, VALIDATION: one, TEST: one}
+
+    def assign(self, members: Iterable[tuple[str, str]], *, seed: int) -> dict[str, str]:
+        """Returns the split of each group; the folds are the same for each `number`."""
+        of_fold = {f"{number:03d}": Fraction(1, self.count) for number in range(self.count)}
+        folds = assign_splits(members, of_fold, seed=seed)
+        validation = (self.number + 1) % self.count
+        roles = {self.number: TEST, validation: VALIDATION}
+        return {group: roles.get(int(fold), TRAIN) for group, fold in folds.items()}
 
 
 def home_splits(given: Iterable[tuple[str, str]]) -> dict[str, str]:

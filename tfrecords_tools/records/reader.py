@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import parse_json
 from tfrecords_tools.records import schema
+from tfrecords_tools.records.metadata import parse_features, parse_info
 from tfrecords_tools.records.schema import SPLITS, Column, Record, parse_record
 from tfrecords_tools.records.tfrecord import DamagedRecord, read_file
-
-KIND_OF_DTYPE = {"string": schema.TEXT, "int64": schema.INT, "float32": schema.FLOAT}
-"""Kind of column by TFDS's name of its type."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,41 +69,53 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
                 "`tfrecords-tools build`"
             )
     try:
-        info = json.loads((path / schema.DATASET_INFO).read_text("utf-8"))
-        features = json.loads((path / schema.FEATURES).read_text("utf-8"))
-        name = info["name"]
-        lengths = {
-            split["name"]: tuple(int(length) for length in split["shardLengths"])
-            for split in info["splits"]
-        }
-        found = features["featuresDict"]["features"]
-        image = found["image"]["image"]
-        height, width, channels = (int(side) for side in image["shape"]["dimensions"])
-        columns = _columns(found)
-        class_names = tuple((path / schema.LABELS).read_text("utf-8").splitlines())
-    except (ValueError, KeyError, TypeError) as error:
+        name, lengths = parse_info(parse_json(read_bounded(path / schema.DATASET_INFO)))
+        found = parse_features(parse_json(read_bounded(path / schema.FEATURES)))
+        class_names = tuple(read_bounded(path / schema.LABELS).decode("utf-8").splitlines())
+        if len(class_names) != found.num_classes:
+            raise ValueError(
+                f"{schema.LABELS} has {len(class_names)} names, {schema.FEATURES} promises "
+                f"{found.num_classes}"
+            )
+    except ValueError as error:
         raise InputError(
-            f"{directory}: the metadata are damaged or foreign ({error!r}); build it again"
+            f"{directory}: the metadata are damaged or foreign ({error}); build it again"
         ) from error
-    # TFDS writes an unknown side as -1.
-    shape = (height if height > 0 else None, width if width > 0 else None, channels)
     order = sorted(lengths, key=lambda split: (*SPLITS, split).index(split))
     splits = {}
     for split in order:
         count = len(lengths[split])
         shards = tuple(path / schema.shard_name(name, split, i, count) for i in range(count))
         splits[split] = SplitFiles(sum(lengths[split]), shards, lengths[split])
-    image_format = image.get("encodingFormat") or None
-    return DatasetInfo(path, name, class_names, shape, splits, columns, image_format)
+    return DatasetInfo(
+        path, name, class_names, found.image_shape, splits, found.columns, found.image_format
+    )
 
 
 def read(directory: str | os.PathLike[str], split: str) -> Iterator[Record]:
     """Yields the records of a split, in shard order, their checksums checked.
 
     Raises:
-        InputError: as `read_records`, or a record lacks a feature.
+        InputError: as `read_records`, a record lacks a feature, or its label is that of no class.
     """
-    return map(parse_record, read_records(directory, split))
+    info = read_info(directory)
+    for serialized in read_records(directory, split):
+        record = parse_record(serialized)
+        check_label(record, info)
+        yield record
+
+
+def check_label(record: Record, info: DatasetInfo) -> None:
+    """Checks that the label of a record is that of a class; -1 would be the last one in Python.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 0 <= record.label < len(info.class_names):
+        raise InputError(
+            f"{info.directory}: image {record.image_id!r} has label {record.label}, there are "
+            f"{len(info.class_names)} classes: build the data set again"
+        )
 
 
 def read_records(directory: str | os.PathLike[str], split: str) -> Iterator[bytes]:
@@ -150,16 +161,6 @@ def fingerprint(directory: str | os.PathLike[str]) -> str:
             with shard.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def _columns(features: dict) -> tuple[Column, ...]:
-    return tuple(
-        Column(
-            name, schema.TEXT if "text" in feature else KIND_OF_DTYPE[feature["tensor"]["dtype"]]
-        )
-        for name, feature in sorted(features.items())
-        if name not in schema.RESERVED_NAMES
-    )
 
 
 def _check_present(shard: Path) -> None:

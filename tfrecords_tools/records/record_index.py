@@ -12,7 +12,7 @@ import numpy as np
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.npz_reading import read_npz
-from tfrecords_tools.records.reader import SplitFiles, read_info, read_records
+from tfrecords_tools.records.reader import SplitFiles, check_label, read_info, read_records
 from tfrecords_tools.records.schema import parse_record
 from tfrecords_tools.records.tfrecord import DamagedRecord, framed_length, read_at
 
@@ -62,12 +62,14 @@ def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:
     """Reads a split of a data set directory once and notes the positions of its records.
 
     Raises:
-        InputError: as `reader.read_records`, or a record has no label.
+        InputError: as `reader.read_records`, or a record has no label or that of no class.
     """
     info = read_info(directory)
     label, length = [], []
     for record in read_records(directory, split):
-        label.append(parse_record(record).label)
+        parsed = parse_record(record)
+        check_label(parsed, info)
+        label.append(parsed.label)
         length.append(framed_length(record))
     files = info.splits[split]
     shard = np.repeat(np.arange(len(files.shards), dtype=np.int32), files.shard_lengths)

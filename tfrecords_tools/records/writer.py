@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -191,28 +192,13 @@ def write_metadata(
     written = {split: sharded for split, sharded in written.items() if sharded.shard_lengths}
     if not written:
         raise InputError(f"no record to write for data set {description.name!r}")
-    kinds = {
-        TEXT: tfds.features.Text,
-        INT: lambda: tfds.features.Scalar(np.int64),
-        FLOAT: lambda: tfds.features.Scalar(np.float32),
-    }
     template = tfds.core.ShardedFileTemplate(
         data_dir=directory, dataset_name=description.name, filetype_suffix="tfrecord"
     )
     tfds.folder_dataset.write_metadata(
         data_dir=directory,
-        features=tfds.features.FeaturesDict(
-            {
-                "image": tfds.features.Image(
-                    shape=description.image_shape, encoding_format=description.image_format
-                ),
-                "label": tfds.features.ClassLabel(names=list(description.class_names)),
-                "image_id": tfds.features.Text(),
-                "group": tfds.features.Text(),
-                "origin": tfds.features.Text(),
-                **{column.name: kinds[column.kind]() for column in description.columns},
-            }
-        ),
+        features=tfds_features(description),
+        supervised_keys=("image", "label"),  # for as_supervised=True
         split_infos=[
             tfds.core.SplitInfo(
                 name=split,
@@ -224,6 +210,29 @@ def write_metadata(
         ],
         filename_template=template,
         check_data=False,
+    )
+
+
+def tfds_features(description: DatasetDescription | DatasetInfo) -> Any:
+    """Returns the features of a data set as TFDS's `FeaturesDict`."""
+    import tensorflow_datasets as tfds
+
+    kinds = {
+        TEXT: tfds.features.Text,
+        INT: lambda: tfds.features.Scalar(np.int64),
+        FLOAT: lambda: tfds.features.Scalar(np.float32),
+    }
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(
+                shape=description.image_shape, encoding_format=description.image_format
+            ),
+            "label": tfds.features.ClassLabel(names=list(description.class_names)),
+            "image_id": tfds.features.Text(),
+            "group": tfds.features.Text(),
+            "origin": tfds.features.Text(),
+            **{column.name: kinds[column.kind]() for column in description.columns},
+        }
     )
 
 

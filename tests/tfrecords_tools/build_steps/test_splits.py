@@ -11,7 +11,9 @@ import pytest
 
 from tfrecords_tools.build_steps.splits import (
     DEFAULT_SPLITS,
+    Fold,
     assign_splits,
+    check_folds,
     check_shares,
     home_splits,
 )
@@ -36,6 +38,8 @@ def test_shares_are_exact():
         "train": Fraction(9, 10),
         "test": Fraction(1, 10),
     }
+    assert check_shares({"train": "7/10", "test": "3/10"})["test"] == Fraction(3, 10)
+    assert check_shares({"train": "1e0"}) == {"train": Fraction(1)}
     assert check_shares({"train": 1, "test": 0}) == {"train": Fraction(1)}
 
 
@@ -49,6 +53,10 @@ def test_shares_are_exact():
         ({}, "names must be among"),
         ({"train": "most"}, "decimal numbers"),
         ({"train": "1/0"}, "decimal numbers"),
+        ({"train": "1e-999999999"}, "decimal numbers"),
+        ({"train": "1e999999999"}, "decimal numbers"),
+        ({"train": "9" * 100_000}, "decimal numbers"),
+        ({"train": "1" * 5 + "/" + "9" * 100_000}, "decimal numbers"),
         ({"train": float("nan")}, "decimal numbers"),
     ],
 )
@@ -149,3 +157,24 @@ def test_weightiest_of_given_splits(given, split):
 
 def test_no_given_splits():
     assert home_splits([]) == {}
+
+
+def test_each_group_is_in_the_test_split_of_one_fold():
+    members = singles("nv", 53) + singles("mel", 22) + [("big", "mel")] * 5
+    rounds = [Fold(number, 5).assign(members, seed=0) for number in range(5)]
+    for group in {group for group, _ in members}:
+        found = Counter(splits[group] for splits in rounds)
+        assert found == {"train": 3, "validation": 1, "test": 1}
+    for number, splits in enumerate(rounds):
+        counts = Counter(splits[group] for group, label in members if label == "nv")
+        assert counts["test"] in (10, 11)
+        following = rounds[(number + 1) % 5]
+        validation = {group for group, split in splits.items() if split == "validation"}
+        assert validation == {group for group, split in following.items() if split == "test"}
+    assert Fold(0, 5).assign(members, seed=1) != rounds[0]
+
+
+@pytest.mark.parametrize("count", [-1, 0, 1, 2, 101, 10**9])
+def test_number_of_folds(count):
+    with pytest.raises(InputError, match=f"from 3 to 100, .* got {count}"):
+        check_folds(count)

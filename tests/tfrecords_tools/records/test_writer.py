@@ -103,6 +103,16 @@ def test_tfds_reads_extra_columns(tmp_path):
     assert (other["site"], other["n"]) == (b"", -1)
 
 
+def test_tfds_gives_pairs_of_image_and_label(tmp_path):
+    import tensorflow_datasets as tfds
+
+    write(tmp_path / "out")
+    builder = tfds.builder_from_directory(tmp_path / "out")
+    pairs = list(builder.as_dataset(split="train", as_supervised=True).as_numpy_iterator())
+    assert [label for _, label in pairs] == [number % 2 for number in range(7)]
+    np.testing.assert_array_equal(pairs[3][0], noise(3, 16, 12))
+
+
 def test_many_shards(tmp_path, monkeypatch):
     import tensorflow_datasets as tfds
 
