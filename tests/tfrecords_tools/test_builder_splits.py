@@ -271,7 +271,7 @@ def test_folds_are_data_sets_with_a_table(tmp_path):
     ("more", "message"),
     [
         ({"splits": {"train": 1}}, "leave splits and keep_splits out"),
-        ({"split_column": "age"}, "leave splits, keep_splits and folds out"),
+        ({"split_column": "age"}, "gives the split of each image: leave folds out"),
         ({"folds": 2}, "folds must be from 3"),
     ],
 )

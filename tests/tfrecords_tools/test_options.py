@@ -50,6 +50,8 @@ def test_columns(columns):
         ("size", -3, "got -3"),
         ("size", 2.5, "got 2.5"),
         ("size", "big", "'original', got 'big'"),
+        ("size", 100_000, "size 100,000 makes images of 10,000,000,000 pixels, and max_pixels is"),
+        ("size", 10**300, "choose a smaller size, or raise max_pixels"),
         ("resize", "stretch", "resize must be one of crop, pad, squash, got 'stretch'"),
         ("encoding", "webp", "encoding must be one of png, jpeg, got 'webp'"),
         ("encoding", "jpeg", "encoding 'jpeg' needs a size in pixels"),

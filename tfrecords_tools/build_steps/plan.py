@@ -63,10 +63,8 @@ class Planner:
         """
         if source.gives_splits:
             if options.splits or options.keep_splits or fold:
-                raise InputError(
-                    f"{source.root} gives the split of each image: leave splits, keep_splits and "
-                    "folds out"
-                )
+                given = "folds" if fold else "splits and keep_splits"
+                raise InputError(f"{source.root} gives the split of each image: leave {given} out")
             return cls(source, None, options.seed, KeptSplits())
         if fold:
             if options.splits or options.keep_splits:
