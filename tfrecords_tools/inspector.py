@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import parse_json
 from tfrecords_tools.records.reader import DatasetInfo, read, read_info
-from tfrecords_tools.records.schema import BUILD_REPORT, MISSING, NEAR_DUPLICATES
+from tfrecords_tools.records.schema import BUILD_REPORT, MISSING, NEAR_DUPLICATES, ORIGIN_SYNTHETIC
 
 
 def inspect(directory: str | os.PathLike[str]) -> list[str]:
@@ -22,18 +23,23 @@ def inspect(directory: str | os.PathLike[str]) -> list[str]:
     info = read_info(directory)
     counts: Counter[tuple[int, str]] = Counter()
     origins: Counter[str] = Counter()
+    synthetic: Counter[str] = Counter()
     groups: dict[str, set[str]] = {split: set() for split in info.splits}
     missing: Counter[str] = Counter()
     for split in info.splits:
         for record in read(directory, split):
             counts[record.label, split] += 1
             origins[record.origin] += 1
+            synthetic[split] += record.origin == ORIGIN_SYNTHETIC
             groups[split].add(record.group)
             for column in info.columns:
                 value = record.extras[column.name]
                 is_nan = value != value
                 missing[column.name] += is_nan or value == MISSING[column.kind]
-    lines = [*_head(info, origins), "", *_table(info, counts, list(map(len, groups.values())))]
+    more = {"groups": list(map(len, groups.values()))}
+    if synthetic.total():
+        more["synthetic"] = [synthetic[split] for split in info.splits]
+    lines = [*_head(info, origins), "", *_table(info, counts, more)]
     if info.columns:
         columns = (f"{c.name} ({c.kind}, {missing[c.name]:,} missing)" for c in info.columns)
         lines += ["", f"extra columns: {', '.join(columns)}"]
@@ -53,14 +59,16 @@ def _head(info: DatasetInfo, origins: Counter[str]) -> list[str]:
     ]
 
 
-def _table(info: DatasetInfo, counts: Counter[tuple[int, str]], groups: list[int]) -> list[str]:
+def _table(
+    info: DatasetInfo, counts: Counter[tuple[int, str]], more: dict[str, list[int]]
+) -> list[str]:
     by_class = {
         name: [counts[label, split] for split in info.splits]
         for label, name in enumerate(info.class_names)
     }
     totals = list(map(sum, zip(*by_class.values(), strict=True)))
     rows = [["class", *info.splits, "all"]]
-    for name, row in (*by_class.items(), ("all", totals), ("groups", groups)):
+    for name, row in (*by_class.items(), ("all", totals), *more.items()):
         rows.append([name, *(f"{number:,}" for number in (*row, sum(row)))])
     first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
     return ["  ".join([name.ljust(first), *map(str.rjust, cells, others)]) for name, *cells in rows]
@@ -70,10 +78,11 @@ def _provenance(path: Path) -> list[str]:
     if not path.is_file():
         return ["", f"no {BUILD_REPORT}: not built by tfrecords-tools build"]
     try:
-        report = json.loads(path.read_text("utf-8"))
+        report = parse_json(read_bounded(path))
         reasons = ", ".join(f"{n} {reason}" for reason, n in report["rejected_by_reason"].items())
         options = ", ".join(f"{name} {_text(v)}" for name, v in report["options"].items())
         rejected, source = report["rejected"], report["input_fingerprint"]
+        findings = [finding["text"] for finding in report.get("findings", ())]
         alike, cut_short = report["near_duplicates"], report["near_duplicates_cut_short"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({error!r}): build the data set again") from error
@@ -83,6 +92,7 @@ def _provenance(path: Path) -> list[str]:
         f"images of different splits that look the same: {alike}"
         + (f" pairs, see {NEAR_DUPLICATES}" if alike else "")
         + ("; there may be more, because the search was cut short" if cut_short else ""),
+        *(f"finding: {text}" for text in findings),
         f"built with: {options}",
         f"input fingerprint: {source}",
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import os
 import warnings
 from collections import Counter
@@ -14,9 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.build_steps.runners import ThreadRunner, chunks
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images import image_file
+from tfrecords_tools.json_reading import parse_json
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.records import schema
 from tfrecords_tools.records.reader import DatasetInfo, read_info
@@ -126,7 +127,7 @@ class _Verification:
         if not path.is_file():
             return
         try:
-            classes = json.loads(path.read_text("utf-8"))["classes"]
+            classes = parse_json(read_bounded(path))["classes"]
             counts = {(name, split): n for name, of in classes.items() for split, n in of.items()}
         except (ValueError, KeyError, AttributeError) as error:
             yield f"{path.name} is damaged: {error!r}"

@@ -48,6 +48,7 @@ def test_origins_groups_and_sizes(tmp_path):
     assert lines[0] == "x: 5 images of several sizes (4 real, 1 synthetic), 2 classes"
     assert lines[5].split() == ["never", "met", "0", "0"]
     assert lines[7].split() == ["groups", "3", "3"]
+    assert lines[8].split() == ["synthetic", "1", "1"]
     assert lines[-1] == "no build_report.json: not built by tfrecords-tools build"
 
 
@@ -59,6 +60,10 @@ def test_origins_groups_and_sizes(tmp_path):
             "rejected files: 3 (2 duplicate, 1 empty)",
         ),
         ({"near_duplicates": 3}, f"{ALIKE}: 3 pairs, see near_duplicates.csv"),
+        (
+            {"findings": [{"kind": "x", "text": "something", "trap": False}]},
+            "finding: something",
+        ),
         ({"near_duplicates_cut_short": True}, f"{ALIKE}: 0; {CUT_SHORT}"),
         (
             {"near_duplicates": 3, "near_duplicates_cut_short": True},
@@ -90,7 +95,7 @@ def test_extra_columns_and_what_they_lack(tmp_path):
     assert lines[0].startswith("x: 4 images 32x24 pixels")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"options": 3}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"options": 3}', '{"findings": [3]}'])
 def test_damaged_report(content, damageable):
     (damageable / BUILD_REPORT).write_text(content)
     with pytest.raises(InputError, match=r"build_report\.json is damaged"):

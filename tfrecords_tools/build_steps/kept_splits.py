@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import parse_json
 from tfrecords_tools.records.reader import read, read_info
 from tfrecords_tools.records.schema import BUILD_REPORT
 from tfrecords_tools.sources import ImageRecord
@@ -86,7 +87,7 @@ def read_kept_splits(directory: str | os.PathLike[str]) -> KeptSplits:
     report, joined = Path(directory) / BUILD_REPORT, {}
     try:
         if report.is_file():
-            joined = dict(json.loads(report.read_text("utf-8"))["joined_groups"])
+            joined = dict(parse_json(read_bounded(report))["joined_groups"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{report} is damaged ({error!r}): build the data set again") from error
     for old, new in joined.items():
