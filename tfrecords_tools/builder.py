@@ -42,8 +42,9 @@ from tfrecords_tools.records.writer import DatasetDescription, write_metadata
 from tfrecords_tools.sources import Finding, Rejection, list_source
 from tfrecords_tools.sources.files import HIDDEN_FOLDER, has_image_suffix
 from tfrecords_tools.sources.label_map import LABEL_EXCLUDED
+from tfrecords_tools.sources.split_values import SPLIT_EXCLUDED
 
-UNWANTED_REASONS = (LABEL_EXCLUDED, HIDDEN_FOLDER)
+UNWANTED_REASONS = (LABEL_EXCLUDED, SPLIT_EXCLUDED, HIDDEN_FOLDER)
 """Reasons to reject files that nobody wants in the data set."""
 
 FOLDS_CSV = "folds.csv"

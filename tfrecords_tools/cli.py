@@ -121,6 +121,8 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
     add("--metadata", metavar="CSV", help="second table, joined by the id")
     add("--group_column", help="names lesion or patient: kept within one split")
     add("--split_column", help="gives the split of each image")
+    text = "what its values mean, such as 0=test,1=validation,2=train; 3= leaves images out"
+    add("--split_values", metavar="VALUE=SPLIT,...", help=text)
     text = "columns to keep as features, of kind text, int or float, such as age:float,sex"
     add("--extra_columns", type=extra_columns, metavar="NAME[:KIND],...", help=text)
     add("--label_map", metavar="CSV", help="columns from,to: merges, renames, leaves out classes")

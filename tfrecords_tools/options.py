@@ -49,6 +49,8 @@ class BuildOptions:
         metadata: second CSV, joined by the id, for columns that `labels` lacks.
         group_column: names lesion or patient; None if unknown.
         split_column: gives the split; None assigns splits.
+        split_values: split by value of `split_column`, such as "0=test,1=validation,2=train"; ""
+            leaves images out. None: the values are the usual words.
         extra_columns: columns that become features: "age:float,sex", or kind by name.
         label_map: CSV with columns from,to that merges, renames and leaves out classes.
         size: side of the square that images become, in pixels, or "original".
@@ -78,6 +80,7 @@ class BuildOptions:
     metadata: PathLike | None = None
     group_column: str | None = None
     split_column: str | None = None
+    split_values: str | Mapping[str, str] | None = None
     extra_columns: str | Mapping[str, str] | None = None
     label_map: PathLike | None = None
     size: int | str = ORIGINAL
@@ -156,6 +159,8 @@ class BuildOptions:
             for name in ("one_hot", "metadata", "group_column", "split_column", "extra_columns"):
                 if getattr(self, name):
                     raise InputError(f"{name} needs a CSV by labels; class folders have none")
+        if self.split_values and not self.split_column:
+            raise InputError("split_values explains the values of split_column: give both")
         for name in ("splits", "keep_splits"):
             if self.split_column and getattr(self, name):
                 raise InputError(f"split_column gives the splits: leave {name} out")

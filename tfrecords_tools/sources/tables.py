@@ -7,21 +7,24 @@ challenge. Rows of the two tables are joined by the id.
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import is_missing, parse_cell
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.records.schema import SPLITS
 from tfrecords_tools.sources import listing
 from tfrecords_tools.sources.csv_reading import open_csv
 from tfrecords_tools.sources.files import list_files
-from tfrecords_tools.sources.folders import split_from_name
 from tfrecords_tools.sources.listing import ImageRecord, Rejection, Source
 from tfrecords_tools.sources.match_ids import match_ids
-from tfrecords_tools.text import normalise
+from tfrecords_tools.sources.split_values import (
+    SPLIT_EXCLUDED,
+    SplitColumn,
+    parse_split_values,
+)
+from tfrecords_tools.text import abbreviate, normalise
 
 Problem = tuple[str, str]
 """Reason and detail of a rejection."""
@@ -75,10 +78,16 @@ class _Tables:
         self._header = _header(labels, options.id_column)
         self._one_hot = self._one_hot_columns()
         self._metadata = self._read_metadata()
+        self._splits: SplitColumn | None = None
+        if options.split_column:
+            meanings = parse_split_values(options.split_values)
+            self._splits = SplitColumn(options.split_column, meanings)
         self._raw_labels: dict[str, set[str]] = defaultdict(set)
         for name in self._one_hot:
             self._raw_labels[normalise(name)].add(name)
         self.rows = self._read()
+        if self._splits:
+            self._splits.check(labels)
         self._check_joined()
         self._check_groups()
         listing.check_collisions(self._raw_labels)
@@ -121,9 +130,12 @@ class _Tables:
         joined = {**self._metadata.get(image_id, {}), **cells}
         label, problem = self._label(place, cells)
         group_column, split_column = self._options.group_column, self._options.split_column
+        split = self._splits.read(joined.get(split_column or "", "")) if self._splits else None
+        if split == "":
+            detail = f"its cell of {split_column} means no split"
+            problem = problem or (SPLIT_EXCLUDED, detail)
         group_cell = joined.get(group_column, "") if group_column else ""
         group = "" if is_missing(group_cell) else normalise(group_cell)
-        split = _split(place, joined.get(split_column, "")) if split_column else None
         extras = tuple(
             parse_cell(joined.get(column.name, ""), column, place)
             for column in self._options.columns
@@ -187,15 +199,17 @@ def _header(path: Path, id_column: str) -> list[str]:
         raise InputError(f"{path} is not a file: give the CSV that holds the labels")
     with open_csv(path) as reader:
         header = list(reader.fieldnames or ())
-    if twice := sorted({column for column in header if header.count(column) > 1}):
-        raise InputError(f"{path} has two columns called {', '.join(twice)}: rename one")
+    if twice := sorted(column for column, count in Counter(header).items() if count > 1):
+        raise InputError(f"{path} has two columns called {abbreviate(twice)}: rename one")
     _check_column(id_column, path, header)
     return header
 
 
 def _check_column(column: str, path: Path, header: Collection[str]) -> None:
     if column not in header:
-        raise InputError(f"{path} has no column {column!r}; it has {', '.join(header) or 'none'}")
+        raise InputError(
+            f"{path} has no column {column!r}; it has {abbreviate(list(header)) or 'none'}"
+        )
 
 
 def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str, str]]]:
@@ -214,12 +228,6 @@ def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str,
                     f"{path}, line {reader.line_num} is a row without an id: fill it in or drop it"
                 )
             yield reader.line_num, image_id, row
-
-
-def _split(place: str, cell: str) -> str:
-    if split := split_from_name(cell):
-        return split
-    raise InputError(f"{place}: split is {cell!r}, it must be one of {', '.join(SPLITS)}")
 
 
 def _marked(place: str, column: str, cell: str) -> bool:
