@@ -76,6 +76,7 @@ def test_defaults_of_the_contract():
         **{"images": "I", "out": "D", "name": "n", "overwrite": False, "one_hot": False},
         "accept_findings": False,
         "folds": None,
+        "split_values": None,
         **{"id_column": "image_id", "label_column": "label"},
         **(dict.fromkeys(without.split()) | images | limits | work),
     }

@@ -51,9 +51,9 @@ class SplitColumn:
         unknown = sorted(key for key in self._met if self._split(key) is None)
         if unknown:
             raise InputError(
-                f"{self._first_unknown}: the split column {self._column} has values that are none of "
-                f"{', '.join(SPLITS)}: {self._listed(unknown)}: say what they mean, such as "
-                f"--split_values {_example(unknown)} (a value without a split, such as "
+                f"{self._first_unknown}: the split column {self._column} has values that are "
+                f"none of {', '.join(SPLITS)}: {self._listed(unknown)}: say what they mean, such "
+                f"as --split_values {_example(unknown)} (a value without a split, such as "
                 f"{unknown[0]}=, leaves its images out)"
             )
         if unused := sorted(self._meanings.keys() - self._met.keys()):

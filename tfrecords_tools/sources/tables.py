@@ -130,7 +130,8 @@ class _Tables:
         joined = {**self._metadata.get(image_id, {}), **cells}
         label, problem = self._label(place, cells)
         group_column, split_column = self._options.group_column, self._options.split_column
-        split = self._splits.read(joined.get(split_column or "", "")) if self._splits else None
+        split_cell = joined.get(split_column or "", "")
+        split = self._splits.read(split_cell, place) if self._splits else None
         if split == "":
             detail = f"its cell of {split_column} means no split"
             problem = problem or (SPLIT_EXCLUDED, detail)
@@ -207,9 +208,8 @@ def _header(path: Path, id_column: str) -> list[str]:
 
 def _check_column(column: str, path: Path, header: Collection[str]) -> None:
     if column not in header:
-        raise InputError(
-            f"{path} has no column {column!r}; it has {abbreviate(list(header)) or 'none'}"
-        )
+        names = abbreviate(list(header)) or "none"
+        raise InputError(f"{path} has no column {column!r}; it has {names}")
 
 
 def _read_rows(path: Path, id_column: str) -> Iterator[tuple[int, str, dict[str, str]]]:

@@ -13,7 +13,7 @@ from tfrecords_tools.sources.split_values import SplitColumn, parse_split_values
 
 def read(cells, **meanings) -> list[str]:
     column = SplitColumn("fold", meanings)
-    found = [column.read(cell) for cell in cells]
+    found = [column.read(cell, f"t.csv, line {n}") for n, cell in enumerate(cells, 2)]
     column.check("t.csv")
     return found
 
@@ -42,7 +42,7 @@ def test_blank_and_foreign_words():
             r"fold has values .*: 0 \(1 rows\), .*, 4 \(2 rows\): .* --split_values "
             "0=test,1=validation,2=train,3=train,4=train ",
         ),
-        (["train", "test", ""], r"blank \(1 rows\): .* --split_values =train "),
+        (["train", "test", ""], r"^t\.csv, line 4: .* blank \(1 rows\): .* --split_values =train "),
         (["1.0", "2.0"], r"1 \(1 rows\), 2 \(1 rows\): .* --split_values 1=train,2=train "),
         ([str(n) for n in range(5000)], r"and 4988 more: "),
     ],
@@ -53,7 +53,7 @@ def test_values_without_a_meaning_are_all_named(cells, message):
 
 
 def test_meaning_without_a_value():
-    with pytest.raises(InputError, match="explains 7, which .* fold does not have; it has 0"):
+    with pytest.raises(InputError, match=r"explains 7, which .* fold does not have; it has 0"):
         read(["0"], **{"0": "train", "7": "test"})
 
 
@@ -90,7 +90,7 @@ def test_build_with_folds_of_a_table(tmp_path):
     folds = [f"{row},{n // 3 % 5}.0" for n, row in enumerate(rows[1:])]
     labels.write_text("\n".join([f"{rows[0]},fold", *folds]))
     options = {"labels": labels, "size": 8, "split_column": "fold", **LESION_COLUMNS}
-    with pytest.raises(InputError, match=r"metadata\.csv: the split column fold has values"):
+    with pytest.raises(InputError, match=r"metadata\.csv, line 2: the split column fold has"):
         build(images, tmp_path / "out", name="x", **options)
     values = "0=test,1=validation,2=train,3=train,4="
     build(images, tmp_path / "out", name="x", split_values=values, **options)

@@ -180,7 +180,7 @@ def test_splits_from_a_column(tmp_path):
     assert [record.split for record in source.records] == ["train", "validation", "test"]
     assert source.gives_splits
     table(labels, "a,,nv,train", "b,,nv,", "c,,mel,test", head=head)
-    with pytest.raises(InputError, match=r"l\.csv, line 3: split is '', it must be one of train"):
+    with pytest.raises(InputError, match=r"l\.csv, line 3: the split column fold .*blank"):
         read(images, labels, split_column="fold")
 
 
@@ -300,7 +300,7 @@ def test_splits_from_metadata(tmp_path):
     images = touch(tmp_path / "i", "a.jpg", "b.jpg")
     labels = table(tmp_path / "l.csv", "a,,nv", "b,,mel")
     metadata = table(tmp_path / "m.csv", "a,train", head="image_id,fold")
-    with pytest.raises(InputError, match=r"l\.csv, line 3: split is ''"):
+    with pytest.raises(InputError, match=r"l\.csv, line 3: the split column fold .*blank"):
         read(images, labels, metadata=metadata, split_column="fold")
     table(metadata, "a,train", "b,testing", head="image_id,fold")
     source = read(images, labels, metadata=metadata, split_column="fold")
