@@ -6,7 +6,10 @@ Parsing loads no TensorFlow: each sub-command imports what it runs.
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from absl.flags import argparse_flags
@@ -134,7 +137,19 @@ COMMANDS = (
 
 def main() -> None:
     """Runs the console script; exits with the codes of `main_with`."""
+    draw_without_user_settings()
     command_line.run(run_command, make_parser)
+
+
+def draw_without_user_settings() -> None:
+    """Lets Matplotlib draw into files, with its defaults; call it before Matplotlib is imported.
+
+    A notebook sets a backend that this process may not have, and Keras imports Matplotlib.
+    """
+    os.environ["MPLBACKEND"] = "agg"
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is not None and spec.origin is not None:
+        os.environ["MATPLOTLIBRC"] = str(Path(spec.origin).with_name("mpl-data") / "matplotlibrc")
 
 
 def main_with(argv: Sequence[str]) -> int:

@@ -77,20 +77,20 @@ def _checked(row: np.ndarray) -> np.ndarray:
 
 
 def _draw(rows: Sequence[np.ndarray], labels: Sequence[str], factor: int) -> Image.Image:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
-    font = ImageFont.load_default(LABEL_FONT_SIZE)
-    if not isinstance(font, ImageFont.FreeTypeFont):  # pragma: no cover
-        raise RuntimeError("this Pillow was built without FreeType; install the wheel from PyPI")
-    gutter = round(max(font.getlength(label) for label in labels)) + 2 * LABEL_MARGIN
+    from tfrecords_tools.lettering import lettering
+
+    written = [lettering(label, LABEL_FONT_SIZE) for label in labels]
+    gutter = round(max(font.getlength(text) for text, font in written)) + 2 * LABEL_MARGIN
     height, width = (side * factor for side in rows[0].shape[1:3])
     columns = max(len(row) for row in rows)
     size = (gutter + columns * (width + CELL_GAP), len(rows) * (height + CELL_GAP))
     canvas = Image.new("RGB", size, GRID_BACKGROUND)
     draw = ImageDraw.Draw(canvas)
-    for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
+    for i, (row, (text, font)) in enumerate(zip(rows, written, strict=True)):
         top = i * (height + CELL_GAP)
-        draw.text((LABEL_MARGIN, top + height // 2), label, fill=LABEL_INK, font=font, anchor="lm")
+        draw.text((LABEL_MARGIN, top + height // 2), text, fill=LABEL_INK, font=font, anchor="lm")
         for j, image in enumerate(row):
             large = image.repeat(factor, axis=0).repeat(factor, axis=1)
             canvas.paste(Image.fromarray(large), (gutter + j * (width + CELL_GAP), top))

@@ -48,6 +48,8 @@ def new_directory(
     """
     target = Path(path).resolve()
     _tidy(target)
+    if _written_elsewhere(target):  # better now than when the work is done
+        raise _in_use(path)
     if target.exists() and not overwrite:
         raise _exists(path)
     if target.exists() and not target.is_dir():
@@ -63,9 +65,7 @@ def new_directory(
         try:
             temporary.mkdir()
         except FileExistsError as error:
-            raise InputError(
-                f"{path} is being written by another process: wait, or choose another place"
-            ) from error
+            raise _in_use(path) from error
         try:
             held.enter_context(locked_directory(temporary))
             yield temporary
@@ -159,6 +159,23 @@ def _check_replaceable(target: Path, marker: str | None) -> None:
 
 def _exists(path: object) -> InputError:
     return InputError(f"{path} exists already: choose another place, or give --overwrite")
+
+
+def _in_use(path: object) -> InputError:
+    return InputError(f"{path} is being written by another process: wait, or choose another place")
+
+
+def _written_elsewhere(target: Path) -> bool:
+    """Returns whether another process on this machine writes the directory now."""
+    name = re.compile(rf"\.tmp-(\d+)\.{NEW}\.{re.escape(target.name)}")
+    siblings = target.parent.iterdir() if target.parent.is_dir() else ()
+    for sibling in siblings:
+        match = name.fullmatch(sibling.name)
+        if match and int(match[1]) != os.getpid() and sibling.is_dir():
+            with locked_directory(sibling) as free:
+                if not free and sibling.exists():
+                    return True
+    return False
 
 
 def _sibling(target: Path, kind: str) -> Path:

@@ -184,6 +184,8 @@ def evaluate(
             count = options.of_privacy().images_per_class
             run.check_enough([count] * len(run.class_names), "--privacy (--privacy_images)")
         given = extractors.load_extractor(options.features, options.features_weights)
+        if given is not None:
+            extractors.check_spread(given, load_split(data_dir, TEST).images)
         work = Evaluation(run, Path(data_dir), options, given, kept, tuple(external))
         stages = work.stages(directory)
         for stage in track(stages, total=len(stages), unit="stages", description="evaluate"):
@@ -269,7 +271,9 @@ class Evaluation:
         """Computes the features."""
         if self.given is not None:
             return self.given
-        return extractors.of_classifier(self._classifier(2 * self.options.seed))
+        trained = extractors.of_classifier(self._classifier(2 * self.options.seed))
+        extractors.check_spread(trained, self.sets.test.images)
+        return trained
 
     def _classifier(self, seed: int) -> Classifier:
         steps, cache = self.options.steps, self.cache

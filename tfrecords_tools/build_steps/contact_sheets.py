@@ -9,18 +9,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from tfrecords_tools.build_steps.plan import Plan
 from tfrecords_tools.build_steps.runners import Runner
 from tfrecords_tools.images.image_file import encode_png
+from tfrecords_tools.lettering import lettering
 from tfrecords_tools.records.schema import CONTACT_SHEETS
 from tfrecords_tools.sources import ImageRecord
 
 SHEET_COLUMNS = 8
 SHEET_IMAGES = 3 * SHEET_COLUMNS
 """Number of thumbnails on a sheet."""
-THUMBNAIL_SIDE, SHEET_GAP, TITLE_HEIGHT = 96, 4, 24
+THUMBNAIL_SIDE, SHEET_GAP, TITLE_HEIGHT, TITLE_SIZE = 96, 4, 24, 15
 """In pixels."""
 MAX_NAME_BYTES = 200
 """Most bytes of a class name in a file name; file systems allow 255 for the whole name."""
@@ -57,10 +58,10 @@ def contact_sheet(sheet: Sheet) -> bytes:
     """Returns the PNG of a sheet: thumbnails row by row below the title."""
     rows = -(-len(sheet.thumbnails) // SHEET_COLUMNS)
     step = THUMBNAIL_SIDE + SHEET_GAP
-    size = (SHEET_COLUMNS * step + SHEET_GAP, TITLE_HEIGHT + rows * step + SHEET_GAP)
-    paper = Image.new("RGB", size, PAPER_COLOUR)
-    font = ImageFont.load_default(15)
-    ImageDraw.Draw(paper).text((SHEET_GAP, SHEET_GAP), sheet.title, fill=INK_COLOUR, font=font)
+    title, font = lettering(sheet.title, TITLE_SIZE)
+    width = max(SHEET_COLUMNS * step, round(font.getlength(title)) + SHEET_GAP) + SHEET_GAP
+    paper = Image.new("RGB", (width, TITLE_HEIGHT + rows * step + SHEET_GAP), PAPER_COLOUR)
+    ImageDraw.Draw(paper).text((SHEET_GAP, SHEET_GAP), title, fill=INK_COLOUR, font=font)
     for number, thumbnail in enumerate(sheet.thumbnails):
         row, column = divmod(number, SHEET_COLUMNS)
         corner = (SHEET_GAP + column * step, TITLE_HEIGHT + row * step)

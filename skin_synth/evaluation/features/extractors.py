@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth.evaluation.features.classifier import LARGEST_SIDE, Classifier
+from skin_synth.evaluation.features.labelled_features import check_finite
+from skin_synth.evaluation.features.model_file import check_model_file
 from skin_synth.provenance import content_hash
 from tfrecords_tools.errors import InputError
 
@@ -21,6 +23,10 @@ TAKE_WEIGHTS = ("mobilenet", "inception")
 """Names of those whose weights may be in a file."""
 """Names of extractors; any saved Keras model is another, by its file."""
 KERAS_SUFFIX = ".keras"
+TRIED_IMAGES = 256
+"""Number of real images on which features are tried before anything is trained."""
+SMALLEST_SPREAD = 1e-5
+"""Features must differ by this share of their length; rounding in float32 is about 1e-7."""
 EXTRACTOR_BATCH = 128
 
 
@@ -102,6 +108,33 @@ def load_extractor(features: str, weights: str | os.PathLike[str] | None) -> Ext
     if features == "mobilenet":
         return mobilenet(weights)
     return inception(weights) if features == "inception" else None
+
+
+def check_spread(extractor: Extractor, images: np.ndarray) -> None:
+    """Checks that features distinguish real images, uint8[n, side, side, 3], n of 2 or more.
+
+    Features that are the same for all images give the best distances there are.
+
+    Raises:
+        InputError: features that are not finite, or are the same for most images.
+    """
+    tried = np.unique(images[:: max(1, len(images) // TRIED_IMAGES)], axis=0)
+    found = extractor(tried).astype(np.float64)
+    check_finite(found, f"the features {extractor.name}")
+    step = SMALLEST_SPREAD * max(float(np.sqrt(np.square(found).sum(axis=1).mean())), 1e-30)
+    different = len(np.unique(np.round(found / step), axis=0))
+    if 2 * different > len(tried) or len(tried) < 2:
+        return
+    cause = (
+        "the classifier has learnt nothing: give it more steps, or choose other features"
+        if extractor.name == "classifier"
+        else "the network is saturated, or its weights are missing. It gets pixels from 0 to 255, "
+        "so save it with its preprocessing (for 0 to 1: keras.layers.Rescaling(1 / 255))"
+    )
+    raise InputError(
+        f"the features {extractor.name} are the same for real images: {len(tried):,} images have "
+        f"only {different:,} different rows of features. Probably {cause}"
+    )
 
 
 def of_classifier(classifier: Classifier) -> Extractor:
@@ -195,12 +228,13 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
     positions.
 
     Args:
-        path: file that `model.save` wrote; code in it (Lambda layers) is not run.
+        path: file that `model.save` wrote, see `model_file`.
 
     Raises:
-        InputError: no file, no model, or a model that does not map one image to one vector.
+        InputError: no file, no model, code in it, or a model that does not map one image to one vector.
     """
     file = _file(path)
+    check_model_file(file)
     try:
         network = keras.models.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # zip, json, h5py and keras raise many types

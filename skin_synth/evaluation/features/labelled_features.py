@@ -39,5 +39,19 @@ def check_features(real: np.ndarray, fake: np.ndarray, fewest: int = 0) -> None:
         raise InputError(
             f"needs {fewest} images or more on each side, got {len(real)} and {len(fake)}"
         )
-    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
-        raise InputError("features hold numbers that are not finite")
+    for features in (real, fake):
+        check_finite(features, "features")
+
+
+def check_finite(features: np.ndarray, what: str) -> None:
+    """Checks that all features are finite numbers.
+
+    Raises:
+        InputError: some are not; the message names `what`.
+    """
+    if not np.isfinite(features).all():
+        rows = int((~np.isfinite(features)).any(axis=1).sum())
+        raise InputError(
+            f"{what} hold numbers that are not finite (NaN or infinite), for {rows:,} of "
+            f"{len(features):,} images: check the weights and the preprocessing of the network"
+        )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from skin_synth.evaluation.report.formatting import signed
 from skin_synth.evaluation.report.page import render_page
 from skin_synth.evaluation.report.writer import REPORT_HTML, REPORT_JSON
 from skin_synth.evaluation.results import DataInfo, RunInfo
@@ -52,7 +53,7 @@ def render_advice(report: AdviceReport) -> str:
     """Returns one page that needs no network."""
     filters: dict[str, Callable[..., str]] = {
         "hundredth": "{:.2f}".format,
-        "signed": "{:+.3f}".format,
+        "signed": signed,
         "count": "{:,}".format,
         "probability": lambda value: "below 0.001" if value < 0.001 else f"{value:.3f}",
     }

@@ -6,19 +6,17 @@ Synthetic images are filled and real ones are hollow, so that charts are readabl
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import textwrap
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from skin_synth.drawing import INK, SETTINGS, drawing, in_known_letters
 from skin_synth.evaluation.metrics.appearance import MEASURES, Appearance
 
 PNG_DPI = 144
@@ -27,32 +25,10 @@ CHART_WIDTH = 4.8
 LONGEST_LINE = 22
 """Letters of a name in one line."""
 HISTOGRAM_BINS = 30
-SYNTHETIC_COLOUR, REAL_COLOUR, INK, GRID_COLOUR = "#8a3b22", "#5d616b", "#1c1d22", "#dcdee3"
+SYNTHETIC_COLOUR, REAL_COLOUR = "#8a3b22", "#5d616b"
 SYNTHETIC_FILL = "#c1998d"
 WHISKERS = (5, 95)
 """Percentiles at which the whiskers of a box end."""
-SETTINGS = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": GRID_COLOUR,
-    "axes.grid": True,
-    "axes.grid.axis": "x",
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10.5,
-    "figure.constrained_layout.use": True,
-    "font.size": 9.5,
-    "grid.color": GRID_COLOUR,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "skin_synth",
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.color": INK,
-    "xtick.major.size": 0,
-    "ytick.color": INK,
-    "ytick.major.size": 0,
-}
 
 
 class MeasureTitle(NamedTuple):
@@ -108,18 +84,7 @@ class Chart(NamedTuple):
     caption: str
 
 
-@contextlib.contextmanager
-def own_settings() -> Iterator[None]:
-    """Draws with `SETTINGS` and Matplotlib's defaults, not with the settings of the user."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        # Only a PNG lacks these glyphs, because an SVG keeps names as text.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(SETTINGS)
-        yield
-
-
-@own_settings()
+@drawing("a chart", SETTINGS)
 def dots(marks: Sequence[Mark], *, title: str, axis: str, from_zero: bool = True) -> Chart:
     """Draws one row or more from the top down; `from_zero` keeps 0 on the axis."""
     figure, axes = _rows([mark.name for mark in marks], CHART_WIDTH)
@@ -131,7 +96,7 @@ def dots(marks: Sequence[Mark], *, title: str, axis: str, from_zero: bool = True
     return as_chart(figure, title, axis)
 
 
-@own_settings()
+@drawing("a chart", SETTINGS)
 def histograms(
     first: np.ndarray, second: np.ndarray, *, title: str, axis: str, line: float | None = None
 ) -> Chart:
@@ -150,7 +115,7 @@ def histograms(
     return as_chart(figure, title, axis)
 
 
-@own_settings()
+@drawing("a chart", SETTINGS)
 def gain_curve(lines: Sequence[Line]) -> Chart:
     """Draws macro AUROC against the number of own images: control, use and ceiling."""
     figure = Figure(figsize=(CHART_WIDTH, 3.0))
@@ -188,7 +153,7 @@ def gain_curve(lines: Sequence[Line]) -> Chart:
     return as_chart(figure, "Macro AUROC against the number of own images", caption)
 
 
-@own_settings()
+@drawing("appearance.png", SETTINGS)
 def appearance_plot(
     real: Appearance,
     real_labels: np.ndarray,
@@ -200,6 +165,7 @@ def appearance_plot(
 
     Boxes end at the quartiles, whiskers at the 5th and 95th percentile; the line is the median.
     """
+    class_names = in_known_letters(class_names)
     figure = Figure(figsize=(2.2 * CHART_WIDTH, 2 * rows_height(class_names) + 0.9))
     grid = figure.subplots(2, len(MEASURES) // 2, sharey=True)
     for axes, measure in zip(grid.flat, MEASURES, strict=True):

@@ -7,7 +7,14 @@ def figure(value: float | None) -> str:
     """A number with three digits; a dash if nothing could be measured."""
     if value is None:
         return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    if abs(value) >= 999.5:  # which three digits round to a thousand
+        return f"{value:,.0f}"
+    return f"{value:z.3g}"
+
+
+def signed(value: float) -> str:
+    """A number with its sign and three places; never -0.000."""
+    return f"{value:+z.3f}"
 
 
 def third(value: float | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skin_synth.evaluation.report import charts
-from skin_synth.evaluation.report.formatting import figure, percent
+from skin_synth.evaluation.report.formatting import figure, percent, signed
 from skin_synth.evaluation.report.page import render_page
 from skin_synth.evaluation.report.writer import REPORT_HTML, REPORT_JSON
 from skin_synth.evaluation.utility.differences import GAIN, HARM
@@ -40,7 +40,7 @@ def render_small_site(results: SmallSiteResults) -> str:
     filters = {
         "figure": figure,
         "percent": percent,
-        "signed": "{:+.3f}".format,
+        "signed": signed,
         "count": "{:,}".format,
         "capitalized": lambda text: text[:1].upper() + text[1:],
         "area": lambda value: "–" if value is None else f"{value:.3f}",

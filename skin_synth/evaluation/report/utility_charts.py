@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from skin_synth.drawing import INK, SETTINGS, drawing, in_known_letters
 from skin_synth.evaluation.report.charts import (
     CHART_WIDTH,
-    INK,
     REAL_COLOUR,
     SYNTHETIC_COLOUR,
     Chart,
@@ -17,7 +18,6 @@ from skin_synth.evaluation.report.charts import (
     as_png,
     draw_dot,
     name_rows,
-    own_settings,
     rows_height,
 )
 from skin_synth.evaluation.utility.differences import GAIN, HARM, Difference
@@ -90,7 +90,7 @@ def _good(found: Difference, sign: float, words: str | None) -> DrawnDifference:
     )
 
 
-@own_settings()
+@drawing("a chart", SETTINGS)
 def utility_chart(found: UtilityResults) -> Chart:
     """Draws the differences of the chosen use to the other compared arms."""
     use = found.classifiers[0].use
@@ -101,16 +101,16 @@ def utility_chart(found: UtilityResults) -> Chart:
     )
 
 
-@own_settings()
+@drawing("utility.png", SETTINGS)
 def utility_plot(found: UtilityResults) -> bytes:
     """Draws `utility_chart` as a PNG file."""
-    figure = _utility_figure(found, 1.5 * CHART_WIDTH)
+    figure = _utility_figure(found, 1.5 * CHART_WIDTH, in_known_letters)
     figure.suptitle(f"{found.verdict.words}: “{found.classifiers[0].use}” against")
     figure.set_figheight(figure.get_figheight() + 0.4)
     return as_png(figure)
 
 
-@own_settings()
+@drawing("a chart", SETTINGS)
 def loss_curves(found: ClassifierResult) -> Chart:
     """Draws the losses of the chosen use and the chosen control in their last phase."""
     figure = Figure(figsize=(CHART_WIDTH, 2.6))
@@ -127,9 +127,11 @@ def loss_curves(found: ClassifierResult) -> Chart:
     return as_chart(figure, f"Losses of {found.classifier}", caption)
 
 
-def _utility_figure(found: UtilityResults, width: float) -> Figure:
+def _utility_figure(
+    found: UtilityResults, width: float, shown: Callable[[list[str]], list[str]] = list
+) -> Figure:
     rows = utility_rows(found)
-    names = [row.name for row in rows]
+    names = shown([row.name for row in rows])
     figure = Figure(figsize=(width, 2 * (rows_height(names) + 0.65)))
     titles = "gain in macro AUROC", "decrease of the class-balanced log loss"
     for axes, title, number in zip(figure.subplots(2), titles, (0, 1), strict=True):

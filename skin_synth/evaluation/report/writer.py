@@ -11,12 +11,20 @@ from typing import Any
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
+from skin_synth.drawing import left_out_if_it_fails
 from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.appearance import MEASURES
 from skin_synth.evaluation.metrics.drift import AppearanceFigures
 from skin_synth.evaluation.report import charts, utility_charts
 from skin_synth.evaluation.report.charts import Chart, Mark
-from skin_synth.evaluation.report.formatting import figure, percent, probability, third, thousandth
+from skin_synth.evaluation.report.formatting import (
+    figure,
+    percent,
+    probability,
+    signed,
+    third,
+    thousandth,
+)
 from skin_synth.evaluation.report.page import image_uri, render_page
 from skin_synth.evaluation.results import EvaluationResults, to_json
 from skin_synth.image_grid import image_grid
@@ -51,7 +59,7 @@ class Pictures:
         distance: float32[n], in grey levels.
         held_out_distance: float32[k], of held-out real images to their nearest training images.
         realism: float[n], realism score of each synthetic image.
-        plots: PNG files by name.
+        plots: PNG files by name; None if one could not be drawn.
     """
 
     real: LabelledImages
@@ -62,7 +70,7 @@ class Pictures:
     distance: np.ndarray
     held_out_distance: np.ndarray
     realism: np.ndarray
-    plots: Mapping[str, bytes]
+    plots: Mapping[str, bytes | None]
 
     def rows(self, label: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the first real and the first synthetic images of one class."""
@@ -87,15 +95,20 @@ def write_report(directory: Path, results: EvaluationResults, pictures: Pictures
     (directory / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
     names = pictures.real.class_names
     real, synthetic = zip(*(pictures.rows(label) for label in range(len(names))), strict=True)
-    image_grid(real, names, directory / "real.png")
-    image_grid(synthetic, names, directory / "synthetic.png")
     closest = pictures.closest()
     pairs = [pictures.synthetic[closest], pictures.train[pictures.nearest[closest]]]
-    image_grid(pairs, ["synthetic", "nearest training image"], directory / "nearest.png")
     extremes = [pictures.synthetic[rows] for rows in pictures.extremes()]
-    image_grid(extremes, ["highest realism", "lowest realism"], directory / "realism.png")
+    for name, rows, labels in (
+        ("real.png", real, names),
+        ("synthetic.png", synthetic, names),
+        ("nearest.png", pairs, ["synthetic", "nearest training image"]),
+        ("realism.png", extremes, ["highest realism", "lowest realism"]),
+    ):
+        with left_out_if_it_fails(name):
+            image_grid(rows, labels, directory / name)
     for name, png in pictures.plots.items():
-        (directory / name).write_bytes(png)
+        if png is not None:
+            (directory / name).write_bytes(png)
     (directory / REPORT_HTML).write_text(render_html(results, pictures), encoding="utf-8")
 
 
@@ -103,7 +116,7 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
     """Returns one page that opens from disk and loads nothing from the network."""
     filters: dict[str, Callable[..., str]] = {
         "figure": figure,
-        "signed": "{:+.3f}".format,
+        "signed": signed,
         "thousandth": thousandth,
         "third": third,
         "percent": percent,
@@ -130,7 +143,7 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
 
 def _charts(
     results: EvaluationResults, pictures: Pictures
-) -> dict[str, Chart | list[Chart] | None]:
+) -> dict[str, Chart | None | list[Chart | None]]:
     fidelity, judged = results.fidelity, results.faithfulness
     ours, theirs = judged.synthetic, judged.real
     rows = [(name or WHOLE_SET, row) for name, row in fidelity.items()]
@@ -175,7 +188,7 @@ def _charts(
     )
 
 
-def _appearance_chart(found: ByClass[AppearanceFigures], measure: str) -> Chart:
+def _appearance_chart(found: ByClass[AppearanceFigures], measure: str) -> Chart | None:
     """Draws medians and quartiles of one measure."""
     title, marks = str(charts.TITLES[measure]), []
     for name, part in found.items():

@@ -6,6 +6,7 @@ import dataclasses
 
 from skin_synth.evaluation.statistics.intervals import Interval
 from skin_synth.evaluation.utility.differences import Difference
+from skin_synth.evaluation.utility.planned import no_room
 from skin_synth.evaluation.utility.recipes import Arm
 
 
@@ -156,16 +157,16 @@ def advice_sentence(compared: UseComparison, use: Interval, control: Interval, t
     elif compared.p_loss_harm <= compared.level:
         reason = (
             f"its images make the probabilities worse (class-balanced log loss "
-            f"{compared.log_loss.difference:+.2f})"
+            f"{compared.log_loss.difference:+z.2f})"
         )
     else:
         reason = (
-            f"the difference of {difference.difference:+.3f} ({difference.corrected_low:+.3f} "
-            f"to {difference.corrected_high:+.3f}) is not larger than noise"
+            f"the difference of {difference.difference:+z.3f} ({difference.corrected_low:+z.3f} "
+            f"to {difference.corrected_high:+z.3f}) is not larger than noise"
         )
     return (
         f"Do not use this generator: macro AUROC {without} with your images alone, {with_it} with "
-        f"the best use of its images ({compared.use}); {reason}."
+        f"the best use of its images ({compared.use}); {reason}{no_room(control.estimate)}."
     )
 
 

@@ -27,6 +27,17 @@ CO_PRIMARY_MEASURES = 2
 """Macro AUROC and class-balanced log loss; the intervals are corrected for this number."""
 
 
+CEILING = 0.995
+"""A control with a larger macro AUROC leaves no room for a gain."""
+
+
+def no_room(control: float | None) -> str:
+    """Returns words for a control, by its macro AUROC, that leaves no room; else none."""
+    if control is None or control <= CEILING:
+        return ""
+    return f" (real images alone leave no room for a gain: their macro AUROC is above {CEILING})"
+
+
 def choose(candidates: Sequence[str], macro_auroc: Mapping[str, npt.ArrayLike]) -> str:
     """Chooses the candidate with the best mean macro AUROC on validation images.
 
@@ -136,10 +147,10 @@ class PlannedVerdict:
         """Returns the verdict and both differences in words; the arguments are names of arms."""
         area, loss = self.macro_auroc.difference, self.log_loss.difference
         return (
-            f"{self.words}: {use} differs from {control} in macro AUROC by {area.difference:+.3f} "
-            f"({area.corrected_low:+.3f} to {area.corrected_high:+.3f}; {self.macro_auroc.words}) "
-            f"and in class-balanced log loss, where less is better, by {loss.difference:+.3f} "
-            f"({loss.corrected_low:+.3f} to {loss.corrected_high:+.3f}; {self.log_loss.words}); "
+            f"{self.words}: {use} differs from {control} in macro AUROC by {area.difference:+z.3f} "
+            f"({area.corrected_low:+z.3f} to {area.corrected_high:+z.3f}; {self.macro_auroc.words}) "
+            f"and in class-balanced log loss, where less is better, by {loss.difference:+z.3f} "
+            f"({loss.corrected_low:+z.3f} to {loss.corrected_high:+z.3f}; {self.log_loss.words}); "
             f"simultaneous {LEVEL:.0%} intervals"
         )
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from skin_synth.evaluation.statistics.intervals import LEVEL
 from skin_synth.evaluation.utility.differences import GAIN, HARM, Difference
 from skin_synth.evaluation.utility.metrics import CALIBRATION_BINS, SPECIFICITY
-from skin_synth.evaluation.utility.planned import FoundOfHundred, PlannedVerdict
+from skin_synth.evaluation.utility.planned import FoundOfHundred, PlannedVerdict, no_room
 
 UTILITY_SCHEMA_VERSION = 2
 
@@ -157,7 +157,7 @@ class Comparison:
         return (
             f"the macro AUROC is {_figure(use.figures.macro_auroc)} with synthetic images "
             f"(“{use.arm}”) and {_figure(control.figures.macro_auroc)} with real images only "
-            f"(“{control.arm}”)"
+            f"(“{control.arm}”){no_room(control.figures.macro_auroc.mean)}"
         )
 
 

@@ -15,6 +15,7 @@ from skin_synth.evaluation.utility.differences import resampling_weights
 from skin_synth.evaluation.utility.planned import (
     found_of_hundred,
     judge,
+    no_room,
     planned_difference,
 )
 from skin_synth.evaluation.utility.predictions import Predictions
@@ -224,9 +225,10 @@ def _sentence(sizes: Mapping[int, SizeResult]) -> str:
         parts.append(
             f"with {size:,} own images, {found.verdict.words}: macro AUROC "
             f"{use.macro_auroc.mean:.3f} ({found.use}) against {control.macro_auroc.mean:.3f} "
-            f"({found.control}), difference {area.difference:+.3f} ({area.corrected_low:+.3f} to "
-            f"{area.corrected_high:+.3f})"
+            f"({found.control}), difference {area.difference:+z.3f} ({area.corrected_low:+z.3f} to "
+            f"{area.corrected_high:+z.3f})"
             + (f", {share:.0%} of what the other site's real images bring" if share else "")
+            + no_room(control.macro_auroc.mean)
         )
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."

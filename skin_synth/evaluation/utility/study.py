@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from skin_synth.evaluation.utility.options import (
     LARGEST_DEFAULT_POOL,
     UtilityOptions,
 )
+from skin_synth.evaluation.utility.planned import no_room
 from skin_synth.evaluation.utility.recipes import GenerateImages
 from skin_synth.evaluation.utility.results import (
     ClassifierInfo,
@@ -85,7 +86,7 @@ def study_splits(
         images=counts,
         classifiers=tuple(results),
         verdict=UtilityVerdict.of(results[0]),
-        warnings=tuple(_warnings(options.seeds, counts)),
+        warnings=(*_without_room(results), *_warnings(options.seeds, counts)),
     )
 
 
@@ -247,6 +248,18 @@ def _counts(
         test_groups=test.groups,
         left_out_of_test=left_out,
     )
+
+
+def _without_room(results: Sequence[ClassifierResult]) -> list[str]:
+    """Names the tests in which no images could bring a gain."""
+    return [
+        f"{result.classifier}, {comparison.test_set.name}: real images alone reach a macro AUROC "
+        f"of {control:.3f}, which leaves no room for a gain. No gain shown does not say that the "
+        "images are of no use: ask with harder test images"
+        for result in results
+        for comparison in result.comparisons
+        if no_room(control := comparison.arms[1].figures.macro_auroc.mean)
+    ]
 
 
 def _warnings(seeds: int, images: ImageCounts) -> list[str]:

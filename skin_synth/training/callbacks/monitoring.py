@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from skin_synth.drawing import left_out_if_it_fails
 from skin_synth.image_grid import image_grid
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.training.callbacks.base import GANCallback, Logs, Periodic
 from skin_synth.training.run_directory import RunDirectory
 from tfrecords_tools.progress import Progress
 
-PREVIEW_COLUMNS = 12
+PREVIEW_COLUMNS, PREVIEW_IMAGES = 12, 480
+"""Images of each class, and about as many of all: with many classes each has fewer."""
 PROFILED_STEPS = range(10, 20)
 """Steps of a call that the profiler records: after tracing, and few, so that its file is small."""
 
@@ -32,7 +34,8 @@ class Previews(Periodic):
         """Writes one grid."""
         grid = preview(self.model)
         path = self.directory.previews / f"images-{self.images_seen:012d}.png"
-        image_grid(grid, self.model.class_names, path)
+        with left_out_if_it_fails(path.name):
+            image_grid(grid, self.model.class_names, path)
         with self.writer.as_default(step=self.images_seen):
             for name, row in zip(self.model.class_names, grid, strict=True):
                 tf.summary.image(f"preview/{name}", row, max_outputs=PREVIEW_COLUMNS)
@@ -41,10 +44,10 @@ class Previews(Periodic):
 def preview(gan: ConditionalGAN) -> np.ndarray:
     """Generates fixed latents for every class: uint8[classes, columns, size, size, 3]."""
     classes = len(gan.class_names)
-    label_ids = np.repeat(np.arange(classes), PREVIEW_COLUMNS)
-    seeds = np.tile(np.arange(PREVIEW_COLUMNS), classes)
-    images = gan.generate(label_ids, seeds)
-    return images.reshape(classes, PREVIEW_COLUMNS, *images.shape[1:])
+    columns = max(2, min(PREVIEW_COLUMNS, PREVIEW_IMAGES // classes))
+    label_ids = np.repeat(np.arange(classes), columns)
+    images = gan.generate(label_ids, np.tile(np.arange(columns), classes))
+    return images.reshape(classes, columns, *images.shape[1:])
 
 
 class Scalars(GANCallback):

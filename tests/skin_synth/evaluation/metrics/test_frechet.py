@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skin_synth.evaluation.metrics import tfgan
 from skin_synth.evaluation.metrics.frechet import frechet_distance
 from tests.features import FEATURE_CASES, features
 from tfrecords_tools.errors import InputError
@@ -25,6 +26,48 @@ def test_frechet_distance_equals_the_reference(case):
     real, fake = FEATURE_CASES[case]
     expected, scale = frechet_reference(real, fake)
     assert frechet_distance(real, fake) == pytest.approx(expected, abs=1e-6 * scale)
+
+
+def by_eigenvalues(real, fake):
+    """The exact distance by another way: eigenvalues of the product, with a relative limit."""
+    first, second = (np.cov(z, rowvar=False) for z in (real, fake))
+    values, vectors = np.linalg.eigh(first)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    products = np.linalg.eigvalsh(root @ second @ root)
+    mean = np.square(real.mean(0) - fake.mean(0)).sum()
+    cross = np.sqrt(np.maximum(products, 0)).sum()
+    return mean + np.trace(first) + np.trace(second) - 2 * cross
+
+
+def embeddings(n, shift, kind):
+    """What networks give: rows of unit length, probabilities, or one small live feature."""
+    rng = np.random.default_rng([n, 7])
+    mix = np.random.default_rng(7).normal(size=(64, 64)) * np.linspace(1, 0.05, 64)
+    rows = 3 + shift + rng.normal(size=(n, 64)) @ mix.T / 8
+    if kind == "softmax":
+        return np.exp(rows) / np.exp(rows).sum(axis=1, keepdims=True)
+    if kind == "one live feature":
+        return np.where(np.arange(64) == 5, 1e-4 * rows, 0.0)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("kind", ["unit length", "softmax", "one live feature"])
+@pytest.mark.parametrize("scale", [0.01, 0.1, 1.0, 10.0, 100.0])
+def test_the_distance_grows_with_the_square_of_the_scale(kind, scale):
+    real, fake = embeddings(150, 0.0, kind), embeddings(160, 0.3, kind)
+    expected = scale**2 * by_eigenvalues(real, fake)
+    assert frechet_distance(scale * real, scale * fake) == pytest.approx(expected, rel=1e-6)
+    spread = scale**2 * np.square(real - real.mean(0)).mean(0).sum()
+    assert frechet_distance(scale * real, scale * real) <= 1e-12 * spread
+
+
+def test_tensorflow_gan_gives_the_distance_where_it_is_right(monkeypatch):
+    real, fake = features(40, 8, seed=1), features(40, 8, seed=2)
+    exact = frechet_distance(real, fake)
+    near, far = exact * (1 + 1e-7), exact * (1 + 1e-4)
+    for given, expected in ((near, near), (far, pytest.approx(exact, rel=1e-6))):
+        monkeypatch.setattr(tfgan, "frechet", lambda real, fake, given=given: given)
+        assert frechet_distance(real, fake) == expected
 
 
 @pytest.mark.parametrize(("n", "d"), [(50, 8), (5, 40)])
