@@ -84,3 +84,16 @@ def test_one_image_as_png():
 def test_what_does_not_fit_is_refused(images, labels, scale, message):
     with pytest.raises(ValueError, match=message):
         image_grid(images, labels, scale=scale)
+
+
+@pytest.mark.parametrize(("one", "other"), [("é", "ü"), ("光", "化"), ("м", "л")])
+def test_no_two_letters_are_drawn_alike(one, other):
+    images = random_images(1, 1, 8, 8)
+    assert image_grid(images, [one]) != image_grid(images, [other])
+
+
+def test_a_long_name_is_whole():
+    images = random_images(1, 1, 8, 8)
+    name = "basal cell carcinoma, superficial type, of the upper back " * 4
+    whole, cut = (decode(image_grid(images, [label])) for label in (name, name[:-4]))
+    assert whole.shape[1] > cut.shape[1]

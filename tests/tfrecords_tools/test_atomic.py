@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -302,8 +304,11 @@ def stranger(tmp_path):
 
 
 def test_a_live_process_of_another_container_keeps_its_work(stranger, tmp_path):
-    with pytest.raises(RuntimeError), new_directory(tmp_path / "out"):
-        raise RuntimeError
+    with (
+        pytest.raises(InputError, match="out is being written by another process"),
+        new_directory(tmp_path / "out"),
+    ):
+        raise AssertionError("the block must not run")
     assert names(tmp_path) == [f".tmp-{DEAD}.new.out"]
     stranger.communicate(b"\n", timeout=60)
     assert stranger.returncode == 0
@@ -389,3 +394,29 @@ def test_debris_of_a_file_goes(tmp_path):
     with new_file(tmp_path / "file") as temporary:
         temporary.write_text("whole")
     assert names(tmp_path) == ["file"]
+
+
+def test_a_second_writer_is_told_at_its_start(tmp_path):
+    """And not when its work is done, hours later."""
+    code = (
+        "import sys; from tfrecords_tools.atomic import new_directory\n"
+        "with new_directory(sys.argv[1]):\n    print('begun', flush=True); sys.stdin.read()"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "out"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert first.stdout.readline() == "begun\n"
+    for overwrite in (False, True):
+        with (
+            pytest.raises(InputError, match="out is being written by another process"),
+            new_directory(tmp_path / "out", overwrite=overwrite),
+        ):
+            raise AssertionError("the block must not run")
+    with new_directory(tmp_path / "other.out"):
+        pass
+    first.communicate()
+    with new_directory(tmp_path / "out", overwrite=True):
+        pass

@@ -231,7 +231,7 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
         path: file that `model.save` wrote, see `model_file`.
 
     Raises:
-        InputError: no file, no model, code in it, or a model that does not map one image to one vector.
+        InputError: no file, no model, code in it, or no map of one image to one vector.
     """
     file = _file(path)
     check_model_file(file)

@@ -44,8 +44,8 @@ def check_model_file(file: Path) -> None:
         if not _plain(found, name, module):
             what = found.get("config") if name == "function" else name
             raise InputError(
-                f"{file} holds {module or 'no module'}.{str(what)[:100]}, and code in a file of "
-                "features is unsafe and is not run: save a model of Keras' plain layers, "
+                f"{file} holds no Keras model: {module or '(no module)'}.{str(what)[:100]} in it "
+                "is unsafe, and nothing of it was run. Save a model of Keras' plain layers, "
                 "activations, operations and initializers"
             )
 

@@ -143,7 +143,7 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
 
 def _charts(
     results: EvaluationResults, pictures: Pictures
-) -> dict[str, Chart | None | list[Chart | None]]:
+) -> dict[str, Chart | list[Chart | None] | None]:
     fidelity, judged = results.fidelity, results.faithfulness
     ours, theirs = judged.synthetic, judged.real
     rows = [(name or WHOLE_SET, row) for name, row in fidelity.items()]

@@ -147,10 +147,11 @@ class PlannedVerdict:
         """Returns the verdict and both differences in words; the arguments are names of arms."""
         area, loss = self.macro_auroc.difference, self.log_loss.difference
         return (
-            f"{self.words}: {use} differs from {control} in macro AUROC by {area.difference:+z.3f} "
-            f"({area.corrected_low:+z.3f} to {area.corrected_high:+z.3f}; {self.macro_auroc.words}) "
-            f"and in class-balanced log loss, where less is better, by {loss.difference:+z.3f} "
-            f"({loss.corrected_low:+z.3f} to {loss.corrected_high:+z.3f}; {self.log_loss.words}); "
+            f"{self.words}: {use} differs from {control} in macro AUROC by "
+            f"{area.difference:+z.3f} ({area.corrected_low:+z.3f} to {area.corrected_high:+z.3f}; "
+            f"{self.macro_auroc.words}) and in class-balanced log loss, where less is better, by "
+            f"{loss.difference:+z.3f} ({loss.corrected_low:+z.3f} to {loss.corrected_high:+z.3f}; "
+            f"{self.log_loss.words}); "
             f"simultaneous {LEVEL:.0%} intervals"
         )
 

@@ -169,3 +169,41 @@ def test_each_name_has_an_extractor(name, monkeypatch):
         monkeypatch.setattr(features, kind, lambda weights, kind=kind: (kind, weights))
     expected = None if name == "classifier" else (name, "w.h5")
     assert features.load_extractor(name, None if expected is None else "w.h5") == expected
+
+
+def tried(function, name="lesions.keras"):
+    provenance = {"weights": "", "sha256": "", "resize": ""}
+    return features.Extractor(name, "", 4, provenance, function)
+
+
+def one_live(images):
+    return np.pad(images[:, 0, 0, :1].astype(np.float32) / 255, ((0, 0), (0, 3)))
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_features_that_distinguish_images_pass_at_any_scale(scale):
+    features.check_spread(tried(lambda images: scale * one_live(images)), random_images(60, 8))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda images: np.ones((len(images), 4), np.float32),
+        lambda images: np.zeros((len(images), 4), np.float32),
+        lambda images: np.float32(1 - 1e-7 * one_live(images)),  # rounding
+        lambda images: np.where(one_live(images) > 0.9, one_live(images), 0),  # mostly dead
+    ],
+)
+def test_features_without_spread_are_refused(function):
+    with pytest.raises(InputError, match=r"the same for real images.*pixels from 0 to 255"):
+        features.check_spread(tried(function), random_images(60, 8))
+
+
+def test_features_that_are_not_finite_are_refused():
+    def some(images):
+        found = one_live(images)
+        found[0, 1] = np.nan
+        return found
+
+    with pytest.raises(InputError, match=r"lesions\.keras hold numbers .* for 1 of 60 images"):
+        features.check_spread(tried(some), random_images(60, 8))

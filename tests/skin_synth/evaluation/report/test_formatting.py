@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skin_synth.evaluation.report.formatting import figure, percent, probability, thousandth
+from skin_synth.evaluation.report.formatting import figure, percent, probability, signed, thousandth
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,18 @@ from skin_synth.evaluation.report.formatting import figure, percent, probability
 )
 def test_numbers_are_short(write, value, text):
     assert write(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(999.4, "999"), (999.7, "1,000"), (1000.2, "1,000"), (-999.9, "-1,000"), (-0.0, "0")],
+)
+def test_no_figure_changes_its_form_at_a_thousand(value, text):
+    assert figure(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.0004, "+0.000"), (0.0004, "+0.000"), (-0.02, "-0.020")]
+)
+def test_zero_has_no_minus(value, text):
+    assert signed(value) == text

@@ -8,8 +8,9 @@ import json
 import pytest
 
 from skin_synth.evaluation.utility.differences import GAIN, HARM, NEITHER
-from skin_synth.evaluation.utility.results import OverSeeds
-from tests.studies import CONTROL, USE, classifier_result, comparison, study_of
+from skin_synth.evaluation.utility.results import OverSeeds, UtilityVerdict
+from skin_synth.evaluation.utility.study import _without_room
+from tests.studies import CONTROL, USE, classifier_result, comparison, figures, study_of
 
 
 def test_a_figure_that_one_training_does_not_have_has_no_mean():
@@ -56,3 +57,14 @@ def test_a_study_is_plain_json():
         "curves",
         "warnings",
     ]
+
+
+@pytest.mark.parametrize(("area", "said"), [(1.0, True), (0.996, True), (0.994, False)])
+def test_a_control_without_room_is_said(area, said):
+    compared = comparison()
+    control = dataclasses.replace(compared.arms[1], figures=figures(area))
+    arms = (compared.arms[0], control, *compared.arms[2:])
+    result = classifier_result(dataclasses.replace(compared, arms=arms))
+    sentence = UtilityVerdict.of(result).sentence
+    assert ("leave no room for a gain" in sentence) == said
+    assert len(_without_room([result])) == said

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from skin_synth.training.validation import pictures
 from skin_synth.training.validation.curve import WHOLE, Curve, Point
 from skin_synth.training.validation.pictures import draw_curve
 
@@ -82,3 +86,41 @@ def test_the_file_is_a_grey_plot(drawn):
     assert min(pixels.shape[:2]) > 400
     assert np.ptp(pixels, axis=2).max() == 0
     assert [path.name for path in drawn[1].parent.iterdir()] == ["validation.png"]
+
+
+@pytest.mark.parametrize("classes", [13, 200])
+def test_many_classes_are_rows_of_two_maps(tmp_path, monkeypatch, classes):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **options: figures.append(figure))
+    monkeypatch.setattr(pictures, "new_file", lambda path: contextlib.nullcontext(path))
+    names = [f"class {number}" for number in range(classes)]
+    points = [
+        Point(images, label, 3, row / classes, None if row == 5 else 0.5)
+        for images in (1_000, 2_000)
+        for row, label in enumerate((WHOLE, *names))
+    ]
+    start = time.process_time()
+    draw_curve(Curve(tuple(points)), FLOOR, names, tmp_path / "x.png", best=2_000)
+    assert time.process_time() - start < 5
+    kid, coverage = figures[0].axes
+    assert [each.get_text() for each in kid.get_yticklabels()] == ["all classes", *names]
+    values = np.asarray(kid.images[0].get_array())
+    np.testing.assert_allclose(values[:, 1], np.arange(classes + 1) / classes)
+    assert np.isnan(np.ma.filled(coverage.images[0].get_array(), np.nan)[5]).all()
+    assert kid.texts[0].get_text() == "0 (floor 0.001)"
+    assert coverage.texts[5].get_text() == "– (floor –)"
+    assert list(kid.lines[0].get_xdata()) == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["US$ to CA$", "$\\frac{$", "a" * 150, "Nævus", "光化"])
+def test_every_name_is_drawn(tmp_path, name, caplog):
+    points = Curve((Point(1_000, name, 3, 0.1, 0.5),))
+    draw_curve(points, [], [name], tmp_path / "x.png")
+    assert (tmp_path / "x.png").is_file()
+    assert not caplog.messages
+
+
+def test_a_curve_that_cannot_be_drawn_is_left_out(tmp_path, caplog):
+    (tmp_path / "x.png").mkdir()
+    draw_curve(curve(), FLOOR, NAMES, tmp_path / "x.png")
+    assert "validation.png could not be drawn and is left out" in caplog.text
