@@ -32,6 +32,7 @@ from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features.classifier import Classifier, train_classifier
 from skin_synth.evaluation.features.extractors import Extractor, of_classifier
 from skin_synth.evaluation.image_sets import ImageSets
+from skin_synth.evaluation.look_alikes import Leak
 from skin_synth.evaluation.measurements import Measurements
 from skin_synth.evaluation.verdict.verdict import permutations_for, reach_verdict
 from skin_synth.phantoms import render
@@ -180,7 +181,7 @@ class Trial:
         sets = ImageSets(train, test, floor, len(floor), images, LABELS)
         cache, permutations = Cache(None), permutations_for(len(MODES))
         measured = Measurements(sets, extractor, judge, [], cache, self.seed, permutations)
-        found = reach_verdict(measured.figures(), leaked_groups=leaked)
+        found = reach_verdict(measured.figures(), leak=Leak(groups_in_train_and_test=leaked))
         return [fault.fault for fault in found.faults]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from skin_synth.evaluation.image_folder import ImageFolder
 from skin_synth.evaluation.image_sets import (
     ImageSets,
     generate_images,
-    load_held_out,
     load_image_sets,
     synthetic_counts,
 )
@@ -317,7 +317,7 @@ class Evaluation:
         return study_privacy(
             self.run,
             self.sets.train,
-            load_held_out(self.data_dir, self.sets.test),
+            self.sets.held_out,
             self.options.of_privacy(),
             features=self.given,
             cache=self.cache,
@@ -339,11 +339,13 @@ class Evaluation:
             floor=sets.real_baseline.class_counts.tolist(),
             synthetic=requested.tolist(),
             floor_held_out=sets.real_baseline_held_out,
-            groups_in_train_and_test=len({*sets.test.groups} & {*sets.train.groups}),
+            groups_in_train_and_test=sets.leak.groups_in_train_and_test,
+            leak=sets.leak,
+            largest_group_of_test=max(Counter(sets.test.groups).values(), default=0),
         )
         verdict = reach_verdict(
             figures,
-            leaked_groups=images.groups_in_train_and_test,
+            leak=sets.leak,
             equal_to_real=None if folder is None else folder.equal_to_real,
             utility=self.utility,
         )

@@ -10,11 +10,12 @@ import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache
+from skin_synth.evaluation.look_alikes import NO_LEAK, Leak, load_real_images
 from skin_synth.evaluation.statistics.significance import one_of_each
 from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import content_hash
 from skin_synth.random_streams import EvaluationStream
-from tfrecords_tools.records.reader import read_info
+from tfrecords_tools.records.schema import TEST
 
 FEWEST_SYNTHETIC = 20
 """Least number of synthetic images of a class, for the measure of class faithfulness."""
@@ -33,6 +34,8 @@ class ImageSets:
         real_baseline_held_out: number of images of `real_baseline` from the validation split.
         synthetic: uint8[n, side, side, 3], at least as many of each class as the reference has.
         requested_labels: int64[n], the label for which each synthetic image was generated.
+        validation: real images of the validation split; None without it.
+        leak: what the splits share; it is left out of `test` and `validation`.
     """
 
     train: LabelledImages
@@ -41,6 +44,13 @@ class ImageSets:
     real_baseline_held_out: int
     synthetic: np.ndarray
     requested_labels: np.ndarray
+    validation: LabelledImages | None = None
+    leak: Leak = NO_LEAK
+
+    @property
+    def held_out(self) -> list[LabelledImages]:
+        """Real images of lesions that the generator has not seen: validation, then test."""
+        return [split for split in (self.validation, self.test) if split is not None]
 
     @property
     def held_out_baseline(self) -> np.ndarray:
@@ -81,29 +91,24 @@ def load_image_sets(
         seed: of the synthetic images and of the choice of the real baseline.
         cache: of the synthetic images; None: no cache.
     """
-    train, test = load_split(data_dir, "train"), load_split(data_dir, "test")
-    held_out = next(iter(load_held_out(data_dir)), None)
+    real = load_real_images(data_dir, cache)
+    train, test = real.train, real.test or load_split(data_dir, TEST)  # the error without one
     baseline, baseline_held_out = choose_real_baseline(
-        train, held_out, test, np.random.default_rng([seed, EvaluationStream.REAL_BASELINE])
+        train, real.validation, test, np.random.default_rng([seed, EvaluationStream.REAL_BASELINE])
     )
     counts = synthetic_counts(test)
     labels = np.repeat(np.arange(len(counts)), counts)
     synthetic = generate_images(run, labels, seed=seed, cache=cache)
-    return ImageSets(train, test, baseline, baseline_held_out, synthetic, labels)
+    return ImageSets(
+        *(train, test, baseline, baseline_held_out, synthetic, labels),
+        validation=real.validation,
+        leak=real.leak,
+    )
 
 
 def synthetic_counts(test: LabelledImages) -> np.ndarray:
     """Returns how many synthetic images of each class a test split needs: int64[classes]."""
     return np.maximum(test.class_counts, FEWEST_SYNTHETIC)
-
-
-def load_held_out(
-    data_dir: str | os.PathLike[str], *others: LabelledImages
-) -> list[LabelledImages]:
-    """Returns the validation split, if there is one, and other splits."""
-    if "validation" not in read_info(data_dir).splits:
-        return [*others]
-    return [load_split(data_dir, "validation"), *others]
 
 
 def generate_images(

@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any
 
 from skin_synth.evaluation.by_class import ByClass, T
+from skin_synth.evaluation.look_alikes import NO_LEAK, Leak
 from skin_synth.evaluation.metrics.comparison import Fidelity
 from skin_synth.evaluation.metrics.copies import FEW_HELD_OUT, CopyFigures, Nearness
 from skin_synth.evaluation.metrics.drift import AppearanceFigures
@@ -97,6 +98,8 @@ class Verdict:
         faults: the most serious first.
         untested: by kind of test, the classes with too few images to prove anything.
         use: verdict of the utility study, or "not measured".
+        unmeasured: the part of `untested` with enough images, in too few of which the measure
+            could be taken, as no lesion or skin was found.
     """
 
     alpha: float
@@ -104,6 +107,7 @@ class Verdict:
     faults: tuple[Fault, ...]
     untested: dict[str, list[str]]
     use: str
+    unmeasured: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,6 +170,8 @@ class ImageCounts:
     Attributes:
         floor: images of the real baseline.
         floor_held_out: images of the real baseline that are from the validation split.
+        leak: what the splits share; `test` and `floor` are without it.
+        largest_group_of_test: most test images of one lesion.
     """
 
     train: list[int]
@@ -174,6 +180,8 @@ class ImageCounts:
     synthetic: list[int]
     floor_held_out: int
     groups_in_train_and_test: int
+    leak: Leak = NO_LEAK
+    largest_group_of_test: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

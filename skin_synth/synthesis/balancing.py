@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import chain
 
 from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.evaluation.look_alikes import load_real_images
 from skin_synth.generator import RUN, ImageGenerator, inputs_of
 from skin_synth.provenance import MANIFEST, manifest_csv, software_versions
 from skin_synth.synthesis.candidates import CandidateGenerator, Candidates, WorkDirectory
@@ -24,9 +25,7 @@ from tfrecords_tools.records.schema import (
     DATASET_INFO,
     MISSING,
     ORIGIN_SYNTHETIC,
-    TEST,
     TRAIN,
-    VALIDATION,
     Record,
     parse_record,
     serialize_record,
@@ -77,7 +76,7 @@ def balance(
     with work.held():
         with new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory:
             work.open({**settings, "wanted": wanted, "steps": options.steps})
-            held_out = _held_out(info, options, wanted)
+            training, held_out = _held_out(info, training, options, wanted)
             candidate_filter = _filter(work, training, held_out, options)
             generator = CandidateGenerator(run, training, candidate_filter, work, options)
             candidates = _generate(generator, wanted)
@@ -127,17 +126,22 @@ def _check_all_real(info: DatasetInfo) -> None:
 
 
 def _held_out(
-    info: DatasetInfo, options: BalanceOptions, wanted: Mapping[str, int]
-) -> LabelledImages | None:
-    """Loads real images for the limits; None if no limits are needed."""
+    info: DatasetInfo,
+    training: LabelledImages,
+    options: BalanceOptions,
+    wanted: Mapping[str, int],
+) -> tuple[LabelledImages, LabelledImages | None]:
+    """Returns training images, and held-out ones for the limits; None if no limits are needed."""
     if options.filters != ALL_FILTERS or not any(wanted.values()):
-        return None
-    for split in (VALIDATION, TEST):  # because the test split is for the final figures
-        if split in info.splits:
-            return load_split(info.directory, split)
+        return training, None
+    real = load_real_images(info.directory)
+    for found in (real.validation, real.test):  # because the test split is for the final figures
+        if found is not None and len(found):
+            return real.train, found
     raise InputError(
-        f"{info.directory} has neither a validation nor a test split to take the limits of the "
-        "filters from: build it with held-out splits, or choose --filters copies"
+        f"{info.directory} has neither a validation nor a test split with lesions that are not in "
+        "training, to take the limits of the filters from: build it with held-out splits, or "
+        "choose --filters copies"
     )
 
 

@@ -224,7 +224,7 @@ class CandidateGenerator:
             scores = self.candidate_filter.scores(images, labels, self._nearest_training)
             outcome = self.candidate_filter.reasons(scores, labels)
             self._mark_copies(images, outcome)
-            _mark_duplicates(images, outcome, kept, self.candidate_filter.distance)
+            _mark_duplicates(images, outcome, kept, self.candidate_filter.distance[label])
         kept_images = images[[end == KEPT for end in outcome]]
         return Chunk(**vars(scores), seeds=seeds, outcome=tuple(outcome), images=kept_images)
 

@@ -16,7 +16,7 @@ from skin_synth.evaluation.features.classifier import (
     save_classifier,
     train_classifier,
 )
-from skin_synth.evaluation.metrics.copies import COPY_PERCENTILE
+from skin_synth.evaluation.metrics.copies import COPY_PERCENTILE, FEW_HELD_OUT
 from skin_synth.evaluation.metrics.manifold import realism
 from skin_synth.evaluation.metrics.nearest import NearestImages, nearest
 from tfrecords_tools.atomic import new_file
@@ -33,6 +33,10 @@ REALISM_PERCENTILE = 5.0
 """Percentage of held-out real images that score below the limit."""
 PAIRWISE_IMAGES = 128
 """At most this many images are compared in all pairs at once."""
+ENOUGH_FOR_REALISM = 20
+"""Number of held-out images of a class for its own limit of realism."""
+PAIRED_IMAGES = 500
+"""Most training images of a class that are compared with those of other lesions."""
 MANIFOLD_IMAGES_PER_CLASS = 400
 """Most training images of a class that span its part of the manifold."""
 
@@ -64,8 +68,8 @@ class _State:
     class_names: tuple[str, ...]
     seed: int
     steps: int
-    distance: float
-    realism: float
+    distance: tuple[float, ...]
+    realism: tuple[float, ...]
     real: dict[str, Any]
 
 
@@ -76,17 +80,17 @@ class CandidateFilter:
     Attributes:
         classifier: trained on the real training images.
         manifold: float32[n, d], features of real training images.
-        distance: smallest distance to the nearest training image and between synthetic images, in
-            grey levels.
-        realism: smallest realism.
+        distance: by label, the smallest distance to the nearest training image and between
+            synthetic images, in grey levels. Classes differ, so each has its own limit.
+        realism: by label, the smallest realism.
         real: the number of held-out real images, the share of them that passes each test, and the
             classifier's share of right answers for each class.
     """
 
     classifier: Classifier
     manifold: np.ndarray
-    distance: float
-    realism: float
+    distance: tuple[float, ...]
+    realism: tuple[float, ...]
     real: dict[str, Any]
 
     def scores(
@@ -109,9 +113,9 @@ class CandidateFilter:
     def reasons(self, scores: Scores, labels: np.ndarray) -> list[str]:
         """Returns for each image `KEPT` or the first of three tests that it fails."""
         failed = [
-            scores.distance < self.distance,
+            scores.distance < np.array(self.distance)[labels],
             scores.assigned != labels,
-            scores.realism < self.realism,
+            scores.realism < np.array(self.realism)[labels],
         ]
         return np.select(failed, [NEAR_TRAINING, OTHER_CLASS, UNREALISTIC], KEPT).tolist()
 
@@ -168,25 +172,68 @@ def make_filter(
         for label in range(len(training.class_names))
     ]
     manifold = classifier.features(training.images[np.sort(np.concatenate(rows))])
-    unlimited = CandidateFilter(classifier, manifold, 0.0, 0.0, {})
+    names = training.class_names
+    none = (0.0,) * len(names)
+    unlimited = CandidateFilter(classifier, manifold, none, none, {})
     found = unlimited.scores(held_out.images, held_out.labels, training.images)
-    distance = float(np.quantile(found.distance, COPY_PERCENTILE))
-    limit = float(np.percentile(found.realism, REALISM_PERCENTILE))
+    distance = _distance_limits(training, held_out.labels, found.distance, rng)
+    realism = _realism_limits(len(names), held_out.labels, found.realism)
     right = found.assigned == held_out.labels
     by_class = [right[held_out.labels == label] for label in range(len(held_out.class_names))]
     real = {
         "images": len(held_out),
         "pass": {
-            NEAR_TRAINING: float(np.mean(found.distance >= distance)),
+            NEAR_TRAINING: float(np.mean(found.distance >= np.array(distance)[held_out.labels])),
             OTHER_CLASS: float(np.mean(right)),
-            UNREALISTIC: float(np.mean(found.realism >= limit)),
+            UNREALISTIC: float(np.mean(found.realism >= np.array(realism)[held_out.labels])),
         },
         "right_by_class": {
             name: float(np.mean(answers)) if len(answers) else None
             for name, answers in zip(held_out.class_names, by_class, strict=True)
         },
     }
-    return CandidateFilter(classifier, manifold, distance, limit, real)
+    return CandidateFilter(classifier, manifold, distance, realism, real)
+
+
+def _distance_limits(
+    training: LabelledImages, labels: np.ndarray, distance: np.ndarray, rng: np.random.Generator
+) -> tuple[float, ...]:
+    """Takes the distances of each class that few real images fall below.
+
+    A class with few held-out images is measured by its training images, too, each compared with
+    those of other lesions.
+
+    Args:
+        training: the training images.
+        labels: of held-out images.
+        distance: of held-out images to their nearest training images.
+        rng: of the choice of training images.
+    """
+    limits, search = [], NearestImages(training.images)
+    for label in range(len(training.class_names)):
+        known = distance[labels == label]
+        if len(known) < FEW_HELD_OUT:
+            of_class = np.flatnonzero(training.labels == label)
+            rows = rng.permutation(of_class)[:PAIRED_IMAGES]
+            apart = [training.groups[row] for row in rows], training.groups
+            among = search.neighbours(training.images[rows], apart=apart).distance[:, 0]
+            known = np.concatenate([known, among[np.isfinite(among)]])
+        limits.append(float(np.quantile(known if len(known) else distance, COPY_PERCENTILE)))
+    return tuple(limits)
+
+
+def _realism_limits(classes: int, labels: np.ndarray, realism: np.ndarray) -> tuple[float, ...]:
+    """Takes the realism of each class that few held-out images fall below.
+
+    Classes with few held-out images take that of all images, or that of their own if it is lower.
+    """
+    limit = float(np.percentile(realism, REALISM_PERCENTILE))
+    limits = []
+    for label in range(classes):
+        known = realism[labels == label]
+        own = float(np.percentile(known, REALISM_PERCENTILE)) if len(known) else limit
+        limits.append(own if len(known) >= ENOUGH_FOR_REALISM else min(own, limit))
+    return tuple(limits)
 
 
 def distinct(images: np.ndarray, limit: float) -> np.ndarray:

@@ -116,7 +116,7 @@ class BalanceReport:
         report = {
             "schema_version": BALANCE_SCHEMA_VERSION,
             **self.settings,
-            "limits": _limits(self.candidate_filter),
+            "limits": _limits(self.candidate_filter, self.training.class_names),
             "classes": {
                 self.training.class_names[each.label]: {
                     "real": int(self.training.class_counts[each.label]),
@@ -208,16 +208,26 @@ def _write_sheet(folder: Path, candidates: Candidates, training: LabelledImages)
     (folder / sheet.file).write_bytes(contact_sheets.contact_sheet(sheet))
 
 
-def _limits(candidate_filter: CandidateFilter | None) -> dict[str, object] | None:
+def _limits(
+    candidate_filter: CandidateFilter | None, class_names: Sequence[str]
+) -> dict[str, object] | None:
     if candidate_filter is None:
         return None
     return {
-        "distance": round(candidate_filter.distance, 4),
+        **_of_classes("distance", candidate_filter.distance, class_names),
         "distance_metric": nearest.PIXEL_METRIC,
-        "realism": round(candidate_filter.realism, 4),
+        **_of_classes("realism", candidate_filter.realism, class_names),
         "classifier": candidate_filter.classifier.weights_hash,
         "held_out_real": candidate_filter.real,
     }
+
+
+def _of_classes(
+    name: str, limits: Sequence[float], class_names: Sequence[str]
+) -> dict[str, object]:
+    """Returns the limit of each class, and the lowest one."""
+    by_class = {of: round(each, 4) for of, each in zip(class_names, limits, strict=True)}
+    return {name: min(by_class.values()), f"{name}_by_class": by_class}
 
 
 def _rows(candidates: Candidates, training: LabelledImages) -> Iterator[tuple[object, ...]]:

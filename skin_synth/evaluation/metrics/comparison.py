@@ -59,6 +59,11 @@ class FidelityFigures:
     density_floor: float | None
     coverage_floor: float | None
 
+    @property
+    def floor_of_same_size(self) -> bool:
+        """Whether the floor has as many images; only its kernel distance is comparable if not."""
+        return self.n_floor == self.n
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fidelity(ByClass[FidelityFigures]):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from skin_synth.evaluation.by_class import ByClass
+from skin_synth.evaluation.by_class import ByClass, in_class_shares
 from skin_synth.evaluation.metrics.nearest import Neighbours
 from skin_synth.evaluation.statistics.significance import precedence
 from tfrecords_tools.errors import InputError
@@ -298,6 +298,9 @@ def compare_copies(
         if label is None:
             fake = fake.where(matched)
         name, yardstick = HELD_OUT, real
+        if label is None:  # in the mix of classes of what it judges, because classes differ
+            counts = np.bincount(fake.labels, minlength=len(class_names))
+            other = other.where(in_class_shares(other.labels, counts))
         if len(real.labels) < FEW_HELD_OUT and len(other.labels) > len(real.labels):
             name, yardstick = LEFT_OUT, other
         if not len(fake.labels) or not len(yardstick.labels):

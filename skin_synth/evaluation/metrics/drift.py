@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from skin_synth.evaluation.by_class import ByClass
+from skin_synth.evaluation.by_class import ByClass, in_class_shares
 from skin_synth.evaluation.metrics.appearance import (
     MEASURES,
     SMALLEST_SPREAD,
@@ -280,12 +280,15 @@ def appearance_drift(
     """
     names = np.arange(len(real_labels)).astype(str) if groups is None else np.asarray(groups)
     counts = np.bincount(real_labels, minlength=len(class_names))
-    matched, other = _matched(requested_labels, counts), _matched(baseline_labels, counts)
+    matched, other = (
+        in_class_shares(requested_labels, counts),
+        in_class_shares(baseline_labels, counts),
+    )
     # The test assumes independent images, so it takes one of each group, and as many synthetic
     # ones.
     single = one_of_each(names)
     single_counts = np.bincount(real_labels[single], minlength=len(class_names))
-    tested = _matched(requested_labels, single_counts)
+    tested = in_class_shares(requested_labels, single_counts)
 
     def figures(label: int | None) -> AppearanceFigures:
         if label is None:
@@ -318,16 +321,6 @@ def appearance_drift(
         )
 
     return ByClass.of(class_names, figures)
-
-
-def _matched(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Chooses as many rows as possible in the class shares of `counts`, without empty classes."""
-    rows = [np.flatnonzero(labels == label) for label in range(len(counts))]
-    factors = [len(r) / c for r, c in zip(rows, counts, strict=True) if c and len(r)]
-    factor = min(factors, default=0.0)
-    return np.concatenate(
-        [r[: max(round(factor * c), min(c, 1))] for r, c in zip(rows, counts, strict=True)]
-    )
 
 
 def _lesions(real: Appearance, synthetic: Appearance) -> LesionCounts:

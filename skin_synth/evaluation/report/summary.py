@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from skin_synth.evaluation.metrics.comparison import Fidelity
-from skin_synth.evaluation.metrics.copies import CopyFigures
 from skin_synth.evaluation.metrics.faithfulness import Faithfulness
 from skin_synth.evaluation.privacy.results import PrivacyResults
 from skin_synth.evaluation.report.formatting import figure
-from skin_synth.evaluation.results import ImageCounts, MeasuredFigures, Provenance, Summary, Verdict
+from skin_synth.evaluation.results import (
+    Copies,
+    ImageCounts,
+    MeasuredFigures,
+    Provenance,
+    Summary,
+    Verdict,
+)
 from skin_synth.evaluation.utility.results import UtilityResults
 from tfrecords_tools.text import abbreviate
 
 NOISY_BELOW = 50
 """Distances of a class with fewer images are noisy."""
 FEWEST_FOR_FID = 2048
+LARGE_GROUP, LARGE_GROUP_SHARE = 10, 0.1
+"""A lesion with more test images, and with a larger share of them, moves the distances."""
 
 
 def summary(
@@ -37,7 +45,7 @@ def summary(
         classes=_on_classes(figures.faithfulness),
         distance=_on_distance(fidelity),
         variety=_on_variety(fidelity),
-        copies=_on_copies(figures.copies.pixels.whole),
+        copies=_on_copies(figures.copies, verdict.threshold),
         privacy=()
         if privacy is None
         else (privacy.verdict.sentence, privacy.verdict.discriminator_sentence),
@@ -51,6 +59,7 @@ def warnings(provenance: Provenance, images: ImageCounts) -> tuple[str, ...]:
     return (
         *_on_folder(provenance),
         *_on_few(counts, features.dimension),
+        *_on_reference(images),
         *_on_baseline(images, features.name),
     )
 
@@ -83,19 +92,26 @@ def _on_distance(found: Fidelity) -> str:
     distance, floor = found.whole.frechet, found.whole.frechet_floor
     if distance is None or floor is None:
         return "There are too few real images to measure a distance."
+    apart = (
+        f"Synthetic and held-out real images are {figure(distance)} apart ({found.frechet_name})"
+    )
+    if not found.whole.floor_of_same_size:
+        return (
+            f"{apart}. There is no distance of real images to compare it with: it depends on the "
+            f"number of images, and there are {found.whole.n:,} test images but only "
+            f"{found.whole.n_floor:,} other real ones."
+        )
     times = figure(distance / floor) if floor > 0 else ""
     ratio = f", so the synthetic ones are {times} times as far as real ones" if times else ""
-    return (
-        f"Synthetic and held-out real images are {figure(distance)} apart ({found.frechet_name}); "
-        f"two sets of real images of that size are {figure(floor)} apart{ratio}."
-    )
+    return f"{apart}; two sets of real images of that size are {figure(floor)} apart{ratio}."
 
 
 def _on_variety(found: Fidelity) -> str:
     whole = found.whole
     if whole.coverage is None:
         return "There are too few images to measure variety."
-    floor = "" if whole.coverage_floor is None else f" ({whole.coverage_floor:.0%} by others)"
+    comparable = whole.coverage_floor is not None and whole.floor_of_same_size
+    floor = f" ({whole.coverage_floor:.0%} by others)" if comparable else ""
     return (
         f"Of the held-out real images, {whole.coverage:.0%} have a synthetic one in their "
         f"neighbourhood{floor}: coverage, variety. Of the synthetic images, {whole.precision:.0%} "
@@ -103,15 +119,22 @@ def _on_variety(found: Fidelity) -> str:
     )
 
 
-def _on_copies(found: CopyFigures | None) -> str:
+def _on_copies(copies: Copies, threshold: float) -> str:
+    found = copies.pixels.whole
     if found is None:
         return "There are no images for a search for copies."
     near = found.absolute
+    tests = [("pixels", found), ("features", copies.features.whole)]
+    p_values = [f"{figures.both.p_value:.2g} by {by}" for by, figures in tests if figures]
     return (
         f"The median distance to the nearest training image is {near.synthetic_median:.1f} grey "
         f"levels for synthetic images and {near.yardstick_median:.1f} for {found.yardstick}. "
         f"{near.near:,} of {near.n:,} synthetic images ({near.share_below:.1%}) are nearer than "
-        f"{near.threshold:.1f}; of new images, {near.share_expected:.1%} would be."
+        f"{near.threshold:.1f}; of new images, {near.share_expected:.1%} would be. "
+        f"{found.both.near:,} of these are also much nearer to one lesion than to all others, like "
+        f"a copy. The test of their number gives p = {' and '.join(p_values)}; "
+        f"below {threshold:.0e} copies are proven. Copies that are moved, cropped, brightened or "
+        "recoloured are looked for by features only."
     )
 
 
@@ -156,6 +179,33 @@ def _on_few(counts: dict[str, int], dimension: int) -> list[str]:
     return text
 
 
+def _on_reference(images: ImageCounts) -> list[str]:
+    leak, text = images.leak, []
+    if left_out := sum(leak.left_out_of_test):
+        text.append(
+            f"{left_out:,} of {left_out + leak.repeats_in_test + sum(images.test):,} test images "
+            "are left out, because their lesions are also in training. Build the data set again "
+            "with groups."
+        )
+    if leak.repeats_in_test:
+        text.append(
+            f"{leak.repeats_in_test:,} test images are left out, because they show the same "
+            "picture as another test image that counts as another lesion."
+        )
+    if leak.search_cut_short:
+        text.append(
+            "So many real images look alike that not all pairs were compared: some test images "
+            "may still be in training."
+        )
+    largest, tested = images.largest_group_of_test, sum(images.test)
+    if largest >= LARGE_GROUP and largest > LARGE_GROUP_SHARE * tested:
+        text.append(
+            f"One lesion (or patient) has {largest:,} of the {tested:,} test images: the distances "
+            "depend on it. The tests of the verdict use one image of each lesion."
+        )
+    return text
+
+
 def _on_baseline(images: ImageCounts, features: str) -> list[str]:
     text = []
     count, tested = sum(images.floor), sum(images.test)
@@ -166,19 +216,14 @@ def _on_baseline(images: ImageCounts, features: str) -> list[str]:
         )
     if count < tested:
         text.append(
-            "The floor has fewer images than the reference; it is a little too high, and that "
-            "makes the synthetic images look better."
+            f"The floor has fewer images than the reference ({count:,} and {tested:,}). Fréchet "
+            "distance, precision, recall, density and coverage depend on the number of images, so "
+            "they have no floor where the numbers differ. The kernel distance has one."
         )
     learnt = count - images.floor_held_out
     if learnt and features == "classifier":
         text.append(
             f"{learnt:,} of {count:,} images of the floor are training images, which the "
             "classifier has seen: the floor is a little too high."
-        )
-    if images.groups_in_train_and_test:
-        text.append(
-            f"{images.groups_in_train_and_test:,} groups (lesions or patients) have images in the "
-            "training and in the test split: all figures are too good. Build the data set again "
-            "with groups."
         )
     return text

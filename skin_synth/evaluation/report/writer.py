@@ -26,7 +26,7 @@ from skin_synth.evaluation.report.formatting import (
     thousandth,
 )
 from skin_synth.evaluation.report.page import image_uri, render_page
-from skin_synth.evaluation.results import EvaluationResults, to_json
+from skin_synth.evaluation.results import EvaluationResults, Verdict, to_json
 from skin_synth.image_grid import image_grid
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
@@ -133,12 +133,27 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
         filters=filters,
         **vars(results),
         utility_rows=len(utility_charts.utility_rows(results.utility)) if results.utility else 0,
+        other_sizes=[
+            name or WHOLE_SET
+            for name, row in results.fidelity.items()
+            if not row.floor_of_same_size
+        ],
+        untested=_too_few(results.verdict),
         titles=charts.TITLES,
         columns=SHOWN_OF_A_CLASS,
         charts=_charts(results, pictures),
         names=pictures.real.class_names,
         pictures=pictures,
     )
+
+
+def _too_few(verdict: Verdict) -> dict[str, list[str]]:
+    """Returns what is untested because of the number of images alone."""
+    left = {
+        kind: [name for name in names if name not in verdict.unmeasured.get(kind, [])]
+        for kind, names in verdict.untested.items()
+    }
+    return {kind: names for kind, names in left.items() if names}
 
 
 def _charts(
@@ -156,7 +171,10 @@ def _charts(
         Mark(name, share, ours.intervals[name], theirs.classes[name], theirs.intervals[name])
         for name, share in ours.classes.items()
     ]
-    coverage = [Mark(name, row.coverage, None, row.coverage_floor) for name, row in rows]
+    coverage = [
+        Mark(name, row.coverage, None, row.coverage_floor if row.floor_of_same_size else None)
+        for name, row in rows
+    ]
     return dict(
         kernel=charts.dots(
             kernel,

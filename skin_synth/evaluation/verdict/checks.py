@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from skin_synth.evaluation.by_class import ByClass
+from skin_synth.evaluation.look_alikes import Leak
 from skin_synth.evaluation.metrics.appearance import MEASURES
 from skin_synth.evaluation.metrics.copies import CopyFigures, Nearness
 from skin_synth.evaluation.metrics.drift import AppearanceFigures, MeasureDrift, SmirnovTest
@@ -50,20 +51,33 @@ TESTS = {
     "difference": "permutation test of the kernel distance, one-sided",
     "lesion": "Fisher's exact test of images in which a lesion stands out, one-sided",
     "drift": "Smirnov's test of each measure, two-sided, times the number of measures",
-    "leak": "count of groups",
+    "leak": "count of groups and of pairs of images",
     "real_images": "count of images",
 }
 
 
-def leak(groups: int) -> Iterator[Fault]:
-    """Checks for groups with images in the training and in the test split."""
-    if groups:
-        text = (
-            f"{groups:,} groups (lesions or patients) have images in the training and in the test "
-            "split: all figures are too good, and copies cannot be distinguished from new images. "
-            "Build the data set again with groups."
+def leak(found: Leak) -> Iterator[Fault]:
+    """Checks for lesions in more than one split, by their groups and by how they look."""
+    groups, pairs = found.groups_in_train_and_test, found.look_alikes_across_splits
+    parts = []
+    if pairs:
+        example = f", such as {found.look_alikes[0]}" if found.look_alikes else ""
+        parts.append(
+            f"{pairs:,} pairs of images of different splits show the same picture{example}"
         )
-        yield Fault("leak", (), text, TESTS["leak"], float(groups), None)
+    if groups:
+        parts.append(
+            f"{groups:,} groups (lesions or patients) have images in the training and in the test "
+            "split"
+        )
+    if parts:
+        left_out = sum(found.left_out_of_test) + found.left_out_of_validation
+        text = (
+            f"The data set leaks: {', and '.join(parts)}. {left_out:,} test and validation images "
+            "of lesions in training are left out of all comparisons here. Build the data set again "
+            "with the groups of its lesions, and train on it."
+        )
+        yield Fault("leak", (), text, TESTS["leak"], float(pairs + groups), None)
 
 
 def real_images(equal: Mapping[str, Sequence[str]]) -> Iterator[Fault]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skin_synth.evaluation.metrics.appearance import MEASURES
 from skin_synth.evaluation.metrics.copies import Nearness, Threshold
+from skin_synth.evaluation.metrics.drift import FEWEST_FOR_DRIFT
 from skin_synth.evaluation.results import MeasuredFigures
 from skin_synth.evaluation.statistics.significance import fisher
 from skin_synth.evaluation.verdict.checks import SMALLEST_LOSS
@@ -16,6 +17,21 @@ def untested(figures: MeasuredFigures, threshold: float) -> dict[str, list[str]]
         for kind, provable in _provable(figures, label, name, threshold).items():
             found.setdefault(kind, []).extend([] if provable else [name])
     return {kind: names for kind, names in found.items() if names}
+
+
+def unmeasured(figures: MeasuredFigures) -> dict[str, list[str]]:
+    """Returns, by kind of test, the classes with enough images but too few measured ones."""
+    found: dict[str, list[str]] = {}
+    for name, part in figures.appearance.classes.items():
+        for measure, drift in part.measures.items():
+            counts = [each.n + each.unmeasured for each in (drift.real, drift.synthetic) if each]
+            if drift.test is None and min(counts, default=0) >= FEWEST_FOR_DRIFT:
+                found.setdefault(_appearance(measure), []).append(name)
+    return found
+
+
+def _appearance(measure: str) -> str:
+    return f"appearance ({measure.replace('_', ' ')})"
 
 
 def _provable(figures: MeasuredFigures, label: int, name: str, threshold: float) -> dict[str, bool]:
@@ -37,10 +53,7 @@ def _provable(figures: MeasuredFigures, label: int, name: str, threshold: float)
         "lesion found": _loss_shows(
             lesions.n_synthetic, lesions.found_real, lesions.n_real, threshold
         ),
-        **{
-            f"appearance ({measure.replace('_', ' ')})": measures[measure].test is not None
-            for measure in MEASURES
-        },
+        **{_appearance(measure): measures[measure].test is not None for measure in MEASURES},
     }
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from skin_synth.evaluation.look_alikes import NO_LEAK, Leak
 from skin_synth.evaluation.results import MeasuredFigures, Verdict
 from skin_synth.evaluation.utility.results import UtilityResults
 from skin_synth.evaluation.verdict import checks
 from skin_synth.evaluation.verdict.context import VerdictContext
-from skin_synth.evaluation.verdict.detectable import untested
+from skin_synth.evaluation.verdict.detectable import unmeasured, untested
 
 ALPHA = 0.01
 KINDS_OF_TESTS = (
@@ -48,13 +49,13 @@ def permutations_for(classes: int) -> int:
 def reach_verdict(
     figures: MeasuredFigures,
     *,
-    leaked_groups: int = 0,
+    leak: Leak = NO_LEAK,
     equal_to_real: Mapping[str, Sequence[str]] | None = None,
     utility: UtilityResults | None = None,
 ) -> Verdict:
     """Returns the verdict.
 
-    Leaked groups have images in the training and in the test split. `equal_to_real` are files of
+    `leak` is what the splits share. `equal_to_real` are files of
     synthetic images that equal a real image, by split.
     """
     names = figures.class_names
@@ -65,7 +66,7 @@ def reach_verdict(
         alpha=ALPHA,
         threshold=context.threshold,
         faults=(
-            *checks.leak(leaked_groups),
+            *checks.leak(leak),
             *checks.real_images(equal_to_real or {}),
             *checks.copies(figures.copies, context),
             *class_faults,
@@ -77,5 +78,6 @@ def reach_verdict(
             *checks.difference(figures.difference, context),
         ),
         untested=untested(figures, context.threshold),
+        unmeasured=unmeasured(figures),
         use=NOT_MEASURED if utility is None else utility.verdict.words,
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skin_synth.data.pipeline import LabelledImages, load_split
-from skin_synth.evaluation import image_sets as module
+from skin_synth.evaluation import look_alikes
 from skin_synth.evaluation.image_sets import FEWEST_SYNTHETIC, choose_real_baseline, load_image_sets
 
 
@@ -75,9 +75,9 @@ def test_the_real_baseline_is_drawn_anew_for_each_seed(seed):
 
 
 def test_a_data_set_without_validation(make_run, large_phantom_data, monkeypatch):
-    info = module.read_info(large_phantom_data)
+    info = look_alikes.read_info(large_phantom_data)
     del info.splits["validation"]
-    monkeypatch.setattr(module, "read_info", lambda directory: info)
+    monkeypatch.setattr(look_alikes, "read_info", lambda directory: info)
     found = load_image_sets(make_run(), large_phantom_data, seed=0)
     assert found.real_baseline_held_out == 0
     assert set(found.real_baseline.image_ids) <= set(found.train.image_ids)

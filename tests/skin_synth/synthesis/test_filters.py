@@ -63,7 +63,7 @@ def test_training_images_are_near_themselves(candidate_filter, training):
 
 
 def test_the_first_reason_counts(candidate_filter):
-    far, deep = candidate_filter.distance + 1, candidate_filter.realism + 1
+    far, deep = candidate_filter.distance[0] + 1, candidate_filter.realism[0] + 1
     scores = Scores(
         assigned=np.array([0, 1, 0, 1, 0]),
         probability=np.ones(5),

@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
+from skin_synth.evaluation.look_alikes import Leak
 from skin_synth.evaluation.metrics.comparison import Fidelity, FidelityFigures
-from skin_synth.evaluation.metrics.copies import HELD_OUT, CopyFigures, Nearness
+from skin_synth.evaluation.metrics.copies import HELD_OUT, CopyFigures, NearInBoth, Nearness
 from skin_synth.evaluation.metrics.faithfulness import Faithfulness, JudgedImages
 from skin_synth.evaluation.report.summary import summary, warnings
 from skin_synth.evaluation.results import (
@@ -45,7 +46,9 @@ FIGURES = incomplete(
     MeasuredFigures,
     faithfulness=Faithfulness(None, judged(a=0.9, b=0.3), judged(a=0.8, b=0.8)),
     copies=Copies(
-        NeighbourSearch(CopyFigures(HELD_OUT, NEAR, None, None), {}, metric=""), None, None
+        NeighbourSearch(CopyFigures(HELD_OUT, NEAR, None, NearInBoth(1, 1, 0.25)), {}, metric=""),
+        NeighbourSearch(CopyFigures(HELD_OUT, NEAR, None, NearInBoth(0, 0, 1.0)), {}, metric=""),
+        None,
     ),
 )
 FIDELITY = incomplete(
@@ -53,6 +56,8 @@ FIDELITY = incomplete(
     frechet_name="FD (classifier)",
     whole=incomplete(
         FidelityFigures,
+        n=200,
+        n_floor=200,
         frechet=2.5,
         frechet_floor=0.5,
         coverage=0.8,
@@ -77,7 +82,9 @@ def test_the_summary_says_the_verdict_first_and_then_the_figures():
         (found.distance, ["are 2.5 apart (FD (classifier))", "5 times as far"]),
         (found.variety, ["80% have a synthetic one", "(95% by others)", "90% are among the real"]),
         (found.copies, ["2 of 220 synthetic images (0.9%) are nearer than 15.0"]),
-        (found.copies, ["22.0 for held-out images"]),
+        (found.copies, ["22.0 for held-out images", "1 of these are also much nearer to one"]),
+        (found.copies, ["p = 0.25 by pixels and 1 by features; below 1e-04 copies are proven"]),
+        (found.copies, ["moved, cropped, brightened or recoloured are looked for by features"]),
     ):
         assert all(fact in sentence for fact in facts)
     figures = [found.use, found.classes, found.distance, found.variety, found.copies]
@@ -124,6 +131,14 @@ def test_no_ratio_without_a_floor(distance, floor, words):
     assert said(fidelity=fidelity).distance.endswith(words)
 
 
+def test_a_floor_of_another_size_gives_no_ratio():
+    found = said(fidelity=changed(FIDELITY, "whole", n_floor=46))
+    assert "times as far" not in found.distance
+    assert "of that size" not in found.distance
+    assert "there are 200 test images but only 46 other real ones" in found.distance
+    assert "by others" not in found.variety
+
+
 PROVENANCE = incomplete(
     Provenance,
     data=incomplete(DataInfo, class_names=("a", "b")),
@@ -151,7 +166,10 @@ def test_no_warning_where_none_is_due():
         ({"features": {"dimension": 220}}, "No more test images than features (220) of the whole"),
         ({"images": {"floor": [99, 120]}}, "The floor has fewer images"),
         ({"images": {"floor_held_out": 200}}, "20 of 220 images of the floor are training images"),
-        ({"images": {"groups_in_train_and_test": 3}}, "3 groups (lesions or patients) have"),
+        ({"images": {"leak": Leak(left_out_of_test=(3, 1))}}, "4 of 224 test images are left out"),
+        ({"images": {"leak": Leak(repeats_in_test=44)}}, "44 test images are left out, because"),
+        ({"images": {"leak": Leak(search_cut_short=True)}}, "So many real images look alike"),
+        ({"images": {"largest_group_of_test": 45}}, "One lesion (or patient) has 45 of the 220"),
         ({"features": {"name": "inception"}}, "FID needs 2,048 images"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from skin_synth.evaluation.look_alikes import Leak
 from skin_synth.evaluation.verdict.verdict import (
     ALPHA,
     KINDS_OF_TESTS,
@@ -171,9 +172,9 @@ def test_noise(trial, clean, strength):
 
 
 def test_groups_in_two_splits(figures):
-    fault = reach_verdict(figures, leaked_groups=5).faults[0]
+    fault = reach_verdict(figures, leak=Leak(groups_in_train_and_test=5)).faults[0]
     assert (fault.fault, fault.p_value) == ("leak", None)
-    assert fault.sentence.startswith("5 groups")
+    assert fault.sentence.startswith("The data set leaks: 5 groups")
 
 
 def test_real_images_among_synthetic_ones(figures):
