@@ -218,7 +218,9 @@ def _distance_limits(
             apart = [training.groups[row] for row in rows], training.groups
             among = search.neighbours(training.images[rows], apart=apart).distance[:, 0]
             known = np.concatenate([known, among[np.isfinite(among)]])
-        limits.append(float(np.quantile(known if len(known) else distance, COPY_PERCENTILE)))
+        known = known if len(known) else distance
+        # Of fewer than 100 the smallest: between two of them it would drop real images.
+        limits.append(float(np.quantile(known, COPY_PERCENTILE, method="lower")))
     return tuple(limits)
 
 

@@ -17,7 +17,7 @@ from skin_synth.evaluation.features.extractors import of_classifier
 from skin_synth.evaluation.metrics import copies, nearest
 from skin_synth.evaluation.metrics.manifold import nearest_rows
 from skin_synth.synthesis.candidates import DRAWS_PER_KEPT_IMAGE, FREE_DRAWS, Candidates
-from skin_synth.synthesis.filters import REASONS, CandidateFilter
+from skin_synth.synthesis.filters import PAIRED_IMAGES, REASONS, CandidateFilter
 from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.build_steps import contact_sheets
 from tfrecords_tools.csv_writing import spreadsheet_csv
@@ -50,7 +50,9 @@ class Audit:
         images: number of synthetic images.
         held_out_images: number of held-out real images.
         nearness: comparison of synthetic and held-out images.
-        share_below_by_class: `nearness.share_below` of each class with images.
+        share_below_by_class: by class, the share of images that are nearer than the first
+            percentile of real images of the same class.
+        share_below_own_class: the same of all images, each compared with its class.
     """
 
     features: str
@@ -59,6 +61,7 @@ class Audit:
     held_out_images: int
     nearness: copies.Nearness
     share_below_by_class: Mapping[str, float]
+    share_below_own_class: float
 
     def as_json(self) -> dict[str, object]:
         """Returns the fields, with those of `nearness` among them."""
@@ -70,9 +73,10 @@ class Audit:
     def warning(self) -> str:
         """Returns a sentence about the share of images that may be copies."""
         return (
-            f"by {self.features} features, {self.nearness.share_below:.0%} of the synthetic images "
-            "are nearer to a training image than all but one in a hundred held-out real ones: they "
-            "may be copies, or merely typical. Look at the contact sheets before you train on them"
+            f"by {self.features} features, {self.share_below_own_class:.0%} of the synthetic "
+            "images are nearer to a training image than all but one in a hundred real ones of "
+            "their class: they may be copies, or merely typical. Look at the contact sheets before "
+            "you train on them"
         )
 
 
@@ -98,7 +102,7 @@ class BalanceReport:
         """Sentences about classes that are short, and about possible copies."""
         names = self.training.class_names
         found = [_short(names[each.label], each) for each in self.candidates if each.short]
-        if self.audit is not None and self.audit.nearness.share_below > COPIED_SHARE:
+        if self.audit is not None and self.audit.share_below_own_class > COPIED_SHARE:
             found.append(self.audit.warning())
         return found
 
@@ -155,19 +159,43 @@ def audit(
     expected = nearest_rows(extractor(held_out.images), known)[1][:, 0]
     found = [nearest_rows(extractor(each.images), known) for each in kept]
     target, distance = (np.concatenate(part)[:, 0] for part in zip(*found, strict=True))
+    shares = {
+        training.class_names[each.label]: copies.compare(
+            of_class[:, 0],
+            _yardstick(each.label, expected, known, training, held_out, options.seed),
+            index[:, 0],
+        ).share_below
+        for each, (index, of_class) in zip(kept, found, strict=True)
+    }
+    numbers = [len(of_class) for _, of_class in found]
     return Audit(
         features=extractor.name,
         provenance=dict(extractor.provenance),
         images=len(distance),
         held_out_images=len(expected),
         nearness=copies.compare(distance, expected, target),
-        share_below_by_class={
-            training.class_names[each.label]: round(
-                copies.compare(of_class[:, 0], expected, index[:, 0]).share_below, 4
-            )
-            for each, (index, of_class) in zip(kept, found, strict=True)
-        },
+        share_below_by_class={name: round(share, 4) for name, share in shares.items()},
+        share_below_own_class=round(float(np.average([*shares.values()], weights=numbers)), 4),
     )
+
+
+def _yardstick(
+    label: int,
+    expected: np.ndarray,
+    known: np.ndarray,
+    training: LabelledImages,
+    held_out: LabelledImages,
+    seed: int,
+) -> np.ndarray:
+    """Returns distances of real images of a class, with training images if few are held out."""
+    own = expected[held_out.labels == label]
+    if len(own) < copies.FEW_HELD_OUT:
+        rows = np.flatnonzero(training.labels == label)
+        rows = np.random.default_rng(seed).permutation(rows)[:PAIRED_IMAGES]
+        apart = [training.groups[row] for row in rows], training.groups
+        among = nearest.feature_neighbours(known[rows][None], known, apart=apart).distance[:, 0]
+        own = np.concatenate([own, among[np.isfinite(among)]])
+    return own if len(own) else expected
 
 
 def read_warnings(directory: str | os.PathLike[str]) -> list[str]:

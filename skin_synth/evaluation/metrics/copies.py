@@ -299,7 +299,7 @@ def compare_copies(
             fake = fake.where(matched)
         name, yardstick = HELD_OUT, real
         if label is None:  # in the mix of classes of what it judges, because classes differ
-            counts = np.bincount(fake.labels, minlength=len(class_names))
+            counts = np.bincount(fake.labels.astype(np.int64), minlength=len(class_names))
             other = other.where(in_class_shares(other.labels, counts))
         if len(real.labels) < FEW_HELD_OUT and len(other.labels) > len(real.labels):
             name, yardstick = LEFT_OUT, other

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.metrics.nearest import nearest
 from skin_synth.synthesis.filters import (
     KEPT,
@@ -13,6 +14,8 @@ from skin_synth.synthesis.filters import (
     UNREALISTIC,
     CandidateFilter,
     Scores,
+    _distance_limits,
+    _realism_limits,
     distinct,
 )
 
@@ -42,7 +45,7 @@ def test_distinct_is_the_greedy_choice(count):
 def test_real_images_pass_at_the_rates_that_make_the_limits(candidate_filter, training, held_out):
     rates = candidate_filter.real["pass"]
     # Percentiles of few images lie between two of them.
-    assert 1 > rates[NEAR_TRAINING] >= 0.99 - 1 / len(held_out)
+    assert rates[NEAR_TRAINING] >= 0.99 - 1 / len(held_out)
     assert 1 > rates[UNREALISTIC] >= 0.95 - 1 / len(held_out)
     scores = candidate_filter.scores(held_out.images, held_out.labels, training.images)
     reasons = candidate_filter.reasons(scores, held_out.labels)
@@ -85,3 +88,41 @@ def test_a_filter_that_was_saved_measures_the_same(candidate_filter, held_out, t
     before, after = candidate_filter.scores(*arguments), again.scores(*arguments)
     for name in ("probability", "realism"):
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+
+
+def plain_and_varied(name, plain, varied, seed):
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([0, 1], [plain, varied])
+    spread = np.where(labels == 0, 2, 50)[:, None, None, None]
+    images = np.clip(128 + spread * rng.normal(size=(len(labels), 8, 8, 3)), 0, 255)
+    rows = tuple(f"{name}{row}" for row in range(len(labels)))
+    return LabelledImages(images.astype(np.uint8), labels, rows, rows, ("plain", "varied"))
+
+
+@pytest.mark.parametrize("held", [0, 5, 120])
+def test_each_class_has_its_own_limit_of_distance(held):
+    training, held_out = (plain_and_varied("t", 30, 60, 1), plain_and_varied("v", held, 120, 2))
+    distance = nearest(held_out.images, training.images)[1]
+    rng = np.random.default_rng(0)
+    plain, varied = _distance_limits(training, held_out.labels, distance, rng)
+    assert plain < 4 < varied
+    fresh = plain_and_varied("f", 60, 0, 3).images
+    assert np.mean(nearest(fresh, training.images)[1] >= plain) > 0.7
+
+
+def test_photographs_of_one_lesion_do_not_lower_the_limit():
+    training = plain_and_varied("t", 0, 40, 1)
+    twice = training.subset(np.tile(np.arange(40), 2))
+    none = np.zeros(0, np.int64), np.zeros(0)
+    limits = [
+        _distance_limits(each, *none, np.random.default_rng(0))[1] for each in (training, twice)
+    ]
+    assert limits[0] == pytest.approx(limits[1])
+
+
+def test_each_class_has_its_own_limit_of_realism():
+    labels = np.repeat([0, 1, 2], [40, 40, 5])
+    realism = np.concatenate([np.linspace(0.5, 0.6, 40), np.linspace(1, 2, 40), np.full(5, 1.5)])
+    low, high, few = _realism_limits(4, labels, realism)[:3]
+    assert (low, high) == (pytest.approx(0.505), pytest.approx(1.05))
+    assert few == pytest.approx(np.percentile(realism, 5))

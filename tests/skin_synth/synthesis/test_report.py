@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.synthesis.candidates import Candidates, Chunk
 from skin_synth.synthesis.options import BalanceOptions
@@ -104,3 +105,25 @@ def test_the_report_is_written_with_candidates_and_sheets(report, training, tmp_
     }
     [sheet] = (tmp_path / "contact_sheets").iterdir()
     assert sheet.name == f"00_{training.class_names[0]}.png", "other classes got no images"
+
+
+def test_a_tight_class_is_compared_with_its_own_images():
+    """Images of a plain class are near each other; real ones of a varied class are not."""
+    rng = np.random.default_rng(0)
+
+    def images(count, spread):
+        return np.clip(128 + spread * rng.normal(size=(count, 8, 8, 3)), 0, 255).astype(np.uint8)
+
+    def split(name, plain, varied):
+        rows = tuple(f"{name}{row}" for row in range(plain + varied))
+        labels = np.repeat([0, 1], [plain, varied])
+        both = np.concatenate([images(plain, 2), images(varied, 50)])
+        return LabelledImages(both, labels, rows, rows, ("plain", "varied"))
+
+    training, held_out = split("t", 20, 60), split("v", 0, 40)
+    fresh = candidates_of(0, images(40, 2), wanted=40)
+    found = audit([fresh], training, held_out, OPTIONS)
+    assert found.nearness.share_below == 1
+    assert found.share_below_own_class == found.share_below_by_class["plain"] < 0.2
+    copied = candidates_of(0, training.images[:20], wanted=20)
+    assert audit([copied], training, held_out, OPTIONS).share_below_own_class == 1

@@ -171,3 +171,19 @@ def test_near_in_both_ways_are_the_same_images():
     fake.relative[:10] = 0.1
     both = compare_copies(fake, real, real, ("a",), fake.target).whole.both
     assert both == NearInBoth(10, 10, precedence(10, 40, 1, 120))
+
+
+def test_training_images_are_a_yardstick_in_the_mix_of_what_they_judge():
+    """A frequent varied class among the training images must not judge a tight rare one."""
+
+    def distances(plain, varied):
+        absolute = np.concatenate([np.linspace(1, 2, plain), np.linspace(20, 30, varied)])
+        labels = np.repeat([0, 1], [plain, varied])
+        return NeighbourDistances(absolute, np.ones(len(labels)), np.arange(len(labels)), labels)
+
+    held_out, synthetic, left_out = distances(10, 10), distances(40, 40), distances(15, 300)
+    matched = np.arange(80)
+    found = compare_copies(synthetic, held_out, left_out, ("plain", "varied"), matched).whole
+    assert (found.yardstick, found.absolute.n_yardstick) == (LEFT_OUT, 30)
+    assert found.absolute.near == 0
+    assert found.absolute.yardstick_median == pytest.approx(11)

@@ -11,13 +11,14 @@ from skin_synth.evaluation.metrics.drift import (
     AppearanceFigures,
     LesionCounts,
     MeasureDrift,
+    MeasureSummary,
     SmirnovTest,
     ToneShares,
 )
 from skin_synth.evaluation.metrics.faithfulness import Faithfulness, JudgedImages, JudgedRealImages
 from skin_synth.evaluation.metrics.permutation_tests import DifferenceTest, VarietyTest
 from skin_synth.evaluation.results import Copies, MeasuredFigures, NeighbourSearch
-from skin_synth.evaluation.verdict.detectable import untested
+from skin_synth.evaluation.verdict.detectable import unmeasured, untested
 from skin_synth.evaluation.verdict.verdict import level
 from tests.changes import changed, incomplete, put
 
@@ -128,3 +129,14 @@ def test_each_measure_of_appearance_is_named_alone(figures):
         "variety": ["b"],
         "appearance (lesion size)": ["a"],
     }
+
+
+@pytest.mark.parametrize(("count", "named"), [(30, True), (5, False)])
+def test_a_lesion_that_was_not_found_is_no_lack_of_images(figures, count, named):
+    part = MeasureSummary(2, count - 2, None, None, None)
+    drift = MeasureDrift(part, part, None, None, None)
+    measures = {**figures.appearance.classes["a"].measures, "lesion_size": drift}
+    figures = put(figures, "appearance.classes.a.measures", measures)
+    kind = "appearance (lesion size)"
+    assert untested(figures, level(2)) == {kind: ["a"]}
+    assert unmeasured(figures) == ({kind: ["a"]} if named else {})
