@@ -111,8 +111,8 @@ def test_each_class_has_its_own_limit_of_distance(held):
 
 
 def test_photographs_of_one_lesion_do_not_lower_the_limit():
-    training = plain_and_varied("t", 0, 40, 1)
-    twice = training.subset(np.tile(np.arange(40), 2))
+    training = plain_and_varied("t", 5, 40, 1)
+    twice = training.subset(np.tile(np.arange(45), 2))
     none = np.zeros(0, np.int64), np.zeros(0)
     limits = [
         _distance_limits(each, *none, np.random.default_rng(0))[1] for each in (training, twice)
