@@ -7,13 +7,13 @@ plain layers, operations and functions are let through.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import parse_json
 
 CONFIG_FILE = "config.json"
 LARGEST_CONFIG = 16 << 20
@@ -83,7 +83,7 @@ def _config(file: Path) -> object:
             size = archive.getinfo(CONFIG_FILE).file_size
             if size > LARGEST_CONFIG:
                 raise ValueError(f"its {CONFIG_FILE} has {size:,} bytes")
-            return json.loads(archive.read(CONFIG_FILE))
+            return parse_json(archive.read(CONFIG_FILE))
     except (
         *(OSError, ValueError, KeyError, RecursionError, NotImplementedError, RuntimeError),
         *(zipfile.BadZipFile, EOFError),
