@@ -22,6 +22,7 @@ from skin_synth.commands import (
     export,
     generate,
     is_synthetic,
+    pipeline,
     reader_study,
     small_site,
     train,
@@ -61,6 +62,13 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
+    Command(
+        "pipeline",
+        "run everything on a folder of images: data set, training, report, balanced data, model",
+        "skin-synth pipeline photos --out runs/photos --minutes 60",
+        pipeline,
+        warnings_to_stdout=True,
+    ),
     Command(
         "train",
         "train a conditional GAN on a data set, or resume a run",

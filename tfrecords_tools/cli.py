@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl.flags import argparse_flags
@@ -102,14 +103,31 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
     add("--out", required=True, metavar="DIR", help="data set directory to make")
     add("--name", required=True, help="name of the data set: [a-z][a-z0-9_]*")
     add("--overwrite", action="store_true", help="replace DIR if it is a data set directory")
-    _add_tables(command.add_argument_group("tables"))
-    _add_images(command.add_argument_group("images"))
-    _add_splits(command.add_argument_group("splits"))
-    work = command.add_argument_group("work")
+    text = "K data sets DIR/fold_1, ... for cross-validation; each fold is a test split once"
+    add("--folds", type=int, metavar="K", help=text)
+    add_build_options(command)
+    command.set_defaults(work=_build)
+
+
+def add_build_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the flags of `BuildOptions` except --name; `build_options` reads them."""
+    _add_tables(parser.add_argument_group("tables"))
+    _add_images(parser.add_argument_group("images"))
+    _add_splits(parser.add_argument_group("splits"))
+    work = parser.add_argument_group("work")
     work.add_argument("--workers", type=int, help="threads (default: one per core)")
     _add_option(work, "runner", "threads, or Apache Beam", choices=RUNNERS)
     _add_option(work, "beam_pipeline_options", "such as runner=DirectRunner,direct_num_workers=4")
-    command.set_defaults(work=_build)
+
+
+def build_options(options: argparse.Namespace) -> BuildOptions:
+    """Returns the options of a build from parsed flags.
+
+    Raises:
+        InputError: a value cannot be used.
+    """
+    names = (field.name for field in dataclasses.fields(BuildOptions))
+    return BuildOptions(**{name: getattr(options, name) for name in names})
 
 
 def _add_tables(group: argparse._ArgumentGroup) -> None:
@@ -141,8 +159,6 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
 def _add_splits(group: argparse._ArgumentGroup) -> None:
     text = f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or the given splits)"
     group.add_argument("--splits", type=split_shares, help=text)
-    text = "K data sets DIR/fold_1, ... for cross-validation; each fold is a test split once"
-    group.add_argument("--folds", type=int, metavar="K", help=text)
     text = "data set whose groups and images keep their splits"
     group.add_argument("--keep_splits", metavar="OLD_DIR", help=text)
     _add_option(group, "seed", "seed of splits and orders", type=int)
@@ -159,32 +175,34 @@ def _add_option(group: argparse._ArgumentGroup, name: str, text: str, **details:
 def _build(options: argparse.Namespace) -> None:
     from tfrecords_tools.builder import build, build_folds
 
-    names = (field.name for field in dataclasses.fields(BuildOptions))
-    chosen = BuildOptions(**{name: getattr(options, name) for name in names})
+    chosen = build_options(options)
     if options.folds is None:
-        _say(build(options.images, options.out, chosen, overwrite=options.overwrite), options.out)
+        report = build(options.images, options.out, chosen, overwrite=options.overwrite)
+        show_built(report, options.out)
         return
     reports = build_folds(
         options.images, options.out, chosen, folds=options.folds, overwrite=options.overwrite
     )
     for report in reports:
-        _say(report, str(report.info.directory))
+        show_built(report, report.info.directory)
 
 
-def _say(report: BuildReport, directory: str) -> None:
-    """Prints what a person should know about a data set."""
+def show_built(
+    report: BuildReport, out: str | os.PathLike[str], show: Callable[[str], object] = show
+) -> None:
+    """Shows line by line what a build made, and what a person should look at."""
     counts = ", ".join(f"{n} {files.num_records:,}" for n, files in report.info.splits.items())
-    show(f"{directory}: {counts} images in {len(report.info.class_names)} classes")
+    show(f"{out}: {counts} images in {len(report.info.class_names)} classes")
     if report.without_group is not None:
         show(f"images without a group, each counted as one group: {report.without_group:,}")
     for finding in report.findings:
         show(f"{'accepted: ' if finding.trap else ''}{finding.text}")
     if report.rejections:
-        show(f"{len(report.rejections):,} files rejected: see {directory}/{REJECTED}")
+        show(f"{len(report.rejections):,} files rejected: see {out}/{REJECTED}")
     if report.near_duplicates:
         show(
             f"{report.near_duplicates:,} pairs of images in different splits look the same: see "
-            f"{directory}/{NEAR_DUPLICATES}"
+            f"{out}/{NEAR_DUPLICATES}"
         )
     if report.near_duplicates_cut_short:
         show("the search for images that look the same was cut short: there may be more")

@@ -1,0 +1,312 @@
+"""The whole pipeline in one call: data set, training, report, balanced data set, SavedModel.
+
+A killed pipeline resumes when it is started again: `pipeline.json` lists the finished stages. An
+unfinished stage leaves nothing, except a training run, which resumes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from skin_synth.presets import PRESETS
+from tfrecords_tools.atomic import check_apart, new_file
+from tfrecords_tools.command_line import SEVERAL_LINES
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.json_reading import read_json
+from tfrecords_tools.options import BuildOptions
+
+PIPELINE_RECORD = "pipeline.json"
+DEFAULT_MINUTES = 60.0
+DEFAULT_SIDE = 64
+OTHER_STAGES = "a quarter of an hour for 10,000 images of 64 pixels on two CPU cores"
+"""How long the stages without training take, measured on HAM10000."""
+_LOG = logging.getLogger("skin_synth")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One step of the pipeline.
+
+    Attributes:
+        name: a word for the log.
+        summary: what it does, for the log.
+        output: the result of `work`; it replaces what an earlier start left there.
+    """
+
+    name: str
+    summary: str
+    output: Path
+    work: Callable[[], object]
+
+
+@dataclasses.dataclass
+class PipelineRecord:
+    """The content of `PIPELINE_RECORD`.
+
+    Attributes:
+        settings: the options of the pipeline.
+        seconds: duration of each finished stage, by its name.
+    """
+
+    settings: dict[str, Any]
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    def write(self, root: Path) -> None:
+        """Writes the record into the directory of the pipeline."""
+        with new_file(root / PIPELINE_RECORD) as file:
+            file.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PipelineOptions:
+    """Options of the pipeline after the data set is built.
+
+    Attributes:
+        preset: name of a preset; None: the smallest one for the image size.
+        minutes: of training; the schedules fit them.
+        training_images: most images of training; None: as many as the minutes allow.
+        target: images of every class of the balanced data set, see `BalanceOptions`.
+    """
+
+    preset: str | None = None
+    minutes: float = DEFAULT_MINUTES
+    training_images: int | None = None
+    target: str | int | Mapping[str, int] = "max"
+
+    def preset_for(self, side: int) -> str:
+        """Returns the name of the preset for images of this side, in pixels.
+
+        Raises:
+            InputError: no preset makes images of this size.
+        """
+        if self.preset is not None:
+            return self.preset
+        fitting = [name for name, preset in PRESETS.items() if preset.image_size == side]
+        if not fitting:
+            sizes = sorted({preset.image_size for preset in PRESETS.values()})
+            choices = ", ".join(map(str, sizes))
+            raise InputError(f"no preset makes images of {side} pixels: choose --size {choices}")
+        return fitting[0]
+
+
+def run_pipeline(
+    images: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    build: BuildOptions,
+    options: PipelineOptions | None = None,
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Runs all stages that are not finished.
+
+    Args:
+        images: folder of images, see `tfrecords_tools.build`.
+        out: directory of all results, made if it does not exist.
+        build: options of the data set; `size` must be that of a preset.
+        options: of the other stages; None: the defaults.
+        dry_run: whether to log only the plan; writes nothing.
+
+    Raises:
+        InputError: `out` holds something else or a pipeline with other settings, overlaps with
+            `images`, or a stage fails; the message says what to do.
+    """
+    options = options or PipelineOptions()
+    root = Path(out)
+    check_apart(root, {"the images": images, "the labels": build.labels})
+    if build.side is None:
+        raise InputError(f"size must be a number of pixels, got {build.size!r}")
+    preset = options.preset_for(build.side)
+    stages = (
+        Stage(
+            "build",
+            f"turn {images} into a TFRecord data set of {build.side}x{build.side} pixels",
+            root / "data",
+            lambda: _build(Path(images), root / "data", build),
+        ),
+        *stages_after_build(root, preset, options),
+    )
+    if dry_run:
+        for line in _plan(stages, options):
+            _LOG.info(line)
+        return
+    settings = {
+        "images": str(images),
+        "build": {name: _plain(value) for name, value in dataclasses.asdict(build).items()},
+        **dataclasses.asdict(options),
+    }
+    run_stages(root, settings, stages, plan=_plan(stages, options))
+
+
+def stages_after_build(
+    root: Path, preset: str, options: PipelineOptions
+) -> tuple[Stage, Stage, Stage, Stage]:
+    """Returns the stages from training to the SavedModel, for the data set `root`/data."""
+    data, run, report, balanced, model = (
+        root / name for name in ("data", "run", "report", "balanced", "model")
+    )
+    at_most = f"{options.minutes:g} minutes"
+    number = options.training_images
+    length = f"{number:,} images, or for {at_most}" if number else at_most
+    return (
+        Stage(
+            "train", f"train {preset} for {length}", run, lambda: _train(data, run, preset, options)
+        ),
+        Stage(
+            "evaluate",
+            "compare synthetic with real images",
+            report,
+            lambda: _evaluate(run, data, report),
+        ),
+        Stage(
+            "balance",
+            "fill the rare classes with synthetic images",
+            balanced,
+            lambda: _balance(run, data, balanced, options),
+        ),
+        Stage("export", "write a SavedModel", model, lambda: _export(run, model, report)),
+    )
+
+
+def run_stages(
+    root: Path, settings: Mapping[str, Any], stages: Sequence[Stage], *, plan: Sequence[str] = ()
+) -> None:
+    """Runs the stages that are not finished, and all after one that is run.
+
+    Args:
+        root: directory of all results.
+        settings: JSON values; another start with other ones is refused.
+        stages: in order.
+        plan: lines to log before the first stage.
+
+    Raises:
+        InputError: `root` holds something else, or was started with other settings.
+    """
+    record = _open_record(root, dict(settings))
+    start = time.monotonic()
+    for line in plan:
+        _LOG.info(line)
+    for number, stage in enumerate(stages):
+        title = f"[{number + 1}/{len(stages)}] {stage.name}: {stage.summary}"
+        if stage.name in record.seconds and stage.output.exists():
+            _LOG.info(f"{title} - done before")
+            continue
+        _LOG.info(title)
+        for outdated in stages[number:]:
+            record.seconds.pop(outdated.name, None)
+        record.write(root)
+        stage_start = time.monotonic()
+        stage.work()
+        record.seconds[stage.name] = round(time.monotonic() - stage_start, 1)
+        record.write(root)
+        _LOG.info(f"      {stage.output} in {_duration(record.seconds[stage.name])}")
+    _LOG.info(_summary(root, time.monotonic() - start), extra=SEVERAL_LINES)
+
+
+def _build(images: Path, data: Path, options: BuildOptions) -> None:
+    from tfrecords_tools import build
+    from tfrecords_tools.cli import show_built
+
+    show_built(build(images, data, options, overwrite=True), data, show=_LOG.info)
+
+
+def _train(data: Path, run: Path, preset: str, options: PipelineOptions) -> None:
+    from skin_synth.training import TrainingOptions, train
+
+    training = TrainingOptions(
+        preset=preset,
+        images=options.training_images,
+        minutes=options.minutes,
+        schedule_minutes=options.minutes,
+    )
+    train(data, run, training)
+
+
+def _evaluate(run: Path, data: Path, report: Path) -> None:
+    from skin_synth.evaluation import evaluate
+    from skin_synth.training import load_run
+
+    evaluate(load_run(run), data, report, overwrite=True)
+
+
+def _balance(run: Path, data: Path, balanced: Path, options: PipelineOptions) -> None:
+    from skin_synth.synthesis import BalanceOptions, balance
+    from skin_synth.training import load_run
+
+    balance(load_run(run), data, balanced, BalanceOptions(target=options.target), overwrite=True)
+
+
+def _export(run: Path, model: Path, report: Path) -> None:
+    from skin_synth.saved_model.export import export
+    from skin_synth.training import load_run
+
+    export(load_run(run), model, report=report)
+
+
+def _plan(stages: Sequence[Stage], options: PipelineOptions) -> list[str]:
+    """Returns what will be done and how long it takes."""
+    return [
+        "plan:",
+        *(f"  {stage.name}: {stage.summary} -> {stage.output}" for stage in stages),
+        f"  time: {options.minutes:g} minutes of training at most; the other stages take about "
+        f"{OTHER_STAGES}",
+    ]
+
+
+def _open_record(root: Path, settings: dict[str, Any]) -> PipelineRecord:
+    path = root / PIPELINE_RECORD
+    settings = json.loads(json.dumps(settings))  # as it is read again
+    if path.exists():
+        repair = f"remove {root} or choose another --out"
+        record = read_json(path, PipelineRecord, repair=repair)
+        if record.settings != settings:
+            raise InputError(
+                f"{root} was started with {_difference(record.settings, settings)}: choose another "
+                "--out, or the same settings to go on"
+            )
+        return record
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise InputError(
+            f"{root} exists and holds no results of this command; choose another --out"
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    record = PipelineRecord(settings)
+    record.write(root)
+    return record
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return "; ".join(f"{name} = {before.get(name)}, got {now.get(name)}" for name in names)
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value that JSON can hold; paths become strings."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _summary(root: Path, seconds: float) -> str:
+    previews = sorted((root / "run" / "previews").glob("*.png"))
+    versions = [path for path in (root / "model").iterdir() if path.name.isdigit()]
+    report = json.loads((root / "report" / "report.json").read_text(encoding="utf-8"))
+    return "\n".join(
+        [
+            f"\nThe whole pipeline in {_duration(seconds)}:",
+            f"  report             {root / 'report' / 'report.html'}",
+            f"  synthetic images   {previews[-1]}",
+            f"  balanced data set  {root / 'balanced'}",
+            f"  SavedModel         {max(versions, key=lambda path: int(path.name))}",
+            f"The report says: {' '.join(report['summary'][:2])}",
+        ]
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

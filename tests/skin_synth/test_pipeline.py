@@ -1,0 +1,155 @@
+"""The pipeline on a folder: its plan, what it refuses, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from skin_synth import pipeline
+from skin_synth.commands.pipeline import data_set_name
+from skin_synth.pipeline import PipelineOptions, Stage, run_pipeline, run_stages
+from tests.data_sets import write_class_folders
+from tests.logs import logged_to
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.options import BuildOptions
+
+BUILD = BuildOptions("photos", size=32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_class_folders(tmp_path / "photos")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Every stage after the data set only makes its directory; returns what each was given."""
+    given = {}
+
+    def stage(name, output):
+        def work(*arguments):
+            given[name] = arguments
+            place = arguments[output]
+            place.mkdir(parents=True, exist_ok=True)
+
+        monkeypatch.setattr(pipeline, f"_{name}", work)
+
+    for name, output in (("train", 1), ("evaluate", 2), ("balance", 2), ("export", 1)):
+        stage(name, output)
+    monkeypatch.setattr(pipeline, "_summary", lambda *arguments: "the end")
+    return given
+
+
+def lines_of(work, *arguments, **options):
+    lines = []
+    with logged_to(lines.append):
+        work(*arguments, **options)
+    return lines
+
+
+def test_it_plans_first_then_builds_and_hands_on_its_options(folder, tmp_path, quick):
+    options = PipelineOptions(minutes=5, target=40)
+    lines = lines_of(run_pipeline, folder, tmp_path / "out", BUILD, options)
+    assert lines[0] == "plan:"
+    plan = "\n".join(lines[: lines.index(next(line for line in lines if line.startswith("[1/5]")))])
+    for words in ("32x32 pixels", "train derm-32 for 5 minutes", "5 minutes of training at most"):
+        assert words in plan
+    assert "data: train 23, validation 5, test 4 images in 2 classes" in "\n".join(lines)
+    assert quick["train"][2:] == ("derm-32", options)
+    assert quick["balance"][3] == options
+    assert (tmp_path / "out" / "data" / "dataset_info.json").exists()
+    assert lines[-1] == "the end"
+
+
+def test_a_dry_run_writes_nothing(folder, tmp_path):
+    lines = lines_of(run_pipeline, folder, tmp_path / "out", BUILD, dry_run=True)
+    assert any("train derm-32 for 60 minutes" in line for line in lines)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_same_call_goes_on_and_another_one_is_refused(folder, tmp_path, quick):
+    out = tmp_path / "out"
+    run_pipeline(folder, out, BUILD, PipelineOptions(minutes=5))
+    quick.clear()
+    run_pipeline(folder, out, BUILD, PipelineOptions(minutes=5))
+    assert quick == {}
+    with pytest.raises(InputError, match=r"started with minutes = 5, got 6: choose another --out"):
+        run_pipeline(folder, out, BUILD, PipelineOptions(minutes=6))
+    other = BuildOptions("photos", size=32, seed=1)
+    with pytest.raises(InputError, match=r"started with build = .*'seed': 0.*'seed': 1"):
+        run_pipeline(folder, out, other, PipelineOptions(minutes=5))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (BuildOptions("photos", size=48), "images of 48 pixels: choose --size 32, 64, 128, 256"),
+        (BuildOptions("photos"), "size must be a number of pixels, got 'original'"),
+    ],
+)
+def test_a_size_without_preset_is_refused_at_once(folder, tmp_path, build, message):
+    with pytest.raises(InputError, match=message):
+        run_pipeline(folder, tmp_path / "out", build)
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_do_not_lie_among_the_images(folder):
+    with pytest.raises(InputError, match="images"):
+        run_pipeline(folder, folder / "out", BUILD)
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("ISIC 2019", "isic_2019"), ("photos", "photos"), ("2019", "images_2019"), ("é", "images")],
+)
+def test_a_data_set_has_the_name_of_its_folder(folder, name, tmp_path):
+    assert data_set_name(str(tmp_path / folder)) == name
+
+
+def test_a_stage_that_is_gone_is_worked_again_and_all_after_it(tmp_path, monkeypatch):
+    worked = []
+
+    def stage(name):
+        def work():
+            worked.append(name)
+            (tmp_path / "out" / name).touch()
+
+        return Stage(name, "", tmp_path / "out" / name, work)
+
+    monkeypatch.setattr(pipeline, "_summary", lambda *arguments: "")
+    stages = tuple(stage(name) for name in "abc")
+    run_stages(tmp_path / "out", {"seed": 0}, stages)
+    (tmp_path / "out" / "b").unlink()
+    run_stages(tmp_path / "out", {"seed": 0}, stages)
+    assert "".join(worked) == "abcbc"
+
+
+def test_a_directory_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="holds no results of this command"):
+        run_stages(tmp_path, {}, ())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"settings": {}, "seconds": 3}'])
+def test_a_broken_record_is_named(tmp_path, text):
+    (tmp_path / pipeline.PIPELINE_RECORD).write_text(text)
+    with pytest.raises(InputError, match=r"pipeline\.json cannot be read.*choose another --out"):
+        run_stages(tmp_path, {}, ())
+
+
+def test_the_record_holds_every_setting(folder, tmp_path, quick):
+    run_pipeline(folder, tmp_path / "out", BUILD, PipelineOptions(minutes=5))
+    record = json.loads((tmp_path / "out" / pipeline.PIPELINE_RECORD).read_text())
+    assert record["settings"]["images"] == str(folder)
+    assert record["settings"]["build"]["size"] == 32
+    assert list(record["seconds"]) == ["build", "train", "evaluate", "balance", "export"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (61, "1 min 01 s"), (45, "45 s")]
+)
+def test_durations_are_written_as_people_say_them(seconds, text):
+    assert pipeline._duration(seconds) == text
