@@ -10,9 +10,10 @@
 set -eu
 ham=${1:?give the folder of HAM10000}
 out=${2:-runs/ham}
+minutes=${MINUTES:-15}
 
 skin-synth pipeline "$ham/images" --out "$out" --name ham10000 --labels "$ham/metadata.csv" \
   --id_column image_id --label_column dx --group_column lesion_id --size 64 \
-  --minutes "${MINUTES:-15}" --target 1000
+  --minutes "$minutes" --target 1000
 tfrecords-tools verify "$out/balanced"
 skin-synth verify-manifest "$out/balanced" --run "$out/run" --count 200 --data "$out/data"
