@@ -36,8 +36,9 @@ CANDIDATE_COLUMNS = (
     "realism",
 )
 BALANCE_SCHEMA_VERSION = 2
-COPIED_SHARE = 0.05
-"""The report warns if a larger share of images is nearer than 99 of 100 held-out images."""
+COPIED_SHARE, COPIED_LEVEL = 0.05, 0.01
+"""The report warns if a larger share of images is nearer than 99 of 100 real images of their class,
+and chance explains it with a smaller probability."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Audit:
         share_below_by_class: by class, the share of images that are nearer than the first
             percentile of real images of the same class.
         share_below_own_class: the same of all images, each compared with its class.
+        p_value: the smallest of the classes, times their number: is their share chance?
     """
 
     features: str
@@ -62,13 +64,19 @@ class Audit:
     nearness: copies.Nearness
     share_below_by_class: Mapping[str, float]
     share_below_own_class: float
+    p_value: float
 
     def as_json(self) -> dict[str, object]:
         """Returns the fields, with those of `nearness` among them."""
         fields = dataclasses.asdict(self)
         nearness, by_class = fields.pop("nearness"), fields.pop("share_below_by_class")
-        fields |= {name: round(value, 4) for name, value in nearness.items()}
+        fields = {name: round(value, 4) for name, value in nearness.items()} | fields
         return {**fields, "share_below_by_class": by_class}
+
+    @property
+    def suspect(self) -> bool:
+        """Whether more images are near than chance explains, and not only a few."""
+        return self.share_below_own_class > COPIED_SHARE and self.p_value < COPIED_LEVEL
 
     def warning(self) -> str:
         """Returns a sentence about the share of images that may be copies."""
@@ -102,7 +110,7 @@ class BalanceReport:
         """Sentences about classes that are short, and about possible copies."""
         names = self.training.class_names
         found = [_short(names[each.label], each) for each in self.candidates if each.short]
-        if self.audit is not None and self.audit.share_below_own_class > COPIED_SHARE:
+        if self.audit is not None and self.audit.suspect:
             found.append(self.audit.warning())
         return found
 
@@ -159,14 +167,15 @@ def audit(
     expected = nearest_rows(extractor(held_out.images), known)[1][:, 0]
     found = [nearest_rows(extractor(each.images), known) for each in kept]
     target, distance = (np.concatenate(part)[:, 0] for part in zip(*found, strict=True))
-    shares = {
+    by_class = {
         training.class_names[each.label]: copies.compare(
             of_class[:, 0],
             _yardstick(each.label, expected, known, training, held_out, options.seed),
             index[:, 0],
-        ).share_below
+        )
         for each, (index, of_class) in zip(kept, found, strict=True)
     }
+    shares = {name: part.share_below for name, part in by_class.items()}
     numbers = [len(of_class) for _, of_class in found]
     return Audit(
         features=extractor.name,
@@ -176,6 +185,7 @@ def audit(
         nearness=copies.compare(distance, expected, target),
         share_below_by_class={name: round(share, 4) for name, share in shares.items()},
         share_below_own_class=round(float(np.average([*shares.values()], weights=numbers)), 4),
+        p_value=min(1.0, len(by_class) * min(part.p_value for part in by_class.values())),
     )
 
 

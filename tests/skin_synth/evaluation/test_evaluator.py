@@ -171,13 +171,13 @@ def test_an_existing_report_is_left_alone(written, make_run, large_phantom_data)
     assert before == {path: path.stat().st_mtime_ns for path in written.path.iterdir()}
 
 
-def test_nothing_is_left_of_an_evaluation_that_fails(make_run, large_phantom_data, tmp_path):
+def test_only_the_cache_is_left_of_an_evaluation_that_fails(make_run, large_phantom_data, tmp_path):
     def fail(label, seed):
         raise RuntimeError("no image")
 
     with pytest.raises(RuntimeError, match="no image"):
         evaluate(make_run(fail), large_phantom_data, tmp_path / "out")
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["out.cache"]
 
 
 def test_overwriting_spares_what_is_read_and_other_folders(make_run, large_phantom_data, tmp_path):

@@ -135,12 +135,14 @@ def test_candidates_report_and_manifest_agree(candidates, report, balanced):
 
 
 def test_kept_images_are_as_new_as_held_out_images(report, balanced, phantom_data):
-    limit = report["limits"]["distance"]
-    held_out = load_split(phantom_data, "validation").images
-    training = load_split(phantom_data, "train").images
-    expected = np.percentile(nearest(held_out, training)[1], 1)
-    assert limit == pytest.approx(expected, abs=1e-3)
-    assert min(float(row["nearest_distance"]) for row in manifest(balanced)) >= limit
+    limits = report["limits"]["distance_by_class"]
+    assert report["limits"]["distance"] == min(limits.values())
+    held_out, training = (load_split(phantom_data, split) for split in ("validation", "train"))
+    distance = nearest(held_out.images, training.images)[1]
+    for label, name in enumerate(training.class_names):
+        assert limits[name] <= distance[held_out.labels == label].min() + 1e-3
+    for row in manifest(balanced):
+        assert float(row["nearest_distance"]) >= limits[row["label"]] - 1e-3
 
 
 def test_an_audit_uses_other_features(report):
