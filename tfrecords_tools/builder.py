@@ -40,12 +40,6 @@ from tfrecords_tools.records.reader import DatasetInfo, read, read_info
 from tfrecords_tools.records.schema import DATASET_INFO, TEST
 from tfrecords_tools.records.writer import DatasetDescription, write_metadata
 from tfrecords_tools.sources import Finding, Rejection, list_source
-from tfrecords_tools.sources.files import HIDDEN_FOLDER, has_image_suffix
-from tfrecords_tools.sources.label_map import LABEL_EXCLUDED
-from tfrecords_tools.sources.split_values import SPLIT_EXCLUDED
-
-UNWANTED_REASONS = (LABEL_EXCLUDED, SPLIT_EXCLUDED, HIDDEN_FOLDER)
-"""Reasons to reject files that nobody wants in the data set."""
 
 FOLDS_CSV = "folds.csv"
 FOLDS_COLUMNS = ("image_id", "group", "label", "fold")
@@ -249,11 +243,7 @@ def _make_runner(options: BuildOptions, directory: Path) -> Runner:
 
 def _check_share(rejections: Iterable[Rejection], kept: int, max_rejected: float) -> None:
     """Fails if too many image files are rejected; files that nobody wants do not count."""
-    counted = [
-        rejection
-        for rejection in rejections
-        if has_image_suffix(rejection.file) and rejection.reason not in UNWANTED_REASONS
-    ]
+    counted = [rejection for rejection in rejections if rejection.wanted]
     examples = "; ".join(f"{r.file}: {r.reason} ({r.detail})" for r in counted[:3])
     if kept == 0:
         raise InputError(f"no image is left, {len(counted)} are rejected: {examples}")

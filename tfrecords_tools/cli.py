@@ -111,6 +111,7 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
     """Declares the flags of `BuildOptions` except --name; `build_options` reads them."""
+    _add_folders(parser.add_argument_group("folders"))
     _add_tables(parser.add_argument_group("tables"))
     _add_images(parser.add_argument_group("images"))
     _add_splits(parser.add_argument_group("splits"))
@@ -130,13 +131,29 @@ def build_options(options: argparse.Namespace) -> BuildOptions:
     return BuildOptions(**{name: getattr(options, name) for name in names})
 
 
+def _add_folders(group: argparse._ArgumentGroup) -> None:
+    text = (
+        "what each level of folders means, from the top: split, class, group or _, such as "
+        "class/group for patients below classes (default: class or split/class, by the names)"
+    )
+    group.add_argument("--folders", metavar="LEVEL/...", help=text)
+    text = "enter linked folders, and follow links out of IMAGES"
+    group.add_argument("--follow_links", action="store_true", help=text)
+
+
 def _add_tables(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--labels", metavar="CSV", help="one row per image; without it, labels are class folders")
     _add_option(group, "id_column", "names the image file")
     _add_option(group, "label_column", "names the class")
     add("--one_hot", action="store_true", help="labels are columns of 0 and 1, as in ISIC 2019")
+    text = "the one-hot columns (default: all that no other flag names)"
+    add("--one_hot_columns", metavar="NAME,...", help=text)
+    text = "class of the rows that mark no class (default: they are rejected)"
+    add("--unmarked_class", metavar="NAME", help=text)
     add("--metadata", metavar="CSV", help="second table, joined by the id")
+    text = "joins the two tables (default: the id); if it is another, metadata name the images"
+    add("--join_column", help=text)
     add("--group_column", help="names lesion or patient: kept within one split")
     add("--split_column", help="gives the split of each image")
     text = "what its values mean, such as 0=test,1=validation,2=train; 3= leaves images out"

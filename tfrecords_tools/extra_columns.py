@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import FLOAT, INT, MISSING, RESERVED_NAMES, TEXT, Column, Value
 
 MAX_FLOAT32 = (2 - 2**-23) * 2.0**127
-MISSING_CELLS = frozenset(("", "na", "n/a", "nan", "null", "none"))
+MISSING_CELLS = frozenset(
+    ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "#n/a n/a")
+)
 """Cells without a value, in lower case; as in pandas."""
+WHOLE_NUMBER = re.compile(r"([+-]?[0-9]+)\.0*")
+"""A whole number as pandas writes it in a column that has missing values."""
 
 
 def parse_columns(text: str) -> tuple[Column, ...]:
@@ -62,11 +67,13 @@ def parse_cell(cell: str, column: Column, place: str) -> Value:
     try:
         if column.kind != TEXT and "_" in text:
             raise ValueError("a number has no underscore")
+        if column.kind == INT and (whole := WHOLE_NUMBER.fullmatch(text)):
+            text = whole[1]
         value = {TEXT: str, INT: int, FLOAT: float}[column.kind](text)
         if column.kind == FLOAT and not abs(value) <= MAX_FLOAT32:
             raise ValueError("a float must be finite and fit 32 bits, or be blank if it is missing")
-        if column.kind == INT and not 0 <= value < 2**63:
-            raise ValueError(f"an int must be in [0, 2**63), because {MISSING[INT]} means missing")
+        if column.kind == INT and not MISSING[INT] <= value < 2**63:
+            raise ValueError(f"an int must be in [0, 2**63), or {MISSING[INT]} if it is missing")
     except ValueError as error:
         raise InputError(f"{place}: {column.name} is {cell!r}: {error}") from error
     return value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import check_columns, parse_columns
@@ -15,6 +16,11 @@ ORIGINAL = "original"
 RESIZE_MODES = CROP, PAD, SQUASH = ("crop", "pad", "squash")
 ENCODINGS = PNG, JPEG = ("png", "jpeg")
 RUNNERS = THREADS, BEAM = ("threads", "beam")
+TABLE_OPTIONS = (
+    *("one_hot", "one_hot_columns", "unmarked_class", "metadata", "join_column"),
+    *("group_column", "split_column", "extra_columns"),
+)
+"""Options that need a table."""
 DATASET_NAME = re.compile("[a-z][a-z0-9_]*")
 
 PathLike = str | os.PathLike[str]
@@ -46,13 +52,21 @@ class BuildOptions:
         labels: CSV with one row per image; None takes labels from class folders.
         id_column, label_column: its columns that name the image file and the class.
         one_hot: whether the labels are columns of 0 and 1, one per class.
+        one_hot_columns: names of these columns, with commas or in a list; None takes all that no
+            other option names.
+        unmarked_class: class of the rows that mark no one-hot column; None rejects them.
         metadata: second CSV, joined by the id, for columns that `labels` lacks.
+        join_column: column that joins the tables; None for `id_column`. If it is another, such as
+            lesion_id, `metadata` has a row for each image and `labels` need none.
         group_column: names lesion or patient; None if unknown.
         split_column: gives the split; None assigns splits.
         split_values: split by value of `split_column`, such as "0=test,1=validation,2=train"; ""
             leaves images out. None: the values are the usual words.
         extra_columns: columns that become features: "age:float,sex", or kind by name.
         label_map: CSV with columns from,to that merges, renames and leaves out classes.
+        folders: meaning of each level of folders, such as "split/class/group" (see
+            `sources.layout`); None guesses it. With `labels` it has no class.
+        follow_links: whether links to folders, and out of the image folder, are followed.
         size: side of the square that images become, in pixels, or "original".
         resize: "crop", "pad" or "squash".
         encoding: format of resized images, "png" or "jpeg".
@@ -77,12 +91,17 @@ class BuildOptions:
     id_column: str = "image_id"
     label_column: str = "label"
     one_hot: bool = False
+    one_hot_columns: str | Sequence[str] | None = None
+    unmarked_class: str | None = None
     metadata: PathLike | None = None
+    join_column: str | None = None
     group_column: str | None = None
     split_column: str | None = None
     split_values: str | Mapping[str, str] | None = None
     extra_columns: str | Mapping[str, str] | None = None
     label_map: PathLike | None = None
+    folders: str | None = None
+    follow_links: bool = False
     size: int | str = ORIGINAL
     resize: str = ImageOptions.resize
     encoding: str = ImageOptions.encoding
@@ -135,6 +154,13 @@ class BuildOptions:
             return parse_columns(self.extra_columns)
         return tuple(Column(name, kind) for name, kind in self.extra_columns.items())
 
+    @property
+    def class_columns(self) -> tuple[str, ...]:
+        """Names of the one-hot columns; none if they are not given."""
+        given = self.one_hot_columns or ()
+        names = next(csv.reader([given]), []) if isinstance(given, str) else given
+        return tuple(name.strip() for name in names)
+
     def _check_images(self) -> None:
         if self.size != ORIGINAL and not (isinstance(self.size, int) and self.size >= 1):
             raise InputError(f"size must be a number of pixels or {ORIGINAL!r}, got {self.size!r}")
@@ -156,11 +182,18 @@ class BuildOptions:
     def _check_tables(self) -> None:
         check_columns(self.columns)
         if self.labels is None:
-            for name in ("one_hot", "metadata", "group_column", "split_column", "extra_columns"):
+            for name in TABLE_OPTIONS:
                 if getattr(self, name):
                     raise InputError(f"{name} needs a CSV by labels; class folders have none")
         if self.split_values and not self.split_column:
             raise InputError("split_values explains the values of split_column: give both")
+        for name, other in (
+            ("one_hot_columns", "one_hot"),
+            ("unmarked_class", "one_hot"),
+            ("join_column", "metadata"),
+        ):
+            if getattr(self, name) and not getattr(self, other):
+                raise InputError(f"{name} needs {other}")
         for name in ("splits", "keep_splits"):
             if self.split_column and getattr(self, name):
                 raise InputError(f"split_column gives the splits: leave {name} out")

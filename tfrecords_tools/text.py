@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
+from collections.abc import Iterable
 
 MAX_NAMES_IN_MESSAGE = 5
 ESCAPED_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode categories that steer a terminal, end a line or are invisible."""
 UNDECODABLE = range(0xDC80, 0xDD00)
 """Surrogates with which Python reads the bytes 0x80 to 0xFF of a file name that is not UTF-8."""
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
+"""A whole number, also as pandas writes it in a column that has missing values."""
 
 
 def normalise(name: str) -> str:
@@ -20,6 +24,14 @@ def normalise(name: str) -> str:
 def composed(name: str) -> str:
     """Returns a name in Unicode's composed form (NFC); ids and file names are compared in it."""
     return unicodedata.normalize("NFC", name)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Returns class names sorted: by number if all are whole numbers, else by their letters."""
+    names = set(names)
+    if all(WHOLE_NUMBER.fullmatch(name) for name in names):
+        return sorted(names, key=lambda name: (float(name), name))
+    return sorted(names)
 
 
 def printable(name: str) -> str:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from skin_synth.generator import ImageGenerator
 
 Options = TypeVar("Options")
+CLASS_GOAL = re.compile(
+    r'\s*(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<label>.+?))=(?P<count>[0-9]+)(?:,|\Z)'
+)
+"""A class and its number of images; the shortest name that a number follows."""
 EXTERNAL_NAME = r"[A-Za-z0-9_.-]+"
 
 
@@ -177,20 +181,26 @@ def size_list(text: str) -> tuple[int, ...]:
 
 
 def balance_target(text: str) -> int | str | dict[str, int]:
-    """Converts `max`, `median`, a whole number above 0, or CLASS=N,CLASS=N."""
+    """Converts `max`, `median`, a whole number above 0, or CLASS=N,CLASS=N.
+
+    Class names may hold commas and "="; one that holds "=N," must be in quotation marks.
+    """
     if text in ("max", "median"):
         return text
     if "=" not in text:
         return positive_int(text)
     goals: dict[str, int] = {}
-    for part in text.split(","):
-        # Class names may contain "=".
-        label, _, count = part.rpartition("=")
-        if not label:
+    end = 0
+    while end < len(text):
+        goal = CLASS_GOAL.match(text, end)
+        if goal is None:
             raise argparse.ArgumentTypeError(f"needs CLASS=N,CLASS=N, got {text!r}")
+        quoted = goal["quoted"]
+        label = goal["label"].strip() if quoted is None else quoted.replace('""', '"')
         if label in goals:
             raise argparse.ArgumentTypeError(f"class {label!r} occurs twice in {text!r}")
-        goals[label] = positive_int(count)
+        goals[label] = positive_int(goal["count"])
+        end = goal.end()
     return goals
 
 

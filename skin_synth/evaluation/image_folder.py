@@ -21,13 +21,13 @@ from tfrecords_tools.images.image_file import decode_square, size_in_file
 from tfrecords_tools.progress import track
 from tfrecords_tools.records.reader import fingerprint, read_info
 from tfrecords_tools.records.schema import TEST
-from tfrecords_tools.sources.files import HIDDEN_FOLDER, list_files
+from tfrecords_tools.sources.files import HIDDEN_FOLDER, MACHINE_MADE, list_files
 from tfrecords_tools.sources.listing import check_collisions
 from tfrecords_tools.text import normalise
 
 OTHER_PROGRAM = "another program"
 """The preset and the software in the origin of a folder."""
-LEFT_OUT_REASONS = ("not_an_image", HIDDEN_FOLDER)
+LEFT_OUT_REASONS = ("not_an_image", HIDDEN_FOLDER, MACHINE_MADE)
 """Files of these kinds are left out and listed; all other files without an image are errors."""
 
 
@@ -166,8 +166,9 @@ def load_image_folder(
     """
     folder, info = Path(folder), read_info(data_dir)
     side = check_square(info, TEST)
-    found, rejections = list_files(folder)
-    wrong = [(each.file, each.reason, each.detail) for each in rejections]
+    listed = list_files(folder)
+    found = listed.found
+    wrong = [(each.file, each.reason, each.detail) for each in listed.rejections]
     left_out = tuple(file for file, reason, _ in wrong if reason in LEFT_OUT_REASONS)
     wrong = [each for each in wrong if each[1] not in LEFT_OUT_REASONS]
     files = [file for file in found if "/" in file]

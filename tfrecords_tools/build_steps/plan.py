@@ -13,6 +13,7 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.records.schema import SPLITS
 from tfrecords_tools.sources import ImageRecord, Rejection, Source
+from tfrecords_tools.text import in_order
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Planner:
             InputError: fewer than two classes are left, or kept splits contradict each other.
         """
         rows = list(rows)
-        names = tuple(sorted({self.source.records[row].label for row in rows}))
+        names = tuple(in_order(self.source.records[row].label for row in rows))
         if len(names) < 2:
             raise InputError(
                 f"{self.source.root} has one class only, {names[0]!r}: two or more are needed"

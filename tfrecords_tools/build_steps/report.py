@@ -116,7 +116,8 @@ def build_report(
 def rejected_csv(rejections: Iterable[Rejection]) -> bytes:
     """Returns the rejections as a UTF-8 CSV with `REJECTED_COLUMNS`, sorted by file."""
     ordered = sorted(rejections, key=lambda rejection: rejection.file)
-    return spreadsheet_csv(REJECTED_COLUMNS, map(dataclasses.astuple, ordered))
+    rows = ((each.file, each.reason, each.detail) for each in ordered)
+    return spreadsheet_csv(REJECTED_COLUMNS, rows)
 
 
 def _reported(options: BuildOptions) -> dict[str, Any]:

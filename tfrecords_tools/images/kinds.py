@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 JPEG, PNG, WEBP, BMP, TIFF, GIF, PPM, JPEG2000 = (
     *("JPEG", "PNG", "WEBP", "BMP"),
     *("TIFF", "GIF", "PPM", "JPEG2000"),
@@ -16,13 +18,14 @@ _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": PNG,
     b"GIF87a": GIF,
     b"GIF89a": GIF,
-    b"BM": BMP,
     **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TIFF),
-    **{b"P%d" % number: PPM for number in range(1, 7)},
-    b"Pf": PPM,
     b"\xff\x4f\xff\x51": JPEG2000,
     b"\0\0\0\x0cjP  \r\n\x87\n": JPEG2000,
 }
+_BMP = re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL)
+"""A BMP: the size of its second header has few values. Two letters alone may begin a text."""
+_PPM = re.compile(rb"P(?:[1-6]\s+(?:#|[0-9])|f\s)")
+"""A PPM: a width or a comment follows the two letters."""
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 _AVIF_BRANDS = (b"avif", b"avis")
 _ANY_BRANDS = (b"mif1", b"msf1")
@@ -37,6 +40,8 @@ def kind_of(head: bytes) -> str | None:
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
             return kind
+    if _BMP.match(head) or _PPM.match(head):
+        return BMP if head.startswith(b"B") else PPM
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WEBP
     if head[4:8] == b"ftyp":

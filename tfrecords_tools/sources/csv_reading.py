@@ -1,24 +1,139 @@
-"""Reads CSVs from outside."""
+"""Reads CSVs from outside: UTF-8, strict quotation marks, commas, semicolons or tabs."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
+import dataclasses
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 
+DELIMITERS = (",", ";", "\t")
+UNNAMED = re.compile(r"(?:Unnamed: [0-9]+)?")
+"""Name of a column that spreadsheets and pandas add; it holds nothing, or the row number."""
 
-@contextlib.contextmanager
-def open_csv(path: Path) -> Iterator[csv.DictReader[str]]:
-    """Opens a CSV in UTF-8, with or without a byte order mark.
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """How the cells of a CSV are divided.
+
+    Attributes:
+        delimiter: between the cells.
+        skipinitialspace: whether blanks after the delimiter, as in the header, do not count.
+    """
+
+    delimiter: str
+    skipinitialspace: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class CsvTable:
+    """A CSV with a header row.
+
+    Attributes:
+        path: of the file.
+        dialect: how its cells are divided.
+        header: names of the columns, stripped of blanks.
+    """
+
+    path: Path
+    dialect: Dialect
+    header: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that have a name."""
+        return tuple(name for name in self.header if not UNNAMED.fullmatch(name))
+
+    def lines(self) -> Iterator[tuple[int, list[str]]]:
+        """Yields line number and cells of each row below the header; leaves out blank lines.
+
+        Raises:
+            InputError: the file is not UTF-8, or a quotation mark is not closed.
+        """
+        rows = _rows(self.path, self.dialect)
+        next(rows, None)
+        yield from rows
+
+    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yields line number and cells by column; cells that a short row lacks are blank.
+
+        Raises:
+            InputError: as `lines`, or a row has more cells than the header.
+        """
+        width, named = len(self.header), set(self.columns)
+        for line, cells in self.lines():
+            if any(cell.strip() for cell in cells[width:]):
+                raise InputError(
+                    f"{self.path}, line {line} has more cells than the header: a comma in a text "
+                    "needs quotes around the text"
+                )
+            cells += [""] * (width - len(cells))
+            pairs = zip(self.header, cells[:width], strict=True)
+            yield line, {name: cell for name, cell in pairs if name in named}
+
+
+def read_csv(path: Path, *expected: str) -> CsvTable:
+    """Reads the header of a CSV; `expected` columns tell the delimiter.
 
     Raises:
-        InputError: the file cannot be read as such a CSV.
+        InputError: the file is not UTF-8, its header cannot be read, or two columns have one name.
     """
+    headers = {delimiter: _header(path, delimiter) for delimiter in DELIMITERS}
+    names = {delimiter: tuple(cell.strip() for cell in headers[delimiter]) for delimiter in headers}
+    delimiter = max(names, key=lambda each: (len({*names[each]} & {*expected}), len(names[each])))
+    if not names[delimiter]:
+        next(_rows(path, Dialect(delimiter)), None)  # raises what is wrong
+    blanks = any(cell.startswith(" ") for cell in headers[delimiter][1:])
+    table = CsvTable(path, Dialect(delimiter, skipinitialspace=blanks), names[delimiter])
+    if twice := sorted(name for name, count in Counter(table.columns).items() if count > 1):
+        raise InputError(f"{path} has two columns called {', '.join(twice)}: rename one")
+    return table
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    """Returns the cells of the first row; none if it cannot be read."""
+    try:
+        return next(_rows(path, Dialect(delimiter)), (1, []))[1]
+    except InputError:
+        return []
+
+
+def _rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """Yields the line where each row begins, and its cells."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield csv.DictReader(file)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a UTF-8 CSV: {error}") from error
+            reader = csv.reader(file, strict=True, **dataclasses.asdict(dialect))
+            width = 0
+            while True:
+                line = reader.line_num + 1
+                try:
+                    cells = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    raise InputError(
+                        f"{path}, line {line} cannot be read ({error}): write a quotation mark "
+                        "within a cell twice, and close each cell that begins with one"
+                    ) from error
+                width = width or len(cells)
+                if reader.line_num > line and _swallows_rows(cells, dialect.delimiter, width):
+                    raise InputError(
+                        f"{path}, line {line}: a cell in quotation marks goes on to line "
+                        f"{reader.line_num} and holds whole rows: close the quotation mark"
+                    )
+                if cells:
+                    yield line, cells
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} cannot be read as a UTF-8 CSV ({error}): save it as CSV in UTF-8"
+        ) from error
+
+
+def _swallows_rows(cells: list[str], delimiter: str, width: int) -> bool:
+    """Returns whether a line within a cell has as many cells as the header."""
+    inner = (line for cell in cells for line in cell.splitlines()[1:])
+    return width > 1 and any(line.count(delimiter) == width - 1 for line in inner)

@@ -3,95 +3,120 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.records.schema import TEST, TRAIN, VALIDATION
+from tfrecords_tools.records.schema import SPLITS
 from tfrecords_tools.sources import listing
-from tfrecords_tools.sources.files import HIDDEN_FOLDER, list_files
-from tfrecords_tools.sources.listing import ImageRecord, Rejection, Source
+from tfrecords_tools.sources.cells import is_unknown_group
+from tfrecords_tools.sources.files import HIDDEN_FOLDER, MACHINE_MADE, list_files
+from tfrecords_tools.sources.layout import (
+    GROUP,
+    SPLIT,
+    Layout,
+    guess_layout,
+    parse_layout,
+    split_from_name,
+    split_in_name,
+)
+from tfrecords_tools.sources.listing import Finding, ImageRecord, Rejection, Source
 from tfrecords_tools.text import abbreviate, normalise
 
-SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("val", "valid", "validation"), VALIDATION),
-    **dict.fromkeys(("test", "testing"), TEST),
-}
-"""Usual names of the splits, in lower case."""
 
+def from_class_folders(
+    images: Path, *, folders: str | None = None, follow_links: bool = False
+) -> Source:
+    """Takes label, split and group of each image from its folders.
 
-def from_class_folders(images: Path) -> Source:
-    """Takes the first folder below `images` as the label; folders may nest below it.
-
-    First folders with names of splits (train, validation, test, or some of them) are the splits;
-    the folders in them are the labels.
+    `folders` is the layout (see `layout.parse_layout`); None guesses it from the names.
 
     Raises:
-        InputError: there is no such folder, it holds no image, two folders are one label, or only
-            some of the first folders have names of splits.
+        InputError: there is no such folder, it holds no image, two folders are one label, a link
+            may hide images, or the names of the folders allow several layouts.
     """
-    found, rejections = list_files(images)
-    split_of = _split_folders(found, images)
+    files = list_files(images, follow_links=follow_links)
+    files.check_links(images)
+    rejections = list(files.rejections)
+    layout = parse_layout(folders) if folders else guess_layout(files.found, images)
     records = []
     raw_labels: dict[str, set[str]] = defaultdict(set)
-    for file in found:
-        top, _, rest = file.partition("/")
-        raw_label, slash, _ = rest.partition("/") if split_of else file.partition("/")
-        label = normalise(raw_label)
-        if not slash:
-            rejections.append(Rejection(file, "label_missing", "it is in no class folder"))
+    for file in files.found:
+        place = layout.place(file)
+        label = normalise((place and place.label) or "")
+        if place is None:
+            rejections.append(Rejection(file, "label_missing", f"it is in no folder of {layout}"))
         elif not label:
             rejections.append(Rejection(file, "label_missing", "its class folder has a blank name"))
         else:
-            raw_labels[label].add(raw_label)
-            records.append(ImageRecord(file, file, label, file, split_of.get(top)))
+            raw_labels[label].add(place.label or "")
+            group, has_group = folder_group(place.group, file)
+            split = folder_split(place.split, images)
+            records.append(ImageRecord(file, file, label, group, split, has_group=has_group))
     listing.check_collisions(raw_labels)
-    labels = _labels_of_rejected(rejections, images, split_of)
-    return listing.make_source(images, records, rejections, labels=labels)
+    labels = _labels_of_rejected(rejections, images, layout)
+    findings = (*files.findings, *_unused_folders(layout, files.found))
+    return listing.make_source(images, records, rejections, labels=labels, findings=findings)
 
 
-def split_from_name(name: str) -> str | None:
-    """Returns the split that a folder name means, or None."""
-    return SPLIT_NAMES.get(name.strip().lower())
+def folder_group(name: str | None, image_id: str) -> tuple[str, bool]:
+    """Returns the group that a folder name means, and whether it is known."""
+    if name is None or is_unknown_group(name):
+        return image_id, False
+    return normalise(name), True
 
 
-def _labels_of_rejected(
-    rejections: Iterable[Rejection], images: Path, split_of: Mapping[str, str]
-) -> set[str]:
+def folder_split(name: str | None, images: Path) -> str | None:
+    """Returns the split that a folder name means; None without a name.
+
+    Raises:
+        InputError: the name is not that of a split.
+    """
+    if name is None:
+        return None
+    if split := split_from_name(name) or split_in_name(name):
+        return split
+    raise InputError(
+        f"{images} has a folder {name!r} in the place of a split: it must be one of "
+        f"{', '.join(SPLITS)}: rename it, or give other --folders"
+    )
+
+
+def _unused_folders(layout: Layout, files: Sequence[str]) -> Iterable[Finding]:
+    """Yields a finding if folders below the class folders may be patients or lesions."""
+    below = sorted(layout.below(files))
+    splits = {split_from_name(path[-1]) for path in below}
+    if len(splits) > 1 and None not in splits and SPLIT not in layout.levels:
+        yield Finding(
+            "split_words",
+            f"the folders below the class folders ({abbreviate_paths(below)}) are named like "
+            f"splits: give --folders {layout}/{SPLIT} to use them, or --folders {layout}/_",
+            trap=True,
+        )
+    elif len(below) > 1 and GROUP not in layout.levels:
+        yield Finding(
+            "folders_without_meaning",
+            f"{len(below):,} folders lie below the class folders ({abbreviate_paths(below)}) and "
+            "are not used: if they are patients or lesions, their images may be in several splits: "
+            f"give --folders {layout}/{GROUP}",
+        )
+
+
+def abbreviate_paths(paths: Collection[Sequence[str]]) -> str:
+    """Joins the first paths, and says how many more there are."""
+    return abbreviate(["/".join(path) for path in paths])
+
+
+def _labels_of_rejected(rejections: Iterable[Rejection], images: Path, layout: Layout) -> set[str]:
     """Returns labels of folders with rejected files: a class may have no other files."""
     labels = set()
     for rejection in rejections:
-        *folders, name = rejection.file.split("/")
-        if rejection.reason == HIDDEN_FOLDER or name.startswith("."):
+        name = rejection.file.rpartition("/")[2]
+        if rejection.reason in (HIDDEN_FOLDER, MACHINE_MADE) or name.startswith("."):
             continue
-        if (images / rejection.file).is_dir():  # a link to a folder
-            folders.append(name)
-        if split_of:
-            folders = folders[1:] if folders and folders[0] in split_of else []
-        if folders:
-            labels.add(normalise(folders[0]))
+        is_folder = (images / rejection.file).is_dir()  # a link
+        place = layout.place(f"{rejection.file}/" if is_folder else rejection.file)
+        in_split = place and (place.split is None or split_in_name(place.split))
+        if place and place.label and in_split:
+            labels.add(normalise(place.label))
     return labels - {""}
-
-
-def _split_folders(found: Iterable[str], images: Path) -> dict[str, str]:
-    """Returns the split of each first folder; empty if these are class folders."""
-    tops = sorted({file.partition("/")[0] for file in found if "/" in file})
-    split_of = {top: split for top in tops if (split := split_from_name(top))}
-    if not split_of:
-        return {}
-    if others := [top for top in tops if top not in split_of]:
-        raise InputError(
-            f"{images} has folders {abbreviate(list(split_of))}, which are named like splits, and "
-            f"{abbreviate(others)}: put class folders into each split, or rename what is no split"
-        )
-    if len(set(split_of.values())) < len(split_of):
-        raise InputError(
-            f"{images} has two folders for one split among {', '.join(split_of)}: join them"
-        )
-    if not any(file.count("/") > 1 for file in found):
-        raise InputError(
-            f"{images} has folders {abbreviate(list(split_of))}, which are named like splits, but "
-            "no class folder in them: make class folders there, or give a CSV by --labels"
-        )
-    return split_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.sources.csv_reading import open_csv
+from tfrecords_tools.sources.csv_reading import read_csv
 from tfrecords_tools.sources.listing import Rejection, Source, make_source
 from tfrecords_tools.text import abbreviate, normalise
 
@@ -27,24 +27,24 @@ def read_label_map(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise InputError(f"{path} is not a file: give a CSV with columns from and to")
     label_map: dict[str, str] = {}
-    with open_csv(path) as reader:
-        if tuple(reader.fieldnames or ()) != LABEL_MAP_COLUMNS:
+    table = read_csv(path, *LABEL_MAP_COLUMNS)
+    if table.header != LABEL_MAP_COLUMNS:
+        raise InputError(
+            f"{path} must have the columns from,to; it has {list(table.header) or 'none'}"
+        )
+    for line, cells in table.lines():
+        if len(cells) != len(LABEL_MAP_COLUMNS):
             raise InputError(
-                f"{path} must have the columns from,to; it has {reader.fieldnames or 'none'}"
+                f"{path}, line {line} does not have two cells: "
+                "a comma in a name needs quotes around the name"
             )
-        for row in reader:
-            if len(row) != len(LABEL_MAP_COLUMNS) or None in row.values():
-                raise InputError(
-                    f"{path}, line {reader.line_num} does not have two cells: "
-                    "a comma in a name needs quotes around the name"
-                )
-            old, new = normalise(row["from"]), normalise(row["to"])
-            if not old or old in label_map:
-                raise InputError(
-                    f"{path}, line {reader.line_num}: from is {old!r}, which is blank or "
-                    "repeated: give each class one row"
-                )
-            label_map[old] = new
+        old, new = map(normalise, cells)
+        if not old or old in label_map:
+            raise InputError(
+                f"{path}, line {line}: from is {old!r}, which is blank or "
+                "repeated: give each class one row"
+            )
+        label_map[old] = new
     return label_map
 
 
@@ -65,7 +65,7 @@ def apply_label_map(source: Source, label_map: Mapping[str, str]) -> Source:
             records.append(dataclasses.replace(record, label=label))
         else:
             detail = f"the label map leaves {record.label} out"
-            excluded.append(Rejection(record.file, LABEL_EXCLUDED, detail))
+            excluded.append(Rejection(record.file, LABEL_EXCLUDED, detail, wanted=False))
     rejections = (*source.rejections, *excluded)
     labels = {label_map.get(label, label) for label in source.labels} - {""}
     mapped = make_source(source.root, records, rejections, labels=labels, columns=source.columns)

@@ -42,11 +42,14 @@ class Rejection:
         file: its path below the image folder, undecodable bytes as `\xNN`.
         reason: a slug, such as truncated or duplicate.
         detail: what a person needs to know to repair it.
+        wanted: whether it is, or was meant as, an image of the data set. Only these files count
+            for `max_rejected`.
     """
 
     file: str
     reason: str
     detail: str
+    wanted: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,49 +2,76 @@
 
 from __future__ import annotations
 
+import dataclasses
+import filecmp
 import os
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.sources.files import without_suffix
+from tfrecords_tools.sources.files import FileList, without_suffix
 from tfrecords_tools.text import abbreviate, composed
 
 
-def match_ids(
-    ids: Iterable[str], images: Iterable[str], others: Iterable[str], labels: Path
-) -> dict[str, str]:
-    """Returns the file of each id of a table; a file that is no image only if no image fits.
+@dataclasses.dataclass(frozen=True)
+class Matches:
+    """The files that a table names.
+
+    Attributes:
+        files: file of each id.
+        copies: files that are equal to the file of an id, byte for byte, and that file.
+    """
+
+    files: Mapping[str, str]
+    copies: Mapping[str, str]
+
+
+def match_ids(ids: Iterable[str], listed: FileList, images: Path, labels: Path) -> Matches:
+    """Finds the file of each id of a table; a file that is no image only if no image fits.
 
     Raises:
         InputError: no file or several files fit an id, two ids fit one file, or two files have
             the same name in composed form.
     """
-    ids, images = list(ids), list(images)
-    _check_names(images)
+    ids = list(ids)
+    _check_names(listed.found)
     # Others come second, so that a sidecar such as x.json does not compete with x.jpg.
-    by_image, by_other = _by_name(images, set(ids)), _by_name(others, set(ids))
+    by_image = _by_name(listed.found, set(ids))
+    by_other = _by_name((rejection.file for rejection in listed.rejections), set(ids))
     if missing := [id_ for id_ in ids if id_ not in by_image and id_ not in by_other]:
+        listed.check_links(images)
         raise InputError(
             f"{len(missing)} rows of {labels} name no file in the image folder: "
             f"{abbreviate(missing)}: add the files or drop the rows"
         )
     files: dict[str, str] = {}
+    copies: dict[str, str] = {}
     id_of: dict[str, str] = {}
     for id_ in ids:
-        fitting = _closest(id_, by_image.get(id_) or by_other[id_])
-        if len(fitting) > 1:
+        first, *others = sorted(_closest(id_, by_image.get(id_) or by_other[id_]))
+        if id_ in by_image and others and not _are_equal(images, first, others):
             raise InputError(
-                f"id {id_!r} of {labels} fits several files: {abbreviate(sorted(fitting))}: give "
+                f"id {id_!r} of {labels} fits several files: {abbreviate([first, *others])}: give "
                 "the path below the image folder as id"
             )
-        files[id_] = fitting[0]
-        if (other := id_of.setdefault(fitting[0], id_)) != id_:
-            raise InputError(f"ids {other!r} and {id_!r} of {labels} both name {fitting[0]}")
-    return files
+        files[id_] = first
+        copies.update(dict.fromkeys(others if id_ in by_image else (), first))
+        if (other := id_of.setdefault(first, id_)) != id_:
+            raise InputError(f"ids {other!r} and {id_!r} of {labels} both name {first}")
+    return Matches(files, copies)
 
 
-def _closest(id_: str, files: tuple[str, ...]) -> tuple[str, ...]:
+def _are_equal(images: Path, first: str, others: Sequence[str]) -> bool:
+    try:
+        return (images / first).stat().st_size > 0 and all(
+            filecmp.cmp(images / first, images / file, shallow=False) for file in others
+        )
+    except OSError:
+        return False
+
+
+def _closest(id_: str, files: Sequence[str]) -> Sequence[str]:
     """Returns the files that fit an id best: by the whole path, then by the path without suffix."""
     paths = {file: composed(file) for file in files}
     whole = tuple(file for file, path in paths.items() if path == id_)
@@ -63,12 +90,12 @@ def _check_names(files: Iterable[str]) -> None:
             )
 
 
-def _by_name(files: Iterable[str], ids: set[str]) -> dict[str, tuple[str, ...]]:
+def _by_name(files: Iterable[str], ids: set[str]) -> dict[str, list[str]]:
     """Returns the files that fit each id, by path or name, with or without suffix."""
-    fitting: dict[str, tuple[str, ...]] = {}
+    fitting: dict[str, list[str]] = defaultdict(list)
     for file in files:
         path = composed(file)
         name = os.path.basename(path)
         for key in ids & {path, name, without_suffix(path), without_suffix(name)}:
-            fitting[key] = (*fitting.get(key, ()), file)
+            fitting[key].append(file)
     return fitting

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import SPLITS, TEST, TRAIN, VALIDATION
-from tfrecords_tools.sources.folders import split_from_name
+from tfrecords_tools.sources.layout import split_from_name
 from tfrecords_tools.text import normalise
 
 SPLIT_EXCLUDED = "split_excluded"

@@ -28,6 +28,11 @@ from tfrecords_tools.errors import InputError
         (flags.balance_target, "20", 20),
         (flags.balance_target, "median", "median"),
         (flags.balance_target, "mel=5,a=b=7", {"mel": 5, "a=b": 7}),
+        (
+            *(flags.balance_target, "nevus, NOS, Atypical=5,=x==6, Lentigo simplex=7"),
+            {"nevus, NOS, Atypical": 5, "=x=": 6, "Lentigo simplex": 7},
+        ),
+        (flags.balance_target, '"a=5,b"=6,"say ""x"""=7', {"a=5,b": 6, 'say "x"': 7}),
     ],
 )
 def test_good_values(convert, text, value):
@@ -44,7 +49,7 @@ def test_good_values(convert, text, value):
         (flags.mebibytes, ["", "-1", "nan", "inf", "1GB"]),
         (flags.positive_float, ["", "0", "-0.5", "nan", "inf", "one"]),
         (flags.balance_target, ["", "min", "Max", "0", "-5", "all"]),
-        (flags.balance_target, ["=5", "mel=5,mel=6"]),
+        (flags.balance_target, ["=5", "mel=5,mel=6", "mel=5,nv", "mel=5,,nv=", '"mel=5' + "=-1"]),
     ],
 )
 def test_bad_values_are_named(convert, texts):

@@ -11,7 +11,8 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.sources import list_source
 from tfrecords_tools.sources.files import has_image_suffix, without_suffix
-from tfrecords_tools.sources.folders import SPLIT_NAMES, from_class_folders, split_from_name
+from tfrecords_tools.sources.folders import from_class_folders
+from tfrecords_tools.sources.layout import SPLIT_NAMES, split_from_name
 from tfrecords_tools.text import abbreviate, normalise, printable
 
 

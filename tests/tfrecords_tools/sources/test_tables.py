@@ -103,7 +103,7 @@ def test_missing_tables(tmp_path):
     [
         (b"", "no column 'image_id'; it has none"),
         (b"image_id,lesion_id,dx\n\xe9,g,nv\n", "cannot be read as a UTF-8 CSV"),
-        (b"image_id;lesion_id;dx\na;g;nv\n", "it has image_id;lesion_id;dx"),
+        (b"image_id|lesion_id|dx\na|g|nv\n", r"it has image_id\|lesion_id\|dx"),
         (b"image_id,lesion_id,dx\n" + b"x" * 200_000 + b",g,nv\n", "field larger than"),
         (b"image_id,lesion_id,dx\na,g,nv, atypical\n", "line 2 has more cells than the header"),
     ],
@@ -197,7 +197,10 @@ def test_one_hot(tmp_path):
     source = read_isic(images, labels)
     assert summary(source) == [("a.jpg", "a", "MEL", "a"), ("b.jpg", "b", "UNK", "b")]
     assert source.rejections == (
-        Rejection("c.jpg", "label_missing", "its row of l.csv marks no class"),
+        Rejection(
+            *("c.jpg", "label_missing"),
+            "its row of l.csv marks no class (--unmarked_class NAME gives such rows a class)",
+        ),
         Rejection("d.jpg", "label_conflict", "its row marks NV and SCC"),
     )
     assert source.labels == set(ISIC.split(",")[1:])
