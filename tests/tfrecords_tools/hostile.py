@@ -336,20 +336,21 @@ def unreadable_to_others() -> dict[str, bytes]:
     }
 
 
-def strangers() -> dict[str, tuple[bytes, str]]:
-    """Files that were never meant as images of the set, by name, and why they are not in it."""
-    image = encoded(smooth(71), "PNG")
+def strangers() -> dict[str, tuple[bytes, str | None]]:
+    """Files with names that are not those of images, and why they are not in the set; None if they
+    are."""
+    one, two, three, four, linked = (encoded(smooth(seed), "PNG") for seed in range(71, 76))
     return {
         "Thumbs.db": (b"\xd0\xcf\x11\xe0", "not_an_image"),
         "README.txt": (b"read me", "not_an_image"),
         "plain.json": (b"{}", "not_an_image"),
         ".DS_Store": (b"\0", "not_an_image"),
         "._plain.jpg": (b"\0\x05\x16\x07", "not_an_image"),
-        "unfinished.png.part": (image, "not_an_image"),
-        "backup.png~": (image, "not_an_image"),
-        "no_suffix": (image, "not_an_image"),
-        ".png": (image, "not_an_image"),
-        "kept.original": (image, "not_an_image"),
+        "unfinished.png.part": (one, None),
+        "backup.png~": (linked, "machine_made"),
+        "no_suffix": (two, None),
+        ".png": (three, None),
+        "kept.original": (four, None),
     }
 
 
@@ -369,7 +370,7 @@ def write(folder: Path) -> dict[str, str | None]:
         (folder / name).write_bytes(content)
     (folder / os.fsdecode(b"latin\xe9.png")).write_bytes(encoded(noise(40), "PNG"))
     links = {
-        "inside.png": "kept.original",
+        "inside.png": "backup.png~",
         "dangling.png": "nowhere.png",
         "loop.png": "loop.png",
         "outside.png": "/etc/hostname",

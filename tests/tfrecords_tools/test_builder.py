@@ -270,9 +270,9 @@ def test_unknown_option(folders, tmp_path):
 
 
 def test_class_none_of_whose_files_can_be_read_is_reported(folders, tmp_path):
-    """A broken file, a photograph of a telephone, a link to another disk, and what is no class."""
-    (tmp_path / "elsewhere").mkdir()
-    (folders / "df").symlink_to(tmp_path / "elsewhere")
+    """A broken file, a photograph of a telephone, a link to nothing, and what is no class."""
+    (folders / "df").mkdir()
+    (folders / "df" / "x.png").symlink_to(tmp_path / "elsewhere")
     junk = (".cache/x.png", "__MACOSX/._x.png", "README.txt")
     for file in ("akiec/x.png", "bcc/x.heic", *junk):
         (folders / file).parent.mkdir(exist_ok=True)

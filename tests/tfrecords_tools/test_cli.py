@@ -69,6 +69,7 @@ def test_defaults_of_the_contract():
     options = vars(cli.make_parser().parse_args(["build", "I", "--out", "D", "--name", "n"]))
     del options["work"]
     without = "labels group_column metadata split_column extra_columns label_map splits keep_splits"
+    without += " folders one_hot_columns unmarked_class join_column"
     images = {"size": "original", "resize": "crop", "encoding": "png", "jpeg_quality": 95}
     limits = {"min_side": 8, "max_pixels": 100_000_000, "max_rejected": 0.1}
     work = {"seed": 0, "workers": None, "runner": "threads", "beam_pipeline_options": ""}
@@ -77,6 +78,7 @@ def test_defaults_of_the_contract():
         "accept_findings": False,
         "folds": None,
         "split_values": None,
+        "follow_links": False,
         **{"id_column": "image_id", "label_column": "label"},
         **(dict.fromkeys(without.split()) | images | limits | work),
     }

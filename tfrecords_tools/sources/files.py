@@ -62,22 +62,34 @@ class FileList:
     unfollowed: list[str]
     findings: tuple[Finding, ...] = ()
 
-    def check_links(self, images: Path) -> None:
+    def check_links(self, images: Path, levels: int | None = None) -> None:
         """Checks that no images are hidden behind a link that was not followed.
+
+        Below the first `levels` of folders, which have a meaning, a link to another folder of
+        `images` hides nothing, because its files are listed there.
 
         Raises:
             InputError: there is such a link.
         """
-        if not self.unfollowed:
+        root = images.resolve()
+        hiding = [
+            link
+            for link in self.unfollowed
+            if levels is None
+            or link.count("/") < levels
+            or not (images / link).is_dir()
+            or not (images / link).resolve().is_relative_to(root)
+        ]
+        if not hiding:
             return
-        lost = [link for link in self.unfollowed if not (images / link).exists()]
+        lost = [link for link in hiding if not (images / link).exists()]
         if lost:
             raise InputError(
                 f"{images} has links that lead nowhere: {abbreviate(lost)}. A class or a split may "
                 "be missing: mount or fetch what they point to, or remove them"
             )
         raise InputError(
-            f"{images} has links to folders: {abbreviate(self.unfollowed)}. A class or a split may "
+            f"{images} has links to folders: {abbreviate(hiding)}. A class or a split may "
             "be behind them: give --follow_links to take what is there, or remove them"
         )
 

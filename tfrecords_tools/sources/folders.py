@@ -36,9 +36,9 @@ def from_class_folders(
             may hide images, or the names of the folders allow several layouts.
     """
     files = list_files(images, follow_links=follow_links)
-    files.check_links(images)
     rejections = list(files.rejections)
     layout = parse_layout(folders) if folders else guess_layout(files.found, images)
+    files.check_links(images, levels=len(layout.levels))
     records = []
     raw_labels: dict[str, set[str]] = defaultdict(set)
     for file in files.found:
