@@ -32,5 +32,7 @@ def list_source(images: Path, options: BuildOptions) -> Source:
         source = from_tables(images, Path(options.labels), options, named=label_map)
     if options.label_map is not None:
         source = apply_label_map(source, label_map)
-    misleading = find_misleading_names(source, meant=label_map.values())
+    misleading = find_misleading_names(
+        source, meant=label_map.values(), layout_given=bool(options.folders)
+    )
     return dataclasses.replace(source, findings=(*source.findings, *misleading))

@@ -48,8 +48,13 @@ def one_in_several_spellings(names: Iterable[str]) -> list[list[str]]:
     return [same for same in by_key.values() if len(same) > 1]
 
 
-def find_misleading_names(source: Source, meant: Collection[str] = ()) -> Iterator[Finding]:
-    """Yields findings about the class names of a source; names in `meant` are no mistakes."""
+def find_misleading_names(
+    source: Source, meant: Collection[str] = (), *, layout_given: bool = False
+) -> Iterator[Finding]:
+    """Yields findings about the class names of a source.
+
+    Names in `meant` are no mistakes. If the layout of the folders is given, splits are none.
+    """
     meant = set(meant)
     for same in one_in_several_spellings(source.labels):
         if set(same) - meant:
@@ -61,7 +66,7 @@ def find_misleading_names(source: Source, meant: Collection[str] = ()) -> Iterat
             )
     named = [name for name in sorted(source.labels - meant) if split_in_name(name)]
     exact = [name for name in named if split_from_name(name)]
-    if exact or len({split_in_name(name) for name in named}) > 1:
+    if not layout_given and (exact or len({split_in_name(name) for name in named}) > 1):
         yield Finding(
             "split_words",
             f"classes {abbreviate(exact or named)} are named like splits: if they are splits, say "

@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
@@ -106,7 +106,8 @@ def _rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Yields the line where each row begins, and its cells."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True, **dataclasses.asdict(dialect))
+            lines: list[str] = []  # of one row
+            reader = csv.reader(_kept(file, lines), strict=True, **dataclasses.asdict(dialect))
             width = 0
             while True:
                 line = reader.line_num + 1
@@ -120,11 +121,12 @@ def _rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
                         "within a cell twice, and close each cell that begins with one"
                     ) from error
                 width = width or len(cells)
-                if reader.line_num > line and _swallows_rows(cells, dialect.delimiter, width):
+                if _swallows_rows(lines, dialect.delimiter, width):
                     raise InputError(
                         f"{path}, line {line}: a cell in quotation marks goes on to line "
                         f"{reader.line_num} and holds whole rows: close the quotation mark"
                     )
+                lines.clear()
                 if cells:
                     yield line, cells
     except UnicodeDecodeError as error:
@@ -133,7 +135,23 @@ def _rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def _swallows_rows(cells: list[str], delimiter: str, width: int) -> bool:
-    """Returns whether a line within a cell has as many cells as the header."""
-    inner = (line for cell in cells for line in cell.splitlines()[1:])
-    return width > 1 and any(line.count(delimiter) == width - 1 for line in inner)
+def _kept(file: Iterable[str], lines: list[str]) -> Iterator[str]:
+    """Yields the lines of a file, and adds each to `lines`."""
+    for line in file:
+        lines.append(line)
+        yield line
+
+
+def _swallows_rows(lines: Sequence[str], delimiter: str, width: int) -> bool:
+    """Returns whether further lines of one row look like rows: in their width and first cell."""
+    if width < 2 or len(lines) < 2:
+        return False
+    first, *others = (_shape(line.split(delimiter, 1)[0]) for line in lines)
+    whole = [line.count(delimiter) == width - 1 for line in lines[1:]]
+    return any(shape == first for shape, alike in zip(others, whole, strict=True) if alike)
+
+
+def _shape(cell: str) -> str:
+    """Returns a cell with one sign for each word, number or hash."""
+    text = re.sub("[0-9A-Fa-f]{8,}", "#", cell.strip(' "'))
+    return re.sub("[0-9]+", "0", re.sub(r"[^\W\d]+", "a", text))

@@ -115,9 +115,9 @@ def guess_layout(files: Sequence[str], images: object) -> Layout:
     """
     folders = [tuple(folders) for file in files if (folders := file.split("/")[:-1])]
     levels: list[str] = []
-    while _holds_all(folders):
-        levels.append(NOTHING)
-        folders = [each[1:] for each in folders]
+    while depth := _wrappers(folders):
+        levels += [NOTHING] * depth
+        folders = [each[depth:] for each in folders]
     if _are_splits(folders, images):
         levels.append(SPLIT)
         while _is_wrapped(folders):
@@ -129,13 +129,18 @@ def guess_layout(files: Sequence[str], images: object) -> Layout:
     return layout
 
 
-def _holds_all(folders: Collection[Sequence[str]]) -> bool:
-    """Returns whether there is one top folder, and all in it is in splits or in its namesake."""
+def _wrappers(folders: Collection[Sequence[str]]) -> int:
+    """Returns how many top levels hold all files in one folder that has no meaning.
+
+    These are a folder that holds splits, or a folder and its namesake in it.
+    """
     if len({each[:1] for each in folders}) != 1 or any(len(each) < 3 for each in folders):
-        return False
+        return 0
     top = next(iter(folders))[0]
     inner = {each[1] for each in folders}
-    return inner == {top} or all(split_from_name(name) for name in inner)
+    if inner == {top} and not split_from_name(top):
+        return 2
+    return int(all(split_from_name(name) for name in inner) and not split_from_name(top))
 
 
 def _is_wrapped(folders: Collection[Sequence[str]]) -> bool:

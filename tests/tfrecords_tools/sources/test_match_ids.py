@@ -65,6 +65,33 @@ def test_id_that_fits_several_files(files, tmp_path):
         read(touch(tmp_path / "i", *files), labels)
 
 
+def test_files_that_are_listed_twice(tmp_path):
+    """HAM10000 is often unpacked twice, into folders of almost the same name."""
+    images = touch(tmp_path / "i", "HAM_1/a.jpg", "ham_1/a.jpg", "copy/a.jpg")
+    labels = table(tmp_path / "l.csv", "a,,nv")
+    for file in images.rglob("*.jpg"):
+        file.write_bytes(b"the same")
+    source = read(images, labels)
+    assert [record.file for record in source.records] == ["HAM_1/a.jpg"]
+    assert {(r.file, r.reason, r.detail, r.wanted) for r in source.rejections} == {
+        (file, "duplicate", "the same bytes as HAM_1/a.jpg", False)
+        for file in ("ham_1/a.jpg", "copy/a.jpg")
+    }
+    (images / "copy/a.jpg").write_bytes(b"different")
+    with pytest.raises(InputError, match="fits several files"):
+        read(images, labels)
+
+
+def test_rows_that_have_only_sidecars(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "a.json", "b.json", "b.xml")
+    source = read(images, table(tmp_path / "l.csv", "a,,nv", "b,,mel"))
+    assert {rejection.file: rejection.wanted for rejection in source.rejections} == {
+        "a.json": False,
+        "b.json": True,
+        "b.xml": False,
+    }
+
+
 def test_two_ids_of_one_file(tmp_path):
     labels = table(tmp_path / "l.csv", "a,,nv", "a.jpg,,mel")
     with pytest.raises(InputError, match=r"ids 'a' and 'a\.jpg' of .* both name a\.jpg"):

@@ -363,3 +363,142 @@ def test_two_rows_of_one_composed_id(tmp_path):
 def test_row_of_bare_commas_is_reported_by_its_line(tmp_path):
     with pytest.raises(InputError, match=r"l\.csv, line 3 is a row without an id"):
         read(touch(tmp_path / "i", "a.jpg"), table(tmp_path / "l.csv", "a,g,nv", ",,"))
+
+
+def find(source, kind):
+    return [finding for finding in source.findings if finding.kind == kind]
+
+
+def test_labels_by_lesion_with_two_images_each(tmp_path):
+    """The two tables of MILK10k."""
+    files = ("L1/a.jpg", "L1/b.jpg", "L2/c.jpg", "L2/d.jpg", "L3/e.jpg")
+    images = touch(tmp_path / "i", *files)
+    labels = table(tmp_path / "l.csv", "L1,1.0,0.0", "L2,0.0,1.0", head="lesion_id,MEL,NV")
+    metadata = table(
+        tmp_path / "m.csv",
+        *("L1,clinical: close-up,a,60", "L1,dermoscopic,b,60", "L2,dermoscopic,c,"),
+        *("L2,clinical: close-up,d,", "L3,dermoscopic,e,30"),
+        head="lesion_id,image_type,isic_id,age_approx",
+    )
+    options = {"id_column": "isic_id", "one_hot": True, "metadata": metadata}
+    options["extra_columns"] = "image_type,age_approx:float"
+    with pytest.raises(
+        InputError, match=r"has no column 'isic_id', .* give --join_column lesion_id"
+    ):
+        read(images, labels, **options)
+    source = read(images, labels, **options, join_column="lesion_id")
+    assert summary(source) == [
+        ("L1/a.jpg", "a", "MEL", "L1"),
+        ("L1/b.jpg", "b", "MEL", "L1"),
+        ("L2/c.jpg", "c", "NV", "L2"),
+        ("L2/d.jpg", "d", "NV", "L2"),
+    ]
+    assert source.records[1].extras == ("dermoscopic", 60.0)
+    assert reasons(source) == {"L3/e.jpg": "label_missing"}
+    table(labels, "L1,1,0", "L2,0,1", "L9,0,1", head="lesion_id,MEL,NV")
+    with pytest.raises(InputError, match=r"1 rows of .*l\.csv have no image in .*: lesion_id L9"):
+        read(images, labels, **options, join_column="lesion_id")
+
+
+def test_labels_by_patient_in_one_column(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    labels = table(tmp_path / "l.csv", "P1,nv", "P2,mel", head="patient,dx")
+    metadata = table(tmp_path / "m.csv", "a,P1,L1", "b,P2,L1", head="image_id,patient,lesion_id")
+    source = read(images, labels, metadata=metadata, join_column="patient")
+    assert summary(source) == [("a.jpg", "a", "nv", "L1"), ("b.jpg", "b", "mel", "L1")]
+
+
+def test_flag_columns_next_to_one_hot_columns(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg")
+    labels = table(
+        tmp_path / "l.csv", "a,1,0,1,7", "b,0,1,1,8", "c,1,0,0,9", head="image,NV,MEL,biopsy,no"
+    )
+    with pytest.raises(InputError, match=r"column no must be 0 or 1.* --one_hot_columns"):
+        read_isic(images, labels)
+    with pytest.raises(
+        InputError, match=r"2 rows that mark biopsy marks another .*one_hot_columns"
+    ):
+        read_isic(images, labels, extra_columns="no:int")
+    source = read_isic(images, labels, one_hot_columns=' NV,"MEL"')
+    assert [record.label for record in source.records] == ["NV", "MEL", "NV"]
+    assert read_isic(images, labels, one_hot_columns=["NV", "MEL"]).labels == {"NV", "MEL"}
+    with pytest.raises(InputError, match="no column 'BCC'"):
+        read_isic(images, labels, one_hot_columns="NV,BCC")
+
+
+def test_rows_that_mark_no_class(tmp_path):
+    """The challenge of 2017: no mark means a nevus."""
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg")
+    labels = table(tmp_path / "l.csv", "a,1,0", "b,0,0", "c,0,1", head="image,melanoma,keratosis")
+    assert reasons(read_isic(images, labels)) == {"b.jpg": "label_missing"}
+    source = read_isic(images, labels, unmarked_class="nevus")
+    assert [record.label for record in source.records] == ["melanoma", "nevus", "keratosis"]
+    assert source.labels == {"melanoma", "nevus", "keratosis"}
+    two = table(tmp_path / "l.csv", "a,1", "b,0", "c,0", head="image,malignant")
+    source = read_isic(images, two, unmarked_class="benign")
+    assert [record.label for record in source.records] == ["malignant", "benign", "benign"]
+
+
+def test_one_hot_columns_of_pandas(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    rows = ("0,a,True,False", "1,b,False,True")
+    labels = table(tmp_path / "l.csv", *rows, head="Unnamed: 0,image,MEL,NV")
+    source = read_isic(images, labels)
+    assert [record.label for record in source.records] == ["MEL", "NV"]
+    assert source.labels == {"MEL", "NV"}
+
+
+def test_cells_with_several_labels(tmp_path):
+    images = touch(tmp_path / "i", *(f"{name}.jpg" for name in "abcde"))
+    rows = ("a,,acne|tinea", "b,,acne", "c,,tinea|eczema", "d,,'nevus, atypical'", "e,,acne/tinea")
+    labels = table(tmp_path / "l.csv", *(row.replace("'", '"') for row in rows))
+    source = read(images, labels)
+    assert {record.label for record in source.records} == {"acne", "nevus, atypical"}
+    assert source.labels == {"acne", "nevus, atypical"}
+    assert {r.file: (r.reason, r.detail) for r in source.rejections} == {
+        "a.jpg": ("label_conflict", "its row names 2 classes: acne, tinea"),
+        "c.jpg": ("label_conflict", "its row names 2 classes: tinea, eczema"),
+        "e.jpg": ("label_conflict", "its row names 2 classes: acne, tinea"),
+    }
+    label_map = table(tmp_path / "map.csv", "acne|tinea,both", head="from,to")
+    assert "both" in read(images, labels, label_map=label_map).labels
+
+
+@pytest.mark.parametrize("cell", ["\"{'acne': 0.5, 'tinea': 0.5}\"", '"[""acne""]"', "['acne']"])
+def test_cells_with_lists_of_labels(cell, tmp_path):
+    labels = table(tmp_path / "l.csv", "a,,acne", f"b,,{cell}")
+    with pytest.raises(InputError, match=r"line 3: dx is .* a list or numbers by label: write one"):
+        read(touch(tmp_path / "i", "a.jpg", "b.jpg"), labels)
+
+
+def test_a_class_called_none(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg")
+    labels = table(tmp_path / "l.csv", "a,,None", "b,,None", "c,,mel")
+    (finding,) = find(read(images, labels), "missing_labels")
+    assert finding.trap
+    assert finding.text.startswith("dx is 'None' in 2 rows, which were rejected as label_missing")
+    label_map = table(tmp_path / "map.csv", "None,healthy", head="from,to")
+    source = read(images, labels, label_map=label_map)
+    assert [record.label for record in source.records] == ["healthy", "healthy", "mel"]
+    assert not source.findings
+    table(label_map, "None,", head="from,to")
+    source = read(images, labels, label_map=label_map)
+    assert reasons(source) == dict.fromkeys(("a.jpg", "b.jpg"), "label_excluded")
+    assert not any(rejection.wanted for rejection in source.rejections)
+    assert not source.findings
+
+
+def test_missing_labels_are_said(tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg")
+    source = read(images, table(tmp_path / "l.csv", "a,,NA", "b,,", "c,,mel"))
+    (finding,) = source.findings
+    assert (finding.kind, finding.trap) == ("missing_labels", False)
+    assert "dx is 'NA' in 1 rows" in finding.text
+
+
+def test_names_of_columns_with_blanks(tmp_path):
+    labels = table(tmp_path / "l.csv", "a, nv, L1", "b, mel, L2", head="image_id, dx, lesion_id")
+    images = touch(tmp_path / "i", "a.jpg", "b.jpg")
+    plain = read(images, labels)
+    assert summary(plain) == [("a.jpg", "a", "nv", "L1"), ("b.jpg", "b", "mel", "L2")]
+    assert read(images, labels, label_column=" dx", group_column="lesion_id ") == plain

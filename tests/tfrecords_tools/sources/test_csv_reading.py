@@ -1,0 +1,92 @@
+"""CSVs from outside: delimiters, headers, quotation marks."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfrecords_tools.errors import InputError
+from tfrecords_tools.sources.csv_reading import read_csv
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def rows(path, *expected):
+    return list(read_csv(path, *expected).rows())
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_delimiters(delimiter, end, tmp_path):
+    lines = [delimiter.join(cells) for cells in (("id", "dx", "note"), ("a", "nv", '"x,y;z\t"'))]
+    path = write(tmp_path / "t.csv", end.join(lines) + end, "utf-8-sig")
+    assert rows(path, "id") == [(2, {"id": "a", "dx": "nv", "note": "x,y;z\t"})]
+
+
+def test_delimiter_by_the_expected_column(tmp_path):
+    path = write(tmp_path / "t.csv", '"a;b;c",id\n1,2\n')
+    assert rows(path, "id") == [(2, {"a;b;c": "1", "id": "2"})]
+    path = write(tmp_path / "t.csv", "id;a,b,c,d,e\n1;2\n")
+    assert rows(path, "id") == [(2, {"id": "1", "a,b,c,d,e": "2"})]
+
+
+def test_header_with_blanks_and_columns_without_a_name(tmp_path):
+    path = write(tmp_path / "t.csv", 'Unnamed: 0,,id, dx ,\n0,x,a, "nv, atypical",\n1,,b,mel\n')
+    table = read_csv(path, "id")
+    assert table.columns == ("id", "dx")
+    assert list(table.rows()) == [
+        (2, {"id": "a", "dx": "nv, atypical"}),
+        (3, {"id": "b", "dx": "mel"}),
+    ]
+
+
+def test_blank_lines_and_lines_of_rows_over_several_lines(tmp_path):
+    path = write(tmp_path / "t.csv", 'id,dx,note\n\na,nv,"two\nlines"\n\nb,mel,\n')
+    assert [(line, cells["note"]) for line, cells in rows(path)] == [(3, "two\nlines"), (6, "")]
+
+
+@pytest.mark.parametrize(
+    ("bad", "line"),
+    [
+        ({3: 'c,nv,"5 mm, left'}, 5),
+        ({3: 'c,nv,"5 mm', 5: 'e,nv,"7 mm'}, 5),
+        ({3: 'c,nv,"5 mm', 5: 'e,nv,7 mm"'}, 5),
+        ({3: 'c,"nv', 4: 'd,mel",x'}, 5),
+        ({3: 'c,nv,"5" mm'}, 5),
+        ({0: '"z,nv,x'}, 2),
+    ],
+)
+def test_quotation_marks_that_are_not_closed(bad, line, tmp_path):
+    lines = [bad.get(number, f"{name},nv,plain") for number, name in enumerate("zabcdefgh")]
+    path = write(tmp_path / "t.csv", "\n".join(["id,dx,note", *lines]) + "\n")
+    with pytest.raises(InputError, match=rf"t\.csv, line {line}\b.* quotation mark"):
+        rows(path)
+
+
+def test_notes_over_several_lines_with_commas(tmp_path):
+    path = write(tmp_path / "t.csv", 'id,note,dx\na1,"one\ntwo, three",nv\nb2,"x,\ny,z,",nv\n')
+    assert [cells["note"] for _, cells in rows(path)] == ["one\ntwo, three", "x,\ny,z,"]
+
+
+def test_quotation_marks_within_cells(tmp_path):
+    path = write(tmp_path / "t.csv", 'id,note\na,5" left\nb,"say ""x"""\n')
+    assert [cells["note"] for _, cells in rows(path)] == ['5" left', 'say "x"']
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_other_encodings(encoding, tmp_path):
+    path = write(tmp_path / "t.csv", "id,dx\na,n\u00e6vus\n", encoding)
+    with pytest.raises(InputError, match="save it as CSV in UTF-8"):
+        rows(path)
+
+
+def test_columns_that_occur_twice(tmp_path):
+    with pytest.raises(InputError, match="two columns called dx: rename one"):
+        read_csv(write(tmp_path / "t.csv", "id,dx, dx\n"))
+
+
+def test_a_header_of_many_columns_takes_linear_time(tmp_path):
+    names = ",".join(f"c{number}" for number in range(100_000))
+    assert len(read_csv(write(tmp_path / "t.csv", f"id,{names}\n"), "id").columns) == 100_001
