@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -53,7 +52,7 @@ class SplitColumn:
             raise InputError(
                 f"{self._first_unknown}: the split column {self._column} has values that are "
                 f"none of {', '.join(SPLITS)}: {self._listed(unknown)}: say what they mean, such "
-                f"as --split_values {_example(unknown)} (a value without a split, such as "
+                f"as --split_values {self._example(unknown)} (a value without a split, such as "
                 f"{unknown[0]}=, leaves its images out)"
             )
         if unused := sorted(self._meanings.keys() - self._met.keys()):
@@ -71,6 +70,12 @@ class SplitColumn:
             f"{_shown(key)} ({self._met[key]:,} rows)" for key in keys[:MAX_VALUES_IN_MESSAGE]
         )
         return listed + (f" and {more} more" if more > 0 else "")
+
+    def _example(self, unknown: list[str]) -> str:
+        """Returns what the values may mean: of several, the rarest are for test and validation."""
+        rarest = sorted(unknown, key=self._met.__getitem__) if len(unknown) > 2 else []
+        meant = dict(zip(rarest, (TEST, VALIDATION), strict=False))
+        return ",".join(f"{key}={meant.get(key, TRAIN)}" for key in unknown[:5])
 
 
 def parse_split_values(given: str | Mapping[str, str] | None) -> dict[str, str]:
@@ -107,10 +112,3 @@ def _key(cell: str) -> str:
 
 def _shown(key: str) -> str:
     return key or "blank"
-
-
-def _example(unknown: list[str]) -> str:
-    """Returns what the values may mean: of several, one is for test and one for validation."""
-    splits = [TEST, VALIDATION] if len(unknown) > 2 else []
-    meant = itertools.zip_longest(unknown[:5], splits, fillvalue=TRAIN)
-    return ",".join(f"{key}={split}" for key, split in meant)

@@ -42,6 +42,7 @@ def test_blank_and_foreign_words():
             r"fold has values .*: 0 \(1 rows\), .*, 4 \(2 rows\): .* --split_values "
             "0=test,1=validation,2=train,3=train,4=train ",
         ),
+        (["1"] * 7 + ["2"] * 2 + ["3"], "--split_values 1=train,2=validation,3=test "),
         (["train", "test", ""], r"^t\.csv, line 4: .* blank \(1 rows\): .* --split_values =train "),
         (["1.0", "2.0"], r"1 \(1 rows\), 2 \(1 rows\): .* --split_values 1=train,2=train "),
         ([str(n) for n in range(5000)], r"and 4988 more: "),
