@@ -11,6 +11,8 @@ import os
 import platform
 from typing import TYPE_CHECKING, Any
 
+from skin_synth import keras_objects
+
 if TYPE_CHECKING:
     from skin_synth.data.synthetic import synthetic_dataset, synthetic_requests
     from skin_synth.models.gan import ConditionalGAN
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 # import.
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+keras_objects.register()
 
 __all__ = [
     "PRESETS",

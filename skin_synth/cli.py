@@ -6,7 +6,9 @@ Parsing loads no TensorFlow: each sub-command imports what it runs.
 from __future__ import annotations
 
 import argparse
+@@A
 import importlib.util
+@@B
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -164,7 +166,8 @@ def main_with(argv: Sequence[str]) -> int:
     """Runs one command line (the words after `skin-synth`) in this process.
 
     Returns:
-        0 done, 1 work failed, 2 wrong usage, 130 or 143 stopped by SIGINT or SIGTERM.
+        0 done, 1 work failed, 2 wrong usage, 129, 130 or 143 stopped by SIGHUP,
+        SIGINT or SIGTERM.
     """
     return command_line.run_with(run_command, make_parser, argv)
 
@@ -173,6 +176,9 @@ def run_command(options: argparse.Namespace) -> None:
     """Runs the chosen sub-command."""
     command: Command = options.command
     if command.tensorflow:
+        # All our files appear whole, so nobody reads one that is written. And some network file
+        # systems have no locks, on which HDF5 insists.
+        os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
         load_tensorflow()
     with show_log(warnings_to_stdout=command.warnings_to_stdout):
         command.module.run(options)

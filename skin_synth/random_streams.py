@@ -22,6 +22,7 @@ class Stream(enum.IntEnum):
     GENERATOR_LATENT = 4
     AUGMENT_REAL = 5
     AUGMENT_FAKE = 6
+    TEST_LATENT = 7
 
 
 @enum.unique

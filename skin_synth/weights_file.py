@@ -5,6 +5,7 @@ This module imports no TensorFlow.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
+NO_FALLOCATE_ERRNOS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+ZEROS_AT_A_TIME = 2**20
 HDF5_OVERHEAD = 1_024
 """Bytes that a variable takes in a file in addition to its values; about half is used."""
 
@@ -48,9 +51,22 @@ def reserve(file: Path, size: int) -> None:
     """
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        os.posix_fallocate(handle, 0, max(size, 1))
+        _fill(handle, max(size, 1))
     except OSError as error:
         raise OSError(error.errno, os.strerror(error.errno or 0), str(file)) from error
     finally:
         os.close(handle)
         file.unlink()
+
+
+def _fill(handle: int, size: int) -> None:
+    """Takes the room of a file; writes zeros where the system or the file system cannot do it."""
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        try:
+            os.posix_fallocate(handle, 0, size)
+            return
+        except OSError as error:
+            if error.errno not in NO_FALLOCATE_ERRNOS:
+                raise
+    for start in range(0, size, ZEROS_AT_A_TIME):
+        os.pwrite(handle, bytes(min(ZEROS_AT_A_TIME, size - start)), start)

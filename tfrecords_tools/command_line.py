@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import NoReturn, TextIO
 
 from absl import app, flags
 
+from tfrecords_tools import streams
 from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.text import escaped
 
@@ -33,11 +33,8 @@ def run(main: Main, make_parser: ParserFactory) -> NoReturn:
 
     `make_parser` makes an `absl.flags.argparse_flags.ArgumentParser`; `main` takes its options.
     """
+    streams.settle()
     parser = make_parser()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # File names that are not UTF-8 must not fail finished work.
-            stream.reconfigure(errors="backslashreplace")
     app.run(
         lambda options: _guarded(main, options, parser.prog),
         flags_parser=lambda argv: _parsed(parser, argv[1:]),
@@ -81,6 +78,8 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Na
 def _guarded(main: Main, options: argparse.Namespace, program: str) -> int:
     try:
         main(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk is an error, and not one of Python at its end
     except Stopped as stopped:
         show(f"{program}: {stopped}", file=sys.stderr)
         return EXIT_SIGNAL_BASE + stopped.signal

@@ -34,7 +34,7 @@ class Progress:
     def __enter__(self) -> Progress:
         self._start = self._last_line = time.monotonic()
         self._printed = 0
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(total=self.total, unit=f" {self.unit}", desc=self.description)
@@ -57,6 +57,8 @@ class Progress:
 
     def _print(self) -> None:
         self._printed = self.done
+        if sys.stderr is None:  # closed; `print` would take stdout instead
+            return
         seconds = max(time.monotonic() - self._start, 1e-9)
         rate = self.done / seconds
         left = max(self.total - self.done, 0) / rate if rate else 0.0

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 from absl import flags, logging
 
@@ -32,7 +33,7 @@ def stderr_held_back() -> Iterator[None]:
     """Drops what the block writes to file descriptor 2; prints it if the block fails."""
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with _file_without_name() as held:
         os.dup2(held.fileno(), 2)
         try:
             try:
@@ -45,3 +46,11 @@ def stderr_held_back() -> Iterator[None]:
             held.seek(0)
             os.write(2, held.read())
             raise
+
+
+def _file_without_name() -> IO[bytes]:
+    """Opens a temporary file; where no folder for it can be written, one that keeps nothing."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, "r+b")

@@ -23,11 +23,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="a `skin-synth evaluate` of this checkpoint, for the figures of the model card "
         "(default: a card without figures)",
     )
+    parser.add_argument(
+        "--other_classes",
+        action="store_true",
+        help="add the version although the one before it has other classes or another order, so "
+        "that the label ids of its clients change their meaning (default: refuse it)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     from skin_synth.saved_model.export import export
     from skin_synth.training.runs import load_run
 
-    version = export(load_run(options.run, options.checkpoint), options.out, report=options.report)
+    version = export(
+        load_run(options.run, options.checkpoint),
+        options.out,
+        report=options.report,
+        other_classes=options.other_classes,
+    )
     show(f"{version}: SavedModel, described in model_card.md there")

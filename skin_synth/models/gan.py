@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from skin_synth import augment
-from skin_synth.models import losses, replicas, schedules
+from skin_synth.keras_backend import keras
+from skin_synth.models import batch_checks, keras_options, losses, replicas, schedules
 from skin_synth.models.hardware import choose_policy, compiles_step
 from skin_synth.models.networks import Discriminator, Generator
 from skin_synth.models.optimizers import FusedAdam
@@ -22,10 +24,12 @@ from skin_synth.provenance import content_hash, software_versions
 from skin_synth.random_streams import Stream, key
 from skin_synth.saved_model.export import export
 from skin_synth.saved_model.origin import Origin
+from skin_synth.saved_model.process import TRACING, check_not_forked
 from skin_synth.saved_model.sampler import Sampler
 from tfrecords_tools.errors import InputError
 
 METRICS = ("discriminator_loss", "generator_loss", "penalty", "real_logit", "fake_logit")
+TEST_METRICS = ("discriminator_loss", "generator_loss", "real_logit", "fake_logit")
 
 
 class ScheduledValues(NamedTuple):
@@ -37,12 +41,14 @@ class ScheduledValues(NamedTuple):
     ema_decay: tf.Tensor
 
 
+@keras.saving.register_keras_serializable("skin_synth")
 class ConditionalGAN(keras.Model):
     """A class-conditional GAN with an explicit float32 average of its generator.
 
-    `compile` and `fit` work as in any Keras model; `fit` takes batches of images and labels,
-    (uint8[batch, size, size, 3], int[batch]), from `skin_synth.data.batches`. Step t depends only
-    on the weights, the batch and (seed, t).
+    `compile`, `fit`, `evaluate` and `save` work as in any Keras model, and refuse what would have
+    no effect here. `fit` takes batches of images and labels, (uint8[batch, size, size, 3],
+    int[batch]), from `skin_synth.data.batches`. Step t depends only on the weights, the batch and
+    (seed, t).
 
     Attributes:
         preset: all choices of networks, loss and schedules.
@@ -52,11 +58,14 @@ class ConditionalGAN(keras.Model):
         ema_generator: its exponential moving average in float32; it generates the images.
         discriminator: the network that rates images as real or fake in training.
         steps: int64[], steps done.
+        surplus: int64[], images drawn beyond `steps` batches of the preset, in batches of another
+            size; below 0 if batches were smaller.
         image_size: height and width of the images, in pixels.
         latent_dim: length of the latent vector.
     """
 
-    train_function: Any  # an attribute of Keras, which declares no type
+    train_function: Any  # attributes of Keras, which declares no type
+    test_function: Any
     class_counts = None  # because without a run the data set is unknown
 
     def __init__(
@@ -73,8 +82,9 @@ class ConditionalGAN(keras.Model):
         By default the policy is the fastest on this machine, see `hardware.choose_policy`.
 
         Raises:
-            InputError: unknown preset or policy, or fewer than two classes.
+            InputError: unknown preset or policy, fewer than two classes, or a forked process.
         """
+        check_not_forked()
         super().__init__(**{"name": "conditional_gan", **options})
         self.preset = get_preset(preset) if isinstance(preset, str) else preset
         if len(class_names) < 2:
@@ -110,13 +120,21 @@ class ConditionalGAN(keras.Model):
             aggregation="only_first_replica",
             name="steps",
         )
+        self.surplus = self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="surplus",
+        )
         self.means = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.built = True
 
     @property
     def images_seen(self) -> int:
         """Real images drawn so far."""
-        return int(self.steps.numpy()) * self.preset.batch_size
+        return int(self.steps.numpy()) * self.preset.batch_size + int(self.surplus.numpy())
 
     @property
     def origin(self) -> Origin:
@@ -137,20 +155,64 @@ class ConditionalGAN(keras.Model):
         """All variables of a step, including those of the optimizers; needs `compile`."""
         return [*self.variables, *self.optimizer.variables, *self.discriminator_optimizer.variables]
 
-    def compile(self, **options: Any) -> None:
+    def compile(self, *args: Any, **options: Any) -> None:
         """Makes and builds the two Adam optimizers of the preset.
 
         An optimizer that is not built has no moments to restore, so a resumed training would start
         with new ones without an error. Under `mixed_float16` both optimizers scale their loss.
-        `options` are those of
-        `keras.Model.compile`, without optimizer and loss; `jit_compile` is True by default if XLA
-        makes the step faster (see `hardware.compiles_step`).
+        `options` are run_eagerly, steps_per_execution and jit_compile of `keras.Model.compile`;
+        `jit_compile` is True by default if XLA makes the step faster (see
+        `hardware.compiles_step`).
+
+        Raises:
+            InputError: another option, which would have no effect.
         """
+        keras_options.check_compile(args, options)
+        self._compile_options = {
+            name: value for name, value in options.items() if value is not None
+        }
         self.discriminator_optimizer = self._make_optimizer(self.discriminator)
-        options.setdefault("jit_compile", compiles_step())
         super().compile(
-            optimizer=self._make_optimizer(self.generator), auto_scale_loss=False, **options
+            optimizer=self._make_optimizer(self.generator),
+            auto_scale_loss=False,
+            **{"jit_compile": compiles_step(), **self._compile_options},
         )
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns the options of `compile`, for `save`; the optimizers are those of the preset."""
+        # Keras takes an empty dict for a model that is not compiled.
+        return {"options": dict(self._compile_options)} if self.compiled else {}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model."""
+        self.compile(**config["options"])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments as plain lists, dicts, numbers and strings."""
+        return {
+            "preset": json.loads(json.dumps(self.preset.to_json())),
+            "class_names": list(self.class_names),
+            "seed": self.seed,
+            "policy": self.policy,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> ConditionalGAN:
+        """Makes the untrained GAN whose `get_config` gave `config`."""
+        del custom_objects  # because a GAN has none
+        return cls(**{**config, "preset": Preset.from_json(config["preset"])})
+
+    def save_own_variables(self, store: Any) -> None:
+        """Saves the counters; that of other batch sizes only if there were any."""
+        counters = [self.steps, self.surplus] if int(self.surplus.numpy()) else [self.steps]
+        for number, counter in enumerate(counters):
+            store[f"{number}"] = counter
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads what `save_own_variables` saved."""
+        self.steps.assign(store["0"])
+        self.surplus.assign(store["1"] if "1" in store.keys() else 0)  # noqa: SIM118 - no dict
 
     def _make_optimizer(self, network: keras.Model) -> keras.optimizers.Optimizer:
         betas = {"beta_1": self.preset.beta_1, "beta_2": self.preset.beta_2}
@@ -161,17 +223,48 @@ class ConditionalGAN(keras.Model):
         optimizer.build(network.trainable_variables)
         return optimizer
 
+    def fit(self, *args: Any, **options: Any) -> keras.callbacks.History:
+        """Trains the networks; see `keras.Model.fit`.
+
+        Raises:
+            InputError: a batch that does not fit (see `batch_checks`), or an option or a callback
+                that would have no effect.
+        """
+        keras_options.check_fit(args, options)
+        return super().fit(*args, **options)
+
     def make_train_function(self, force: bool = False) -> None:
         """Makes Keras' function, but draws the batch before the step, not in a graph around it.
 
         On a GPU a graph that draws the batch takes as long as the compiled step itself
-        (docs/study/speed.md).
+        (docs/study/speed.md). And outside a graph its values can be checked under XLA too.
         """
         if self.train_function is None or force:
             super().make_train_function(force)
-            step = self.train_function
-            if self.steps_per_execution == 1:
-                self.train_function = lambda iterator: step(iter([next(iterator)]))
+            self.train_function = self._checked(self.train_function)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Makes Keras' function, and checks each batch before it."""
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self.test_function = self._checked(self.test_function)
+
+    def _checked(self, step: Callable[[Iterator[Any]], Any]) -> Callable[[Iterator[Any]], Any]:
+        """Returns a function that draws the batches of an execution, checks them, and steps."""
+        seen = itertools.count()
+
+        def draw(iterator: Iterator[Any]) -> Iterator[Any]:
+            batches = list(itertools.islice(iterator, self.steps_per_execution))
+            if not batches:
+                raise StopIteration
+            for batch in batches:
+                for images, labels in replicas.shares(batch_checks.pair(batch)):
+                    batch_checks.check_structure(images, labels, self.image_size)
+                    first = next(seen) == 0
+                    batch_checks.check_values(images, labels, len(self.class_names), every=first)
+            return iter(batches)
+
+        return lambda iterator: step(draw(iterator))
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -182,9 +275,9 @@ class ConditionalGAN(keras.Model):
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Trains the discriminator for one step, then the generator, then updates the average."""
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        images, labels = batch_checks.unpack(batch, self.image_size)
         real = tf.cast(images, tf.float32) / 127.5 - 1.0
-        scheduled = self.scheduled_values()
+        scheduled = self.scheduled_values(rows := replicas.batch_size(images))
         loss = losses.BY_NAME[self.preset.loss]
 
         def augmented(images: tf.Tensor, stream: Stream) -> tf.Tensor:
@@ -219,28 +312,58 @@ class ConditionalGAN(keras.Model):
         self._descend(self.optimizer, self.generator, tape, scaled, scheduled)
 
         self._average(scheduled.ema_decay)
-        self.steps.assign_add(1)
+        self._count(rows)
         return self._report(discriminator_loss, generator_loss, penalty, real_logits, fake_logits)
 
-    def scheduled_values(self) -> ScheduledValues:
-        """Returns the scheduled values of the next step."""
+    @tf.autograph.experimental.do_not_convert
+    def test_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Measures losses and logits of unseen images, for `validation_data` and `evaluate`.
+
+        The fake images are those of the averaged generator; nothing is augmented or penalised. A
+        discriminator that rates unseen images far below training images has learnt those by heart.
+        """
+        images, labels = batch_checks.unpack(batch, self.image_size)
+        step = tf.cast(self.means["real_logit"].count.value, tf.int64)  # of this evaluation
+        latents = self._latents(labels, Stream.TEST_LATENT, step)
+        real = tf.cast(images, tf.float32) / 127.5 - 1.0
+        real_logits, fake_logits = (
+            tf.cast(self.discriminator((each, labels), training=False), tf.float32)
+            for each in (real, self.ema_generator((latents, labels), training=False))
+        )
+        loss = losses.BY_NAME[self.preset.loss]
+        both = real_logits, fake_logits
+        terms = loss.discriminator(*both), loss.generator(*both), *both
+        return self._report(*terms, names=TEST_METRICS)
+
+    def _count(self, rows: int | tf.Tensor) -> None:
+        """Counts a step, and the images by which its batch is larger than the preset's."""
+        self.steps.assign_add(1)
+        if not isinstance(rows, int) or rows != self.preset.batch_size:
+            self.surplus.assign_add(tf.cast(rows, tf.int64) - self.preset.batch_size)
+
+    def scheduled_values(self, batch_size: int | tf.Tensor | None = None) -> ScheduledValues:
+        """Returns the scheduled values of the next step; None: of a batch of the preset's size."""
         preset = self.preset
-        seen = tf.cast(self.steps.value, tf.float32) * preset.batch_size
+        seen = self.steps.value * preset.batch_size + self.surplus.value
+        seen = tf.cast(seen, tf.float32)
         return ScheduledValues(
             schedules.ramp(preset.learning_rate, seen, preset.schedule_images),
             schedules.ramp(preset.gamma, seen, preset.schedule_images),
             schedules.ramp(preset.augment_probability, seen, preset.schedule_images),
             schedules.ema_decay(
                 seen,
-                batch_size=preset.batch_size,
+                batch_size=preset.batch_size if batch_size is None else batch_size,
                 half_life=preset.ema_half_life,
                 warm_up=preset.ema_warm_up,
             ),
         )
 
-    def _latents(self, labels: tf.Tensor, stream: Stream) -> tf.Tensor:
+    def _latents(
+        self, labels: tf.Tensor, stream: Stream, step: tf.Tensor | None = None
+    ) -> tf.Tensor:
         shape = [tf.shape(labels)[0] * replicas.count(), self.latent_dim]
-        drawn = tf.random.stateless_normal(shape, key(self.seed, self.steps.value, stream))
+        step = self.steps.value if step is None else step
+        drawn = tf.random.stateless_normal(shape, key(self.seed, step, stream))
         return replicas.own_rows(drawn)
 
     def _augmented(self, images: tf.Tensor, stream: Stream, probability: tf.Tensor) -> tf.Tensor:
@@ -283,10 +406,10 @@ class ConditionalGAN(keras.Model):
             moved = current.value + decay * (average.value - current.value)
             replicas.update(average.value, moved)
 
-    def _report(self, *values: tf.Tensor) -> dict[str, tf.Tensor]:
-        for mean, value in zip(self.means.values(), values, strict=True):
-            mean.update_state(value)
-        return {name: mean.result() for name, mean in self.means.items()}
+    def _report(self, *values: tf.Tensor, names: tuple[str, ...] = METRICS) -> dict[str, tf.Tensor]:
+        for name, value in zip(names, values, strict=True):
+            self.means[name].update_state(value)
+        return {name: self.means[name].result() for name in names}
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Generates float32[n, size, size, 3] in [-1, 1] with the averaged generator.
@@ -338,10 +461,15 @@ class ConditionalGAN(keras.Model):
         return scores
 
     @functools.cached_property
-    def sampler(self) -> Sampler:
-        """The averaged generator in its served form; made once, because tracing takes seconds."""
+    def _sampler(self) -> Sampler:
         return Sampler(self.ema_generator, self.class_names)
 
-    def export(self, model_dir: str | os.PathLike[str]) -> Path:
+    @property
+    def sampler(self) -> Sampler:
+        """The averaged generator in its served form; made once, because tracing takes seconds."""
+        with TRACING:
+            return self._sampler
+
+    def export(self, model_dir: str | os.PathLike[str], *, other_classes: bool = False) -> Path:
         """Writes the next version of the SavedModel below `model_dir`; see `saved_model.export`."""
-        return export(self, model_dir)
+        return export(self, model_dir, other_classes=other_classes)

@@ -37,7 +37,7 @@ def _fast_policy() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         cpuinfo = Path("/proc/cpuinfo")
-        flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+        flags = cpuinfo.read_text("utf-8", "replace").split() if cpuinfo.exists() else []
         return "float32" if BFLOAT16_CPU_FLAGS.isdisjoint(flags) else "mixed_bfloat16"
     details = tf.config.experimental.get_device_details(gpus[0])
     capability = details.get("compute_capability", (0, 0))

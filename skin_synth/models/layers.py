@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 import tensorflow as tf
-from keras import ops
 
+from skin_synth.keras_backend import keras, ops
 from skin_synth.models import convolution, replicas
 
 LEAKY_SLOPE = 0.2
@@ -72,16 +72,16 @@ class UpsamplingConv(keras.layers.Layer):
         super().__init__(**options)
         self.filters = filters
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self._spread_kernel: tf.Tensor | None = None
+        self._spread_kernels = threading.local()  # because several threads may trace at once
 
     @contextlib.contextmanager
     def spread_once(self) -> Iterator[None]:
         """Spreads the kernel once for all calls in the block, because a loop would repeat it."""
-        self._spread_kernel = _spread(self.kernel)
+        self._spread_kernels.current = _spread(self.kernel)
         try:
             yield
         finally:
-            self._spread_kernel = None
+            del self._spread_kernels.current
 
     def build(self, input_shape: Any) -> None:
         """Makes the kernel, [3, 3, channels, filters], as in an ordinary convolution."""
@@ -93,7 +93,8 @@ class UpsamplingConv(keras.layers.Layer):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Upsamples and convolves; with `training` the gradient is computed faster."""
-        kernel = _spread(self.kernel) if self._spread_kernel is None else self._spread_kernel
+        spread = getattr(self._spread_kernels, "current", None)
+        kernel = _spread(self.kernel) if spread is None else spread
         double = convolution.double if training else convolution.double_plainly
         return double(x, kernel)
 

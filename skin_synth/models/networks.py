@@ -6,11 +6,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers, ops
 
+from skin_synth.keras_backend import keras, layers, ops
 from skin_synth.models.layers import DownsamplingConv, ModulatedNorm, UpsamplingConv, leaky
 from skin_synth.presets import DISCRIMINATOR_FEATURES
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import keras
+from typing import Any
+
 import tensorflow as tf
+
+from skin_synth.keras_backend import keras
+from skin_synth.models.keras_options import SCHEDULE_ADVICE
+from tfrecords_tools.errors import InputError
 
 
 @keras.saving.register_keras_serializable("skin_synth")
@@ -18,6 +23,15 @@ class FusedAdam(keras.optimizers.Adam):
     gradients, while Adam squares their sum, so the second moment differs. All measurements of the
     presets were made this way.
     """
+
+    @property
+    def learning_rate(self) -> Any:
+        """The variable of the learning rate, which the step of the GAN sets."""
+        return keras.optimizers.Adam.learning_rate.fget(self)
+
+    @learning_rate.setter
+    def learning_rate(self, value: object) -> None:
+        raise InputError(f"learning_rate = {value} has no effect: {SCHEDULE_ADVICE}")
 
     def update_step(
         self,

@@ -9,6 +9,7 @@ strategy R is 1, and every function here returns its input.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -16,6 +17,21 @@ import tensorflow as tf
 def count() -> int:
     """Returns R, the number of replicas that share a step."""
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def batch_size(own: tf.Tensor) -> int | tf.Tensor:
+    """Returns the rows of the global batch, of which `own` are this replica's: a number if known.
+
+    The shares of all replicas are equal.
+    """
+    rows = own.shape[0]
+    return count() * (tf.shape(own)[0] if rows is None else rows)
+
+
+def shares(pair: tuple[Any, Any]) -> list[tuple[Any, Any]]:
+    """Returns a pair of values of a batch for each replica of this process."""
+    local = [tf.distribute.get_strategy().experimental_local_results(part) for part in pair]
+    return list(zip(*local, strict=True))
 
 
 def own_rows(values: tf.Tensor) -> tf.Tensor:

@@ -20,7 +20,7 @@ def ramp(value: Ramp, images_seen: tf.Tensor, schedule_images: float) -> tf.Tens
 
 
 def ema_decay(
-    images_seen: tf.Tensor, *, batch_size: int, half_life: float, warm_up: float
+    images_seen: tf.Tensor, *, batch_size: int | tf.Tensor, half_life: float, warm_up: float
 ) -> tf.Tensor:
     """Returns the share of its value that an averaged weight keeps in a step, float32[] in [0, 1).
 
@@ -29,4 +29,4 @@ def ema_decay(
     `ema_rampup`).
     """
     current = tf.minimum(half_life, warm_up * images_seen)
-    return tf.pow(0.5, batch_size / tf.maximum(current, 1e-8))
+    return tf.pow(0.5, tf.cast(batch_size, tf.float32) / tf.maximum(current, 1e-8))

@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth.data.synthetic import GeneratesBatches
-from skin_synth.saved_model.export import LABELS_FILE
+from skin_synth.saved_model.export import read_labels
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE
 from skin_synth.saved_model.origin import ORIGIN_FILE, Origin, read_origin
+from skin_synth.saved_model.process import TRACING, check_not_forked
 from skin_synth.saved_model.sampler import generate_rows
 from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
@@ -110,12 +111,14 @@ def load_exported(directory: str | os.PathLike[str]) -> Pretrained:
 
 def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
     origin = read_origin(directory)
+    check_not_forked()
     try:
-        labels = read_bounded(directory / "assets" / LABELS_FILE).decode("utf-8").splitlines()
+        labels = read_labels(directory)
         card = read_bounded(directory / MODEL_CARD_FILE).decode("utf-8")
-        model = tf.saved_model.load(str(directory))
+        with TRACING:
+            model = tf.saved_model.load(str(directory))
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{directory} is damaged ({reason}): {repair}") from error
     signature = model.signatures["generate"]
-    return Pretrained(name, directory, tuple(labels), origin, card, signature, model)
+    return Pretrained(name, directory, labels, origin, card, signature, model)

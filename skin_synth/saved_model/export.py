@@ -6,14 +6,16 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-import keras
 import tensorflow as tf
 
+from skin_synth.keras_backend import keras
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE, model_card, read_report
 from skin_synth.saved_model.origin import Origin, write_origin
+from skin_synth.saved_model.process import TRACING
 from skin_synth.saved_model.sampler import Sampler
 from skin_synth.saved_model.warmup import write_warmup
 from tfrecords_tools.atomic import check_apart, made_parents, new_directory
+from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked_directory
 
@@ -39,6 +41,7 @@ def export(
     *,
     report: str | os.PathLike[str] | None = None,
     card: str | None = None,
+    other_classes: bool = False,
 ) -> Path:
     """Writes the next version of a model, MODELDIR/1, then MODELDIR/2, ...; returns its directory.
 
@@ -52,10 +55,12 @@ def export(
         model_dir: directory of numbered versions, made if it does not exist.
         report: directory of an evaluation of the same checkpoint, for the figures of the card.
         card: Markdown that replaces the card made here.
+        other_classes: whether the version before may have other classes, or the same in another
+            order. Its clients would get images of other classes for their label ids.
 
     Raises:
-        InputError: `model_dir` is a file, the run, the report or inside the report, or `report` is
-            on another checkpoint.
+        InputError: `model_dir` is a file, the run, the report or inside the report, `report` is
+            on another checkpoint, or the version before has other classes.
     """
     model_dir = Path(model_dir)
     if model_dir.exists() and not model_dir.is_dir():
@@ -67,13 +72,42 @@ def export(
     with made_parents(model_dir / "1"), locked_directory(model_dir, wait=True):
         # TF Serving reads only directories named by a number.
         versions = (int(path.name) for path in model_dir.iterdir() if path.name.isdecimal())
-        version = model_dir / str(1 + max(versions, default=0))
+        newest = max(versions, default=0)
+        if newest and not other_classes:
+            _check_classes(model_dir / str(newest), model.class_names)
+        version = model_dir / str(1 + newest)
         check_apart(version, {"the report": report})
         if card is None:
             origin = model.origin
             figures = None if report is None else read_report(report, origin)
             card = model_card(origin, model.class_names, model.class_counts, figures)
         return write_version(model, version, card=card)
+
+
+def read_labels(version: Path) -> tuple[str, ...]:
+    """Reads the class names of a version, in the order of their labels.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no text.
+    """
+    text = read_bounded(version / "assets" / LABELS_FILE).decode("utf-8")
+    return tuple(text.removesuffix("\n").split("\n"))
+
+
+def _check_classes(version: Path, class_names: tuple[str, ...]) -> None:
+    try:
+        found = read_labels(version)
+    except (FileNotFoundError, NotADirectoryError):  # of a version that is empty
+        return
+    except UnicodeDecodeError as error:
+        raise InputError(f"{version} is damaged ({error}): remove it") from error
+    if found != tuple(class_names):
+        raise InputError(
+            f"{version} has the classes {', '.join(found)}, this generator has "
+            f"{', '.join(class_names)}: a label id of a client would mean another class; give "
+            "another --out, or --other_classes to export it there knowingly"
+        )
 
 
 def write_version(model: Exportable, version: Path, *, card: str) -> Path:
@@ -102,5 +136,6 @@ def _save(model: Exportable, directory: Path) -> None:
     signatures = {
         name: getattr(sampler, name) for name in ("serving_default", "generate", "from_latent")
     }
-    tf.saved_model.save(served, str(directory), signatures=signatures)
+    with TRACING:
+        tf.saved_model.save(served, str(directory), signatures=signatures)
     labels.unlink()  # the file is now in assets/

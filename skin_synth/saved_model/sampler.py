@@ -11,11 +11,12 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from skin_synth.keras_backend import keras
 from skin_synth.saved_model.int64 import as_int64
+from skin_synth.saved_model.process import TRACING, check_not_forked
 from tfrecords_tools.errors import InputError
 
 ROWS_PER_CHUNK = 16
@@ -85,8 +86,10 @@ class Sampler(tf.Module):
         batch_size: int = 64,
     ) -> np.ndarray:
         """Generates images from Python; see `ConditionalGAN.generate`."""
+        with TRACING:
+            generate = self.generate.get_concrete_function()  # traced by the first call
         return generate_rows(
-            self.generate,
+            generate,
             self.image_shape,
             len(self.class_names),
             label_ids,
@@ -145,7 +148,7 @@ class Sampler(tf.Module):
     def _in_chunks(self, latent: tf.Tensor, label_id: tf.Tensor) -> tf.Tensor:
         """Generates all rows in chunks of one size."""
         count, size = tf.shape(latent)[0], ROWS_PER_CHUNK
-        chunks = -(-count // size)
+        chunks = (count + size - 1) // size  # no negative number, which ONNX rounds towards 0
         missing = chunks * size - count
         latent_dim = self.generator.latent_dim
         latent = tf.reshape(tf.pad(latent, [[0, missing], [0, 0]]), [chunks, size, latent_dim])
@@ -191,8 +194,10 @@ def generate_rows(
     returns image uint8[n, *image_shape].
 
     Raises:
-        InputError: a label out of range, lengths that differ, or a truncation that is not finite.
+        InputError: a label out of range, lengths that differ, a truncation that is not finite, or
+            a forked process.
     """
+    check_not_forked()
     label_ids, seeds = as_int64(label_ids, "label_ids"), as_int64(seeds, "seeds")
     if label_ids.ndim != 1 or label_ids.shape != seeds.shape:
         raise InputError(

@@ -10,7 +10,13 @@ from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.look_alikes import load_real_images
 from skin_synth.generator import RUN, ImageGenerator, inputs_of
 from skin_synth.provenance import MANIFEST, manifest_csv, software_versions
-from skin_synth.synthesis.candidates import CandidateGenerator, Candidates, WorkDirectory
+from skin_synth.synthesis.candidates import (
+    CandidateGenerator,
+    Candidates,
+    WorkDirectory,
+    seeds_per_class,
+)
+from skin_synth.synthesis.cost import check_room
 from skin_synth.synthesis.filters import CandidateFilter, make_filter
 from skin_synth.synthesis.generation import SyntheticImage, training_data
 from skin_synth.synthesis.options import ALL_FILTERS, BalanceOptions
@@ -69,6 +75,9 @@ def balance(
     training = load_split(data, TRAIN)
     counts = dict(zip(run.class_names, training.class_counts.tolist(), strict=True))
     wanted = missing(options.target, counts, options.ratio)
+    # Each image is in a chunk, in a record and perhaps in a folder.
+    copies = 2 + options.image_folder
+    check_room(out, sum(wanted.values()), run.image_size, copies=copies, in_memory=True)
     settings = _settings(run, options)
     work = WorkDirectory(out)
     # The lock is held longer than the directory, so that the work is removed once the result is in
@@ -78,7 +87,9 @@ def balance(
             work.open({**settings, "wanted": wanted, "steps": options.steps})
             training, held_out = _held_out(info, training, options, wanted)
             candidate_filter = _filter(work, training, held_out, options)
-            generator = CandidateGenerator(run, training, candidate_filter, work, options)
+            generator = CandidateGenerator(
+                run, training, candidate_filter, work, options, seeds_per_class(wanted.values())
+            )
             candidates = _generate(generator, wanted)
             images = [image for each in candidates for image in generator.images(each)]
             splits = {split: read_records(data, split) for split in info.splits}
@@ -101,11 +112,12 @@ def balance(
 
 
 def _settings(run: ImageGenerator, options: BalanceOptions) -> dict[str, object]:
+    origin = run.origin
     return {
-        "run_id": run.origin.run_id,
-        "checkpoint_hash": run.origin.checkpoint_hash,
-        "images_seen": run.origin.images_seen,
-        "data_fingerprint": run.origin.data_fingerprint,
+        "run_id": origin.run_id,
+        "checkpoint_hash": origin.checkpoint_hash,
+        "images_seen": origin.images_seen,
+        "data_fingerprint": origin.data_fingerprint,
         "target": options.target,
         "ratio": options.ratio,
         "filters": options.filters,

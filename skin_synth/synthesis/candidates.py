@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from skin_synth.synthesis.filters import (
     distinct,
 )
 from skin_synth.synthesis.generation import SyntheticImage, with_provenance
+from skin_synth.synthesis.kept_images import KeptImages
 from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.atomic import made_parents, new_file
 from tfrecords_tools.errors import InputError
@@ -42,8 +43,8 @@ SMALLEST_CHUNK = 16
 FREE_DRAWS, DRAWS_PER_KEPT_IMAGE = 256, 10
 """A class is given up after `FREE_DRAWS` + `DRAWS_PER_KEPT_IMAGE` x (kept images) candidates."""
 SEEDS_PER_CLASS = 1_000_000
-"""Distance from the first seed of a class to that of the next. One seed gives the same layout in
-all classes, so with shared seeds each layout would occur several times in the data set."""
+"""Least distance from the first seed of a class to that of the next. One seed gives the same layout
+in all classes, so with shared seeds each layout would occur several times in the data set."""
 KEY_FILE = "key.json"
 """The description of the balance to which a work directory belongs."""
 _LOG = logging.getLogger("skin_synth")
@@ -151,6 +152,12 @@ class WorkDirectory:
         return self.path / f"candidates-{label:04d}-{number:06d}.npz"
 
 
+def seeds_per_class(wanted: Iterable[int]) -> int:
+    """Returns a distance of first seeds that no class exceeds, by the images wanted of each."""
+    most = max(wanted, default=0)
+    return max(SEEDS_PER_CLASS, FREE_DRAWS + DRAWS_PER_KEPT_IMAGE * most + CHUNK_SIZE)
+
+
 @dataclasses.dataclass(eq=False)
 class CandidateGenerator:
     """Generates and tests candidates, and keeps them in a work directory.
@@ -160,7 +167,8 @@ class CandidateGenerator:
         training: the images on which it was trained.
         candidate_filter: tests the candidates; None drops exact copies only.
         work: directory of the chunks.
-        options: their seed is the first one of the first class; see `SEEDS_PER_CLASS`.
+        options: their seed is the first one of the first class.
+        seeds_per_class: distance from the first seed of a class to that of the next.
     """
 
     generator: ImageGenerator
@@ -168,6 +176,7 @@ class CandidateGenerator:
     candidate_filter: CandidateFilter | None
     work: WorkDirectory
     options: BalanceOptions
+    seeds_per_class: int = SEEDS_PER_CLASS
 
     def __post_init__(self) -> None:
         self._nearest_training = NearestImages(self.training.images)
@@ -176,23 +185,24 @@ class CandidateGenerator:
     def generate(self, label: int, wanted: int) -> Candidates:
         """Generates candidates of a class until enough are kept, or too many were dropped."""
         chunks: list[Chunk] = []
-        kept = np.empty((0, *self.training.images.shape[1:]), np.uint8)
-        first, drawn = self.options.seed + label * SEEDS_PER_CLASS, 0
+        kept = KeptImages()
+        first, drawn = self.options.seed + label * self.seeds_per_class, 0
         while len(kept) < wanted and drawn < FREE_DRAWS + DRAWS_PER_KEPT_IMAGE * len(kept):
             chunk = self._chunk(label, len(chunks), first + drawn, wanted, kept)
             self._known.update(pixels_sha256(image) for image in chunk.images)
             chunks.append(chunk)
             drawn += len(chunk.seeds)
-            kept = np.concatenate([kept, chunk.images])
+            kept.add(chunk.images)
         return Candidates(label, wanted, tuple(chunks))
 
     def images(self, candidates: Candidates) -> Iterator[SyntheticImage]:
         """Yields the kept candidates with their provenance."""
+        origin = self.generator.origin
         for chunk in candidates.chunks:
             for row, pixels in zip(chunk.kept, chunk.images, strict=True):
                 yield with_provenance(
                     pixels,
-                    self.generator,
+                    origin,
                     label=self.training.class_names[candidates.label],
                     seed=int(chunk.seeds[row]),
                     truncation=self.options.truncation,
@@ -200,7 +210,7 @@ class CandidateGenerator:
                     nearest_distance=float(chunk.distance[row]),
                 )
 
-    def _chunk(self, label: int, number: int, first: int, wanted: int, kept: np.ndarray) -> Chunk:
+    def _chunk(self, label: int, number: int, first: int, wanted: int, kept: KeptImages) -> Chunk:
         """Reads a chunk from the work directory, or makes a new one."""
         path = self.work.chunk_file(label, number)
         if path.is_file() and (done := _load(path, self.work.key_sha256)) is not None:
@@ -211,7 +221,7 @@ class CandidateGenerator:
         _save(chunk, path, self.work.key_sha256)
         return chunk
 
-    def _tested(self, label: int, seeds: np.ndarray, kept: np.ndarray) -> Chunk:
+    def _tested(self, label: int, seeds: np.ndarray, kept: KeptImages) -> Chunk:
         labels = np.full(len(seeds), label)
         images = self.generator.generate(labels, seeds, truncation=self.options.truncation)
         if self.candidate_filter is None:
@@ -238,13 +248,11 @@ class CandidateGenerator:
 
 
 def _mark_duplicates(
-    images: np.ndarray, outcome: list[str], kept: np.ndarray, limit: float
+    images: np.ndarray, outcome: list[str], kept: KeptImages, limit: float
 ) -> None:
     """Marks images that are too near to a kept one, of earlier chunks or of this one."""
     rows = np.flatnonzero([end == KEPT for end in outcome])
-    free = np.ones(len(rows), bool)
-    if len(kept) and len(rows):
-        free = nearest(images[rows], kept)[1] >= limit
+    free = ~kept.near(images[rows], limit)
     free[free] = distinct(images[rows[free]], limit)
     for row in rows[~free]:
         outcome[row] = NEAR_DUPLICATE

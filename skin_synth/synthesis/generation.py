@@ -19,6 +19,8 @@ from skin_synth.provenance import (
     manifest_csv,
     pixels_sha256,
 )
+from skin_synth.saved_model.origin import Origin
+from skin_synth.synthesis.cost import check_room
 from skin_synth.synthesis.options import GenerationOptions
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
@@ -66,7 +68,8 @@ def generate_images(
 
     Raises:
         InputError: the class is unknown; the folder exists; the folder is, contains or is inside an
-            input; the training data of a run cannot be found; or too many images were copies.
+            input; the training data of a run cannot be found; the disk cannot hold the images; or
+            too many were copies.
     """
     if options.label not in generator.class_names:
         raise InputError(
@@ -74,6 +77,7 @@ def generate_images(
         )
     source = generator.data_dir if data is None else data
     check_apart(out, inputs_of(generator, source), may_lie_in={RUN})
+    check_room(out, options.count, generator.image_size, copies=1, in_memory=False)
     with new_directory(out, overwrite=overwrite, marker=MANIFEST) as folder:
         training = None
         if source is not None:
@@ -99,6 +103,7 @@ def generate(
         InputError: too many images were copies, because the generator has collapsed in this class.
     """
     label, count = options.label, options.count
+    origin = generator.origin
     label_id = generator.class_names.index(label)
     known = set() if training is None else {pixels_sha256(image) for image in training.images}
     search = None if training is None else NearestImages(training.images)
@@ -125,7 +130,7 @@ def generate(
             made += 1
             yield with_provenance(
                 images[row],
-                generator,
+                origin,
                 label=label,
                 seed=seed,
                 truncation=options.truncation,
@@ -136,7 +141,7 @@ def generate(
 
 def with_provenance(
     pixels: np.ndarray,
-    generator: ImageGenerator,
+    origin: Origin,
     *,
     label: str,
     seed: int,
@@ -144,8 +149,7 @@ def with_provenance(
     nearest_image_id: str,
     nearest_distance: float,
 ) -> SyntheticImage:
-    """Adds its provenance to an image; see `Provenance` for the arguments."""
-    origin = generator.origin
+    """Adds its provenance to an image; see `Origin` and `Provenance` for the arguments."""
     provenance = Provenance(
         image_id=f"synthetic/{origin.run_id}/{label}/{seed}",
         label=label,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
@@ -53,7 +55,7 @@ def note_best(file: Path, *, images_seen: int, mean_kid: float) -> None:
     """Records the figures of a `BestCheckpoint` in a weights file that Keras saved."""
     import h5py
 
-    with h5py.File(file, "r+") as weights:
+    with h5py.File(file, "r+", locking=False) as weights:
         weights.attrs[IMAGES_SEEN] = images_seen
         weights.attrs[MEAN_KID] = mean_kid
 
@@ -69,7 +71,7 @@ def read_best(path: Path) -> BestCheckpoint | None:
     if not path.exists():
         return None
     try:
-        with h5py.File(path, "r") as weights:
+        with h5py.File(path, "r", locking=False) as weights:
             images, kid = int(weights.attrs[IMAGES_SEEN]), float(weights.attrs[MEAN_KID])
     except (OSError, KeyError) as error:
         raise InputError(
@@ -90,7 +92,23 @@ def damage(file: Path) -> str | None:
 
     A file of a release that wrote no checksum is read by HDF5. This finds a file that is cut off,
     but not one that is altered.
+
+    Raises:
+        FileNotFoundError: the file is gone.
     """
+    if file.is_symlink() and not file.exists():
+        return f"it is a link to {os.readlink(file)}, which does not exist"
+    if not stat.S_ISREG(file.stat().st_mode):  # opening a pipe would wait for ever
+        return "it is not a file"
+    try:
+        return _damage(file)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return f"it cannot be read: {error.strerror or error}"
+
+
+def _damage(file: Path) -> str | None:
     size = file.stat().st_size
     if size == 0:
         return "it is empty"
@@ -112,7 +130,7 @@ def _unreadable(file: Path) -> str | None:
             item[()]
 
     try:
-        with h5py.File(file, "r") as weights:
+        with h5py.File(file, "r", locking=False) as weights:  # no one writes to a checkpoint
             weights.visititems(read)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         return f"HDF5 cannot read it: {error}"

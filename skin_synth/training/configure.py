@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from skin_synth.presets import DEFAULT_PRESET, Preset, differing, get_preset, ov
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_config import DataIdentity, RunConfig
 from skin_synth.training.run_directory import RunDirectory
-from skin_synth.training.warm_start import warm_start_source
+from skin_synth.training.warm_start import grown, warm_start_source
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint, read_info
 from tfrecords_tools.records.record_index import index_records
 from tfrecords_tools.records.schema import TRAIN
+
+_LOG = logging.getLogger("skin_synth")
 
 
 def configure(
@@ -31,19 +34,30 @@ def configure(
     if not directory.exists():
         return _new_config(data, options)
     config = directory.config()
-    known = config.data
-    what = str(directory.path)
-    check_fingerprint(what, known.name, known.fingerprint, known.class_names, data)
+    known, what = config.data, str(directory.path)
+    try:
+        check_fingerprint(what, known.name, known.fingerprint, known.class_names, data)
+    except InputError as error:
+        raise InputError(
+            f"{error}; a new --run with --init_from {what} starts from its weights, as for a data "
+            "set that has grown"
+        ) from error
     _check_frozen(directory, config, options)
     return config
 
 
 def _new_config(data: str | os.PathLike[str], options: TrainingOptions) -> RunConfig:
     source = options.init_from
-    default = DEFAULT_PRESET if source is None else RunDirectory(source).config().preset.name
-    preset = override(get_preset(options.preset or default), options.overrides)
+    base, ancestor = get_preset(options.preset or DEFAULT_PRESET), None
+    if source is not None:
+        ancestor = RunDirectory(source).config().preset
+        base = grown(ancestor, None if options.preset is None else base)
+    preset = override(base, options.overrides)
     if options.schedule_images is not None:
         preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
+    if ancestor is not None:
+        other = differing(preset, ancestor)
+        _LOG.info(f"--init_from {source}: its settings{f', except {other}' if other else ''}")
     return RunConfig(
         preset=preset,
         seed=options.seed or 0,

@@ -6,10 +6,10 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
-import keras
 import tensorflow as tf
 
 from skin_synth.data.pipeline import DrawnImages, batches
+from skin_synth.keras_backend import keras
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.training.distribution import TF_CONFIG, count_machines
 from tfrecords_tools.errors import InputError

@@ -7,11 +7,11 @@ import resource
 import sys
 import time
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from skin_synth.data.pipeline import DrawnImages
+from skin_synth.keras_backend import keras
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.training import distribution, fit_loop
 from skin_synth.training.callbacks.base import Logs

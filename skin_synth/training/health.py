@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import keras
 import tensorflow as tf
 
+from skin_synth.keras_backend import keras
 from skin_synth.models.gan import ConditionalGAN
 from tfrecords_tools.errors import InputError
 

@@ -21,7 +21,7 @@ from skin_synth.training.checkpoints import (
     read_best,
     seal,
 )
-from skin_synth.training.health import check_weights
+from skin_synth.training.health import TrainingDiverged, check_weights
 from skin_synth.training.run_config import RunConfig
 from skin_synth.weights_file import save_weights
 from tfrecords_tools.atomic import new_file
@@ -34,6 +34,8 @@ CHECKPOINTS = "checkpoints"
 LOCK = "lock"
 LARGEST_CONFIG = 2**20
 """Most bytes of a configuration; thousands of classes take less."""
+MOST_OF_AN_ERROR = 200
+"""Characters of an error of Keras or HDF5 that a message repeats."""
 _LOG = logging.getLogger("skin_synth")
 
 
@@ -142,40 +144,38 @@ class RunDirectory:
         return path
 
     def restore(self, gan: ConditionalGAN, *, set_aside: bool) -> None:
-        """Loads the newest undamaged checkpoint into a compiled `gan`, if there are any.
+        """Loads the newest good checkpoint into a compiled `gan`, if there are any.
 
-        With `set_aside` it renames damaged ones, because they would count as the newest. Use this
-        only in the process that trains here.
+        It warns of each damaged or foreign one that it passes over. With `set_aside` it renames
+        those, because they would count as the newest. Use this only in the process that trains
+        here.
 
         Raises:
-            InputError: there are checkpoints, and all are damaged.
+            InputError: there are checkpoints, and none is good.
         """
         while found := self.checkpoints():
+            passed: list[Path] = []
             try:
-                good = self.newest_whole(found)
+                for path in reversed(found):
+                    if (reason := damage(path) or misfit(gan, path)) is None:
+                        break
+                    passed.append(path)
+                    _LOG.warning(
+                        f"warning: {path} is damaged ({reason}): taking the checkpoint before it"
+                    )
+                else:
+                    raise InputError(
+                        f"all checkpoints in {found[-1].parent} are damaged, the oldest: {reason}: "
+                        f"{self._way_out()}start a new --run"
+                    )
             except FileNotFoundError:
                 if set_aside:
                     raise
-                continue  # the process that trains here has just set one aside
+                continue  # the process that trains here has just removed or renamed one
             if set_aside:
-                for damaged in found[found.index(good) + 1 :]:
+                for damaged in passed:
                     damaged.rename(damaged.with_name(f"{DAMAGED_PREFIX}{damaged.name}"))
-            gan.load_weights(good)
             return
-
-    def newest_whole(self, found: list[Path]) -> Path:
-        """Returns the newest undamaged checkpoint of `found`; warns of each damaged one.
-
-        Raises:
-            InputError: all are damaged.
-        """
-        for path in reversed(found):
-            if (reason := damage(path)) is None:
-                return path
-            _LOG.warning(f"warning: {path} is damaged ({reason}): taking the checkpoint before it")
-        raise InputError(
-            f"all checkpoints in {found[-1].parent} are damaged: {self._way_out()}start a new --run"
-        )
 
     def _way_out(self) -> str:
         with contextlib.suppress(InputError):
@@ -209,6 +209,37 @@ class RunDirectory:
 def checkpoint_name(images_seen: int) -> str:
     """Names the file of the checkpoint after this many images."""
     return f"images-{images_seen:012d}.weights.h5"
+
+
+def misfit(gan: ConditionalGAN, path: Path) -> str | None:
+    """Loads a checkpoint into a compiled GAN, and says why it is not one of its run; None if it is.
+
+    Raises:
+        FileNotFoundError: the file is gone.
+    """
+    try:
+        gan.load_weights(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:MOST_OF_AN_ERROR]
+        return f"{reason}{_about_locking(error)}"
+    if gan.images_seen < 0:
+        return f"it counts {gan.images_seen:,} images"
+    if checkpoint_name(gan.images_seen) != path.name and path.name != BEST_FILE:
+        return f"it holds the state after {gan.images_seen:,} images"
+    try:
+        check_weights(gan)
+    except TrainingDiverged:
+        return "a weight in it is not finite"
+    return None
+
+
+def _about_locking(error: Exception) -> str:
+    """Names the way out where HDF5 cannot lock a file, as on some network file systems."""
+    if "lock" not in str(error):
+        return ""
+    return "; set HDF5_USE_FILE_LOCKING=FALSE in the environment"
 
 
 def _write_state(gan: ConditionalGAN, file: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from skin_synth.models.networks import Generator
 from skin_synth.saved_model.origin import Origin
 from skin_synth.training.checkpoints import LAST, check_choice, damage
 from skin_synth.training.run_config import RunConfig
-from skin_synth.training.run_directory import RunDirectory
+from skin_synth.training.run_directory import RunDirectory, misfit
 from tfrecords_tools.errors import InputError
 
 
@@ -27,13 +26,21 @@ class Run(GeneratesBatches):
 
     Attributes:
         gan: the networks with the weights of the requested checkpoint.
-        origin: the run, the weights and the data set of the generator.
     """
 
     directory: Path
     config: RunConfig
     gan: ConditionalGAN
-    origin: Origin
+
+    @property
+    def origin(self) -> Origin:
+        """The run, the data set and the present weights of the generator, which `fit` changes."""
+        return dataclasses.replace(
+            self.gan.origin,
+            run_id=self.config.run_id,
+            data_name=self.config.data.name,
+            data_fingerprint=self.config.data.fingerprint,
+        )
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -85,48 +92,39 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = LAST) -> Run:
     check_choice(checkpoint)
     directory = RunDirectory(path)
     config = directory.config()
-    interval = config.preset.validation_images
-    _check_size(directory, config, _checkpoint_file(directory, checkpoint, interval))
-    gan = new_gan(config)
-    _load(gan, directory, checkpoint)
-    return as_run(directory, config, gan)
-
-
-def _load(gan: ConditionalGAN, directory: RunDirectory, checkpoint: str) -> None:
-    """Loads a checkpoint; tries again if training removes the file meanwhile."""
-    while True:
-        with contextlib.suppress(FileNotFoundError):
-            gan.load_weights(_checkpoint_file(directory, checkpoint, gan.preset.validation_images))
-            return
-
-
-def _checkpoint_file(directory: RunDirectory, checkpoint: str, interval: int) -> Path:
     if not (found := directory.checkpoints()):
-        raise InputError(
-            f"{directory.path} has no checkpoint yet: train it first (`skin-synth train`)"
-        )
+        raise InputError(f"{path} has no checkpoint yet: train it first (`skin-synth train`)")
+    _check_size(directory, config, found)
+    gan = new_gan(config)
     if checkpoint == LAST:
-        return directory.newest_whole(found)
+        directory.restore(gan, set_aside=False)
+    else:
+        _load_best(gan, directory)
+    return Run(directory.path, config, gan)
+
+
+def _load_best(gan: ConditionalGAN, directory: RunDirectory) -> None:
     if (best := directory.best()) is None:
+        interval = gan.preset.validation_images
         every = f"about every {interval:,} images where the data set has a validation split"
         raise InputError(
             f"{directory.path} has no best checkpoint: one is kept at each validation, "
             f"{every if interval else 'and validation_images is 0 here'}; take the last one"
         )
-    if reason := damage(best.path):
+    if reason := damage(best.path) or misfit(gan, best.path):
         raise InputError(f"{best.path} is damaged ({reason}): remove it, and take the last one")
-    return best.path
 
 
-def _check_size(directory: RunDirectory, config: RunConfig, file: Path) -> None:
+def _check_size(directory: RunDirectory, config: RunConfig, files: Sequence[Path]) -> None:
     """Checks that a checkpoint is as large as its networks, before memory is taken for them."""
     needed = config.preset.training_bytes(len(config.data.class_names))
-    with contextlib.suppress(FileNotFoundError):  # the process that trains here removed it
-        if (size := file.stat().st_size) < needed // 2:
-            raise InputError(
-                f"{directory.path}: config.json describes networks of about {needed:,} bytes, "
-                f"{file.name} has {size:,}: one of the two is of another run; restore it"
-            )
+    sizes = {file: file.stat().st_size for file in files if file.exists()}
+    if sizes and max(sizes.values()) < needed // 2:
+        file = max(sizes, key=lambda each: sizes[each])
+        raise InputError(
+            f"{directory.path}: config.json describes networks of about {needed:,} bytes, "
+            f"{file.name} has {sizes[file]:,}: one of the two is of another run; restore it"
+        )
 
 
 def new_gan(config: RunConfig) -> ConditionalGAN:
@@ -147,14 +145,3 @@ def new_gan(config: RunConfig) -> ConditionalGAN:
     )
     gan.compile()
     return gan
-
-
-def as_run(directory: RunDirectory, config: RunConfig, gan: ConditionalGAN) -> Run:
-    """Returns the run of the networks `gan` in their present state."""
-    origin = dataclasses.replace(
-        gan.origin,
-        run_id=config.run_id,
-        data_name=config.data.name,
-        data_fingerprint=config.data.fingerprint,
-    )
-    return Run(directory.path, config, gan, origin)

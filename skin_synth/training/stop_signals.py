@@ -1,4 +1,7 @@
-"""Takes SIGTERM and SIGINT as requests to stop; training then stops between two steps."""
+"""Takes SIGTERM, SIGINT and SIGHUP as requests to stop; training then stops between two steps.
+
+SIGHUP comes when a terminal is closed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignal:
@@ -58,7 +61,9 @@ class SharedStopSignal(StopSignal):
 
 @contextlib.contextmanager
 def receiving_signals(stop: StopSignal) -> Iterator[StopSignal]:
-    """Lets `stop` receive SIGINT and SIGTERM while the block runs; restores the handlers.
+    """Lets `stop` receive `SIGNALS` while the block runs; restores the handlers.
+
+    A SIGHUP that is ignored, as under `nohup`, stays ignored.
 
     Outside the main thread signals keep their effect, because only the main thread may set
     handlers.
@@ -66,7 +71,9 @@ def receiving_signals(stop: StopSignal) -> Iterator[StopSignal]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop.receive) for number in SIGNALS}
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else set()
+    taken = [number for number in SIGNALS if number not in ignored]
+    before = {number: signal.signal(number, stop.receive) for number in taken}
     try:
         yield stop
     finally:

@@ -8,11 +8,11 @@ import logging
 import os
 from collections.abc import Iterator
 
-import keras
 import tensorflow as tf
 
 from skin_synth.data.pipeline import DrawnImages
 from skin_synth.data.streaming import keep_index, open_split, reading_errors
+from skin_synth.keras_backend import keras
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.training import distribution, fit_loop
 from skin_synth.training.callbacks.health import Health
@@ -25,7 +25,7 @@ from skin_synth.training.health import TrainingDiverged
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_config import RunConfig
 from skin_synth.training.run_directory import RunDirectory
-from skin_synth.training.runs import Run, as_run, new_gan
+from skin_synth.training.runs import Run, new_gan
 from skin_synth.training.stop_signals import SharedStopSignal, StopSignal, receiving_signals
 from skin_synth.training.validation.callbacks import validation_callbacks
 from skin_synth.training.validation.features import ValidationFeatures, choose_features
@@ -120,7 +120,7 @@ class _Training:
                 "written; the same command again resumes there",
                 stop.received,
             )
-        return as_run(directory, self.config, gan)
+        return Run(directory.path, self.config, gan)
 
     def _opened(self) -> ConditionalGAN:
         """Restores the networks from the newest checkpoint, or starts the run."""

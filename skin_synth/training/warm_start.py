@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -27,6 +28,32 @@ def warm_start_source(path: str | os.PathLike[str], preset: Preset) -> WarmStart
         checkpoint_hash=run.origin.checkpoint_hash,
         images_seen=run.origin.images_seen,
     )
+
+
+def grown(old: Preset, wanted: Preset | None) -> Preset:
+    """Returns the preset of a run that starts from one of `old`.
+
+    It is `old` itself, if nothing else or a preset of its name is wanted. Another preset, such as
+    one of larger images, keeps its own settings, except that its networks take the lengths of
+    `old` and are in no stage narrower.
+    """
+    if wanted is None or wanted.name == old.name:
+        return old
+    generator = _at_least(wanted.generator_widths, old.generator_widths)
+    # Both discriminators end at 4x4, so their last stages belong together.
+    discriminator = _at_least(wanted.discriminator_widths[::-1], old.discriminator_widths[::-1])
+    return dataclasses.replace(
+        wanted,
+        generator_widths=generator,
+        discriminator_widths=discriminator[::-1],
+        latent_dim=old.latent_dim,
+        embedding_dim=old.embedding_dim,
+    )
+
+
+def _at_least(widths: tuple[int, ...], old: tuple[int, ...]) -> tuple[int, ...]:
+    shared = (max(each) for each in zip(widths, old, strict=False))
+    return (*shared, *widths[len(old) :])
 
 
 def check_fits(old: Preset, new: Preset) -> None:

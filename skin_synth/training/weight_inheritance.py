@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-from keras import layers
 
+from skin_synth.keras_backend import layers
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.models.layers import LEAKY_SLOPE, NORM_EPSILON, ModulatedNorm, leaky
 from skin_synth.models.networks import Discriminator, Generator

@@ -7,12 +7,12 @@ import itertools
 import warnings
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from skin_synth.data.pipeline import DrawnImages, LabelledImages, batches
 from skin_synth.evaluation.cache import Cache, warn_unreadable
+from skin_synth.keras_backend import keras
 from skin_synth.provenance import content_hash
 from skin_synth.weights_file import save_weights
 from tfrecords_tools.atomic import new_file

@@ -8,13 +8,13 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from skin_synth.evaluation.features.classifier import LARGEST_SIDE, Classifier
 from skin_synth.evaluation.features.labelled_features import check_finite
 from skin_synth.evaluation.features.model_file import check_model_file
+from skin_synth.keras_backend import keras
 from skin_synth.provenance import content_hash
 from tfrecords_tools.errors import InputError
 

@@ -11,6 +11,7 @@ of the work. Only pairs whose bound is below the best distance found are compare
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
@@ -84,6 +85,23 @@ class NearestImages:
         self.norms = np.einsum("ij,ij->i", self.known, self.known)
         self.coarse = _coarse(small)
 
+    def subset(self, rows: np.ndarray) -> NearestImages:
+        """Returns a search of some of the reference images: rows int[k], k of 1 or more."""
+        return self._of(self.known[rows], self.norms[rows], self.coarse[rows])
+
+    def joined(self, other: NearestImages) -> NearestImages:
+        """Returns a search of these reference images and then those of another one."""
+        names = ("known", "norms", "coarse")
+        return self._of(
+            *(np.concatenate([getattr(each, n) for each in (self, other)]) for n in names)
+        )
+
+    def _of(self, known: np.ndarray, norms: np.ndarray, coarse: np.ndarray) -> NearestImages:
+        made = copy.copy(self)
+        made.known, made.norms, made.coarse = known, norms, coarse
+        made.shape = (len(known), *self.shape[1:])
+        return made
+
     def neighbours(
         self,
         images: np.ndarray,
@@ -154,7 +172,7 @@ class NearestImages:
     def _bounds(self, small: np.ndarray, norms: np.ndarray) -> np.ndarray:
         """Lower bounds of squared distances: float32[8, n, m]."""
         rest = _coarse(small)[:, -1:]
-        means, block = _means(small)
+        means, block = block_means(small)
         # Turning and averaging in blocks commute.
         coarse = np.concatenate(
             [np.hstack([_flat(each) * np.float32(block), rest]) for each in symmetries(means)]
@@ -294,7 +312,7 @@ def _area_weights(side: int, small_side: int) -> np.ndarray:
     return (np.clip(upper - lower, 0, None) * (small_side / side)).astype(np.float32)
 
 
-def _means(small: np.ndarray) -> tuple[np.ndarray, int]:
+def block_means(small: np.ndarray) -> tuple[np.ndarray, int]:
     """Means of square blocks, at most 16 along a side, and the side of a block in pixels."""
     side = small.shape[1]
     cells = next(cells for cells in range(min(COARSE_SIDE, side), 0, -1) if side % cells == 0)
@@ -305,7 +323,7 @@ def _means(small: np.ndarray) -> tuple[np.ndarray, int]:
 
 def _coarse(small: np.ndarray) -> np.ndarray:
     """Means, scaled to keep lengths, and the length of the rest: float32[n, cells + 1]."""
-    means, block = _means(small)
+    means, block = block_means(small)
     rest = _flat(small - means.repeat(block, axis=1).repeat(block, axis=2))
     length = np.sqrt(np.einsum("ij,ij->i", rest, rest))
     return np.hstack([_flat(means) * np.float32(block), length[:, None]])

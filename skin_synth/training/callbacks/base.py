@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
+from skin_synth.keras_backend import keras
 from skin_synth.models.gan import ConditionalGAN
 
 Logs = Mapping[str, Any] | None

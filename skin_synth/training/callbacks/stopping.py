@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-import keras
 import tensorflow as tf
 
+from skin_synth.keras_backend import keras
 from skin_synth.training.callbacks.base import GANCallback, Logs
 from skin_synth.training.stop_signals import SharedStopSignal, StopSignal
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import copy
 import dataclasses
+import pickle
 
 import keras
 import numpy as np
@@ -30,6 +33,7 @@ PRESET = Preset(
 NAMES = ("a", "b", "c")
 
 
+@keras.saving.register_keras_serializable("tests")
 class CountingGAN(ConditionalGAN):
     """Counts how often its step is traced."""
 
@@ -284,3 +288,157 @@ def test_an_overflow_under_float16_skips_the_step_and_halves_the_scale(untrained
     optimizer.dynamic_scale.assign(2.0**15)
     fit(gan, 1, first_step=2)
     assert differ(gan.discriminator.get_weights(), before)
+
+
+def arrays(count=12):
+    images = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+    return images, np.arange(count) % 3
+
+
+def test_a_wrong_batch_is_refused_before_any_step(untrained):
+    gan = untrained()
+    images, labels = arrays()
+    later = np.where(np.arange(12) < 11, labels, 3)
+    for x, y in ((images / 255.0, labels), (images, labels + 1), (images[..., :1], labels)):
+        with pytest.raises(InputError):
+            gan.fit(x, y, batch_size=4, verbose=0)
+        with pytest.raises(InputError):
+            gan.evaluate(x, y, batch_size=4, verbose=0)
+    with pytest.raises(InputError, match="labels from 0 to 3"):
+        gan.fit(images, later, batch_size=4, shuffle=False, verbose=0)
+    assert gan.images_seen == 8  # two good batches came first
+
+
+@pytest.mark.parametrize("size", [2, 4, 12])
+def test_schedules_count_the_images_that_came(size, untrained):
+    gan = untrained()
+    rate = float(gan.scheduled_values().learning_rate)
+    gan.fit(*arrays(24), batch_size=size, verbose=0)
+    assert gan.images_seen == 24
+    after = float(gan.scheduled_values().learning_rate)
+    gan = untrained()
+    gan.steps.assign(24 // PRESET.batch_size)
+    assert after == float(gan.scheduled_values().learning_rate) < rate
+
+
+def test_the_count_of_images_is_saved(untrained, tmp_path):
+    gan = untrained()
+    gan.steps.assign(3)
+    gan.save_weights(tmp_path / "usual.weights.h5")
+    gan.surplus.assign(-5)
+    gan.save_weights(tmp_path / "other.weights.h5")
+    for name, images in (("other", 7), ("usual", 12)):
+        gan.load_weights(tmp_path / f"{name}.weights.h5")
+        assert gan.images_seen == images
+
+
+IGNORED = {
+    "class_weight": {"class_weight": {0: 2.0, 1: 1.0, 2: 1.0}},
+    "sample_weight": {"sample_weight": np.ones(12)},
+    "LearningRateScheduler": {
+        "callbacks": [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)]
+    },
+    "ReduceLROnPlateau": {"callbacks": keras.callbacks.ReduceLROnPlateau("generator_loss")},
+}
+
+
+@pytest.mark.parametrize("name", IGNORED)
+def test_what_would_have_no_effect_on_fit_is_refused(name, untrained):
+    gan = untrained()
+    with pytest.raises(InputError, match=f"{name} has no effect"):
+        gan.fit(*arrays(), batch_size=4, verbose=0, **IGNORED[name])
+    assert gan.images_seen == 0
+
+
+def test_weights_of_images_are_refused_wherever_they_come_from(untrained):
+    gan, weights = untrained(), np.ones(12)
+    weighted = tf.data.Dataset.from_tensor_slices((*arrays(), weights)).batch(4)
+    for fail in (
+        lambda: gan.fit(weighted, shuffle=False, verbose=0),
+        lambda: gan.fit(*arrays(), batch_size=4, validation_data=(*arrays(), weights), verbose=0),
+        lambda: gan.evaluate(weighted, verbose=0),
+        lambda: gan.train_on_batch(*arrays(4), sample_weight=weights[:4]),
+    ):
+        with pytest.raises(InputError, match="weight"):
+            fail()
+
+
+COMPILED = {
+    "optimizer": ("adam",),
+    "loss": (None, "mse"),
+    "metrics": (None, None, None, ["accuracy"]),
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_what_would_have_no_effect_on_compile_is_refused(name):
+    gan = ConditionalGAN(PRESET, NAMES, policy="float32")
+    args = COMPILED[name]
+    for given, options in ((args, {}), ((), {name: args[-1]})):
+        with pytest.raises(InputError, match=f"{name} has no effect"):
+            gan.compile(*given, **options)
+
+
+def test_the_learning_rate_of_the_schedule_cannot_be_set(untrained):
+    for policy in ("float32", "mixed_float16"):
+        gan = untrained(policy)
+        with pytest.raises(InputError, match="the schedule of the preset sets the learning rate"):
+            gan.optimizer.learning_rate = 1e-6
+
+
+def test_validation_measures_unseen_images_and_changes_nothing(untrained):
+    gan = untrained()
+    fit(gan, 2)
+    before = values(gan.state)
+    figures = gan.evaluate(*arrays(), batch_size=4, verbose=0, return_dict=True)
+    assert set(figures) == {"discriminator_loss", "generator_loss", "real_logit", "fake_logit"}
+    real = gan.discriminator_scores(*arrays()).mean()
+    assert figures["real_logit"] == pytest.approx(real, rel=1e-3, abs=1e-4)
+    assert_equal(values(gan.state)[: len(before)], before)
+    history = gan.fit(*arrays(), batch_size=4, validation_data=arrays(), verbose=0).history
+    assert {f"val_{name}" for name in figures} < set(history)
+
+
+def test_a_saved_model_comes_back_whole_and_goes_on(untrained, tmp_path):
+    gan = untrained()
+    fit(gan, 2)
+    gan.save(tmp_path / "gan.keras")
+    again = keras.saving.load_model(tmp_path / "gan.keras")
+    copies = [again, copy.deepcopy(gan), pickle.loads(pickle.dumps(gan))]
+    for each in copies:
+        assert (each.preset, each.class_names, each.seed) == (PRESET, NAMES, 0)
+        assert_equal(values(each.state), values(gan.state))
+    np.testing.assert_array_equal(again.generate([1], [5]), gan.generate([1], [5]))
+    fit(gan, 1, first_step=2)
+    copies[1].fit(source(first_step=2), steps_per_epoch=1, verbose=0, shuffle=False)
+    assert_equal(copies[1].generator.get_weights(), gan.generator.get_weights())
+
+
+def test_a_gan_that_is_not_compiled_is_saved_too(tmp_path):
+    gan = ConditionalGAN(PRESET, NAMES, policy="float32", seed=3)
+    gan.save(tmp_path / "gan.keras")
+    again = keras.saving.load_model(tmp_path / "gan.keras")
+    assert (again.compiled, again.seed) == (False, 3)
+    assert_equal(again.get_weights(), gan.get_weights())
+
+
+def test_the_first_images_may_be_asked_for_by_many_threads(tmp_path):
+    gan = ConditionalGAN(PRESET, NAMES, policy="float32")
+    with concurrent.futures.ThreadPoolExecutor(16) as threads:
+        calls = [threads.submit(gan.generate, [1], [7]) for _ in range(15)]
+        exported = threads.submit(gan.export, tmp_path / "model")
+        images = [call.result() for call in calls]
+    assert exported.result().name == "1"
+    assert all(np.array_equal(image, images[0]) for image in images)
+    assert gan.sampler.generate.experimental_get_tracing_count() <= 2
+
+
+def test_a_trace_that_fails_does_not_spoil_the_next(monkeypatch):
+    gan = ConditionalGAN(PRESET, NAMES, policy="float32")
+    call = type(gan.ema_generator).call
+    with monkeypatch.context() as broken:
+        broken.setattr(type(gan.ema_generator), "call", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            gan.generate([0], [1])
+    assert type(gan.ema_generator).call is call
+    assert gan.generate([0], [1]).shape == (1, 16, 16, 3)

@@ -171,3 +171,48 @@ def test_no_version_is_written_to_a_file_or_into_what_is_read(tiny_run, tmp_path
     with pytest.raises(InputError, match=r"lies in the report .*choose another --out"):
         export(tiny_run, tmp_path, report=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def version_of(tmp_path):
+    """Makes a version with these classes, as far as the next export looks at it."""
+
+    def make(*names):
+        assets = tmp_path / "models" / "1" / "assets"
+        assets.mkdir(parents=True)
+        (assets / "labels.txt").write_text("".join(f"{name}\n" for name in names), "utf-8")
+        return tmp_path / "models"
+
+    return make
+
+
+@pytest.mark.parametrize("change", ["other", "another order", "fewer", "more"])
+def test_other_classes_are_not_put_beside_a_version(tiny_run, version_of, change, monkeypatch):
+    names = tiny_run.class_names
+    others = {
+        "other": ("alpha", "beta"),
+        "another order": names[::-1],
+        "fewer": names[:-1],
+        "more": (*names, "new"),
+    }
+    models = version_of(*others[change])
+    with pytest.raises(InputError, match=r"has the classes .*--other_classes"):
+        export(tiny_run, models)
+    assert [path.name for path in models.iterdir()] == ["1"]
+    monkeypatch.setattr("skin_synth.saved_model.export.write_version", lambda *_, **__: "written")
+    assert export(tiny_run, models, other_classes=True) == "written"
+
+
+def test_the_same_classes_are(tiny_run, version_of, monkeypatch):
+    monkeypatch.setattr("skin_synth.saved_model.export.write_version", lambda *_, **__: "written")
+    assert export(tiny_run, version_of(*tiny_run.class_names)) == "written"
+
+
+def test_an_empty_version_is_counted_and_not_compared(tiny_run, tmp_path, monkeypatch):
+    (tmp_path / "models" / "7").mkdir(parents=True)
+    written = []
+    monkeypatch.setattr(
+        "skin_synth.saved_model.export.write_version", lambda *args, **_: written.append(args[1])
+    )
+    export(tiny_run, tmp_path / "models")
+    assert written == [tmp_path / "models" / "8"]

@@ -16,6 +16,7 @@ from skin_synth.synthesis.candidates import (
     SEEDS_PER_CLASS,
     CandidateGenerator,
     WorkDirectory,
+    seeds_per_class,
 )
 from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.errors import InputError
@@ -34,6 +35,18 @@ def test_candidates_after_the_last_wanted_image_do_not_count(fake_run, training,
     first = 7 + 2 * SEEDS_PER_CLASS
     assert candidates.chunks[0].seeds.tolist() == list(range(first, first + 5))
     np.testing.assert_array_equal(candidates.images[3], honest.draw(2, first + 3))
+
+
+def test_the_seeds_of_a_class_never_reach_those_of_the_next(fake_run, training, tmp_path):
+    most = (SEEDS_PER_CLASS - FREE_DRAWS - CHUNK_SIZE) // DRAWS_PER_KEPT_IMAGE
+    assert seeds_per_class([0, 5, most]) == SEEDS_PER_CLASS
+    for wanted in (most + 1, 10 * most):
+        farthest = FREE_DRAWS + DRAWS_PER_KEPT_IMAGE * wanted + CHUNK_SIZE
+        assert seeds_per_class([3, wanted]) >= farthest
+    assert seeds_per_class([]) == SEEDS_PER_CLASS
+    honest = dataclasses.replace(fake_run, tricks=False)
+    far = dataclasses.replace(generator(honest, training, tmp_path), seeds_per_class=2_000_000)
+    assert far.generate(2, 1).chunks[0].seeds.tolist() == [4_000_000]
 
 
 def test_nothing_wanted_draws_nothing(fake_run, training, tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from skin_synth.provenance import content_hash
-from skin_synth.training.checkpoints import damage
+from skin_synth.training.checkpoints import SEAL, damage, seal
 from skin_synth.training.run_config import RUN_SCHEMA_VERSION
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import load_run
@@ -163,10 +163,25 @@ def flip(path):
     path.write_bytes(content)
 
 
+def replaced_by(make):
+    """Puts something else in the place of a checkpoint."""
+
+    def replace(path):
+        path.unlink()
+        make(path)
+
+    return replace
+
+
 DAMAGES = {
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:300]),
     "flipped": flip,
     "empty": lambda path: path.write_bytes(b""),
+    "link to nothing": replaced_by(lambda path: path.symlink_to("/nonexistent")),
+    "link to itself": replaced_by(lambda path: path.symlink_to(path.name)),
+    "folder": replaced_by(lambda path: path.mkdir()),
+    "pipe": replaced_by(os.mkfifo),
+    "another number": lambda path: shutil.copy(path.with_name(path.name.replace("3", "1")), path),
 }
 
 
@@ -181,6 +196,55 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(three, hurt,
     assert "images-000000000030.weights.h5 is damaged" in message
     three.save(Weights(25), keep=2)
     assert [int(path.name[7:19]) for path in three.checkpoints()] == [20, 25]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_checkpoint_that_may_not_be_read_is_passed_over(three, caplog):
+    three.checkpoints()[-1].chmod(0)
+    gan = Weights(0)
+    three.restore(gan, set_aside=False)
+    assert gan.images_seen == 20
+    assert "it cannot be read: Permission denied" in caplog.text
+
+
+def rewrite(path, name, value):
+    """Changes one array in the file of a checkpoint, and seals it again."""
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(SEAL)])
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = value
+    seal(path)
+
+
+EMBEDDING = "ema_generator/embedding/vars/0"
+FOREIGN = {
+    "NaN": (EMBEDDING, np.full((7, 8), np.nan, np.float32)),
+    "other classes": (EMBEDDING, np.zeros((5, 8), np.float32)),
+    "negative steps": ("vars/0", np.int64(-3)),
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
+def test_a_checkpoint_that_is_not_of_the_run_is_passed_over(tiny_run, tmp_path, caplog, change):
+    copy = RunDirectory(shutil.copytree(tiny_run.directory, tmp_path / "run"))
+    rewrite(copy.checkpoints()[-1], *change)
+    assert load_run(copy.path).origin.images_seen < tiny_run.origin.images_seen
+    assert "is damaged" in caplog.text
+    for path in copy.checkpoints()[:-1]:
+        path.unlink()
+    with pytest.raises(InputError, match=r"all checkpoints in .* are damaged, the oldest: "):
+        load_run(copy.path)
+
+
+def test_the_origin_is_that_of_the_present_weights(tiny_run):
+    run = load_run(tiny_run.directory)
+    before = run.origin
+    bias = run.ema_generator.to_rgb.bias
+    bias.assign(bias + 0.5)
+    assert run.origin.checkpoint_hash == content_hash(*run.ema_generator.get_weights())
+    assert run.origin.checkpoint_hash != before.checkpoint_hash
+    assert run.origin.run_id == before.run_id
 
 
 def test_a_machine_that_does_not_write_sets_nothing_aside(three, monkeypatch, caplog):
@@ -262,6 +326,8 @@ def test_a_directory_is_trained_in_by_one_at_a_time_and_read_meanwhile(three):
     with three.training():
         with pytest.raises(InputError, match=f"in use by process {os.getpid()}"), three.training():
             pass
-        assert three.newest_whole(three.checkpoints()) == three.checkpoints()[-1]
+        gan = Weights(0)
+        three.restore(gan, set_aside=False)
+        assert gan.images_seen == 30
     with three.training():
         pass

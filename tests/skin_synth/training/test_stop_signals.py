@@ -43,6 +43,19 @@ def test_handlers_are_as_before_afterwards():
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
+def test_a_hangup_that_is_ignored_as_under_nohup_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with receiving_signals(StopSignal()) as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.received is signal.SIGTERM
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_another_thread_sets_no_handlers():
     seen = []
 

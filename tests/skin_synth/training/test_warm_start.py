@@ -10,11 +10,12 @@ import pytest
 import tensorflow as tf
 
 from skin_synth.models.gan import ConditionalGAN
-from skin_synth.presets import Preset, get_preset
+from skin_synth.presets import Preset, Ramp, get_preset
+from skin_synth.training.configure import configure
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.trainer import train
-from skin_synth.training.warm_start import check_fits
+from skin_synth.training.warm_start import check_fits, grown
 from skin_synth.training.weight_inheritance import inherit
 from tfrecords_tools.errors import InputError
 
@@ -211,3 +212,57 @@ def test_a_start_that_was_killed_needs_the_same_checkpoint(source, phantom_data,
     file.write_text(file.read_text().replace(source.origin.checkpoint_hash, "0" * 64))
     with pytest.raises(InputError, match="was trained beyond"):
         train(phantom_data, tmp_path / "run", TrainingOptions(images=8))
+
+
+TUNED = dataclasses.replace(
+    get_preset("derm-32"),
+    gamma=Ramp(1.0, 1.0),
+    latent_dim=8,
+    embedding_dim=4,
+    generator_widths=(300, 16, 70, 8),
+    discriminator_widths=(8, 16, 300),
+)
+
+
+@pytest.mark.parametrize("wanted", [None, get_preset("derm-32")], ids=str)
+def test_a_run_takes_the_settings_of_the_one_it_starts_from(wanted):
+    assert grown(TUNED, wanted) == TUNED
+
+
+def test_a_larger_preset_takes_the_lengths_and_is_nowhere_narrower():
+    wanted = get_preset("derm-64")
+    found = grown(TUNED, wanted)
+    check_fits(TUNED, found)
+    assert found.generator_widths == (300, 128, 96, 48, 24)
+    assert found.discriminator_widths == (48, 96, 192, 300)
+    assert (found.latent_dim, found.embedding_dim) == (8, 4)
+    assert found.gamma == wanted.gamma
+
+
+def test_a_smaller_preset_is_still_refused():
+    with pytest.raises(InputError, match="image_size"):
+        check_fits(get_preset("derm-64"), grown(get_preset("derm-64"), get_preset("derm-32")))
+
+
+def test_what_a_warm_start_takes_over_is_said(tiny_run, phantom_data, caplog):
+    """Neither the preset of the ancestor nor its widths need be known."""
+    options = TrainingOptions(init_from=tiny_run.directory, overrides=["gamma=1"])
+    with caplog.at_level("INFO"):
+        config = configure(RunDirectory("nowhere"), phantom_data, options)
+    assert config.preset == dataclasses.replace(tiny_run.config.preset, gamma=Ramp(1.0, 1.0))
+    assert "its settings, except gamma = Ramp(start=1.0, end=1.0)" in caplog.text
+
+
+def test_a_data_set_that_has_grown_is_refused_with_the_way_on(tiny_run, phantom_data, tmp_path):
+    import tfrecords_tools
+    from skin_synth.phantoms import write_folder
+
+    write_folder(tmp_path / "folder", counts=4, size=32, seed=5)
+    columns = {"id_column": "image_id", "label_column": "label", "group_column": "group"}
+    labels = tmp_path / "folder" / "labels.csv"
+    data = tmp_path / "data"
+    tfrecords_tools.build(
+        tmp_path / "folder", data, name="phantoms", labels=labels, size=32, **columns
+    )
+    with pytest.raises(InputError, match=f"--init_from {tiny_run.directory} starts from its wei"):
+        configure(RunDirectory(tiny_run.directory), data, TrainingOptions())

@@ -9,9 +9,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import keras
-
 from skin_synth.evaluation.features import classifier
+from skin_synth.keras_backend import keras
 from tfrecords_tools.errors import InputError
 
 RESNET, FINETUNED, SMALL = "resnet", "finetuned", "small"

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import keras
-
 from skin_synth.evaluation.utility.classifiers.networks import Classifier
 from skin_synth.evaluation.utility.classifiers.training import State
+from skin_synth.keras_backend import keras
 
 CLASSIFIER_FILE, CLASSIFIER_INFO = "classifier.keras", "classifier.json"
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import os
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from skin_synth import augment
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.utility.classifiers.networks import Classifier, make_classifier
+from skin_synth.keras_backend import keras
 from skin_synth.random_streams import ClassifierStream
 
 AUGMENTATION_PROBABILITY = 0.7

@@ -1,0 +1,52 @@
+"""The room that synthetic images take in memory and on the disk, before any is generated."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from skin_synth.data.streaming import machine_memory
+from tfrecords_tools.errors import InputError
+
+ROW_BYTES = 2**11
+"""Bytes of memory and of disk for the provenance of an image."""
+LARGEST_COUNT = 2**40
+"""More images than any disk holds; their seeds would leave 64 bits."""
+GIB = 2**30
+_LOG = logging.getLogger("skin_synth")
+
+
+def check_room(
+    out: str | os.PathLike[str], images: int, image_size: int, *, copies: int, in_memory: bool
+) -> None:
+    """Logs the room that images take, and checks that it is there.
+
+    Args:
+        out: where they are written.
+        images: their number.
+        image_size: height and width, in pixels.
+        copies: times that each is on the disk before the work is done.
+        in_memory: whether all are in memory at once.
+
+    Raises:
+        InputError: the disk or the memory cannot hold so many.
+    """
+    pixels = 3 * image_size**2
+    there = next(
+        path for path in (Path(out).resolve(), *Path(out).resolve().parents) if path.exists()
+    )
+    needed = {
+        "memory": (images * (ROW_BYTES + pixels * in_memory), machine_memory()),
+        f"disk of {there}": (images * (ROW_BYTES + pixels * copies), shutil.disk_usage(there).free),
+    }
+    text = ", ".join(f"{size / GIB:,.1f} GiB of {what}" for what, (size, _) in needed.items())
+    if images >= 1000:
+        _LOG.info(f"{images:,} synthetic images of {image_size} pixels take up to {text}")
+    for what, (size, room) in needed.items():
+        if size > room or images > LARGEST_COUNT:
+            raise InputError(
+                f"{images:,} synthetic images of {image_size} pixels take up to {text}; there are "
+                f"{room / GIB:,.1f} GiB of {what}: request fewer"
+            )

@@ -1,0 +1,67 @@
+"""Output that nobody reads costs no work; closed streams take no file's number."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import argparse, sys
+from absl.flags import argparse_flags
+from tfrecords_tools import command_line
+from tfrecords_tools.progress import Progress
+
+def work(options):
+    with Progress(total=3, unit="images", description="work") as progress:
+        for number in range(3):
+            print("news", number, flush=True)
+            print("warning", number, file=sys.stderr)
+            with open(options.out + str(number), "w") as file:
+                file.write("result")
+                numbers = file.fileno()
+            assert numbers > 2
+            progress.update()
+
+def parser():
+    made = argparse_flags.ArgumentParser(prog="it", allow_abbrev=False)
+    made.add_argument("--out")
+    return made
+
+command_line.run(work, parser)
+"""
+
+
+def run(tmp_path, redirection):
+    line = f'"$0" -c "$1" --out "$2" {redirection}'
+    words = ["bash", "-o", "pipefail", "-c", line, sys.executable, PROGRAM, f"{tmp_path}/out"]
+    return subprocess.run(words, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "redirection", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-", "| true", "2>&1 | head -c 1"]
+)
+def test_work_ends_whoever_listens(tmp_path, redirection):
+    done = run(tmp_path, redirection)
+    assert done.returncode == 0, done
+    assert sorted(os.listdir(tmp_path)) == ["out0", "out1", "out2"]
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"result"}
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_heard_is_whole(tmp_path):
+    done = run(tmp_path, "")
+    assert done.stdout.splitlines() == ["news 0", "news 1", "news 2"]
+    assert [line for line in done.stderr.splitlines() if "warning" in line] == [
+        "warning 0",
+        "warning 1",
+        "warning 2",
+    ]
+
+
+def test_a_full_disk_is_an_error(tmp_path):
+    done = run(tmp_path, "> /dev/full")
+    assert done.returncode == 1
+    assert "the disk is full" in done.stderr

@@ -1,0 +1,60 @@
+"""The output of a command where nobody reads it: a terminal that is gone, a closed stream."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import Any
+
+STDIN, STDOUT, STDERR = range(3)
+READER_GONE_ERRNOS = (errno.EPIPE, errno.EIO, errno.EBADF)
+"""Errors of a pipe whose reader has ended, of a terminal that is closed, of a closed stream."""
+
+
+def settle() -> None:
+    """Makes output that nobody can read cost no work; call it before any file is opened.
+
+    A stream that the caller has closed is opened on nothing, or else the next file that is opened
+    would get its number, and TensorFlow's messages with it. Text that is not UTF-8, such as a file
+    name, is written with escapes.
+    """
+    for number in (STDIN, STDOUT, STDERR):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
+    sys.stdout = _forgiving(sys.stdout, STDOUT)
+    sys.stderr = _forgiving(sys.stderr, STDERR)
+
+
+class _Forgiving(io.FileIO):
+    """Drops what is written once the reader is gone, and after another error, which it raises."""
+
+    failed = False
+
+    def write(self, data: Any, /) -> int:
+        if self.failed:
+            return len(data)
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.failed = True
+            if error.errno not in READER_GONE_ERRNOS:
+                raise
+            return len(data)
+
+
+def _forgiving(stream: Any, number: int) -> Any:
+    """Returns a stream like this one, None if it was closed; others than those of a shell stay."""
+    if stream is not None and not isinstance(stream, io.TextIOWrapper):
+        return stream
+    raw = _Forgiving(number, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=getattr(stream, "encoding", "utf-8"),
+        errors="backslashreplace",
+        line_buffering=number == STDERR or raw.isatty(),
+        write_through=False,
+    )
