@@ -208,8 +208,11 @@ def test_a_start_that_was_killed_needs_the_same_checkpoint(source, phantom_data,
     assert again.origin.checkpoint_hash == started.origin.checkpoint_hash
     for path in directory.checkpoints():
         path.unlink()
-    file = directory.path / "config.json"
-    file.write_text(file.read_text().replace(source.origin.checkpoint_hash, "0" * 64))
+    config = directory.config()
+    other = dataclasses.replace(config.init_from, checkpoint_hash="0" * 64)
+    changed = dataclasses.replace(config, init_from=other)
+    fields = changed.to_json() | {"run_id": changed.run_id}
+    (directory.path / "config.json").write_text(json.dumps(fields), "utf-8")
     with pytest.raises(InputError, match="was trained beyond"):
         train(phantom_data, tmp_path / "run", TrainingOptions(images=8))
 
