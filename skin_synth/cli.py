@@ -6,9 +6,7 @@ Parsing loads no TensorFlow: each sub-command imports what it runs.
 from __future__ import annotations
 
 import argparse
-@@A
 import importlib.util
-@@B
 import os
 from collections.abc import Sequence
 from pathlib import Path
