@@ -6,17 +6,51 @@ and the losses look healthy in both cases.
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from skin_synth.keras_backend import keras
+from skin_synth.models import replicas
 from skin_synth.models.keras_options import NO_WEIGHTS
 from tfrecords_tools.errors import InputError
 
 MEANT = "images are uint8[n, size, size, 3] or floats, with values from 0 to 255"
 LARGEST_VALUE = 255.0
+Step = Callable[[Iterator[Any]], Any]
+"""Keras' function of an execution: it takes the batches and returns the logs."""
+
+
+class TakesBatches(Protocol):
+    """A compiled `ConditionalGAN`, as far as the checks need it."""
+
+    steps_per_execution: int
+    image_size: int
+    class_names: tuple[str, ...]
+
+
+def checked(step: Step, gan: TakesBatches) -> Step:
+    """Returns a function that draws the batches of an execution, checks them, and steps.
+
+    The check is outside a graph, because XLA drops checks from a graph.
+    """
+    seen = itertools.count()
+
+    def draw(iterator: Iterator[Any]) -> Iterator[Any]:
+        batches = list(itertools.islice(iterator, gan.steps_per_execution))
+        if not batches:
+            raise StopIteration
+        for batch in batches:
+            for images, labels in replicas.shares(pair(batch)):
+                check_structure(images, labels, gan.image_size)
+                first = next(seen) == 0
+                check_values(images, labels, len(gan.class_names), every=first)
+        return iter(batches)
+
+    return lambda iterator: step(draw(iterator))
 
 
 def unpack(batch: Any, image_size: int) -> tuple[Any, Any]:

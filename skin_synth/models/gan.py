@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +18,7 @@ from skin_synth.models import batch_checks, keras_options, losses, replicas, sch
 from skin_synth.models.hardware import choose_policy, compiles_step
 from skin_synth.models.networks import Discriminator, Generator
 from skin_synth.models.optimizers import FusedAdam
+from skin_synth.models.schedules import ScheduledValues
 from skin_synth.presets import Preset, get_preset
 from skin_synth.provenance import content_hash, software_versions
 from skin_synth.random_streams import Stream, key
@@ -30,15 +30,6 @@ from tfrecords_tools.errors import InputError
 
 METRICS = ("discriminator_loss", "generator_loss", "penalty", "real_logit", "fake_logit")
 TEST_METRICS = ("discriminator_loss", "generator_loss", "real_logit", "fake_logit")
-
-
-class ScheduledValues(NamedTuple):
-    """The values of the schedules in one step, float32[] each."""
-
-    learning_rate: tf.Tensor
-    gamma: tf.Tensor
-    augment_probability: tf.Tensor
-    ema_decay: tf.Tensor
 
 
 @keras.saving.register_keras_serializable("skin_synth")
@@ -241,30 +232,13 @@ class ConditionalGAN(keras.Model):
         """
         if self.train_function is None or force:
             super().make_train_function(force)
-            self.train_function = self._checked(self.train_function)
+            self.train_function = batch_checks.checked(self.train_function, self)
 
     def make_test_function(self, force: bool = False) -> None:
         """Makes Keras' function, and checks each batch before it."""
         if self.test_function is None or force:
             super().make_test_function(force)
-            self.test_function = self._checked(self.test_function)
-
-    def _checked(self, step: Callable[[Iterator[Any]], Any]) -> Callable[[Iterator[Any]], Any]:
-        """Returns a function that draws the batches of an execution, checks them, and steps."""
-        seen = itertools.count()
-
-        def draw(iterator: Iterator[Any]) -> Iterator[Any]:
-            batches = list(itertools.islice(iterator, self.steps_per_execution))
-            if not batches:
-                raise StopIteration
-            for batch in batches:
-                for images, labels in replicas.shares(batch_checks.pair(batch)):
-                    batch_checks.check_structure(images, labels, self.image_size)
-                    first = next(seen) == 0
-                    batch_checks.check_values(images, labels, len(self.class_names), every=first)
-            return iter(batches)
-
-        return lambda iterator: step(draw(iterator))
+            self.test_function = batch_checks.checked(self.test_function, self)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -343,20 +317,8 @@ class ConditionalGAN(keras.Model):
 
     def scheduled_values(self, batch_size: int | tf.Tensor | None = None) -> ScheduledValues:
         """Returns the scheduled values of the next step; None: of a batch of the preset's size."""
-        preset = self.preset
-        seen = self.steps.value * preset.batch_size + self.surplus.value
-        seen = tf.cast(seen, tf.float32)
-        return ScheduledValues(
-            schedules.ramp(preset.learning_rate, seen, preset.schedule_images),
-            schedules.ramp(preset.gamma, seen, preset.schedule_images),
-            schedules.ramp(preset.augment_probability, seen, preset.schedule_images),
-            schedules.ema_decay(
-                seen,
-                batch_size=preset.batch_size if batch_size is None else batch_size,
-                half_life=preset.ema_half_life,
-                warm_up=preset.ema_warm_up,
-            ),
-        )
+        seen = self.steps.value * self.preset.batch_size + self.surplus.value
+        return schedules.values(self.preset, tf.cast(seen, tf.float32), batch_size)
 
     def _latents(
         self, labels: tf.Tensor, stream: Stream, step: tf.Tensor | None = None

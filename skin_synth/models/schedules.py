@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from skin_synth.presets import Ramp
+from skin_synth.presets import Preset, Ramp
+
+
+class ScheduledValues(NamedTuple):
+    """The values of the schedules in one step, float32[] each."""
+
+    learning_rate: tf.Tensor
+    gamma: tf.Tensor
+    augment_probability: tf.Tensor
+    ema_decay: tf.Tensor
+
+
+def values(
+    preset: Preset, images_seen: tf.Tensor, batch_size: int | tf.Tensor | None = None
+) -> ScheduledValues:
+    """Returns the scheduled values of a step after this many images, float32[].
+
+    `batch_size` are the images of the step; None: those of the preset.
+    """
+    return ScheduledValues(
+        ramp(preset.learning_rate, images_seen, preset.schedule_images),
+        ramp(preset.gamma, images_seen, preset.schedule_images),
+        ramp(preset.augment_probability, images_seen, preset.schedule_images),
+        ema_decay(
+            images_seen,
+            batch_size=preset.batch_size if batch_size is None else batch_size,
+            half_life=preset.ema_half_life,
+            warm_up=preset.ema_warm_up,
+        ),
+    )
 
 
 def ramp(value: Ramp, images_seen: tf.Tensor, schedule_images: float) -> tf.Tensor:
