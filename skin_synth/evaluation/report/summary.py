@@ -187,6 +187,12 @@ def _on_reference(images: ImageCounts) -> list[str]:
             "are left out, because their lesions are also in training. Build the data set again "
             "with groups."
         )
+    elif pairs := leak.look_alikes_across_splits:
+        text.append(
+            f"Pairs of images of different splits show the same picture: {pairs:,}, such as "
+            f"{leak.look_alikes[0]}. {leak.left_out_of_validation:,} validation images are left "
+            "out for this."
+        )
     if leak.repeats_in_test:
         text.append(
             f"{leak.repeats_in_test:,} test images are left out, because they show the same "

@@ -57,7 +57,10 @@ TESTS = {
 
 
 def leak(found: Leak) -> Iterator[Fault]:
-    """Checks for lesions in more than one split, by their groups and by how they look."""
+    """Checks for test images of lesions in training, by their groups and by how they look.
+
+    Other images that several splits share are left out, too, and a warning names them.
+    """
     groups, pairs = found.groups_in_train_and_test, found.look_alikes_across_splits
     parts = []
     if pairs:
@@ -70,7 +73,7 @@ def leak(found: Leak) -> Iterator[Fault]:
             f"{groups:,} groups (lesions or patients) have images in the training and in the test "
             "split"
         )
-    if parts:
+    if groups or any(found.left_out_of_test):
         left_out = sum(found.left_out_of_test) + found.left_out_of_validation
         text = (
             f"The data set leaks: {', and '.join(parts)}. {left_out:,} test and validation images "

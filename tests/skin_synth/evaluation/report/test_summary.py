@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from skin_synth.evaluation.look_alikes import Leak
+from skin_synth.evaluation.look_alikes import Leak, LookAlike
 from skin_synth.evaluation.metrics.comparison import Fidelity, FidelityFigures
 from skin_synth.evaluation.metrics.copies import HELD_OUT, CopyFigures, NearInBoth, Nearness
 from skin_synth.evaluation.metrics.faithfulness import Faithfulness, JudgedImages
@@ -144,6 +144,7 @@ PROVENANCE = incomplete(
     data=incomplete(DataInfo, class_names=("a", "b")),
     features=incomplete(FeatureInfo, name="classifier", dimension=96),
 )
+PAIR = Leak(look_alikes_across_splits=1, look_alikes=(LookAlike("train", "a", "validation", "b"),))
 IMAGES = ImageCounts([], [100, 120], [100, 120], [], 220, 0)
 
 
@@ -167,6 +168,10 @@ def test_no_warning_where_none_is_due():
         ({"images": {"floor": [99, 120]}}, "The floor has fewer images"),
         ({"images": {"floor_held_out": 200}}, "20 of 220 images of the floor are training images"),
         ({"images": {"leak": Leak(left_out_of_test=(3, 1))}}, "4 of 224 test images are left out"),
+        (
+            {"images": {"leak": PAIR}},
+            "Pairs of images of different splits show the same picture: 1",
+        ),
         ({"images": {"leak": Leak(repeats_in_test=44)}}, "44 test images are left out, because"),
         ({"images": {"leak": Leak(search_cut_short=True)}}, "So many real images look alike"),
         ({"images": {"largest_group_of_test": 45}}, "One lesion (or patient) has 45 of the 220"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skin_synth.evaluation.look_alikes import Leak
+from skin_synth.evaluation.look_alikes import Leak, LookAlike
 from skin_synth.evaluation.verdict.verdict import (
     ALPHA,
     KINDS_OF_TESTS,
@@ -175,6 +176,17 @@ def test_groups_in_two_splits(figures):
     fault = reach_verdict(figures, leak=Leak(groups_in_train_and_test=5)).faults[0]
     assert (fault.fault, fault.p_value) == ("leak", None)
     assert fault.sentence.startswith("The data set leaks: 5 groups")
+
+
+def test_a_leak_is_a_fault_only_if_test_images_are_in_training(figures):
+    pair = (LookAlike("train", "a", "test", "b"),)
+    leak = Leak(look_alikes_across_splits=1, look_alikes=pair, left_out_of_test=(0, 1))
+    fault = reach_verdict(figures, leak=leak).faults[0]
+    assert "1 pairs of images of different splits show the same picture, such as a (train)" in (
+        fault.sentence
+    )
+    elsewhere = dataclasses.replace(leak, left_out_of_test=(0, 0), left_out_of_validation=1)
+    assert "leak" not in [f.fault for f in reach_verdict(figures, leak=elsewhere).faults]
 
 
 def test_real_images_among_synthetic_ones(figures):
