@@ -14,17 +14,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.csv_writing import csv_bytes
-from tfrecords_tools.errors import InputError
+from tfrecords_tools.errors import InputError, Rejected
+from tfrecords_tools.images.image_file import read_metadata
+from tfrecords_tools.images.metadata import Metadata
+from tfrecords_tools.images.opening import read_file
+from tfrecords_tools.images.png_file import PROVENANCE_PREFIX as PNG_CHUNK_PREFIX
 
 MANIFEST = "manifest.csv"
 LARGEST_MANIFEST = 2**30
 """Most bytes of a manifest; a row takes about 400."""
-PNG_CHUNK_PREFIX = "skin_synth:"
 GENERATION_LIBRARIES = ("skin-synth", "tensorflow", "keras", "numpy")
 
 
@@ -83,8 +86,15 @@ def content_hash(*arrays: np.ndarray, shapes: bool = True) -> str:
     return digest.hexdigest()
 
 
-def encode_synthetic(image: np.ndarray, provenance: Provenance) -> bytes:
-    """Returns uint8[height, width, 3] as a PNG with its provenance in text chunks."""
+def encode_synthetic(
+    image: np.ndarray, provenance: Provenance, *, training_names: bool = True
+) -> bytes:
+    """Returns uint8[height, width, 3] as a PNG with its provenance in text chunks.
+
+    `training_names`: whether the PNG names the nearest training image.
+    """
+    if not training_names:
+        provenance = dataclasses.replace(provenance, nearest_image_id="")
     chunks = PngInfo()
     chunks.add_text("Software", f"skin-synth {importlib.metadata.version('skin-synth')}")
     chunks.add_text("Comment", "synthetic image, painted by a generative model; not a photograph")
@@ -127,32 +137,36 @@ def read_chunks(path: Path) -> dict[str, str]:
     Raises:
         InputError: no such file, or not an image.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist")
-    try:
-        with Image.open(path) as image:
-            image.load()  # because chunks may follow the pixels
-            texts = getattr(image, "text", {})
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path} cannot be read as an image ({error})") from error
-    return {
-        name.removeprefix(PNG_CHUNK_PREFIX): str(value)
-        for name, value in texts.items()
-        if name.startswith(PNG_CHUNK_PREFIX)
-    }
+    found = _read_metadata(path).provenance
+    return {name.removeprefix(PNG_CHUNK_PREFIX): value for name, value in found.items()}
 
 
 def describe_file(path: str | os.PathLike[str]) -> str:
-    """Returns a line that says whether the text chunks of an image file call it synthetic.
+    """Returns a line that says whether the metadata of an image file call it synthetic.
 
     Raises:
         InputError: as `read_chunks`.
     """
     chunks = read_chunks(Path(path))
-    if not chunks:
-        return "says nothing (a copy without its text chunks says nothing either)"
-    names = ("label", "seed", "truncation", "run_id", "checkpoint_hash")
-    return "synthetic: " + ", ".join(f"{name} {chunks[name]}" for name in names if name in chunks)
+    if chunks:
+        names = ("label", "seed", "truncation", "run_id", "checkpoint_hash")
+        return "synthetic: " + ", ".join(
+            f"{name} {chunks[name]}" for name in names if name in chunks
+        )
+    if _read_metadata(Path(path)).says_synthetic:
+        return "synthetic: its metadata say so (IPTC's digital source type)"
+    return "says nothing (a copy without its text chunks says nothing either)"
+
+
+def _read_metadata(path: Path) -> Metadata:
+    """Reads the metadata of an image that can be decoded to its end."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    try:
+        return read_metadata(read_file(path))
+    except (Rejected, OSError) as error:
+        detail = error.detail if isinstance(error, Rejected) else error.strerror
+        raise InputError(f"{path} cannot be read as an image ({detail})") from error
 
 
 def _row(fields: dict[str, str]) -> Provenance:

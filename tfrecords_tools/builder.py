@@ -20,6 +20,12 @@ from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.build_steps.contact_sheets import write_contact_sheets
 from tfrecords_tools.build_steps.duplicates import find_duplicates, resolve_duplicates
 from tfrecords_tools.build_steps.first_pass import ImageFacts, read_images
+from tfrecords_tools.build_steps.image_findings import (
+    count_images,
+    image_findings,
+    reject_copies_of_synthetic,
+    reject_masks,
+)
 from tfrecords_tools.build_steps.near_duplicates import find_across_splits
 from tfrecords_tools.build_steps.plan import Planner
 from tfrecords_tools.build_steps.report import BuildOutcome, write_reports
@@ -208,22 +214,30 @@ def _resolve(
     """Resolves duplicates and leaks, and plans the images that are left."""
     source, hashes = planner.source, facts.hashes
     files = ImageFiles(source, options.images, runner)
-    resolved = resolve_duplicates(source.records, find_duplicates(hashes, files.pixels_hashes))
-    good = np.flatnonzero(hashes.good).tolist()
-    rows = [row for row in good if row not in resolved.rejections]
-    leaks = planner.leaks(rows, resolved.joined)
-    rows = [row for row in rows if row not in leaks]
-    new = (*facts.rejections, *resolved.rejections.values(), *leaks.values())
+    masks = reject_masks(source.records, facts)
+    synthetic = frozenset(np.flatnonzero(hashes.good & facts.synthetic).tolist())
+    same = find_duplicates(hashes, files.pixels_hashes)
+    rejected = masks | reject_copies_of_synthetic(source.records, same, synthetic)
+    same = [[row for row in rows if row not in rejected] for rows in same]
+    resolved = resolve_duplicates(source.records, [rows for rows in same if len(rows) > 1])
+    rejected |= resolved.rejections
+    rows = [row for row in np.flatnonzero(hashes.good).tolist() if row not in rejected]
+    rejected |= planner.outside_training(rows, resolved.joined, synthetic)
+    rows = [row for row in rows if row not in rejected]
+    rejected |= planner.leaks(rows, resolved.joined)
+    rows = [row for row in rows if row not in rejected]
+    new = (*facts.rejections, *rejected.values())
     rejections = sorted((*source.rejections, *new), key=lambda rejection: rejection.file)
     _check_share(rejections, len(rows), options.max_rejected)
-    plan = planner.plan(rows, resolved.joined)
+    plan = planner.plan(rows, resolved.joined, synthetic)
     lost = sorted(source.labels - set(plan.class_names))
     near = find_across_splits(plan.members, hashes.perceptual, files.greys)
     without_group = None
     if options.group_column:
         without_group = sum(not source.records[row].has_group for row in rows)
-    table = class_table(source.records, plan, planner.shares, rejections)
-    findings = (*source.findings, *table_findings(table))
+    table = class_table(source.records, plan.without(synthetic), planner.shares, rejections)
+    of_images = image_findings(count_images(facts, plan), len(masks), options)
+    findings = (*source.findings, *table_findings(table), *of_images)
     if not options.accept_findings:
         refuse_traps(findings)
     return BuildOutcome(plan, tuple(rejections), tuple(lost), near, without_group, table, findings)

@@ -166,8 +166,10 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
 def _add_images(group: argparse._ArgumentGroup) -> None:
     _add_option(group, "size", f"side in pixels, or {ORIGINAL}", type=image_size)
     _add_option(group, "resize", "how an image becomes square", choices=RESIZE_MODES)
-    _add_option(group, "encoding", "format of resized images", choices=ENCODINGS)
+    _add_option(group, "encoding", "format of images that are encoded anew", choices=ENCODINGS)
     _add_option(group, "jpeg_quality", "quality of JPEGs, 1 to 100", type=int)
+    text = f"with size {ORIGINAL}: keep EXIF, XMP, IPTC and comments, with the names in them"
+    group.add_argument("--keep_metadata", action="store_true", help=text)
     _add_option(group, "min_side", "images with a shorter side are rejected, in pixels", type=int)
     _add_option(group, "max_pixels", "images with more pixels are rejected", type=int)
     _add_option(group, "max_rejected", "fail if a larger share is rejected", type=float)

@@ -9,11 +9,13 @@ from pathlib import Path
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.build_steps.contact_sheets import numbered_name
 from tfrecords_tools.csv_writing import csv_bytes
+from tfrecords_tools.images.metadata import marked_synthetic
+from tfrecords_tools.images.png_file import SIGNATURE as PNG_SIGNATURE
 from tfrecords_tools.records.reader import read, read_info
+from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC
 
 IMAGES_CSV = "images.csv"
 IMAGES_CSV_COLUMNS = ("file", "split", "label", "image_id", "group", "origin")
-PNG_SIGNATURE = b"\x89PNG"
 
 
 def write_image_folder(
@@ -39,9 +41,12 @@ def write_image_folder(
         rows = []
         for split in info.splits:
             for number, record in enumerate(read(data, split)):
-                suffix = "png" if record.image.startswith(PNG_SIGNATURE) else "jpg"
+                image = record.image
+                suffix = "png" if image.startswith(PNG_SIGNATURE) else "jpg"
                 path = f"{split}/{folders[record.label]}/{number:06d}.{suffix}"
-                (root / path).write_bytes(record.image)
+                if record.origin == ORIGIN_SYNTHETIC:  # so that another build knows it
+                    image = marked_synthetic(image)
+                (root / path).write_bytes(image)
                 name = info.class_names[record.label]
                 rows.append((path, split, name, record.image_id, record.group, record.origin))
         (root / IMAGES_CSV).write_bytes(csv_bytes(IMAGES_CSV_COLUMNS, rows))

@@ -32,7 +32,7 @@ class ImageOptions:
 
     Attributes:
         size: side of the square that the image becomes, in pixels; None keeps the image.
-        resize, encoding, jpeg_quality, min_side, max_pixels: as in `BuildOptions`.
+        resize, encoding, jpeg_quality, min_side, max_pixels, keep_metadata: as in `BuildOptions`.
     """
 
     size: int | None = None
@@ -41,6 +41,7 @@ class ImageOptions:
     jpeg_quality: int = 95
     min_side: int = 8
     max_pixels: int = 100_000_000
+    keep_metadata: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +70,12 @@ class BuildOptions:
         follow_links: whether links to folders, and out of the image folder, are followed.
         size: side of the square that images become, in pixels, or "original".
         resize: "crop", "pad" or "squash".
-        encoding: format of resized images, "png" or "jpeg".
+        encoding: format of images that do not keep their bytes, "png" or "jpeg".
         jpeg_quality: 1 to 100.
         splits: share of each split, by name; None for `splits.DEFAULT_SPLITS`.
         keep_splits: data set directory whose groups and images keep their splits.
+        keep_metadata: whether images that keep their bytes also keep EXIF, XMP, IPTC and comments,
+            with the names and places in them; for size "original".
         min_side: images with a shorter side are rejected, in pixels.
         max_pixels: larger images are rejected before they are decoded.
         max_rejected: the build fails if a larger share of the image files is rejected.
@@ -106,6 +109,7 @@ class BuildOptions:
     resize: str = ImageOptions.resize
     encoding: str = ImageOptions.encoding
     jpeg_quality: int = ImageOptions.jpeg_quality
+    keep_metadata: bool = ImageOptions.keep_metadata
     splits: Mapping[str, str | float] | None = None
     keep_splits: PathLike | None = None
     min_side: int = ImageOptions.min_side
@@ -171,10 +175,10 @@ class BuildOptions:
             )
         self._check_choice("resize", RESIZE_MODES)
         self._check_choice("encoding", ENCODINGS)
-        if self.size == ORIGINAL and self.encoding != PNG:
+        if self.keep_metadata and self.size != ORIGINAL:
             raise InputError(
-                f"size {ORIGINAL!r} keeps the bytes of the files, or re-encodes them as {PNG}: "
-                f"encoding {self.encoding!r} needs a size in pixels"
+                f"keep_metadata is for size {ORIGINAL!r}: resized images have no metadata, got "
+                f"size {self.size}"
             )
         if not 1 <= self.jpeg_quality <= 100:
             raise InputError(f"jpeg_quality must be from 1 to 100, got {self.jpeg_quality}")

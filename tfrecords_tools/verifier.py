@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 import warnings
 from collections import Counter
@@ -11,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.build_steps.runners import ThreadRunner, chunks
-from tfrecords_tools.errors import InputError
-from tfrecords_tools.images import image_file
+from tfrecords_tools.errors import InputError, Rejected
+from tfrecords_tools.images.image_file import decode_record
 from tfrecords_tools.json_reading import parse_json
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.records import schema
@@ -167,17 +165,9 @@ def _check_record(serialized: bytes | DamagedRecord, info: DatasetInfo) -> _Chec
 
 def _check_image(record: schema.Record, shape: tuple[int | None, int | None, int]) -> str | None:
     try:
-        with (
-            image_file.without_pillow_limit,
-            Image.open(io.BytesIO(record.image), formats=image_file.RECORD_FORMATS) as image,
-        ):
-            if not image_file.is_plain(image):
-                return f"image {record.image_id!r} has alpha, 16 bits or CMYK, which readers drop"
-            # Files that kept their bytes may be grey or have a palette; readers expand them.
-            found = np.asarray(image.convert("RGB"))
-    except Exception as error:
-        detail = image_file.explain_failure(error, record.image).detail
-        return f"image {record.image_id!r} does not decode: {detail}"
+        found = np.asarray(decode_record(record.image))
+    except Rejected as rejected:
+        return f"image {record.image_id!r} does not decode: {rejected.detail}"
     if any(side not in (None, met) for side, met in zip(shape, found.shape, strict=True)):
         return f"image {record.image_id!r} has shape {list(found.shape)}, promised is {shape}"
     return None

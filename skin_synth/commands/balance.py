@@ -44,6 +44,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="weights of MobileNet, for a second search for copies by its features "
         "(default: by those of a second classifier)",
     )
+    flags.add_training_names(parser)
     flags.add_seed(parser, "the synthetic images")
 
 
@@ -58,6 +59,7 @@ def run(options: argparse.Namespace) -> None:
         ratio=options.ratio,
         filters=options.filters,
         seed=options.seed,
+        training_names=options.training_names,
         image_folder=options.image_folder,
         audit_features=mobilenet(options.weights) if options.weights else None,
     )

@@ -49,6 +49,16 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_training_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no_training_names",
+        dest="training_names",
+        action="store_false",
+        help="leave the name of the nearest training image out of the PNGs; manifest.csv still has "
+        "it (default: the PNGs have it)",
+    )
+
+
 def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
     """Declares --seed; `what` is for its help."""
     parser.add_argument(

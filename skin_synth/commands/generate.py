@@ -23,6 +23,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="factor of the latent; below 1: more typical, less varied (default: %(default)s)",
     )
+    flags.add_training_names(parser)
     parser.add_argument(
         "--data",
         metavar="DIR",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tfrecords_tools.command_line import show
+from tfrecords_tools.errors import InputError
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +13,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    """Prints a line for each file.
+
+    Raises:
+        InputError: files cannot be read; the lines of the others are printed.
+    """
     from skin_synth.provenance import describe_file
 
+    failures = []
     for file in options.files:
-        show(f"{file}: {describe_file(file)}")
+        try:
+            show(f"{file}: {describe_file(file)}")
+        except InputError as error:
+            failures.append(str(error))
+    if failures:
+        raise InputError("; ".join(failures))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import logging
 import os
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import tensorflow as tf
@@ -16,8 +17,9 @@ from skin_synth.augment import SYMMETRIES, turn
 from skin_synth.random_streams import Stream, key
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import DatasetInfo, read_info, read_records
-from tfrecords_tools.records.schema import parse_record
+from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC, parse_record
 
+_LOG = logging.getLogger("skin_synth")
 LARGEST_DENOMINATOR = 2**62
 """Largest denominator of the share of synthetic elements: twice as much still fits int64."""
 
@@ -40,11 +42,13 @@ class DrawnImages(abc.ABC):
         images: uint8[n, height, width, 3].
         labels: int64[n], indices into `class_names`.
         class_names: the classes of the data set, in the order of their labels.
+        synthetic: bool[n], which images are synthetic; None if none is.
     """
 
     images: ImageArray
     labels: np.ndarray
     class_names: tuple[str, ...]
+    synthetic: np.ndarray | None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,6 +57,30 @@ class DrawnImages(abc.ABC):
     def class_counts(self) -> np.ndarray:
         """int64[classes], images in each class."""
         return np.bincount(self.labels, minlength=len(self.class_names))
+
+    @property
+    def num_synthetic(self) -> int:
+        """Number of synthetic images."""
+        return 0 if self.synthetic is None else int(self.synthetic.sum())
+
+    def real(self) -> Self:
+        """Returns the real images only, which generated ones may be compared with.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.synthetic is None or not self.num_synthetic:
+            return self
+        if self.synthetic.all():
+            raise InputError(
+                f"all {len(self):,} images of a split are synthetic, and generated images are "
+                "compared with real ones: give a data set with real images"
+            )
+        return self.subset(~self.synthetic)
+
+    @abc.abstractmethod
+    def subset(self, rows: np.ndarray) -> Self:
+        """Returns the images of rows, int[k] or bool[n]."""
 
     @abc.abstractmethod
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -66,6 +94,7 @@ class LabelledImages(DrawnImages):
     Attributes:
         image_ids: n names, as in the data set.
         groups: n lesions or patients.
+        left_out: number of synthetic images of the split that are not among these.
     """
 
     images: np.ndarray
@@ -73,6 +102,8 @@ class LabelledImages(DrawnImages):
     image_ids: tuple[str, ...]
     groups: tuple[str, ...]
     class_names: tuple[str, ...]
+    synthetic: np.ndarray | None = None
+    left_out: int = 0
 
     @property
     def group_counts(self) -> np.ndarray:
@@ -93,6 +124,7 @@ class LabelledImages(DrawnImages):
             labels=self.labels[rows],
             image_ids=tuple(np.array(self.image_ids, object)[rows]),
             groups=tuple(np.array(self.groups, object)[rows]),
+            synthetic=None if self.synthetic is None else self.synthetic[rows],
         )
 
 
@@ -109,6 +141,7 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
     images = np.empty((count, side, side, 3), np.uint8)
     labels = np.empty(count, np.int64)
     image_ids, groups = [], []
+    synthetic = np.zeros(count, np.bool_)
     for row, serialized in enumerate(read_records(data_dir, split)):
         record = parse_record(serialized)
         try:
@@ -116,10 +149,28 @@ def load_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
         except ImageMismatch as error:
             raise _damaged(info, split, row, str(error)) from error
         labels[row] = record.label
+        synthetic[row] = record.origin == ORIGIN_SYNTHETIC
         image_ids.append(record.image_id)
         groups.append(record.group)
     check_labels(labels, info, split)
-    return LabelledImages(images, labels, tuple(image_ids), tuple(groups), info.class_names)
+    names = tuple(image_ids), tuple(groups), info.class_names
+    return LabelledImages(images, labels, *names, synthetic if synthetic.any() else None)
+
+
+def load_real_split(data_dir: str | os.PathLike[str], split: str) -> LabelledImages:
+    """Reads the real images of a split; logs how many synthetic ones are left out.
+
+    Raises:
+        InputError: as `load_split`, or all images are synthetic.
+    """
+    images = load_split(data_dir, split)
+    if not images.num_synthetic:
+        return images
+    _LOG.info(
+        f"{data_dir}: {images.num_synthetic:,} of {len(images):,} {split} images are synthetic: "
+        "they are left out, generated images are compared with real ones only"
+    )
+    return dataclasses.replace(images.real(), left_out=images.num_synthetic)
 
 
 class ImageMismatch(ValueError):

@@ -112,7 +112,14 @@ class StreamedImages(DrawnImages):
     images: ImagesOnDisk
     labels: np.ndarray
     class_names: tuple[str, ...]
+    synthetic: np.ndarray | None = None
     index_is_kept: bool = False
+
+    def subset(self, rows: np.ndarray) -> StreamedImages:
+        """Returns the images of rows, int[k] or bool[n]."""
+        index = self.images.index.subset(rows)
+        images = ImagesOnDisk(index, self.images.shape[1])
+        return StreamedImages(images, index.label, self.class_names, index.synthetic)
 
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Returns a graph function that reads rows: int64[k] to uint8[k, height, width, 3]."""
@@ -149,7 +156,11 @@ def open_split(
     index = index_records(data_dir, split) if kept is None else kept
     check_labels(index.label, info, split)
     return StreamedImages(
-        ImagesOnDisk(index, side), index.label, info.class_names, index_is_kept=kept is not None
+        ImagesOnDisk(index, side),
+        index.label,
+        info.class_names,
+        index.synthetic,
+        index_is_kept=kept is not None,
     )
 
 

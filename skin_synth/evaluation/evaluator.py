@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skin_synth.data.pipeline import load_split
+from skin_synth.data.pipeline import load_real_split
 from skin_synth.evaluation.cache import Cache, default_cache
 from skin_synth.evaluation.external import ExternalTest
 from skin_synth.evaluation.features import extractors
@@ -185,7 +185,7 @@ def evaluate(
             run.check_enough([count] * len(run.class_names), "--privacy (--privacy_images)")
         given = extractors.load_extractor(options.features, options.features_weights)
         if given is not None:
-            extractors.check_spread(given, load_split(data_dir, TEST).images)
+            extractors.check_spread(given, load_real_split(data_dir, TEST).images)
         work = Evaluation(run, Path(data_dir), options, given, kept, tuple(external))
         stages = work.stages(directory)
         for stage in track(stages, total=len(stages), unit="stages", description="evaluate"):
@@ -227,7 +227,7 @@ class Evaluation:
         number, seed = self.options.seeds, self.options.seed
         if not isinstance(self.run, ImageFolder):
             return [self.run] * number
-        needed = synthetic_counts(load_split(self.data_dir, TEST))
+        needed = synthetic_counts(load_real_split(self.data_dir, TEST))
         return self.run.parts(needed, at_most=number, seed=seed)
 
     @functools.cached_property
@@ -243,7 +243,7 @@ class Evaluation:
             resized=dict(run.resized),
             left_out=run.left_out,
             equal_to_real={
-                split: run.equal_to(load_split(self.data_dir, split)) for split in splits
+                split: run.equal_to(load_real_split(self.data_dir, split)) for split in splits
             },
             provenance=f"made by another program; the training split of {run.origin.data_name} is "
             "taken as its training images",
@@ -342,6 +342,7 @@ class Evaluation:
             groups_in_train_and_test=sets.leak.groups_in_train_and_test,
             leak=sets.leak,
             largest_group_of_test=max(Counter(sets.test.groups).values(), default=0),
+            synthetic_left_out=sets.train.left_out + sets.test.left_out,
         )
         verdict = reach_verdict(
             figures,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.data.pipeline import LabelledImages, load_real_split
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.look_alikes import NO_LEAK, Leak, load_real_images
 from skin_synth.evaluation.statistics.significance import one_of_each
@@ -92,7 +92,7 @@ def load_image_sets(
         cache: of the synthetic images; None: no cache.
     """
     real = load_real_images(data_dir, cache)
-    train, test = real.train, real.test or load_split(data_dir, TEST)  # the error without one
+    train, test = real.train, real.test or load_real_split(data_dir, TEST)  # the error without one
     baseline, baseline_held_out = choose_real_baseline(
         train, real.validation, test, np.random.default_rng([seed, EvaluationStream.REAL_BASELINE])
     )

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.data.pipeline import LabelledImages, load_real_split
 from skin_synth.evaluation.cache import Cache
 from skin_synth.provenance import content_hash
 from tfrecords_tools.build_steps.near_duplicates import MIN_CORRELATION, small_grey
@@ -103,7 +103,7 @@ def load_real_images(data_dir: str | os.PathLike[str], cache: Cache | None = Non
     """Reads the splits of a data set and examines them, see `without_leaks`."""
     there = read_info(data_dir).splits
     names = [name for name in (TRAIN, VALIDATION, TEST) if name in there]
-    return without_leaks({name: load_split(data_dir, name) for name in names}, cache)
+    return without_leaks({name: load_real_split(data_dir, name) for name in names}, cache)
 
 
 def without_leaks(splits: Mapping[str, LabelledImages], cache: Cache | None = None) -> RealImages:

@@ -172,6 +172,7 @@ class ImageCounts:
         floor_held_out: images of the real baseline that are from the validation split.
         leak: what the splits share; `test` and `floor` are without it.
         largest_group_of_test: most test images of one lesion.
+        synthetic_left_out: synthetic images of the training and test splits of the data set.
     """
 
     train: list[int]
@@ -182,6 +183,7 @@ class ImageCounts:
     groups_in_train_and_test: int
     leak: Leak = NO_LEAK
     largest_group_of_test: int = 0
+    synthetic_left_out: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,15 +6,16 @@ A server is foreign: each value is checked before it is used, and each size befo
 from __future__ import annotations
 
 import base64
-import io
 import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from skin_synth.serving.errors import ServingError
+from tfrecords_tools.errors import Rejected
+from tfrecords_tools.images.kinds import PNG
+from tfrecords_tools.images.opening import opened
 from tfrecords_tools.text import escaped
 
 IMAGE, IMAGE_BYTES, LABEL_ID = "image", "image_bytes", "label_id"
@@ -144,9 +145,12 @@ def decode_png(png: bytes, side: int | None) -> np.ndarray:
         expected = f"{side}x{side}" if side else f"square, and at most {LARGEST_SIDE} pixels"
         raise wrong_answer(f"a PNG has {width}x{height} pixels, expected was {expected}")
     try:
-        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        with opened(png, allowed=(PNG,)) as image:
             image.load()
             mode, pixels = image.mode, np.asarray(image)
+    except Rejected as rejected:
+        reason = rejected.detail
+        raise ServingError(f"the server sent a damaged PNG ({reason})", DATA_LOSS) from rejected
     except Exception as error:  # Pillow raises many types
         reason = escaped(str(error))[:200]
         raise ServingError(f"the server sent a damaged PNG ({reason})", DATA_LOSS) from error

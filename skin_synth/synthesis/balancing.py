@@ -93,7 +93,10 @@ def balance(
             candidates = _generate(generator, wanted)
             images = [image for each in candidates for image in generator.images(each)]
             splits = {split: read_records(data, split) for split in info.splits}
-            splits[TRAIN] = chain(splits[TRAIN], (_record(image, info) for image in images))
+            splits[TRAIN] = chain(
+                splits[TRAIN],
+                (_record(image, info, options.training_names) for image in images),
+            )
             # Synthetic images are PNGs; real ones may be JPEGs.
             image_format = info.image_format if info.image_format == "png" else None
             description = DatasetDescription(
@@ -181,11 +184,11 @@ def _generate(generator: CandidateGenerator, wanted: Mapping[str, int]) -> list[
     return candidates
 
 
-def _record(image: SyntheticImage, info: DatasetInfo) -> bytes:
+def _record(image: SyntheticImage, info: DatasetInfo, training_names: bool) -> bytes:
     provenance = image.provenance
     return serialize_record(
         Record(
-            image=image.png(),
+            image=image.png(training_names=training_names),
             label=info.class_names.index(provenance.label),
             image_id=provenance.image_id,
             group=provenance.image_id,

@@ -40,9 +40,12 @@ class SyntheticImage:
     pixels: np.ndarray
     provenance: Provenance
 
-    def png(self) -> bytes:
-        """Encodes the image as a PNG with its provenance in text chunks."""
-        return encode_synthetic(self.pixels, self.provenance)
+    def png(self, *, training_names: bool = True) -> bytes:
+        """Encodes the image as a PNG with its provenance in text chunks.
+
+        `training_names`: whether the PNG names the nearest training image.
+        """
+        return encode_synthetic(self.pixels, self.provenance, training_names=training_names)
 
 
 def generate_images(
@@ -86,7 +89,8 @@ def generate_images(
         with Progress(total=options.count, unit="images", description=title) as progress:
             for image in generate(generator, training, options):
                 rows.append(image.provenance)
-                (folder / f"{image.provenance.seed}.png").write_bytes(image.png())
+                png = image.png(training_names=options.training_names)
+                (folder / f"{image.provenance.seed}.png").write_bytes(png)
                 progress.update()
         (folder / MANIFEST).write_bytes(manifest_csv(rows))
     return Path(out)

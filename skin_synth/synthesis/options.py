@@ -25,6 +25,7 @@ class BalanceOptions:
         seed: the first seed of the first class (other classes have other seeds), and the seed of
             the classifiers.
         truncation: factor of the latents.
+        training_names: whether the PNGs name the nearest training image; the manifest always does.
         image_folder: whether to write all images also as files, with a CSV.
         audit_features: features of the audit, which measures the distance to training images a
             second time; None: a second classifier is trained for it.
@@ -39,6 +40,7 @@ class BalanceOptions:
     filters: str = ALL_FILTERS
     seed: int = 0
     truncation: float = 1.0
+    training_names: bool = True
     image_folder: bool = False
     audit_features: Extractor | None = None
     steps: int | None = None
@@ -63,6 +65,7 @@ class GenerationOptions:
         label: name of the class.
         seed: the images have the seeds `seed`, `seed` + 1, ..., except for dropped copies.
         truncation: factor of the latents.
+        training_names: whether the PNGs name the nearest training image; the manifest always does.
 
     Raises:
         InputError: the count is below 1.
@@ -72,6 +75,7 @@ class GenerationOptions:
     count: int
     seed: int = 0
     truncation: float = 1.0
+    training_names: bool = True
 
     def __post_init__(self) -> None:
         if self.count < 1:

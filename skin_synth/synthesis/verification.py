@@ -6,19 +6,19 @@ In a balanced data set, real records are compared with those of the original dat
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import MANIFEST, Provenance, pixels_sha256, read_manifest
 from skin_synth.synthesis.generation import IMAGES_AT_A_TIME
-from tfrecords_tools.errors import InputError
+from tfrecords_tools.errors import InputError, Rejected
+from tfrecords_tools.images.image_file import decode_record
+from tfrecords_tools.images.opening import read_file
 from tfrecords_tools.progress import track
 from tfrecords_tools.records.reader import read, read_info, read_records
 from tfrecords_tools.records.schema import DATASET_INFO, ORIGIN_SYNTHETIC, TRAIN, parse_record
@@ -154,10 +154,9 @@ def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarr
             problems.append(f"{image_id}: is in {MANIFEST} only, its image is missing")
             continue
         try:
-            with Image.open(io.BytesIO(files[image_id])) as image:
-                pixels = np.asarray(image.convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:
-            problems.append(f"{image_id}: its image cannot be read ({error})")
+            pixels = np.asarray(decode_record(files[image_id]))
+        except Rejected as rejected:
+            problems.append(f"{image_id}: its image cannot be read ({rejected.detail})")
             continue
         if pixels_sha256(pixels) != row.pixels_sha256:
             problems.append(f"{image_id}: its pixels are not those of its row")
@@ -170,8 +169,14 @@ def _encoded(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, bytes],
     """Reads the images of a data set or of a folder of SEED.png; a sentence for each misplaced."""
     if not (place / DATASET_INFO).is_file():
         ids = {str(row.seed): row.image_id for row in rows}
-        paths = sorted(place.glob("*.png"))
-        return {ids.get(path.stem, path.name): path.read_bytes() for path in paths}, []
+        files, problems = {}, []
+        for path in sorted(place.glob("*.png")):
+            try:
+                files[ids.get(path.stem, path.name)] = read_file(path)
+            except (Rejected, OSError) as error:
+                detail = error.detail if isinstance(error, Rejected) else error.strerror
+                problems.append(f"{path.name}: cannot be read ({detail})")
+        return files, problems
     info = read_info(place)
     names = dict(enumerate(info.class_names))
     expected = {row.image_id: row.label for row in rows}

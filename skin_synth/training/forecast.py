@@ -77,7 +77,8 @@ def forecast(config: RunConfig, split: DrawnImages, trial: Trial, images: int) -
         f"batch {preset.batch_size}, {config.policy}",
         f"parameters      generator {trial.generator_parameters:,}, "
         f"discriminator {trial.discriminator_parameters:,}",
-        f"training images {len(split):,} in {len(split.class_names)} classes",
+        f"training images {len(split):,} in {len(split.class_names)} classes"
+        + (f", {split.num_synthetic:,} of them synthetic" if split.num_synthetic else ""),
         f"smallest class  {split.class_names[smallest]}: {split.class_counts[smallest]:,} images",
         f"speed           {trial.speed:.0f} images/s",
         f"time            {images / trial.speed / 3600:.1f} h for {images:,} images",

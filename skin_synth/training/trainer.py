@@ -72,6 +72,11 @@ def train(
         index_file=directory.index,
         fingerprint=config.data.fingerprint,
     )
+    if split.num_synthetic:
+        _LOG.info(
+            f"{split.num_synthetic:,} of {len(split):,} training images are synthetic: the run "
+            "learns from them too; validation compares with the real ones only"
+        )
     minutes = None if directory.exists() else options.schedule_minutes
     if minutes is not None or options.dry_run:
         trial = try_steps(config, split, strategy)

@@ -34,6 +34,16 @@ def rewritten(data, splits, out):
     return out
 
 
+def with_synthetic(data, out, counts):
+    """The data set with the first records of some splits called synthetic, `counts` by split."""
+    splits = {split: list(read_records(data, split)) for split in read_info(data).splits}
+    for split, count in counts.items():
+        for row in range(count):
+            record = dataclasses.replace(parse_record(splits[split][row]), origin="synthetic")
+            splits[split][row] = serialize_record(record)
+    return rewritten(data, splits, out)
+
+
 def altered(data, out, **changes):
     """The data set with another third training record."""
     splits = {split: list(read_records(data, split)) for split in read_info(data).splits}

@@ -6,11 +6,15 @@ import csv
 import dataclasses
 import hashlib
 import io
+import os
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from skin_synth.cli import main_with
 from skin_synth.provenance import (
     Provenance,
     describe_file,
@@ -20,7 +24,9 @@ from skin_synth.provenance import (
     read_chunks,
     read_manifest,
 )
+from tests.encoding import chunk, encoded
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.images.metadata import marked_synthetic
 
 ROW = Provenance(
     image_id="synthetic/abc/ümlaut, mel/7",
@@ -104,3 +110,56 @@ def test_a_manifest_is_read_back_with_carriage_returns(tmp_path):
     row = dataclasses.replace(ROW, label="a\rb", image_id="synthetic/abc/a\rb/7")
     (tmp_path / "manifest.csv").write_bytes(manifest_csv([row, ROW]))
     assert read_manifest(tmp_path / "manifest.csv") == [row, ROW]
+
+
+def test_the_name_of_a_training_image_can_be_left_out():
+    png = encode_synthetic(IMAGE, ROW, training_names=False)
+    assert b"ISIC_1" in encode_synthetic(IMAGE, ROW)
+    assert b"ISIC_1" not in png
+    assert b"12.5" in png
+    with Image.open(io.BytesIO(png)) as image:
+        np.testing.assert_array_equal(np.asarray(image), IMAGE)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "PCX"])
+def test_other_formats_are_not_opened(kind, tmp_path, monkeypatch):
+    path = tmp_path / "x.png"
+    path.write_bytes(encoded(IMAGE, kind))
+    monkeypatch.setattr(Image, "open", lambda *args, **options: pytest.fail("was opened"))
+    with pytest.raises(InputError, match=r"x\.png cannot be read as an image"):
+        read_chunks(path)
+
+
+def test_special_files_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match="a pipe, a device"):
+        describe_file(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match="cannot be read"):
+        describe_file(tmp_path)
+
+
+def test_mark_of_another_program(tmp_path):
+    (tmp_path / "x.jpg").write_bytes(marked_synthetic(encoded(IMAGE, "JPEG")))
+    assert describe_file(tmp_path / "x.jpg").startswith("synthetic: its metadata say so")
+    assert read_chunks(tmp_path / "x.jpg") == {}
+
+
+def test_a_bad_file_does_not_hide_the_others(tmp_path, capsys):
+    names = ["good.png", "empty.png", "plain.png", "none.png"]
+    good, empty, plain, none = (str(tmp_path / name) for name in names)
+    Path(good).write_bytes(encode_synthetic(IMAGE, ROW))
+    Path(empty).write_bytes(b"")
+    Path(plain).write_bytes(encoded(IMAGE, "PNG"))
+    assert main_with(["is-synthetic", empty, good, none, plain]) == 1
+    said = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in said.out.splitlines()] == [good, plain]
+    assert "empty.png cannot be read as an image (the file has no byte)" in said.err
+    assert "none.png does not exist" in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_texts_that_unpack_to_much_are_no_danger(tmp_path):
+    bomb = chunk(b"zTXt", b"skin_synth:label\0\0" + zlib.compress(bytes(10**8)))
+    content = encoded(IMAGE, "PNG")
+    (tmp_path / "x.png").write_bytes(content[:33] + bomb + content[33:])
+    assert len(read_chunks(tmp_path / "x.png")["label"]) == 2**16

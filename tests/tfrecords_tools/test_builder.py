@@ -25,9 +25,11 @@ from tests.data_sets import (
 from tests.files import contents
 from tests.images import noise
 from tfrecords_tools import builder
+from tfrecords_tools.build_steps import prepare
 from tfrecords_tools.build_steps import second_pass as shards
 from tfrecords_tools.builder import BuildReport, build
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.images.opening import read_file
 from tfrecords_tools.records import writer
 from tfrecords_tools.records.reader import read_info
 from tfrecords_tools.verifier import verify
@@ -248,14 +250,12 @@ def test_extra_columns_through_tfds(tmp_path):
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Broken")])
 def test_file_that_cannot_be_read(error, folders, tmp_path, monkeypatch):
-    read_bytes = Path.read_bytes
-
-    def refuse(path):
+    def refuse(path, max_pixels):
         if path.name == "03.png":
             raise error
-        return read_bytes(path)
+        return read_file(path, max_pixels)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(prepare, "read_file", refuse)
     report = build(folders, tmp_path / "out", name="x", size=16)
     assert {(r.file, r.reason, r.detail) for r in report.rejections} == {
         ("melanoma/03.png", "unreadable", error.strerror),

@@ -71,6 +71,7 @@ def test_defaults_of_the_contract():
     without = "labels group_column metadata split_column extra_columns label_map splits keep_splits"
     without += " folders one_hot_columns unmarked_class join_column"
     images = {"size": "original", "resize": "crop", "encoding": "png", "jpeg_quality": 95}
+    images["keep_metadata"] = False
     limits = {"min_side": 8, "max_pixels": 100_000_000, "max_rejected": 0.1}
     work = {"seed": 0, "workers": None, "runner": "threads", "beam_pipeline_options": ""}
     assert options == {

@@ -19,6 +19,11 @@ def test_defaults():
     assert dataclasses.replace(options, size=64).side == 64
 
 
+def test_metadata_of_resized_images_cannot_be_kept():
+    with pytest.raises(InputError, match=r"keep_metadata is for size 'original'.* got size 64"):
+        BuildOptions(name="x", size=64, keep_metadata=True)
+
+
 def test_what_is_asked_of_each_image():
     options = BuildOptions(
         name="x",
@@ -54,7 +59,6 @@ def test_columns(columns):
         ("size", 10**300, "choose a smaller size, or raise max_pixels"),
         ("resize", "stretch", "resize must be one of crop, pad, squash, got 'stretch'"),
         ("encoding", "webp", "encoding must be one of png, jpeg, got 'webp'"),
-        ("encoding", "jpeg", "encoding 'jpeg' needs a size in pixels"),
         ("jpeg_quality", 0, "from 1 to 100, got 0"),
         ("jpeg_quality", 101, "got 101"),
         ("min_side", 0, "at least 1 pixel, got 0"),

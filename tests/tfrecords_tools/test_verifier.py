@@ -48,8 +48,8 @@ def test_sound_data(small_data, tmp_path):
         ({"label": -1}, "label -1 is none of the 2 classes"),
         ({"origin": "guessed"}, "origin 'guessed' is neither real nor synthetic"),
         ({"image": b"no image"}, "image 'odd' does not decode"),
-        ({"image": b""}, "image 'odd' does not decode: no known image format"),
-        ({"image": encoding.encoded(noise(0, 16, 16), "WEBP")}, "does not decode: no known image"),
+        ({"image": b""}, "image 'odd' does not decode: the file has no byte"),
+        ({"image": encoding.encoded(noise(0, 16, 16), "WEBP")}, "a WEBP image, where only"),
         ({"image": GOOD.image[:-60]}, "image 'odd' does not decode"),
         (
             {"image": encode_png(noise(0, 16, 15))},

@@ -1,6 +1,6 @@
 """The first pass: reads every image once, spools its record, and keeps a few numbers of it.
 
-An image takes about fifty bytes of memory, plus its names. So a build of millions of images needs
+An image takes about seventy bytes of memory, plus its names. So a build of millions of images needs
 little more memory than one of thousands.
 """
 
@@ -21,6 +21,7 @@ from tfrecords_tools.build_steps.prepare import Task, prepare_chunk
 from tfrecords_tools.build_steps.runners import Runner, chunks
 from tfrecords_tools.build_steps.spool import Spool
 from tfrecords_tools.images.image_file import PreparedImage
+from tfrecords_tools.images.metadata import IDENTIFYING
 from tfrecords_tools.options import ImageOptions
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.sources import ImageRecord, Rejection, Source
@@ -33,15 +34,22 @@ class ImageFacts:
         hashes: of all images, to find duplicates.
         rejections: of images that are not good.
         thumbnails: of the first images of each class, by row.
-        re_encoded: number of images whose bytes are not those of the file.
-        with_profile: number of images with a colour profile, which is not applied.
+        synthetic: bool[n], whether the file says that a program made the image.
+        two_colours: bool[n], whether the image has two colours only, as a mask has.
+        re_encoded: bool[n], whether the image is encoded anew.
+        num_bytes, num_encoded: int64[n], bytes of the file, and of its image in the data set.
+        with_profile: bool[n], whether it has a colour profile, which is not applied.
+        identifying: bool[n] for each of `metadata.IDENTIFYING`: whether the file holds it.
     """
 
     def __init__(self, count: int) -> None:
         self.hashes = ImageHashes.empty(count)
         self.rejections: list[Rejection] = []
         self.thumbnails: dict[int, np.ndarray] = {}
-        self.re_encoded = self.with_profile = 0
+        self.synthetic, self.two_colours = np.zeros((2, count), np.bool_)
+        self.re_encoded, self.with_profile = np.zeros((2, count), np.bool_)
+        self.num_bytes, self.num_encoded = np.zeros((2, count), np.int64)
+        self.identifying = {what: np.zeros(count, np.bool_) for what in IDENTIFYING}
         self._sum = 0
 
     @property
@@ -57,8 +65,13 @@ class ImageFacts:
         self.hashes.good[row] = True
         if image.thumbnail is not None:
             self.thumbnails[row] = image.thumbnail
-        self.re_encoded += not image.untouched
-        self.with_profile += image.has_profile
+        self.synthetic[row] = image.synthetic
+        self.two_colours[row] = image.two_colours
+        self.re_encoded[row] = not image.untouched
+        self.with_profile[row] = image.has_profile
+        self.num_bytes[row], self.num_encoded[row] = image.num_bytes, image.num_encoded
+        for what in image.identifying:
+            self.identifying[what][row] = True
         # `record` holds all that the tables say about the image.
         fields = f"{record}\0{image.num_bytes}\0{image.checksum}".encode()
         digest = hashlib.sha256(fields).digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import cast
 
@@ -11,9 +11,12 @@ from tfrecords_tools.build_steps import splits
 from tfrecords_tools.build_steps.kept_splits import KeptSplits, read_kept_splits
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.records.schema import SPLITS
+from tfrecords_tools.records.schema import SPLITS, TRAIN
 from tfrecords_tools.sources import ImageRecord, Rejection, Source
 from tfrecords_tools.text import in_order
+
+SYNTHETIC = "synthetic"
+"""Reason to reject an image that says that it is synthetic, in a split for real images only."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,14 @@ class Plan:
     class_names: tuple[str, ...]
     members: Mapping[str, tuple[int, ...]]
     joined: Mapping[str, str]
+
+    def without(self, rows: Collection[int]) -> Plan:
+        """Returns the plan without some rows; its classes stay."""
+        members = {
+            split: tuple(row for row in of_split if row not in rows)
+            for split, of_split in self.members.items()
+        }
+        return dataclasses.replace(self, members=members)
 
     def group(self, record: ImageRecord) -> str:
         """The group of a record in the data set."""
@@ -78,8 +89,15 @@ class Planner:
             kept.check_met(source.records, str(options.keep_splits))
         return cls(source, shares, options.seed, kept)
 
-    def plan(self, rows: Iterable[int], joined: Mapping[str, str]) -> Plan:
+    def plan(
+        self,
+        rows: Iterable[int],
+        joined: Mapping[str, str],
+        synthetic: Collection[int] = frozenset(),
+    ) -> Plan:
         """Plans a data set of the given rows, ascending; `joined` gives new names of joined groups.
+
+        Rows that are `synthetic` go to the training split with their groups, and fill no quota.
 
         Raises:
             InputError: fewer than two classes are left, or kept splits contradict each other.
@@ -90,7 +108,7 @@ class Planner:
             raise InputError(
                 f"{self.source.root} has one class only, {names[0]!r}: two or more are needed"
             )
-        split_of = self._splits(rows, joined)
+        split_of = self._splits(rows, joined, synthetic)
         members: dict[str, list[int]] = {split: [] for split in SPLITS}
         # In the order of a hash, so that classes are mixed.
         ids = {row: self.source.records[row].image_id for row in rows}
@@ -113,16 +131,49 @@ class Planner:
             if self._given(row) != home[group]
         }
 
-    def _splits(self, rows: Sequence[int], joined: Mapping[str, str]) -> Callable[[int], str]:
+    def outside_training(
+        self, rows: Iterable[int], joined: Mapping[str, str], synthetic: Collection[int]
+    ) -> dict[int, Rejection]:
+        """Rejects synthetic images that would not be for training; by row.
+
+        Their split is given or kept, or it is a fold with real images of the same group.
+        """
+        rows = list(rows)
+        if self.fold:
+            homes = self._assigned(rows, joined, synthetic)
+        else:
+            homes = self.kept.pins(self.source.records, joined)
+        elsewhere = TRAIN if self.shares is None or TRAIN in self.shares else "not there"
+        rejections = {}
+        for row in filter(synthetic.__contains__, rows):
+            split = self._given(row) or homes.get(self._group(row, joined), elsewhere)
+            if split != TRAIN:
+                detail = f"its metadata say so; its split is {split}, it may be in training only"
+                rejections[row] = Rejection(self.source.records[row].file, SYNTHETIC, detail)
+        return rejections
+
+    def _splits(
+        self, rows: Sequence[int], joined: Mapping[str, str], synthetic: Collection[int]
+    ) -> Callable[[int], str]:
         if self.shares is None:
             return self._given
-        members = [(self._group(row, joined), self.source.records[row].label) for row in rows]
+        assigned = self._assigned(rows, joined, synthetic)
+        return lambda row: TRAIN if row in synthetic else assigned[self._group(row, joined)]
+
+    def _assigned(
+        self, rows: Iterable[int], joined: Mapping[str, str], synthetic: Collection[int]
+    ) -> dict[str, str]:
+        """Returns the split of each group with real images."""
+        members, pinned = [], self.kept.pins(self.source.records, joined)
+        for row in rows:
+            group = self._group(row, joined)
+            if row not in synthetic:
+                members.append((group, self.source.records[row].label))
+            elif not self.fold:
+                pinned[group] = TRAIN
         if self.fold:
-            assigned = self.fold.assign(members, seed=self.seed)
-        else:
-            pinned = self.kept.pins(self.source.records, joined)
-            assigned = splits.assign_splits(members, self.shares, seed=self.seed, pinned=pinned)
-        return lambda row: assigned[self._group(row, joined)]
+            return self.fold.assign(members, seed=self.seed)
+        return splits.assign_splits(members, self.shares or {}, seed=self.seed, pinned=pinned)
 
     def _given(self, row: int) -> str:
         return cast(str, self.source.records[row].split)

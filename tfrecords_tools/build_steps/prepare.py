@@ -8,8 +8,15 @@ from pathlib import Path
 
 from tfrecords_tools.errors import Rejected
 from tfrecords_tools.images.image_file import PreparedImage, prepare
+from tfrecords_tools.images.opening import read_file
 from tfrecords_tools.options import ImageOptions
-from tfrecords_tools.records.schema import Column, Record, record_pieces
+from tfrecords_tools.records.schema import (
+    ORIGIN_REAL,
+    ORIGIN_SYNTHETIC,
+    Column,
+    Record,
+    record_pieces,
+)
 from tfrecords_tools.records.writer import Place
 from tfrecords_tools.sources import ImageRecord, Rejection
 
@@ -61,14 +68,16 @@ def _prepare_one(
 ) -> Outcome:
     record = task.record
     try:
-        image = prepare((root / record.file).read_bytes(), options, thumbnail=task.thumbnail)
+        content = read_file(root / record.file, options.max_pixels)
+        image = prepare(content, options, thumbnail=task.thumbnail)
     except Rejected as rejected:
         return Rejection(record.file, rejected.reason, rejected.detail)
     except OSError as error:
         return Rejection(record.file, "unreadable", error.strerror or str(error))
     names = (column.name for column in columns)
     extras = dict(zip(names, record.extras, strict=True))
-    fields = (image.encoded, task.label, record.image_id, record.group)
+    origin = ORIGIN_SYNTHETIC if image.synthetic else ORIGIN_REAL
+    fields = (image.encoded, task.label, record.image_id, record.group, origin)
     pieces = record_pieces(Record(*fields, extras=extras))
     without_bytes = dataclasses.replace(image, encoded=b"")
     return Prepared(without_bytes, sum(map(len, pieces)), pieces)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.build_steps.first_pass import ImageFacts
+from tfrecords_tools.build_steps.image_findings import count_images
 from tfrecords_tools.build_steps.near_duplicates import NearDuplicates, near_duplicates_csv
 from tfrecords_tools.build_steps.plan import Plan, Planner
 from tfrecords_tools.build_steps.table_findings import ClassTable
@@ -74,7 +75,7 @@ def build_report(
     """Returns the JSON report: no time, host or path, so that equal builds give equal bytes."""
     plan, near, rejections = outcome.plan, outcome.near_duplicates, outcome.rejections
     largest = outcome.table.largest_group
-    counts: Counter[tuple[str, str]] = Counter()
+    images, counts = count_images(facts, plan), Counter[tuple[str, str]]()
     groups: dict[str, set[str]] = {split: set() for split in SPLITS}
     for split, rows in plan.members.items():
         for record in (planner.source.records[row] for row in rows):
@@ -107,8 +108,11 @@ def build_report(
         "findings": [dataclasses.asdict(finding) for finding in outcome.findings],
         "near_duplicates": len(near.pairs),
         "near_duplicates_cut_short": near.cut_short,
-        "re_encoded": facts.re_encoded,
-        "colour_profiles_ignored": facts.with_profile,
+        "re_encoded": images.re_encoded,
+        "re_encoded_bytes": {"files": images.files_bytes, "images": images.images_bytes},
+        "synthetic": images.synthetic,
+        "identifying_metadata": dict(images.identifying),
+        "colour_profiles_ignored": images.with_profile,
     }
     return (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode()
 

@@ -15,6 +15,7 @@ from tfrecords_tools.build_steps.near_duplicates import small_grey
 from tfrecords_tools.build_steps.runners import Runner, chunks
 from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.images.image_file import decode, pixels_hash
+from tfrecords_tools.images.opening import read_file
 from tfrecords_tools.options import ImageOptions
 from tfrecords_tools.sources import Source
 
@@ -54,4 +55,4 @@ class ImageFiles:
 def _reduce_chunk(
     paths: Sequence[Path], *, reduce: Callable[[Image.Image], Result], options: ImageOptions
 ) -> list[Result]:
-    return [reduce(decode(path.read_bytes(), options)) for path in paths]
+    return [reduce(decode(read_file(path, options.max_pixels), options)) for path in paths]

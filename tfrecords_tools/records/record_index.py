@@ -13,25 +13,30 @@ from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.npz_reading import read_npz
 from tfrecords_tools.records.reader import SplitFiles, check_label, read_info, read_records
-from tfrecords_tools.records.schema import parse_record
+from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC, parse_record
 from tfrecords_tools.records.tfrecord import DamagedRecord, framed_length, read_at
+
+INDEX_COLUMNS = ("shard", "offset", "label", "synthetic")
+"""Arrays of the file of an index."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RecordIndex:
-    """The positions of the records of one split, in shard order, 20 bytes each.
+    """The positions of the records of one split, in shard order, 21 bytes each.
 
     Attributes:
         shards: the files, in order.
         shard: int32[n], the file of each record, an index into `shards`.
         offset: int64[n], its first byte in the file.
         label: int64[n], index of its class.
+        synthetic: bool[n], whether its image is synthetic.
     """
 
     shards: tuple[Path, ...]
     shard: np.ndarray
     offset: np.ndarray
     label: np.ndarray
+    synthetic: np.ndarray
 
     def __len__(self) -> int:
         return len(self.label)
@@ -39,6 +44,11 @@ class RecordIndex:
     def class_counts(self, classes: int) -> list[int]:
         """Returns the number of records of each of `classes` classes."""
         return np.bincount(self.label, minlength=classes).tolist()
+
+    def subset(self, rows: np.ndarray) -> RecordIndex:
+        """Returns the index of some rows, int[k] or bool[n]."""
+        columns = (self.shard, self.offset, self.label, self.synthetic)
+        return RecordIndex(self.shards, *(column[rows] for column in columns))
 
     def read(self, row: int) -> bytes:
         """Reads the serialized record of a row, its checksums checked.
@@ -65,11 +75,12 @@ def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:
         InputError: as `reader.read_records`, or a record has no label or that of no class.
     """
     info = read_info(directory)
-    label, length = [], []
+    label, length, synthetic = [], [], []
     for record in read_records(directory, split):
         parsed = parse_record(record)
         check_label(parsed, info)
         label.append(parsed.label)
+        synthetic.append(parsed.origin == ORIGIN_SYNTHETIC)
         length.append(framed_length(record))
     files = info.splits[split]
     shard = np.repeat(np.arange(len(files.shards), dtype=np.int32), files.shard_lengths)
@@ -78,7 +89,8 @@ def index_records(directory: str | os.PathLike[str], split: str) -> RecordIndex:
     first = np.cumsum(files.shard_lengths) - files.shard_lengths
     # An empty shard begins where the next one does; no row is in it.
     base = np.append(starts, 0)[first]
-    return RecordIndex(files.shards, shard, starts - base[shard], np.array(label, np.int64))
+    facts = np.array(label, np.int64), np.array(synthetic, np.bool_)
+    return RecordIndex(files.shards, shard, starts - base[shard], *facts)
 
 
 def load_index(
@@ -96,7 +108,7 @@ def load_index(
     files = info.splits[split]
     with contextlib.suppress(OSError, InputError, KeyError):
         found = read_npz(file)
-        index = RecordIndex(files.shards, found["shard"], found["offset"], found["label"])
+        index = RecordIndex(files.shards, *(found[name] for name in INDEX_COLUMNS))
         if str(found["fingerprint"]) == fingerprint and _fits(index, files):
             return index
     return None
@@ -104,10 +116,10 @@ def load_index(
 
 def _fits(index: RecordIndex, files: SplitFiles) -> bool:
     """Returns whether an index may be that of a split: types, lengths, records of each shard."""
+    columns = (index.shard, index.offset, index.label, index.synthetic)
     return (
-        (index.shard.dtype, index.offset.dtype, index.label.dtype)
-        == (np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.int64))
-        and index.shard.shape == index.offset.shape == index.label.shape == (files.num_records,)
+        [column.dtype.name for column in columns] == ["int32", "int64", "int64", "bool"]
+        and {column.shape for column in columns} == {(files.num_records,)}
         and np.array_equal(
             index.shard, np.repeat(np.arange(len(files.shards)), files.shard_lengths)
         )
@@ -124,4 +136,5 @@ def save_index(index: RecordIndex, file: Path, fingerprint: str) -> None:
             shard=index.shard,
             offset=index.offset,
             label=index.label,
+            synthetic=index.synthetic,
         )

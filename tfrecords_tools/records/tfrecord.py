@@ -140,7 +140,9 @@ def _read_one(file: BinaryIO, head: bytes, number: int) -> bytes | DamagedRecord
     length, length_crc = RECORD_HEADER.unpack(head)
     if length_crc != _masked(head[:8]):
         return DamagedRecord(number, "the checksum of its length is wrong")
-    body = file.read(length + RECORD_FOOTER.size)
+    # The length is compared with the file before memory is taken for the record.
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    body = file.read(length + RECORD_FOOTER.size) if length <= left else b""
     if len(body) < length + RECORD_FOOTER.size:
         return DamagedRecord(number, f"the file ends within it, {length:,} bytes were promised")
     record = body[:length]

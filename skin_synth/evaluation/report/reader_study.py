@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.data.pipeline import LabelledImages, load_real_split
 from skin_synth.evaluation.report.page import image_uri, render_page
 from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from skin_synth.image_grid import image_grid
@@ -78,7 +78,7 @@ def write_reader_study(
     check_apart(out_dir, inputs_of(run, data_dir), may_lie_in={RUN})
     check_same_data(run, data_dir)
     with new_directory(out_dir, overwrite=overwrite, marker=KEY) as directory:
-        items = choose_items(run, load_split(data_dir, "test"), per_class=per_class, seed=seed)
+        items = choose_items(run, load_real_split(data_dir, "test"), per_class=per_class, seed=seed)
         (directory / SHEET).write_text(render_sheet(items), encoding="utf-8")
         rows, names = _picture(items)
         image_grid(rows, names, directory / PICTURE)

@@ -58,9 +58,19 @@ def warnings(provenance: Provenance, images: ImageCounts) -> tuple[str, ...]:
     features = provenance.features
     return (
         *_on_folder(provenance),
+        *_on_synthetic_records(images.synthetic_left_out),
         *_on_few(counts, features.dimension),
         *_on_reference(images),
         *_on_baseline(images, features.name),
+    )
+
+
+def _on_synthetic_records(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (
+        f"The data set holds {count:,} synthetic images. They are left out: generated images are "
+        "compared with real ones only.",
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.data.pipeline import LabelledImages, load_real_split
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining
 from skin_synth.evaluation.utility.classifiers.training import AUGMENTATION, Trainer, make_trainer
@@ -135,7 +135,7 @@ def load_study_splits(
             "validation (to choose the arms) and test; build the data set with all three"
         )
     train, validation, test = (
-        load_split(data_dir, split) for split in ("train", "validation", "test")
+        load_real_split(data_dir, split) for split in ("train", "validation", "test")
     )
     usable_test(train, validation, test)
     return train, validation, test

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from skin_synth.data.pipeline import DrawnImages, load_split
+from skin_synth.data.pipeline import DrawnImages, load_real_split
 from skin_synth.presets import Preset
 from skin_synth.training.callbacks.base import GANCallback, Logs, Periodic
 from skin_synth.training.run_directory import RunDirectory
@@ -163,7 +163,8 @@ def validation_callbacks(
     if not preset.validation_images:
         return [runaway]
     has_split = VALIDATION in read_info(data).splits
-    held_out = load_split(data, VALIDATION) if has_split else None
+    train = train.real()
+    held_out = load_real_split(data, VALIDATION) if has_split else None
     for line in shortcomings(held_out):
         _LOG.info(line)
 

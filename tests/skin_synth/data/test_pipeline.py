@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shutil
 from fractions import Fraction
@@ -11,9 +12,14 @@ import pytest
 import tensorflow as tf
 
 from skin_synth.data.pipeline import LabelledImages, batches, class_probabilities, load_split, mix
+from skin_synth.data.streaming import open_split
+from tests.data_sets import write_records
+from tests.encoding import encoded
+from tests.images import noise
 from tests.skin_synth.rewriting import MISFITS, altered
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
+from tfrecords_tools.records.schema import Record
 
 COUNTS = (60, 30, 6)
 
@@ -135,3 +141,44 @@ def test_mix_refuses_other_ratios_and_elements_that_differ():
             mix(numbers(0), numbers(0), ratio)
     with pytest.raises(InputError, match="must be alike"):
         mix(numbers(0), tf.data.Dataset.range(3), 1)
+
+
+@pytest.fixture
+def partly_synthetic(tmp_path):
+    """Three real and two synthetic training images, and a split of synthetic ones."""
+    origins = ("real", "synthetic", "real", "synthetic", "real")
+    records = [
+        Record(encoded(noise(number, 32, 32), "PNG"), number % 2, f"{number}", f"{number}", origin)
+        for number, origin in enumerate(origins)
+    ]
+    tests = [
+        dataclasses.replace(record, image_id=f"t{record.image_id}", origin="synthetic")
+        for record in records
+    ]
+    shape = {"image_shape": (32, 32, 3)}
+    return write_records(tmp_path / "data", {"train": records, "test": tests}, **shape)
+
+
+@pytest.mark.parametrize("cache_limit", [None, 0])
+def test_synthetic_records_are_known(partly_synthetic, cache_limit, tmp_path):
+    split = open_split(
+        partly_synthetic,
+        "train",
+        cache_limit=cache_limit,
+        index_file=tmp_path / "index",
+        fingerprint="",
+    )
+    assert (len(split), split.num_synthetic) == (5, 2)
+    real = split.real()
+    assert (len(real), real.num_synthetic) == (3, 0)
+    assert real.real() is real
+    expected = np.stack([noise(number, 32, 32) for number in (0, 2, 4)])
+    np.testing.assert_array_equal(real.images[np.arange(3)], expected)
+    assert real.labels.tolist() == [0, 0, 0]
+
+
+def test_a_split_of_synthetic_images_is_nothing_to_compare_with(partly_synthetic):
+    split = load_split(partly_synthetic, "test")
+    assert split.num_synthetic == 5
+    with pytest.raises(InputError, match="all 5 images of a split are synthetic"):
+        split.real()

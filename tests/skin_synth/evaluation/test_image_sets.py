@@ -8,6 +8,7 @@ import pytest
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation import look_alikes
 from skin_synth.evaluation.image_sets import FEWEST_SYNTHETIC, choose_real_baseline, load_image_sets
+from tests.skin_synth.rewriting import with_synthetic
 
 
 def split(name, labels, groups):
@@ -81,3 +82,19 @@ def test_a_data_set_without_validation(make_run, large_phantom_data, monkeypatch
     found = load_image_sets(make_run(), large_phantom_data, seed=0)
     assert found.real_baseline_held_out == 0
     assert set(found.real_baseline.image_ids) <= set(found.train.image_ids)
+
+
+def test_synthetic_records_are_left_out(make_run, large_phantom_data, tmp_path, caplog):
+    caplog.set_level("INFO", "skin_synth")
+    counts = {"train": 9, "validation": 2, "test": 3}
+    data = with_synthetic(large_phantom_data, tmp_path / "data", counts)
+    found = load_image_sets(make_run(), data, seed=3)
+    for split, images in (("train", found.train), ("test", found.test)):
+        whole = load_split(large_phantom_data, split)
+        assert set(images.image_ids) <= set(whole.image_ids[counts[split] :])
+        assert images.num_synthetic == 0
+    assert found.train.left_out + found.test.left_out == 12
+    assert "3 of" in caplog.text
+    assert "test images are synthetic: they are left out" in caplog.text
+    whole = load_split(large_phantom_data, "validation")
+    assert set(found.validation.image_ids) <= set(whole.image_ids[2:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import shutil
 
 import numpy as np
@@ -169,3 +170,35 @@ def test_another_generator_is_refused(folder, honest, field):
 def test_a_folder_without_manifest_is_named(honest, tmp_path):
     with pytest.raises(InputError, match=r"manifest\.csv does not exist"):
         verify_manifest(tmp_path, honest)
+
+
+def test_files_that_are_no_png_are_named(folder, honest, tmp_path):
+    (seed, other, third) = sorted(path.stem for path in folder.glob("*.png"))[:3]
+    (folder / f"{seed}.png").unlink()
+    os.mkfifo(folder / f"{seed}.png")
+    (folder / f"{other}.png").write_bytes(encoded(np.zeros((32, 32, 3), np.uint8), "EPS"))
+    (folder / f"{third}.png").write_bytes(encoded(np.zeros((32, 32, 3), np.uint8), "BMP"))
+    problems = verify_manifest(folder, honest).problems
+    assert any(f"{seed}.png: cannot be read (a pipe" in problem for problem in problems)
+    assert any("cannot be read (no known image format)" in problem for problem in problems)
+    assert any("a BMP image, where only JPEG or PNG" in problem for problem in problems)
+
+
+def test_training_names_can_be_left_out(honest, phantom_data, tmp_path):
+    options = GenerationOptions(label="star", count=3, training_names=False)
+    out = generate_images(honest, tmp_path / "star", options, data=phantom_data)
+    names = {row.nearest_image_id for row in read_manifest(out / MANIFEST)}
+    assert all(names)
+    files = [path.read_bytes() for path in out.glob("*.png")]
+    assert not any(name.encode() in file for name in names for file in files)
+    assert verify_manifest(out, honest).problems == ()
+    balanced = BalanceOptions(target=20, filters="copies", training_names=False)
+    balance(honest, phantom_data, tmp_path / "balanced", balanced)
+    names = {row.nearest_image_id for row in read_manifest(tmp_path / "balanced" / MANIFEST)}
+    images = [
+        record.image
+        for record in map(parse_record, read_records(tmp_path / "balanced", "train"))
+        if record.origin == "synthetic"
+    ]
+    assert images
+    assert not any(name.encode() in image for name in names for image in images)

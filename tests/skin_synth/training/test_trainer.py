@@ -13,8 +13,10 @@ from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import load_run
 from skin_synth.training.trainer import train
+from tests.skin_synth.rewriting import with_synthetic
 from tests.training import assert_same_state
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.reader import read_info
 
 
 def test_a_run_leaves_config_checkpoints_previews_and_logs(tiny_run):
@@ -146,3 +148,12 @@ def test_a_dry_run_logs_the_cost_and_writes_nothing(tiny_preset, phantom_data, t
     assert not (tmp_path / "run").exists()
     for word in ("parameters", "smallest class", "images/s", "time", "peak memory"):
         assert word in caplog.text
+
+
+def test_synthetic_training_images_are_counted(tiny_preset, phantom_data, tmp_path, caplog):
+    caplog.set_level("INFO", "skin_synth")
+    data = with_synthetic(phantom_data, tmp_path / "data", {"train": 9})
+    train(data, tmp_path / "run", TrainingOptions(preset=tiny_preset.name, dry_run=True))
+    count = read_info(data).splits["train"].num_records
+    assert f"9 of {count} training images are synthetic" in caplog.text
+    assert f"training images {count} in 7 classes, 9 of them synthetic" in caplog.text

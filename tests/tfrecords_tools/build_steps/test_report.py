@@ -31,7 +31,9 @@ def report(*, images=IMAGES, members=None, class_names=("mel", "nv"), **changes)
     records = [ImageRecord(f"{i}.png", i, label, group) for i, label, group in images]
     source = make_source(Path("images"), records, ())
     facts = ImageFacts(len(records))
-    facts.re_encoded, facts.with_profile = 2, 1
+    facts.re_encoded[:2] = facts.with_profile[1:2] = facts.synthetic[:1] = True
+    facts.num_bytes[:], facts.num_encoded[:] = 10, 30
+    facts.identifying["place"][:2] = True
     near = NearDuplicates((NearDuplicate(0, 2, "none", 0.99),), cut_short=False)
     outcome = {
         "plan": Plan(class_names, members or {"train": (0, 1), "test": (2,)}, {"g9": "g1"}),
@@ -76,6 +78,9 @@ def test_counts():
         "near_duplicates": 1,
         "near_duplicates_cut_short": False,
         "re_encoded": 2,
+        "re_encoded_bytes": {"files": 20, "images": 60},
+        "synthetic": 1,
+        "identifying_metadata": {"name_or_text": 0, "place": 2, "serial_number": 0},
         "colour_profiles_ignored": 1,
     }
 

@@ -79,7 +79,8 @@ def test_exif_orientation(orientation, format):
 
 def test_unknown_orientation_counts_as_upright():
     content = encoding.with_orientation(noise(0), 9)
-    assert prepared(content).encoded == content
+    assert prepared(content, keep_metadata=True).encoded == content
+    np.testing.assert_array_equal(seen(prepared(content).encoded), noise(0))
 
 
 @pytest.mark.parametrize("inverted", [False, True])
