@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 from google_crc32c import value as crc32c
-from PIL import Image, ImageChops, JpegImagePlugin
+from PIL import Image, ImageChops
 
 from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.images import jpeg_file, kinds, metadata, png_file
 from tfrecords_tools.images.bit_depth import check_upper_bytes, decode_16_bit_png, grey_to_8_bits
+from tfrecords_tools.images.jpeg_tables import own_quality
 from tfrecords_tools.images.metadata import Metadata
 from tfrecords_tools.images.opening import MAX_PIXELS, explain_failure, opened, pillow_settings
 from tfrecords_tools.images.perceptual_hash import perceptual_hash
+from tfrecords_tools.images.two_colours import has_two_colours
 from tfrecords_tools.options import CROP, JPEG, PAD, PNG, SQUASH, ImageOptions
 
 PLAIN_MODES = ("RGB", "L", "P", "1")
@@ -44,9 +46,6 @@ SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
 """Name of the sRGB profile in a file, in both encodings."""
 RGB_PROFILE = b"RGB "
 """Bytes 16 to 19 of the colour profile of an RGB image."""
-MASK_RANGE, MASK_EDGES = 96, 0.03
-"""Least distance in grey levels between the two colours of a mask, and the largest share of pixels
-between them."""
 UPRIGHT_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -57,8 +56,6 @@ UPRIGHT_TRANSPOSES = {
     8: Image.Transpose.ROTATE_90,
 }
 """The operation that makes an image upright, by EXIF orientation."""
-TRANSPOSING = tuple(UPRIGHT_TRANSPOSES[orientation] for orientation in (5, 6, 7, 8))
-"""The operations that exchange width and height."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +159,7 @@ def decode_record(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         Rejected: it is damaged or too large, or readers would drop its alpha, 16 bits or CMYK.
     """
     try:
-        file = _taken_apart(content)
+        file = metadata.take_apart(content)
         with opened(file.drawn, allowed=kinds.RECORD_KINDS, max_pixels=max_pixels) as image:
             if not is_plain(image):
                 raise Rejected("damaged", "it has alpha, 16 bits or CMYK, which readers drop")
@@ -182,7 +179,7 @@ def read_metadata(content: bytes) -> Metadata:
         Rejected: as `prepare`, except for images that are small or hold several frames.
     """
     try:
-        file = _taken_apart(content)
+        file = metadata.take_apart(content)
         with opened(file.drawn) as image:
             found = file.metadata or metadata.of_image(image)
             image.load()
@@ -199,7 +196,7 @@ def size_in_file(content: bytes) -> tuple[int, int]:
     Raises:
         Rejected: it is no image, or its header cannot be read.
     """
-    with opened(_taken_apart(content).drawn) as image:
+    with opened(metadata.take_apart(content).drawn) as image:
         return image.size
 
 
@@ -257,22 +254,6 @@ def encode_png(image: np.ndarray) -> bytes:
     return _png(Image.fromarray(image))
 
 
-def has_two_colours(grid: np.ndarray) -> bool:
-    """Returns whether uint8[side, side, 3] has two colours, or two levels of grey almost only.
-
-    A mask has two colours. If it is stored as JPEG or resized, it also has some between them at its
-    edges. An image of a single colour is no mask.
-    """
-    colours = grid.astype(np.uint32) @ np.array([1, 2**8, 2**16], np.uint32)
-    if (distinct := len(np.unique(colours))) <= 2:
-        return distinct == 2
-    grey = grid.mean(-1)
-    least, greatest = grey.min(), grey.max()
-    margin = (greatest - least) / 8
-    between = (grey > least + margin) & (grey < greatest - margin)
-    return greatest - least >= MASK_RANGE and between.mean() <= MASK_EDGES
-
-
 def is_plain(image: Image.Image) -> bool:
     """Returns whether all readers get the same RGB from a file that was just opened."""
     return image.mode in PLAIN_MODES and "transparency" not in image.info and not is_16_bit(image)
@@ -286,34 +267,6 @@ def is_16_bit(image: Image.Image) -> bool:
 def _thumbnail(content: bytes, options: ImageOptions, side: int) -> np.ndarray:
     wanted = dataclasses.replace(options, size=side, resize=CROP)
     return np.asarray(resize(_read(content, wanted, whole=False).upright, side, CROP))
-
-
-@dataclasses.dataclass(frozen=True)
-class _TakenApart:
-    """A file without its metadata.
-
-    Attributes:
-        bare: what a record may hold of it.
-        drawn: what a decoder gets of it.
-        metadata: None if they are known only after the file was opened.
-        profile: the colour profile of a PNG.
-    """
-
-    bare: bytes
-    drawn: bytes
-    metadata: Metadata | None
-    profile: bytes | None = None
-
-
-def _taken_apart(content: bytes) -> _TakenApart:
-    kind = kinds.kind_of(content[: kinds.HEAD_BYTES])
-    if kind == kinds.JPEG:
-        jpeg = jpeg_file.take_apart(content)
-        return _TakenApart(jpeg.pixels, jpeg.pixels, metadata.of_jpeg(jpeg))
-    if kind == kinds.PNG:
-        png = png_file.take_apart(content)
-        return _TakenApart(png.pixels, png.drawn, metadata.of_png(png), png.profile)
-    return _TakenApart(content, content, None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -348,7 +301,7 @@ def _read(content: bytes, options: ImageOptions, *, whole: bool) -> _DecodedFile
 
 
 def _decode_file(content: bytes, options: ImageOptions, *, whole: bool) -> _DecodedFile:
-    file = _taken_apart(content)
+    file = metadata.take_apart(content)
     with opened(file.drawn, max_pixels=options.max_pixels) as opened_image:
         image: Any = opened_image  # each format has further attributes
         _check(image, options)
@@ -375,7 +328,7 @@ def _decode_file(content: bytes, options: ImageOptions, *, whole: bool) -> _Deco
             bare=file.bare if untouched and options.size is None and not whole else None,
             metadata=found,
             profile=profile if profile and profile[16:20] == RGB_PROFILE else None,
-            jpeg_options=_own_quality(image, turn) if is_jpeg else None,
+            jpeg_options=own_quality(image, turn) if is_jpeg else None,
             has_profile=not any(name in (profile or SRGB_NAMES[0]) for name in SRGB_NAMES),
             scale=scale,
         )
@@ -473,21 +426,3 @@ def _png(image: Image.Image, profile: bytes | None = None) -> bytes:
     # 5 % larger.
     image.save(buffer, "PNG", compress_type=zlib.Z_RLE, icc_profile=profile)
     return buffer.getvalue()
-
-
-def _own_quality(image: Any, turn: Image.Transpose | None) -> dict[str, Any] | None:
-    """Returns options to encode the turned image of a JPEG with the tables of its file.
-
-    None if the file has four channels, which RGB does not have.
-    """
-    if image.mode not in SCALABLE_MODES:
-        return None
-    # Pillow gives the first table to brightness, the second one to both colours.
-    numbers = [layer[3] for layer in image.layer[:2]]
-    tables = [np.array(image.quantization[number]).reshape(8, 8) for number in numbers]
-    sampling = JpegImagePlugin.get_sampling(image)
-    if turn in TRANSPOSING:
-        tables = [table.T for table in tables]
-    if sampling not in (0, 2) or (turn in TRANSPOSING and sampling != 2):
-        sampling = 0  # others are not the same in both directions
-    return {"qtables": [table.ravel().tolist() for table in tables], "subsampling": sampling}

@@ -118,6 +118,39 @@ class Metadata:
         return frozenset(found) | self.elements
 
 
+@dataclasses.dataclass(frozen=True)
+class BareFile:
+    """A file without its metadata.
+
+    Attributes:
+        bare: what a record may hold of it.
+        drawn: what a decoder gets of it.
+        metadata: None if they are known only after the file was opened.
+        profile: the colour profile of a PNG.
+    """
+
+    bare: bytes
+    drawn: bytes
+    metadata: Metadata | None
+    profile: bytes | None = None
+
+
+def take_apart(content: bytes) -> BareFile:
+    """Separates the image of a file from its metadata.
+
+    Raises:
+        Rejected: a JPEG or PNG is not whole, or has too many parts.
+    """
+    kind = kinds.kind_of(content[: kinds.HEAD_BYTES])
+    if kind == kinds.JPEG:
+        jpeg = jpeg_file.take_apart(content)
+        return BareFile(jpeg.pixels, jpeg.pixels, of_jpeg(jpeg))
+    if kind == kinds.PNG:
+        png = png_file.take_apart(content)
+        return BareFile(png.pixels, png.drawn, of_png(png), png.profile)
+    return BareFile(content, content, None)
+
+
 def of_jpeg(file: JpegFile) -> Metadata:
     """Reads the metadata that a JPEG holds besides its image."""
     exif = xmp = iptc = claims = b""
