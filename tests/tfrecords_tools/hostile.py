@@ -149,10 +149,11 @@ def _in_other_formats() -> dict[str, tuple[bytes, np.ndarray]]:
     }
     inks = Image.fromarray(smooth(59)).convert("CMYK")
     text = b"bomb\0\0" + zlib.compress(bytes(10**7))
-    profile = encoded(smooth(73), "PNG", icc_profile=bytes(range(256)) * 8000)
+    long_text = with_chunk(encoded(smooth(172), "PNG"), b"zTXt", text)
+    profile = encoded(smooth(173), "PNG", icc_profile=bytes(range(256)) * 8000)
     return found | {
-        "long_text.png": (with_chunk(encoded(smooth(72), "PNG"), b"zTXt", text), smooth(72) * 1.0),
-        "long_profile.png": (profile, smooth(73) * 1.0),
+        "long_text.png": (long_text, smooth(172) * 1.0),
+        "long_profile.png": (profile, smooth(173) * 1.0),
         "gamma.png": (
             with_chunk(encoded(smooth(65), "PNG"), b"gAMA", struct.pack(">I", 100_000)),
             smooth(65) * 1.0,
