@@ -24,6 +24,7 @@ from skin_synth.synthesis.filters import (
     EXACT_COPY,
     KEPT,
     NEAR_DUPLICATE,
+    REASONS,
     CandidateFilter,
     Scores,
     distinct,
@@ -281,7 +282,29 @@ def _load(path: Path, key_sha256: str) -> Chunk | None:
         if str(fields.pop("key", None)) != key_sha256:
             return None
         fields["outcome"] = tuple(str(outcome) for outcome in fields["outcome"])
-        return Chunk(**fields)
+        chunk = Chunk(**fields)
+        _check_chunk(chunk)
+        return chunk
     except (InputError, KeyError, TypeError) as error:
         _LOG.warning("%s cannot be used (%s); it is made again", path, error)
         return None
+
+
+def _check_chunk(chunk: Chunk) -> None:
+    """Checks types and numbers of rows.
+
+    Raises:
+        InputError: they do not fit each other.
+    """
+    kinds = {"seeds": "i", "assigned": "i", "nearest": "i", "distance": "f"}
+    columns = {name: np.asarray(values) for name, values in vars(chunk).items() if name != "images"}
+    shapes = {values.shape for values in columns.values()}
+    good = (
+        shapes == {(len(chunk.seeds),)}
+        and all(columns[name].dtype.kind == kind for name, kind in kinds.items())
+        and {*chunk.outcome} <= {KEPT, *REASONS}
+        and len(chunk.kept) == len(chunk.images)
+        and chunk.images.dtype == np.uint8
+    )
+    if not good:
+        raise InputError("its columns do not fit each other")

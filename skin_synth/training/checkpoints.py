@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import stat
 from pathlib import Path
 
+from skin_synth.sealing import seal_fits
 from tfrecords_tools.errors import InputError
 
 LAST, BEST = "last", "best"
@@ -17,10 +17,6 @@ DAMAGED_PREFIX = "damaged-"
 """Start of the name of a damaged checkpoint that was set aside."""
 DEFAULT_KEEP = 2
 """Checkpoints that a run keeps in addition to the best one, so that one may be damaged."""
-SEAL = b"\nsha256:"
-SEAL_LENGTH = len(SEAL) + 64
-HASH_BLOCK = 2**20
-"""Bytes read at a time, so that memory does not grow with the file."""
 IMAGES_SEEN, MEAN_KID = "images_seen", "mean_kid"
 """Attributes in the file of the best checkpoint, so that they always fit its weights."""
 
@@ -80,13 +76,6 @@ def read_best(path: Path) -> BestCheckpoint | None:
     return BestCheckpoint(path, images, kid)
 
 
-def seal(file: Path) -> None:
-    """Appends the sha256 of a file to it, after HDF5's part, so that both appear at once."""
-    digest = _sha256(file, file.stat().st_size)
-    with open(file, "ab") as end:
-        end.write(SEAL + digest.encode())
-
-
 def damage(file: Path) -> str | None:
     """Says what is wrong with a checkpoint; None if nothing is.
 
@@ -112,13 +101,8 @@ def _damage(file: Path) -> str | None:
     size = file.stat().st_size
     if size == 0:
         return "it is empty"
-    with open(file, "rb") as content:
-        content.seek(max(0, size - SEAL_LENGTH))
-        end = content.read()
-    if end.startswith(SEAL):
-        digest = end[len(SEAL) :].decode("ascii", "replace")
-        good = _sha256(file, size - SEAL_LENGTH) == digest
-        return None if good else "its checksum does not fit"
+    if (fits := seal_fits(file)) is not None:
+        return None if fits else "its checksum does not fit"
     return _unreadable(file)
 
 
@@ -135,13 +119,3 @@ def _unreadable(file: Path) -> str | None:
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         return f"HDF5 cannot read it: {error}"
     return None
-
-
-def _sha256(file: Path, size: int) -> str:
-    """Returns the sha256 of the first `size` bytes: 64 hexadecimal digits."""
-    digest, left = hashlib.sha256(), size
-    with open(file, "rb") as content:
-        while block := content.read(min(left, HASH_BLOCK)):
-            digest.update(block)
-            left -= len(block)
-    return digest.hexdigest()

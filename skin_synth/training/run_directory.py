@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skin_synth.models.gan import ConditionalGAN
+from skin_synth.sealing import seal
 from skin_synth.training.checkpoints import (
     BEST_FILE,
     DAMAGED_PREFIX,
@@ -19,7 +20,6 @@ from skin_synth.training.checkpoints import (
     damage,
     note_best,
     read_best,
-    seal,
 )
 from skin_synth.training.health import TrainingDiverged, check_weights
 from skin_synth.training.run_config import RunConfig

@@ -14,9 +14,11 @@ from skin_synth.data.pipeline import DrawnImages, LabelledImages, batches
 from skin_synth.evaluation.cache import Cache, warn_unreadable
 from skin_synth.keras_backend import keras
 from skin_synth.provenance import content_hash
+from skin_synth.sealing import seal, seal_fits
 from skin_synth.weights_file import save_weights
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.text import escaped
 
 CNN_WIDTHS = (16, 32, 64, 96)
 """Channels of each stage; the last one is the number of features."""
@@ -103,6 +105,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
     """Writes the weights, complete or not at all, to a file whose name ends in `.weights.h5`."""
     with new_file(path) as file:
         save_weights(classifier.network, classifier.network.weights, file)
+        seal(file)
 
 
 def load_classifier(
@@ -115,12 +118,15 @@ def load_classifier(
     """
     network = small_cnn(side, len(class_names), seed)
     try:
+        if seal_fits(path) is False:
+            raise InputError("its checksum does not fit")
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns of skipped layers
             network.load_weights(path)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
+    except Exception as error:  # h5py and Keras raise many types
         raise InputError(
-            f"{path} holds no weights of a classifier of {len(class_names)} classes: remove it"
+            f"{path} holds no weights of a classifier of {len(class_names)} classes "
+            f"({escaped(str(error))[:200]}): remove it"
         ) from error
     return Classifier(network, class_names, seed, steps)
 

@@ -8,16 +8,13 @@ import h5py
 import numpy as np
 import pytest
 
+from skin_synth.sealing import HASH_BLOCK, SEAL, SEAL_LENGTH, seal
 from skin_synth.training.checkpoints import (
-    HASH_BLOCK,
-    SEAL,
-    SEAL_LENGTH,
     BestCheckpoint,
     check_choice,
     damage,
     note_best,
     read_best,
-    seal,
 )
 from tfrecords_tools.errors import InputError
 
