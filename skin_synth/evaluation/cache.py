@@ -73,7 +73,7 @@ class Cache:
 
 def warn_unreadable(path: Path, error: Exception) -> None:
     """Logs that an entry cannot be read and is computed again."""
-    _LOG.warning("%s cannot be used (%s); it is computed again", path, error)
+    _LOG.warning("%s cannot be read (%s); it is computed again", path, error)
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:

@@ -118,7 +118,7 @@ class RunDirectory:
         repair = "restore it, or start a new run"
         fields = read_json(path, dict[str, Any], repair=repair, limit=LARGEST_CONFIG)
         try:
-            if "run_id" not in fields:
+            if not fields.get("run_id"):
                 raise InputError("it has no run_id")
             return RunConfig.from_json(fields)
         except InputError as error:

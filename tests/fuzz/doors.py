@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -654,5 +653,3 @@ DOORS: dict[str, Callable[[Path], Door]] = {
     "gRPC answer": _grpc,
 }
 """Makes the door of each kind of file in a folder of its own."""
-
-logging.getLogger("skin_synth").setLevel(logging.ERROR)

@@ -222,7 +222,7 @@ def _promising(arrays: dict[str, np.ndarray], name: str, rng: np.random.Generato
             stream = io.BytesIO()
             np.lib.format.write_array(stream, array)
             content = buffer.getvalue() if other == name else stream.getvalue()
-            archive.writestr(f"{other}.npy", content)
+            archive.writestr(zipfile.ZipInfo(f"{other}.npy"), content)
     return whole.getvalue()
 
 

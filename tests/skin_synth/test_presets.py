@@ -53,6 +53,34 @@ def test_a_wrong_value_names_its_field(change):
     assert repr(value) in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gamma": Ramp(0.2, float("inf"))},
+        {"ema_half_life": float("inf")},
+        {"latent_dim": 10**6},
+        {"embedding_dim": 10**6},
+        {"generator_widths": (10**6, 128, 64, 32)},
+        {"discriminator_widths": (64, 128, 10**6)},
+        {"batch_size": 10**13},
+        {"schedule_images": 10**13},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_value_beyond_reason_names_its_field(change):
+    with pytest.raises(InputError, match=next(iter(change))):
+        dataclasses.replace(get_preset("derm-32"), **change)
+
+
+def test_memory_of_training_is_known_before_it_is_taken():
+    small, large = (get_preset(f"derm-{side}").training_bytes(7) for side in (32, 256))
+    assert 10 * 2**20 < small < large < 2**30
+    wide = dataclasses.replace(get_preset("derm-32"), generator_widths=(8192,) * 4)
+    assert wide.training_bytes(7) > 2 * 9 * 3 * 8192**2 * 4
+    many = get_preset("derm-32").training_bytes(10**6)
+    assert many > 4 * 10**6 * (4 * 64 + 3 * 256)
+
+
 def test_unknown_and_missing_fields_are_named():
     fields = get_preset("derm-32").to_json()
     with pytest.raises(InputError, match="colour"):

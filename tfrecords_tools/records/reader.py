@@ -77,6 +77,10 @@ def read_info(directory: str | os.PathLike[str]) -> DatasetInfo:
                 f"{schema.LABELS} has {len(class_names)} names, {schema.FEATURES} promises "
                 f"{found.num_classes}"
             )
+        if len({*class_names}) < len(class_names) or any(
+            n != n.strip() or not n for n in class_names
+        ):
+            raise ValueError(f"{schema.LABELS} has a blank, padded or repeated name")
     except ValueError as error:
         raise InputError(
             f"{directory}: the metadata are damaged or foreign ({error}); build it again"

@@ -9,6 +9,7 @@ import pytest
 
 from skin_synth.presets import get_preset
 from skin_synth.training.run_config import DataIdentity, RunConfig, WarmStartSource
+from skin_synth.training.run_directory import RunDirectory
 from tfrecords_tools.errors import InputError
 
 
@@ -36,6 +37,66 @@ def test_a_configuration_survives_json():
 def test_another_schema_version_is_refused():
     with pytest.raises(InputError, match="schema version 99"):
         RunConfig.from_json(config().to_json() | {"schema_version": 99})
+
+
+def edited(tmp_path, edit):
+    """What is read of a configuration that somebody edited."""
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config())
+    file = directory.path / "config.json"
+    fields = json.loads(file.read_text())
+    edit(fields)
+    file.write_text(json.dumps(fields))
+    return directory.config()
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda f: f["data"]["class_names"].reverse(), "its run_id is .*it was edited"),
+        (lambda f: f["data"]["class_counts"].reverse(), "its run_id is .*it was edited"),
+        (lambda f: f.update(seed=1), "its run_id is .*it was edited"),
+        (lambda f: f.update(run_id="0" * 12), "its run_id is '0{12}'"),
+        (lambda f: f.update(run_id=""), "no run_id"),
+        (lambda f: f.pop("run_id"), "no run_id"),
+        (lambda f: f.update(seed=1.0), "seed must be a whole number, got 1.0"),
+        (lambda f: f["preset"].update(latent_dim=64.0), "latent_dim must be a whole number"),
+        (lambda f: f["preset"].update(gamma=[]), "gamma must be an object, got a list"),
+        (lambda f: f["preset"]["gamma"].update(end=float("inf")), "Infinity is no number"),
+        (lambda f: f["preset"].update(latent_dim=10**9), "latent_dim = 1000000000"),
+        (lambda f: f["preset"].update(batch_size=10**15), "batch_size = "),
+        (lambda f: f["preset"].update(generator_widths=[]), "generator_widths"),
+        (lambda f: f["data"].update(class_names=["a", "a"]), "two or more different names"),
+        (lambda f: f["data"].update(class_names=["a", "b\nc"]), "two or more different names"),
+        (lambda f: f["data"].update(class_counts=[3]), "class_counts must be 2 numbers"),
+        (lambda f: f["data"].update(class_counts=[3, 0]), "class_counts must be 2 numbers"),
+        (lambda f: f["data"].update(name="\ud800"), "not UTF-8"),
+        (lambda f: f.update(more=1), "unknown fields: more"),
+        (lambda f: f.update(preset=None), "preset must be an object, got null"),
+        (lambda f: f.clear(), "no run_id"),
+    ],
+)
+def test_an_edited_configuration_is_one_error(edit, message, tmp_path):
+    with pytest.raises(InputError, match=message) as refusal:
+        edited(tmp_path, edit)
+    assert str(refusal.value).startswith(f"{tmp_path}/run/config.json cannot be read")
+    assert "\n" not in str(refusal.value)
+
+
+def test_what_does_not_change_a_run_may_be_edited(tmp_path):
+    def edit(fields):
+        fields["data"]["directory"] = "/elsewhere"
+        fields["preset"]["validation_images"] = 7
+
+    assert edited(tmp_path, edit).run_id == config().run_id
+
+
+@pytest.mark.parametrize("content", ["null", "[]", "1", '"x"', "[" * 10**5, "{", ""])
+def test_a_configuration_of_another_kind_is_one_error(content, tmp_path):
+    directory = RunDirectory(tmp_path)
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(InputError, match=r"config\.json cannot be read"):
+        directory.config()
 
 
 def test_a_run_is_another_by_what_it_starts_from_and_not_by_where_that_lies():

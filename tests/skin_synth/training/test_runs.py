@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -16,7 +17,7 @@ from skin_synth.provenance import content_hash
 from skin_synth.training.checkpoints import SEAL, damage, seal
 from skin_synth.training.run_config import RUN_SCHEMA_VERSION
 from skin_synth.training.run_directory import RunDirectory
-from skin_synth.training.runs import load_run
+from skin_synth.training.runs import load_run, new_gan
 from tests.skin_synth.training.test_run_config import config
 from tfrecords_tools.errors import InputError
 
@@ -331,3 +332,19 @@ def test_a_directory_is_trained_in_by_one_at_a_time_and_read_meanwhile(three):
         assert gan.images_seen == 30
     with three.training():
         pass
+
+
+def test_networks_larger_than_their_checkpoint_or_this_machine_take_no_memory(tmp_path, tiny_run):
+    config = tiny_run.config
+    wide = dataclasses.replace(config.preset, generator_widths=(4096,) * 4)
+    edited = dataclasses.replace(config, preset=wide)
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(edited)
+    newest = RunDirectory(tiny_run.directory).checkpoints()[-1]
+    (directory.path / "checkpoints" / newest.name).write_bytes(newest.read_bytes())
+    with pytest.raises(InputError, match=r"config\.json describes networks of about 7,\d{3},\d{3}"):
+        load_run(directory.path)
+    wider = dataclasses.replace(config.preset, generator_widths=(8192,) * 4)
+    many = dataclasses.replace(wider, discriminator_widths=(8192,) * 3, latent_dim=8192)
+    with pytest.raises(InputError, match="GiB to train, this machine has"):
+        new_gan(dataclasses.replace(config, preset=many))
