@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from skin_synth.data.synthetic import GeneratesBatches
 from skin_synth.saved_model.export import read_labels
+from skin_synth.saved_model.graph_check import check_graph
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE
 from skin_synth.saved_model.origin import ORIGIN_FILE, Origin, read_origin
 from skin_synth.saved_model.process import TRACING, check_not_forked
@@ -113,12 +114,15 @@ def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
     origin = read_origin(directory)
     check_not_forked()
     try:
+        check_graph(directory)
         labels = read_labels(directory)
         card = read_bounded(directory / MODEL_CARD_FILE).decode("utf-8")
         with TRACING:
             model = tf.saved_model.load(str(directory))
     except (OSError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{directory} is damaged ({reason}): {repair}") from error
+    if len({*labels}) < len(labels) or not all(labels):
+        raise InputError(f"{directory} is damaged (a label is blank or repeated): {repair}")
     signature = model.signatures["generate"]
     return Pretrained(name, directory, labels, origin, card, signature, model)

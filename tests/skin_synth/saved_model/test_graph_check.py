@@ -1,0 +1,55 @@
+"""The graph of an export: its own operations, unaltered."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from skin_synth import pretrained
+from skin_synth.saved_model.graph_check import check_graph
+from tfrecords_tools.errors import InputError
+
+SHIPPED = Path(pretrained.__file__).parent / "derm-64-ham10000" / "1"
+
+
+def test_an_export_is_accepted(served_version):
+    check_graph(served_version)
+    check_graph(SHIPPED)
+
+
+@pytest.fixture
+def version(tmp_path):
+    return shutil.copytree(SHIPPED, tmp_path / "1")
+
+
+def test_a_graph_that_reads_or_writes_files_is_refused(tmp_path):
+    class Spy(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+        def generate(self, name):
+            tf.io.write_file(name, "x")
+            return tf.io.read_file(name)
+
+    tf.saved_model.save(Spy(), str(tmp_path / "spy"))
+    with pytest.raises(InputError, match="operations ReadFile, WriteFile"):
+        check_graph(tmp_path / "spy")
+    shutil.copytree(SHIPPED, tmp_path / "model" / "1")
+    for name in ("saved_model.pb", "fingerprint.pb"):
+        shutil.copy(tmp_path / "spy" / name, tmp_path / "model" / "1" / name)
+    with pytest.raises(InputError, match=r"is damaged .*ReadFile, WriteFile.*: export the model"):
+        pretrained.load_exported(tmp_path / "model")
+
+
+@pytest.mark.parametrize("change", [b"", b"\n", b"\xff" * 100])
+def test_an_altered_graph_is_refused(change, version):
+    graph = version / "saved_model.pb"
+    content = graph.read_bytes()
+    graph.write_bytes(change or content[: len(content) // 2])
+    with pytest.raises(InputError):
+        check_graph(version)
+    # A constant, altered within a sound message.
+    graph.write_bytes(content.replace(b"must be finite", b"may be anything"[:14]))
+    with pytest.raises(InputError, match="not as it was written"):
+        check_graph(version)
