@@ -19,7 +19,7 @@ from skin_synth.presets import PRESETS
 from tfrecords_tools.atomic import check_apart, new_file
 from tfrecords_tools.command_line import SEVERAL_LINES
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.json_reading import read_json
+from tfrecords_tools.json_reading import Part, read_json
 from tfrecords_tools.options import BuildOptions
 
 PIPELINE_RECORD = "pipeline.json"
@@ -291,10 +291,16 @@ def _plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
+@dataclasses.dataclass(frozen=True)
+class _Report(Part):
+    summary: tuple[str, ...]
+
+
 def _summary(root: Path, seconds: float) -> str:
     previews = sorted((root / "run" / "previews").glob("*.png"))
     versions = [path for path in (root / "model").iterdir() if path.name.isdigit()]
-    report = json.loads((root / "report" / "report.json").read_text(encoding="utf-8"))
+    path = root / "report" / "report.json"
+    report = read_json(path, _Report, repair=f"remove {path.parent}, and start again")
     return "\n".join(
         [
             f"\nThe whole pipeline in {_duration(seconds)}:",
@@ -302,7 +308,7 @@ def _summary(root: Path, seconds: float) -> str:
             f"  synthetic images   {previews[-1]}",
             f"  balanced data set  {root / 'balanced'}",
             f"  SavedModel         {max(versions, key=lambda path: int(path.name))}",
-            f"The report says: {' '.join(report['summary'][:2])}",
+            f"The report says: {' '.join(report.summary[:2])}",
         ]
     )
 

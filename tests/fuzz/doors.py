@@ -351,13 +351,20 @@ def _features(root: Path) -> Door:
     return Door(file, use, REFUSALS, structure="json")
 
 
-def _demo(root: Path) -> Door:
-    from skin_synth.demo import DemoRecord, _read_record
+def _pipeline(root: Path) -> Door:
+    from skin_synth.pipeline import PipelineRecord, _open_record
 
-    file = root / "demo.json"
-    if not file.exists():
-        DemoRecord({"images": 5, "minutes": 1.5, "counts": [1, 2]}, {"train": 1.5}).write(root)
-    return Door(file, lambda: _read_record(file), REFUSALS, lambda found: True, structure="json")
+    settings = {"images": 5, "minutes": 1.5, "size": [1, 2]}
+    where = root / "pipeline"
+    if not where.exists():
+        where.mkdir()
+        PipelineRecord(settings, {"train": 1.5}).write(where)
+    [file] = where.iterdir()
+
+    def sound(record) -> bool:
+        return record.settings == settings
+
+    return Door(file, lambda: _open_record(where, settings), REFUSALS, sound, structure="json")
 
 
 # --- results -----------------------------------------------------------------------------------
@@ -636,7 +643,7 @@ DOORS: dict[str, Callable[[Path], Door]] = {
     "classifier.weights.h5": _classifier,
     "validation.csv": _curve,
     "validation/features.json": _features,
-    "demo.json": _demo,
+    "pipeline.json": _pipeline,
     "origin.json": _origin_file,
     "report.json": _report,
     "balance_report.json": _balance_report,
