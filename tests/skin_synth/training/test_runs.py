@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from skin_synth.provenance import content_hash
-from skin_synth.training.checkpoints import SEAL, damage, seal
+from skin_synth.sealing import SEAL, seal
+from skin_synth.training.checkpoints import damage
 from skin_synth.training.run_config import RUN_SCHEMA_VERSION
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import load_run, new_gan
