@@ -118,3 +118,19 @@ def test_splits_come_from_one_place(field, value):
 def test_options_of_beam():
     options = BuildOptions(name="x", runner="beam", beam_pipeline_options="runner=DirectRunner")
     assert options.beam_pipeline_options == "runner=DirectRunner"
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({"one_hot_columns": "a,b"}, "one_hot"),
+        ({"unmarked_class": "nevus"}, "one_hot"),
+        ({"join_column": "lesion_id"}, "metadata"),
+    ],
+)
+def test_options_of_tables_that_need_another(options, needed):
+    (name,) = options
+    with pytest.raises(InputError, match=f"{name} needs {needed}"):
+        BuildOptions(name="x", labels="l.csv", **options)
+    with pytest.raises(InputError, match=f"{name} needs a CSV by labels"):
+        BuildOptions(name="x", **options)

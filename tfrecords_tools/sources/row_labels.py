@@ -13,7 +13,7 @@ from tfrecords_tools.sources import listing
 from tfrecords_tools.sources.cells import LIST_CELL, labels_in, parse_mark
 from tfrecords_tools.sources.csv_reading import CsvTable
 from tfrecords_tools.sources.listing import Finding
-from tfrecords_tools.text import normalise
+from tfrecords_tools.text import abbreviate, normalise
 
 Problem = tuple[str, str]
 """Reason and detail of a rejection."""
@@ -141,8 +141,10 @@ def check_column(column: str, table: CsvTable) -> None:
         InputError: it does not.
     """
     if column not in table.columns:
+        names = abbreviate(list(table.columns)) or "none"
         raise InputError(
-            f"{table.path} has no column {column!r}; it has {', '.join(table.columns) or 'none'}"
+            f"{table.path} has no column {column!r}; it has {names} (its first line names the "
+            "columns)"
         )
 
 

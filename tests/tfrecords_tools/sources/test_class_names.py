@@ -6,6 +6,7 @@ import pytest
 
 from tests.listings import read, table, touch
 from tfrecords_tools.sources.class_names import one_in_several_spellings
+from tfrecords_tools.text import in_order
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,17 @@ def test_groups_in_several_spellings_are_named(tmp_path):
     (finding,) = source.findings
     assert (finding.kind, finding.trap) == ("similar_groups", False)
     assert "'P01' and 'p01'" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("names", "ordered"),
+    [
+        ("10 9 0 1 2 11", "0 1 2 9 10 11"),
+        ("10.0 2.0 -1.0", "-1.0 2.0 10.0"),
+        ("10 9 unknown", "10 9 unknown"),
+        ("2a 10a", "10a 2a"),
+        ("1.5 10 2", "1.5 10 2"),
+    ],
+)
+def test_order_of_classes(names, ordered):
+    assert in_order(names.split()) == ordered.split()
