@@ -77,7 +77,8 @@ def balance(
     wanted = missing(options.target, counts, options.ratio)
     # Each image is in a chunk, in a record and perhaps in a folder.
     copies = 2 + options.image_folder
-    check_room(out, sum(wanted.values()), run.image_size, copies=copies, in_memory=True)
+    side = training.images.shape[1]
+    check_room(out, sum(wanted.values()), side, copies=copies, in_memory=True)
     settings = _settings(run, options)
     work = WorkDirectory(out)
     # The lock is held longer than the directory, so that the work is removed once the result is in

@@ -30,6 +30,8 @@ class FakeRun:
     training: object
     tricks: bool = True
 
+    image_size = SIZE
+
     def generate(self, label_ids, seeds, *, truncation=1.0):
         pairs = zip(label_ids, seeds, strict=True)
         return np.stack([self.draw(int(label), int(seed)) for label, seed in pairs])
