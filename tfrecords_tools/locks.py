@@ -15,6 +15,8 @@ from tfrecords_tools.errors import InputError
 
 NO_FLOCK_ERRORS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 """Errors of a file system without flock, often a network file system."""
+SOFT_SUFFIX = ".soft"
+"""End of the name of the file that locks where there is no flock."""
 ACQUIRE_SECONDS = 0.2
 """Seconds for a second try, in case the file was removed during the first one."""
 
@@ -47,12 +49,12 @@ def locked(
             if error.errno not in NO_FLOCK_ERRORS:
                 raise
             _LOG.warning(
-                "%s: this file system has no flock; %s.soft locks instead. If a process on "
+                "%s: this file system has no flock; %s locks instead. If a process on "
                 "another machine was killed, remove that file",
                 file,
-                file.name,
+                f"{file.name}{SOFT_SUFFIX}",
             )
-            lock = SoftFileLock(f"{file}.soft", timeout=ACQUIRE_SECONDS)
+            lock = SoftFileLock(f"{file}{SOFT_SUFFIX}", timeout=ACQUIRE_SECONDS)
             lock.acquire()
     except Timeout as error:
         raise InputError(

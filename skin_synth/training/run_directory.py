@@ -27,7 +27,7 @@ from skin_synth.weights_file import save_weights
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import read_json
-from tfrecords_tools.locks import locked
+from tfrecords_tools.locks import SOFT_SUFFIX, locked
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
@@ -81,7 +81,7 @@ class RunDirectory:
         if not self.path.exists():
             return
         # A start that was killed, or had no disk space for its configuration, leaves these.
-        leftovers = (LOCK, f".tmp-*.{CONFIG}")
+        leftovers = (LOCK, f"{LOCK}{SOFT_SUFFIX}", f".tmp-*.{CONFIG}")
         if not self.path.is_dir() or any(
             not any(map(path.match, leftovers)) for path in self.path.iterdir()
         ):

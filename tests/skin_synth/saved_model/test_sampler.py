@@ -134,3 +134,26 @@ def test_wrong_rows_and_options_are_refused(sampler, label_ids, seeds, options, 
 def test_names_that_cannot_be_served_are_refused(sampler, names, message):
     with pytest.raises(InputError, match=message):
         Sampler(sampler.generator, names)
+
+
+def test_onnx_keeps_every_row(sampler):
+    """ONNX divides whole numbers towards zero, so the number of chunks must not be negative."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs tf2onnx and onnxruntime")
+    tf2onnx = pytest.importorskip("tf2onnx", reason="needs tf2onnx and onnxruntime")
+    signature = [
+        tf.TensorSpec([None, 8], tf.float32, name="latent"),
+        tf.TensorSpec([None], tf.int64, name="label_id"),
+    ]
+    images = tf.function(
+        lambda latent, label_id: sampler.from_latent(latent, label_id)["image"],
+        input_signature=signature,
+        autograph=False,
+    )
+    model, _ = tf2onnx.convert.from_function(images, input_signature=signature, opset=18)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    for count in (1, 3, ROWS_PER_CHUNK, ROWS_PER_CHUNK + 1, 2 * ROWS_PER_CHUNK):
+        latent = np.random.default_rng(count).normal(size=(count, 8)).astype(np.float32)
+        inputs = {"latent": latent, "label_id": np.arange(count) % 3}
+        (found,) = session.run(None, inputs)
+        expected = images(tf.constant(latent), tf.constant(inputs["label_id"]))
+        np.testing.assert_allclose(found.astype(int), expected.numpy().astype(int), atol=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import fcntl
 import json
 import os
 import re
@@ -297,7 +298,7 @@ def test_the_way_out_of_damage_keeps_what_is_trained_after_it(three):
     assert three.save(Weights(18), keep=1) in three.checkpoints()
 
 
-@pytest.mark.parametrize("left", [".tmp-4194999.new.config.json", "lock"])
+@pytest.mark.parametrize("left", [".tmp-4194999.new.config.json", "lock", "lock.soft"])
 def test_what_a_killed_start_leaves_does_not_bar_the_next(tmp_path, left):
     (tmp_path / left).write_text("{")
     directory = RunDirectory(tmp_path)
@@ -349,3 +350,17 @@ def test_networks_larger_than_their_checkpoint_or_this_machine_take_no_memory(tm
     many = dataclasses.replace(wider, discriminator_widths=(8192,) * 3, latent_dim=8192)
     with pytest.raises(InputError, match="GiB to train, this machine has"):
         new_gan(dataclasses.replace(config, preset=many))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP])
+def test_a_run_starts_where_there_is_no_flock(tmp_path, number, monkeypatch):
+    def no_flock(handle, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", no_flock)
+    directory = RunDirectory(tmp_path / "run")
+    with directory.training():
+        with pytest.raises(InputError, match="in use by process"), directory.training():
+            pass
+        directory.create(config())
+    assert directory.config() == config()
