@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth.data.synthetic import GeneratesBatches
-from skin_synth.saved_model.export import read_labels
+from skin_synth.saved_model.export import LABELS_FILE, read_labels
 from skin_synth.saved_model.graph_check import check_graph
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE
 from skin_synth.saved_model.origin import ORIGIN_FILE, Origin, read_origin
@@ -119,10 +119,17 @@ def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
         card = read_bounded(directory / MODEL_CARD_FILE).decode("utf-8")
         with TRACING:
             model = tf.saved_model.load(str(directory))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+        signature = model.signatures["generate"]
+        _check_labels(labels, classes=model.variables_of_generator[0].shape[0])
+    except Exception as error:  # TensorFlow raises many types
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{directory} is damaged ({reason}): {repair}") from error
-    if len({*labels}) < len(labels) or not all(labels):
-        raise InputError(f"{directory} is damaged (a label is blank or repeated): {repair}")
-    signature = model.signatures["generate"]
     return Pretrained(name, directory, labels, origin, card, signature, model)
+
+
+def _check_labels(labels: Sequence[str], *, classes: int) -> None:
+    """Checks the class names against the rows of the generator's embedding of classes."""
+    if len({*labels}) < len(labels) or not all(map(str.strip, labels)) or len(labels) != classes:
+        raise InputError(
+            f"{LABELS_FILE} must have {classes} different names, it has {len(labels)} lines"
+        )

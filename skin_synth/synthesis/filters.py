@@ -150,6 +150,8 @@ class CandidateFilter:
             manifold = arrays["manifold"]
             if manifold.ndim != 2 or not np.isfinite(manifold).all():
                 raise InputError("its manifold is of another kind")
+            if not len(state.distance) == len(state.realism) == len(state.class_names):
+                raise InputError("its limits are not those of its classes")
         except (InputError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} cannot be used ({error}): remove {path.parent}, and balance again"

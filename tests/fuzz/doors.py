@@ -294,9 +294,9 @@ def _best(root: Path) -> Door:
         directory.save_best(gan, 0.25)
 
     def use():
-        from skin_synth.training.runs import _checkpoint_file
+        from skin_synth.training.runs import _load_best
 
-        gan.load_weights(_checkpoint_file(directory, "best", 1))
+        _load_best(gan, directory)
         best = directory.best()
         return best.images_seen, best.mean_kid, _weights(gan)
 
@@ -533,7 +533,8 @@ def _filter(root: Path) -> Door:
     if not file.exists():
         classifier = Classifier(small_cnn(SIDE, 3, 0), CLASSES, 0, 1)
         manifold = np.ones((5, 96), np.float32)
-        CandidateFilter(classifier, manifold, 5.0, 0.5, {"images": 3}).save(file)
+        limits = (5.0, 4.0, 3.0), (0.5, 0.4, 0.3)
+        CandidateFilter(classifier, manifold, *limits, {"images": 3}).save(file)
 
     def use():
         found = CandidateFilter.load(file)
@@ -541,7 +542,8 @@ def _filter(root: Path) -> Door:
 
     def sound(result) -> bool:
         manifold, distance, realism, _ = result
-        return bool(np.isfinite(manifold).all() and np.isfinite([distance, realism]).all())
+        finite = np.isfinite(manifold).all() and np.isfinite([distance, realism]).all()
+        return bool(finite) and len(distance) == len(realism) == len(CLASSES)
 
     return Door(file, use, REFUSALS, sound, structure="npz")
 
@@ -557,7 +559,51 @@ def _exported(name: str, root: Path) -> Door:
         generator = load_exported(model)
         return generator.generate([0, 2], [1, 2]), generator.class_names
 
-    return Door(model / "1" / name, use, REFUSALS)
+    def sound(result) -> bool:
+        """Other names, as many and different: they are what an export is trusted for."""
+        names = result[1]
+        return name.endswith("labels.txt") and len({*names}) == len(CLASSES) and all(names)
+
+    return Door(model / "1" / name, use, REFUSALS, sound)
+
+
+# --- files of features ---------------------------------------------------------------------
+
+
+def _network():
+    import keras
+
+    images = keras.Input((SIDE, SIDE, 3))
+    rows = keras.layers.Conv2D(4, 3, strides=8, activation="relu")(images)
+    return keras.Model(images, keras.layers.GlobalAveragePooling2D()(rows))
+
+
+def _model_file(root: Path) -> Door:
+    from skin_synth.evaluation.features.extractors import keras_model
+
+    file = root / "features.keras"
+    if not file.exists():
+        _network().save(file)
+
+    def use():
+        return keras_model(file)(_images(2))
+
+    return Door(file, use, REFUSALS)
+
+
+def _weights_file(root: Path) -> Door:
+    """Weights of a user, which have no seal: `report.json` names their sha256."""
+    from skin_synth.evaluation.features.extractors import _load
+
+    file, network = root / "features.weights.h5", _network()
+    if not file.exists():
+        network.save_weights(file)
+
+    def use():
+        _load(network, file)
+        return network.get_weights()
+
+    return Door(file, use, REFUSALS, lambda weights: True)
 
 
 # --- servers -----------------------------------------------------------------------------------
@@ -656,6 +702,8 @@ DOORS: dict[str, Callable[[Path], Door]] = {
     "variables.index": functools.partial(_exported, "variables/variables.index"),
     "variables.data": functools.partial(_exported, "variables/variables.data-00000-of-00001"),
     "assets/labels.txt": functools.partial(_exported, "assets/labels.txt"),
+    "features.keras": _model_file,
+    "features.weights.h5": _weights_file,
     "REST answer": _rest,
     "gRPC answer": _grpc,
 }

@@ -138,6 +138,8 @@ def run(
             if outcome is None:
                 started = True
                 continue
+            if isinstance(outcome, str):
+                raise RuntimeError(f"the sound file is not read: {outcome}")
             left.pop(0)
             yield outcome
             if outcome.kind in (HANG, CRASH):
@@ -151,12 +153,16 @@ def _child(make, mutate, numbers, pipe) -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    door = make()
-    whole = _sound_content(door.file)
     try:
+        door = make()
+        whole = _sound_content(door.file)
         expected = canonical(door.use())
-        _limit_memory()
-        pipe.send(None)  # ready
+    except BaseException:
+        pipe.send(traceback.format_exc())
+        return
+    _limit_memory()
+    pipe.send(None)  # ready
+    try:
         for number in numbers:
             pipe.send(try_mutant(door, number, mutate(whole, number), expected))
     finally:

@@ -36,7 +36,7 @@ from tfrecords_tools.errors import InputError
 SLOW_DOORS = {
     *("saved_model.pb", "variables.index", "variables.data", "assets/labels.txt"),
     *("build_report.json", "checkpoint.weights.h5", "best.weights.h5", "filter.npz"),
-    *("classifier.weights.h5", "config.json, forged"),
+    *("classifier.weights.h5", "config.json, forged", "features.keras", "features.weights.h5"),
 }
 """They load networks, or read a whole data set for each mutant."""
 FEW = 12

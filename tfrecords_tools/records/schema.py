@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.text import escaped
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 ORIGIN_REAL, ORIGIN_SYNTHETIC = "real", "synthetic"
@@ -125,7 +126,7 @@ def parse_record(serialized: bytes) -> Record:
             },
         )
     except IndexError as error:
-        found = ", ".join(sorted(feature)) or "none"
+        found = escaped(", ".join(sorted(feature))) or "none"
         raise InputError(f"a feature of the record is missing or empty; it has {found}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"a text of the record is not UTF-8: {error}") from error
