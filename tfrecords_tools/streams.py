@@ -48,7 +48,7 @@ class _Forgiving(io.FileIO):
 
 def _forgiving(stream: Any, number: int) -> Any:
     """Returns a stream like this one, None if it was closed; others than those of a shell stay."""
-    if stream is not None and not isinstance(stream, io.TextIOWrapper):
+    if stream is not None and not _is_of_shell(stream, number):
         return stream
     raw = _Forgiving(number, "w", closefd=False)
     return io.TextIOWrapper(
@@ -58,3 +58,11 @@ def _forgiving(stream: Any, number: int) -> Any:
         line_buffering=number == STDERR or raw.isatty(),
         write_through=False,
     )
+
+
+def _is_of_shell(stream: Any, number: int) -> bool:
+    """Whether this is the stream with which the process was started, not one put in its place."""
+    try:
+        return isinstance(stream, io.TextIOWrapper) and stream.fileno() == number
+    except (OSError, ValueError):  # it has no number, or it is closed
+        return False
