@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tfrecords_tools.bounded_reading import read_bounded
-from tfrecords_tools.errors import InputError
-from tfrecords_tools.json_reading import parse_json
+from tfrecords_tools.json_reading import Part, read_json
 from tfrecords_tools.records.reader import DatasetInfo, read, read_info
 from tfrecords_tools.records.schema import BUILD_REPORT, MISSING, NEAR_DUPLICATES, ORIGIN_SYNTHETIC
 
@@ -77,25 +76,38 @@ def _table(
 def _provenance(path: Path) -> list[str]:
     if not path.is_file():
         return ["", f"no {BUILD_REPORT}: not built by tfrecords-tools build"]
-    try:
-        report = parse_json(read_bounded(path))
-        reasons = ", ".join(f"{n} {reason}" for reason, n in report["rejected_by_reason"].items())
-        options = ", ".join(f"{name} {_text(v)}" for name, v in report["options"].items())
-        rejected, source = report["rejected"], report["input_fingerprint"]
-        findings = [finding["text"] for finding in report.get("findings", ())]
-        alike, cut_short = report["near_duplicates"], report["near_duplicates_cut_short"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged ({error!r}): build the data set again") from error
+    report = read_json(path, _Report, repair="build the data set again", fault="is damaged")
+    reasons = ", ".join(f"{n} {reason}" for reason, n in report.rejected_by_reason.items())
+    options = ", ".join(f"{name} {_text(v)}" for name, v in report.options.items())
+    cut_short = report.near_duplicates_cut_short
     return [
         "",
-        f"rejected files: {rejected}" + (f" ({reasons})" if reasons else ""),
-        f"images of different splits that look the same: {alike}"
-        + (f" pairs, see {NEAR_DUPLICATES}" if alike else "")
+        f"rejected files: {report.rejected}" + (f" ({reasons})" if reasons else ""),
+        f"images of different splits that look the same: {report.near_duplicates}"
+        + (f" pairs, see {NEAR_DUPLICATES}" if report.near_duplicates else "")
         + ("; there may be more, because the search was cut short" if cut_short else ""),
-        *(f"finding: {text}" for text in findings),
+        *(f"finding: {finding.text}" for finding in report.findings),
         f"built with: {options}",
-        f"input fingerprint: {source}",
+        f"input fingerprint: {report.input_fingerprint}",
     ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Finding(Part):
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Report(Part):
+    """What is shown of a build report."""
+
+    rejected: int
+    rejected_by_reason: dict[str, int]
+    options: dict[str, Any]
+    input_fingerprint: str
+    near_duplicates: int
+    near_duplicates_cut_short: bool
+    findings: tuple[_Finding, ...] = ()
 
 
 def _text(value: Any) -> str:

@@ -30,13 +30,21 @@ class Part:
     """Base of a dataclass that describes some fields of an object; other fields are not read."""
 
 
-def read_json(path: Path, kind: type[Kind], *, repair: str, limit: int = LARGEST_TEXT) -> Kind:
+def read_json(
+    path: Path,
+    kind: type[Kind],
+    *,
+    repair: str,
+    fault: str = "cannot be read",
+    limit: int = LARGEST_TEXT,
+) -> Kind:
     """Reads a JSON file as a value of `kind`, see `typed`.
 
     Args:
         path: the file.
         kind: type of its value.
         repair: what the user can do if the file is damaged; ends the message.
+        fault: the verb of the message.
         limit: most bytes of the file.
 
     Raises:
@@ -45,9 +53,9 @@ def read_json(path: Path, kind: type[Kind], *, repair: str, limit: int = LARGEST
     try:
         return typed(parse_json(read_bounded(path, limit)), kind)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): {repair}") from error
+        raise InputError(f"{path} {fault} ({error.strerror}): {repair}") from error
     except ValueError as error:
-        raise InputError(f"{path} cannot be read ({error}): {repair}") from error
+        raise InputError(f"{path} {fault} ({error}): {repair}") from error
 
 
 def parse_json(content: bytes) -> Any:

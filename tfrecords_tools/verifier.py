@@ -15,7 +15,7 @@ from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.build_steps.runners import ThreadRunner, chunks
 from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.images.image_file import decode_record
-from tfrecords_tools.json_reading import parse_json
+from tfrecords_tools.json_reading import Part, parse_json, typed
 from tfrecords_tools.progress import Progress
 from tfrecords_tools.records import schema
 from tfrecords_tools.records.reader import DatasetInfo, read_info
@@ -61,6 +61,13 @@ def verify(directory: str | os.PathLike[str]) -> VerifyReport:
         InputError: `directory` is no data set, or its metadata cannot be read.
     """
     return _Verification(read_info(directory)).run()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Report(Part):
+    """What is checked of a build report: images by class and split."""
+
+    classes: dict[str, dict[str, int]]
 
 
 class _Verification:
@@ -125,11 +132,11 @@ class _Verification:
         if not path.is_file():
             return
         try:
-            classes = parse_json(read_bounded(path))["classes"]
-            counts = {(name, split): n for name, of in classes.items() for split, n in of.items()}
-        except (ValueError, KeyError, AttributeError) as error:
-            yield f"{path.name} is damaged: {error!r}"
+            classes = typed(parse_json(read_bounded(path)), _Report).classes
+        except (InputError, OSError) as error:
+            yield f"{path.name} is damaged: {error}"
             return
+        counts = {(name, split): n for name, of in classes.items() for split, n in of.items()}
         if (names := tuple(classes)) != class_names:
             found, listed = ", ".join(class_names), ", ".join(names)
             yield f"{schema.LABELS}: the classes are {found}, but {path.name} says {listed}"

@@ -117,8 +117,19 @@ def _build_report(root: Path) -> Door:
     data = _data(root)
 
     def use():
-        kept = read_kept_splits(data)
-        return verify(data).problems, inspect(data), kept.groups
+        found, refused = [], []
+        for read in (lambda: verify(data).problems, lambda: inspect(data), _kept):
+            try:
+                found.append(read())
+            except InputError as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
+        return found
+
+    def _kept():
+        read_kept_splits(data)
+        return ()
 
     def sound(result) -> bool:
         problems, lines, _ = result

@@ -87,6 +87,8 @@ def _json(content: bytes, rng: np.random.Generator) -> bytes:
     kind = rng.integers(12)
     if kind == 0:
         return b"[" * DEPTH + b"]" * DEPTH
+    if kind == 2:
+        return json.dumps(VALUES[int(rng.integers(len(VALUES)))]).encode()
     if kind == 1:
         text = json.dumps(tree)
         return text.replace("{", '{"a": 1, "a": 2, ', 1).encode()

@@ -7,9 +7,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.json_reading import parse_json
+from tfrecords_tools.json_reading import Part, read_json
 from tfrecords_tools.records.reader import read, read_info
 from tfrecords_tools.records.schema import BUILD_REPORT
 from tfrecords_tools.sources import ImageRecord
@@ -85,15 +84,21 @@ def read_kept_splits(directory: str | os.PathLike[str]) -> KeptSplits:
         for record in read(directory, split):
             groups[record.group] = images[record.image_id] = split
     report, joined = Path(directory) / BUILD_REPORT, {}
-    try:
-        if report.is_file():
-            joined = dict(parse_json(read_bounded(report))["joined_groups"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{report} is damaged ({error!r}): build the data set again") from error
+    if report.is_file():
+        joined = read_json(
+            report, _Report, repair="build the data set again", fault="is damaged"
+        ).joined_groups
     for old, new in joined.items():
         if new in groups:
             groups.setdefault(old, groups[new])
     return KeptSplits(_with_composed(groups), _with_composed(images))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Report(Part):
+    """What is read of a build report: the group that each joined group is in."""
+
+    joined_groups: dict[str, str]
 
 
 def _with_composed(splits: Mapping[str, str]) -> dict[str, str]:

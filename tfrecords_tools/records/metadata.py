@@ -106,8 +106,8 @@ def parse_info(content: Any) -> tuple[str, dict[str, tuple[int, ...]]]:
         )
         template = parsed.get("filepathTemplate", SHARD_TEMPLATE)
         _expect("filepathTemplate", template, (SHARD_TEMPLATE,))
-        if not isinstance(parsed["shardLengths"], list):
-            raise ValueError("shardLengths is no list")
+        if not isinstance(parsed["shardLengths"], list) or not parsed["shardLengths"]:
+            raise ValueError("shardLengths is no list of numbers; a split without records is none")
         whole_number("numBytes", parsed.get("numBytes", 0))
         lengths[_name("a split", parsed["name"])] = tuple(
             whole_number("a shard length", length) for length in parsed["shardLengths"]
