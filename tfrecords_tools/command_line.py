@@ -33,6 +33,7 @@ def run(main: Main, make_parser: ParserFactory) -> NoReturn:
 
     `make_parser` makes an `absl.flags.argparse_flags.ArgumentParser`; `main` takes its options.
     """
+    _read_names_as_utf8()
     streams.settle()
     parser = make_parser()
     app.run(
@@ -40,6 +41,17 @@ def run(main: Main, make_parser: ParserFactory) -> NoReturn:
         flags_parser=lambda argv: _parsed(parser, argv[1:]),
     )
     raise SystemExit(EXIT_DONE)
+
+
+def _read_names_as_utf8() -> None:
+    """Starts this process anew in Python's UTF-8 mode if its locale has another encoding.
+
+    Names of files and classes would be read as other names, or not at all.
+    """
+    flags = sys.flags
+    if sys.getfilesystemencoding() != "utf-8" and not (flags.utf8_mode or flags.ignore_environment):
+        environment = {**os.environ, "PYTHONUTF8": "1"}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 def run_with(main: Main, make_parser: ParserFactory, argv: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ def load_tensorflow() -> None:
     only fatal errors, unless TF_CPP_MIN_LOG_LEVEL is set; other errors are exceptions.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _name_temporary_folder()
     if "tensorflow" not in sys.modules:
         with stderr_held_back():
             importlib.import_module("tensorflow")
@@ -54,3 +55,11 @@ def _file_without_name() -> IO[bytes]:
         return tempfile.TemporaryFile()
     except OSError:
         return open(os.devnull, "r+b")
+
+
+def _name_temporary_folder() -> None:
+    """Lets TensorFlow's import find the name of a folder for temporary files; it writes none."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        tempfile.tempdir = os.path.join(os.sep, "tmp")

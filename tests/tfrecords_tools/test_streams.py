@@ -65,3 +65,32 @@ def test_a_full_disk_is_an_error(tmp_path):
     done = run(tmp_path, "> /dev/full")
     assert done.returncode == 1
     assert "the disk is full" in done.stderr
+
+
+NAMES = """
+import argparse, os, sys
+from absl.flags import argparse_flags
+from tfrecords_tools import command_line
+
+def work(options):
+    assert os.listdir(options.out) == [options.name] == ["m\\u00e9lanome"]
+    print("read", options.name)
+
+def parser():
+    made = argparse_flags.ArgumentParser(prog="it", allow_abbrev=False)
+    made.add_argument("--out")
+    made.add_argument("--name")
+    return made
+
+command_line.run(work, parser)
+"""
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.UTF-8"])
+def test_names_are_utf8_whatever_the_locale_says(tmp_path, locale):
+    (tmp_path / "mélanome").mkdir()
+    other = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": locale}
+    words = [sys.executable, "-c", NAMES, "--out", str(tmp_path), "--name", "mélanome"]
+    done = subprocess.run(words, capture_output=True, env={**os.environ, **other})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "lanome" in done.stdout.decode("utf-8")
