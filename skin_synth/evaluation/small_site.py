@@ -152,6 +152,6 @@ def _study(
         generator.origin.checkpoint_hash,
         options,
         ArmTraining(trainer, options.steps, cache),
-        adapt,
         checked_external(train, {each.name: each.images for each in external}),
+        adapt,
     )

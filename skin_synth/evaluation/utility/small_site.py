@@ -210,8 +210,8 @@ class SmallSiteStudy:
         generator_id: identifies `generate` in the cache.
         options: of the study.
         training: trains an arm.
-        adapt: adapts the generator to own images; needed with `adapt_images`.
         external: further test sets, by name.
+        adapt: adapts the generator to own images; needed with `adapt_images`.
     """
 
     train: LabelledImages
@@ -221,8 +221,8 @@ class SmallSiteStudy:
     generator_id: str
     options: SmallSiteOptions
     training: ArmTraining
-    adapt: AdaptGenerator | None = None
     external: Mapping[str, LabelledImages] = dataclasses.field(default_factory=dict)
+    adapt: AdaptGenerator | None = None
 
     def trainings(self) -> list[Training]:
         """Trains all arms of all sites, or reads the cache; see the module docstring."""

@@ -127,7 +127,7 @@ def test_damaged_images_are_all_named(tmp_path):
 
 
 def test_a_label_without_a_class(tmp_path):
-    with pytest.raises(InputError, match="record 'i0' has label 3 of 3 classes"):
+    with pytest.raises(InputError, match="image 'i0' has label 3, there are 3 classes"):
         load(data_set(tmp_path / "data", record(0, 3)))
 
 

@@ -17,7 +17,9 @@ from skin_synth.training.stop_signals import (
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_signal_asks_to_stop(number):
+def test_a_signal_asks_to_stop(number, request):
+    before = signal.signal(number, signal.SIG_DFL)  # nohup ignores SIGHUP
+    request.addfinalizer(lambda: signal.signal(number, before))
     with receiving_signals(StopSignal()) as stop:
         assert not stop
         signal.raise_signal(number)

@@ -115,7 +115,7 @@ def test_a_class_without_validation_images_is_refused_before_anything_is_compute
         labels = np.zeros_like(split.labels) if name == "validation" else split.labels
         return dataclasses.replace(split, labels=labels)
 
-    monkeypatch.setattr("skin_synth.evaluation.utility.study.load_split", poor)
+    monkeypatch.setattr("skin_synth.evaluation.utility.study.load_real_split", poor)
     with pytest.raises(InputError, match="validation has no images of"):
         load_study_splits(phantom_data)
 
