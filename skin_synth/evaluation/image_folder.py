@@ -18,6 +18,7 @@ from skin_synth.saved_model.int64 import as_int64
 from skin_synth.saved_model.origin import Origin
 from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.images.image_file import decode_square, size_in_file
+from tfrecords_tools.images.opening import read_file
 from tfrecords_tools.progress import track
 from tfrecords_tools.records.reader import fingerprint, read_info
 from tfrecords_tools.records.schema import TEST
@@ -244,7 +245,7 @@ def _read_all(
 
     def read(file: str) -> tuple[np.ndarray, str] | Rejected:
         try:
-            content = (folder / file).read_bytes()
+            content = read_file(folder / file)
             pixels = decode_square(content, side)
         except Rejected as rejected:
             return rejected
