@@ -11,15 +11,21 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
+from scipy import sparse
 
 from skin_synth.data.pipeline import LabelledImages, load_real_split
 from skin_synth.evaluation.cache import Cache
 from skin_synth.provenance import content_hash
-from tfrecords_tools.build_steps.near_duplicates import MIN_CORRELATION, small_grey
+from tfrecords_tools.build_steps.near_duplicates import (
+    MIN_CORRELATION,
+    correlation,
+    small_grey,
+    turned,
+)
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.perceptual_hash import (
     SYMMETRIES,
@@ -197,7 +203,7 @@ def _pairs(images: _Images) -> tuple[list[tuple[int, int]], bool]:
     greys = {row: small_grey(small[row]) for row in rows}
     alike: dict[tuple[int, int], list[str]] = {}
     for i, j, symmetry in candidates[:MOST_CANDIDATES]:
-        if _correlation(greys[i], _turned(greys[j], symmetry)) >= MIN_CORRELATION:
+        if correlation(greys[i], turned(greys[j], symmetry)) >= MIN_CORRELATION:
             alike.setdefault((i, j), []).append(symmetry)
     shared = _Shared(images, small, alike)
     found = [
@@ -240,9 +246,9 @@ class _Shared:
 
 def _same_picture(one: np.ndarray, other: np.ndarray, symmetry: str, shared: np.ndarray) -> bool:
     """Returns whether two images share more than all images of the class."""
-    rest = _without(one, shared), _turned(_without(other, shared), symmetry)
+    rest = _without(one, shared), turned(_without(other, shared), symmetry)
     detail = min(float(part.std()) for part in rest)
-    return detail >= LEAST_DETAIL and _correlation(*rest) >= LEAST_LIKENESS
+    return detail >= LEAST_DETAIL and correlation(*rest) >= LEAST_LIKENESS
 
 
 def _without(image: np.ndarray, shared: np.ndarray) -> np.ndarray:
@@ -260,20 +266,13 @@ def _candidates(hashes: np.ndarray) -> Iterator[tuple[int, int, str]]:
                 yield i, j, symmetry
 
 
-def _components(count: int, pairs: Mapping[tuple[int, int], object]) -> np.ndarray:
-    """Numbers the rows by what they are joined to: int64[count]."""
-    first = np.arange(count)
-
-    def root(row: int) -> int:
-        while first[row] != row:
-            first[row] = first[first[row]]
-            row = int(first[row])
-        return row
-
-    for i, j in pairs:
-        one, other = sorted((root(i), root(j)))
-        first[other] = one
-    return np.array([root(row) for row in range(count)], np.int64)
+def _components(count: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
+    """Returns the first row that each row is joined to: int64[count]."""
+    rows, others = np.array([*pairs], np.int64).reshape(-1, 2).T
+    joined = sparse.coo_array((np.ones(len(rows)), (rows, others)), shape=(count, count))
+    _, component = sparse.csgraph.connected_components(joined, directed=False)
+    _, first = np.unique(component, return_index=True)
+    return first[component]
 
 
 def _joined(groups: Sequence[str], pairs: np.ndarray) -> np.ndarray:
@@ -293,16 +292,3 @@ def _repeats(images: _Images, pairs: np.ndarray) -> np.ndarray:
         if images.groups[i] != images.groups[j] and images.split_of[i] == images.split_of[j]
     ]
     return np.unique(np.array(found, np.int64))
-
-
-def _turned(picture: np.ndarray, symmetry: str) -> np.ndarray:
-    transpose, top_bottom, left_right = SYMMETRIES[symmetry]
-    picture = picture.T if transpose else picture
-    return picture[:: -1 if top_bottom else 1, :: -1 if left_right else 1]
-
-
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Computes Pearson's correlation; 0 for flat images."""
-    x, y = one.ravel() - one.mean(), other.ravel() - other.mean()
-    scale = float(np.linalg.norm(x) * np.linalg.norm(y))
-    return float(x @ y) / scale if scale else 0.0

@@ -103,24 +103,20 @@ class ConditionalGAN(keras.Model):
             dtype=self.policy,
             name="discriminator",
         )
-        self.steps = self.add_weight(
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="steps",
-        )
-        self.surplus = self.add_weight(
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="surplus",
-        )
+        self.steps = self._add_counter("steps")
+        self.surplus = self._add_counter("surplus")
         self.means = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.built = True
+
+    def _add_counter(self, name: str) -> keras.Variable:
+        return self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
 
     @property
     def images_seen(self) -> int:

@@ -291,7 +291,7 @@ class _Connections(urllib.request.AbstractHTTPHandler):
         return self.do_open(kind, request, context=self.tls)
 
     def abort(self) -> None:
-        """Ends all connections; who reads from one gets the end of the stream."""
+        """Ends all connections. A reader of one of them gets the end of the stream."""
         for each in self.sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

@@ -202,8 +202,8 @@ def _distance_limits(
 ) -> tuple[float, ...]:
     """Takes the distances of each class that few real images fall below.
 
-    A class with few held-out images is measured by its training images, too, each compared with
-    those of other lesions.
+    A class with few held-out images also uses its training images. Each of them is compared with
+    the training images of other lesions.
 
     Args:
         training: the training images.
@@ -229,7 +229,7 @@ def _distance_limits(
 def _realism_limits(classes: int, labels: np.ndarray, realism: np.ndarray) -> tuple[float, ...]:
     """Takes the realism of each class that few held-out images fall below.
 
-    Classes with few held-out images take that of all images, or that of their own if it is lower.
+    A class with few held-out images has the limit of all images, or its own limit if it is lower.
     """
     limit = float(np.percentile(realism, REALISM_PERCENTILE))
     limits = []

@@ -718,4 +718,4 @@ DOORS: dict[str, Callable[[Path], Door]] = {
     "REST answer": _rest,
     "gRPC answer": _grpc,
 }
-"""Makes the door of each kind of file in a folder of its own."""
+"""Makes the door of each kind of file, each in a separate folder."""

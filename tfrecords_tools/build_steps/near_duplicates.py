@@ -76,11 +76,11 @@ def find_across_splits(
     pictures = dict(zip(rows, greys(rows), strict=True))
     found: dict[tuple[int, int], NearDuplicate] = {}
     for one, other, symmetry in candidates:
-        correlation = _correlation(pictures[one], _turned(pictures[other], symmetry))
+        likeness = _likeness(pictures[one], turned(pictures[other], symmetry))
         known = found.get((one, other))
         # A symmetric image also looks like its flipped copy, so the best symmetry is reported.
-        if correlation >= MIN_CORRELATION and (known is None or correlation > known.correlation):
-            found[one, other] = NearDuplicate(one, other, symmetry, correlation)
+        if likeness >= MIN_CORRELATION and (known is None or likeness > known.correlation):
+            found[one, other] = NearDuplicate(one, other, symmetry, likeness)
     pairs = sorted(found.values(), key=lambda pair: (-pair.correlation, pair.row, pair.other))
     return NearDuplicates(tuple(pairs), cut_short)
 
@@ -115,16 +115,20 @@ def _candidates(
             yield int(some[i]), int(others[j]), symmetry
 
 
-def _turned(picture: np.ndarray, symmetry: str) -> np.ndarray:
+def turned(picture: np.ndarray, symmetry: str) -> np.ndarray:
+    """Returns a picture [n, n] under one of `SYMMETRIES`."""
     transpose, top_bottom, left_right = SYMMETRIES[symmetry]
     picture = picture.T if transpose else picture
     return picture[:: -1 if top_bottom else 1, :: -1 if left_right else 1]
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Computes Pearson's correlation; 1 for two flat images of one grey, 0 if only one is flat."""
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Computes Pearson's correlation of two pictures; 0 if one of them is flat."""
     x, y = one.ravel() - one.mean(), other.ravel() - other.mean()
     scale = float(np.linalg.norm(x) * np.linalg.norm(y))
-    if scale == 0:
-        return float(np.array_equal(one, other))
-    return float(x @ y) / scale
+    return float(x @ y) / scale if scale else 0.0
+
+
+def _likeness(one: np.ndarray, other: np.ndarray) -> float:
+    """Returns the correlation, and 1 for two flat pictures of one grey."""
+    return correlation(one, other) or float(np.array_equal(one, other))

@@ -145,8 +145,8 @@ def opened(
 ) -> Iterator[Image.Image]:
     """Opens an image file that is in memory; the image is not decoded yet.
 
-    Metadata should be taken off before (see `jpeg_file`, `png_file`), because Pillow's limits on
-    them are those of its own.
+    Metadata should be removed before (see `jpeg_file`, `png_file`), because Pillow has other limits
+    for them.
 
     Args:
         content: the whole file.

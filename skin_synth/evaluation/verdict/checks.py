@@ -59,7 +59,7 @@ TESTS = {
 def leak(found: Leak) -> Iterator[Fault]:
     """Checks for test images of lesions in training, by their groups and by how they look.
 
-    Other images that several splits share are left out, too, and a warning names them.
+    Other images that several splits share are also left out, and a warning names them.
     """
     groups, pairs = found.groups_in_train_and_test, found.look_alikes_across_splits
     parts = []

@@ -166,7 +166,7 @@ def test_table_of_a_plan():
         "placeholders": 1,
     }
     assert found(of)[PLACEHOLDER].text.startswith("1 images are left out")
-    # Splits that were asked for and got no image have a column, too.
+    # A requested split without images also has a column.
     asked = class_table(records, plan, SHARES)
     assert asked.counts["mel"] == {"train": 2, "validation": 0, "test": 0}
 
