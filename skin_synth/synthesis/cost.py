@@ -14,7 +14,7 @@ ROW_BYTES = 2**11
 """Bytes of memory and of disk for the provenance of an image."""
 LARGEST_COUNT = 2**40
 """More images than any disk holds; their seeds would leave 64 bits."""
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
 _LOG = logging.getLogger("skin_synth")
 
 
@@ -41,12 +41,16 @@ def check_room(
         "memory": (images * (ROW_BYTES + pixels * in_memory), machine_memory()),
         f"disk of {there}": (images * (ROW_BYTES + pixels * copies), shutil.disk_usage(there).free),
     }
-    text = ", ".join(f"{size / GIB:,.1f} GiB of {what}" for what, (size, _) in needed.items())
+    text = ", ".join(f"{_size(size)} of {what}" for what, (size, _) in needed.items())
     if images >= 1000:
         _LOG.info(f"{images:,} synthetic images of {image_size} pixels take up to {text}")
     for what, (size, room) in needed.items():
         if size > room or images > LARGEST_COUNT:
             raise InputError(
                 f"{images:,} synthetic images of {image_size} pixels take up to {text}; there are "
-                f"{room / GIB:,.1f} GiB of {what}: request fewer"
+                f"{_size(room)} of {what}: request fewer"
             )
+
+
+def _size(count: float) -> str:
+    return f"{count / GIB:,.1f} GiB" if count >= GIB else f"{count / MIB:,.0f} MiB"

@@ -141,8 +141,8 @@ def _on_copies(copies: Copies, threshold: float) -> str:
         f"levels for synthetic images and {near.yardstick_median:.1f} for {found.yardstick}. "
         f"{near.near:,} of {near.n:,} synthetic images ({near.share_below:.1%}) are nearer than "
         f"{near.threshold:.1f}; of new images, {near.share_expected:.1%} would be. "
-        f"{found.both.near:,} of these are also much nearer to one lesion than to all others, like "
-        f"a copy. The test of their number gives p = {' and '.join(p_values)}; "
+        "Images among these that are also much nearer to one lesion than to all others, like a "
+        f"copy: {found.both.near:,}. The test of their number gives p = {' and '.join(p_values)}; "
         f"below {threshold:.0e} copies are proven. Copies that are moved, cropped, brightened or "
         "recoloured are looked for by features only."
     )
@@ -199,14 +199,14 @@ def _on_reference(images: ImageCounts) -> list[str]:
         )
     elif pairs := leak.look_alikes_across_splits:
         text.append(
-            f"Pairs of images of different splits show the same picture: {pairs:,}, such as "
+            f"Pairs of images of different splits look the same: {pairs:,}, such as "
             f"{leak.look_alikes[0]}. {leak.left_out_of_validation:,} validation images are left "
             "out for this."
         )
     if leak.repeats_in_test:
         text.append(
-            f"{leak.repeats_in_test:,} test images are left out, because they show the same "
-            "picture as another test image that counts as another lesion."
+            f"{leak.repeats_in_test:,} test images are left out, because they look the "
+            "same as another test image that counts as another lesion."
         )
     if leak.search_cut_short:
         text.append(

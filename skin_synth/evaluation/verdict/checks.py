@@ -65,9 +65,7 @@ def leak(found: Leak) -> Iterator[Fault]:
     parts = []
     if pairs:
         example = f", such as {found.look_alikes[0]}" if found.look_alikes else ""
-        parts.append(
-            f"{pairs:,} pairs of images of different splits show the same picture{example}"
-        )
+        parts.append(f"{pairs:,} pairs of images of different splits look the same{example}")
     if groups:
         parts.append(
             f"{groups:,} groups (lesions or patients) have images in the training and in the test "
@@ -75,9 +73,18 @@ def leak(found: Leak) -> Iterator[Fault]:
         )
     if groups or any(found.left_out_of_test):
         left_out = sum(found.left_out_of_test) + found.left_out_of_validation
+        # Looks alone prove no leak: plain images of two lesions can look the same.
+        opening, mend = (
+            ("The data set leaks", "Build")
+            if groups
+            else (
+                "The data set seems to leak",
+                "Look at these pairs. If they show one lesion, build",
+            )
+        )
         text = (
-            f"The data set leaks: {', and '.join(parts)}. {left_out:,} test and validation images "
-            "of lesions in training are left out of all comparisons here. Build the data set again "
+            f"{opening}: {', and '.join(parts)}. {left_out:,} test and validation images of "
+            f"lesions in training are left out of all comparisons here. {mend} the data set again "
             "with the groups of its lesions, and train on it."
         )
         yield Fault("leak", (), text, TESTS["leak"], float(pairs + groups), None)

@@ -22,7 +22,9 @@ def test_the_room_of_many_is_said(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         check_room(tmp_path / "out", 1000, 64, copies=2, in_memory=True)
     (line,) = caplog.messages
-    assert line.startswith("1,000 synthetic images of 64 pixels take up to 0.0 GiB of memory, 0.0")
+    assert line.startswith(
+        "1,000 synthetic images of 64 pixels take up to 14 MiB of memory, 25 MiB of"
+    )
 
 
 @pytest.mark.parametrize("count", [99_999_999_999, 10**30])
@@ -40,5 +42,5 @@ def test_memory_and_disk_are_checked_each(tmp_path, monkeypatch):
     check_room(tmp_path, needed + 1, 64, copies=1, in_memory=False)
     usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(InputError, match=rf"0\.0 GiB of disk of {tmp_path}: request fewer"):
+    with pytest.raises(InputError, match=rf"1 MiB of disk of {tmp_path}: request fewer"):
         check_room(tmp_path / "new", 1000, 64, copies=2, in_memory=False)
