@@ -52,6 +52,11 @@ class Address:
         return f"{self.scheme}://{self.netloc}" if self.scheme else self.netloc
 
 
+def as_address(address: str | Address) -> Address:
+    """Returns an address, parsed if it is text; see `parse_address`."""
+    return parse_address(address) if isinstance(address, str) else address
+
+
 def parse_address(text: str) -> Address:
     """Parses http://host:8501, https://host:8501 or host:8500.
 

@@ -15,7 +15,9 @@ from skin_synth.saved_model.int64 import as_int64
 from skin_synth.saved_model.origin import Origin, read_origin
 from skin_synth.serving.address import Access, parse_address
 from skin_synth.serving.answers import IMAGE, IMAGE_BYTES, Answer, decode_png, wrong_answer
-from skin_synth.serving.transports import Grpc, Rest, Transport, with_retries
+from skin_synth.serving.grpc_api import Grpc
+from skin_synth.serving.rest import Rest
+from skin_synth.serving.transports import Transport, with_retries
 from tfrecords_tools.errors import InputError
 
 ROWS_PER_REQUEST = 64

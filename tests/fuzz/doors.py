@@ -626,7 +626,7 @@ def _rest(root: Path) -> Door:
 
     from skin_synth.serving.answers import decode_png
     from skin_synth.serving.errors import ServingError
-    from skin_synth.serving.transports import Rest
+    from skin_synth.serving.rest import Rest
 
     file, transport = root / "answer.json", Rest("http://localhost:1", "m", None, 1)
     if not file.exists():
@@ -655,7 +655,7 @@ def _grpc(root: Path) -> Door:
 
     from skin_synth.serving.answers import checked
     from skin_synth.serving.errors import ServingError
-    from skin_synth.serving.transports import _from_tensor
+    from skin_synth.serving.grpc_api import _from_tensor
 
     file = root / "answer.bin"
     if not file.exists():

@@ -19,7 +19,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
 
 from skin_synth.saved_model.warmup import WARMUP_FILE
-from skin_synth.serving.transports import Grpc, ServingError
+from skin_synth.serving.errors import ServingError
+from skin_synth.serving.grpc_api import Grpc
 from tests.skin_synth.serving.stand_in import MAX_BATCH_SIZE, MODEL, Refused, StandIn
 
 REQUESTS = int(os.environ.get("SKIN_SYNTH_REQUESTS", "60"))

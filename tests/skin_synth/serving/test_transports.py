@@ -12,7 +12,10 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from skin_synth.serving.transports import Grpc, Rest, RetryableError, ServingError, with_retries
+from skin_synth.serving.errors import RetryableError, ServingError
+from skin_synth.serving.grpc_api import Grpc
+from skin_synth.serving.rest import Rest
+from skin_synth.serving.transports import with_retries
 from tfrecords_tools.errors import InputError
 
 INPUTS = {"label": np.array(["star"], object), "seed": np.array([1], np.int64)}
