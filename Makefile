@@ -23,10 +23,11 @@ PRETRAINED := derm-64-ham10000
 
 define IMPORT_ALL
 import importlib, pkgutil
+OF_EXTRAS = ("tfrecords_tools.build_steps.beam", "tfrecords_tools.images.dicom")
 for package in "$(PACKAGES)".split():
     found = importlib.import_module(package)
     for module in pkgutil.walk_packages(found.__path__, package + "."):
-        if module.name != "tfrecords_tools.build_steps.beam":  # of the extra [beam]
+        if module.name not in OF_EXTRAS:
             importlib.import_module(module.name)
 endef
 export IMPORT_ALL

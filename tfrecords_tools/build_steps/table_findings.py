@@ -31,7 +31,7 @@ class ClassTable:
     """The numbers of images of a planned data set.
 
     Attributes:
-        counts: by class and split; each class has all splits of the data set.
+        counts: of real images by class and split; each class has all splits of the data set.
         groups: by group and class; only of images whose source gives a group, or with a joined one.
         lost: rejected images of each class, without those that have no class.
         shares: asked for each split; None if the source gives the splits.
@@ -88,6 +88,7 @@ def table_findings(table: ClassTable) -> tuple[Finding, ...]:
     found = [
         *_empty_splits(table),
         *_without_training(table),
+        *_synthetic_only(table),
         *_giant_group(table),
         *_far_from_shares(table),
         *_in_one_split(table),
@@ -126,7 +127,11 @@ def _empty_splits(table: ClassTable) -> Iterator[Finding]:
 
 
 def _without_training(table: ClassTable) -> Iterator[Finding]:
-    labels = [label for label, of_class in table.counts.items() if of_class.get(TRAIN) == 0]
+    labels = [
+        label
+        for label, of_class in table.counts.items()
+        if of_class.get(TRAIN) == 0 and table.totals[label]
+    ]
     if labels:
         places = sorted({s for label in labels for s, n in table.counts[label].items() if n})
         yield Finding(
@@ -134,6 +139,16 @@ def _without_training(table: ClassTable) -> Iterator[Finding]:
             f"{_classes(labels)} without an image in {TRAIN}, but in {' and '.join(places)}: give "
             "each class training images, or leave it out by --label_map",
             trap=True,
+        )
+
+
+def _synthetic_only(table: ClassTable) -> Iterator[Finding]:
+    """A class of the plan that has no real image; synthetic images are not in the table."""
+    if labels := [label for label, total in table.totals.items() if not total]:
+        yield Finding(
+            "synthetic_only",
+            f"{_classes(labels)} with synthetic images only: training can use these, but nothing "
+            "can be measured on them",
         )
 
 
@@ -178,7 +193,7 @@ def _in_one_split(table: ClassTable) -> Iterator[Finding]:
     labels = [
         label
         for label, of_class in table.counts.items()
-        if len(of_class) > 1 and of_class.get(TRAIN) == table.totals[label]
+        if len(of_class) > 1 and 0 < of_class.get(TRAIN, 0) == table.totals[label]
     ]
     if labels:
         yield Finding(

@@ -74,6 +74,26 @@ def test_synthetic_images_are_for_training_only(mixed, size, tmp_path):
     assert verify(tmp_path / "b").problems == ()
 
 
+@pytest.mark.parametrize("alone", ["naevus", "melanoma"])
+def test_a_class_of_synthetic_images_only(mixed, alone, tmp_path):
+    for file in (mixed / alone).iterdir():
+        if "painted" not in file.name:
+            file.unlink()
+    report = build(mixed, tmp_path / "out", name="x")
+    assert f"class {alone} with synthetic images only" in findings(report)["synthetic_only"]
+    assert verify(tmp_path / "out").problems == ()
+
+
+def test_a_folder_of_synthetic_images_only(mixed, tmp_path):
+    for file in [path for path in mixed.rglob("*") if path.is_file()]:
+        if "painted" not in file.name:
+            file.unlink()
+    report = build(mixed, tmp_path / "out", name="x")
+    assert {found for found in origins(tmp_path / "out").values()} == {("train", "synthetic")}
+    assert set(findings(report)) == {"synthetic_only", "synthetic_images"}
+    assert verify(tmp_path / "out").problems == ()
+
+
 @pytest.mark.parametrize("size", ["original", 16])
 def test_a_data_set_written_as_files_and_built_again(mixed, size, tmp_path):
     build(mixed, tmp_path / "first", name="x", size=size)

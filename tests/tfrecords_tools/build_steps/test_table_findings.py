@@ -77,6 +77,14 @@ def test_class_without_training_images_is_a_trap(counts, text):
         refuse_traps([Finding("other", "no trap"), finding])
 
 
+def test_classes_of_synthetic_images_only_are_no_trap():
+    """The table counts real images."""
+    of = table({"df": (0, 0, 0), "mel": (70, 15, 15)})
+    assert set(found(of)) == {"synthetic_only"}
+    assert found(of)["synthetic_only"].text.startswith("class df with synthetic images only")
+    assert traps(table({"df": (0, 0, 0), "mel": (0, 0, 0)})) == set()
+
+
 def test_a_set_for_tests_alone_needs_no_training_images():
     assert traps(table({"mel": (10,), "nv": (20,)}, splits=("test",), shares=None)) == set()
 
