@@ -23,6 +23,7 @@ from skin_synth.commands import (
     generate,
     is_synthetic,
     pipeline,
+    reader_score,
     reader_study,
     small_site,
     train,
@@ -109,9 +110,16 @@ COMMANDS = (
     ),
     Command(
         "reader-study",
-        "write a blind sheet of real and synthetic images, an answer form and a key",
+        "write a page on which people judge blind what is real and what is synthetic, and a key",
         "skin-synth reader-study --run runs/ham/run --data runs/ham/data --out runs/ham/readers",
         reader_study,
+    ),
+    Command(
+        "reader-score",
+        "compare the answers of readers with the key of their study",
+        "skin-synth reader-score answers-ada.csv answers-grace.csv runs/ham/readers/key.csv",
+        reader_score,
+        tensorflow=False,
     ),
     Command(
         "export",

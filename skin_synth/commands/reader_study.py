@@ -11,7 +11,7 @@ from tfrecords_tools.command_line import show
 def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_generator(parser, images=True)
     flags.add_data(parser)
-    flags.add_out(parser, "new directory for the sheet, the answer form and the key")
+    flags.add_out(parser, "new directory for the page, the sheet, the answer form and the key")
     parser.add_argument(
         "--per_class",
         type=flags.positive_int,
@@ -33,4 +33,7 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         overwrite=options.overwrite,
     )
-    show(f"{options.out}: give readers sheet.html and answers.csv; keep key.csv")
+    show(
+        f"{options.out}: give readers study.html (on paper: sheet.html and answers.csv); keep "
+        f"key.csv. Then: skin-synth reader-score ANSWERS.csv ... {options.out}/key.csv"
+    )

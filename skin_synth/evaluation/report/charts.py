@@ -88,9 +88,10 @@ class Chart(NamedTuple):
 def dots(marks: Sequence[Mark], *, title: str, axis: str, from_zero: bool = True) -> Chart:
     """Draws one row or more from the top down; `from_zero` keeps 0 on the axis."""
     figure, axes = _rows([mark.name for mark in marks], CHART_WIDTH)
+    shift = 0.17 if any(mark.control is not None for mark in marks) else 0.0
     for row, mark in enumerate(marks):
-        draw_dot(axes, row + 0.17, mark.control, mark.control_interval, REAL_COLOUR, hollow=True)
-        draw_dot(axes, row - 0.17, mark.value, mark.interval, SYNTHETIC_COLOUR, hollow=False)
+        draw_dot(axes, row + shift, mark.control, mark.control_interval, REAL_COLOUR, hollow=True)
+        draw_dot(axes, row - shift, mark.value, mark.interval, SYNTHETIC_COLOUR, hollow=False)
     if from_zero:
         axes.axvline(0, color=REAL_COLOUR, linewidth=0.8, zorder=1)
     return as_chart(figure, title, axis)

@@ -1,19 +1,29 @@
 """A blind reader study: can people distinguish synthetic images from real ones?
 
-Readers get `sheet.html` (or `sheet.png`) and `answers.csv`; `key.csv` stays with the organiser.
+Readers get `study.html`, which asks for one image after the other and saves their answers as a CSV.
+On paper they get `sheet.html` (or `sheet.png`) and `answers.csv`. `key.csv` stays with the
+organiser.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import operator
 import os
+import string
 from collections.abc import Sequence
 
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages, load_real_split
+from skin_synth.evaluation.readers.form import (
+    ANSWER_COLUMNS,
+    CERTAINTIES,
+    KEY_COLUMNS,
+    PAGE_COLUMNS,
+)
 from skin_synth.evaluation.report.page import image_uri, render_page
 from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
 from skin_synth.image_grid import image_grid
@@ -25,9 +35,10 @@ from tfrecords_tools.records.schema import ORIGIN_REAL, ORIGIN_SYNTHETIC
 
 DEFAULT_PER_CLASS = 8
 SHEET_COLUMNS = 8
-SHEET, PICTURE, ANSWERS, KEY = "sheet.html", "sheet.png", "answers.csv", "key.csv"
-ANSWER_COLUMNS = ("number", "class", "real_or_synthetic", "certainty_1_to_5", "remarks")
-KEY_COLUMNS = ("number", "class", "origin", "source")
+PAGE, SHEET, PICTURE = "study.html", "sheet.html", "sheet.png"
+ANSWERS, KEY = "answers.csv", "key.csv"
+CLASS_KEYS = "".join(letter for letter in string.ascii_lowercase if letter not in "rs")
+"""Keys that choose a class on the page; R and S choose real and synthetic."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +64,7 @@ def write_reader_study(
     seed: int = 0,
     overwrite: bool = False,
 ) -> list[Item]:
-    """Writes the sheet, the answer form and the key.
+    """Writes the page, the sheet with its answer form, and the key.
 
     Real images are from the test split, one of each group. If a class has fewer of them than
     requested, it has as few synthetic images.
@@ -79,12 +90,16 @@ def write_reader_study(
     check_same_data(run, data_dir)
     with new_directory(out_dir, overwrite=overwrite, marker=KEY) as directory:
         items = choose_items(run, load_real_split(data_dir, "test"), per_class=per_class, seed=seed)
+        if not items:
+            raise InputError(f"{data_dir} has no test image: build it with a test split")
+        (directory / PAGE).write_text(render_study(items), encoding="utf-8")
         (directory / SHEET).write_text(render_sheet(items), encoding="utf-8")
         rows, names = _picture(items)
         image_grid(rows, names, directory / PICTURE)
         answers = ([item.number, item.class_name, "", "", ""] for item in items)
         (directory / ANSWERS).write_bytes(spreadsheet_csv(ANSWER_COLUMNS, answers))
-        key = ([item.number, item.class_name, item.origin, item.source] for item in items)
+        study = study_id(items)
+        key = ([item.number, item.class_name, item.origin, item.source, study] for item in items)
         (directory / KEY).write_bytes(spreadsheet_csv(KEY_COLUMNS, key))
     return items
 
@@ -121,8 +136,40 @@ def choose_items(
     return items
 
 
+def study_id(items: Sequence[Item]) -> str:
+    """Returns an id of the images and their numbers: 12 hexadecimal digits."""
+    pixels = b"".join(item.image.tobytes() for item in items)
+    return hashlib.sha256(pixels).hexdigest()[:12]
+
+
+def render_study(items: Sequence[Item]) -> str:
+    """Renders the page that asks for one image after the other; it reveals no origin and no class.
+
+    It loads and sends nothing. Each reader has an order of the images.
+    """
+    names = list(_by_class(items))
+    study = {
+        "id": study_id(items),
+        "columns": PAGE_COLUMNS,
+        "classes": names,
+        "keys": CLASS_KEYS,
+        "certainties": CERTAINTIES,
+        "items": [{"number": item.number, "image": image_uri(item.image)} for item in items],
+    }
+    return render_page(
+        PAGE,
+        answers=ANSWERS,
+        certainties=CERTAINTIES,
+        count=len(items),
+        keys=CLASS_KEYS,
+        names=names,
+        side=items[0].image.shape[0],
+        study=study,
+    )
+
+
 def render_sheet(items: Sequence[Item]) -> str:
-    """Renders the page for the readers; it does not reveal the key and loads nothing."""
+    """Renders the sheet for the readers; it does not reveal the key and loads nothing."""
     return render_page(SHEET, filters={"uri": image_uri}, answers=ANSWERS, classes=_by_class(items))
 
 

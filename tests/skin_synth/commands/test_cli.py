@@ -29,6 +29,7 @@ CONTRACT = (
     "advise --run R --data D --out O --classifier finetuned --weights F --seed 1 --overwrite",
     "reader-study --run R --data D --out O --per_class 4 --seed 1 --overwrite",
     "reader-study --images F --data D --out O",
+    "reader-score A.csv B.csv KEY.csv --out O --overwrite",
 )
 
 
@@ -92,7 +93,7 @@ def test_every_flag_that_may_be_left_out_tells_its_default(command):
     optional = [action for action in parser._actions if not action.required]
     untold = [action.dest for action in optional if "default" not in action.help]
     of_build = {field.name for field in dataclasses.fields(BuildOptions)}
-    plain = {"help", "weights", "dry_run", "directory", "files", "ratios"}
+    plain = {"help", "weights", "dry_run", "directory", "files", "ratios", "answers", "key"}
     assert set(untold) - (of_build if command.name == "pipeline" else set()) <= plain
 
 

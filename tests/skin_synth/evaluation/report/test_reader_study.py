@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import re
 
 import numpy as np
@@ -11,7 +12,11 @@ import pytest
 from PIL import Image
 
 from skin_synth.data.pipeline import load_split
-from skin_synth.evaluation.report.reader_study import choose_items, write_reader_study
+from skin_synth.evaluation.report.reader_study import (
+    choose_items,
+    render_study,
+    write_reader_study,
+)
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import check_overwriting
 from tfrecords_tools.errors import InputError
@@ -48,7 +53,7 @@ def test_the_order_is_shuffled_and_follows_the_seed(study, make_run, large_phant
 
 def test_the_key_opens_the_sheet_and_the_form_fits_it(study):
     items, out = study
-    names = ["answers.csv", "key.csv", "sheet.html", "sheet.png"]
+    names = ["answers.csv", "key.csv", "sheet.html", "sheet.png", "study.html"]
     assert sorted(path.name for path in out.iterdir()) == names
 
     def table(name):
@@ -66,14 +71,33 @@ def test_the_key_opens_the_sheet_and_the_form_fits_it(study):
 
 def test_what_readers_get_does_not_contain_the_answers(study):
     items, out = study
-    page = (out / "sheet.html").read_text(encoding="utf-8")
-    for text in (page, (out / "answers.csv").read_text()):
+    page, study_page = ((out / name).read_text("utf-8") for name in ("sheet.html", "study.html"))
+    for text in (page, study_page, (out / "answers.csv").read_text()):
         for item in items:
             assert item.source not in text
     sources = re.findall(r'src="(.*?)"', page)
     assert len(sources) == len(items)
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert not re.search(r"https?:|url\(|<script", re.sub(r'src=".*?"', "", page))
+
+
+def test_the_page_holds_all_images_and_loads_nothing(study):
+    items, out = study
+    page = (out / "study.html").read_text(encoding="utf-8")
+    held = json.loads(re.search(r'id="study">(.*?)</script>', page)[1])
+    assert [each["number"] for each in held["items"]] == [item.number for item in items]
+    assert held["items"][0].keys() == {"number", "image"}
+    assert "default-src 'none'" in page
+    assert not re.search(r"https?:|url\(|src=|fetch|import ", re.sub(r"base64,[^\"]*", "", page))
+
+
+def test_names_that_are_html_stay_text(study):
+    items, _ = study
+    evil = '</script><b>"x'
+    page = render_study([dataclasses.replace(item, class_name=evil) for item in items])
+    assert evil not in page
+    held = json.loads(re.search(r'id="study">(.*?)</script>', page)[1])
+    assert held["classes"] == [evil]
 
 
 def test_a_class_with_few_real_images_has_as_few_synthetic_ones(make_run, large_phantom_data):

@@ -1,0 +1,1 @@
+"""Scores a reader study: what readers answered, against the key."""
