@@ -17,6 +17,7 @@ UV := $(BIN)/uv
 BEAM_VENV := .venv-beam
 BEAM_STAMP := $(BEAM_VENV)/.installed
 WHEEL_VENV := build/wheel-venv
+CLIENT_VENV := build/client-venv
 COVERAGE := 90
 PACKAGES := skin_synth tfrecords_tools
 PRETRAINED := derm-64-ham10000
@@ -115,6 +116,12 @@ wheel: venv
 	@cd $(WHEEL_VENV) && bin/tfrecords-tools build images --out data --name generated --size 64
 	@cd $(WHEEL_VENV) && bin/tfrecords-tools verify data
 	@echo "wheel: both commands work in an empty environment"
+	@$(BIN)/python -m build --wheel --no-isolation --outdir build/client client >>build/wheel.log || \
+	  { cat build/wheel.log; exit 1; }
+	@$(PYTHON) -m venv $(CLIENT_VENV)
+	@$(call install,$(CLIENT_VENV),--constraint requirements.txt build/client/*.whl)
+	@cd $(CLIENT_VENV) && bin/python -c "from skin_synth_client import Client; Client('http://h:8501', model='m')"
+	@echo "wheel: the client works without TensorFlow"
 
 lock: build/lock-venv build/lock-beam-venv
 	@$(call freeze,build/lock-venv) > requirements.txt

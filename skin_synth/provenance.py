@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -20,15 +21,25 @@ from PIL.PngImagePlugin import PngInfo
 from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError, Rejected
-from tfrecords_tools.images.image_file import read_metadata
-from tfrecords_tools.images.metadata import Metadata
 from tfrecords_tools.images.opening import read_file
 from tfrecords_tools.images.png_file import PROVENANCE_PREFIX as PNG_CHUNK_PREFIX
+
+if TYPE_CHECKING:
+    from tfrecords_tools.images.metadata import Metadata
 
 MANIFEST = "manifest.csv"
 LARGEST_MANIFEST = 2**30
 """Most bytes of a manifest; a row takes about 400."""
 GENERATION_LIBRARIES = ("skin-synth", "tensorflow", "keras", "numpy")
+
+
+@functools.cache
+def own_version() -> str:
+    """Returns the version of this package, or that of its client if only this is installed."""
+    try:
+        return importlib.metadata.version("skin-synth")
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.metadata.version("skin-synth-client")
 
 
 @functools.cache
@@ -96,7 +107,7 @@ def encode_synthetic(
     if not training_names:
         provenance = dataclasses.replace(provenance, nearest_image_id="")
     chunks = PngInfo()
-    chunks.add_text("Software", f"skin-synth {importlib.metadata.version('skin-synth')}")
+    chunks.add_text("Software", f"skin-synth {own_version()}")
     chunks.add_text("Comment", "synthetic image, painted by a generative model; not a photograph")
     for name, value in dataclasses.asdict(provenance).items():
         chunks.add_itxt(PNG_CHUNK_PREFIX + name, str(value))
@@ -160,6 +171,10 @@ def describe_file(path: str | os.PathLike[str]) -> str:
 
 def _read_metadata(path: Path) -> Metadata:
     """Reads the metadata of an image that can be decoded to its end."""
+    # Only here, because the client of a server writes images and needs no more than NumPy and
+    # Pillow.
+    from tfrecords_tools.images.image_file import read_metadata
+
     if not path.exists():
         raise InputError(f"{path} does not exist")
     try:

@@ -18,6 +18,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 exec docker run --rm --name "${NAME:-skin-serving}" \
   -p "127.0.0.1:${REST_PORT:-8501}:8501" -p "127.0.0.1:${GRPC_PORT:-8500}:8500" \
-  -v "$model:/models/skin:ro" -v "$here/batching.txt:/batching.txt:ro" -e MODEL_NAME=skin \
-  "${IMAGE:-tensorflow/serving:2.19.1}" \
-  --enable_batching=true --batching_parameters_file=/batching.txt
+  -v "$model:/models/skin:ro" -v "$here/batching.txt:/batching.txt:ro" \
+  -v "$here/monitoring.txt:/monitoring.txt:ro" -e MODEL_NAME=skin \
+  "${IMAGE:-tensorflow/serving:2.20.0}" \
+  --enable_batching=true --batching_parameters_file=/batching.txt \
+  --monitoring_config_file=/monitoring.txt

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
 
 # The public API reads a fingerprint; only this module computes one.

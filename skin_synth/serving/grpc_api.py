@@ -1,4 +1,4 @@
-"""Sends requests to the gRPC API of TF Serving, by the stubs of tensorflow-serving-api."""
+"""Sends requests to the gRPC API of TF Serving; needs grpcio and protobuf, but no TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ from skin_synth.serving.answers import (
     wrong_answer,
 )
 from skin_synth.serving.errors import ServingError, failure, late
+from skin_synth.serving.messages import (
+    METHOD,
+    array_of,
+    dtype_of,
+    messages,
+    predict_request,
+    shape_of,
+    tensors,
+)
 from skin_synth.serving.transports import row_count
 from tfrecords_tools.text import escaped
 
 
 class Grpc:
-    """The gRPC API of TF Serving, by the stubs of tensorflow-serving-api."""
+    """The gRPC API of TF Serving."""
 
     def __init__(
         self,
@@ -33,32 +42,31 @@ class Grpc:
         timeout: float,
         access: Access = Access(),  # noqa: B008 (it is frozen)
     ) -> None:
-        """Opens a channel to host:8500; see `Client` for the other arguments."""
-        from tensorflow_serving.apis import prediction_service_pb2_grpc
+        """Opens a channel to host:8500; see `Client` for the other arguments.
 
+        Raises:
+            InputError: there is no grpcio or no protobuf.
+        """
+        kinds = messages()
         place = as_address(address)
         self.address = str(place)
         self.model = model
         self.version = version
         self.timeout = timeout
         self.channel = _channel(place, access)
-        self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+        self._call = self.channel.unary_unary(
+            METHOD,
+            request_serializer=kinds.request.SerializeToString,
+            response_deserializer=kinds.response.FromString,
+        )
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
         """Calls a signature; see `Transport`."""
-        import grpc  # type: ignore[import-untyped]
-        import tensorflow as tf
-        from tensorflow_serving.apis import predict_pb2
+        import grpc
 
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name = self.model
-        request.model_spec.signature_name = signature
-        if self.version is not None:
-            request.model_spec.version.value = self.version
-        for name, values in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+        request = predict_request(self.model, self.version, signature, inputs)
         try:
-            response = self.stub.Predict(request, timeout=self.timeout)
+            response = self._call(request, timeout=self.timeout)
         except grpc.RpcError as error:
             code = error.code().name if error.code() else "UNKNOWN"
             if code == "DEADLINE_EXCEEDED":
@@ -66,11 +74,11 @@ class Grpc:
             raise failure(self.address, code, str(error.details())) from error
         except ValueError as error:  # of a closed channel
             raise ServingError(f"{self.address}: {error}", "UNREACHABLE") from error
-        rows = row_count(inputs)
+        rows, received = row_count(inputs), tensors(response)
         arrays = {
-            name: _from_tensor(name, response.outputs[name], rows)
+            name: _from_tensor(name, received[name], rows)
             for name in OUTPUTS[signature]
-            if name in response.outputs
+            if name in received
         }
         version = str(response.model_spec.version.value or "")
         return Answer(checked(arrays, signature, rows), version)
@@ -107,13 +115,9 @@ def _channel(place: Address, access: Access) -> Any:
 
 def _from_tensor(name: str, tensor: Any, rows: int) -> np.ndarray:
     """Converts an output of gRPC; shape and type first, because one value may fill any shape."""
-    import tensorflow as tf
-
-    check_shape(name, tuple(side.size for side in tensor.tensor_shape.dim), rows)
+    check_shape(name, shape_of(tensor), rows)
     try:
-        check_type(name, tf.as_dtype(tensor.dtype).as_numpy_dtype)
-        return tf.make_ndarray(tensor)
-    except ServingError:
-        raise
-    except Exception as error:  # NumPy and TensorFlow raise many types
+        check_type(name, dtype_of(tensor))
+        return array_of(tensor)
+    except (ValueError, OverflowError) as error:
         raise wrong_answer(f"{name} cannot be read ({escaped(str(error))[:200]})") from error

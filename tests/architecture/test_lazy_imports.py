@@ -41,6 +41,45 @@ def test_a_client_over_rest_loads_no_tensorflow():
     assert loaded_by(code) == {"PIL"}
 
 
+WITHOUT = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] not in {*sys.stdlib_module_names, *KEPT}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+"""Hides all libraries but `KEPT`, as in an environment without them."""
+
+
+def without_libraries(code: str, *kept: str, cwd: Path = ROOT) -> str:
+    """Runs code in a fresh interpreter that has only these libraries; returns what it prints."""
+    script = f"KEPT = {kept!r}\n{WITHOUT}\n{code}"
+    return subprocess.check_output([sys.executable, "-c", script], text=True, cwd=cwd)
+
+
+def test_the_client_needs_numpy_and_pillow_only():
+    code = """
+from skin_synth.serving import Access, Client, ServingError
+from tfrecords_tools.errors import InputError
+
+Client("http://localhost:8501", model="skin").close()
+try:
+    Client("localhost:8500", model="skin")
+except InputError as error:
+    print(error)
+"""
+    printed = without_libraries(code, "numpy", "PIL", "skin_synth", "tfrecords_tools")
+    assert printed.startswith("gRPC needs grpcio and protobuf (No module named 'grpc'")
+
+
+def test_a_client_over_grpc_loads_no_tensorflow():
+    code = "from skin_synth.serving import Client; Client('localhost:8500', model='skin').close()"
+    assert loaded_by(code) == {"PIL"}
+
+
 def test_the_public_names_are_there():
     import skin_synth
     from skin_synth.models.gan import ConditionalGAN

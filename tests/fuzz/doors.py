@@ -656,6 +656,7 @@ def _grpc(root: Path) -> Door:
     from skin_synth.serving.answers import checked
     from skin_synth.serving.errors import ServingError
     from skin_synth.serving.grpc_api import _from_tensor
+    from skin_synth.serving.messages import messages, tensors
 
     file = root / "answer.bin"
     if not file.exists():
@@ -664,19 +665,16 @@ def _grpc(root: Path) -> Door:
         file.write_bytes(response.SerializeToString())
 
     def use():
-        response = predict_pb2.PredictResponse()
-        response.ParseFromString(file.read_bytes())  # gRPC itself makes one error of these
+        received = tensors(messages().response.FromString(file.read_bytes()))
         arrays = {
-            name: _from_tensor(name, response.outputs[name], 2)
-            for name in ("image",)
-            if name in response.outputs
+            name: _from_tensor(name, received[name], 2) for name in ("image",) if name in received
         }
         return checked(arrays, "generate", 2)["image"]
 
     def sound(images) -> bool:
         return images.ndim == 4 and len(images) == 2 and images.dtype == np.uint8
 
-    return Door(file, use, (ServingError, DecodeError), sound)
+    return Door(file, use, (ServingError, DecodeError), sound)  # gRPC makes one error of these
 
 
 DOORS: dict[str, Callable[[Path], Door]] = {

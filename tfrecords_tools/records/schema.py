@@ -106,7 +106,7 @@ def parse_record(serialized: bytes) -> Record:
         InputError: the bytes are no tf.train.Example, or a feature is missing.
     """
     import tensorflow as tf
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     example = tf.train.Example()
     try:
