@@ -11,6 +11,7 @@
 PYTHON ?= python3
 OUT ?= runs/demo
 VENV := .venv
+GENERATOR := generators/ham10000
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := $(BIN)/uv
@@ -57,9 +58,9 @@ $(UV): requirements.txt
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --constraint requirements.txt uv
 	@touch $@
 
-$(STAMP): $(UV) setup.cfg
+$(STAMP): $(UV) setup.cfg $(GENERATOR)/setup.cfg
 	@$(call install,$(VENV),--requirement requirements.txt)
-	@$(call install,$(VENV),--no-build-isolation --no-deps --editable .)
+	@$(call install,$(VENV),--no-build-isolation --no-deps --editable . --editable $(GENERATOR))
 	@$(call compile,$(VENV))
 	@touch $@
 
@@ -98,7 +99,7 @@ check: venv
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-# It holds all files, and names all that its modules import.
+# It holds all files and no weights, and names all that its modules import.
 wheel: venv
 	@rm -rf build dist
 	@mkdir -p build && $(BIN)/python -m build --wheel --no-isolation >build/wheel.log || \
@@ -106,6 +107,11 @@ wheel: venv
 	@find $(PACKAGES) -type f ! -path '*/__pycache__/*' | sort >build/sources
 	@$(BIN)/python -m zipfile --list dist/*.whl | awk 'NR > 1 { print $$1 }' | grep -v dist-info | \
 	  sort | diff build/sources -
+	@! $(BIN)/python -m zipfile --list dist/*.whl | grep -E 'saved_model\.pb|variables\.data' || \
+	  { echo "weights have another licence: they are in $(GENERATOR)" >&2; exit 1; }
+	@cp -R $(GENERATOR) build/generator && find build/generator -name '*.egg-info' -exec rm -r {} +
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist build/generator >>build/wheel.log || \
+	  { cat build/wheel.log; exit 1; }
 	@ls dist
 	@$(PYTHON) -m venv $(WHEEL_VENV)
 	@$(call install,$(WHEEL_VENV),--constraint requirements.txt dist/*.whl)

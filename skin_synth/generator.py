@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from skin_synth.saved_model.data_images import Agreement, DataImage, compare_images
 from skin_synth.saved_model.origin import Origin
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint, read_info
+
+_LOG = logging.getLogger("skin_synth")
 
 
 class ImageGenerator(Protocol):
@@ -68,15 +72,39 @@ def discriminator_of(
     return getattr(generator, "discriminator_scores", None)
 
 
+def data_images_of(generator: ImageGenerator) -> Mapping[str, DataImage] | None:
+    """Returns the images of a generator's data set by id; None if it comes without this list."""
+    return getattr(generator, "data_images", None)
+
+
 def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> None:
     """Checks that a directory holds the data set on which a generator was trained.
+
+    A generator with a list of its images also takes another copy of the data set, such as one of
+    larger files: image ids, classes and splits must agree.
 
     Raises:
         InputError: it holds another data set, or none.
     """
-    origin = generator.origin
-    what, fingerprint = f"run {origin.run_id}", origin.data_fingerprint
-    check_fingerprint(what, origin.data_name, fingerprint, generator.class_names, data_dir)
+    origin, known = generator.origin, data_images_of(generator)
+    what = f"run {origin.run_id}"
+    if known is not None and fingerprint(data_dir) != origin.data_fingerprint:
+        _check_other_copy(generator, known, data_dir)
+        return
+    expected = origin.data_fingerprint
+    check_fingerprint(what, origin.data_name, expected, generator.class_names, data_dir)
+
+
+def images_from_training(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> int:
+    """Counts the images of a data set on which a generator was trained, as far as it is known.
+
+    Raises:
+        InputError: there is no data set, or a record is damaged.
+    """
+    if generator.origin.data_fingerprint == fingerprint(data_dir):
+        return sum(files.num_records for files in read_info(data_dir).splits.values())
+    known = data_images_of(generator)
+    return 0 if known is None else compare_images(known, data_dir).from_training
 
 
 def check_fingerprint(
@@ -100,6 +128,45 @@ def check_fingerprint(
             f"is {read_info(data_dir).name!r} with {found[:12]}: give the data set that it was "
             "trained on, or train a new run on this one"
         )
+    _check_class_names(what, class_names, data_dir)
+
+
+def _check_other_copy(
+    generator: ImageGenerator, known: Mapping[str, DataImage], data_dir: str | os.PathLike[str]
+) -> None:
+    """Checks that a data set of other bytes has the images on which a generator was trained."""
+    origin = generator.origin
+    what = f"run {origin.run_id}"
+    _check_class_names(what, generator.class_names, data_dir)
+    agreement = compare_images(known, data_dir)
+    counts = _described(agreement, len(known))
+    if not agreement.same:
+        raise InputError(
+            f"{what} was trained on data set {origin.data_name!r}; {data_dir} is another one "
+            f"({counts}): give a copy of that data set with the same image ids, classes and "
+            "splits, or train a new run on this one"
+        )
+    _LOG.warning(
+        "%s is another copy of data set %r, on which %s was trained: image ids, classes and "
+        "splits agree (%s), pixels or bytes differ",
+        *(data_dir, origin.data_name, what, counts),
+    )
+
+
+def _described(agreement: Agreement, known: int) -> str:
+    counts = [f"{agreement.shared:,} of {known:,} images agree"]
+    if agreement.others:
+        counts.append(
+            f"{len(agreement.others):,} have another class or split, such as {agreement.others[0]}"
+        )
+    if agreement.new:
+        counts.append(f"{agreement.new:,} are new")
+    return ", ".join(counts)
+
+
+def _check_class_names(
+    what: str, class_names: Sequence[str], data_dir: str | os.PathLike[str]
+) -> None:
     if (names := read_info(data_dir).class_names) != tuple(class_names):
         raise InputError(
             f"{what} names the classes {', '.join(class_names)}, its data set {data_dir} has "

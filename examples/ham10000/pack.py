@@ -1,10 +1,10 @@
-"""Pack a run on HAM10000 as the generator that comes with the package.
+"""Pack a run on HAM10000 as the generator of the distribution `skin-synth-ham10000`.
 
 Shows `skin_synth.load_run`, a model card with the figures of a report, and
 `skin_synth.pretrained.pack`. Takes about half a minute, and replaces the generator that is there:
 
     .venv/bin/python examples/ham10000/pack.py --run runs/derm64/run --report runs/derm64/report \
-        --out skin_synth/pretrained/derm-64-ham10000
+        --data runs/ham/data --out generators/ham10000/skin_synth_ham10000/derm-64-ham10000
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--run", type=Path, required=True, help="a trained run")
     parser.add_argument("--report", type=Path, required=True, help="its evaluation")
+    parser.add_argument("--data", type=Path, required=True, help="the data set of the run")
     parser.add_argument("--out", type=Path, required=True, help="directory of the generator")
     options = parser.parse_args()
 
@@ -44,7 +45,9 @@ def main() -> None:
     origin = run.origin
     counts = run.config.data.class_counts
     card = model_card(origin, run.class_names, counts, read_report(options.report, origin))
-    version = pack(run, options.out, card.rstrip() + "\n" + LICENCE, overwrite=True)
+    version = pack(
+        run, options.out, card.rstrip() + "\n" + LICENCE, data=options.data, overwrite=True
+    )
     size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
     print(f"{version}: {size / 2**20:.1f} MiB")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How the generator that comes with the package was made: a million images of training, a report at
+# How the generator of skin-synth-ham10000 was made: a million images of training, a report at
 # five seeds with MobileNet's features, a blind sheet for readers.
 #
 # Takes about three hours on one CPU core for training, and a quarter of an hour for the rest on two.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Does the generator that comes with the package help a site with few own images? The own images are
+# Does the generator derm-64-ham10000 help a site with few own images? The own images are
 # drawn from the validation split, and the test split judges.
 #
 # The first report takes about five hours on two CPU cores with bfloat16 in hardware. The weights of

@@ -103,7 +103,7 @@ def add_generator(parser: argparse.ArgumentParser, *, images: bool = False) -> N
     generator.add_argument(
         "--pretrained",
         metavar="NAME",
-        help="a generator that comes with the package, such as derm-64-ham10000 (no default)",
+        help="an installed generator, such as derm-64-ham10000 of skin-synth-ham10000 (no default)",
     )
     if images:
         generator.add_argument(

@@ -28,7 +28,7 @@ from skin_synth.evaluation.utility.arm_training import ArmTraining
 from skin_synth.evaluation.utility.classifiers.saving import as_keras_model, save_classifier
 from skin_synth.evaluation.utility.classifiers.training import make_trainer
 from skin_synth.evaluation.utility.forecast import Forecast, measure_speed
-from skin_synth.generator import RUN, ImageGenerator, inputs_of
+from skin_synth.generator import RUN, ImageGenerator, images_from_training, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint, read, read_info
@@ -168,7 +168,7 @@ def _study(
     policy: str,
     cache: Cache,
 ) -> AdviceStudy:
-    if generator.origin.data_fingerprint == fingerprint(data_dir):
+    if 2 * images_from_training(generator, data_dir) > _num_images(data_dir):
         raise InputError(
             f"the generator was trained on {data_dir}: its images may repeat the lesions that "
             "would judge them. Give a generator that was trained on other lesions; for its "
@@ -186,10 +186,19 @@ def _study(
     return AdviceStudy(own, generator, options, training)
 
 
+def _num_images(data_dir: str | os.PathLike[str]) -> int:
+    return sum(files.num_records for files in read_info(data_dir).splits.values())
+
+
 def _data_warnings(
     generator: ImageGenerator, data_dir: str | os.PathLike[str], options: AdviceOptions
 ) -> list[str]:
     name, found = read_info(data_dir).name, []
+    if trained_on := images_from_training(generator, data_dir):
+        found.append(
+            f"the generator was trained on {trained_on:,} of your images, by their image ids: "
+            "leave their lesions out of the data set"
+        )
     if generator.origin.data_name == name:
         found.append(
             f"the generator was trained on a data set that is also called {name}: if it was "

@@ -1,6 +1,6 @@
-"""Generators that come with the package: each NAME/1/ in this directory is a SavedModel.
+"""Generators that distributions such as `skin-synth-ham10000` bring, and exported ones.
 
-`tf.saved_model.load` reads them without the code of the networks.
+Each is a SavedModel, which `tf.saved_model.load` reads without the code of the networks.
 """
 
 from skin_synth.pretrained.loading import (

@@ -1,16 +1,19 @@
-"""Finds and loads a generator that comes with the package."""
+"""Finds generators that installed distributions bring, and loads generators from SavedModels."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from skin_synth.data.synthetic import GeneratesBatches
+from skin_synth.saved_model.data_images import DataImage, read_data_images
 from skin_synth.saved_model.export import LABELS_FILE, read_labels
 from skin_synth.saved_model.graph_check import check_graph
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE
@@ -20,8 +23,11 @@ from skin_synth.saved_model.sampler import generate_rows
 from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
 
-PRETRAINED_DIRECTORY = Path(__file__).parent
+ENTRY_POINTS = "skin_synth.generators"
+"""Group of the entry points `NAME = PACKAGE`; the generator is in PACKAGE/NAME/1."""
 PRETRAINED_VERSION = "1"
+KNOWN_DISTRIBUTIONS = {"derm-64-ham10000": "skin-synth-ham10000"}
+"""Generators of this project, and the distributions that bring them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,11 +35,12 @@ class Pretrained(GeneratesBatches):
     """A generator from a SavedModel; it generates images like a trained run.
 
     Attributes:
-        name: in the package; of an exported generator, the directory as it was given.
+        name: of an installed generator; of an exported one, the directory as it was given.
         directory: of its SavedModel version.
         class_names: in the order of their labels.
         origin: its run, weights and data set.
         model_card: Markdown: data, figures, intended use, limits, licence.
+        data_images: class and split of the images of its data set, by id; None if it has no list.
         signature: the signature `generate` of the SavedModel.
         model: the loaded object; holds the variables of the SavedModel.
     """
@@ -43,6 +50,7 @@ class Pretrained(GeneratesBatches):
     class_names: tuple[str, ...]
     origin: Origin
     model_card: str
+    data_images: Mapping[str, DataImage] | None
     signature: Callable[..., Mapping[str, tf.Tensor]]
     model: object = dataclasses.field(repr=False)
 
@@ -53,7 +61,7 @@ class Pretrained(GeneratesBatches):
 
     @property
     def data_dir(self) -> None:
-        """None, because the training images are not in the package."""
+        """None, because the training images do not come along."""
 
     def generate(
         self,
@@ -75,23 +83,45 @@ class Pretrained(GeneratesBatches):
         )
 
 
-def known_names(root: Path = PRETRAINED_DIRECTORY) -> tuple[str, ...]:
-    """Returns the names of the generators that come with the package, sorted."""
-    found = root.glob(f"*/{PRETRAINED_VERSION}/saved_model.pb")
-    return tuple(sorted(path.parts[-3] for path in found))
+def known_names() -> tuple[str, ...]:
+    """Returns the names of all installed generators, sorted."""
+    return tuple(sorted({point.name for point in entry_points(group=ENTRY_POINTS)}))
 
 
-def load_pretrained(name: str, *, root: Path = PRETRAINED_DIRECTORY) -> Pretrained:
-    """Loads a generator that comes with the package, such as "derm-64-ham10000".
+def load_pretrained(name: str) -> Pretrained:
+    """Loads an installed generator, such as "derm-64-ham10000" of `skin-synth-ham10000`.
+
+    A distribution brings a generator by an entry point of the group `ENTRY_POINTS`.
 
     Raises:
-        InputError: no generator has this name, or its files are damaged.
+        InputError: no installed generator has this name, several have it, or its files are
+            missing or damaged.
     """
-    known = known_names(root)
-    if name not in known:
-        there = f"there are {', '.join(known)}" if known else "this package contains none"
-        raise InputError(f"unknown pretrained generator {name!r}: {there}")
-    return _load(name, root / name / PRETRAINED_VERSION, repair="install the package again")
+    points = tuple(entry_points(group=ENTRY_POINTS, name=name))
+    if not points:
+        raise InputError(f"unknown pretrained generator {name!r}: {_advice(name)}")
+    brought_by = [point.dist.name if point.dist else point.value for point in points]
+    if len(points) > 1:
+        raise InputError(
+            f"{' and '.join(sorted(brought_by))} both bring a generator {name!r}: uninstall one"
+        )
+    repair = f"install {brought_by[0]} again (pip install --force-reinstall {brought_by[0]})"
+    try:
+        package = Path(str(resources.files(points[0].module)))
+    except (ImportError, TypeError) as error:
+        raise InputError(f"generator {name!r} cannot be found ({error}): {repair}") from error
+    directory = package / name / PRETRAINED_VERSION
+    if not directory.is_dir():
+        raise InputError(f"generator {name!r} is missing in {package}: {repair}")
+    return _load(name, directory, repair=repair)
+
+
+def _advice(name: str) -> str:
+    known = known_names()
+    there = f"there are {', '.join(known)}" if known else "none is installed"
+    missing = {each: by for each, by in KNOWN_DISTRIBUTIONS.items() if each not in known}
+    wanted = [missing[name]] if name in missing else list(missing.values())
+    return "; ".join([there, *(f"pip install {by}" for by in wanted)])
 
 
 def load_exported(directory: str | os.PathLike[str]) -> Pretrained:
@@ -111,11 +141,12 @@ def load_exported(directory: str | os.PathLike[str]) -> Pretrained:
 
 
 def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
-    origin = read_origin(directory)
+    origin = read_origin(directory, repair=repair)
     check_not_forked()
     try:
         check_graph(directory)
         labels = read_labels(directory)
+        images = read_data_images(directory)
         card = read_bounded(directory / MODEL_CARD_FILE).decode("utf-8")
         with TRACING:
             model = tf.saved_model.load(str(directory))
@@ -124,7 +155,7 @@ def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
     except Exception as error:  # TensorFlow raises many types
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{directory} is damaged ({reason}): {repair}") from error
-    return Pretrained(name, directory, labels, origin, card, signature, model)
+    return Pretrained(name, directory, labels, origin, card, images, signature, model)
 
 
 def _check_labels(labels: Sequence[str], *, classes: int) -> None:

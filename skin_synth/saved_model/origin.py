@@ -55,8 +55,8 @@ def write_origin(directory: Path, origin: Origin) -> None:
     (directory / ORIGIN_FILE).write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
 
 
-def read_origin(directory: Path) -> Origin:
-    """Reads `ORIGIN_FILE` from the directory of an exported version.
+def read_origin(directory: Path, *, repair: str = "export the model again") -> Origin:
+    """Reads `ORIGIN_FILE` from the directory of an exported version; `repair` ends an error.
 
     Raises:
         InputError: there is no such file, or it is of another kind.
@@ -66,7 +66,6 @@ def read_origin(directory: Path) -> Origin:
         raise InputError(
             f"{path} does not exist: give a version that `skin-synth export` wrote, MODELDIR/1"
         )
-    repair = "export the model again"
     fields = read_json(path, dict[str, Any], repair=repair, limit=LARGEST_ORIGIN)
     try:
         if (version := fields.pop("schema_version", None)) != ORIGIN_SCHEMA_VERSION:

@@ -20,6 +20,7 @@ from skin_synth.evaluation.utility.classifiers.networks import CLASSIFIERS, make
 from skin_synth.evaluation.utility.classifiers.saving import as_keras_model
 from skin_synth.evaluation.utility.classifiers.training import Trainer
 from skin_synth.evaluation.utility.forecast import Speed
+from skin_synth.saved_model.data_images import DataImage
 from tests.data_sets import write_records
 from tests.images import noise
 from tests.origins import make_origin
@@ -161,6 +162,20 @@ def test_a_generator_of_the_same_images_is_refused(data, tmp_path):
 
     with pytest.raises(InputError, match="may repeat the lesions that would judge them"):
         advise(Leaky(), data, tmp_path / "out", policy="float32", loader="")
+
+
+def test_images_from_training_are_counted_by_their_ids(data, tmp_path):
+    listed = Noise()
+    listed.data_images = dict.fromkeys(
+        [f"image {number}" for number in range(19)], DataImage(NAMES[0], "train")
+    )
+    with pytest.raises(InputError, match="may repeat the lesions that would judge them"):
+        advise(listed, data, tmp_path / "out", policy="float32", loader="")
+    listed.data_images = {"image 3": DataImage(NAMES[0], "train")}
+    [warning, _] = advisor._data_warnings(listed, data, AdviceOptions())
+    assert "trained on 1 of your images, by their image ids" in warning
+    [test_split] = advisor._data_warnings(Noise(), data, AdviceOptions())
+    assert "test split" in test_split
 
 
 def test_the_forecast_measures_steps_and_images(data, monkeypatch):

@@ -14,13 +14,14 @@ from skin_synth.data.synthetic import synthetic_requests
 from skin_synth.pretrained import known_names, load_exported, load_pretrained, loading
 from skin_synth.provenance import read_manifest
 from skin_synth.synthesis import GenerationOptions, generate_images, verify_manifest
+from tests.publishing import added_to_path, write_metadata
 from tests.skin_synth.pretrained.conftest import CARD
 from tfrecords_tools.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def tiny(packed):
-    return load_pretrained("tiny", root=packed)
+def tiny(installed):
+    return load_pretrained("tiny")
 
 
 def test_it_generates_what_the_run_generates(tiny, tiny_run):
@@ -48,21 +49,60 @@ def test_wrong_input_is_refused(tiny, ids, seeds, message):
         tiny.generate(ids, seeds)
 
 
-def test_an_unknown_name_lists_the_known(packed, tmp_path):
-    assert known_names(packed) == ("tiny",)
-    with pytest.raises(InputError, match="unknown pretrained generator 'big': there are tiny"):
-        load_pretrained("big", root=packed)
-    with pytest.raises(InputError, match="contains none"):
-        load_pretrained("big", root=tmp_path)
-    with pytest.raises(InputError, match=r"unknown pretrained generator '\.\./tiny'"):
-        load_pretrained("../tiny", root=packed)
+def test_an_unknown_name_lists_the_known(installed):
+    assert known_names() == ("derm-64-ham10000", "tiny")
+    for name in ("big", "../tiny", "tiny/1", ""):
+        with pytest.raises(InputError, match=r"there are derm-64-ham10000, tiny$") as caught:
+            load_pretrained(name)
+        assert f"unknown pretrained generator {name!r}" in str(caught.value)
+
+
+def test_a_distribution_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(loading, "entry_points", lambda **_: ())
+    line = "none is installed; pip install skin-synth-ham10000"
+    for name in ("derm-64-ham10000", "big"):
+        with pytest.raises(InputError, match=f"^unknown pretrained generator '{name}': {line}$"):
+            load_pretrained(name)
+
+
+def test_a_name_of_two_distributions_is_refused(installed, tmp_path):
+    write_metadata(tmp_path, "other-generators", {"tiny": "tiny_generators"})
+    with added_to_path(tmp_path):
+        assert known_names() == ("derm-64-ham10000", "tiny")
+        both = "other-generators and skin-synth-tiny both bring a generator 'tiny'"
+        with pytest.raises(InputError, match=f"{both}: uninstall one"):
+            load_pretrained("tiny")
+
+
+@pytest.mark.parametrize(
+    ("package", "message"),
+    [("no_such_package", "cannot be found"), ("empty_package", "is missing in")],
+)
+def test_a_distribution_without_its_files_is_named(package, message, tmp_path):
+    (tmp_path / "empty_package").mkdir()
+    (tmp_path / "empty_package" / "__init__.py").touch()
+    write_metadata(tmp_path, "broken-generators", {"gone": package})
+    with added_to_path(tmp_path):
+        line = f"generator 'gone' {message} .*: install broken-generators again"
+        with pytest.raises(InputError, match=line):
+            load_pretrained("gone")
 
 
 def test_a_damaged_one_is_named(packed, tmp_path):
-    shutil.copytree(packed, tmp_path / "copy")
-    next((tmp_path / "copy" / "tiny" / "1" / "variables").glob("*.index")).unlink()
-    with pytest.raises(InputError, match=r"is damaged.*install the package again"):
-        load_pretrained("tiny", root=tmp_path / "copy")
+    version = tmp_path / "damaged_generators" / "old" / "1"
+    shutil.copytree(packed / "tiny" / "1", version)
+    (tmp_path / "damaged_generators" / "__init__.py").touch()
+    write_metadata(tmp_path, "damaged-generators", {"old": "damaged_generators"})
+    with added_to_path(tmp_path):
+        next((version / "variables").glob("*.index")).unlink()
+        with pytest.raises(InputError, match=r"is damaged.*install damaged-generators again"):
+            load_pretrained("old")
+        (version / "data_images.csv").write_text("image_id,label,split\na,b\n")
+        with pytest.raises(InputError, match=r"is damaged.*no list of images.*again"):
+            load_pretrained("old")
+        (version / "origin.json").write_text("{")
+        with pytest.raises(InputError, match=r"origin.json.*install damaged-generators again"):
+            load_pretrained("old")
 
 
 def test_an_exported_generator_generates_what_the_run_generates(served_version, tiny_run):
@@ -112,8 +152,8 @@ def test_the_public_names_are_these_functions():
     assert skin_synth.load_exported is load_exported
 
 
-def test_generate_on_the_command_line_needs_no_training_data(packed, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(loading.load_pretrained, "__kwdefaults__", {"root": packed})
+@pytest.mark.usefixtures("installed")
+def test_generate_on_the_command_line_needs_no_training_data(tmp_path, capsys):
     out = tmp_path / "out"
     words = f"generate --pretrained tiny --label star --count 3 --seed 4 --out {out}".split()
     assert cli.main_with(words) == 0

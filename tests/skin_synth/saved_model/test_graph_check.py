@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
 from skin_synth import pretrained
 from skin_synth.saved_model.graph_check import check_graph
+from tests.publishing import OWN_PROJECT
 from tfrecords_tools.errors import InputError
 
-SHIPPED = Path(pretrained.__file__).parent / "derm-64-ham10000" / "1"
+SHIPPED = OWN_PROJECT / "skin_synth_ham10000" / "derm-64-ham10000" / "1"
 
 
 def test_an_export_is_accepted(served_version):
