@@ -3,12 +3,14 @@
 # make test-all       the whole suite
 # make test-beam      the tests of the Beam runner, in an environment of its own
 # make mutation       mutants of eight modules against their tests (CONTRIBUTING.md); ARGS=... for flags
-# make check          format, lint and types: what pre-commit and CI run, too
-# make wheel          build the wheel, and try it in an empty environment
+# make check          format, lint and types, also as on macOS: what pre-commit and CI run, too
+# make wheel          build the wheels, and try them in an empty environment
+# make smoke          try them in Python 3.11, 3.12 and 3.13; PYTHONS=... names other interpreters
 # make venv           only the environment; make beam-venv: only that of test-beam
 # make lock           write requirements.txt and requirements-beam.txt anew from setup.cfg
 
 PYTHON ?= python3
+PYTHONS ?= python3.11 python3.12 python3.13
 OUT ?= runs/demo
 VENV := .venv
 GENERATOR := generators/ham10000
@@ -44,7 +46,7 @@ compile = $(1)/bin/python -m compileall -q -j 0 $(1)/lib >/dev/null 2>&1 || true
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: venv beam-venv demo test test-all test-beam mutation check wheel lock
+.PHONY: venv beam-venv demo test test-all test-beam mutation check wheels wheel smoke lock
 
 venv: $(STAMP)
 
@@ -97,11 +99,12 @@ check: venv
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform darwin
 	@$(BIN)/lint-imports --no-logo
 
-# It holds all files and no weights, and names all that its modules import.
-wheel: venv
-	@rm -rf build dist
+# The first wheel has all files and no weights; the second one has the generator.
+wheels: venv
+	@rm -rf build/bdist.* build/lib build/generator dist
 	@mkdir -p build && $(BIN)/python -m build --wheel --no-isolation >build/wheel.log || \
 	  { cat build/wheel.log; exit 1; }
 	@find $(PACKAGES) -type f ! -path '*/__pycache__/*' | sort >build/sources
@@ -113,6 +116,10 @@ wheel: venv
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist build/generator >>build/wheel.log || \
 	  { cat build/wheel.log; exit 1; }
 	@ls dist
+
+# They name all that their modules import.
+wheel: wheels
+	@rm -rf $(WHEEL_VENV)
 	@$(PYTHON) -m venv $(WHEEL_VENV)
 	@$(call install,$(WHEEL_VENV),--constraint requirements.txt dist/*.whl)
 	@cd $(WHEEL_VENV) && bin/skin-synth --help >help.txt && bin/tfrecords-tools --help >>help.txt
@@ -128,6 +135,15 @@ wheel: venv
 	@$(call install,$(CLIENT_VENV),--constraint requirements.txt build/client/*.whl)
 	@cd $(CLIENT_VENV) && bin/python -c "from skin_synth_client import Client; Client('http://h:8501', model='m')"
 	@echo "wheel: the client works without TensorFlow"
+
+# With the newest versions that setup.cfg allows.
+smoke: wheels
+	@for python in $(PYTHONS); do \
+	  venv=build/smoke-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \
+	  rm -rf $$venv && $$python -m venv $$venv && { $(call install,$$venv,dist/*.whl); } && \
+	  ( cd $$venv && bin/python -c "$$IMPORT_ALL" && bin/python $(CURDIR)/tests/smoke.py ) || exit 1; \
+	  echo "smoke: $$venv works"; \
+	done
 
 lock: build/lock-venv build/lock-beam-venv
 	@$(call freeze,build/lock-venv) > requirements.txt

@@ -76,7 +76,7 @@ def settings() -> dict[str, object]:
     lines = options["install_requires"].split("\n")
     return {
         "version": metadata["version"],
-        "license": metadata["license"],
+        "license_expression": metadata["license_expression"],
         "author": metadata["author"],
         "python_requires": options["python_requires"],
         "install_requires": [line for line in lines if line.startswith(NEEDED)],

@@ -57,5 +57,5 @@ def test_hooks_are_the_checks_of_make():
     hooks = re.findall(r"entry: (.+)", (ROOT / ".pre-commit-config.yaml").read_text())
     command = ["make", "-n", "check", "VENV=.venv"]
     dry = subprocess.check_output(command, text=True, cwd=ROOT)
-    assert len(hooks) == 4
+    assert len(hooks) == 5
     assert all(hook in dry for hook in hooks)

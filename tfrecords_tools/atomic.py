@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.locks import locked_directory
+from tfrecords_tools.locks import check_system, locked_directory
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +44,9 @@ def new_directory(
 
     Raises:
         InputError: `path` exists and may not be replaced, is a file, or is being written by a
-            process with the same id in another container.
+            process with the same id in another container. Or on Windows.
     """
+    check_system()
     target = Path(path).resolve()
     _tidy(target)
     if _written_elsewhere(target):  # better now than when the work is done
@@ -89,7 +90,11 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     An existing file is replaced in one step, and parents are made. The temporary path does not
     exist yet. It has the suffixes of `path`, because some writers depend on them.
+
+    Raises:
+        InputError: on Windows.
     """
+    check_system()
     target = Path(path).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     _tidy(target)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +18,24 @@ NO_FLOCK_ERRORS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 """Errors of a file system without flock, often a network file system."""
 SOFT_SUFFIX = ".soft"
 """End of the name of the file that locks where there is no flock."""
+WINDOWS = sys.platform == "win32"
 ACQUIRE_SECONDS = 0.2
 """Seconds for a second try, in case the file was removed during the first one."""
 
 _LOG = logging.getLogger("tfrecords_tools")
+
+
+def check_system() -> None:
+    """Checks that results can be written: whole or not at all, which needs the calls of POSIX.
+
+    Raises:
+        InputError: on Windows.
+    """
+    if WINDOWS:
+        raise InputError(
+            "Skin Synth writes results on Linux and macOS only: on Windows run it in WSL 2 (`wsl "
+            "--install`). Windows itself reads data sets, loads generators and asks servers"
+        )
 
 
 @contextlib.contextmanager
@@ -38,8 +53,9 @@ def locked(
         flag: the flag that may name another place, for the message.
 
     Raises:
-        InputError: another process holds the lock; the message names it.
+        InputError: another process holds the lock; the message names it. Or on Windows.
     """
+    check_system()
     file.touch()  # filelock gives 0644; a group of users may share the directory, with its umask.
     lock: BaseFileLock = FileLock(file, timeout=ACQUIRE_SECONDS, on_acquired=_write_pid)
     try:

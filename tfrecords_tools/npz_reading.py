@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfrecords_tools.bounded_reading import open_at_once
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.text import escaped
 
@@ -29,7 +30,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         InputError: it is damaged, or is no file of plain unpacked arrays.
     """
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with open_at_once(path) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise InputError("it is not a regular file")
             with zipfile.ZipFile(file) as archive:

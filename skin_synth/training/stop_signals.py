@@ -11,7 +11,9 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""Not on Windows."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *filter(None, [HANG_UP]))
 
 
 class StopSignal:
@@ -71,8 +73,11 @@ def receiving_signals(stop: StopSignal) -> Iterator[StopSignal]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else set()
-    taken = [number for number in SIGNALS if number not in ignored]
+    taken = [
+        number
+        for number in SIGNALS
+        if number != HANG_UP or signal.getsignal(number) != signal.SIG_IGN
+    ]
     before = {number: signal.signal(number, stop.receive) for number in taken}
     try:
         yield stop

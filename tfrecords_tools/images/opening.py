@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError, features
 
+from tfrecords_tools.bounded_reading import open_at_once
 from tfrecords_tools.errors import Rejected
 from tfrecords_tools.images import kinds
 
@@ -125,7 +126,7 @@ def read_file(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> byt
         OSError: the system refuses to read it.
     """
     limit = FILE_BYTES_PER_PIXEL * max_pixels
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with open_at_once(path) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise Rejected("not_a_file", "a pipe, a device or a folder")

@@ -238,8 +238,9 @@ def tfds_features(description: DatasetDescription | DatasetInfo) -> Any:
 
 def _flush_and_close(handle: int) -> None:
     try:
-        os.fdatasync(handle)
+        getattr(os, "fdatasync", os.fsync)(handle)  # not on macOS
         # Written pages need not stay in memory; this frees memory for the next records.
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        if hasattr(os, "posix_fadvise") and hasattr(os, "POSIX_FADV_DONTNEED"):  # not on macOS
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(handle)

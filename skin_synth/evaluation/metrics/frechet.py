@@ -19,7 +19,8 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
     |m - m'|^2 + trace(C + C' - 2 (C C')^(1/2)) with unbiased covariances (Heusel et al., "GANs
     trained by a two time-scale update rule", NeurIPS 2017, equation 6), by tensorflow-gan where it
     is right. Its square root takes eigenvalues below 1e-10 as they are, so it is wrong for features
-    of small scale, such as rows of unit length; then the exact distance is returned. With the
+    of small scale, such as rows of unit length; then, and where tensorflow-gan cannot be imported,
+    the exact distance is returned. With the
     pooled features of Inception-v3 this is FID; with other features it is not. It is biased upwards
     for small sets, and more so for large d, so compare only at the same n.
 
@@ -35,6 +36,8 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
     """
     check_features(real, fake, fewest=2)
     exact = _exact(real.astype(np.float64), fake.astype(np.float64))
+    if not tfgan.available():
+        return exact
     found = tfgan.frechet(real, fake)
     return found if math.isclose(found, exact, rel_tol=AGREEMENT) else exact
 

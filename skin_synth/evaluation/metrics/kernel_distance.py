@@ -34,7 +34,8 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray) -> float:
     k(x, y) = (x.y / d + 1)^3 (Bińkowski et al., "Demystifying MMD GANs", ICLR 2018, section 3.2
     and Gretton et al., JMLR 2012, equation 3). It is unbiased at any n; negative values are noise
     around 0. tensorflow-gan computes it in one block. Its memory grows with the square of the
-    number of rows, so above 2,000 rows the same sums are made block by block here.
+    number of rows, so above 2,000 rows, and where tensorflow-gan cannot be imported, the same sums
+    are made block by block here.
 
     Args:
         real: float[n, d], n of 2 or more.
@@ -44,7 +45,7 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray) -> float:
         InputError: see `check_features`.
     """
     check_features(real, fake, fewest=2)
-    if max(len(real), len(fake)) <= LARGEST_WHOLE_KERNEL:
+    if max(len(real), len(fake)) <= LARGEST_WHOLE_KERNEL and tfgan.available():
         return tfgan.kernel(real, fake)
     x, y = real.astype(np.float64), fake.astype(np.float64)
     return _unbiased_distance(_sums_within(x), _sums_within(y), _sums_across(x, y))

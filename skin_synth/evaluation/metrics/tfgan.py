@@ -9,12 +9,15 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import logging
 import sys
 import types
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+_LOG = logging.getLogger("skin_synth")
 
 TFGAN_PACKAGE = "tensorflow_gan"
 TFGAN_PARENTS = (TFGAN_PACKAGE, f"{TFGAN_PACKAGE}.python", f"{TFGAN_PACKAGE}.python.eval")
@@ -38,6 +41,21 @@ def classifier_metrics() -> types.ModuleType:
     finally:
         _take_out()
         sys.modules.update(before)
+
+
+@functools.cache
+def available() -> bool:
+    """Returns whether tensorflow-gan can be used; if not, a warning says why."""
+    try:
+        classifier_metrics()
+    except Exception as error:  # whatever a newer TensorFlow makes of its imports
+        _LOG.warning(
+            "tensorflow-gan cannot be imported (%s: %s): the Fréchet and the kernel distance are "
+            "computed without it",
+            *(type(error).__name__, error),
+        )
+        return False
+    return True
 
 
 def _root() -> Path:
