@@ -104,7 +104,7 @@ check: venv
 
 # The first wheel has all files and no weights; the second one has the generator.
 wheels: venv
-	@rm -rf build/bdist.* build/lib build/generator dist
+	@rm -rf build dist
 	@mkdir -p build && $(BIN)/python -m build --wheel --no-isolation >build/wheel.log || \
 	  { cat build/wheel.log; exit 1; }
 	@find $(PACKAGES) -type f ! -path '*/__pycache__/*' | sort >build/sources
@@ -119,7 +119,6 @@ wheels: venv
 
 # They name all that their modules import.
 wheel: wheels
-	@rm -rf $(WHEEL_VENV)
 	@$(PYTHON) -m venv $(WHEEL_VENV)
 	@$(call install,$(WHEEL_VENV),--constraint requirements.txt dist/*.whl)
 	@cd $(WHEEL_VENV) && bin/skin-synth --help >help.txt && bin/tfrecords-tools --help >>help.txt
@@ -140,7 +139,7 @@ wheel: wheels
 smoke: wheels
 	@for python in $(PYTHONS); do \
 	  venv=build/smoke-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \
-	  rm -rf $$venv && $$python -m venv $$venv && { $(call install,$$venv,dist/*.whl); } && \
+	  $$python -m venv $$venv && { $(call install,$$venv,dist/*.whl); } && \
 	  ( cd $$venv && bin/python -c "$$IMPORT_ALL" && bin/python $(CURDIR)/tests/smoke.py ) || exit 1; \
 	  echo "smoke: $$venv works"; \
 	done
