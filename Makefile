@@ -6,8 +6,9 @@
 # make check          format, lint and types, also as on macOS: what pre-commit and CI run, too
 # make wheel          build the wheels, and try them in an empty environment
 # make smoke          try them in Python 3.11, 3.12 and 3.13; PYTHONS=... names other interpreters
+# make docs           build the documentation as a site: build/site/index.html
 # make venv           only the environment; make beam-venv: only that of test-beam
-# make lock           write requirements.txt and requirements-beam.txt anew from setup.cfg
+# make lock           write requirements*.txt anew from setup.cfg
 
 PYTHON ?= python3
 PYTHONS ?= python3.11 python3.12 python3.13
@@ -19,6 +20,8 @@ STAMP := $(VENV)/.installed
 UV := $(BIN)/uv
 BEAM_VENV := .venv-beam
 BEAM_STAMP := $(BEAM_VENV)/.installed
+DOCS_VENV := .venv-docs
+DOCS_STAMP := $(DOCS_VENV)/.installed
 WHEEL_VENV := build/wheel-venv
 CLIENT_VENV := build/client-venv
 COVERAGE := 90
@@ -36,6 +39,14 @@ for package in "$(PACKAGES)".split():
 endef
 export IMPORT_ALL
 
+define DOCS_EXTRA
+import configparser
+setup = configparser.ConfigParser()
+setup.read("setup.cfg")
+print(setup["options.extras_require"]["docs"])
+endef
+export DOCS_EXTRA
+
 PIP_FLAGS := --quiet --no-input --disable-pip-version-check --no-compile
 # uv takes a fraction of pip's time; where it cannot install (an index that only pip is told of) pip does.
 install = $(UV) pip install --quiet --python $(1)/bin/python $(2) || \
@@ -46,7 +57,7 @@ compile = $(1)/bin/python -m compileall -q -j 0 $(1)/lib >/dev/null 2>&1 || true
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DELETE_ON_ERROR:
-.PHONY: venv beam-venv demo test test-all test-beam mutation check wheels wheel smoke lock
+.PHONY: venv beam-venv demo test test-all test-beam mutation check wheels wheel smoke docs lock
 
 venv: $(STAMP)
 
@@ -144,15 +155,32 @@ smoke: wheels
 	  echo "smoke: $$venv works"; \
 	done
 
-lock: build/lock-venv build/lock-beam-venv
+# An environment of its own, because the site is made from the sources and needs no TensorFlow.
+$(DOCS_STAMP): requirements-docs.txt $(STAMP)
+	@$(PYTHON) -m venv $(DOCS_VENV)
+	@$(call install,$(DOCS_VENV),--requirement requirements-docs.txt)
+	@touch $@
+
+# Strict: a broken link, an unknown name or a wrong docstring fails.
+docs: $(DOCS_STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --quiet
+	@echo "docs: open build/site/index.html"
+
+lock: build/lock-venv build/lock-beam-venv build/lock-docs-venv
 	@$(call freeze,build/lock-venv) > requirements.txt
 	@$(call freeze,build/lock-beam-venv) > requirements-beam.txt
+	@$(call freeze,build/lock-docs-venv) | grep -v '^setuptools=' > requirements-docs.txt
 
 build/lock-venv: $(STAMP)
 	@$(PYTHON) -m venv $@ && $(call install,$@,".[dev]")
 
 build/lock-beam-venv: $(STAMP)
 	@$(PYTHON) -m venv $@ && $(call install,$@,".[beam]" pytest)
+
+# Only the extra, without the package: it would bring TensorFlow.
+build/lock-docs-venv: $(STAMP)
+	@$(PYTHON) -m venv $@ && $(BIN)/python -c "$$DOCS_EXTRA" >build/docs.in
+	@$(call install,$@,--requirement build/docs.in)
 
 freeze = { echo "\# A lock: what CI and make install. 'make lock' writes it from setup.cfg."; \
   $(1)/bin/python -m pip freeze --all | grep -v -i -E '^(pip|skin[-_]synth)( |=)'; }

@@ -18,7 +18,6 @@ from tensorflow.python.profiler.option_builder import ProfileOptionBuilder
 
 from skin_synth.data.pipeline import LabelledImages, batches, load_split
 from skin_synth.models.gan import ConditionalGAN
-from skin_synth.presets import DEFAULT_PRESET
 from skin_synth.training.trainer import EPOCH_IMAGES
 
 MATMUL_SIZE = 2048
@@ -28,7 +27,7 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--data", required=True, help="data set directory of the preset's size")
-    parser.add_argument("--preset", default=DEFAULT_PRESET)
+    parser.add_argument("--preset", default="derm-64")
     parser.add_argument("--policy", default=None, help="Keras dtype policy (default: fast one)")
     parser.add_argument("--xla", action="store_true", help="compile the step with XLA")
     parser.add_argument("--repeats", type=int, default=7, help="windows; the median is quoted")

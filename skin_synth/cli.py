@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from absl.flags import argparse_flags
-
 from skin_synth.commands import (
     advise,
     balance,
@@ -23,6 +21,7 @@ from skin_synth.commands import (
     generate,
     is_synthetic,
     pipeline,
+    pretrained,
     reader_score,
     reader_study,
     small_site,
@@ -31,6 +30,7 @@ from skin_synth.commands import (
 )
 from skin_synth.commands.log import show_log
 from tfrecords_tools import command_line
+from tfrecords_tools.command_parser import CommandParser
 from tfrecords_tools.tensorflow_import import load_tensorflow
 
 
@@ -71,6 +71,13 @@ COMMANDS = (
         warnings_to_stdout=True,
     ),
     Command(
+        "pretrained",
+        "list the installed generators: images without training",
+        "skin-synth pretrained",
+        pretrained,
+        tensorflow=False,
+    ),
+    Command(
         "train",
         "train a conditional GAN on a data set, or resume a run",
         "skin-synth train --data runs/ham/data --run runs/ham/run --preset derm-64 "
@@ -80,8 +87,8 @@ COMMANDS = (
     ),
     Command(
         "generate",
-        "generate images of one class, with their provenance",
-        "skin-synth generate --run runs/ham/run --label mel --count 100 --out runs/ham/mel",
+        "generate images of one class or of all, with their provenance",
+        "skin-synth generate --pretrained derm-64-ham10000 --label all --count 20 --out runs/mix",
         generate,
     ),
     Command(
@@ -190,14 +197,17 @@ def run_command(options: argparse.Namespace) -> None:
         command.module.run(options)
 
 
-def make_parser() -> argparse_flags.ArgumentParser:
+def make_parser() -> CommandParser:
     """Makes the parser of all sub-commands."""
-    parser = argparse_flags.ArgumentParser(
+    parser = CommandParser(
         prog="skin-synth",
         description="Train a conditional GAN on skin images, generate new ones, and evaluate them.",
-        epilog="details: skin-synth COMMAND --help; start with: skin-synth demo --out runs/demo",
-        allow_abbrev=False,
+        epilog="details: skin-synth COMMAND --help\n"
+        "start with: skin-synth demo --out runs/demo\n"
+        "or, on your images: skin-synth pipeline FOLDER --out DIR",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_version()
     sub_parsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         sub_parser = sub_parsers.add_parser(
@@ -206,7 +216,6 @@ def make_parser() -> argparse_flags.ArgumentParser:
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
             epilog=f"example:\n  {command.example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
         )
         command.module.add_flags(sub_parser)
         sub_parser.set_defaults(command=command)

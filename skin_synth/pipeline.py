@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skin_synth.presets import PRESETS
+from skin_synth.presets import preset_of_side
 from tfrecords_tools.atomic import check_apart, new_file
 from tfrecords_tools.command_line import SEVERAL_LINES
 from tfrecords_tools.errors import InputError
@@ -86,14 +86,7 @@ class PipelineOptions:
         Raises:
             InputError: no preset makes images of this size.
         """
-        if self.preset is not None:
-            return self.preset
-        fitting = [name for name, preset in PRESETS.items() if preset.image_size == side]
-        if not fitting:
-            sizes = sorted({preset.image_size for preset in PRESETS.values()})
-            choices = ", ".join(map(str, sizes))
-            raise InputError(f"no preset makes images of {side} pixels: choose --size {choices}")
-        return fitting[0]
+        return self.preset or preset_of_side(side).name
 
 
 def run_pipeline(
@@ -175,7 +168,12 @@ def stages_after_build(
 
 
 def run_stages(
-    root: Path, settings: Mapping[str, Any], stages: Sequence[Stage], *, plan: Sequence[str] = ()
+    root: Path,
+    settings: Mapping[str, Any],
+    stages: Sequence[Stage],
+    *,
+    plan: Sequence[str] = (),
+    closing: Sequence[str] = (),
 ) -> None:
     """Runs the stages that are not finished, and all after one that is run.
 
@@ -184,6 +182,7 @@ def run_stages(
         settings: JSON values; another start with other ones is refused.
         stages: in order.
         plan: lines to log before the first stage.
+        closing: lines to log below the summary.
 
     Raises:
         InputError: `root` holds something else, or was started with other settings.
@@ -206,7 +205,8 @@ def run_stages(
         record.seconds[stage.name] = round(time.monotonic() - stage_start, 1)
         record.write(root)
         _LOG.info(f"      {stage.output} in {_duration(record.seconds[stage.name])}")
-    _LOG.info(_summary(root, time.monotonic() - start), extra=SEVERAL_LINES)
+    summary = _summary(root, time.monotonic() - start)
+    _LOG.info("\n".join([summary, *closing]), extra=SEVERAL_LINES)
 
 
 def _build(images: Path, data: Path, options: BuildOptions) -> None:

@@ -167,6 +167,10 @@ class Preset:
         return typed(fields, cls, "preset")
 
 
+PRESET_FIELDS = tuple(each.name for each in dataclasses.fields(Preset) if each.name != "name")
+"""The fields that `override` can set."""
+
+
 def override(preset: Preset, overrides: Iterable[str]) -> Preset:
     """Returns a preset with other values of some fields.
 
@@ -177,12 +181,12 @@ def override(preset: Preset, overrides: Iterable[str]) -> Preset:
         InputError: no such field, or a value that does not fit.
     """
     fields: dict[str, Any] = {}
-    own = [field.name for field in dataclasses.fields(Preset) if field.name != "name"]
     for assignment in overrides:
         field, _, text = assignment.partition("=")
-        if field not in own:
+        if field not in PRESET_FIELDS:
             raise InputError(
-                f"{assignment!r}: a preset has no field {field!r}; it has {', '.join(own)}"
+                f"{assignment!r}: a preset has no field {field!r}; it has "
+                f"{', '.join(PRESET_FIELDS)}"
             )
         try:
             fields[field] = _read(text, getattr(preset, field))
@@ -241,6 +245,20 @@ def get_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
+def preset_of_side(side: int | None) -> Preset:
+    """Returns the first preset that makes images of this side, in pixels.
+
+    Raises:
+        InputError: there is none, or the images have no common side (None).
+    """
+    for preset in PRESETS.values():
+        if preset.image_size == side:
+            return preset
+    sizes = ", ".join(map(str, sorted({preset.image_size for preset in PRESETS.values()})))
+    what = "that differ in size or are not square" if side is None else f"of {side} pixels"
+    raise InputError(f"no preset makes images {what}: build the data set with --size {sizes}")
+
+
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
@@ -273,4 +291,3 @@ PRESETS: dict[str, Preset] = {
         ),
     )
 }
-DEFAULT_PRESET = "derm-64"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (".", "docs/**", "examples/**", "benchmarks/**")
@@ -52,6 +54,13 @@ def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
         if not re.match(r"[a-z]+:", target):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_site_has_every_guide():
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
+    listed = set(re.findall(r"[\w./-]+\.md", json.dumps(site["nav"])))
+    assert all((ROOT / page).exists() for page in listed)
+    assert {str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md")} <= listed
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

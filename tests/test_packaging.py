@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("skin_synth", "tfrecords_tools")
@@ -47,6 +49,46 @@ def test_the_lock_pins_every_requirement(setup):
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lock), lock
     pinned = {_canonical(line.split("==")[0]) for line in lock}
     assert {_canonical(name) for name in names} <= pinned
+
+
+def test_the_lock_of_the_documents_pins_their_extra(setup):
+    names = re.findall(r"^([\w.-]+)", setup["options.extras_require"]["docs"], flags=re.MULTILINE)
+    lock = (ROOT / "requirements-docs.txt").read_text()
+    pinned = {_canonical(name) for name in re.findall(r"^([\w.-]+)==", lock, flags=re.MULTILINE)}
+    assert {_canonical(name) for name in names} <= pinned
+
+
+def test_the_citation_has_version_and_licence(setup):
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    metadata = setup["metadata"]
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == metadata["version"]
+    assert citation["license"] == metadata["license"]
+    assert citation["authors"] == [{"name": metadata["author"]}]
+
+
+def test_the_workflow_runs_commands_that_there_are():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/check.yml").read_text("utf-8"))
+    commands = [
+        step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step
+    ]
+    assert ".ci/run" in commands
+    for command in commands:
+        program, *targets = command.split()
+        if program == "make":
+            subprocess.check_output(["make", "-n", *targets], cwd=ROOT)
+        else:
+            assert os.access(ROOT / program, os.X_OK)
+
+
+@pytest.mark.parametrize("name", ["fault", "wish"])
+def test_forms_for_issues_have_fields_with_labels(name):
+    form = yaml.safe_load((ROOT / f".github/ISSUE_TEMPLATE/{name}.yml").read_text("utf-8"))
+    fields = [field for field in form["body"] if field["type"] != "markdown"]
+    assert form["name"]
+    assert form["description"]
+    assert len({field["id"] for field in fields}) == len(fields) >= 3
+    assert all(field["attributes"]["label"] for field in fields)
 
 
 def _canonical(name: str) -> str:

@@ -6,6 +6,7 @@ The names below are public. They load on first use, so that the import needs no 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "InputError",
     "Record",
     "VerifyReport",
+    "__version__",
     "build",
     "build_folds",
     "fingerprint",
@@ -56,6 +58,8 @@ _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("skin-synth")  # both packages are one distribution
     if name in _MODULE_OF:
         return getattr(importlib.import_module(f"tfrecords_tools.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'tfrecords_tools' has no attribute {name!r}; it has {__all__}")

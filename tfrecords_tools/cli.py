@@ -11,20 +11,28 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from absl.flags import argparse_flags
-
 from tfrecords_tools import command_line
 from tfrecords_tools.build_steps.splits import DEFAULT_SPLITS
 from tfrecords_tools.command_line import show
+from tfrecords_tools.command_parser import CommandParser
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import parse_columns
-from tfrecords_tools.options import ENCODINGS, ORIGINAL, RESIZE_MODES, RUNNERS, BuildOptions
+from tfrecords_tools.options import (
+    ENCODINGS,
+    ORIGINAL,
+    RESIZE_MODES,
+    RUNNERS,
+    TRAINABLE_SIDES,
+    BuildOptions,
+    data_set_name,
+)
 from tfrecords_tools.records.schema import NEAR_DUPLICATES, REJECTED
 from tfrecords_tools.tensorflow_import import load_tensorflow
 
 if TYPE_CHECKING:
     from tfrecords_tools.builder import BuildReport
 
+BUILD_EXAMPLE = "tfrecords-tools build photos --out runs/photos/data --size 64"
 DEFAULT_SPLITS_TEXT = ",".join(f"{split}={share}" for split, share in DEFAULT_SPLITS.items())
 
 
@@ -44,24 +52,39 @@ def run_command(options: argparse.Namespace) -> None:
     options.work(options)
 
 
-def make_parser() -> argparse_flags.ArgumentParser:
+def make_parser() -> CommandParser:
     """Makes the parser of all sub-commands."""
-    parser = argparse_flags.ArgumentParser(
+    parser = CommandParser(
         prog="tfrecords-tools",
         description="Turn folders of labelled images into TFRecord data sets that can be trusted.",
-        epilog="example: tfrecords-tools build photos --out runs/photos --name photos --size 64",
-        allow_abbrev=False,
+        epilog="details: tfrecords-tools COMMAND --help; an example:\n  " + BUILD_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_version()
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_build(commands)
+    summary = "build a data set from class folders, or from images and a CSV"
+    command = _add_command(commands, "build", summary, BUILD_EXAMPLE)
+    _add_build(command)
     for name, work, summary in (
         ("inspect", _inspect, "show classes by split, sizes and provenance"),
         ("verify", _verify, "check every record, image and number of a data set"),
     ):
-        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        command = _add_command(commands, name, summary, f"tfrecords-tools {name} runs/photos/data")
         command.add_argument("directory", metavar="DIR", help="data set directory")
         command.set_defaults(work=work)
     return parser
+
+
+def _add_command(
+    commands: argparse._SubParsersAction, name: str, summary: str, example: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def split_shares(text: str) -> dict[str, str]:
@@ -95,13 +118,10 @@ def extra_columns(text: str) -> str:
     return text
 
 
-def _add_build(commands: argparse._SubParsersAction) -> None:
-    summary = "build a data set from class folders, or from images and a CSV"
-    command = commands.add_parser("build", help=summary, description=summary, allow_abbrev=False)
+def _add_build(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("images", metavar="IMAGES", help="folder of class folders, or with --labels any folder")
     add("--out", required=True, metavar="DIR", help="data set directory to make")
-    add("--name", required=True, help="name of the data set: [a-z][a-z0-9_]*")
     add("--overwrite", action="store_true", help="replace DIR if it is a data set directory")
     text = "K data sets DIR/fold_1, ... for cross-validation; each fold is a test split once"
     add("--folds", type=int, metavar="K", help=text)
@@ -110,15 +130,19 @@ def _add_build(commands: argparse._SubParsersAction) -> None:
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags of `BuildOptions` except --name; `build_options` reads them."""
+    """Declares the flags of `BuildOptions`; `build_options` reads them, and IMAGES."""
+    text = "name of the data set, [a-z][a-z0-9_]* (default: that of the folder)"
+    parser.add_argument("--name", metavar="NAME", help=text)
     _add_folders(parser.add_argument_group("folders"))
     _add_tables(parser.add_argument_group("tables"))
     _add_images(parser.add_argument_group("images"))
     _add_splits(parser.add_argument_group("splits"))
     work = parser.add_argument_group("work")
-    work.add_argument("--workers", type=int, help="threads (default: one per core)")
+    text = "threads (default: one per core)"
+    work.add_argument("--workers", type=int, metavar="N", help=text)
     _add_option(work, "runner", "threads, or Apache Beam", choices=RUNNERS)
-    _add_option(work, "beam_pipeline_options", "such as runner=DirectRunner,direct_num_workers=4")
+    text = "such as runner=DirectRunner,direct_num_workers=4"
+    _add_option(work, "beam_pipeline_options", text, metavar="NAME=VALUE,...")
 
 
 def build_options(options: argparse.Namespace) -> BuildOptions:
@@ -128,7 +152,8 @@ def build_options(options: argparse.Namespace) -> BuildOptions:
         InputError: a value cannot be used.
     """
     names = (field.name for field in dataclasses.fields(BuildOptions))
-    return BuildOptions(**{name: getattr(options, name) for name in names})
+    values = {name: getattr(options, name) for name in names}
+    return BuildOptions(**values | {"name": options.name or data_set_name(options.images)})
 
 
 def _add_folders(group: argparse._ArgumentGroup) -> None:
@@ -144,8 +169,8 @@ def _add_folders(group: argparse._ArgumentGroup) -> None:
 def _add_tables(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--labels", metavar="CSV", help="one row per image; without it, labels are class folders")
-    _add_option(group, "id_column", "names the image file")
-    _add_option(group, "label_column", "names the class")
+    _add_option(group, "id_column", "names the image file", metavar="COLUMN")
+    _add_option(group, "label_column", "names the class", metavar="COLUMN")
     add("--one_hot", action="store_true", help="labels are columns of 0 and 1, as in ISIC 2019")
     text = "the one-hot columns (default: all that no other flag names)"
     add("--one_hot_columns", metavar="NAME,...", help=text)
@@ -153,9 +178,9 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
     add("--unmarked_class", metavar="NAME", help=text)
     add("--metadata", metavar="CSV", help="second table, joined by the id")
     text = "joins the two tables (default: the id); if it is another, metadata name the images"
-    add("--join_column", help=text)
-    add("--group_column", help="names lesion or patient: kept within one split")
-    add("--split_column", help="gives the split of each image")
+    add("--join_column", metavar="COLUMN", help=text)
+    add("--group_column", metavar="COLUMN", help="names lesion or patient: kept within one split")
+    add("--split_column", metavar="COLUMN", help="gives the split of each image")
     text = "what its values mean, such as 0=test,1=validation,2=train; 3= leaves images out"
     add("--split_values", metavar="VALUE=SPLIT,...", help=text)
     text = "columns to keep as features, of kind text, int or float, such as age:float,sex"
@@ -164,23 +189,27 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_images(group: argparse._ArgumentGroup) -> None:
-    _add_option(group, "size", f"side in pixels, or {ORIGINAL}", type=image_size)
+    text = f"side in pixels, or {ORIGINAL}"
+    _add_option(group, "size", text, type=image_size, metavar=f"PIXELS|{ORIGINAL}")
     _add_option(group, "resize", "how an image becomes square", choices=RESIZE_MODES)
     _add_option(group, "encoding", "format of images that are encoded anew", choices=ENCODINGS)
-    _add_option(group, "jpeg_quality", "quality of JPEGs, 1 to 100", type=int)
+    _add_option(group, "jpeg_quality", "quality of JPEGs, 1 to 100", type=int, metavar="Q")
     text = f"with size {ORIGINAL}: keep EXIF, XMP, IPTC and comments, with the names in them"
     group.add_argument("--keep_metadata", action="store_true", help=text)
-    _add_option(group, "min_side", "images with a shorter side are rejected, in pixels", type=int)
-    _add_option(group, "max_pixels", "images with more pixels are rejected", type=int)
-    _add_option(group, "max_rejected", "fail if a larger share is rejected", type=float)
+    text = "images with a shorter side are rejected, in pixels"
+    _add_option(group, "min_side", text, type=int, metavar="PIXELS")
+    text = "images with more pixels are rejected"
+    _add_option(group, "max_pixels", text, type=int, metavar="N")
+    text = "fail if a larger share is rejected"
+    _add_option(group, "max_rejected", text, type=float, metavar="SHARE")
 
 
 def _add_splits(group: argparse._ArgumentGroup) -> None:
     text = f"share of each split (default: {DEFAULT_SPLITS_TEXT}, or the given splits)"
-    group.add_argument("--splits", type=split_shares, help=text)
+    group.add_argument("--splits", type=split_shares, metavar="SPLIT=SHARE,...", help=text)
     text = "data set whose groups and images keep their splits"
     group.add_argument("--keep_splits", metavar="OLD_DIR", help=text)
-    _add_option(group, "seed", "seed of splits and orders", type=int)
+    _add_option(group, "seed", "seed of splits and orders", type=int, metavar="S")
     text = "build a data set that would mislead training or evaluation, knowingly"
     group.add_argument("--accept_findings", action="store_true", help=text)
 
@@ -198,12 +227,23 @@ def _build(options: argparse.Namespace) -> None:
     if options.folds is None:
         report = build(options.images, options.out, chosen, overwrite=options.overwrite)
         show_built(report, options.out)
-        return
-    reports = build_folds(
-        options.images, options.out, chosen, folds=options.folds, overwrite=options.overwrite
-    )
-    for report in reports:
-        show_built(report, report.info.directory)
+        reports: Sequence[BuildReport] = [report]
+    else:
+        reports = build_folds(
+            options.images, options.out, chosen, folds=options.folds, overwrite=options.overwrite
+        )
+        for report in reports:
+            show_built(report, report.info.directory)
+    if chosen.size == ORIGINAL and not _trainable(reports[0].info.image_shape):
+        sides = ", ".join(map(str, TRAINABLE_SIDES[:-1]))
+        show(
+            f"the images keep their sizes; to train a GAN on them, build with --size {sides} or "
+            f"{TRAINABLE_SIDES[-1]}"
+        )
+
+
+def _trainable(shape: Sequence[int | None]) -> bool:
+    return shape[0] == shape[1] and shape[0] in TRAINABLE_SIDES
 
 
 def show_built(
@@ -246,7 +286,3 @@ def _verify(options: argparse.Namespace) -> None:
             "build it again from the images"
         )
     show(f"{options.directory} is sound: {report.records:,} records")
-
-
-if __name__ == "__main__":
-    main()

@@ -31,7 +31,7 @@ ParserFactory = Callable[[], argparse.ArgumentParser]
 def run(main: Main, make_parser: ParserFactory) -> NoReturn:
     """Runs a command line under absl and leaves the process with its exit code.
 
-    `make_parser` makes an `absl.flags.argparse_flags.ArgumentParser`; `main` takes its options.
+    `make_parser` makes a `command_parser.CommandParser`; `main` takes its options.
     """
     _read_names_as_utf8()
     streams.settle()

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import check_columns, parse_columns
@@ -22,6 +23,8 @@ TABLE_OPTIONS = (
 )
 """Options that need a table."""
 DATASET_NAME = re.compile("[a-z][a-z0-9_]*")
+TRAINABLE_SIDES = (32, 64, 128, 256)
+"""Sides of square images, in pixels, that a GAN of skin_synth can be trained on."""
 
 PathLike = str | os.PathLike[str]
 
@@ -49,7 +52,7 @@ class BuildOptions:
     """Options of a build.
 
     Attributes:
-        name: name of the data set: [a-z][a-z0-9_]*.
+        name: name of the data set: `[a-z][a-z0-9_]*`.
         labels: CSV with one row per image; None takes labels from class folders.
         id_column, label_column: its columns that name the image file and the class.
         one_hot: whether the labels are columns of 0 and 1, one per class.
@@ -205,3 +208,9 @@ class BuildOptions:
     def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
         if (value := getattr(self, name)) not in choices:
             raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def data_set_name(folder: PathLike) -> str:
+    """Returns the name of a folder as that of a data set, such as isic_2019 for `ISIC 2019`."""
+    words = re.sub("[^a-z0-9]+", "_", Path(folder).resolve().name.lower()).strip("_")
+    return words if DATASET_NAME.fullmatch(words) else f"images_{words}".rstrip("_")

@@ -22,12 +22,16 @@ class Progress:
         total: number of units of work.
         unit: name of the units, in the plural.
         description: a word for the work.
+        most_seconds: the work ends after this time, whatever is left; None for no limit.
+        note: more about the work, after the numbers; it may change.
         done: number of units so far.
     """
 
     total: int
     unit: str
     description: str
+    most_seconds: float | None = None
+    note: str = ""
     done: int = dataclasses.field(default=0, init=False)
     _bar: Any = dataclasses.field(default=None, init=False)
 
@@ -44,6 +48,7 @@ class Progress:
         """Counts `count` more units."""
         self.done += count
         if self._bar is not None:
+            self._bar.set_postfix_str(self.note, refresh=False)
             self._bar.update(count)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
@@ -62,9 +67,12 @@ class Progress:
         seconds = max(time.monotonic() - self._start, 1e-9)
         rate = self.done / seconds
         left = max(self.total - self.done, 0) / rate if rate else 0.0
+        if self.most_seconds is not None:
+            left = min(left, max(self.most_seconds - seconds, 0.0))
+        note = f", {self.note}" if self.note else ""
         print(
             f"{self.description}: {self.done:,} of {self.total:,} {self.unit}, "
-            f"{_pace(rate)}, {_clock(left)} left",
+            f"{_pace(rate)}, {_clock(left)} left{note}",
             file=sys.stderr,
             flush=True,
         )

@@ -98,12 +98,13 @@ def add_generator(parser: argparse.ArgumentParser, *, images: bool = False) -> N
     generator.add_argument(
         "--run",
         metavar="RUN",
-        help="run directory of a training (no default: give this or another generator)",
+        help="run directory of a training (no default: one generator is needed)",
     )
     generator.add_argument(
         "--pretrained",
-        metavar="NAME",
-        help="an installed generator, such as derm-64-ham10000 of skin-synth-ham10000 (no default)",
+        metavar="NAME|MODELDIR",
+        help="an installed generator, such as derm-64-ham10000 (`skin-synth pretrained` lists "
+        "them), or a directory that `skin-synth export` wrote (no default)",
     )
     if images:
         generator.add_argument(

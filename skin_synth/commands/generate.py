@@ -10,12 +10,21 @@ from tfrecords_tools.command_line import show
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_generator(parser)
-    parser.add_argument("--label", required=True, metavar="NAME", help="class of the images")
     parser.add_argument(
-        "--count", required=True, type=flags.positive_int, metavar="N", help="number of images"
+        "--label",
+        required=True,
+        metavar="NAME|all",
+        help="class of the images; all: every class, each in a folder with its name",
+    )
+    parser.add_argument(
+        "--count",
+        required=True,
+        type=flags.positive_int,
+        metavar="N",
+        help="number of images of each class",
     )
     flags.add_out(parser, "new folder for the PNG files and manifest.csv")
-    flags.add_seed(parser, "the first image; the next images count up from it")
+    flags.add_seed(parser, "the first image of a class; the next images count up from it")
     parser.add_argument(
         "--truncation",
         type=flags.positive_float,
@@ -34,12 +43,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from skin_synth.synthesis import GenerationOptions, generate_images
+    from skin_synth.synthesis.generation import labels_of
 
-    generate_images(
-        flags.load_generator(options),
-        options.out,
-        flags.options_of(GenerationOptions, options),
-        data=options.data,
-        overwrite=options.overwrite,
+    generator = flags.load_generator(options)
+    chosen = flags.options_of(GenerationOptions, options)
+    generate_images(generator, options.out, chosen, data=options.data, overwrite=options.overwrite)
+    labels = labels_of(generator, chosen)
+    each = " each" if len(labels) > 1 else ""
+    show(
+        f"{options.out}: {options.count:,} images{each} of {', '.join(labels)}, provenance in "
+        "manifest.csv"
     )
-    show(f"{options.out}: {options.count:,} images of {options.label}, provenance in manifest.csv")

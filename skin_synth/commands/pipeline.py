@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
-from pathlib import Path
 
 from skin_synth.commands import flags
 from skin_synth.pipeline import DEFAULT_MINUTES, DEFAULT_SIDE, PipelineOptions, run_pipeline
 from skin_synth.presets import PRESETS
 from tfrecords_tools.cli import add_build_options, build_options
-from tfrecords_tools.options import DATASET_NAME
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +20,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="directory of all results; the same command again resumes",
     )
-    parser.add_argument("--name", help="name of the data set (default: that of the folder)")
     parser.add_argument(
         "--minutes",
         type=flags.positive_float,
@@ -56,7 +52,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    options.name = options.name or data_set_name(options.images)
     run_pipeline(
         options.images,
         options.out,
@@ -64,9 +59,3 @@ def run(options: argparse.Namespace) -> None:
         flags.options_of(PipelineOptions, options),
         dry_run=options.dry_run,
     )
-
-
-def data_set_name(folder: str) -> str:
-    """Returns the name of a folder as that of a data set, such as isic_2019 for `ISIC 2019`."""
-    words = re.sub("[^a-z0-9]+", "_", Path(folder).resolve().name.lower()).strip("_")
-    return words if DATASET_NAME.fullmatch(words) else f"images_{words}".rstrip("_")

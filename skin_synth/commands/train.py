@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
-from skin_synth.presets import DEFAULT_PRESET, PRESETS
+from skin_synth.presets import PRESET_FIELDS, PRESETS
 from skin_synth.training.options import TrainingOptions
 from tfrecords_tools.command_line import show
 
@@ -23,8 +23,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--preset",
         choices=list(PRESETS),
         metavar="NAME",
-        help=f"one of {', '.join(PRESETS)} (default: that of the run; {DEFAULT_PRESET} if new, or "
-        "that of --init_from)",
+        help=f"one of {', '.join(PRESETS)} (default: that of the run; if new, that of "
+        "--init_from, or the one for the image size of the data set)",
     )
     parser.add_argument(
         "--set",
@@ -33,33 +33,36 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FIELD=VALUE",
         help="another value of a field of a new run's preset, such as gamma=1 or "
-        "learning_rate=4e-4:1e-4, its start and end; may be repeated (default: the preset's)",
+        "learning_rate=4e-4:1e-4, its start and end; may be repeated (default: the preset's). "
+        f"Fields: {', '.join(PRESET_FIELDS)}",
     )
     parser.add_argument(
         "--images",
         type=flags.positive_int,
         metavar="N",
-        help="stop once the run has seen N images (default: the whole schedule)",
+        help="train until the run has seen N images; the schedules of a new run, such as that of "
+        "the learning rate, are as long (default: the whole schedule)",
     )
     parser.add_argument(
         "--minutes",
         type=flags.positive_float,
         metavar="M",
-        help="stop after M minutes of training, reading the data not counted (default: no limit)",
+        help="train for M minutes, reading the data not counted; the schedules of a new run are as "
+        "long as this machine can train in them (default: no limit)",
     )
     parser.add_argument(
         "--schedule_images",
         type=flags.positive_int,
         metavar="N",
-        help="length of the schedules of a new run, such as the learning rate's, in images: choose "
-        "the length of your training (default: the preset's)",
+        help="length of the schedules of a new run, if --images or --minutes is only a pause in a "
+        "longer training (default: --images, or the preset's)",
     )
     parser.add_argument(
         "--schedule_minutes",
         type=flags.positive_float,
         metavar="M",
-        help="instead: make the schedules of a new run as long as this machine can train in M "
-        "minutes, by the speed of a few steps (default: the preset's)",
+        help="the same in minutes of this machine, by the speed of a few steps "
+        "(default: --minutes, or the preset's)",
     )
     parser.add_argument(
         "--seed",
@@ -126,8 +129,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Trains, and prints how many images the run has seen."""
     from skin_synth.training import train
+    from skin_synth.training.run_directory import RunDirectory
 
-    trained = train(options.data, options.run, flags.options_of(TrainingOptions, options))
+    chosen = flags.options_of(TrainingOptions, options)
+    if not RunDirectory(options.run).exists():
+        chosen = chosen.with_schedule_of_limits()
+    trained = train(options.data, options.run, chosen)
     if trained is not None:
         origin = trained.origin
         show(f"{options.run}: run {origin.run_id} has seen {origin.images_seen:,} images")

@@ -5,29 +5,22 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from skin_synth.data.synthetic import GeneratesBatches
+from skin_synth.pretrained.catalogue import find_generator, known_names
 from skin_synth.saved_model.data_images import DataImage, read_data_images
-from skin_synth.saved_model.export import LABELS_FILE, read_labels
 from skin_synth.saved_model.graph_check import check_graph
+from skin_synth.saved_model.labels import LABELS_FILE, read_labels
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE
 from skin_synth.saved_model.origin import ORIGIN_FILE, Origin, read_origin
 from skin_synth.saved_model.process import TRACING, check_not_forked
 from skin_synth.saved_model.sampler import generate_rows
 from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
-
-ENTRY_POINTS = "skin_synth.generators"
-"""Group of the entry points `NAME = PACKAGE`; the generator is in PACKAGE/NAME/1."""
-PRETRAINED_VERSION = "1"
-KNOWN_DISTRIBUTIONS = {"derm-64-ham10000": "skin-synth-ham10000"}
-"""Generators of this project, and the distributions that bring them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,45 +76,20 @@ class Pretrained(GeneratesBatches):
         )
 
 
-def known_names() -> tuple[str, ...]:
-    """Returns the names of all installed generators, sorted."""
-    return tuple(sorted({point.name for point in entry_points(group=ENTRY_POINTS)}))
-
-
 def load_pretrained(name: str) -> Pretrained:
     """Loads an installed generator, such as "derm-64-ham10000" of `skin-synth-ham10000`.
 
-    A distribution brings a generator by an entry point of the group `ENTRY_POINTS`.
+    A distribution brings a generator by an entry point of the group `catalogue.ENTRY_POINTS`. A
+    name that no distribution brings may be the directory of an exported model, see `load_exported`.
 
     Raises:
         InputError: no installed generator has this name, several have it, or its files are
             missing or damaged.
     """
-    points = tuple(entry_points(group=ENTRY_POINTS, name=name))
-    if not points:
-        raise InputError(f"unknown pretrained generator {name!r}: {_advice(name)}")
-    brought_by = [point.dist.name if point.dist else point.value for point in points]
-    if len(points) > 1:
-        raise InputError(
-            f"{' and '.join(sorted(brought_by))} both bring a generator {name!r}: uninstall one"
-        )
-    repair = f"install {brought_by[0]} again (pip install --force-reinstall {brought_by[0]})"
-    try:
-        package = Path(str(resources.files(points[0].module)))
-    except (ImportError, TypeError) as error:
-        raise InputError(f"generator {name!r} cannot be found ({error}): {repair}") from error
-    directory = package / name / PRETRAINED_VERSION
-    if not directory.is_dir():
-        raise InputError(f"generator {name!r} is missing in {package}: {repair}")
+    if name and name not in known_names() and Path(name).is_dir():
+        return load_exported(name)
+    directory, repair = find_generator(name)
     return _load(name, directory, repair=repair)
-
-
-def _advice(name: str) -> str:
-    known = known_names()
-    there = f"there are {', '.join(known)}" if known else "none is installed"
-    missing = {each: by for each, by in KNOWN_DISTRIBUTIONS.items() if each not in known}
-    wanted = [missing[name]] if name in missing else list(missing.values())
-    return "; ".join([there, *(f"pip install {by}" for by in wanted)])
 
 
 def load_exported(directory: str | os.PathLike[str]) -> Pretrained:

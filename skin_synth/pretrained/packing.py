@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from skin_synth.generator import check_same_data
-from skin_synth.pretrained.loading import PRETRAINED_VERSION
+from skin_synth.pretrained.catalogue import PRETRAINED_VERSION
 from skin_synth.saved_model.data_images import write_data_images
 from skin_synth.saved_model.export import write_version
 from skin_synth.saved_model.origin import ORIGIN_FILE

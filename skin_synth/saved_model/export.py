@@ -9,17 +9,15 @@ from typing import Protocol
 import tensorflow as tf
 
 from skin_synth.keras_backend import keras
+from skin_synth.saved_model.labels import LABELS_FILE, read_labels
 from skin_synth.saved_model.model_card import MODEL_CARD_FILE, model_card, read_report
 from skin_synth.saved_model.origin import Origin, write_origin
 from skin_synth.saved_model.process import TRACING
 from skin_synth.saved_model.sampler import Sampler
 from skin_synth.saved_model.warmup import write_warmup
 from tfrecords_tools.atomic import check_apart, made_parents, new_directory
-from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked_directory
-
-LABELS_FILE = "labels.txt"
 
 
 class Exportable(Protocol):
@@ -82,17 +80,6 @@ def export(
             figures = None if report is None else read_report(report, origin)
             card = model_card(origin, model.class_names, model.class_counts, figures)
         return write_version(model, version, card=card)
-
-
-def read_labels(version: Path) -> tuple[str, ...]:
-    """Reads the class names of a version, in the order of their labels.
-
-    Raises:
-        OSError: there is no such file.
-        ValueError: it is no text.
-    """
-    text = read_bounded(version / "assets" / LABELS_FILE).decode("utf-8")
-    return tuple(text.removesuffix("\n").split("\n"))
 
 
 def _check_classes(version: Path, class_names: tuple[str, ...]) -> None:

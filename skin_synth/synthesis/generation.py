@@ -1,10 +1,11 @@
-"""Writes images of one class, each with its provenance, into a folder."""
+"""Writes images of one class or of all, each with its provenance, into a folder."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from skin_synth.provenance import (
 )
 from skin_synth.saved_model.origin import Origin
 from skin_synth.synthesis.cost import check_room
-from skin_synth.synthesis.options import GenerationOptions
+from skin_synth.synthesis.options import ALL_CLASSES, GenerationOptions
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import Progress
@@ -31,6 +32,7 @@ IMAGES_AT_A_TIME = 64
 """Number of images that are generated and compared together; this bounds the memory."""
 DRAWS_PER_IMAGE = 4
 """A class is given up after this many draws for each image, plus `IMAGES_AT_A_TIME`."""
+NO_FOLDER_CHARACTERS = re.compile(r"[/%\0]|^\.")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ def generate_images(
     data: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Writes images of one class as a folder of PNGs with a manifest.
+    """Writes images as a folder of PNGs with a manifest: see `image_file` for their names.
 
     No two are equal, and none equals a training image. The manifest names each image's nearest
     training image, if the training images are available.
@@ -74,26 +76,54 @@ def generate_images(
             input; the training data of a run cannot be found; the disk cannot hold the images; or
             too many were copies.
     """
-    if options.label not in generator.class_names:
-        raise InputError(
-            f"unknown label {options.label!r}; known are {', '.join(generator.class_names)}"
-        )
+    labels = labels_of(generator, options)
     source = generator.data_dir if data is None else data
     check_apart(out, inputs_of(generator, source), may_lie_in={RUN})
-    check_room(out, options.count, generator.image_size, copies=1, in_memory=False)
+    count = options.count * len(labels)
+    check_room(out, count, generator.image_size, copies=1, in_memory=False)
     with new_directory(out, overwrite=overwrite, marker=MANIFEST) as folder:
         training = None
         if source is not None:
             training = load_split(training_data(generator, source), TRAIN)
         rows, title = [], f"generate {options.label}"
-        with Progress(total=options.count, unit="images", description=title) as progress:
+        with Progress(total=count, unit="images", description=title) as progress:
             for image in generate(generator, training, options):
                 rows.append(image.provenance)
-                png = image.png(training_names=options.training_names)
-                (folder / f"{image.provenance.seed}.png").write_bytes(png)
+                file = folder / image_file(image.provenance, several_classes=len(labels) > 1)
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(image.png(training_names=options.training_names))
                 progress.update()
         (folder / MANIFEST).write_bytes(manifest_csv(rows))
     return Path(out)
+
+
+def labels_of(generator: ImageGenerator, options: GenerationOptions) -> Sequence[str]:
+    """Returns the classes of which images are requested.
+
+    Raises:
+        InputError: the class is unknown.
+    """
+    if options.label in generator.class_names:
+        return [options.label]
+    if options.label == ALL_CLASSES:
+        return generator.class_names
+    raise InputError(
+        f"unknown label {options.label!r}; known are {', '.join(generator.class_names)}; "
+        f"{ALL_CLASSES} is all of them"
+    )
+
+
+def image_file(row: Provenance, *, several_classes: bool) -> str:
+    """Returns the path of an image in its folder: SEED.png, or CLASS/SEED.png.
+
+    Characters that a folder's name cannot hold are percent-encoded, as in a URL.
+
+    Args:
+        row: of the image.
+        several_classes: whether the folder has images of several classes.
+    """
+    folder = NO_FOLDER_CHARACTERS.sub(lambda found: f"%{ord(found[0]):02X}", row.label)
+    return f"{folder}/{row.seed}.png" if several_classes else f"{row.seed}.png"
 
 
 def generate(
@@ -104,13 +134,28 @@ def generate(
     `training` are the images on which the generator was trained; None if they are not available.
 
     Raises:
-        InputError: too many images were copies, because the generator has collapsed in this class.
+        InputError: the class is unknown, or too many images were copies, because the generator has
+            collapsed in a class.
     """
+    labels = labels_of(generator, options)
+    known = set() if training is None else {pixels_sha256(image) for image in training.images}
+    search = None if training is None else NearestImages(training.images)
+    for label in labels:
+        options = dataclasses.replace(options, label=label)
+        yield from _generate_class(generator, options, training, search, known)
+
+
+def _generate_class(
+    generator: ImageGenerator,
+    options: GenerationOptions,
+    training: LabelledImages | None,
+    search: NearestImages | None,
+    known: set[str],
+) -> Iterator[SyntheticImage]:
+    """Yields the images of one class, and adds the hashes of their pixels to `known`."""
     label, count = options.label, options.count
     origin = generator.origin
     label_id = generator.class_names.index(label)
-    known = set() if training is None else {pixels_sha256(image) for image in training.images}
-    search = None if training is None else NearestImages(training.images)
     made, drawn, limit = 0, 0, DRAWS_PER_IMAGE * count + IMAGES_AT_A_TIME
     while made < count:
         if drawn >= limit:

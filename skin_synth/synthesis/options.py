@@ -11,6 +11,7 @@ from tfrecords_tools.errors import InputError
 ALL_FILTERS, COPIES_FILTER = FILTERS = ("all", "copies")
 """All tests of `filters`, or only the test for exact copies."""
 LARGEST_SEED = 2**62 - 1
+ALL_CLASSES = "all"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,8 +63,10 @@ class GenerationOptions:
     """Options of generated images.
 
     Attributes:
-        label: name of the class.
-        seed: the images have the seeds `seed`, `seed` + 1, ..., except for dropped copies.
+        label: name of the class; `ALL_CLASSES` for every class, unless a class has this name.
+        count: images of each class.
+        seed: the images of a class have the seeds `seed`, `seed` + 1, ..., except for dropped
+            copies.
         truncation: factor of the latents.
         training_names: whether the PNGs name the nearest training image; the manifest always does.
 

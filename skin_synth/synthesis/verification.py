@@ -15,7 +15,7 @@ import numpy as np
 
 from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import MANIFEST, Provenance, pixels_sha256, read_manifest
-from skin_synth.synthesis.generation import IMAGES_AT_A_TIME
+from skin_synth.synthesis.generation import IMAGES_AT_A_TIME, image_file
 from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.images.image_file import decode_record
 from tfrecords_tools.images.opening import read_file
@@ -166,16 +166,19 @@ def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarr
 
 
 def _encoded(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, bytes], list[str]]:
-    """Reads the images of a data set or of a folder of SEED.png; a sentence for each misplaced."""
+    """Reads the images of a data set or a folder of PNGs; a sentence for each misplaced."""
     if not (place / DATASET_INFO).is_file():
-        ids = {str(row.seed): row.image_id for row in rows}
+        several_classes = len({row.label for row in rows}) > 1
+        ids = {image_file(row, several_classes=several_classes): row.image_id for row in rows}
         files, problems = {}, []
-        for path in sorted(place.glob("*.png")):
+        patterns = ("*.png", "*/*.png") if several_classes else ("*.png",)
+        for path in sorted(path for pattern in patterns for path in place.glob(pattern)):
+            name = path.relative_to(place).as_posix()
             try:
-                files[ids.get(path.stem, path.name)] = read_file(path)
+                files[ids.get(name, name)] = read_file(path)
             except (Rejected, OSError) as error:
                 detail = error.detail if isinstance(error, Rejected) else error.strerror
-                problems.append(f"{path.name}: cannot be read ({detail})")
+                problems.append(f"{name}: cannot be read ({detail})")
         return files, problems
     info = read_info(place)
     names = dict(enumerate(info.class_names))

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from skin_synth.generator import check_fingerprint
 from skin_synth.models.hardware import choose_policy
-from skin_synth.presets import DEFAULT_PRESET, Preset, differing, get_preset, override
+from skin_synth.presets import (
+    PRESETS,
+    Preset,
+    differing,
+    get_preset,
+    override,
+    preset_of_side,
+)
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_config import DataIdentity, RunConfig
 from skin_synth.training.run_directory import RunDirectory
@@ -48,10 +55,9 @@ def configure(
 
 def _new_config(data: str | os.PathLike[str], options: TrainingOptions) -> RunConfig:
     source = options.init_from
-    base, ancestor = get_preset(options.preset or DEFAULT_PRESET), None
-    if source is not None:
-        ancestor = RunDirectory(source).config().preset
-        base = grown(ancestor, None if options.preset is None else base)
+    chosen = None if options.preset is None else get_preset(options.preset)
+    ancestor = None if source is None else RunDirectory(source).config().preset
+    base = grown(ancestor, chosen) if ancestor else chosen or _preset_of_data(data)
     preset = override(base, options.overrides)
     if options.schedule_images is not None:
         preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
@@ -67,12 +73,28 @@ def _new_config(data: str | os.PathLike[str], options: TrainingOptions) -> RunCo
     )
 
 
+def _preset_of_data(data: str | os.PathLike[str]) -> Preset:
+    height, width, _ = read_info(data).image_shape
+    try:
+        return preset_of_side(height if height == width else None)
+    except InputError as error:
+        raise InputError(f"{data}: {error}") from error
+
+
 def _data_identity(data: str | os.PathLike[str], preset: Preset) -> DataIdentity:
     info = read_info(data)
     if tuple(info.image_shape[:2]) != (preset.image_size, preset.image_size):
+        height, width, _ = info.image_shape
+        others = [
+            f" or give --preset {other.name}"
+            for other in PRESETS.values()
+            if other.image_size == height == width
+        ]
+        vary = None in (height, width)
+        holds = "images of several sizes" if vary else f"images of {width}x{height}"
         raise InputError(
             f"preset {preset.name} generates images of {preset.image_size} pixels, {data} holds "
-            f"{info.image_shape}: build the data set with --size {preset.image_size}"
+            f"{holds}: build the data set with --size {preset.image_size}{''.join(others[:1])}"
         )
     if len(info.class_names) < 2:
         raise InputError(f"{data} has one class, {info.class_names}; a conditional GAN needs two")

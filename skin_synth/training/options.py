@@ -20,7 +20,8 @@ class TrainingOptions:
     that exists, None means its own value, and another value is an error.
 
     Attributes:
-        preset: name of a preset; None: that of the run, of `init_from`, or `DEFAULT_PRESET`.
+        preset: name of a preset; None: that of the run, of `init_from`, or the
+            first one for the image size of the data set.
         overrides: FIELD=VALUE each, of fields of the preset (see `skin_synth.presets.override`).
         images: stop once the run has seen this many images; None: the whole schedule.
         minutes: stop after this many minutes of this call.
@@ -64,6 +65,18 @@ class TrainingOptions:
     devices: int | str = 1
     profile: bool = False
     dry_run: bool = False
+
+    def with_schedule_of_limits(self) -> TrainingOptions:
+        """Returns options whose schedules are as long as `images` or `minutes`.
+
+        They are the same options if they give the length of the schedules, or no limit.
+        """
+        own = any(each.startswith("schedule_images=") for each in self.overrides)
+        if own or self.schedule_images is not None or self.schedule_minutes is not None:
+            return self
+        if self.minutes is not None:
+            return dataclasses.replace(self, schedule_minutes=self.minutes)
+        return dataclasses.replace(self, schedule_images=self.images)
 
     def __post_init__(self) -> None:
         for name in POSITIVE_OPTIONS:

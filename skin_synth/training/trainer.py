@@ -28,6 +28,7 @@ from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import Run, new_gan
 from skin_synth.training.stop_signals import SharedStopSignal, StopSignal, receiving_signals
 from skin_synth.training.validation.callbacks import validation_callbacks
+from skin_synth.training.validation.curve import CurveFile
 from skin_synth.training.validation.features import ValidationFeatures, choose_features
 from skin_synth.training.warm_start import warm_start
 from tfrecords_tools.command_line import explain_os_error
@@ -112,10 +113,15 @@ class _Training:
             gan = self._opened()
             _LOG.info(f"{directory.path}: {self.config.policy}, from image {gan.images_seen:,} on")
             if gan.images_seen < images:
+                if images > (length := self.config.preset.schedule_images):
+                    _LOG.info(
+                        f"{directory.path}: the schedules end at {length:,} images; after that "
+                        "the learning rate stays as it is"
+                    )
                 with (
                     self._writing_callbacks(gan, stop) as callbacks,
                     reading_errors(self.split),
-                    contextlib.closing(ProgressBar(images=images)) as bar,
+                    contextlib.closing(self._bar(images)) as bar,
                 ):
                     limit = StopAt(images=images, minutes=self.options.minutes)
                     self._fit(gan, images, [bar, limit, *callbacks])
@@ -126,6 +132,10 @@ class _Training:
                 stop.received,
             )
         return Run(directory.path, self.config, gan)
+
+    def _bar(self, images: int) -> ProgressBar:
+        last_kid = CurveFile(self.directory.curve).last_kid
+        return ProgressBar(images=images, minutes=self.options.minutes, last_kid=last_kid)
 
     def _opened(self) -> ConditionalGAN:
         """Restores the networks from the newest checkpoint, or starts the run."""

@@ -29,11 +29,18 @@ def loaded_by(code: str) -> set[str]:
         "import tfrecords_tools.cli",
         "import skin_synth.cli as cli; cli.main_with(['--help'])",
         "import skin_synth.cli as cli; cli.main_with(['demo', '--help'])",
+        "import skin_synth.cli as cli; cli.main_with(['--version'])",
+        "import skin_synth.pretrained; skin_synth.pretrained.known_names()",
         "import tfrecords_tools.cli as cli; cli.main_with(['build', '--help'])",
     ],
 )
 def test_import_and_help_load_nothing_heavy(code):
     assert loaded_by(code) == set()
+
+
+def test_the_list_of_generators_loads_no_tensorflow():
+    code = "import skin_synth.cli as cli; assert cli.main_with(['pretrained']) == 0"
+    assert loaded_by(code) <= {"PIL"}
 
 
 def test_a_client_over_rest_loads_no_tensorflow():

@@ -61,6 +61,7 @@ def test_the_whole_pipeline(news_of_two_starts):
     assert len(short) == sum("short of the" in warning for warning in report["warnings"])
     assert after["test"].num_records == before["test"].num_records
     last = news[-1]
+    assert last.endswith("without training: skin-synth pretrained")
     summary = json.loads((out / "report" / "report.json").read_text())["summary"]
     assert f"The report says: {summary[0]} {summary[1]}" in last
     for place in (out / "report" / "report.html", out / "balanced", out / "model" / "1"):

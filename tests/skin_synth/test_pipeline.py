@@ -7,7 +7,6 @@ import json
 import pytest
 
 from skin_synth import pipeline
-from skin_synth.commands.pipeline import data_set_name
 from skin_synth.pipeline import PipelineOptions, Stage, run_pipeline, run_stages
 from tests.data_sets import write_class_folders
 from tests.logs import logged_to
@@ -84,7 +83,10 @@ def test_the_same_call_goes_on_and_another_one_is_refused(folder, tmp_path, quic
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (BuildOptions("photos", size=48), "images of 48 pixels: choose --size 32, 64, 128, 256"),
+        (
+            BuildOptions("photos", size=48),
+            "of 48 pixels: build the data set with --size 32, 64",
+        ),
         (BuildOptions("photos"), "size must be a number of pixels, got 'original'"),
     ],
 )
@@ -98,14 +100,6 @@ def test_results_do_not_lie_among_the_images(folder):
     with pytest.raises(InputError, match="images"):
         run_pipeline(folder, folder / "out", BUILD)
     assert not (folder / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("folder", "name"),
-    [("ISIC 2019", "isic_2019"), ("photos", "photos"), ("2019", "images_2019"), ("é", "images")],
-)
-def test_a_data_set_has_the_name_of_its_folder(folder, name, tmp_path):
-    assert data_set_name(str(tmp_path / folder)) == name
 
 
 def test_a_stage_that_is_gone_is_worked_again_and_all_after_it(tmp_path, monkeypatch):

@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from skin_synth.presets import Preset, Ramp, get_preset, override
+from skin_synth.presets import PRESETS, Preset, Ramp, get_preset, override, preset_of_side
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.options import TRAINABLE_SIDES
 
 
 @pytest.mark.parametrize("name", ["derm-32", "derm-64", "derm-128", "derm-256"])
@@ -130,3 +131,20 @@ def test_an_override_that_does_not_fit_says_why(change, message):
     with pytest.raises(InputError) as error:
         override(get_preset("derm-32"), [change])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("side", TRAINABLE_SIDES)
+def test_each_side_has_a_preset(side):
+    assert preset_of_side(side).name == f"derm-{side}"
+
+
+def test_a_build_names_the_sides_that_have_presets():
+    assert {preset.image_size for preset in PRESETS.values()} == {*TRAINABLE_SIDES}
+
+
+@pytest.mark.parametrize(
+    ("side", "what"), [(48, "of 48 pixels"), (None, "that differ in size or are not square")]
+)
+def test_other_sides_have_none(side, what):
+    with pytest.raises(InputError, match=f"no preset makes images {what}: .*--size 32, 64, 128"):
+        preset_of_side(side)

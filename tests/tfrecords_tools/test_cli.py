@@ -36,9 +36,10 @@ CONTRACT = (
 WRONG = (
     ("", "COMMAND"),
     ("paint", "paint"),
+    ("biuld", "did you mean build?"),
     ("build", "IMAGES"),
     ("build I --name n", "--out"),
-    ("build I --out D", "--name"),
+    ("build I --name n --ou D", "unknown flag --ou: did you mean --out?"),
     ("build I --out D --name n --nonsense 3", "--nonsense"),
     ("build I --out D --name n --over", "--over"),
     ("build I --out D --name n --size big", "'big'"),
@@ -68,6 +69,7 @@ def test_every_flag_of_the_contract_is_taken(line):
 def test_defaults_of_the_contract():
     options = vars(cli.make_parser().parse_args(["build", "I", "--out", "D", "--name", "n"]))
     del options["work"]
+    assert options.pop("name") == "n"
     without = "labels group_column metadata split_column extra_columns label_map splits keep_splits"
     without += " folders one_hot_columns unmarked_class join_column"
     images = {"size": "original", "resize": "crop", "encoding": "png", "jpeg_quality": 95}
@@ -75,7 +77,7 @@ def test_defaults_of_the_contract():
     limits = {"min_side": 8, "max_pixels": 100_000_000, "max_rejected": 0.1}
     work = {"seed": 0, "workers": None, "runner": "threads", "beam_pipeline_options": ""}
     assert options == {
-        **{"images": "I", "out": "D", "name": "n", "overwrite": False, "one_hot": False},
+        **{"images": "I", "out": "D", "overwrite": False, "one_hot": False},
         "accept_findings": False,
         "folds": None,
         "split_values": None,
@@ -155,6 +157,23 @@ def test_cut_short_search_and_lost_class_are_reported(folders, tmp_path, capsys,
     output = capsys.readouterr().out
     assert "search for images that look the same was cut short: there may be more" in output
     assert "without a single good image, left out: df" in output
+
+
+@pytest.mark.parametrize(
+    ("flags", "note"),
+    [
+        ([], "to train a GAN on them, build with --size 32, 64, 128 or 256"),
+        (["--size", "16"], None),
+        (["--size", "32"], None),
+    ],
+)
+def test_images_that_keep_their_sizes_are_not_for_training(flags, note, folders, tmp_path, capsys):
+    out = tmp_path / "data"
+    assert cli.main_with(["build", str(folders), "--out", str(out), *flags]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert ("to train" in last) == (note is not None)
+    assert note is None or note in last
+    assert read_info(out).name == folders.name
 
 
 def fails(words: list[str], message: str, capsys) -> None:
@@ -271,7 +290,7 @@ def test_directory_name_that_is_not_utf8(folders, tmp_path, capsys):
 
 def test_as_a_module():
     done = subprocess.run(
-        [sys.executable, "-m", "tfrecords_tools.cli", "verify", "/nowhere"],
+        [sys.executable, "-m", "tfrecords_tools", "verify", "/nowhere"],
         capture_output=True,
         text=True,
         check=False,

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.options import BuildOptions, ImageOptions
+from tfrecords_tools.options import BuildOptions, ImageOptions, data_set_name
 from tfrecords_tools.records.schema import Column
 
 
@@ -134,3 +134,11 @@ def test_options_of_tables_that_need_another(options, needed):
         BuildOptions(name="x", labels="l.csv", **options)
     with pytest.raises(InputError, match=f"{name} needs a CSV by labels"):
         BuildOptions(name="x", **options)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("ISIC 2019", "isic_2019"), ("photos", "photos"), ("2019", "images_2019"), ("é", "images")],
+)
+def test_a_data_set_has_the_name_of_its_folder(folder, name, tmp_path):
+    assert data_set_name(tmp_path / folder) == name

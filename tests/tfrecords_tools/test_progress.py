@@ -60,6 +60,19 @@ def test_a_slow_pace_is_given_per_minute_and_the_last_line_once(clock, capsys):
     ]
 
 
+def test_a_limit_of_time_and_a_note(clock, capsys):
+    with Progress(total=10_000, unit="images", description="train", most_seconds=90) as bar:
+        clock.now += 40
+        bar.update(1000)
+        bar.note = "KID 0.100"
+        clock.now += 40
+        bar.update(1000)
+    assert capsys.readouterr().err.splitlines() == [
+        "train: 1,000 of 10,000 images, 25/s, 0:50 left",
+        "train: 2,000 of 10,000 images, 25/s, 0:10 left, KID 0.100",
+    ]
+
+
 def test_nothing_done_says_nothing(capsys):
     with Progress(total=5, unit="images", description="read"):
         pass

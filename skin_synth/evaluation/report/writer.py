@@ -27,6 +27,7 @@ from skin_synth.evaluation.report.formatting import (
 )
 from skin_synth.evaluation.report.page import image_uri, render_page
 from skin_synth.evaluation.results import EvaluationResults, Verdict, to_json
+from skin_synth.evaluation.verdict.remedies import remedy
 from skin_synth.image_grid import image_grid
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
@@ -126,6 +127,7 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
         "hundredth": "{:.2f}".format,
         "tenth_percent": "{:.1%}".format,
         "strip": _strip,
+        "remedy": remedy,
         "sentence": lambda text: text[:1].upper() + text[1:],
     }
     return render_page(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tfrecords_tools.progress import Progress
 
 PREVIEW_COLUMNS, PREVIEW_IMAGES = 12, 480
 """Images of each class, and about as many of all: with many classes each has fewer."""
+SHOWN_LOSSES = {"loss G": "generator_loss", "loss D": "discriminator_loss"}
 PROFILED_STEPS = range(10, 20)
 """Steps of a call that the profiler records: after tracing, and few, so that its file is small."""
 
@@ -101,14 +103,19 @@ class Profile(GANCallback):
 
 
 class ProgressBar(GANCallback):
-    """Shows images seen, images/s and time left.
+    """Shows images seen, images/s, time left, the losses and the last KID of validation.
 
     Keras does not report exceptions to callbacks, so the caller must close the bar.
     """
 
-    def __init__(self, *, images: int) -> None:
+    def __init__(
+        self, *, images: int, minutes: float | None, last_kid: Callable[[], float | None]
+    ) -> None:
+        """Sets the last image, the limit of time, and what returns the KID of the validation."""
         super().__init__()
         self.images = images
+        self.minutes = minutes
+        self.last_kid = last_kid
         self.opened = contextlib.ExitStack()
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -116,13 +123,26 @@ class ProgressBar(GANCallback):
         super().on_train_begin(logs)
         left = max(self.images - self.images_seen, 0)
         self.bar = self.opened.enter_context(
-            Progress(total=left, unit="images", description="train")
+            Progress(
+                total=left,
+                unit="images",
+                description="train",
+                most_seconds=None if self.minutes is None else 60 * self.minutes,
+            )
         )
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Advances the bar by one batch."""
         super().on_train_batch_end(batch, logs)
         self.bar.update(self.model.preset.batch_size)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Takes the figures of the epoch."""
+        means, kid = logs or {}, self.last_kid()
+        figures = [
+            f"{name} {float(means[key]):.2f}" for name, key in SHOWN_LOSSES.items() if key in means
+        ]
+        self.bar.note = ", ".join([*figures, *([] if kid is None else [f"KID {kid:.3f}"])])
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Closes the bar."""

@@ -99,6 +99,25 @@ class Curve:
             ) from error
 
 
+class CurveFile:
+    """Knows the last KID of a run while another callback writes its curve."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read_at: int | None = None
+        self._kid: float | None = None
+
+    def last_kid(self) -> float | None:
+        """Returns the mean KID over classes of the last validation; None before the first."""
+        changed_at = self.path.stat().st_mtime_ns if self.path.exists() else None
+        if changed_at != self._read_at:
+            self._read_at = changed_at
+            points = Curve.load(self.path).points
+            newest = [point for point in points if point.images == points[-1].images]
+            self._kid = mean_kid(newest) if newest else None
+        return self._kid
+
+
 def _point(row: dict[str, str]) -> Point:
     if None in row:
         raise ValueError(f"a row has more than {len(CURVE_COLUMNS)} cells")

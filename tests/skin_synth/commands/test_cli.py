@@ -19,7 +19,8 @@ CONTRACT = (
     "generate --run R --label mel --count 3 --out O --truncation 0.7 --data D --overwrite",
     "balance --run R --data D --out O --target a=5,b=6 --ratio 2.5 --filters copies --image_folder",
     "balance --run R --data D --out O --target median --weights F",
-    "generate --pretrained derm-64-ham10000 --label mel --count 3 --out O",
+    "generate --pretrained derm-64-ham10000 --label all --count 3 --out O",
+    "pretrained",
     "verify-manifest O --run R --count 200 --seed 3",
     "verify-manifest O --pretrained derm-64-ham10000",
     "is-synthetic a.png b.png",
@@ -27,7 +28,7 @@ CONTRACT = (
     "evaluate --images F --data D --out O --utility --dry_run",
     "advise --pretrained derm-64-ham10000 --data D --out O --keep_test --dry_run",
     "advise --run R --data D --out O --classifier finetuned --weights F --seed 1 --overwrite",
-    "reader-study --run R --data D --out O --per_class 4 --seed 1 --overwrite",
+    "reader-study --run R --data D --out O --per-class 4 --seed 1 --overwrite",
     "reader-study --images F --data D --out O",
     "reader-score A.csv B.csv KEY.csv --out O --overwrite",
 )
@@ -36,6 +37,8 @@ CONTRACT = (
 WRONG = (
     ("", "COMMAND"),
     ("paint", "paint"),
+    ("genrate", "did you mean generate?"),
+    ("train --dat D --run R", "unknown flag --dat: did you mean --data?"),
     ("train --data D", "--run"),
     ("train --data D --run R --nonsense 3", "--nonsense"),
     ("train --data D --run R --preset derm-65", "derm-64"),
@@ -58,7 +61,7 @@ WRONG = (
     ("evaluate --data D --out O", "--run --pretrained --images"),
     ("evaluate --images F --run R --data D --out O", "not allowed with"),
     ("evaluate --run R --data D --out O --utility --ratios 1,4", "--ratios: is gone, got '1,4'"),
-    ("balance --images F --data D --out O", "--run --pretrained"),
+    ("balance --images F --data D --out O", "unknown flag --images"),
     ("export --run R --out M --overwrite", "--overwrite"),
     ("export --run R --out M --checkpoint newest", "'newest'"),
     ("demo --out O extra", "extra"),
@@ -226,6 +229,11 @@ def test_a_second_time_needs_overwrite(tiny_run, tmp_path, capsys):
                 "audit_features": None,
             },
         ),
+        (
+            "training.train",
+            "train --data D --run R --images 9",
+            {"images": 9, "schedule_images": 9, "preset": None},
+        ),
         ("saved_model.export.export", "export --run R --out O --report P", {"report": "P"}),
         (
             "evaluation.evaluate",
@@ -268,6 +276,15 @@ def test_flags_arrive_at_the_function(home, line, received, monkeypatch):
     places = {"train": ("D", "R"), "demo": ("O",), "export": ("last of R", "O")}
     texts = tuple(value for value in arguments if isinstance(value, str))
     assert texts == places.get(line.split()[0], ("last of R", "D", "O"))
+
+
+def test_the_schedule_of_a_run_that_exists_is_left_as_it_is(tiny_run, monkeypatch):
+    calls = []
+    monkeypatch.setattr("skin_synth.training.train", lambda *args: calls.append(args))
+    words = f"train --data D --run {tiny_run.directory} --images 9 --minutes 2".split()
+    assert cli.main_with(words) == 0
+    options = calls[0][2]
+    assert (options.schedule_images, options.schedule_minutes) == (None, None)
 
 
 @pytest.mark.parametrize(

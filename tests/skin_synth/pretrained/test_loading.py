@@ -11,7 +11,7 @@ from PIL import Image
 import skin_synth
 from skin_synth import cli
 from skin_synth.data.synthetic import synthetic_requests
-from skin_synth.pretrained import known_names, load_exported, load_pretrained, loading
+from skin_synth.pretrained import catalogue, known_names, load_exported, load_pretrained
 from skin_synth.provenance import read_manifest
 from skin_synth.synthesis import GenerationOptions, generate_images, verify_manifest
 from tests.publishing import added_to_path, write_metadata
@@ -58,7 +58,7 @@ def test_an_unknown_name_lists_the_known(installed):
 
 
 def test_a_distribution_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr(loading, "entry_points", lambda **_: ())
+    monkeypatch.setattr(catalogue, "entry_points", lambda **_: ())
     line = "none is installed; pip install skin-synth-ham10000"
     for name in ("derm-64-ham10000", "big"):
         with pytest.raises(InputError, match=f"^unknown pretrained generator '{name}': {line}$"):
@@ -111,6 +111,36 @@ def test_an_exported_generator_generates_what_the_run_generates(served_version, 
     assert one.class_names == tiny_run.class_names
     expected = tiny_run.generate([1, 2], [3, 4])
     np.testing.assert_array_equal(one.generate([1, 2], [3, 4]), expected)
+
+
+def test_a_path_is_a_pretrained_generator_too(served_version, installed, tmp_path, monkeypatch):
+    found = load_pretrained(str(served_version.parent))
+    assert found.directory == served_version
+    shutil.copytree(served_version, tmp_path / "tiny" / "7")
+    monkeypatch.chdir(tmp_path)
+    assert load_pretrained("tiny").directory == installed / "tiny" / "1"
+    assert load_pretrained("./tiny").directory.name == "7"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty.origin\.json does not exist: give a version"):
+        load_pretrained("empty")
+
+
+def test_the_list_has_what_a_newcomer_needs(installed, tiny, capsys):
+    assert cli.main_with(["pretrained"]) == 0
+    printed = capsys.readouterr().out
+    _, _, own = printed.partition("tiny\n")
+    assert "32x32 pixels" in own
+    assert ", ".join(tiny.class_names) in own
+    command = next(line for line in own.splitlines() if "skin-synth generate" in line)
+    cli.make_parser().parse_args(command.split()[2:])
+    assert str(installed / "tiny" / "1" / "model_card.md") in own
+
+
+def test_the_list_says_how_to_install_those_that_are_missing(monkeypatch, capsys):
+    monkeypatch.setattr(catalogue, "entry_points", lambda **_: ())
+    assert cli.main_with(["pretrained"]) == 0
+    line = "derm-64-ham10000: not installed; pip install skin-synth-ham10000\n"
+    assert capsys.readouterr().out == line
 
 
 def test_the_newest_version_is_loaded(served_version, tmp_path):

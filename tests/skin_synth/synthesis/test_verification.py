@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from skin_synth.evaluation.image_folder import load_image_folder
 from skin_synth.provenance import (
     MANIFEST,
     encode_synthetic,
@@ -25,6 +26,7 @@ from skin_synth.synthesis import (
     generate_images,
     verify_manifest,
 )
+from skin_synth.synthesis.generation import image_file, labels_of
 from tests.encoding import encoded
 from tests.skin_synth.rewriting import rewritten
 from tfrecords_tools.errors import InputError
@@ -127,6 +129,55 @@ def test_one_grey_level_is_near_and_two_are_not(folder, honest):
     assert len(far.problems) == COUNT
     with pytest.raises(InputError, match=r"differs by 2 grey levels.* and 7 more"):
         far.check()
+
+
+def test_images_of_all_classes_are_in_class_folders(honest, phantom_data, tmp_path):
+    options = GenerationOptions(label="all", count=2, seed=4)
+    out = generate_images(honest, tmp_path / "all", options, data=phantom_data)
+    files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+    assert files == sorted(f"{name}/{seed}.png" for name in honest.class_names for seed in (4, 5))
+    rows = read_manifest(out / MANIFEST)
+    assert [row.label for row in rows[::2]] == [*honest.class_names]
+    star = dataclasses.replace(options, label="star")
+    one = generate_images(honest, tmp_path / "star", star, data=phantom_data)
+    assert (one / "5.png").read_bytes() == (out / "star" / "5.png").read_bytes()
+    found = verify_manifest(out, honest)
+    assert (found.equal, found.problems) == (2 * len(honest.class_names), ())
+    (out / "star" / "4.png").rename(out / "ring" / "40.png")
+    (out / "ring" / "4.png").rename(out / "4.png")
+    problems = "\n".join(verify_manifest(out, honest).problems)
+    for part in ("ring/40.png: has no row", "4.png: has no row", "ring/4: is in manifest.csv only"):
+        assert part in problems
+
+
+def test_a_folder_of_all_classes_is_one_for_evaluate(honest, phantom_data, tmp_path):
+    options = GenerationOptions(label="all", count=3)
+    out = generate_images(honest, tmp_path / "all", options, data=phantom_data)
+    read = load_image_folder(out, phantom_data)
+    assert read.class_counts.tolist() == [3] * len(honest.class_names)
+    assert read.left_out == ("manifest.csv",)
+
+
+def test_all_is_a_class_if_one_has_this_name(honest):
+    odd = dataclasses.replace(honest, class_names=("all", "star"))
+    options = GenerationOptions(label="all", count=1)
+    assert [*labels_of(odd, options)] == ["all"]
+    assert labels_of(honest, options) == honest.class_names
+    with pytest.raises(InputError, match=r"unknown label 'ALL'; known are .*; all is all of them"):
+        labels_of(honest, dataclasses.replace(options, label="ALL"))
+
+
+def test_every_class_has_a_folder(honest, phantom_data, tmp_path):
+    one = generate_images(
+        honest, tmp_path / "one", GenerationOptions(label="star", count=1), data=phantom_data
+    )
+    row = read_manifest(one / MANIFEST)[0]
+    names = ("a/b", "..", ".hidden", "%2F", "a", "a b", "é")
+    files = [
+        image_file(dataclasses.replace(row, label=name), several_classes=True) for name in names
+    ]
+    assert files[:4] == ["a%2Fb/0.png", "%2E./0.png", "%2Ehidden/0.png", "%252F/0.png"]
+    assert files[4:] == ["a/0.png", "a b/0.png", "é/0.png"]
 
 
 def test_files_that_do_not_fit_are_reported(folder, honest):

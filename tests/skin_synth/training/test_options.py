@@ -27,3 +27,23 @@ from tfrecords_tools.errors import InputError
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         TrainingOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "schedule"),
+    [
+        ({}, (None, None)),
+        ({"images": 9}, (9, None)),
+        ({"minutes": 2.0}, (None, 2.0)),
+        ({"images": 9, "minutes": 2.0}, (None, 2.0)),
+        ({"images": 9, "schedule_images": 70}, (70, None)),
+        ({"images": 9, "schedule_minutes": 3.0}, (None, 3.0)),
+        ({"images": 9, "overrides": ["gamma=1", "schedule_images=5"]}, (None, None)),
+    ],
+    ids=str,
+)
+def test_the_schedules_are_as_long_as_the_training_unless_their_length_is_given(options, schedule):
+    given = TrainingOptions(**options)
+    fitted = given.with_schedule_of_limits()
+    assert (fitted.schedule_images, fitted.schedule_minutes) == schedule
+    assert (fitted.images, fitted.minutes) == (given.images, given.minutes)

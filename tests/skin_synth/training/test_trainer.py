@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from skin_synth.presets import override
 from skin_synth.training import forecast
+from skin_synth.training.callbacks.monitoring import ProgressBar
+from skin_synth.training.configure import configure
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import load_run
 from skin_synth.training.trainer import train
+from tests.data_sets import write_class_folders
 from tests.skin_synth.rewriting import with_synthetic
 from tests.training import assert_same_state
+from tfrecords_tools import build
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
 
@@ -38,6 +44,38 @@ def test_tensorboard_has_scalars_and_images(tiny_run):
     names = {*tags["scalars"], *tags["tensors"], *tags["images"]}
     assert {"discriminator_loss", "generator_loss", "images_per_second", "ema_decay"} <= names
     assert sum(name.startswith("preview/") for name in names) == 7
+
+
+def test_the_line_of_progress_has_losses_and_kid(tiny_preset, monkeypatch, capsys):
+    monkeypatch.setattr("tfrecords_tools.progress.SECONDS_BETWEEN_LINES", 0.0)
+    bar = ProgressBar(images=16, minutes=None, last_kid=lambda: 0.25)
+    bar.set_model(types.SimpleNamespace(images_seen=0, preset=tiny_preset))
+    bar.on_train_begin()
+    bar.on_train_batch_end(0)
+    bar.on_epoch_end(0, {"generator_loss": np.float32(1.004), "discriminator_loss": 0.5})
+    bar.on_train_batch_end(1)
+    bar.close()
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("left")
+    assert second.startswith("train: 16 of 16 images, ")
+    assert second.endswith("left, loss G 1.00, loss D 0.50, KID 0.250")
+
+
+def test_a_new_run_has_the_preset_of_the_image_size(phantom_data, tmp_path):
+    new = RunDirectory(tmp_path / "run")
+    assert configure(new, phantom_data, TrainingOptions()).preset.name == "derm-32"
+    with pytest.raises(InputError, match=r"holds images of 32x32: .*--size 64 or give --preset d"):
+        configure(new, phantom_data, TrainingOptions(preset="derm-64"))
+
+
+def test_images_that_no_preset_makes_are_named_with_the_sizes_that_do(tmp_path):
+    build(write_class_folders(tmp_path / "images"), tmp_path / "data", name="x")
+    with pytest.raises(
+        InputError, match=r"data: no preset makes images that differ in size .*32, "
+    ):
+        train(tmp_path / "data", tmp_path / "run")
+    with pytest.raises(InputError, match=r"holds images of .*: build the data set with --size 64$"):
+        train(tmp_path / "data", tmp_path / "run", TrainingOptions(preset="derm-64"))
 
 
 def test_in_pieces_equals_in_one_go(tiny_run, tiny_preset, phantom_data, tmp_path):
@@ -92,7 +130,10 @@ def test_an_unknown_override_makes_nothing(phantom_data, tmp_path):
 
 
 @pytest.mark.usefixtures("eager_steps")
-def test_a_run_may_have_a_schedule_of_its_own_and_ends_with_it(tiny_preset, phantom_data, tmp_path):
+def test_a_run_may_have_a_schedule_of_its_own_and_ends_with_it(
+    tiny_preset, phantom_data, tmp_path, caplog
+):
+    caplog.set_level("INFO", "skin_synth")
     images, end = 3 * tiny_preset.batch_size, tiny_preset.learning_rate.end
     options = TrainingOptions(preset=tiny_preset.name, schedule_images=images)
     run = train(phantom_data, tmp_path / "run", options)
@@ -101,6 +142,10 @@ def test_a_run_may_have_a_schedule_of_its_own_and_ends_with_it(tiny_preset, phan
     assert float(run.gan.scheduled_values().learning_rate) == pytest.approx(end)
     again = train(phantom_data, tmp_path / "run")
     assert again.origin.images_seen == images
+    batch = tiny_preset.batch_size
+    longer = train(phantom_data, tmp_path / "run", TrainingOptions(images=images + batch))
+    assert longer.origin.images_seen == images + batch
+    assert any(f"the schedules end at {images} images" in line for line in caplog.messages)
 
 
 def test_a_schedule_fits_the_time_and_is_kept(

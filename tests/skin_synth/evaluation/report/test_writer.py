@@ -18,6 +18,7 @@ from PIL import Image
 
 from skin_synth.evaluation.report import writer as report
 from skin_synth.evaluation.results import REPORT_SCHEMA_VERSION, Fault
+from skin_synth.evaluation.verdict.remedies import remedy
 from tests.changes import changed
 from tests.studies import classifier_result, comparison, study_of
 
@@ -137,6 +138,7 @@ def test_faults_come_first_with_their_p_values(phantoms, written):
     assert "(p = 3e-09)" in visible
     assert "missing class" in visible
     assert visible.count("Class disc is missing.") == 1
+    assert f"(p = 3e-09) {remedy('missing_class')}" in " ".join(visible.split())
 
 
 def test_the_extremes_are_the_highest_and_the_lowest_realism(phantoms):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 
 import pytest
 
-from skin_synth.training.validation.curve import WHOLE, Curve, Point, mean_kid
+from skin_synth.training.validation.curve import WHOLE, Curve, CurveFile, Point, mean_kid
 from tfrecords_tools.errors import InputError
 
 POINTS = (
@@ -61,3 +62,16 @@ def test_another_file_is_named_and_left_alone(tmp_path, content):
     with pytest.raises(InputError, match=r"validation\.csv is not the table"):
         Curve.load(path)
     assert path.read_text() == content
+
+
+def test_the_last_kid_follows_the_file(tmp_path):
+    path = tmp_path / "validation.csv"
+    known = CurveFile(path)
+    assert known.last_kid() is None
+    Curve(POINTS[:3]).save(path)
+    assert known.last_kid() == pytest.approx(1.0)  # of -1e-17 and 2
+    Curve(POINTS).save(path)
+    os.utime(path, ns=(1, 1))  # a clock may not have moved
+    assert known.last_kid() == pytest.approx(0.3)
+    path.unlink()
+    assert known.last_kid() is None

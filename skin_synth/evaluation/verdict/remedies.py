@@ -1,0 +1,35 @@
+"""What a user can do about each fault that a report proves."""
+
+from __future__ import annotations
+
+TRAIN_LONGER = (
+    "train longer, as long as the validation still improves; if it does not, more images or "
+    "another preset may help"
+)
+LOOK_AT_CLASS = (
+    "look at this class in the grids, and at its labels in the data set; a rare class needs a "
+    "longer training, or --set sampling_exponent=0"
+)
+REMEDIES = {
+    "leak": "build the data set again with --group_column, so that lesions stay in one split",
+    "real_images": "take these files out: they are real images",
+    "copies": "publish none of these images; train for a shorter time (--checkpoint best) or with "
+    "more real images; skin-synth balance drops such images",
+    "duplicates": "train longer; skin-synth balance drops images that are near each other",
+    "missing_class": LOOK_AT_CLASS,
+    "weak_class": LOOK_AT_CLASS,
+    "swapped_labels": "compare the grids of these classes, and the labels in the data set",
+    "little_variety": "train longer, as long as coverage still rises; generate without truncation",
+    "blur": TRAIN_LONGER,
+    "noise": TRAIN_LONGER,
+    "no_lesion": TRAIN_LONGER,
+    "drift": TRAIN_LONGER,
+    "unlike_real": TRAIN_LONGER,
+}
+"""By fault, as in `results.Fault`."""
+
+
+def remedy(fault: str) -> str:
+    """Returns what to do about a fault, as a sentence that begins with a capital letter."""
+    text = REMEDIES[fault]
+    return f"{text[0].upper()}{text[1:]}."
