@@ -63,7 +63,7 @@ def test_the_citation_has_version_and_licence(setup):
     metadata = setup["metadata"]
     assert citation["cff-version"] == "1.2.0"
     assert citation["version"] == metadata["version"]
-    assert citation["license"] == metadata["license"]
+    assert citation["license"] == metadata["license_expression"]
     assert citation["authors"] == [{"name": metadata["author"]}]
 
 
