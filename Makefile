@@ -164,7 +164,7 @@ $(DOCS_STAMP): requirements-docs.txt $(STAMP)
 # Strict: a broken link, an unknown name or a wrong docstring fails.
 docs: $(DOCS_STAMP)
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --quiet
-	@echo "docs: open build/site/index.html"
+	@echo "docs: open build/site/index.html (with the search: $(PYTHON) -m http.server -d build/site)"
 
 lock: build/lock-venv build/lock-beam-venv build/lock-docs-venv
 	@$(call freeze,build/lock-venv) > requirements.txt

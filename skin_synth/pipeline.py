@@ -144,7 +144,7 @@ def stages_after_build(
     data, run, report, balanced, model = (
         root / name for name in ("data", "run", "report", "balanced", "model")
     )
-    at_most = f"{options.minutes:g} minutes"
+    at_most = "1 minute" if options.minutes == 1 else f"{options.minutes:g} minutes"
     number = options.training_images
     length = f"{number:,} images, or for {at_most}" if number else at_most
     return (
