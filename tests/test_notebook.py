@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import types
 from pathlib import Path
 
@@ -50,7 +51,11 @@ def run_all(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
-    return run
+    loggers = [logging.getLogger(name) for name in ("skin_synth", "tfrecords_tools")]
+    levels = [logger.level for logger in loggers]
+    yield run
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 def test_the_changes_that_make_it_quick_are_changes():
