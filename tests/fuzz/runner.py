@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import resource
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 HANG_SECONDS = 60.0
+"""Of the process, or twice as many by the clock: other work may slow the machine down."""
 MEMORY_BOUND = 512 * 2**20
 """Most bytes that a door may take for a mutant, on top of what the process had before."""
 REFUSED, SAME, OTHER = "refused", "same", "other"
@@ -42,6 +44,10 @@ class Door:
     refusals: tuple[type[BaseException], ...]
     sound: Callable[[object], bool] = lambda result: False
     structure: str = ""
+
+
+Doors = dict[str, Callable[[Path], Door]]
+"""By name, what makes a door in an empty folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +90,7 @@ def try_mutant(door: Door, number: int, mutant: bytes, expected: object) -> Outc
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # starts VmHWM anew
     kind, detail = SAME, ""
+    began = time.process_time()
     try:
         result = door.use()
         if canonical(result) != expected:
@@ -98,6 +105,8 @@ def try_mutant(door: Door, number: int, mutant: bytes, expected: object) -> Outc
     megabytes = max(0, _memory("VmHWM") - before) / 2**20
     if megabytes * 2**20 > MEMORY_BOUND and kind not in FAULTS:
         kind = MEMORY
+    if time.process_time() - began > HANG_SECONDS and kind not in FAULTS:
+        kind = HANG
     return Outcome(number, kind, round(megabytes, 1), detail)
 
 
@@ -130,7 +139,8 @@ def run(
             # The first answer may wait for imports.
             limit = HANG_SECONDS if started else 10 * HANG_SECONDS
             try:
-                fine = ours.poll(limit)
+                # Twice, because a process that was stopped for a while finds its time over.
+                fine = ours.poll(limit) or ours.poll(limit)
                 outcome = ours.recv() if fine else Outcome(left[0], HANG)
             except (EOFError, OSError):
                 child.join(10)

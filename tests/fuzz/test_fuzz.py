@@ -95,6 +95,10 @@ def faulty(file: Path) -> Door:
                 return content[99]
             case b"h":
                 time.sleep(60)
+            case b"b":
+                busy_until = time.process_time() + 1.2
+                while time.process_time() < busy_until:
+                    pass
             case b"c":
                 os._exit(1)
             case b"m":
@@ -109,12 +113,12 @@ def faulty(file: Path) -> Door:
 
 
 def test_each_fault_is_found_and_the_run_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "HANG_SECONDS", 3.0)
+    monkeypatch.setattr(runner, "HANG_SECONDS", 1.0)
     monkeypatch.setattr(runner, "MEMORY_BOUND", 2**25)
     (tmp_path / "x").write_bytes(b"-")
     kinds = {
-        b"-": SAME, b"r": REFUSED, b"l": TRACEBACK, b"t": TRACEBACK, b"h": HANG, b"c": CRASH,
-        b"m": MEMORY, b"o": OTHER, b"s": SILENT,
+        b"-": SAME, b"r": REFUSED, b"l": TRACEBACK, b"t": TRACEBACK, b"h": HANG, b"b": HANG,
+        b"c": CRASH, b"m": MEMORY, b"o": OTHER, b"s": SILENT,
     }  # fmt: skip
     codes = list(kinds)
     found = list(
@@ -125,6 +129,6 @@ def test_each_fault_is_found_and_the_run_goes_on(tmp_path, monkeypatch):
     assert [each.kind for each in found] == list(kinds.values())
     assert [each.number for each in found] == list(range(len(codes)))
     figures = summary(found)
-    assert (figures["mutants"], figures["traceback"], figures["refused"]) == (9, 2, 1)
+    assert (figures["mutants"], figures["traceback"], figures["refused"]) == (10, 2, 1)
     assert figures["largest_megabytes"] >= 60
-    assert "| x | 9 | 1 | 1 | 1 | 2 | 1 | 1 | 1 | 1 |" in table({"x": figures})
+    assert "| x | 10 | 1 | 1 | 1 | 2 | 1 | 2 | 1 | 1 |" in table({"x": figures})
