@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -52,3 +54,27 @@ def seen(encoded: bytes) -> np.ndarray:
     if tf.io.is_jpeg(encoded):
         return tf.io.decode_jpeg(encoded, 3, dct_method="INTEGER_ACCURATE").numpy().astype(int)
     return tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy().astype(int)
+
+
+def dicom(values: np.ndarray, photometric: str, bits: int = 8, **elements) -> bytes:
+    """Makes a DICOM file of one image; `elements` are further fields of its header."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.4"
+    meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset = FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
+    dataset.Rows, dataset.Columns = values.shape[:2]
+    dataset.SamplesPerPixel = 3 if values.ndim == 3 else 1
+    dataset.PhotometricInterpretation = photometric
+    dataset.BitsAllocated = 8 * values.itemsize
+    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = bits, bits - 1, 0
+    if values.ndim == 3:
+        dataset.PlanarConfiguration = 0
+    dataset.PixelData = values.tobytes()
+    for name, value in elements.items():
+        setattr(dataset, name, value)
+    dataset.save_as(buffer := io.BytesIO(), enforce_file_format=True)
+    return buffer.getvalue()

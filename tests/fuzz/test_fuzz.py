@@ -37,6 +37,7 @@ SLOW_DOORS = {
     *("saved_model.pb", "variables.index", "variables.data", "assets/labels.txt"),
     *("build_report.json", "checkpoint.weights.h5", "best.weights.h5", "filter.npz"),
     *("classifier.weights.h5", "config.json, forged", "features.keras", "features.weights.h5"),
+    "mobilenet.weights.h5",
 }
 """They load networks, or read a whole data set for each mutant."""
 FEW = 12

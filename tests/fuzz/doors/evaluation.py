@@ -10,6 +10,9 @@ import numpy as np
 from tests.fuzz.doors.made import CLASSES, REFUSALS, SIDE, is_text, make_images, model_origin
 from tests.fuzz.runner import Door, Doors
 
+UNREAD = 0.6180339887
+"""A value that no sound file of weights holds."""
+
 
 def _report(root: Path) -> Door:
     from skin_synth.saved_model.model_card import model_card, read_report
@@ -68,24 +71,40 @@ def _model_file(root: Path) -> Door:
     return Door(file, use, REFUSALS)
 
 
-def _weights_file(root: Path) -> Door:
+def _weights_file(file: Path, network) -> Door:
     """Weights of a user, which have no seal: `report.json` names their sha256."""
     from skin_synth.evaluation.features.extractors import _load
 
-    file, network = root / "features.weights.h5", _network()
     if not file.exists():
         network.save_weights(file)
 
     def use():
+        network.set_weights([np.full_like(each, UNREAD) for each in network.get_weights()])
         _load(network, file)
         return network.get_weights()
 
-    return Door(file, use, REFUSALS, lambda weights: True)
+    def sound(weights) -> bool:
+        """Other numbers, but no weight is left as it was."""
+        return not any((each == UNREAD).all() for each in weights)
+
+    return Door(file, use, REFUSALS, sound)
+
+
+def _weights(root: Path) -> Door:
+    return _weights_file(root / "features.weights.h5", _network())
+
+
+def _mobilenet_weights(root: Path) -> Door:
+    import keras
+
+    network = keras.applications.MobileNet(alpha=0.75, input_shape=(224, 224, 3), weights=None)
+    return _weights_file(root / "mobilenet.weights.h5", network)
 
 
 DOORS: Doors = {
     "report.json": _report,
     "cache.npz": _cache_entry,
     "features.keras": _model_file,
-    "features.weights.h5": _weights_file,
+    "features.weights.h5": _weights,
+    "mobilenet.weights.h5": _mobilenet_weights,
 }

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import io
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from tests.fuzz.doors.made import SIDE, make_images
 from tests.fuzz.runner import Door, Doors
+from tests.images import dicom
 from tfrecords_tools.errors import Rejected
+
+
+def _encoded(image: np.ndarray, suffix: str) -> bytes:
+    if suffix == "dcm":
+        return dicom(image, "RGB", PatientName="Jane Roe")
+    buffer = io.BytesIO()
+    if suffix == "heic":
+        import pillow_heif
+
+        pillow_heif.from_pillow(Image.fromarray(image)).save(buffer)
+    else:
+        Image.fromarray(image).save(buffer, Image.registered_extensions()[f".{suffix}"])
+    return buffer.getvalue()
 
 
 def _picture(suffix: str, root: Path) -> Door:
@@ -19,7 +35,7 @@ def _picture(suffix: str, root: Path) -> Door:
 
     file = root / f"picture.{suffix}"
     if not file.exists():
-        Image.fromarray(make_images(1)[0]).save(file)
+        file.write_bytes(_encoded(make_images(1)[0], suffix))
 
     def use():
         done = prepare(file.read_bytes(), ImageOptions(size=SIDE), thumbnail=16)
@@ -31,5 +47,8 @@ def _picture(suffix: str, root: Path) -> Door:
 
 DOORS: Doors = {
     f"image.{suffix}": functools.partial(_picture, suffix)
-    for suffix in ("png", "jpg", "webp", "bmp", "tif", "gif", "ppm", "jp2")
+    for suffix in (
+        *("png", "jpg", "webp", "bmp", "tif", "gif", "ppm", "jp2"),
+        *("avif", "heic", "dcm"),
+    )
 }

@@ -7,33 +7,10 @@ import io
 import numpy as np
 import pytest
 
-from tests.images import noise, prepared, seen
+from tests.images import dicom, noise, prepared, seen
 from tfrecords_tools.errors import Rejected
 
 pydicom = pytest.importorskip("pydicom", reason="needs the extra [dicom]")
-
-
-def dicom(values: np.ndarray, photometric: str, bits: int = 8, **elements) -> bytes:
-    from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.4"
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    dataset = FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
-    dataset.Rows, dataset.Columns = values.shape[:2]
-    dataset.SamplesPerPixel = 3 if values.ndim == 3 else 1
-    dataset.PhotometricInterpretation = photometric
-    dataset.BitsAllocated = 8 * values.itemsize
-    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = bits, bits - 1, 0
-    if values.ndim == 3:
-        dataset.PlanarConfiguration = 0
-    dataset.PixelData = values.tobytes()
-    for name, value in elements.items():
-        setattr(dataset, name, value)
-    dataset.save_as(buffer := io.BytesIO(), enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def test_colours():
