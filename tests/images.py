@@ -78,3 +78,11 @@ def dicom(values: np.ndarray, photometric: str, bits: int = 8, **elements) -> by
         setattr(dataset, name, value)
     dataset.save_as(buffer := io.BytesIO(), enforce_file_format=True)
     return buffer.getvalue()
+
+
+def heic(image: np.ndarray, **options) -> bytes:
+    """Makes a HEIC file of uint8[height, width, 3]; `options` are those of pillow-heif's `save`."""
+    import pillow_heif
+
+    pillow_heif.from_pillow(Image.fromarray(image)).save(buffer := io.BytesIO(), **options)
+    return buffer.getvalue()

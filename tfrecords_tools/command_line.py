@@ -85,13 +85,15 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Na
     except (flags.Error, ValueError) as error:
         # Wrong flags of absl (--verbosity, --stderrthreshold) would give a traceback.
         parser.error(str(error))
+    except SystemExit as leaving:  # --help was shown, or an error of the usage
+        nothing = argparse.Namespace()
+        raise SystemExit(leaving.code or _guarded(lambda _: None, nothing, parser.prog)) from None
 
 
 def _guarded(main: Main, options: argparse.Namespace, program: str) -> int:
     try:
         main(options)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # a full disk is an error, and not one of Python at its end
+        streams.check_written()
     except Stopped as stopped:
         show(f"{program}: {stopped}", file=sys.stderr)
         return EXIT_SIGNAL_BASE + stopped.signal

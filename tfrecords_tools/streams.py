@@ -29,21 +29,37 @@ def settle() -> None:
     sys.stderr = _forgiving(sys.stderr, STDERR)
 
 
+def check_written() -> None:
+    """Checks at the end of a command that its output was written, or that nobody reads it.
+
+    Raises:
+        OSError: the first error of stdout, such as that of a full disk.
+    """
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    if isinstance(raw, _Forgiving) and raw.error is not None:
+        raise raw.error
+
+
 class _Forgiving(io.FileIO):
-    """Drops what is written once the reader is gone, and after another error, which it raises."""
+    """Drops what is written after an error, because output must not cost work.
+
+    Attributes:
+        error: the first error, unless it says that the reader is gone.
+    """
 
     failed = False
+    error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
-        if self.failed:
-            return len(data)
-        try:
-            return super().write(data)
-        except OSError as error:
-            self.failed = True
-            if error.errno not in READER_GONE_ERRNOS:
-                raise
-            return len(data)
+        if not self.failed:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.failed = True
+                self.error = None if error.errno in READER_GONE_ERRNOS else error
+        return len(data)
 
 
 def _forgiving(stream: Any, number: int) -> Any:

@@ -59,19 +59,41 @@ class Cache:
     def arrays(
         self, stage: str, parts: tuple[object, ...], compute: Callable[[], Arrays]
     ) -> dict[str, np.ndarray]:
-        """Returns the result of `compute`, from disk if it was computed before; see `path`."""
+        """Returns the result of `compute`, from disk if it was computed before; see `path`.
+
+        An entry that lacks an array for which the caller asks is computed again.
+        """
         path = self.path(stage, parts)
         if path is None:
             return dict(compute())
-        found = _read(path)
-        if found is None:
-            found = dict(compute())
+
+        def compute_and_keep() -> dict[str, np.ndarray]:
+            made = dict(compute())
             with new_file(path) as file:
-                np.savez(file, allow_pickle=False, **found)
-        return found
+                np.savez(file, allow_pickle=False, **made)
+            return made
+
+        found = _read(path)
+        return compute_and_keep() if found is None else _Entry(path, found, compute_and_keep)
 
 
-def warn_unreadable(path: Path, error: Exception) -> None:
+class _Entry(dict[str, np.ndarray]):
+    """The arrays of a file, which are all computed again if one is missing."""
+
+    def __init__(self, path: Path, found: Arrays, compute: Callable[[], Arrays]) -> None:
+        super().__init__(found)
+        self._path, self._compute = path, compute
+
+    def __missing__(self, name: str) -> np.ndarray:
+        warn_unreadable(self._path, f"it has no array {name!r}")
+        self.clear()
+        self.update(self._compute())
+        if name in self:
+            return self[name]
+        raise KeyError(name)
+
+
+def warn_unreadable(path: Path, error: object) -> None:
     """Logs that an entry cannot be read and is computed again."""
     _LOG.warning("%s cannot be read (%s); it is computed again", path, error)
 

@@ -176,7 +176,7 @@ def evaluate(
     with new_directory(out_dir, overwrite=overwrite, marker=REPORT_JSON) as directory:
         check_same_data(run, data_dir)
         if options.utility:
-            train, *_ = usefulness.load_study_splits(data_dir)  # refuses what it cannot use
+            train, *_ = usefulness.load_study_splits(data_dir, kept)  # refuses what it cannot use
             if isinstance(run, ImageFolder):
                 pool = usefulness.pool_size(options.of_utility(), train)
                 run.check_enough([pool] * len(run.class_names), "the utility study")

@@ -107,9 +107,26 @@ class RealImages:
 
 def load_real_images(data_dir: str | os.PathLike[str], cache: Cache | None = None) -> RealImages:
     """Reads the splits of a data set and examines them, see `without_leaks`."""
+    return without_leaks(_load(data_dir), cache)
+
+
+def load_joined(
+    data_dir: str | os.PathLike[str], cache: Cache | None = None
+) -> dict[str, LabelledImages]:
+    """Reads the splits of a data set; images of one picture get one group, and none is left out."""
+    splits = _load(data_dir)
+    images = _Images.of(splits)
+    groups = _joined(images.groups, _cached_pairs(images, cache)[0])
+    return {
+        name: dataclasses.replace(split, groups=tuple(groups[images.rows[name]]))
+        for name, split in splits.items()
+    }
+
+
+def _load(data_dir: str | os.PathLike[str]) -> dict[str, LabelledImages]:
     there = read_info(data_dir).splits
     names = [name for name in (TRAIN, VALIDATION, TEST) if name in there]
-    return without_leaks({name: load_real_split(data_dir, name) for name in names}, cache)
+    return {name: load_real_split(data_dir, name) for name in names}
 
 
 def without_leaks(splits: Mapping[str, LabelledImages], cache: Cache | None = None) -> RealImages:

@@ -134,7 +134,7 @@ def _study(
     adapt: AdaptGenerator | None = None,
 ) -> SmallSiteStudy:
     check_same_data(generator, data_dir)  # only its held-out images are new to the generator
-    train, validation, test = load_study_splits(data_dir)
+    train, validation, test = load_study_splits(data_dir, cache)
     if site is not None:
         validation, test = site.own.images, site.test.images
     trainer = make_trainer(

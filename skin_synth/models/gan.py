@@ -350,7 +350,8 @@ class ConditionalGAN(keras.Model):
         scaled_loss: tf.Tensor,
         scheduled: ScheduledValues,
     ) -> None:
-        optimizer.learning_rate.assign(scheduled.learning_rate)
+        adam = optimizer.inner_optimizer if self.policy == "mixed_float16" else optimizer
+        adam.schedule(scheduled.learning_rate)
         variables = network.trainable_variables
         gradients = tape.gradient(scaled_loss, variables)
         if self.policy == "mixed_float16":

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
+import numpy as np
 import tensorflow as tf
 
 from skin_synth.keras_backend import keras
 from skin_synth.models.keras_options import SCHEDULE_ADVICE
 from tfrecords_tools.errors import InputError
+
+
+class ScheduledRate:
+    """The learning rate of the last step, for callbacks that read it; it cannot be assigned."""
+
+    def __init__(self, variable: keras.Variable) -> None:
+        self._variable = variable
+
+    def numpy(self) -> np.ndarray:
+        """Returns the rate, float32[]."""
+        return np.asarray(self._variable)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype)
+
+    def __float__(self) -> float:
+        return float(self.numpy())
+
+    def assign(self, value: object) -> NoReturn:
+        """Refuses, because the next step would overwrite the value."""
+        raise InputError(f"learning_rate = {value} has no effect: {SCHEDULE_ADVICE}")
 
 
 @keras.saving.register_keras_serializable("skin_synth")
@@ -25,23 +47,32 @@ class FusedAdam(keras.optimizers.Adam):
     """
 
     @property
-    def learning_rate(self) -> Any:
-        """The variable of the learning rate, which the step of the GAN sets."""
-        return keras.optimizers.Adam.learning_rate.fget(self)
+    def learning_rate(self) -> ScheduledRate:
+        """The learning rate, which `schedule` sets before each step."""
+        return ScheduledRate(self._rate)
 
     @learning_rate.setter
     def learning_rate(self, value: object) -> None:
-        raise InputError(f"learning_rate = {value} has no effect: {SCHEDULE_ADVICE}")
+        self.learning_rate.assign(value)
+
+    def schedule(self, learning_rate: tf.Tensor) -> None:
+        """Sets the learning rate, float32[], of the next step."""
+        self._rate.assign(learning_rate)
+
+    @property
+    def _rate(self) -> keras.Variable:
+        return keras.optimizers.Adam.learning_rate.fget(self)
 
     def update_step(
         self,
         gradient: tf.Tensor | tf.IndexedSlices,
         variable: tf.Variable,
-        learning_rate: tf.Tensor,
+        learning_rate: ScheduledRate,
     ) -> None:
         """Updates one variable and its two moments; see `keras.optimizers.Optimizer`."""
+        del learning_rate  # the same rate, for reading only
         if isinstance(gradient, tf.IndexedSlices):
-            super().update_step(gradient, variable, learning_rate)
+            super().update_step(gradient, variable, self._rate)
             return
         # Private, like `_momentums` and `_velocities`, because Keras has no public access to the
         # moments.
@@ -53,7 +84,7 @@ class FusedAdam(keras.optimizers.Adam):
             v=self._velocities[index].value.handle,
             beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
             beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), step),
-            lr=tf.cast(learning_rate, variable.dtype),
+            lr=tf.cast(self._rate, variable.dtype),
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,

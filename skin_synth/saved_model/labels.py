@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from tfrecords_tools.bounded_reading import read_bounded
@@ -18,3 +19,11 @@ def read_labels(version: Path) -> tuple[str, ...]:
     """
     text = read_bounded(version / "assets" / LABELS_FILE).decode("utf-8")
     return tuple(text.removesuffix("\n").split("\n"))
+
+
+def table_name(labels: bytes) -> str:
+    """Returns the name in the graph of the table with the content of `LABELS_FILE`.
+
+    Tables with the same name in a process are one table, so the name differs if the classes differ.
+    """
+    return f"labels_{hashlib.sha256(labels).hexdigest()[:16]}"

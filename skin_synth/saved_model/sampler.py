@@ -7,7 +7,6 @@ agree.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,6 +15,7 @@ import tensorflow as tf
 
 from skin_synth.keras_backend import keras
 from skin_synth.saved_model.int64 import as_int64
+from skin_synth.saved_model.labels import table_name
 from skin_synth.saved_model.process import TRACING, check_not_forked
 from tfrecords_tools.errors import InputError
 
@@ -240,8 +240,7 @@ def _checked(class_names: Sequence[str]) -> tuple[str, ...]:
 class _LabelsFile(tf.lookup.TextFileInitializer):
     """Labels by line number, in a table that the saved graph names by the content of the file.
 
-    The default name contains the path of the file, which is private. Tables with the same name in a
-    process are one table, so the name must differ if the classes differ.
+    The default name contains the path of the file, which is private.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -250,8 +249,7 @@ class _LabelsFile(tf.lookup.TextFileInitializer):
 
     @property
     def _shared_name(self) -> str:  # private in TensorFlow, which has no option for the name
-        content = tf.io.read_file(self._filename_arg).numpy()
-        return f"labels_{hashlib.sha256(content).hexdigest()[:16]}"
+        return table_name(tf.io.read_file(self._filename_arg).numpy())
 
 
 def _after(checks: Sequence[tf.Operation], *values: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -61,10 +61,21 @@ def test_what_is_heard_is_whole(tmp_path):
     ]
 
 
-def test_a_full_disk_is_an_error(tmp_path):
-    done = run(tmp_path, "> /dev/full")
+@pytest.mark.parametrize(("redirection", "status"), [("> /dev/full", 1), ("2> /dev/full", 0)])
+def test_output_to_a_full_disk_costs_no_work(tmp_path, redirection, status):
+    done = run(tmp_path, redirection)
+    assert done.returncode == status
+    assert sorted(os.listdir(tmp_path)) == ["out0", "out1", "out2"]
+    if status:
+        assert done.stderr.splitlines()[-1].startswith("it: error: the disk is full: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_help_that_is_not_written_is_an_error():
+    words = ["bash", "-c", '"$0" -c "$1" --help > /dev/full', sys.executable, PROGRAM]
+    done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "the disk is full" in done.stderr
+    assert "it: error: the disk is full: " in done.stderr
 
 
 NAMES = """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import stat
 import threading
 from collections.abc import Collection, Iterator
@@ -42,6 +43,9 @@ MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 RGB_BYTES = 4
 COPIES = 2
 """Converting and turning an image each hold one more copy of it, in RGB."""
+LARGEST_TEXT = 2**26
+"""Bytes of an image whose pixels are decimal numbers: Pillow reads 10 MB of them in a second."""
+_COMMENT = re.compile(rb"#[^\r\n]*")
 COEFFICIENT_BYTES = 2
 WAVELET_BYTES = 4
 TRUNCATED = "truncated"
@@ -215,6 +219,8 @@ def explain_failure(error: Exception) -> Rejected:
 
 
 def _open(content: bytes, kind: str) -> Image.Image:
+    if kind == kinds.PPM and content[1:2] in b"123":
+        content = _bounded_text(content)
     if kind in PILLOW_KINDS:
         return Image.open(io.BytesIO(content), formats=(kind,))
     try:
@@ -235,6 +241,17 @@ def _open(content: bytes, kind: str) -> Image.Image:
         "needs_library",
         f"a {kind} image needs {library}: pip install 'skin-synth[{extra}]', or save it as JPEG",
     )
+
+
+def _bounded_text(content: bytes) -> bytes:
+    """Returns a PPM of decimal numbers without comments, of which Pillow reads many very slowly."""
+    if len(content) > LARGEST_TEXT:
+        raise Rejected(
+            "too_large",
+            f"its pixels are {len(content):,} bytes of text, the limit is {LARGEST_TEXT:,}: save "
+            "it as PNG, or as a PPM of raw bytes",
+        )
+    return _COMMENT.sub(b"", content)
 
 
 def _not_allowed(kind: str | None, allowed: Collection[str] | None) -> str:

@@ -179,7 +179,7 @@ class ArmTraining:
 
             key = self.key(arm, sources, number + 1, seed)
             kept = self.cache.arrays("phase", (key,), compute)
-            losses = kept.pop("losses")
+            losses = kept["losses"]
             state = State.from_arrays(kept)
         return state, losses
 

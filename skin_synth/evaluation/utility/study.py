@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from skin_synth.data.pipeline import LabelledImages, load_real_split
+from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.cache import Cache
+from skin_synth.evaluation.look_alikes import load_joined
 from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining
 from skin_synth.evaluation.utility.classifiers.training import AUGMENTATION, Trainer, make_trainer
 from skin_synth.evaluation.utility.comparison import SCREENING_SEEDS, SameDataStudy
@@ -36,7 +37,7 @@ from skin_synth.evaluation.utility.same_data import TEACHER_SEEDS, Sources
 from skin_synth.generator import ImageGenerator, check_same_data
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read_info
-from tfrecords_tools.records.schema import TEST
+from tfrecords_tools.records.schema import TEST, TRAIN
 
 FEWEST_TEST_GROUPS = 20
 """With fewer test groups of a class, the class's part of an interval is itself uncertain."""
@@ -112,7 +113,7 @@ def study_run(
     """
     check_same_data(run, data_dir)  # only its test images are new to the run
     return study_splits(
-        *load_study_splits(data_dir),
+        *load_study_splits(data_dir, Cache(cache_dir)),
         functools.partial(run.generate, truncation=1.0),
         options or UtilityOptions(),
         generator_id=run.origin.checkpoint_hash,
@@ -122,9 +123,12 @@ def study_run(
 
 
 def load_study_splits(
-    data_dir: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str], cache: Cache | None = None
 ) -> tuple[LabelledImages, LabelledImages, LabelledImages]:
     """Reads the train, validation and test splits, and checks that a study can use them.
+
+    Images of one picture have one group, so that a study leaves copies of training images out of
+    the test images.
 
     Raises:
         InputError: a missing split, or splits that `study_splits` refuses.
@@ -134,9 +138,8 @@ def load_study_splits(
             f"{data_dir} has no split {', '.join(sorted(missing))}: the utility study needs train, "
             "validation (to choose the arms) and test; build the data set with all three"
         )
-    train, validation, test = (
-        load_real_split(data_dir, split) for split in ("train", "validation", "test")
-    )
+    splits = load_joined(data_dir, cache)
+    train, validation, test = splits[TRAIN], splits[VALIDATION], splits[TEST]
     usable_test(train, validation, test)
     return train, validation, test
 

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from tests.encoding import encoded
 from tests.fuzz.doors.made import SIDE, make_images
 from tests.fuzz.runner import Door, Doors
-from tests.images import dicom
+from tests.images import dicom, heic
 from tfrecords_tools.errors import Rejected
 
 
 def _encoded(image: np.ndarray, suffix: str) -> bytes:
     if suffix == "dcm":
         return dicom(image, "RGB", PatientName="Jane Roe")
-    buffer = io.BytesIO()
     if suffix == "heic":
-        import pillow_heif
-
-        pillow_heif.from_pillow(Image.fromarray(image)).save(buffer)
-    else:
-        Image.fromarray(image).save(buffer, Image.registered_extensions()[f".{suffix}"])
-    return buffer.getvalue()
+        return heic(image)
+    return encoded(image, Image.registered_extensions()[f".{suffix}"])
 
 
 def _picture(suffix: str, root: Path) -> Door:

@@ -47,6 +47,22 @@ def test_what_cannot_be_read_is_computed_again_and_that_is_said(tmp_path, caplog
     assert work.done == 2
 
 
+@pytest.mark.parametrize("names", [("rowsx",), ("other", "more"), ()])
+def test_an_entry_with_other_arrays_is_computed_again(tmp_path, caplog, names):
+    cache, work = Cache(tmp_path), Work()
+    cache.arrays("features", ("a",), work)
+    (entry,) = tmp_path.iterdir()
+    np.savez(entry, **{name: np.arange(3) for name in names})
+    found = cache.arrays("features", ("a",), work)
+    np.testing.assert_array_equal(found["rows"], [2, 3, 4])
+    assert set(found) == {"rows"}
+    assert f"{entry} cannot be read (it has no array 'rows')" in caplog.text
+    cache.arrays("features", ("a",), work)["rows"]
+    assert work.done == 2
+    with pytest.raises(KeyError, match="columns"):
+        found["columns"]
+
+
 def test_a_kill_leaves_no_file(tmp_path, monkeypatch):
     def half(path, **arrays):
         path.write_bytes(b"half")

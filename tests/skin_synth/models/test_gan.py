@@ -384,6 +384,26 @@ def test_the_learning_rate_of_the_schedule_cannot_be_set(untrained):
         gan = untrained(policy)
         with pytest.raises(InputError, match="the schedule of the preset sets the learning rate"):
             gan.optimizer.learning_rate = 1e-6
+        for optimizer in (gan.optimizer, gan.discriminator_optimizer):
+            with pytest.raises(InputError, match="the schedule of the preset sets"):
+                optimizer.learning_rate.assign(1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda optimizer: setattr(optimizer, "learning_rate", 1e-6),
+        lambda optimizer: optimizer.learning_rate.assign(1e-6),
+    ],
+)
+def test_a_callback_that_sets_the_learning_rate_is_refused(change, untrained):
+    class Plateau(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            assert float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)) > 0
+            change(self.model.optimizer)
+
+    with pytest.raises(InputError, match="has no effect: the schedule of the preset sets"):
+        untrained().fit(*arrays(), batch_size=4, verbose=0, callbacks=[Plateau()])
 
 
 def test_validation_measures_unseen_images_and_changes_nothing(untrained):

@@ -28,7 +28,7 @@ def moved(optimizer_class, *, beta_1, compiled=False):
         optimizer.apply(tape.gradient(loss, variables), variables)
 
     for number in range(5):
-        optimizer.learning_rate.assign(1e-2 / (1 + number))
+        optimizer.variables[1].assign(1e-2 / (1 + number))
         step(tf.constant(1.0 / (1 + number)))
     return [variable.numpy() for variable in (*variables, *optimizer.variables)]
 

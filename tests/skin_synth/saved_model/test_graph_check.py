@@ -53,3 +53,16 @@ def test_an_altered_graph_is_refused(change, version):
     graph.write_bytes(content.replace(b"must be finite", b"may be anything"[:14]))
     with pytest.raises(InputError, match="not as it was written"):
         check_graph(version)
+
+
+@pytest.mark.parametrize("change", [reversed, lambda names: names[:-1], lambda names: ["x"] * 7])
+def test_other_class_names_than_those_of_the_graph_are_refused(change, version):
+    """A label id would mean another class in Python than on the server."""
+    labels = version / "assets" / "labels.txt"
+    labels.write_text("\n".join(change(labels.read_text().splitlines())) + "\n")
+    with pytest.raises(InputError, match=r"labels\.txt has other class names than saved_model\.pb"):
+        check_graph(version)
+    with pytest.raises(
+        InputError, match=r"is damaged \(labels\.txt has other .*: export the model"
+    ):
+        pretrained.load_exported(version)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import struct
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, features
 
 from tests.encoding import encoded
-from tests.images import noise, photograph, prepared, seen
+from tests.images import dicom, heic, noise, photograph, prepared, seen
 from tests.tfrecords_tools import hostile
 from tests.tfrecords_tools.images.test_jpeg_file import with_scans
 from tfrecords_tools.errors import Rejected
@@ -152,21 +152,38 @@ def test_avif_is_read_whatever_its_name():
 
 def test_heic():
     image = photograph(1, 64, 80)
-    if importlib.util.find_spec("pillow_heif") is None:
-        found = rejected(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))
-        assert found.reason == "needs_library"
-        assert "pip install 'skin-synth[heic]'" in found.detail
-        return
-    import pillow_heif
-
-    buffer = io.BytesIO()
-    pillow_heif.from_pillow(Image.fromarray(image)).save(buffer, quality=95)
-    assert size_in_file(buffer.getvalue()) == (80, 64)
-    assert np.abs(seen(prepared(buffer.getvalue()).encoded) - image).mean() < 8
+    content = heic(image, quality=95)
+    assert size_in_file(content) == (80, 64)
+    assert np.abs(seen(prepared(content).encoded) - image).mean() < 8
 
 
-def test_dicom_without_its_library():
-    if importlib.util.find_spec("pydicom") is None:
-        found = rejected(bytes(128) + b"DICM" + bytes(200))
-        assert found.reason == "needs_library"
-        assert "pip install 'skin-synth[dicom]'" in found.detail
+@pytest.mark.parametrize(
+    ("library", "extra", "make"),
+    [("pillow_heif", "heic", heic), ("pydicom", "dicom", lambda image: dicom(image, "RGB"))],
+)
+def test_an_image_whose_library_is_missing_is_named(library, extra, make, monkeypatch):
+    content = make(noise(0))
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, "tfrecords_tools.images.dicom", raising=False)
+    found = rejected(content)
+    assert found.reason == "needs_library"
+    assert f"pip install 'skin-synth[{extra}]'" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("letters", "comment"),
+    [(b"P3", b""), (b"P3", b"# a comment\n" * 20_000), (b"P3", b"#" + b"y" * 10**6 + b"\n")],
+)
+def test_a_ppm_of_text_is_read_in_linear_time(letters, comment):
+    image = noise(0, 8, 8)
+    numbers = b" ".join(b"%d" % value for value in image.ravel())
+    header = letters + b"\n" + comment + b"8 8\n255\n" + comment
+    started = time.process_time()
+    np.testing.assert_array_equal(seen(prepared(header + numbers).encoded), image)
+    assert time.process_time() - started < 1  # 20,000 comments took Pillow minutes
+
+
+def test_a_ppm_of_too_much_text_is_refused(monkeypatch):
+    monkeypatch.setattr(opening, "LARGEST_TEXT", 100)
+    assert rejected(b"P3 8 8 255 " + b"1 " * 192).reason == "too_large"
+    assert prepared(b"P6 8 8 255 " + bytes(range(192))).encoded

@@ -15,6 +15,7 @@ from skin_synth.evaluation.utility.study import (
     pool_size,
     study_run,
     study_splits,
+    usable_test,
 )
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import FakeRun
@@ -115,9 +116,30 @@ def test_a_class_without_validation_images_is_refused_before_anything_is_compute
         labels = np.zeros_like(split.labels) if name == "validation" else split.labels
         return dataclasses.replace(split, labels=labels)
 
-    monkeypatch.setattr("skin_synth.evaluation.utility.study.load_real_split", poor)
+    monkeypatch.setattr("skin_synth.evaluation.look_alikes.load_real_split", poor)
     with pytest.raises(InputError, match="validation has no images of"):
         load_study_splits(phantom_data)
+
+
+@pytest.mark.parametrize("change", [lambda images: images, lambda images: images[:, :, ::-1]])
+def test_copies_of_known_images_are_no_test_images(phantom_data, monkeypatch, change):
+    """Their groups were forgotten; the study counts what it leaves out."""
+    known = [load_split(phantom_data, name) for name in ("train", "validation")]
+
+    def leaky(data_dir, name):
+        split = load_split(data_dir, name)
+        images = split.images.copy()
+        if name == "test":
+            for row, other in enumerate(known):
+                same = np.flatnonzero(other.labels == split.labels[row])[0]
+                images[row] = change(other.images[same : same + 1])[0]
+        return dataclasses.replace(split, images=images)
+
+    sound = usable_test(*load_study_splits(phantom_data))
+    monkeypatch.setattr("skin_synth.evaluation.look_alikes.load_real_split", leaky)
+    train, validation, test = load_study_splits(phantom_data)
+    assert usable_test(train, validation, test).image_ids == sound.image_ids[2:]
+    assert len(test) == len(sound)
 
 
 @pytest.fixture(scope="module")
