@@ -144,6 +144,35 @@ def test_synthetic_images_in_folds(mixed, tmp_path):
         assert len(painted) == 10
 
 
+def test_folds_with_groups_of_real_and_synthetic_images(mixed, tmp_path):
+    """A synthetic image never leaves training; where its real group is elsewhere it is rejected."""
+    files = sorted(path for path in mixed.rglob("*") if path.is_file())
+    patient = {
+        path.relative_to(mixed).as_posix(): f"p{path.stem[-1]}"
+        if path.stem != "painted4"
+        else "alone"
+        for path in files
+    }
+    rows = [f"{name},{name.partition('/')[0]},{group}" for name, group in patient.items()]
+    (tmp_path / "t.csv").write_text("\n".join(["image_id,label,patient", *rows]))
+    options = {"labels": tmp_path / "t.csv", "group_column": "patient", "name": "x"}
+    build_folds(mixed, tmp_path / "out", folds=4, max_rejected=0.5, **options)
+    tested = []
+    for fold in sorted((tmp_path / "out").glob("fold_*")):
+        found = origins(fold)
+        home = {patient[name]: split for name, (split, origin) in found.items() if origin == "real"}
+        for name in filter(lambda name: "painted" in name, patient):
+            expected = home.get(patient[name], "train")
+            assert (name in found) == (expected == "train"), name
+            assert found.get(name, ("train", "synthetic")) == ("train", "synthetic")
+        assert set(rejected(fold).values()) == {"synthetic"}
+        tested += [group for group, split in home.items() if split == "test"]
+        assert {home[patient[name]] for name, (split, _) in found.items() if split != "train"} <= {
+            *("validation", "test")
+        }
+    assert sorted(tested) == sorted({group for group in patient.values() if group != "alone"})
+
+
 def test_kept_splits_that_hold_synthetic_images(mixed, tmp_path):
     """An earlier build took the painted images for real ones."""
     bare = write_class_folders(tmp_path / "bare")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ import tensorflow as tf
 from tests.files import flip_bit
 from tfrecords_tools.records.schema import Record, parse_record, record_pieces
 from tfrecords_tools.records.tfrecord import (
+    READ_BUFFER,
     DamagedRecord,
     RecordWriter,
+    _masked,
     read_all,
     read_at,
     read_file,
@@ -122,6 +126,21 @@ def test_wrong_length_ends_the_reading(file):
     assert (first, damaged.number, damaged.record) == (RECORDS[0], 1, None)
     with pytest.raises(DamagedRecord):
         read_at(path, offsets[1])
+
+
+@pytest.mark.parametrize("promised", [7, 2**20, 2**45, 2**63, 2**64 - 1])
+def test_a_length_beyond_the_file_takes_no_memory(tmp_path, promised):
+    """The checksum of the length is right, as in a forged file."""
+    length = struct.pack("<Q", promised)
+    head = length + struct.pack("<I", _masked(length))
+    (tmp_path / "x").write_bytes(head + b"record")
+    tracemalloc.start()
+    [damaged] = read_all(tmp_path / "x")
+    assert tracemalloc.get_traced_memory()[1] < 2 * READ_BUFFER
+    tracemalloc.stop()
+    assert damaged.why == f"the file ends within it, {promised:,} bytes were promised"
+    with pytest.raises(DamagedRecord, match="bytes were promised"):
+        read_at(tmp_path / "x", 0)
 
 
 def test_empty_file(tmp_path):

@@ -19,6 +19,7 @@ from skin_synth.training.validation.callbacks import Runaway, Validation, valida
 from skin_synth.training.validation.curve import WHOLE, Curve, mean_kid
 from skin_synth.training.validation.features import ValidationFeatures, choose_features
 from skin_synth.training.validation.reference import make_reference
+from tests.skin_synth.rewriting import with_synthetic
 from tests.skin_synth.training.validation.conftest import NAMES, draw
 from tests.training import assert_same_state
 from tfrecords_tools.errors import InputError
@@ -288,3 +289,31 @@ def test_callbacks_of_a_run(phantom_data, tiny_preset, tmp_path, caplog):
     assert kinds(tmp_path / "data") == ["Runaway", "Validation"]
     assert [line.startswith("no validation split") for line in caplog.messages] == [True]
     assert not (tmp_path / "run").exists()
+
+
+def test_synthetic_images_take_no_part_in_validation(
+    tiny_preset, phantom_data, tmp_path, monkeypatch
+):
+    """They are neither what is compared with nor what the classifier learns from."""
+    data = with_synthetic(phantom_data, tmp_path / "data", {"train": 5, "validation": 4})
+    learnt, compared = [], []
+    monkeypatch.setattr(
+        ValidationFeatures, "extractor", lambda self, _, train: learnt.append(train)
+    )
+    monkeypatch.setattr(
+        "skin_synth.training.validation.callbacks.make_reference",
+        lambda extractor, train, held_out: compared.append((train, held_out)),
+    )
+    _, validation = validation_callbacks(
+        *(RunDirectory(tmp_path / "run"), ValidationFeatures("classifier"), data),
+        *(load_split(data, "train"), tiny_preset, None),
+    )
+    validation.make_reference()
+    [(train, held_out)], [of_classifier] = compared, learnt
+    for left, name, count in (
+        (train, "train", 5),
+        (of_classifier, "train", 5),
+        (held_out, "validation", 4),
+    ):
+        assert left.image_ids == load_split(phantom_data, name).image_ids[count:]
+        assert not left.num_synthetic
