@@ -9,8 +9,9 @@ import platform
 
 import numpy as np
 
-from skin_synth.data.pipeline import LabelledImages, load_split
+from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.cache import Cache, default_cache
+from skin_synth.evaluation.look_alikes import load_joined
 from skin_synth.evaluation.report.advice import (
     ADVICE_SCHEMA_VERSION,
     AdviceReport,
@@ -149,7 +150,9 @@ def load_own_images(data_dir: str | os.PathLike[str], *, keep_test: bool = False
                 f"split {name} of {data_dir} has synthetic images: give the original data set of "
                 "real images"
             )
-    splits = [load_split(data_dir, name) for name in names]
+    # Images of one picture must be in one fold of a cross-validation.
+    joined = load_joined(data_dir)
+    splits = [joined[name] for name in names]
     if not sum(map(len, splits)):
         raise InputError(f"{data_dir} has no image outside its test split: leave out --keep_test")
     return LabelledImages(
