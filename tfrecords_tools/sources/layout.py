@@ -31,6 +31,8 @@ PERSON = re.compile(
     r"(?:patient|pat|person|subject|subj|participant|lesion|case)s?[\W_]*[0-9]+", re.IGNORECASE
 )
 """Name of a folder that holds the images of one patient or lesion."""
+PART = re.compile(r"(?:.*[\W_])?(?:fold|part|batch|chunk|shard)s?[\W_]*[0-9]+", re.IGNORECASE)
+"""Name of a folder that holds a part of the images of all classes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,7 +195,7 @@ def _check_splits(
 
 
 def _check_classes(folders: Collection[Sequence[str]], layout: Layout, images: object) -> None:
-    """Checks that the class folders are no patients."""
+    """Checks that the class folders are neither patients nor parts of the data set."""
     names = sorted({each[0] for each in folders})
     above = str(layout).removesuffix(CLASS)
     if len(names) > 1 and all(PERSON.fullmatch(name.strip()) for name in names):
@@ -202,5 +204,12 @@ def _check_classes(folders: Collection[Sequence[str]], layout: Layout, images: o
             f"{images} has folders {abbreviate(names)} in the place of classes, which are named "
             "like patients or lesions: say what each level of folders is, such as --folders "
             f"{'/'.join([above + GROUP, *[NOTHING] * (depth - 1), CLASS])}; if they are classes, "
+            f"give --folders {layout}"
+        )
+    if len(names) > 1 and all(PART.fullmatch(name.strip()) for name in names):
+        below = f"--folders {above}{NOTHING}/{CLASS} if the classes are below them"
+        raise InputError(
+            f"{images} has folders {abbreviate(names)} in the place of classes, which are named "
+            f"like parts of a data set: give {below}, or a CSV by --labels; if they are classes, "
             f"give --folders {layout}"
         )
