@@ -18,6 +18,7 @@ from skin_synth.random_streams import Stream, key
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import DatasetInfo, read_info, read_records
 from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC, parse_record
+from tfrecords_tools.text import abbreviate
 
 _LOG = logging.getLogger("skin_synth")
 LARGEST_DENOMINATOR = 2**62
@@ -234,7 +235,7 @@ def class_probabilities(class_counts: np.ndarray, exponent: float) -> np.ndarray
     """
     if empty := np.flatnonzero(class_counts == 0).tolist():
         raise InputError(
-            f"classes number {empty} have no training image; drop them from the source and build "
+            f"classes number {abbreviate([str(label) for label in empty])} have no training image; drop them from the source and build "
             "the data set again, or change its splits"
         )
     weights = class_counts.astype(np.float64) ** exponent
