@@ -26,6 +26,7 @@ POSITIVE_FIELDS = (
 FLOAT32_BYTES = 4
 MOST_CHANNELS = 8_192
 """Largest width, latent and embedding."""
+MOST_MAPPING_LAYERS = 16
 MOST_IMAGES = 10**12
 """Largest number of images of a batch, a schedule or an interval."""
 DISCRIMINATOR_FEATURES = 256
@@ -54,6 +55,8 @@ class Preset:
         discriminator_widths: channels at `image_size`/2, ... down to 4x4.
         latent_dim: length of the latent vector.
         embedding_dim: length of the generator's class embedding.
+        mapping_layers: dense layers that mix latent and class before they reach the images; 0 as
+            in runs of earlier releases.
         batch_size: images in a step.
         loss: one of `LOSSES`.
         gamma: weight of the gradient penalties (R1 on real, R2 on fake images).
@@ -83,6 +86,7 @@ class Preset:
     discriminator_widths: tuple[int, ...]
     latent_dim: int = 64
     embedding_dim: int = 64
+    mapping_layers: int = 0
     batch_size: int = 32
     loss: str = "non_saturating"
     gamma: Ramp = Ramp(0.2, 0.05)
@@ -116,6 +120,7 @@ class Preset:
             "beta_2": 0 <= self.beta_2 < 1,
             "augment_probability": _within(self.augment_probability, 0, 1),
             "sampling_exponent": 0 <= self.sampling_exponent <= 1,
+            "mapping_layers": 0 <= self.mapping_layers <= MOST_MAPPING_LAYERS,
             "batch_size": 1 < self.batch_size <= MOST_IMAGES,
             "validation_images": 0 <= self.validation_images <= MOST_IMAGES,
             **{field: 0 < getattr(self, field) <= MOST_IMAGES for field in POSITIVE_FIELDS},
@@ -143,6 +148,7 @@ class Preset:
         widths, downs = self.generator_widths, (3, *self.discriminator_widths)
         generator = (
             classes * self.embedding_dim
+            + self.mapping_layers * condition**2
             + 16 * widths[0] * condition
             + 2 * condition * sum(widths)
             + 9 * sum(map(math.prod, itertools.pairwise(widths)))
@@ -155,7 +161,10 @@ class Preset:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain dicts, lists, numbers and strings."""
-        return dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
+        if not self.mapping_layers:
+            del fields["mapping_layers"]  # as in files of releases without them: same run_id
+        return fields
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Preset:
@@ -267,6 +276,7 @@ PRESETS: dict[str, Preset] = {
             image_size=32,
             generator_widths=(256, 128, 64, 32),
             discriminator_widths=(64, 128, 256),
+            mapping_layers=2,
             learning_rate=Ramp(8e-4, 1e-4),
         ),
         Preset(
@@ -274,12 +284,14 @@ PRESETS: dict[str, Preset] = {
             image_size=64,
             generator_widths=(256, 128, 96, 48, 24),
             discriminator_widths=(48, 96, 192, 256),
+            mapping_layers=2,
         ),
         Preset(
             name="derm-128",
             image_size=128,
             generator_widths=(384, 256, 192, 96, 48, 24),
             discriminator_widths=(32, 64, 128, 256, 384),
+            mapping_layers=2,
             schedule_images=3_000_000,
         ),
         Preset(
@@ -287,6 +299,7 @@ PRESETS: dict[str, Preset] = {
             image_size=256,
             generator_widths=(512, 384, 256, 128, 64, 32, 16),
             discriminator_widths=(16, 32, 64, 128, 256, 384),
+            mapping_layers=2,
             schedule_images=5_000_000,
         ),
     )

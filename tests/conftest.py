@@ -24,6 +24,7 @@ TINY = {
     "discriminator_widths": (8, 16, 32),
     "latent_dim": 16,
     "embedding_dim": 8,
+    "mapping_layers": 2,
     "batch_size": 8,
     "checkpoint_images": 1_000,
     "preview_images": 2_000,

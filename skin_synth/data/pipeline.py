@@ -233,10 +233,10 @@ def class_probabilities(class_counts: np.ndarray, exponent: float) -> np.ndarray
     Raises:
         InputError: a class has no image.
     """
-    if empty := np.flatnonzero(class_counts == 0).tolist():
+    if empty := [str(label) for label in np.flatnonzero(class_counts == 0)]:
         raise InputError(
-            f"classes number {abbreviate([str(label) for label in empty])} have no training image; drop them from the source and build "
-            "the data set again, or change its splits"
+            f"classes number {abbreviate(empty)} have no training image; drop them from the source "
+            "and build the data set again, or change its splits"
         )
     weights = class_counts.astype(np.float64) ** exponent
     return weights / weights.sum()

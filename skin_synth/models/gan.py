@@ -89,6 +89,7 @@ class ConditionalGAN(keras.Model):
             widths=self.preset.generator_widths,
             latent_dim=self.latent_dim,
             embedding_dim=self.preset.embedding_dim,
+            mapping_layers=self.preset.mapping_layers,
             num_classes=len(class_names),
             seed=seed,
         )

@@ -41,8 +41,10 @@ def _class_embedding(num_classes: int, length: int, seed: int) -> layers.Embeddi
 class Generator(keras.Model):
     """Generates an image of a class from a latent vector.
 
-    The condition (latent and class embedding) gives the first 4x4 features and modulates the
-    normalisation of every stage. A stage doubles the resolution and convolves (see
+    The condition is the latent and the class embedding, mixed by `mapping_layers` dense layers, a
+    mapping network (Karras et al. 2019, section 2). Without these, the latent acts in all classes
+    alike: each class then has few forms. The condition gives the first 4x4 features and modulates
+    the normalisation of every stage. A stage doubles the resolution and convolves (see
     `UpsamplingConv`). `dtype` is the policy of the convolutions; the last layer is float32 under
     every policy.
 
@@ -54,6 +56,7 @@ class Generator(keras.Model):
         latent_dim: length of the latent vector.
         embedding_dim: length of the class embedding.
         num_classes: number of classes.
+        mapping_layers: number of dense layers that mix latent and class embedding.
         seed: of the initial weights.
         image_size: height and width of the images, in pixels.
     """
@@ -65,11 +68,13 @@ class Generator(keras.Model):
         latent_dim: int,
         embedding_dim: int,
         num_classes: int,
+        mapping_layers: int = 0,
         seed: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.widths = tuple(widths)
+        self.mapping_layers = mapping_layers
         self.latent_dim = latent_dim
         self.embedding_dim = embedding_dim
         self.num_classes = num_classes
@@ -83,6 +88,15 @@ class Generator(keras.Model):
         # All layers have fixed names. Keras' default names count through the process, and the order
         # in which TensorFlow adds gradients, and so their last bit, depends on the names.
         self.embedding = _class_embedding(self.num_classes, self.embedding_dim, next(seeds))
+        self.mapping = [
+            layers.Dense(
+                self.latent_dim + self.embedding_dim,
+                kernel_initializer=_he(seeds),
+                dtype="float32",
+                name=f"mapping_{number}",
+            )
+            for number in range(self.mapping_layers)
+        ]
         first = {"kernel_initializer": _glorot(seeds), "dtype": policy, "name": "first"}
         self.first = layers.Dense(16 * self.widths[0], use_bias=False, **first)
         self.norms = [
@@ -98,13 +112,21 @@ class Generator(keras.Model):
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Generates images; `training` uses the moments of the batch and faster gradients."""
-        latents, label_ids = inputs
-        condition = ops.concatenate([latents, self.embedding(label_ids)], axis=-1)
+        condition = self.condition(*inputs, training=training)
         x = ops.reshape(self.first(condition), (-1, 4, 4, self.widths[0]))
         x = leaky(self.norms[0]((x, condition), training=training), training)
         for up, norm in zip(self.ups, self.norms[1:], strict=True):
             x = leaky(norm((up(x, training=training), condition), training=training), training)
         return ops.tanh(self.to_rgb(x))
+
+    def condition(
+        self, latents: tf.Tensor, label_ids: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """Mixes latents and classes: float32[n, latent_dim + embedding_dim]."""
+        condition = ops.concatenate([latents, self.embedding(label_ids)], axis=-1)
+        for dense in self.mapping:
+            condition = leaky(dense(condition), training)
+        return condition
 
     @contextlib.contextmanager
     def kernels_spread_once(self) -> Iterator[None]:
@@ -116,7 +138,7 @@ class Generator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        own = ("widths", "latent_dim", "embedding_dim", "num_classes", "seed")
+        own = ("widths", "latent_dim", "embedding_dim", "num_classes", "mapping_layers", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 

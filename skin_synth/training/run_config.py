@@ -93,7 +93,7 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain dicts, lists, numbers and strings."""
-        fields = dataclasses.asdict(self)
+        fields = {**dataclasses.asdict(self), "preset": self.preset.to_json()}
         if self.init_from is None:
             del fields["init_from"]  # as in files of releases without warm starts
         return {"run_id": "", "schema_version": RUN_SCHEMA_VERSION, **fields}

@@ -48,6 +48,7 @@ def grown(old: Preset, wanted: Preset | None) -> Preset:
         discriminator_widths=discriminator[::-1],
         latent_dim=old.latent_dim,
         embedding_dim=old.embedding_dim,
+        mapping_layers=old.mapping_layers,
     )
 
 
@@ -67,6 +68,7 @@ def check_fits(old: Preset, new: Preset) -> None:
     checks = {
         "latent_dim": old.latent_dim == new.latent_dim,
         "embedding_dim": old.embedding_dim == new.embedding_dim,
+        "mapping_layers": old.mapping_layers == new.mapping_layers,
         "image_size": old.image_size <= new.image_size,
         "generator_widths": _covers(new.generator_widths[:shared_g], old.generator_widths)
         and all(width >= CARRIER_CHANNELS for width in outer_g),
@@ -80,7 +82,7 @@ def check_fits(old: Preset, new: Preset) -> None:
             raise InputError(
                 f"a run of preset {new.name} cannot start from one of {old.name}: {field} is "
                 f"{getattr(new, field)}, there {getattr(old, field)}; sizes and widths may grow "
-                "only, the lengths of latent and embedding must be the same"
+                "only, the lengths of latent and embedding and the mapping layers must be the same"
             )
 
 

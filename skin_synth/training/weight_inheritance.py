@@ -38,6 +38,8 @@ def inherit(gan: ConditionalGAN, old: ConditionalGAN) -> None:
 
 def _inherit_generator(new: Generator, old: Generator, rows: list[tuple[int, int]]) -> None:
     _take_rows(new.embedding, old.embedding, rows)
+    for dense, old_dense in zip(new.mapping, old.mapping, strict=True):
+        dense.set_weights(old_dense.get_weights())
     condition = old.latent_dim + old.embedding_dim
     first, old_first = (g.first.kernel.numpy().reshape(condition, 16, -1) for g in (new, old))
     new.first.kernel.assign(_over(first, old_first).reshape(condition, -1))
@@ -77,7 +79,7 @@ def _moments(generator: Generator, stage: int) -> tuple[np.ndarray, np.ndarray]:
     """Computes mean and variance of each channel before the normalisation of a stage."""
     latents = tf.random.stateless_normal([CALIBRATION_IMAGES, generator.latent_dim], [0, stage])
     labels = tf.range(CALIBRATION_IMAGES) % generator.num_classes
-    condition = tf.concat([latents, generator.embedding(labels)], axis=-1)
+    condition = generator.condition(latents, labels)
     x = tf.reshape(generator.first(condition), [-1, 4, 4, generator.widths[0]])
     x = leaky(generator.norms[0]((x, condition)))
     for up, norm in zip(generator.ups[: stage - 1], generator.norms[1:stage], strict=True):

@@ -37,7 +37,13 @@ def narrow(name):
         field: tuple(max(4, width // 64) for width in getattr(preset, field))
         for field in ("generator_widths", "discriminator_widths")
     }
-    sizes = {"latent_dim": 8, "embedding_dim": 4, "batch_size": BATCH, "penalty_share": 1.0}
+    sizes = {
+        "latent_dim": 8,
+        "embedding_dim": 4,
+        "mapping_layers": 1,
+        "batch_size": BATCH,
+        "penalty_share": 1.0,
+    }
     return dataclasses.replace(preset, name=f"{name}-narrow", **widths, **sizes)
 
 

@@ -64,6 +64,7 @@ def test_a_wrong_value_names_its_field(change):
         {"generator_widths": (10**6, 128, 64, 32)},
         {"discriminator_widths": (64, 128, 10**6)},
         {"batch_size": 10**13},
+        {"mapping_layers": 17},
         {"schedule_images": 10**13},
     ],
     ids=lambda change: next(iter(change)),

@@ -50,6 +50,27 @@ def test_both_networks_depend_on_the_class():
     assert len(np.unique(logits)) == 3
 
 
+@pytest.mark.parametrize("mapping_layers", [1, 3])
+def test_a_mapping_network_lets_the_latent_act_differently_in_each_class(mapping_layers):
+    rows = [(LATENTS, np.full(4, label)) for label in range(3)]
+    plain = [generator().condition(*of_class).numpy() for of_class in rows]
+    mixed = [
+        generator(mapping_layers=mapping_layers).condition(*of_class).numpy() for of_class in rows
+    ]
+    # Without it, two latents differ by the same vector in all classes.
+    for label in (1, 2):
+        np.testing.assert_array_equal(plain[label][1] - plain[label][0], plain[0][1] - plain[0][0])
+        assert np.abs((mixed[label][1] - mixed[label][0]) - (mixed[0][1] - mixed[0][0])).max() > 0.1
+
+
+def test_a_mapping_network_keeps_the_scale_of_the_condition():
+    latents = np.random.default_rng(2).standard_normal((256, 64), np.float32)
+    network = generator(latent_dim=64, embedding_dim=64, mapping_layers=4)
+    condition = network.condition(latents, np.arange(256) % 3).numpy()
+    assert condition.shape == (256, 128)
+    assert 0.5 < np.sqrt(np.mean(condition**2)) < 2
+
+
 def test_a_logit_depends_on_its_own_row_only():
     network, images = discriminator(), tf.random.stateless_uniform([4, 16, 16, 3], [1, 1])
     together = network((images, LABEL_IDS))
