@@ -10,6 +10,8 @@ from skin_synth.pipeline import PipelineOptions, Stage, run_stages, stages_after
 from tfrecords_tools.errors import InputError
 
 DEMO_PRESET = "derm-32"
+DEMO_OVERRIDES = ("augment_probability=0",)
+"""In a run this short, augmentation costs variety (docs/study/demo.md)."""
 DEMO_IMAGES = 100_000
 """Images of training, or as many as `DEMO_MINUTES` allow."""
 DEMO_MINUTES = 8.5
@@ -18,7 +20,7 @@ CLOSING = (
     "Images of real classes, without training: skin-synth pretrained",
 )
 """What a newcomer should know below the summary."""
-PHANTOM_COUNTS = (1_200, 700, 500, 350, 250, 180, 140)
+PHANTOM_COUNTS = (1_200, 800, 600, 450, 350, 300, 260)
 """Phantoms in each class: as unequal as in skin collections."""
 
 
@@ -43,7 +45,12 @@ def run_demo(
     root = Path(out)
     folder, data = root / "phantoms", root / "data"
     lesions = f"render {sum(counts):,} procedural lesions of {len(counts)} classes"
-    options = PipelineOptions(preset=DEMO_PRESET, minutes=minutes, training_images=images)
+    options = PipelineOptions(
+        preset=DEMO_PRESET,
+        overrides=DEMO_OVERRIDES,
+        minutes=minutes,
+        training_images=images,
+    )
     stages = (
         Stage("phantoms", lesions, folder, lambda: _render(folder, tuple(counts))),
         Stage("build", "turn them into a TFRecord data set", data, lambda: _build(folder, data)),

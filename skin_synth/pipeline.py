@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skin_synth.presets import preset_of_side
+from skin_synth.presets import get_preset, override, preset_of_side
 from tfrecords_tools.atomic import check_apart, new_file
 from tfrecords_tools.command_line import SEVERAL_LINES
 from tfrecords_tools.errors import InputError
@@ -70,12 +70,14 @@ class PipelineOptions:
 
     Attributes:
         preset: name of a preset; None: the smallest one for the image size.
+        overrides: FIELD=VALUE each, of fields of the preset (see `skin_synth.presets.override`).
         minutes: of training; the schedules fit them.
         training_images: most images of training; None: as many as the minutes allow.
         target: images of every class of the balanced data set, see `BalanceOptions`.
     """
 
     preset: str | None = None
+    overrides: Sequence[str] = ()
     minutes: float = DEFAULT_MINUTES
     training_images: int | None = None
     target: str | int | Mapping[str, int] = "max"
@@ -116,6 +118,7 @@ def run_pipeline(
     if build.side is None:
         raise InputError(f"size must be a number of pixels, got {build.size!r}")
     preset = options.preset_for(build.side)
+    override(get_preset(preset), options.overrides)  # refuses wrong ones before the build
     stages = (
         Stage(
             "build",
@@ -221,6 +224,7 @@ def _train(data: Path, run: Path, preset: str, options: PipelineOptions) -> None
 
     training = TrainingOptions(
         preset=preset,
+        overrides=options.overrides,
         images=options.training_images,
         minutes=options.minutes,
         schedule_minutes=options.minutes,

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from skin_synth.presets import PRESET_FIELDS
 from skin_synth.training.checkpoints import CHECKPOINT_CHOICES, LAST
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.sources.label_map import read_label_map
@@ -86,6 +87,20 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         default=LAST,
         metavar="last|best",
         help="the last checkpoint, or the best one by validation (default: %(default)s)",
+    )
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Adds --set, which changes fields of a preset."""
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="another value of a field of a new run's preset, such as gamma=1 or "
+        "learning_rate=4e-4:1e-4, its start and end; may be repeated (default: the preset's). "
+        f"Fields: {', '.join(PRESET_FIELDS)}",
     )
 
 

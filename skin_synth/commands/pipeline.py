@@ -39,6 +39,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"one of {', '.join(PRESETS)} (default: that of the image size)",
     )
+    flags.add_overrides(parser)
     parser.add_argument(
         "--target",
         type=flags.balance_target,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skin_synth.commands import flags
-from skin_synth.presets import PRESET_FIELDS, PRESETS
+from skin_synth.presets import PRESETS
 from skin_synth.training.options import TrainingOptions
 from tfrecords_tools.command_line import show
 
@@ -26,16 +26,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(PRESETS)} (default: that of the run; if new, that of "
         "--init_from, or the one for the image size of the data set)",
     )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="another value of a field of a new run's preset, such as gamma=1 or "
-        "learning_rate=4e-4:1e-4, its start and end; may be repeated (default: the preset's). "
-        f"Fields: {', '.join(PRESET_FIELDS)}",
-    )
+    flags.add_overrides(parser)
     parser.add_argument(
         "--images",
         type=flags.positive_int,

@@ -48,7 +48,7 @@ def lines_of(work, *arguments, **options):
 
 
 def test_it_plans_first_then_builds_and_hands_on_its_options(folder, tmp_path, quick):
-    options = PipelineOptions(minutes=5, target=40)
+    options = PipelineOptions(minutes=5, target=40, overrides=["gamma=1"])
     lines = lines_of(run_pipeline, folder, tmp_path / "out", BUILD, options)
     assert lines[0] == "plan:"
     plan = "\n".join(lines[: lines.index(next(line for line in lines if line.startswith("[1/5]")))])
@@ -93,6 +93,13 @@ def test_the_same_call_goes_on_and_another_one_is_refused(folder, tmp_path, quic
 def test_a_size_without_preset_is_refused_at_once(folder, tmp_path, build, message):
     with pytest.raises(InputError, match=message):
         run_pipeline(folder, tmp_path / "out", build)
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_fields_of_the_preset_are_refused_at_once(folder, tmp_path):
+    options = PipelineOptions(overrides=["gama=1"])
+    with pytest.raises(InputError, match="'gama=1': a preset has no field 'gama'"):
+        run_pipeline(folder, tmp_path / "out", BUILD, options)
     assert not (tmp_path / "out").exists()
 
 
