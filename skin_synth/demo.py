@@ -10,8 +10,9 @@ from skin_synth.pipeline import PipelineOptions, Stage, run_stages, stages_after
 from tfrecords_tools.errors import InputError
 
 DEMO_PRESET = "derm-32"
-DEMO_OVERRIDES = ("augment_probability=0",)
-"""In a run this short, augmentation costs variety (docs/study/demo.md)."""
+DEMO_OVERRIDES = ("mapping_layers=2", "augment_probability=0")
+"""The classes of the phantoms have few, very different forms, and the run is short: without these
+two, each class would show hardly more than one form (docs/study/demo.md)."""
 DEMO_IMAGES = 100_000
 """Images of training, or as many as `DEMO_MINUTES` allow."""
 DEMO_MINUTES = 8.5

@@ -55,8 +55,8 @@ class Preset:
         discriminator_widths: channels at `image_size`/2, ... down to 4x4.
         latent_dim: length of the latent vector.
         embedding_dim: length of the generator's class embedding.
-        mapping_layers: dense layers that mix latent and class before they reach the images; 0 as
-            in runs of earlier releases.
+        mapping_layers: dense layers that mix latent and class before they reach the images. They
+            give more variety where classes have very different forms (docs/model.md).
         batch_size: images in a step.
         loss: one of `LOSSES`.
         gamma: weight of the gradient penalties (R1 on real, R2 on fake images).
@@ -276,7 +276,6 @@ PRESETS: dict[str, Preset] = {
             image_size=32,
             generator_widths=(256, 128, 64, 32),
             discriminator_widths=(64, 128, 256),
-            mapping_layers=2,
             learning_rate=Ramp(8e-4, 1e-4),
         ),
         Preset(
@@ -284,14 +283,12 @@ PRESETS: dict[str, Preset] = {
             image_size=64,
             generator_widths=(256, 128, 96, 48, 24),
             discriminator_widths=(48, 96, 192, 256),
-            mapping_layers=2,
         ),
         Preset(
             name="derm-128",
             image_size=128,
             generator_widths=(384, 256, 192, 96, 48, 24),
             discriminator_widths=(32, 64, 128, 256, 384),
-            mapping_layers=2,
             schedule_images=3_000_000,
         ),
         Preset(
@@ -299,7 +296,6 @@ PRESETS: dict[str, Preset] = {
             image_size=256,
             generator_widths=(512, 384, 256, 128, 64, 32, 16),
             discriminator_widths=(16, 32, 64, 128, 256, 384),
-            mapping_layers=2,
             schedule_images=5_000_000,
         ),
     )
