@@ -20,6 +20,7 @@ from skin_synth.commands import (
     export,
     generate,
     is_synthetic,
+    merge,
     pipeline,
     pretrained,
     reader_score,
@@ -90,6 +91,12 @@ COMMANDS = (
         "generate images of one class or of all, with their provenance",
         "skin-synth generate --pretrained derm-64-ham10000 --label all --count 20 --out runs/mix",
         generate,
+    ),
+    Command(
+        "merge",
+        "join generated data sets, such as the shards of several jobs, and their manifests",
+        "skin-synth merge runs/parts/1 runs/parts/2 --out runs/million",
+        merge,
     ),
     Command(
         "balance",

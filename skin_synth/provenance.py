@@ -10,7 +10,7 @@ import importlib.metadata
 import io
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,6 +122,25 @@ def manifest_csv(rows: Iterable[Provenance]) -> bytes:
     return csv_bytes(columns, map(dataclasses.astuple, rows))
 
 
+class ManifestWriter:
+    """Writes a manifest row by row; use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens a new file."""
+        self._file = path.open("xb")
+        self._file.write(manifest_csv([]))
+
+    def __enter__(self) -> ManifestWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def write(self, row: Provenance) -> None:
+        """Adds a row."""
+        self._file.write(manifest_csv([row]).partition(b"\n")[2])
+
+
 def read_manifest(path: Path) -> list[Provenance]:
     """Reads the rows of a manifest.
 
@@ -137,7 +156,26 @@ def read_manifest(path: Path) -> list[Provenance]:
         text = io.StringIO(read_bounded(path, LARGEST_MANIFEST).decode("utf-8"), newline="")
         return [_row(fields) for fields in csv.DictReader(text, strict=True)]
     except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise InputError(f"{path} is not a manifest of synthetic images ({error!r})") from error
+        raise _no_manifest(path, error) from error
+
+
+def iterate_manifest(path: Path) -> Iterator[Provenance]:
+    """Yields the rows of a manifest of any size, one in memory at a time.
+
+    Raises:
+        InputError: no such file, or not a manifest.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            yield from map(_row, csv.DictReader(file, strict=True))
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise _no_manifest(path, error) from error
+
+
+def _no_manifest(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is not a manifest of synthetic images ({error!r})")
 
 
 def read_chunks(path: Path) -> dict[str, str]:

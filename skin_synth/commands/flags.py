@@ -162,6 +162,18 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def part(text: str) -> tuple[int, int]:
+    """Converts I/N, such as 1/16, to both numbers."""
+    number, _, count = text.partition("/")
+    try:
+        found = positive_int(number), positive_int(count)
+    except argparse.ArgumentTypeError:
+        found = 1, 0
+    if found[0] > found[1]:
+        raise argparse.ArgumentTypeError(f"needs I/N from 1/N to N/N, got {text!r}")
+    return found
+
+
 def device_count(text: str) -> int | str:
     """Converts `all`, or a whole number above 0."""
     return text if text == "all" else positive_int(text)

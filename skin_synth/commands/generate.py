@@ -6,6 +6,7 @@ import argparse
 
 from skin_synth.commands import flags
 from tfrecords_tools.command_line import show
+from tfrecords_tools.errors import InputError
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -39,18 +40,37 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="data set in which to find each image's nearest training image "
         "(default: the one that the run was trained on; none with --pretrained)",
     )
+    parser.add_argument(
+        "--format",
+        choices=("png", "tfrecord"),
+        default="png",
+        help="png: a file for each image; tfrecord: a data set directory (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--shard",
+        type=flags.part,
+        dest="part",
+        metavar="I/N",
+        help="with --format tfrecord: only part I of N, for jobs that `skin-synth merge` joins "
+        "(default: all images)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    from skin_synth.synthesis import GenerationOptions, generate_images
+    from skin_synth.synthesis import GenerationOptions, Shard, generate_images, generate_records
     from skin_synth.synthesis.generation import labels_of
 
+    if options.format == "png" and options.part is not None:
+        raise InputError("--shard needs --format tfrecord: PNGs are written in one folder")
     generator = flags.load_generator(options)
-    chosen = flags.options_of(GenerationOptions, options)
-    generate_images(generator, options.out, chosen, data=options.data, overwrite=options.overwrite)
-    labels = labels_of(generator, chosen)
-    each = " each" if len(labels) > 1 else ""
-    show(
-        f"{options.out}: {options.count:,} images{each} of {', '.join(labels)}, provenance in "
-        "manifest.csv"
-    )
+    shard = None if options.part is None else Shard(*options.part)
+    chosen = flags.options_of(GenerationOptions, options, shard=shard)
+    places = {"data": options.data, "overwrite": options.overwrite}
+    if options.format == "tfrecord":
+        images = generate_records(generator, options.out, chosen, **places).describe()
+    else:
+        generate_images(generator, options.out, chosen, **places)
+        labels = labels_of(generator, chosen)
+        each = " each" if len(labels) > 1 else ""
+        images = f"{options.count:,} images{each} of {', '.join(labels)}"
+    show(f"{options.out}: {images}, provenance in manifest.csv")

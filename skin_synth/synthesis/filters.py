@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from skin_synth.evaluation.features.classifier import (
     train_classifier,
 )
 from skin_synth.evaluation.metrics.copies import COPY_PERCENTILE, FEW_HELD_OUT
-from skin_synth.evaluation.metrics.manifold import realism
+from skin_synth.evaluation.metrics.manifold import RealismSearch
 from skin_synth.evaluation.metrics.nearest import NearestImages, nearest
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
@@ -50,7 +51,7 @@ class Scores:
         probability: float32[n], the classifier's probability of the requested class.
         nearest: int64[n], index of the nearest training image.
         distance: float32[n], distance to that image, in grey levels.
-        realism: float64[n], see `evaluation.metrics.manifold.realism`.
+        realism: float64[n], see `evaluation.metrics.manifold.RealismSearch`.
     """
 
     assigned: np.ndarray
@@ -93,6 +94,10 @@ class CandidateFilter:
     realism: tuple[float, ...]
     real: dict[str, Any]
 
+    @functools.cached_property
+    def _search(self) -> RealismSearch:
+        return RealismSearch(self.manifold)
+
     def scores(
         self, images: np.ndarray, labels: np.ndarray, training: np.ndarray | NearestImages
     ) -> Scores:
@@ -100,14 +105,14 @@ class CandidateFilter:
 
         `training` is uint8[m, side, side, 3], or their `NearestImages`.
         """
-        probabilities = self.classifier.predict(images)
+        probabilities, features = self.classifier.judge(images)
         index, distance = nearest(images, training)
         return Scores(
             probabilities.argmax(axis=1),
             probabilities[np.arange(len(labels)), labels],
             index,
             distance,
-            realism(self.manifold, self.classifier.features(images)),
+            self._search.realism(features),
         )
 
     def reasons(self, scores: Scores, labels: np.ndarray) -> list[str]:

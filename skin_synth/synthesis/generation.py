@@ -131,6 +131,8 @@ def generate(
 ) -> Iterator[SyntheticImage]:
     """Yields the images; exact copies are dropped, and the next seeds replace them.
 
+    In a shard nothing replaces them; see `GenerationOptions`.
+
     `training` are the images on which the generator was trained; None if they are not available.
 
     Raises:
@@ -153,18 +155,24 @@ def _generate_class(
     known: set[str],
 ) -> Iterator[SyntheticImage]:
     """Yields the images of one class, and adds the hashes of their pixels to `known`."""
-    label, count = options.label, options.count
+    label, count, first_seed = options.label, options.count, options.seed
+    if options.shard is not None:
+        block = options.shard.block(count)
+        count, first_seed = len(block), first_seed + block.start
     origin = generator.origin
     label_id = generator.class_names.index(label)
     made, drawn, limit = 0, 0, DRAWS_PER_IMAGE * count + IMAGES_AT_A_TIME
     while made < count:
+        if options.shard is not None and drawn == count:
+            return
         if drawn >= limit:
             raise InputError(
                 f"class {label!r}: only {made} of {count} images in {drawn} draws are neither "
                 "equal to each other nor to a training image: train longer, or request fewer"
             )
-        first = options.seed + drawn
-        seeds = range(first, first + min(IMAGES_AT_A_TIME, count - made))
+        first = first_seed + drawn
+        missing = count - (made if options.shard is None else drawn)
+        seeds = range(first, first + min(IMAGES_AT_A_TIME, missing))
         drawn += len(seeds)
         images = generator.generate([label_id] * len(seeds), seeds, truncation=options.truncation)
         ids, distance = [""] * len(seeds), np.full(len(seeds), np.nan)

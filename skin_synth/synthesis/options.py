@@ -58,6 +58,33 @@ class BalanceOptions:
             )
 
 
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One of several parts of a request, which jobs generate independently of each other.
+
+    Attributes:
+        number: from 1 to `count`.
+        count: number of parts.
+
+    Raises:
+        InputError: another number.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise InputError(f"a shard I/N counts from 1/N to N/N, got {self.number}/{self.count}")
+
+    def block(self, images: int) -> range:
+        """Returns the numbers of its images, of all images from 0 on."""
+        return range(images * (self.number - 1) // self.count, images * self.number // self.count)
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GenerationOptions:
     """Options of generated images.
@@ -69,9 +96,11 @@ class GenerationOptions:
             copies.
         truncation: factor of the latents.
         training_names: whether the PNGs name the nearest training image; the manifest always does.
+        shard: the part of the images to generate, a block of the seeds. No other seeds replace
+            dropped copies there, because they would be those of the next part. None: all.
 
     Raises:
-        InputError: the count is below 1.
+        InputError: the count is below 1, or there are fewer images than parts.
     """
 
     label: str
@@ -79,7 +108,10 @@ class GenerationOptions:
     seed: int = 0
     truncation: float = 1.0
     training_names: bool = True
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise InputError(f"count must be at least 1, got {self.count}")
+        if self.shard is not None and self.shard.count > self.count:
+            raise InputError(f"{self.count} images have at most as many shards, got {self.shard}")

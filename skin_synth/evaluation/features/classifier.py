@@ -51,11 +51,16 @@ class Classifier:
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Probability of each class: uint8[n, side, side, 3] to float32[n, classes]."""
-        return tf.nn.softmax(self._forward(images)[0]).numpy()
+        return self.judge(images)[0]
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Activations below the last layer: uint8[n, side, side, 3] to float32[n, d]."""
         return self._forward(images)[1]
+
+    def judge(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Computes `predict` and `features` in one pass."""
+        logits, features = self._forward(images)
+        return tf.nn.softmax(logits).numpy(), features
 
     @property
     def weights_hash(self) -> str:

@@ -103,35 +103,50 @@ def coverage(real: np.ndarray, fake: np.ndarray, k: int = COVERAGE_K) -> float:
     return covered / len(real)
 
 
+class RealismSearch:
+    """Computes realism against one set of real images, whose balls are measured only once."""
+
+    def __init__(self, real: np.ndarray, k: int = PRECISION_K) -> None:
+        """Measures the balls of float[n, d], n above k; `k` is the neighbour that bounds a ball.
+
+        Raises:
+            InputError: too few rows, or see `check_features`.
+        """
+        _check(real, real, real_above=k, k=k)
+        self._center = real.mean(axis=0, dtype=np.float64)
+        centred = real - self._center
+        radius = _squared_radii(centred, (k,))[0]
+        kept = radius <= np.median(radius)
+        self._real, self._radius = centred[kept], radius[kept]
+
+    def realism(self, fake: np.ndarray) -> np.ndarray:
+        """Computes how deep each synthetic image is in the manifold of the real ones.
+
+        It is the largest ratio of the radius of a real image's ball to its distance from the
+        synthetic image, over the half of the real images with the smaller balls, because thinly
+        sampled regions are left out (Kynkäänniemi et al., NeurIPS 2019, equation 3 and section 4).
+
+        Args:
+            fake: float[m, d].
+
+        Returns:
+            float64[m]: 1 and above on the manifold, infinite for a copy.
+
+        Raises:
+            InputError: see `check_features`.
+        """
+        check_features(self._real, fake)
+        best = np.zeros(len(fake))
+        for rows, squared in _blocks(self._real, fake - self._center):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = np.where(squared > 0, self._radius[rows, None] / squared, np.inf)
+            best = np.maximum(best, ratio.max(axis=0))
+        return np.sqrt(best)
+
+
 def realism(real: np.ndarray, fake: np.ndarray, k: int = PRECISION_K) -> np.ndarray:
-    """Computes how deep each synthetic image is in the manifold of the real ones.
-
-    It is the largest ratio of the radius of a real image's ball to its distance from the synthetic
-    image, over the half of the real images with the smaller balls, because thinly sampled regions
-    are left out (Kynkäänniemi et al., NeurIPS 2019, equation 3 and section 4).
-
-    Args:
-        real: float[n, d], n above k.
-        fake: float[m, d].
-        k: the neighbour that bounds a ball, 1 or more.
-
-    Returns:
-        float64[m]: 1 and above on the manifold, infinite for a copy.
-
-    Raises:
-        InputError: too few rows, or see `check_features`.
-    """
-    _check(real, fake, real_above=k, fake_above=-1, k=k)
-    real, fake = _centred(real, fake)
-    radius = _squared_radii(real, (k,))[0]
-    kept = radius <= np.median(radius)
-    real, radius = real[kept], radius[kept]
-    best = np.zeros(len(fake))
-    for rows, squared in _blocks(real, fake):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(squared > 0, radius[rows, None] / squared, np.inf)
-        best = np.maximum(best, ratio.max(axis=0))
-    return np.sqrt(best)
+    """Computes realism of float[m, d] against float[n, d] real features; see `RealismSearch`."""
+    return RealismSearch(real, k).realism(fake)
 
 
 def squared_radii(x: np.ndarray, ks: Sequence[int]) -> np.ndarray:

@@ -297,8 +297,14 @@ def averaged(images: np.ndarray, small_side: int = THUMBNAIL_SIDE) -> np.ndarray
             across = np.tensordot(block.astype(np.float32) - 127.5, weights, axes=(2, 1))
             found = np.tensordot(across, weights, axes=(1, 1)).transpose(0, 3, 2, 1)
         else:
-            down = np.add.reduceat(block, np.arange(0, side, factor), axis=1, dtype=np.uint32)
-            found = np.add.reduceat(down, np.arange(0, side, factor), axis=2) / factor**2 - 127.5
+            # Strided sums; `reduceat` takes five times as long.
+            down = block[:, ::factor].astype(np.uint32)
+            for first in range(1, factor):
+                down += block[:, first::factor]
+            total = down[:, :, ::factor].copy()
+            for first in range(1, factor):
+                total += down[:, :, first::factor]
+            found = total / factor**2 - 127.5
         small[start : start + 256] = found
     return small
 

@@ -17,6 +17,8 @@ CONTRACT = (
     "train --data D --run R --init_from O --keep 3",
     "generate --run R --label mel --count 3 --seed 7 --out O",
     "generate --run R --label mel --count 3 --out O --truncation 0.7 --data D --overwrite",
+    "generate --run R --label mel --count 9 --out O --format tfrecord --shard 3/9",
+    "merge P Q --out O --overwrite",
     "balance --run R --data D --out O --target a=5,b=6 --ratio 2.5 --filters copies --image_folder",
     "balance --run R --data D --out O --target median --weights F",
     "generate --pretrained derm-64-ham10000 --label all --count 3 --out O",
@@ -62,6 +64,8 @@ WRONG = (
     ("evaluate --images F --run R --data D --out O", "not allowed with"),
     ("evaluate --run R --data D --out O --utility --ratios 1,4", "--ratios: is gone, got '1,4'"),
     ("balance --images F --data D --out O", "unknown flag --images"),
+    ("generate --run R --label a --count 9 --out O --shard 0/9", "needs I/N from 1/N to N/N"),
+    ("generate --run R --label a --count 9 --out O --shard 9", "needs I/N from 1/N to N/N"),
     ("export --run R --out M --overwrite", "--overwrite"),
     ("export --run R --out M --checkpoint newest", "'newest'"),
     ("demo --out O extra", "extra"),
@@ -97,6 +101,7 @@ def test_every_flag_that_may_be_left_out_tells_its_default(command):
     untold = [action.dest for action in optional if "default" not in action.help]
     of_build = {field.name for field in dataclasses.fields(BuildOptions)}
     plain = {"help", "weights", "dry_run", "directory", "files", "ratios", "answers", "key"}
+    plain |= {"parts"}
     assert set(untold) - (of_build if command.name == "pipeline" else set()) <= plain
 
 
