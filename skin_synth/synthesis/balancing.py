@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.look_alikes import load_real_images
 from skin_synth.generator import RUN, ImageGenerator, inputs_of
-from skin_synth.provenance import MANIFEST, manifest_csv, software_versions
+from skin_synth.provenance import MANIFEST, ManifestWriter, software_versions
 from skin_synth.synthesis.candidates import (
     CandidateGenerator,
     Candidates,
@@ -75,10 +75,10 @@ def balance(
     training = load_split(data, TRAIN)
     counts = dict(zip(run.class_names, training.class_counts.tolist(), strict=True))
     wanted = missing(options.target, counts, options.ratio)
-    # Each image is in a chunk, in a record and perhaps in a folder.
-    copies = 2 + options.image_folder
+    # Each image is in a chunk, in the search, in a record and perhaps in a folder.
+    copies = 3 + options.image_folder
     side = training.images.shape[1]
-    check_room(out, sum(wanted.values()), side, copies=copies, in_memory=True)
+    check_room(out, sum(wanted.values()), side, copies=copies)
     settings = _settings(run, options)
     work = WorkDirectory(out)
     # The lock is held longer than the directory, so that the work is removed once the result is in
@@ -92,20 +92,17 @@ def balance(
                 run, training, candidate_filter, work, options, seeds_per_class(wanted.values())
             )
             candidates = _generate(generator, wanted)
-            images = [image for each in candidates for image in generator.images(each)]
             splits = {split: read_records(data, split) for split in info.splits}
-            splits[TRAIN] = chain(
-                splits[TRAIN],
-                (_record(image, info, options.training_names) for image in images),
-            )
             # Synthetic images are PNGs; real ones may be JPEGs.
             image_format = info.image_format if info.image_format == "png" else None
             description = DatasetDescription(
                 info.name, info.class_names, info.image_shape, image_format, info.columns
             )
-            write_records(directory, description, splits)
-            rows = [image.provenance for image in images]
-            (directory / MANIFEST).write_bytes(manifest_csv(rows))
+            with ManifestWriter(directory / MANIFEST) as manifest:
+                images = chain.from_iterable(map(generator.images, candidates))
+                synthetic = _records(images, info, manifest, options.training_names)
+                splits[TRAIN] = chain(splits[TRAIN], synthetic)
+                write_records(directory, description, splits)
             audited = audit(candidates, training, held_out, options)
             report = BalanceReport(settings, training, candidate_filter, candidates, audited)
             report.write(directory)
@@ -183,6 +180,18 @@ def _generate(generator: CandidateGenerator, wanted: Mapping[str, int]) -> list[
             candidates.append(generator.generate(label, count))
             progress.update(candidates[-1].kept)
     return candidates
+
+
+def _records(
+    images: Iterable[SyntheticImage],
+    info: DatasetInfo,
+    manifest: ManifestWriter,
+    training_names: bool,
+) -> Iterator[bytes]:
+    """Yields the record of each image, and writes its row of the manifest."""
+    for image in images:
+        manifest.write(image.provenance)
+        yield _record(image, info, training_names)
 
 
 def _record(image: SyntheticImage, info: DatasetInfo, training_names: bool) -> bytes:

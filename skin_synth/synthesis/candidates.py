@@ -75,11 +75,19 @@ class Chunk(Scores):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidates:
-    """All candidates of the class `label`, of which `wanted` images are requested."""
+    """All candidates of a class.
+
+    Attributes:
+        label: the class.
+        wanted: number of requested images.
+        chunks: the candidates; those with a file have no images in memory.
+        files: of the chunks; empty if their images are in memory.
+    """
 
     label: int
     wanted: int
     chunks: tuple[Chunk, ...]
+    files: tuple[Path, ...] = ()
 
     @property
     def outcomes(self) -> Counter[str]:
@@ -96,10 +104,30 @@ class Candidates:
         """Number of missing images."""
         return self.wanted - self.kept
 
+    def parts(self) -> Iterator[np.ndarray]:
+        """Yields the kept candidates of each chunk: uint8[kept, side, side, 3]."""
+        if self.files:
+            yield from (read_npz(file)["images"] for file in self.files)
+        else:
+            yield from (chunk.images for chunk in self.chunks)
+
+    def blocks(self, size: int) -> Iterator[np.ndarray]:
+        """Yields the kept candidates, so many at a time; the last block may have fewer."""
+        waiting: list[np.ndarray] = []
+        for part in self.parts():
+            waiting.append(part)
+            if sum(map(len, waiting)) >= size:
+                images = np.concatenate(waiting)
+                whole = len(images) // size * size
+                yield from (images[start : start + size] for start in range(0, whole, size))
+                waiting = [images[whole:]]
+        if any(map(len, waiting)):
+            yield np.concatenate(waiting)
+
     @property
     def images(self) -> np.ndarray:
-        """The kept candidates: uint8[kept, side, side, 3]."""
-        return np.concatenate([chunk.images for chunk in self.chunks])
+        """The kept candidates: uint8[kept, side, side, 3], all in memory."""
+        return np.concatenate(list(self.parts()))
 
 
 class WorkDirectory:
@@ -186,21 +214,22 @@ class CandidateGenerator:
     def generate(self, label: int, wanted: int) -> Candidates:
         """Generates candidates of a class until enough are kept, or too many were dropped."""
         chunks: list[Chunk] = []
-        kept = KeptImages()
         first, drawn = self.options.seed + label * self.seeds_per_class, 0
-        while len(kept) < wanted and drawn < FREE_DRAWS + DRAWS_PER_KEPT_IMAGE * len(kept):
-            chunk = self._chunk(label, len(chunks), first + drawn, wanted, kept)
-            self._known.update(pixels_sha256(image) for image in chunk.images)
-            chunks.append(chunk)
-            drawn += len(chunk.seeds)
-            kept.add(chunk.images)
-        return Candidates(label, wanted, tuple(chunks))
+        with KeptImages(self.work.path) as kept:
+            while len(kept) < wanted and drawn < FREE_DRAWS + DRAWS_PER_KEPT_IMAGE * len(kept):
+                chunk = self._chunk(label, len(chunks), first + drawn, wanted, kept)
+                self._known.update(pixels_sha256(image) for image in chunk.images)
+                drawn += len(chunk.seeds)
+                kept.add(chunk.images)
+                chunks.append(dataclasses.replace(chunk, images=chunk.images[:0].copy()))
+        files = tuple(self.work.chunk_file(label, number) for number in range(len(chunks)))
+        return Candidates(label, wanted, tuple(chunks), files)
 
     def images(self, candidates: Candidates) -> Iterator[SyntheticImage]:
         """Yields the kept candidates with their provenance."""
         origin = self.generator.origin
-        for chunk in candidates.chunks:
-            for row, pixels in zip(chunk.kept, chunk.images, strict=True):
+        for chunk, images in zip(candidates.chunks, candidates.parts(), strict=True):
+            for row, pixels in zip(chunk.kept, images, strict=True):
                 yield with_provenance(
                     pixels,
                     origin,

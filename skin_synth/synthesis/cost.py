@@ -11,16 +11,14 @@ from skin_synth.data.streaming import machine_memory
 from tfrecords_tools.errors import InputError
 
 ROW_BYTES = 2**11
-"""Bytes of memory and of disk for the provenance of an image."""
+"""Bytes of memory and of disk for what is known of an image; its pixels are on the disk only."""
 LARGEST_COUNT = 2**40
 """More images than any disk holds; their seeds would leave 64 bits."""
 MIB, GIB = 2**20, 2**30
 _LOG = logging.getLogger("skin_synth")
 
 
-def check_room(
-    out: str | os.PathLike[str], images: int, image_size: int, *, copies: int, in_memory: bool
-) -> None:
+def check_room(out: str | os.PathLike[str], images: int, image_size: int, *, copies: int) -> None:
     """Logs the room that images take, and checks that it is there.
 
     Args:
@@ -28,7 +26,6 @@ def check_room(
         images: their number.
         image_size: height and width, in pixels.
         copies: times that each is on the disk before the work is done.
-        in_memory: whether all are in memory at once.
 
     Raises:
         InputError: the disk or the memory cannot hold so many.
@@ -38,7 +35,7 @@ def check_room(
         path for path in (Path(out).resolve(), *Path(out).resolve().parents) if path.exists()
     )
     needed = {
-        "memory": (images * (ROW_BYTES + pixels * in_memory), machine_memory()),
+        "memory": (images * ROW_BYTES, machine_memory()),
         f"disk of {there}": (images * (ROW_BYTES + pixels * copies), shutil.disk_usage(there).free),
     }
     text = ", ".join(f"{_size(size)} of {what}" for what, (size, _) in needed.items())

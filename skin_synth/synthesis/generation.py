@@ -80,7 +80,7 @@ def generate_images(
     source = generator.data_dir if data is None else data
     check_apart(out, inputs_of(generator, source), may_lie_in={RUN})
     count = options.count * len(labels)
-    check_room(out, count, generator.image_size, copies=1, in_memory=False)
+    check_room(out, count, generator.image_size, copies=1)
     with new_directory(out, overwrite=overwrite, marker=MANIFEST) as folder:
         training = None
         if source is not None:

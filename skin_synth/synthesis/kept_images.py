@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import NamedTuple
+import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from skin_synth.evaluation.metrics.nearest import (
     BOUND_SLACK,
-    NearestImages,
     averaged,
     block_means,
     nearest,
@@ -28,24 +29,38 @@ BLOCK_IMAGES = 2048
 
 
 class KeptImages:
-    """Images uint8[n, side, side, 3], to which more are added."""
+    """Images uint8[n, side, side, 3], to which more are added; use as a context manager.
 
-    def __init__(self) -> None:
-        self._blocks: list[_Block] = []
+    Only their features are in memory, half a KiB each. The images are in a file without a name,
+    because few are compared in full.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Opens the file in a folder; None for that of the system for temporary files."""
+        self._features: list[np.ndarray] = []
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (`__exit__` closes it)
+        self._shape: tuple[int, ...] = ()
+
+    def __enter__(self) -> KeptImages:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
     def __len__(self) -> int:
-        return sum(len(block.invariants) for block in self._blocks)
+        return sum(map(len, self._features))
 
     def add(self, images: np.ndarray) -> None:
         """Adds images uint8[m, side, side, 3]."""
         if not len(images):
             return
-        features, search = invariants(images), NearestImages(images)
-        if self._blocks and len(self._blocks[-1].invariants) < BLOCK_IMAGES:
-            last = self._blocks.pop()
-            features = np.concatenate([last.invariants, features])
-            search = last.search.joined(search)
-        self._blocks.append(_Block(features, search))
+        self._shape = images.shape[1:]
+        self._file.seek(0, os.SEEK_END)
+        self._file.write(np.ascontiguousarray(images).data)
+        features = invariants(images)
+        if self._features and len(self._features[-1]) < BLOCK_IMAGES:
+            features = np.concatenate([self._features.pop(), features])
+        self._features.append(features)
 
     def near(self, images: np.ndarray, limit: float) -> np.ndarray:
         """Finds which images are nearer than a limit to a kept one: bool[m].
@@ -55,18 +70,22 @@ class KeptImages:
             limit: distance in grey levels, as in `nearest`.
         """
         found = np.zeros(len(images), bool)
-        own = invariants(images)
-        for block in self._blocks:
-            close = _bounds(own, block.invariants) < limit**2
+        own, first = invariants(images), 0
+        for block in self._features:
+            close = _bounds(own, block) < limit**2
             for row in np.flatnonzero(close.any(axis=1) & ~found):
-                others = block.search.subset(np.flatnonzero(close[row]))
+                others = self._images(first + np.flatnonzero(close[row]))
                 found[row] = nearest(images[row : row + 1], others)[1][0] < limit
+            first += len(block)
         return found
 
-
-class _Block(NamedTuple):
-    invariants: np.ndarray
-    search: NearestImages
+    def _images(self, numbers: np.ndarray) -> np.ndarray:
+        """Reads images by number: uint8[n, side, side, 3]."""
+        images = np.empty((len(numbers), *self._shape), np.uint8)
+        for image, number in zip(images, numbers.tolist(), strict=True):
+            self._file.seek(number * image.nbytes)
+            self._file.readinto(image.data)
+        return images
 
 
 def invariants(images: np.ndarray) -> np.ndarray:

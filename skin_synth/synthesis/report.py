@@ -36,6 +36,8 @@ CANDIDATE_COLUMNS = (
     "realism",
 )
 BALANCE_SCHEMA_VERSION = 2
+AUDITED_IMAGES = 2048
+"""Images in memory at a time; extractors take a multiple of their batches as one array."""
 COPIED_SHARE, COPIED_LEVEL = 0.05, 0.01
 """The report warns if a larger share of images is nearer than 99 of 100 real images of their class,
 and chance explains it with a smaller probability."""
@@ -165,7 +167,11 @@ def audit(
         extractor = of_classifier(train_classifier(training, seed=seed, steps=options.steps))
     known = extractor(training.images)
     expected = nearest_rows(extractor(held_out.images), known)[1][:, 0]
-    found = [nearest_rows(extractor(each.images), known) for each in kept]
+    features = (
+        np.concatenate([extractor(images) for images in each.blocks(AUDITED_IMAGES)])
+        for each in kept
+    )
+    found = [nearest_rows(rows, known) for rows in features]
     target, distance = (np.concatenate(part)[:, 0] for part in zip(*found, strict=True))
     by_class = {
         training.class_names[each.label]: copies.compare(
@@ -237,7 +243,7 @@ def _short(name: str, candidates: Candidates) -> str:
 
 def _write_sheet(folder: Path, candidates: Candidates, training: LabelledImages) -> None:
     name, real = training.class_names[candidates.label], training.class_counts[candidates.label]
-    images = candidates.images[: contact_sheets.SHEET_IMAGES]
+    images = next(candidates.blocks(contact_sheets.SHEET_IMAGES))
     title = f"{name}: the first {len(images)} of {candidates.kept:,} synthetic, {real:,} real"
     size, bicubic = 2 * (contact_sheets.THUMBNAIL_SIDE,), Image.Resampling.BICUBIC
     thumbnails = [np.asarray(Image.fromarray(image).resize(size, bicubic)) for image in images]

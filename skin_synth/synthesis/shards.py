@@ -107,7 +107,7 @@ def generate_records(
     check_apart(out, inputs_of(generator, source), may_lie_in={RUN})
     shard = options.shard or Shard(1, 1)
     count = len(shard.block(options.count)) * len(labels)
-    check_room(out, count, generator.image_size, copies=1, in_memory=False)
+    check_room(out, count, generator.image_size, copies=1)
     with new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory:
         training = None
         if source is not None:

@@ -31,14 +31,14 @@ def turned_copies(images, seed):
 def test_it_finds_what_all_pairs_find(side, block, monkeypatch):
     monkeypatch.setattr(kept_images, "BLOCK_IMAGES", block)
     known = images_of(60, side)
-    kept = KeptImages()
-    for start in range(0, 60, 9):
-        kept.add(known[start : start + 9])
-    assert len(kept) == 60
     queries = np.concatenate([turned_copies(known[:20], 1), images_of(20, side, seed=5)])
     distance = nearest(queries, known)[1]
-    for limit in (1.0, *np.quantile(distance, [0.1, 0.4, 0.6]), 300.0):
-        np.testing.assert_array_equal(kept.near(queries, limit), distance < limit)
+    with KeptImages() as kept:
+        for start in range(0, 60, 9):
+            kept.add(known[start : start + 9])
+        assert len(kept) == 60
+        for limit in (1.0, *np.quantile(distance, [0.1, 0.4, 0.6]), 300.0):
+            np.testing.assert_array_equal(kept.near(queries, limit), distance < limit)
 
 
 @pytest.mark.parametrize("side", [8, 16, 24, 32, 64, 96])
@@ -54,21 +54,21 @@ def test_the_bound_is_below_the_distance_and_the_same_for_a_turned_image(side):
 
 
 def test_nothing_is_near_nothing():
-    assert not KeptImages().near(images_of(3, 16), 1e9).any()
-    kept = KeptImages()
-    kept.add(images_of(3, 16))
-    assert kept.near(images_of(0, 16), 1e9).shape == (0,)
+    with KeptImages() as kept:
+        assert not kept.near(images_of(3, 16), 1e9).any()
+        kept.add(images_of(3, 16))
+        assert kept.near(images_of(0, 16), 1e9).shape == (0,)
 
 
 def test_few_pairs_are_compared_in_full(monkeypatch):
     known, queries = images_of(2000, 32), images_of(30, 32, seed=1)
-    kept = KeptImages()
-    kept.add(known)
     pairs = []
     monkeypatch.setattr(
         kept_images,
         "nearest",
         lambda a, b: pairs.append(len(a) * len(b)) or nearest(a, b),
     )
-    kept.near(queries, 8.0)
+    with KeptImages() as kept:
+        kept.add(known)
+        kept.near(queries, 8.0)
     assert sum(pairs) < 0.02 * len(known) * len(queries)
