@@ -72,8 +72,22 @@ def test_chunks_are_read_back(fake_run, training, tmp_path, monkeypatch):
     again = generator(fake_run, training, tmp_path).generate(3, 4)
     for before, after in zip(first.chunks, again.chunks, strict=True):
         assert before.outcome == after.outcome
-        for name in ("seeds", "nearest", "distance", "probability", "realism", "images"):
+        for name in ("seeds", "nearest", "distance", "probability", "realism"):
             np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+    np.testing.assert_array_equal(first.images, again.images)
+
+
+def test_images_are_on_the_disk_and_come_in_blocks(fake_run, training, tmp_path):
+    honest = dataclasses.replace(fake_run, tricks=False)
+    candidates = generator(honest, training, tmp_path).generate(0, 21)
+    assert len(candidates.chunks) == len(candidates.files) >= 1
+    assert sum(chunk.images.nbytes for chunk in candidates.chunks) == 0
+    whole = candidates.images
+    assert [len(block) for block in candidates.blocks(8)] == [8, 8, 5]
+    for size in (1, 8, 21, 100):
+        np.testing.assert_array_equal(np.concatenate(list(candidates.blocks(size))), whole)
+    listed = [image.pixels for image in generator(honest, training, tmp_path).images(candidates)]
+    np.testing.assert_array_equal(listed, whole)
 
 
 def test_another_key_clears_the_work(tmp_path):
