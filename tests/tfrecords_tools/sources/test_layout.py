@@ -72,7 +72,10 @@ def test_one_class_with_patients_is_no_wrapper(tmp_path):
         (("train_1/mel/a.png", "train_2/mel/b.png", "test/mel/c.png"), "two folders for one split"),
         (("Train_Data/mel/a.png", "Test_Data/mel/b.png", "more/nv/c.png"), "and more: put class"),
         (("Patient_01/mel/a.png", "Patient_02/mel/b.png"), "--folders group/class; if"),
-        (("fold0/mel/a.png", "fold1/mel/b.png"), "like parts of a data set: give --folders _/class"),
+        (
+            ("fold0/mel/a.png", "fold1/mel/b.png"),
+            "like parts of a data set: give --folders _/class",
+        ),
         (("HAM_part_1/a.png", "HAM_part_2/b.png"), "or a CSV by --labels; if they are"),
         (("train/Batch 1/mel/a.png", "train/Batch 2/nv/b.png"), "give --folders split/_/class"),
         (("case 1/x/mel/a.png", "case 2/x/mel/b.png"), "--folders group/_/class; if"),
