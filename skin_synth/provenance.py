@@ -23,6 +23,8 @@ from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.images.opening import read_file
 from tfrecords_tools.images.png_file import PROVENANCE_PREFIX as PNG_CHUNK_PREFIX
+from tfrecords_tools.images.png_file import XMP_KEYWORD
+from tfrecords_tools.images.synthetic_mark import SYNTHETIC_XMP
 
 if TYPE_CHECKING:
     from tfrecords_tools.images.metadata import Metadata
@@ -100,7 +102,7 @@ def content_hash(*arrays: np.ndarray, shapes: bool = True) -> str:
 def encode_synthetic(
     image: np.ndarray, provenance: Provenance, *, training_names: bool = True
 ) -> bytes:
-    """Returns uint8[height, width, 3] as a PNG with its provenance in text chunks.
+    """Returns uint8[height, width, 3] as a PNG with its provenance in texts and IPTC's mark.
 
     `training_names`: whether the PNG names the nearest training image.
     """
@@ -108,6 +110,7 @@ def encode_synthetic(
         provenance = dataclasses.replace(provenance, nearest_image_id="")
     chunks = PngInfo()
     chunks.add_text("Software", f"skin-synth {own_version()}")
+    chunks.add_itxt(XMP_KEYWORD.decode(), SYNTHETIC_XMP.decode())
     chunks.add_text("Comment", "synthetic image, painted by a generative model; not a photograph")
     for name, value in dataclasses.asdict(provenance).items():
         chunks.add_itxt(PNG_CHUNK_PREFIX + name, str(value))

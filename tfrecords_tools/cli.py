@@ -72,6 +72,7 @@ def make_parser() -> CommandParser:
         command = _add_command(commands, name, summary, f"tfrecords-tools {name} runs/photos/data")
         command.add_argument("directory", metavar="DIR", help="data set directory")
         command.set_defaults(work=work)
+    _add_croissant(commands)
     return parser
 
 
@@ -267,6 +268,32 @@ def show_built(
         show("the search for images that look the same was cut short: there may be more")
     if report.lost_classes:
         show(f"classes without a single good image, left out: {', '.join(report.lost_classes)}")
+
+
+def _add_croissant(commands: argparse._SubParsersAction) -> None:
+    summary = "describe a data set in Croissant (DIR/croissant.json), for repositories of data sets"
+    command = commands.add_parser(
+        "croissant", help=summary, description=summary, allow_abbrev=False
+    )
+    add = command.add_argument
+    add("directory", metavar="DIR", help="data set directory")
+    add("--license", default="", help="address of the licence, or its SPDX name")
+    add("--url", default="", help="page of the data set")
+    add("--creator", default="", metavar="NAME", help="who made it: a person or an institution")
+    add("--citation", default="", metavar="TEXT", help="how to cite it")
+    add(
+        "--description", default="", metavar="TEXT", help="a sentence (default: classes and counts)"
+    )
+    add("--date", default="", metavar="YYYY-MM-DD", help="of the publication")
+    command.set_defaults(work=_croissant)
+
+
+def _croissant(options: argparse.Namespace) -> None:
+    from tfrecords_tools.croissant import Publication, write_croissant
+
+    names = (field.name for field in dataclasses.fields(Publication))
+    publication = Publication(**{name: getattr(options, name) for name in names})
+    show(f"{write_croissant(options.directory, publication)}: the data set in Croissant")
 
 
 def _inspect(options: argparse.Namespace) -> None:

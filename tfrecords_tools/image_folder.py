@@ -15,6 +15,9 @@ from tfrecords_tools.records.reader import read, read_info
 from tfrecords_tools.records.schema import ORIGIN_SYNTHETIC
 
 IMAGES_CSV = "images.csv"
+HUB_CSV = "metadata.csv"
+"""In the folder of each split; its name, and that of its first column, are Hugging Face's."""
+HUB_CSV_COLUMNS = ("file_name", "label", "image_id", "group", "origin")
 IMAGES_CSV_COLUMNS = ("file", "split", "label", "image_id", "group", "origin")
 
 
@@ -23,6 +26,8 @@ def write_image_folder(
 ) -> Path:
     """Writes SPLIT/NN_CLASS/NUMBER.png (or .jpg), encoded as in the data set, and `IMAGES_CSV`.
 
+    The folder of each split has `HUB_CSV`, which the `imagefolder` of Hugging Face's datasets reads
+    with all columns. torchvision's `ImageFolder` takes the folder of a split as it is.
     The folders of a split, sorted by name, are in the order of the labels. The CSV holds the image
     ids, because an id may not be a valid file name. `out` appears when it is complete; `overwrite`
     replaces a folder that this function wrote.
@@ -49,5 +54,8 @@ def write_image_folder(
                 (root / path).write_bytes(image)
                 name = info.class_names[record.label]
                 rows.append((path, split, name, record.image_id, record.group, record.origin))
+        for split in info.splits:
+            own = [(path.partition("/")[2], *row) for path, its, *row in rows if its == split]
+            (root / split / HUB_CSV).write_bytes(csv_bytes(HUB_CSV_COLUMNS, own))
         (root / IMAGES_CSV).write_bytes(csv_bytes(IMAGES_CSV_COLUMNS, rows))
     return Path(out)

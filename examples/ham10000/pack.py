@@ -44,7 +44,8 @@ def main() -> None:
     run = skin_synth.load_run(options.run)
     origin = run.origin
     counts = run.config.data.class_counts
-    card = model_card(origin, run.class_names, counts, read_report(options.report, origin))
+    figures = read_report(options.report, origin)
+    card = model_card(origin, run.class_names, counts, figures, licence="cc-by-nc-4.0")
     version = pack(
         run, options.out, card.rstrip() + "\n" + LICENCE, data=options.data, overwrite=True
     )

@@ -46,21 +46,52 @@ LIMITS = """\
 """
 
 
+HUB_HEAD = """\
+---
+license: {licence}
+library_name: skin-synth
+pipeline_tag: unconditional-image-generation
+tags:
+- gan
+- tensorflow
+- medical
+- dermatology
+- synthetic-data
+---
+"""
+"""The head that the Hugging Face Hub reads."""
+UNKNOWN_LICENCE = "unknown"
+
+
 def model_card(
     origin: Origin,
     class_names: Sequence[str],
     class_counts: Sequence[int] | None,
     figures: Sequence[str] | None,
+    *,
+    licence: str = UNKNOWN_LICENCE,
 ) -> str:
-    """Returns the model card of a generator as Markdown.
+    """Returns the model card of a generator as Markdown, with the head of the Hugging Face Hub.
 
-    `class_counts` are the training images of each class, None if they are not known. `figures` are
-    the sentences of `read_report`, None without a report.
+    Args:
+        origin: of the generator.
+        class_names: in the order of their labels.
+        class_counts: the training images of each class; None if they are not known.
+        figures: the sentences of `read_report`; None without a report.
+        licence: one of the Hub's identifiers, such as cc-by-nc-4.0.
+
+    Raises:
+        InputError: the licence is no identifier.
     """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", licence):
+        raise InputError(
+            f"the licence must be an identifier such as cc-by-nc-4.0 or other, got {licence!r}"
+        )
     size, seen = origin.image_size, origin.images_seen
     text = {name: plain(value) for name, value in vars(origin).items() if isinstance(value, str)}
     data = code(origin.data_name) or "unknown"
     return f"""\
+{HUB_HEAD.format(licence=licence)}
 # {text["preset_name"]}, trained on {text["data_name"] or "images not named"}
 
 A class-conditional generator of {size}x{size} skin images, after {seen:,} training images.

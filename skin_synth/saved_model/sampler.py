@@ -18,6 +18,8 @@ from skin_synth.saved_model.int64 import as_int64
 from skin_synth.saved_model.labels import table_name
 from skin_synth.saved_model.process import TRACING, check_not_forked
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.images.png_file import HEAD_END
+from tfrecords_tools.images.synthetic_mark import SYNTHETIC_CHUNK
 
 ROWS_PER_CHUNK = 16
 """Rows that the generator processes at a time.
@@ -106,7 +108,7 @@ class Sampler(tf.Module):
         quoted = tf.strings.substr(label, 0, QUOTED_LABEL_BYTES)
         label_id, seed = _after([self._assert_known(label_id, quoted)], label_id, seed)
         image = self._generate(label_id, seed, tf.ones_like(seed, tf.float32))["image"]
-        image_bytes = tf.map_fn(tf.io.encode_png, image, fn_output_signature=tf.string)
+        image_bytes = tf.map_fn(_marked_png, image, fn_output_signature=tf.string)
         return {"image_bytes": image_bytes, "label_id": label_id}
 
     def _generate(
@@ -219,6 +221,14 @@ def generate_rows(
         inputs = {"label_id": ids, "seed": seeds[rows], "truncation": factors}
         images[rows] = generate(**{name: tf.constant(v) for name, v in inputs.items()})["image"]
     return images
+
+
+def _marked_png(image: tf.Tensor) -> tf.Tensor:
+    """Encodes uint8[h, w, 3] as a PNG with IPTC's mark of a synthetic image behind its head."""
+    png = tf.io.encode_png(image)
+    head = tf.strings.substr(png, 0, HEAD_END)
+    rest = tf.strings.substr(png, HEAD_END, tf.int32.max)
+    return tf.strings.join([head, SYNTHETIC_CHUNK, rest])
 
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:

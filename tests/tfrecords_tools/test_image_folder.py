@@ -53,7 +53,22 @@ def test_every_record_is_a_file_with_its_row(small_data, tmp_path):
     assert len(list(out.rglob("*.png"))) == len(rows_of(out))
     for split in info.splits:
         folders = sorted(path.name for path in (out / split).iterdir())
-        assert folders == ["00_melanoma", "01_naevus"]
+        assert folders == ["00_melanoma", "01_naevus", "metadata.csv"]
+
+
+def test_each_split_has_the_table_of_hugging_face(small_data, tmp_path):
+    out = write_image_folder(small_data, tmp_path / "out")
+    expected = rows_of(out)
+    found = []
+    for split in read_info(small_data).splits:
+        with (out / split / "metadata.csv").open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            assert table.fieldnames == ["file_name", "label", "image_id", "group", "origin"]
+            rows = list(table)
+        for row in rows:
+            assert (out / split / row["file_name"]).is_file()
+            found.append({"file": f"{split}/{row.pop('file_name')}", "split": split, **row})
+    assert found == expected
 
 
 def test_original_jpegs_stay_jpegs(tmp_path):
@@ -96,7 +111,7 @@ def test_class_name_of_long_letters(tmp_path):
     record = Record(encode_png(noise(0, 16, 16)), 0, "a", "a")
     data = write_records(tmp_path / "data", {"train": [record]}, class_names=names)
     out = write_image_folder(data, tmp_path / "out")
-    assert sorted(path.name for path in (out / "train").iterdir()) == [
+    assert sorted(path.name for path in (out / "train").iterdir() if path.is_dir()) == [
         "00_" + "\U00020000" * 50,
         "01_" + "b" * 64,
     ]

@@ -16,19 +16,13 @@ from PIL import ExifTags, Image
 from tfrecords_tools.images import jpeg_file, kinds, png_file
 from tfrecords_tools.images.jpeg_file import JpegFile
 from tfrecords_tools.images.png_file import PngFile
+from tfrecords_tools.images.synthetic_mark import SYNTHETIC_CHUNK, SYNTHETIC_XMP
 
 NAME, PLACE, SERIAL_NUMBER = IDENTIFYING = ("name_or_text", "place", "serial_number")
 """What identifies people: a name, or free text that may hold one; a place; a device."""
 _SYNTHETIC = re.compile(rb"algorithmicmedia", re.IGNORECASE)
 """In IPTC's types of digital sources: trainedAlgorithmicMedia, algorithmicMedia, and
 compositeWithTrainedAlgorithmicMedia. All say that pixels are not from a camera."""
-SYNTHETIC_XMP = (
-    b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
-    b'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-    b'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/>'
-    b"</rdf:RDF></x:xmpmeta>"
-)
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(="|>)([0-9])')
 _EXIF_TAGS: Mapping[str, frozenset[int]] = {
     # Title, description, artist, copyright, comment, the owner, and the texts of Windows.
@@ -223,8 +217,7 @@ def marked_synthetic(encoded: bytes) -> bytes:
     if kinds.kind_of(encoded) == kinds.PNG:
         if of_png(png_file.take_apart(encoded)).says_synthetic:
             return encoded
-        packet = png_file.XMP_KEYWORD + bytes(5) + SYNTHETIC_XMP
-        return png_file.with_chunk(encoded, png_file.UNICODE_TEXT, packet)
+        return png_file.with_chunk(encoded, SYNTHETIC_CHUNK)
     if of_jpeg(jpeg_file.take_apart(encoded)).says_synthetic:
         return encoded
     return jpeg_file.with_segment(encoded, 0xE1, jpeg_file.XMP + SYNTHETIC_XMP)

@@ -23,6 +23,8 @@ ANCILLARY = 0x20
 """Bit of the first letter of a chunk that a decoder may ignore."""
 FRAME_BYTES = 12
 """Bytes of a chunk without its data: length, name and checksum."""
+HEAD_END = len(SIGNATURE) + FRAME_BYTES + 13
+"""Bytes of a PNG until the end of its head, whose data have 13 bytes in every PNG."""
 MAX_CHUNKS = 1_000_000
 MAX_KEYWORD = 79
 MAX_UNPACKED = 2**24
@@ -117,12 +119,15 @@ def raw_profile(text: bytes) -> bytes:
         return b""
 
 
-def with_chunk(content: bytes, name: bytes, data: bytes) -> bytes:
-    """Returns a PNG with one more chunk, behind its head."""
-    position = len(SIGNATURE) + FRAME_BYTES + int.from_bytes(content[8:12])
+def chunk_of(name: bytes, data: bytes) -> bytes:
+    """Returns a chunk as it is in a file."""
     checksum = zlib.crc32(name + data).to_bytes(4)
-    chunk = len(data).to_bytes(4) + name + data + checksum
-    return content[:position] + chunk + content[position:]
+    return len(data).to_bytes(4) + name + data + checksum
+
+
+def with_chunk(content: bytes, chunk: bytes) -> bytes:
+    """Returns a PNG with one more chunk, behind its head."""
+    return content[:HEAD_END] + chunk + content[HEAD_END:]
 
 
 def _joined(parts: Sequence[bytes | memoryview], whole: bytes) -> bytes:

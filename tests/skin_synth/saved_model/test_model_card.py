@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import pytest
+import yaml
 
 from skin_synth.saved_model.model_card import model_card, plain, read_report
 from tests.origins import make_origin
@@ -49,11 +50,28 @@ def test_names_mean_nothing_in_markdown_and_html(name, shown):
 def test_it_names_data_classes_figures_use_and_limits(tmp_path):
     report = read_report(written(tmp_path, REPORT), ORIGIN)
     card = model_card(ORIGIN, ("nv", "df"), (6705, 115), report)
-    assert card.startswith("# derm-32, trained on phantoms\n")
+    assert "\n---\n\n# derm-32, trained on phantoms\n" in card
     facts = ["1,500,000", "| nv | 6,705 |", "| df | 115 |", "c" * 64, "f" * 64]
     facts += ["- Half of them are right.", "- Few images of df."]
     for fact in (*facts, "Not for diagnosis", "## Limits"):
         assert fact in card, fact
+
+
+def test_the_hub_reads_its_head():
+    card = model_card(ORIGIN, ("nv", "df"), None, None, licence="cc-by-nc-4.0")
+    before, head, rest = card.split("---\n", 2)
+    assert before == ""
+    assert rest.startswith("\n# derm-32")
+    assert yaml.safe_load(head) == {
+        "license": "cc-by-nc-4.0",
+        "library_name": "skin-synth",
+        "pipeline_tag": "unconditional-image-generation",
+        "tags": ["gan", "tensorflow", "medical", "dermatology", "synthetic-data"],
+    }
+    assert "license: unknown\n" in model_card(ORIGIN, ("nv", "df"), None, None)
+    for wrong in ("", "CC BY", "mit\nlicense: x", "a: b"):
+        with pytest.raises(InputError, match="must be an identifier such as"):
+            model_card(ORIGIN, ("nv",), None, None, licence=wrong)
 
 
 def test_without_a_report_it_says_how_to_get_figures():

@@ -9,6 +9,8 @@ import tensorflow as tf
 from skin_synth.models.networks import Generator
 from skin_synth.saved_model.sampler import ROWS_PER_CHUNK, Sampler, to_uint8
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.images.metadata import marked_synthetic, of_png
+from tfrecords_tools.images.png_file import take_apart
 
 NAMES = ("akiec", "nävus", "vasc")
 
@@ -56,6 +58,9 @@ def test_served_pngs_hold_the_sampled_pixels(sampler):
     np.testing.assert_array_equal(served["label_id"], [2, 1])
     pixels = [tf.io.decode_png(png) for png in served["image_bytes"]]
     np.testing.assert_array_equal(pixels, sampler.sample([2, 1], [4, 4]))
+    for png, image in zip(served["image_bytes"].numpy(), pixels, strict=True):
+        assert png == marked_synthetic(tf.io.encode_png(image).numpy())
+        assert of_png(take_apart(png)).says_synthetic
 
 
 def test_no_row_gives_no_image_in_python_and_is_refused_when_served(sampler):
