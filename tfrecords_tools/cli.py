@@ -272,9 +272,8 @@ def show_built(
 
 def _add_croissant(commands: argparse._SubParsersAction) -> None:
     summary = "describe a data set in Croissant (DIR/croissant.json), for repositories of data sets"
-    command = commands.add_parser(
-        "croissant", help=summary, description=summary, allow_abbrev=False
-    )
+    example = "tfrecords-tools croissant runs/photos/data --license CC-BY-4.0"
+    command = _add_command(commands, "croissant", summary, example)
     add = command.add_argument
     add("directory", metavar="DIR", help="data set directory")
     add("--license", default="", help="address of the licence, or its SPDX name")
