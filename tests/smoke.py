@@ -20,7 +20,7 @@ from skin_synth.phantoms import write_folder
 from tfrecords_tools import cli as data_cli
 
 NAME = "derm-64-ham10000"
-WIDTHS = ("--set", "generator_widths=16,16,8,8", "--set", "discriminator_widths=8,8,16")
+WIDTHS = ("--set", "generator_widths=16x16x8x8", "--set", "discriminator_widths=8x8x16")
 SMALL = (*WIDTHS, "--set", "batch_size=8", "--set", "validation_images=0", "--images", "32")
 
 

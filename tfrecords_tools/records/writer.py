@@ -240,7 +240,7 @@ def _flush_and_close(handle: int) -> None:
     try:
         getattr(os, "fdatasync", os.fsync)(handle)  # not on macOS
         # Written pages need not stay in memory; this frees memory for the next records.
-        if hasattr(os, "posix_fadvise") and hasattr(os, "POSIX_FADV_DONTNEED"):  # not on macOS
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        if hasattr(os, "posix_fadvise"):  # not on macOS
+            os.posix_fadvise(handle, 0, 0, getattr(os, "POSIX_FADV_DONTNEED"))  # noqa: B009 - for mypy
     finally:
         os.close(handle)
