@@ -6,7 +6,9 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from tests.encoding import encoded
 from tests.images import dicom, noise, prepared, seen
 from tfrecords_tools.errors import Rejected
 
@@ -38,3 +40,49 @@ def test_limits():
         prepared(buffer.getvalue())
     with pytest.raises(Rejected, match="several frames"):
         prepared(dicom(noise(0), "RGB", NumberOfFrames=2))
+
+
+def compressed(frame: bytes, syntax: str) -> bytes:
+    """A DICOM file of 32x24 pixels whose frame is this compressed image."""
+    dataset = pydicom.dcmread(io.BytesIO(dicom(noise(0), "RGB")))
+    dataset.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
+    dataset.PixelData = pydicom.encaps.encapsulate([frame])
+    dataset["PixelData"].is_undefined_length = True
+    if syntax == "JPEGBaseline8Bit":
+        dataset.PhotometricInterpretation = "YBR_FULL_422"
+    dataset.save_as(buffer := io.BytesIO())
+    return buffer.getvalue()
+
+
+def frame(size: tuple[int, int], format: str) -> bytes:
+    return encoded(Image.new("RGB", size, (9, 99, 200)), format)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "format"), [("JPEGBaseline8Bit", "JPEG"), ("JPEG2000Lossless", "JPEG2000")]
+)
+def test_a_compressed_frame_has_the_size_of_the_header(syntax, format):
+    """The memory was counted for the size in the header."""
+    assert seen(prepared(compressed(frame((32, 24), format), syntax)).encoded).shape == (24, 32, 3)
+    for size in ((33, 24), (24, 32), (3_000, 3_000), (16, 16)):
+        with pytest.raises(Rejected, match=r"the limit is 768|its header"):
+            prepared(compressed(frame(size, format), syntax))
+    with pytest.raises(Rejected):
+        prepared(compressed(b"%!PS-Adobe", syntax))
+
+
+def test_run_lengths():
+    dataset = pydicom.dcmread(io.BytesIO(dicom(noise(0), "RGB")))
+    dataset.compress(pydicom.uid.RLELossless)
+    dataset.save_as(buffer := io.BytesIO())
+    np.testing.assert_array_equal(seen(prepared(buffer.getvalue()).encoded), noise(0))
+    with pytest.raises(Rejected, match="its frame has 10,000 bytes for 32x24"):
+        prepared(compressed(bytes(10_000), "RLELossless"))
+
+
+def test_a_file_that_is_packed_as_a_whole_is_not_unpacked():
+    content = dicom(noise(0), "RGB")
+    plain = pydicom.uid.ExplicitVRLittleEndian.encode()
+    packed = content.replace(plain + b"\0", pydicom.uid.DeflatedExplicitVRLittleEndian.encode())
+    with pytest.raises(Rejected, match="packed as a whole"):
+        prepared(packed)
