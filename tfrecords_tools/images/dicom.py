@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,6 @@ class DicomImage(ImageFile.ImageFile):
     format = "DICOM"
 
     def _open(self) -> None:
-        if DEFLATED in self.fp.read():
-            raise Rejected("too_large", "a DICOM file that is packed as a whole: unpack it")
-        self.fp.seek(0)
         self._dataset = dataset = pydicom.dcmread(self.fp)
         if "Rows" not in dataset or "PixelData" not in dataset:
             raise Rejected("not_an_image", "a DICOM file without an image")
@@ -61,6 +59,17 @@ class DicomImage(ImageFile.ImageFile):
         if self._im is None:
             self.im = Image.fromarray(_decode(self._dataset)).im
         return super().load()
+
+
+def open_dicom(content: bytes) -> DicomImage:
+    """Opens a DICOM file that is in memory.
+
+    Raises:
+        Rejected: it has no image, or is packed as a whole.
+    """
+    if DEFLATED in content:
+        raise Rejected("too_large", "a DICOM file that is packed as a whole: unpack it")
+    return DicomImage(io.BytesIO(content))
 
 
 def _decode(dataset: pydicom.Dataset) -> np.ndarray:

@@ -225,9 +225,9 @@ def _open(content: bytes, kind: str) -> Image.Image:
         return Image.open(io.BytesIO(content), formats=(kind,))
     try:
         if kind == kinds.DICOM:
-            from tfrecords_tools.images.dicom import DicomImage
+            from tfrecords_tools.images.dicom import open_dicom
 
-            return DicomImage(io.BytesIO(content))
+            return open_dicom(content)
         if kind == kinds.HEIC:
             from pillow_heif import HeifImageFile
 
