@@ -15,7 +15,6 @@ from pydicom.uid import RLELossless
 from tfrecords_tools.errors import Rejected
 from tfrecords_tools.images import kinds
 from tfrecords_tools.images.metadata import NAME, PLACE, SERIAL_NUMBER
-from tfrecords_tools.images.opening import opened
 
 _IDENTIFYING_ELEMENTS = {
     NAME: ("PatientName", "PatientID", "PatientBirthDate", "OtherPatientIDs", "AccessionNumber",
@@ -98,6 +97,6 @@ def _check_frame(dataset: pydicom.Dataset) -> None:
         if len(frame) > RLE_GROWTH * unpacked + RLE_HEADER:
             raise Rejected("damaged", f"its frame has {len(frame):,} bytes for {width}x{height}")
         return
-    with opened(frame, allowed=(kinds.JPEG, kinds.JPEG2000), max_pixels=width * height) as image:
+    with Image.open(io.BytesIO(frame), formats=(kinds.JPEG, kinds.JPEG2000)) as image:
         if image.size != (width, height):
             raise Rejected("damaged", f"its frame is {image.size}, its header {(width, height)}")

@@ -65,7 +65,7 @@ def test_a_compressed_frame_has_the_size_of_the_header(syntax, format):
     """The memory was counted for the size in the header."""
     assert seen(prepared(compressed(frame((32, 24), format), syntax)).encoded).shape == (24, 32, 3)
     for size in ((33, 24), (24, 32), (3_000, 3_000), (16, 16)):
-        with pytest.raises(Rejected, match=r"the limit is 768|its header"):
+        with pytest.raises(Rejected, match="its header"):
             prepared(compressed(frame(size, format), syntax))
     with pytest.raises(Rejected):
         prepared(compressed(b"%!PS-Adobe", syntax))
