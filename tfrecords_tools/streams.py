@@ -67,11 +67,12 @@ def _forgiving(stream: Any, number: int) -> Any:
     if stream is not None and not _is_of_shell(stream, number):
         return stream
     raw = _Forgiving(number, "w", closefd=False)
+    at_once = getattr(stream, "write_through", False)  # python -u, PYTHONUNBUFFERED
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=getattr(stream, "encoding", "utf-8"),
         errors="backslashreplace",
-        line_buffering=number == STDERR or raw.isatty(),
+        line_buffering=at_once or number == STDERR or raw.isatty(),
         write_through=False,
     )
 

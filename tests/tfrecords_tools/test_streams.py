@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 
@@ -69,6 +70,19 @@ def test_output_to_a_full_disk_costs_no_work(tmp_path, redirection, status):
     if status:
         assert done.stderr.splitlines()[-1].startswith("it: error: the disk is full: ")
         assert "Traceback" not in done.stderr
+
+
+ASKS = PROGRAM.replace("with Progress", 'print("ready"); sys.stdin.readline()\n    with Progress')
+
+
+def test_lines_come_at_once_if_python_is_unbuffered(tmp_path):
+    words = [sys.executable, "-u", "-c", ASKS, "--out", f"{tmp_path}/out"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asks:
+        readable, _, _ = select.select([asks.stdout], [], [], 60)
+        assert readable  # the program waits for an answer
+        assert asks.stdout.readline() == "ready\n"
+        asks.communicate("go\n")
+    assert asks.returncode == 0
 
 
 def test_help_that_is_not_written_is_an_error():
