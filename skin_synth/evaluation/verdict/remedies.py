@@ -19,7 +19,8 @@ REMEDIES = {
     "missing_class": LOOK_AT_CLASS,
     "weak_class": LOOK_AT_CLASS,
     "swapped_labels": "compare the grids of these classes, and the labels in the data set",
-    "little_variety": "train longer, as long as coverage still rises; generate without truncation",
+    "little_variety": "train longer, as long as coverage still rises; where images of one class "
+    "have very different forms, a new run with --set mapping_layers=2; generate without truncation",
     "blur": TRAIN_LONGER,
     "noise": TRAIN_LONGER,
     "no_lesion": TRAIN_LONGER,
