@@ -99,7 +99,8 @@ def test_a_data_set_written_as_files_and_built_again(mixed, size, tmp_path):
     build(mixed, tmp_path / "first", name="x", size=size)
     write_image_folder(tmp_path / "first", tmp_path / "files")
     report = build(tmp_path / "files", tmp_path / "again", name="x", size=size)
-    assert {rejection.file for rejection in report.rejections} == {"images.csv"}
+    tables = {f"{split}/metadata.csv" for split in ("train", "validation", "test")}
+    assert {rejection.file for rejection in report.rejections} == {"images.csv", *tables}
     first, again = (origins(tmp_path / name) for name in ("first", "again"))
     assert sorted(first.values()) == sorted(again.values())
 
