@@ -154,3 +154,13 @@ def test_the_record_holds_every_setting(folder, tmp_path, quick):
 )
 def test_durations_are_written_as_people_say_them(seconds, text):
     assert pipeline._duration(seconds) == text
+
+
+@pytest.mark.parametrize("edited", [{"size": "a\nb"}, {"size": 5, "a\nb": 1}, {"size": "\x1b[2J"}])
+def test_other_settings_are_named_on_one_line(edited, tmp_path):
+    record = {"settings": edited, "seconds": {}}
+    (tmp_path / "pipeline.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="was started with") as refused:
+        run_stages(tmp_path, {"size": 4}, [])
+    assert len(str(refused.value).splitlines()) == 1
+    assert str(refused.value).isprintable()

@@ -86,6 +86,15 @@ def test_figures_of_another_checkpoint_are_refused(tmp_path):
         read_report(written(tmp_path, other), ORIGIN)
 
 
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "\u2028x"])
+def test_the_refusal_is_one_line_whatever_the_report_holds(tmp_path, text):
+    other = REPORT | {"run": {"checkpoint_hash": text, "images_seen": 1}}
+    with pytest.raises(InputError) as refused:
+        read_report(written(tmp_path, other), ORIGIN)
+    assert len(str(refused.value).splitlines()) == 1
+    assert str(refused.value).isprintable()
+
+
 def test_what_is_no_report_is_named(tmp_path):
     with pytest.raises(InputError, match=r"report\.json does not exist"):
         read_report(tmp_path, ORIGIN)
