@@ -21,7 +21,6 @@ from tfrecords_tools.command_line import SEVERAL_LINES
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import Part, read_json
 from tfrecords_tools.options import BuildOptions
-from tfrecords_tools.text import escaped
 
 PIPELINE_RECORD = "pipeline.json"
 DEFAULT_MINUTES = 60.0
@@ -288,8 +287,7 @@ def _open_record(root: Path, settings: dict[str, Any]) -> PipelineRecord:
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    lines = (f"{name} = {before.get(name)}, got {now.get(name)}" for name in names)
-    return escaped("; ".join(lines))  # an edited record may hold any text
+    return "; ".join(f"{name} = {before.get(name)}, got {now.get(name)}" for name in names)
 
 
 def _plain(value: Any) -> Any:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import signal
 
+from tfrecords_tools.text import escaped
+
 
 class InputError(ValueError):
-    """Input that cannot be used; the message says what was received and what to do."""
+    """Input that cannot be used; the message says what was received and what to do.
+
+    As text it is one line, because names in it may come from files of others.
+    """
+
+    def __str__(self) -> str:
+        return escaped(" ".join(super().__str__().splitlines()))
 
 
 class Rejected(Exception):

@@ -133,7 +133,7 @@ def read_report(directory: str | os.PathLike[str], origin: Origin) -> list[str]:
         raise InputError(f"{path} cannot be read as a report ({error})") from error
     if (judged := report.run.checkpoint_hash) != origin.checkpoint_hash:
         raise InputError(
-            f"{path} is a report on checkpoint {escaped(judged[:12])}, this is "
+            f"{path} is a report on checkpoint {judged[:12]}, this is "
             f"{origin.checkpoint_hash[:12]}: evaluate the run again"
         )
     return [*report.summary, *report.warnings]

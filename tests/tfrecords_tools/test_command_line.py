@@ -158,3 +158,11 @@ def test_run_leaves_with_the_exit_code(monkeypatch, capsys):
             run(main, make_parser)
         assert (leaving.value.code or 0) == code
     assert capsys.readouterr().err == "prog: error: no\n"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x0cb", "a\u2028b", "\x1b[2Jb", "b\ud800"])
+def test_the_text_of_an_error_is_one_line_in_python_too(name):
+    text = str(InputError(f"no class {name}: name another"))
+    assert text.isprintable()
+    assert "b" in text
+    assert text.startswith("no class ")
