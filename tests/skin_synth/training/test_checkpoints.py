@@ -83,6 +83,6 @@ def test_what_is_cut_off_is_found(weights):
     body = len(good) - SEAL_LENGTH
     for length in [*range(1, body, 211), body - 1]:
         weights.write_bytes(good[:length])
-        assert damage(weights).startswith("HDF5 cannot read it"), length
+        assert damage(weights) == "its checksum does not fit", length
     weights.write_bytes(b"")
     assert damage(weights) == "it is empty"
