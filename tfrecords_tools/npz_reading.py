@@ -17,7 +17,6 @@ import numpy as np
 
 from tfrecords_tools.bounded_reading import open_at_once
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.text import escaped
 
 SUFFIX = ".npy"
 
@@ -38,7 +37,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise
     except Exception as error:  # zipfile, ast and NumPy raise many types
-        raise InputError(f"{path} cannot be read ({escaped(str(error))})") from error
+        raise InputError(f"{path} cannot be read ({error})") from error
 
 
 def _arrays(archive: zipfile.ZipFile, size: int) -> dict[str, np.ndarray]:
