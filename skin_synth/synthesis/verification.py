@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -89,22 +89,23 @@ def verify_manifest(
     real, unlike = (None, []) if data is None else _compared(place, data)
     rows = read_manifest(place / MANIFEST)
     _check_source(place, rows, generator)
-    stored, problems = _stored(place, rows)
-    found = [row for row in rows if row.image_id in stored]
+    sound, problems = _matching(place, rows)
+    found = [row for row in rows if row.image_id in sound]
     if count is not None and count < len(found):
         chosen = np.random.default_rng(seed).choice(len(found), count, replace=False)
         found = [found[index] for index in sorted(chosen)]
     equal = near = 0
-    images = _again(found, generator)
-    for row, again in track(images, total=len(found), unit="images", description="make again"):
-        difference = np.abs(again.astype(int) - stored[row.image_id].astype(int)).max()
+    compared = _again(place, rows, {row.image_id: row for row in found}, generator)
+    for row, difference in track(
+        compared, total=len(found), unit="images", description="make again"
+    ):
         equal += difference == 0
         near += 0 < difference <= TOLERANCE
         if difference > TOLERANCE:
             problems.append(
                 f"{row.image_id}: generated again it differs by {difference} grey levels"
             )
-    return Verification(len(rows), int(equal), int(near), (*unlike, *problems), real)
+    return Verification(len(rows), equal, near, (*unlike, *problems), real)
 
 
 def _compared(place: Path, data: str | os.PathLike[str]) -> tuple[int, list[str]]:
@@ -143,70 +144,102 @@ def _check_source(place: Path, rows: Sequence[Provenance], generator: ImageGener
             )
 
 
-def _stored(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Reads the images that match their rows, by id; a sentence for each other row or file."""
-    files, problems = _encoded(place, rows)
-    by_id = {row.image_id: row for row in rows}
-    problems += [f"{name}: has no row in {MANIFEST}" for name in files if name not in by_id]
-    images = {}
-    for image_id, row in by_id.items():
-        if image_id not in files:
-            problems.append(f"{image_id}: is in {MANIFEST} only, its image is missing")
+def _matching(place: Path, rows: Sequence[Provenance]) -> tuple[set[str], list[str]]:
+    """Returns the ids of images that match their rows; a sentence for each other row or file."""
+    by_id: dict[str, Provenance] = {}
+    problems = []
+    for row in rows:
+        if by_id.setdefault(row.image_id, row) is not row:
+            problems.append(f"{row.image_id}: has several rows in {MANIFEST}")
+    seen, sound = set(), set()
+    for name, image in _images(place, rows):
+        if name not in by_id:
+            problems.append(
+                image if isinstance(image, str) else f"{name}: has no row in {MANIFEST}"
+            )
+            continue
+        if name in seen:
+            problems.append(f"{name}: has several images")
+        seen.add(name)
+        if isinstance(image, str):
+            problems.append(image)
+        elif pixels_sha256(image) != by_id[name].pixels_sha256:
+            problems.append(f"{name}: its pixels are not those of its row")
+        else:
+            sound.add(name)
+    missing = (name for name in by_id if name not in seen)
+    problems += [f"{name}: is in {MANIFEST} only, its image is missing" for name in missing]
+    return sound, problems
+
+
+def _images(place: Path, rows: Sequence[Provenance]) -> Iterator[tuple[str, np.ndarray | str]]:
+    """Yields the id of each image with its pixels, or with a sentence on what is wrong with it.
+
+    One image is in memory at a time.
+    """
+    encoded = _records(place, rows) if (place / DATASET_INFO).is_file() else _files(place, rows)
+    for name, image in encoded:
+        if isinstance(image, str):
+            yield name, image
             continue
         try:
-            pixels = np.asarray(decode_record(files[image_id]))
+            yield name, np.asarray(decode_record(image))
         except Rejected as rejected:
-            problems.append(f"{image_id}: its image cannot be read ({rejected.detail})")
-            continue
-        if pixels_sha256(pixels) != row.pixels_sha256:
-            problems.append(f"{image_id}: its pixels are not those of its row")
-            continue
-        images[image_id] = pixels
-    return images, problems
+            yield name, f"{name}: its image cannot be read ({rejected.detail})"
 
 
-def _encoded(place: Path, rows: Sequence[Provenance]) -> tuple[dict[str, bytes], list[str]]:
-    """Reads the images of a data set or a folder of PNGs; a sentence for each misplaced."""
-    if not (place / DATASET_INFO).is_file():
-        several_classes = len({row.label for row in rows}) > 1
-        ids = {image_file(row, several_classes=several_classes): row.image_id for row in rows}
-        files, problems = {}, []
-        patterns = ("*.png", "*/*.png") if several_classes else ("*.png",)
-        for path in sorted(path for pattern in patterns for path in place.glob(pattern)):
-            name = path.relative_to(place).as_posix()
-            try:
-                files[ids.get(name, name)] = read_file(path)
-            except (Rejected, OSError) as error:
-                detail = error.detail if isinstance(error, Rejected) else error.strerror
-                problems.append(f"{name}: cannot be read ({detail})")
-        return files, problems
+def _files(place: Path, rows: Sequence[Provenance]) -> Iterator[tuple[str, bytes | str]]:
+    """Yields the PNGs of a folder, or a sentence, by image id; by name if no row has the file."""
+    several_classes = len({row.label for row in rows}) > 1
+    ids = {image_file(row, several_classes=several_classes): row.image_id for row in rows}
+    patterns = ("*.png", "*/*.png") if several_classes else ("*.png",)
+    for path in sorted(path for pattern in patterns for path in place.glob(pattern)):
+        file = path.relative_to(place).as_posix()
+        name = ids.get(file, file)
+        try:
+            yield name, read_file(path)
+        except (Rejected, OSError) as error:
+            detail = error.detail if isinstance(error, Rejected) else error.strerror
+            yield name, f"{file}: cannot be read ({detail})"
+
+
+def _records(place: Path, rows: Sequence[Provenance]) -> Iterator[tuple[str, bytes | str]]:
+    """Yields the synthetic images of a data set, or a sentence, by image id."""
     info = read_info(place)
     names = dict(enumerate(info.class_names))
     expected = {row.image_id: row.label for row in rows}
-    images, problems = {}, []
     for split in info.splits:
         for record in read(place, split):
             if record.origin != ORIGIN_SYNTHETIC:
                 continue
-            if split != TRAIN:
-                problems.append(f"{record.image_id}: is synthetic, but in split {split}")
-                continue
-            images[record.image_id] = record.image
             label = names.get(record.label, str(record.label))
             row = expected.get(record.image_id, label)
-            if label != row:
-                problems.append(f"{record.image_id}: has label {label}, its row says {row}")
-    return images, problems
+            if split != TRAIN:
+                yield record.image_id, f"{record.image_id}: is synthetic, but in split {split}"
+            elif label != row:
+                problem = f"{record.image_id}: has label {label}, its row says {row}"
+                yield record.image_id, problem
+            else:
+                yield record.image_id, record.image
 
 
 def _again(
-    rows: Sequence[Provenance], generator: ImageGenerator
-) -> Iterator[tuple[Provenance, np.ndarray]]:
-    for truncation in sorted({row.truncation for row in rows}):
-        same = [row for row in rows if row.truncation == truncation]
-        for start in range(0, len(same), IMAGES_AT_A_TIME):
-            chunk = same[start : start + IMAGES_AT_A_TIME]
-            ids = [generator.class_names.index(row.label) for row in chunk]
-            seeds = [row.seed for row in chunk]
-            images = generator.generate(ids, seeds, truncation=truncation)
-            yield from zip(chunk, images, strict=True)
+    place: Path,
+    rows: Sequence[Provenance],
+    chosen: Mapping[str, Provenance],
+    generator: ImageGenerator,
+) -> Iterator[tuple[Provenance, int]]:
+    """Generates the chosen images again; yields how much each differs: the most grey levels."""
+    stored = (
+        (chosen[name], image)
+        for name, image in _images(place, rows)
+        if name in chosen and not isinstance(image, str)
+    )
+    while chunk := list(itertools.islice(stored, IMAGES_AT_A_TIME)):
+        for truncation in sorted({row.truncation for row, _ in chunk}):
+            same = [pair for pair in chunk if pair[0].truncation == truncation]
+            ids = [generator.class_names.index(row.label) for row, _ in same]
+            seeds = [row.seed for row, _ in same]
+            made = generator.generate(ids, seeds, truncation=truncation)
+            for (row, image), again in zip(same, made, strict=True):
+                yield row, int(np.abs(again.astype(int) - image.astype(int)).max())
