@@ -26,7 +26,7 @@ from tfrecords_tools.build_steps.image_findings import (
     reject_copies_of_synthetic,
     reject_masks,
 )
-from tfrecords_tools.build_steps.near_duplicates import find_across_splits
+from tfrecords_tools.build_steps.near_duplicates import find_across_splits, look_alike_findings
 from tfrecords_tools.build_steps.plan import Planner
 from tfrecords_tools.build_steps.report import BuildOutcome, write_reports
 from tfrecords_tools.build_steps.reread import ImageFiles
@@ -237,7 +237,9 @@ def _resolve(
         without_group = sum(not source.records[row].has_group for row in rows)
     table = class_table(source.records, plan.without(synthetic), planner.shares, rejections)
     of_images = image_findings(count_images(facts, plan), len(masks), options)
-    findings = (*source.findings, *table_findings(table), *of_images)
+    labels = [record.label for record in source.records]
+    alike = look_alike_findings(near, plan.members, labels)
+    findings = (*source.findings, *table_findings(table), *of_images, *alike)
     if not options.accept_findings:
         refuse_traps(findings)
     return BuildOutcome(plan, tuple(rejections), tuple(lost), near, without_group, table, findings)

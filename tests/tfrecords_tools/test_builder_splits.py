@@ -143,6 +143,22 @@ def test_near_duplicates_across_splits_are_reported(tmp_path):
     assert (pair["split"], pair["image_id"]) == ("train", "train/mel/2.png")
     assert (pair["other_split"], pair["other_image_id"]) == ("test", "test/mel/again.jpg")
     assert pair["symmetry"] == "flip_left_right"
+    assert not report.findings
+
+
+def test_a_class_whose_test_images_are_saved_again_is_named(tmp_path):
+    root = tmp_path / "images"
+    for split, label, seeds in (
+        *(("train", "mel", range(4)), ("train", "nv", range(100, 104))),
+        *(("test", "mel", range(50, 54)), ("test", "nv", range(100, 104))),
+    ):
+        (root / split / label).mkdir(parents=True)
+        for seed in seeds:
+            copy = {"quality": 70} if split == "test" else {"quality": 95}
+            picture(seed).save(root / split / label / f"{seed}.jpg", **copy)
+    report = build(root, tmp_path / "out", name="x", size=32)
+    assert [finding.kind for finding in report.findings] == ["look_alikes"]
+    assert report.findings[0].text.startswith("class nv (4 of 4 in test) with mostly images that")
 
 
 def test_images_without_a_group_are_counted(tmp_path):

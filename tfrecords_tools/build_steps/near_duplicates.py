@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 from PIL import Image
 
 from tfrecords_tools.csv_writing import spreadsheet_csv
 from tfrecords_tools.images.perceptual_hash import GREY_SIDE, SYMMETRIES, near_pairs, transformed
+from tfrecords_tools.records.schema import TRAIN
+from tfrecords_tools.sources import Finding
+from tfrecords_tools.text import abbreviate
 
 MIN_CORRELATION = 0.97
 """Least correlation of the two images in grey. On HAM10000, all pairs with one hash and a higher
 correlation show one lesion; copies re-encoded at quality 30 or shrunk to half have 0.99."""
+MOST = Fraction(1, 2)
+"""A class leaks if more than this part of its images in a split look like training images."""
 MAX_CANDIDATES = 20_000
 """Most pairs to compare, divided among the pairs of splits; a data set of equal images has too
 many."""
@@ -89,6 +96,41 @@ def small_grey(image: Image.Image) -> np.ndarray:
     """Returns the image in grey, shrunk: float32[32, 32]."""
     grey = image.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX)
     return np.asarray(grey, np.float32)
+
+
+def look_alike_findings(
+    found: NearDuplicates, members: Mapping[str, Sequence[int]], labels: Sequence[str]
+) -> Iterator[Finding]:
+    """Names the classes most of whose held-out images in a split look like training images.
+
+    Args:
+        found: pairs across splits.
+        members: rows of each split.
+        labels: class of each row.
+    """
+    split_of = {row: split for split, rows in members.items() for row in rows}
+    leaked = {
+        row
+        for pair in found.pairs
+        for row, other in ((pair.row, pair.other), (pair.other, pair.row))
+        if split_of[row] != TRAIN == split_of[other]
+    }
+    texts = []
+    for split, rows in members.items():
+        totals = Counter(labels[row] for row in rows)
+        alike = Counter(labels[row] for row in leaked.intersection(rows))
+        texts += [
+            f"{label} ({alike[label]:,} of {totals[label]:,} in {split})"
+            for label in sorted(alike)
+            if alike[label] > MOST * totals[label]
+        ]
+    if texts:
+        yield Finding(
+            "look_alikes",
+            f"{'class' if len(texts) == 1 else 'classes'} {abbreviate(texts)} with mostly images "
+            "that look like training images: nothing can be measured on copies; give the groups "
+            "of the lesions, or other images",
+        )
 
 
 def near_duplicates_csv(

@@ -12,8 +12,13 @@ from PIL import Image
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.look_alikes import without_leaks
+from skin_synth.evaluation.utility.study import load_study_splits, usable_test
 from skin_synth.phantoms import render
+from tests.skin_synth.rewriting import rewritten
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.images.image_file import encode_png
+from tfrecords_tools.records.reader import read_records
+from tfrecords_tools.records.schema import parse_record, serialize_record
 
 NAMES = ("disc", "ring")
 
@@ -164,6 +169,47 @@ def test_the_pairs_come_from_the_cache(tmp_path, monkeypatch):
     first = without_leaks(given, Cache(tmp_path)).leak
     monkeypatch.setattr("skin_synth.evaluation.look_alikes._pairs", None)
     assert without_leaks(given, Cache(tmp_path)).leak == first
+
+
+@pytest.fixture
+def with_copies(phantom_data, tmp_path):
+    """Makes a data set without groups; some test images are training images, saved again."""
+
+    def make(count):
+        splits = {
+            name: [parse_record(each) for each in read_records(phantom_data, name)]
+            for name in ("train", "validation", "test")
+        }
+        for row, of_class in enumerate(splits["test"][:count]):
+            first = next(each for each in splits["train"][row:] if each.label == of_class.label)
+            image = np.asarray(Image.open(io.BytesIO(first.image)))
+            again = encode_png(saved_again(brightened(image)))
+            splits["test"][row] = dataclasses.replace(of_class, image=again)
+        return rewritten(
+            phantom_data,
+            {
+                name: [
+                    serialize_record(dataclasses.replace(each, group=f"{name}{row}"))
+                    for row, each in enumerate(of_split)
+                ]
+                for name, of_split in splits.items()
+            },
+            tmp_path / "copies",
+        )
+
+    return make
+
+
+def test_a_utility_study_leaves_copies_out_of_the_test_images(with_copies):
+    train, validation, test = load_study_splits(with_copies(3))
+    kept = usable_test(train, validation, test)
+    assert set(test.groups[:3]) <= set(train.groups)
+    assert kept.image_ids == test.image_ids[3:]
+
+
+def test_a_class_whose_test_images_are_copies_is_refused_by_a_utility_study(with_copies):
+    with pytest.raises(InputError, match=r"test has no images of .* in groups that no other split"):
+        load_study_splits(with_copies(10**6))  # all of them
 
 
 def test_a_data_set_without_held_out_splits():

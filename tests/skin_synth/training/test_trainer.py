@@ -11,7 +11,7 @@ from PIL import Image
 
 from skin_synth.presets import override
 from skin_synth.training import forecast
-from skin_synth.training.callbacks.monitoring import ProgressBar
+from skin_synth.training.callbacks.monitoring import ProgressBar, preview
 from skin_synth.training.configure import configure
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_directory import RunDirectory
@@ -33,6 +33,21 @@ def test_a_run_leaves_config_checkpoints_previews_and_logs(tiny_run):
     with Image.open(max((tiny_run.directory / "previews").glob("*.png"))) as image:
         assert image.height > 7 * 32  # classes in rows
         assert image.width > 12 * 32
+
+
+@pytest.mark.parametrize(("classes", "columns"), [(2, 12), (40, 12), (50, 9), (200, 2), (400, 2)])
+def test_a_preview_of_many_classes_has_few_images_of_each(classes, columns):
+    class Gan:
+        class_names = tuple(map(str, range(classes)))
+
+        def generate(self, labels, seeds):
+            assert len(labels) <= max(480, 2 * classes)
+            rows = np.asarray(labels) + np.asarray(seeds) / 100
+            return np.broadcast_to(rows[:, None, None, None], (len(rows), 4, 4, 3))
+
+    grid = preview(Gan())
+    assert grid.shape == (classes, columns, 4, 4, 3)
+    np.testing.assert_allclose(grid[:, 1, 0, 0, 0], np.arange(classes) + 0.01)  # the second latent
 
 
 def test_tensorboard_has_scalars_and_images(tiny_run):

@@ -16,6 +16,7 @@ from tfrecords_tools.build_steps.near_duplicates import (
     NearDuplicate,
     NearDuplicates,
     find_across_splits,
+    look_alike_findings,
     near_duplicates_csv,
     small_grey,
 )
@@ -113,6 +114,25 @@ def test_search_is_cut_short(monkeypatch):
     found = found_among([picture(0)] * 8, {"train": [0, 1, 2, 3], "test": [4, 5, 6, 7]})
     assert found.cut_short
     assert 0 < len(found.pairs) <= 5
+
+
+@pytest.mark.parametrize(
+    ("pairs", "texts"),
+    [
+        ([], []),
+        ([(0, 4)], []),  # one of two
+        ([(0, 4), (1, 4), (0, 1), (6, 5)], []),  # one image, its class, and two held-out splits
+        ([(0, 4), (5, 1)], ["class a (2 of 2 in test) with"]),
+        ([(0, 6)], ["class b (1 of 1 in validation) with"]),
+        ([(0, 4), (0, 5), (2, 6)], ["classes b (1 of 1 in validation), a (2 of 2 in test) with"]),
+    ],
+)
+def test_classes_of_copies_are_named(pairs, texts):
+    members = {"train": [0, 1, 2, 3], "validation": [6], "test": [4, 5]}
+    near = NearDuplicates(tuple(NearDuplicate(*pair, "none", 1.0) for pair in pairs), False)
+    found = [*look_alike_findings(near, members, [*"aabbaab"])]
+    assert [finding.text[: len(text)] for finding, text in zip(found, texts, strict=True)] == texts
+    assert not any(finding.trap for finding in found)
 
 
 def test_csv():
