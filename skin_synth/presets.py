@@ -63,6 +63,9 @@ class Preset:
         penalty_fake: whether fake images are also penalised (R2).
         penalty_share: share of each batch on which the penalties are estimated, in (0, 1].
         learning_rate: Adam's step size, for both networks.
+        generator_warm_up: images that the generator waits for its discriminator, for a start from
+            a generator alone: for the first half it does not learn, and for the second half its
+            learning rate rises.
         beta_1: Adam's decay of the first moment, in [0, 1).
         beta_2: Adam's decay of the second moment, in [0, 1).
         ema_half_life: half-life of the averaged generator, in images.
@@ -93,6 +96,7 @@ class Preset:
     penalty_fake: bool = False
     penalty_share: float = 0.25
     learning_rate: Ramp = Ramp(4e-4, 1e-4)
+    generator_warm_up: int = 0
     beta_1: float = 0.0
     beta_2: float = 0.99
     ema_half_life: float = 20_000.0
@@ -116,6 +120,7 @@ class Preset:
             "gamma": _within(self.gamma, 0),
             "penalty_share": 0 < self.penalty_share <= 1,
             "learning_rate": _within(self.learning_rate, 0) and self.learning_rate.start > 0,
+            "generator_warm_up": 0 <= self.generator_warm_up <= MOST_IMAGES,
             "beta_1": 0 <= self.beta_1 < 1,
             "beta_2": 0 <= self.beta_2 < 1,
             "augment_probability": _within(self.augment_probability, 0, 1),
@@ -162,8 +167,9 @@ class Preset:
     def to_json(self) -> dict[str, Any]:
         """Returns plain dicts, lists, numbers and strings."""
         fields = dataclasses.asdict(self)
-        if not self.mapping_layers:
-            del fields["mapping_layers"]  # as in files of releases without them: same run_id
+        for later in ("mapping_layers", "generator_warm_up"):
+            if not fields[later]:
+                del fields[later]  # as in files of releases without it: same run_id
         return fields
 
     @classmethod

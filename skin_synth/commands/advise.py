@@ -39,18 +39,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="steps of each training (default: 40 passes over the own images, 300 to 2,000 steps)",
     )
+    flags.add_adapt_images(parser, "your images")
     flags.add_seed(parser, "the parts, the trainings and the synthetic images")
 
 
 def run(options: argparse.Namespace) -> None:
     from skin_synth.evaluation.advisor import advise, forecast
     from skin_synth.evaluation.utility.advice_options import AdviceOptions
+    from skin_synth.training.adaptation import adaptation
 
     generator = flags.load_generator(options)
     chosen = flags.options_of(AdviceOptions, options)
     policy = flags.classifier_policy()
     if options.dry_run:
         show(*forecast(generator, options.data, chosen, policy=policy).lines())
+        if number := chosen.most_adaptations:
+            show(f"not included: up to {number} adaptations by {chosen.adapt_images:,} images each")
         return
     report = advise(
         generator,
@@ -59,11 +63,19 @@ def run(options: argparse.Namespace) -> None:
         chosen,
         policy=policy,
         loader=_loader(options),
+        adapt=adaptation(generator, options.cache, options.out, chosen.adapt_images),
+        adapting=_adapting(options),
         cache=options.cache,
         overwrite=options.overwrite,
     )
     show(report.advice.sentence)
     show(f"{options.out}: open report.html in a browser; classifier.keras is trained as advised")
+
+
+def _adapting(options: argparse.Namespace) -> str:
+    source = options.pretrained if options.run is None else options.run
+    length = f"images={options.adapt_images}, schedule_images={options.adapt_images}"
+    return f"train({options.data!r}, 'adapted', TrainingOptions(init_from={source!r}, {length}))"
 
 
 def _loader(options: argparse.Namespace) -> str:

@@ -71,6 +71,12 @@ def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def add_adapt_images(parser: argparse.ArgumentParser, what: str) -> None:
+    """Declares --adapt_images; `what` are the images that the generator learns from."""
+    text = f"also adapt the generator to {what} by training on N images (default: do not)"
+    parser.add_argument("--adapt_images", type=positive_int, default=0, metavar="N", help=text)
+
+
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help=what)
     parser.add_argument(

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from skin_synth.commands import flags
 from tfrecords_tools.command_line import show
-from tfrecords_tools.errors import InputError
-
-if TYPE_CHECKING:
-    from skin_synth.generator import ImageGenerator
-    from skin_synth.training.adaptation import Adaptation
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +41,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="steps of each training (default: %(default)s)",
     )
-    parser.add_argument(
-        "--adapt_images",
-        type=flags.positive_int,
-        default=0,
-        metavar="N",
-        help="also adapt the generator of --run to the own images of each site by training on N "
-        "images (default: do not)",
-    )
+    flags.add_adapt_images(parser, "the own images of each site")
     flags.add_site(parser)
     flags.add_external(parser)
 
@@ -63,11 +49,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from skin_synth.evaluation.small_site import forecast, study_small_site
     from skin_synth.evaluation.utility.small_site import SmallSiteOptions
+    from skin_synth.training.adaptation import adaptation
 
     generator = flags.load_generator(options)
     chosen = flags.options_of(SmallSiteOptions, options)
     policy = flags.classifier_policy()
-    adapt = _adaptation(options, generator) if chosen.adapt_images else None
+    adapt = adaptation(generator, options.cache, options.out, chosen.adapt_images)
     site, external = flags.load_site_and_tests(options, generator)
     if options.dry_run:
         found = forecast(generator, options.data, chosen, policy=policy, site=site)
@@ -91,16 +78,3 @@ def run(options: argparse.Namespace) -> None:
     for test in results.tests:
         show(f"{test.name}: {test.sentence}")
     show(f"{options.out}: open report.html in a browser")
-
-
-def _adaptation(options: argparse.Namespace, generator: ImageGenerator) -> Adaptation:
-    from skin_synth.evaluation.cache import default_cache
-    from skin_synth.training.adaptation import Adaptation
-    from skin_synth.training.runs import Run
-
-    if not isinstance(generator, Run):
-        raise InputError(
-            "--adapt_images needs --run: a generator without its discriminator cannot learn more"
-        )
-    cache = default_cache(options.out) if options.cache is None else Path(options.cache)
-    return Adaptation(generator, cache / "adapted", options.adapt_images)

@@ -71,8 +71,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init_from",
         metavar="RUN",
-        help="start a new run from the last checkpoint of this one: other classes, a wider preset "
-        "or larger images (default: fresh weights)",
+        help="start a new run from the last checkpoint of this one, or from a generator (its name, "
+        "or the directory of an export): other classes, a wider preset or larger images "
+        "(default: fresh weights)",
     )
     parser.add_argument(
         "--features",

@@ -29,6 +29,7 @@ from skin_synth.evaluation.utility.arm_training import ArmTraining
 from skin_synth.evaluation.utility.classifiers.saving import as_keras_model, save_classifier
 from skin_synth.evaluation.utility.classifiers.training import make_trainer
 from skin_synth.evaluation.utility.forecast import Forecast, measure_speed
+from skin_synth.evaluation.utility.small_site import AdaptGenerator
 from skin_synth.generator import RUN, ImageGenerator, images_from_training, inputs_of
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
@@ -56,6 +57,8 @@ def advise(
     *,
     policy: str,
     loader: str,
+    adapt: AdaptGenerator | None = None,
+    adapting: str = "",
     cache: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> AdviceReport:
@@ -70,6 +73,8 @@ def advise(
         options: of the study; None: the defaults.
         policy: dtype policy of Keras for the trainings.
         loader: Python code that loads the generator, for the report.
+        adapt: adapts the generator, with `adapt_images`.
+        adapting: Python code that adapts it to the data set, for the report.
         cache: directory of intermediate results; None: `OUT.cache` next to the report.
         overwrite: whether to replace `out_dir` if it is a report.
 
@@ -78,6 +83,8 @@ def advise(
             not fit the generator; too few lesions; `out_dir` exists or overlaps with an input.
     """
     options = options or AdviceOptions()
+    if options.adapt_images and adapt is None:
+        raise InputError(f"adapt_images is {options.adapt_images}, but no `adapt` was given")
     check_apart(
         out_dir,
         {**inputs_of(generator, data_dir), "the weights": options.weights},
@@ -85,12 +92,16 @@ def advise(
     )
     kept = Cache(default_cache(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite, marker=REPORT_JSON) as directory:
-        study = _study(generator, data_dir, options, policy, kept)
+        study = dataclasses.replace(
+            _study(generator, data_dir, options, policy, kept),
+            adapt=adapt if options.adapt_images else None,
+        )
         advice = study.advise()
         advice = dataclasses.replace(
             advice, warnings=(*advice.warnings, *_data_warnings(generator, data_dir, options))
         )
-        report = _report(advice, generator, data_dir, options, loader)
+        code = {"loader": loader, "adapting": adapting}
+        report = _report(advice, generator, data_dir, options, code)
         model = as_keras_model(
             study.training.trainer.classifier,
             study.fitted(advice.advised),
@@ -117,7 +128,7 @@ def forecast(
     """
     options = options or AdviceOptions()
     study = _study(generator, data_dir, options, policy, Cache(None))
-    own, synthetic = study.own, int(study.synthetic_counts.sum())
+    own, synthetic = study.own, int(study.synthetic.class_counts.sum())
     speed = measure_speed(study.training.trainer, own, generator)
     steps = options.most_steps(len(own))
     seconds = steps * speed.step + synthetic * speed.synthetic
@@ -220,7 +231,7 @@ def _report(
     generator: ImageGenerator,
     data_dir: str | os.PathLike[str],
     options: AdviceOptions,
-    loader: str,
+    code: dict[str, str],
 ) -> AdviceReport:
     info, origin = read_info(data_dir), generator.origin
     splits = {
@@ -234,7 +245,7 @@ def _report(
         ADVICE_SCHEMA_VERSION,
         advice,
         todo(advice),
-        training_code(advice, loader=loader, data_dir=str(data_dir), split=largest),
+        training_code(advice, **code, data_dir=str(data_dir), split=largest),
         RunInfo(
             origin.run_id,
             origin.checkpoint_hash,

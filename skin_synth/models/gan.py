@@ -270,7 +270,8 @@ class ConditionalGAN(keras.Model):
                 loss.discriminator(real_logits, fake_logits) + scheduled.gamma / 2 * penalty
             )
             scaled = self.discriminator_optimizer.scale_loss(discriminator_loss / replicas.count())
-        self._descend(self.discriminator_optimizer, self.discriminator, tape, scaled, scheduled)
+        optimizer, rate = self.discriminator_optimizer, scheduled.learning_rate
+        self._descend(optimizer, self.discriminator, tape, scaled, rate)
 
         with tf.GradientTape() as tape:
             latents = self._latents(labels, Stream.GENERATOR_LATENT)
@@ -280,7 +281,8 @@ class ConditionalGAN(keras.Model):
                 discriminate(augmented_real), discriminate(augmented_fake)
             )
             scaled = self.optimizer.scale_loss(generator_loss / replicas.count())
-        self._descend(self.optimizer, self.generator, tape, scaled, scheduled)
+        rate = scheduled.generator_learning_rate
+        self._descend(self.optimizer, self.generator, tape, scaled, rate)
 
         self._average(scheduled.ema_decay)
         self._count(rows)
@@ -349,10 +351,10 @@ class ConditionalGAN(keras.Model):
         network: keras.Model,
         tape: tf.GradientTape,
         scaled_loss: tf.Tensor,
-        scheduled: ScheduledValues,
+        learning_rate: tf.Tensor,
     ) -> None:
         adam = optimizer.inner_optimizer if self.policy == "mixed_float16" else optimizer
-        adam.schedule(scheduled.learning_rate)
+        adam.schedule(learning_rate)
         variables = network.trainable_variables
         gradients = tape.gradient(scaled_loss, variables)
         if self.policy == "mixed_float16":

@@ -14,6 +14,7 @@ class ScheduledValues(NamedTuple):
     """The values of the schedules in one step, float32[] each."""
 
     learning_rate: tf.Tensor
+    generator_learning_rate: tf.Tensor
     gamma: tf.Tensor
     augment_probability: tf.Tensor
     ema_decay: tf.Tensor
@@ -26,8 +27,10 @@ def values(
 
     `batch_size` are the images of the step; None: those of the preset.
     """
+    learning_rate = ramp(preset.learning_rate, images_seen, preset.schedule_images)
     return ScheduledValues(
-        ramp(preset.learning_rate, images_seen, preset.schedule_images),
+        learning_rate,
+        learning_rate * warm_up(images_seen, preset.generator_warm_up),
         ramp(preset.gamma, images_seen, preset.schedule_images),
         ramp(preset.augment_probability, images_seen, preset.schedule_images),
         ema_decay(
@@ -47,6 +50,14 @@ def ramp(value: Ramp, images_seen: tf.Tensor, schedule_images: float) -> tf.Tens
     progress = tf.clip_by_value(images_seen / schedule_images, 0.0, 1.0)
     weight = 0.5 - 0.5 * tf.cos(math.pi * progress)
     return value.start + (value.end - value.start) * weight
+
+
+def warm_up(images_seen: tf.Tensor, images: int) -> tf.Tensor | float:
+    """Returns 0 for the first half of the images, rises to 1 over the second half, and stays there.
+
+    `images_seen` and the result are float32[].
+    """
+    return tf.clip_by_value(2.0 * images_seen / images - 1.0, 0.0, 1.0) if images else 1.0
 
 
 def ema_decay(

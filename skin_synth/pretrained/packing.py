@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Protocol
 
-from skin_synth.generator import check_same_data
+from skin_synth.generator import ImageGenerator, check_same_data
 from skin_synth.pretrained.catalogue import PRETRAINED_VERSION
 from skin_synth.saved_model.data_images import write_data_images
-from skin_synth.saved_model.export import write_version
+from skin_synth.saved_model.export import Exportable, write_version
 from skin_synth.saved_model.origin import ORIGIN_FILE
-from skin_synth.training.runs import Run
 from tfrecords_tools.atomic import new_directory
 from tfrecords_tools.errors import InputError
 
@@ -18,8 +18,12 @@ MAX_PACKED_BYTES = 90 * 2**20
 """Most bytes of all files of a generator: package indexes take files of up to 100 MB."""
 
 
+class TrainedGenerator(ImageGenerator, Exportable, Protocol):
+    """A training run (`skin_synth.training.runs.Run`)."""
+
+
 def pack(
-    run: Run,
+    run: TrainedGenerator,
     directory: str | os.PathLike[str],
     model_card: str,
     *,

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.cache import default_cache
+from skin_synth.generator import ImageGenerator
+from skin_synth.pretrained.loading import Pretrained
 from skin_synth.provenance import content_hash
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import Run
 from skin_synth.training.trainer import train
+from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.image_file import encode_png
 from tfrecords_tools.records.schema import TRAIN, Record, serialize_record
 from tfrecords_tools.records.writer import write_dataset
 
 DATA, RUN = "data", "run"
+ADAPTED = "adapted"
+"""Directory of adapted generators in a cache."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Adaptation:
-    """Adapts a run to own images; each set of own images gives one new run.
+    """Adapts a generator to own images; each set of own images gives one new run.
 
     Attributes:
-        run: the run to start from.
+        run: the run to start from, or a generator without its discriminator.
         directory: keeps the new runs; a stopped adaptation resumes there.
         images: images that each new run is shown.
     """
 
-    run: Run
+    run: Run | Pretrained
     directory: Path
     images: int
 
@@ -41,27 +48,24 @@ class Adaptation:
         A class without own images is generated as before the adaptation.
 
         Args:
-            own: the images to adapt to; its classes are those of the run.
+            own: the images to adapt to. Its classes are found by name in the generator; a class
+                that it lacks is learnt.
 
         Raises:
             InputError: see `train`.
             Stopped: see `train`.
         """
-        adapted = self._trained(own)
-        if adapted is None:  # one class or none: there is nothing to learn for a conditional GAN
-            return self.run.generate
-        place = np.array(
-            [
-                adapted.class_names.index(name) if name in adapted.class_names else -1
-                for name in own.class_names
-            ]
-        )
+        # A conditional GAN has nothing to learn from one class or none.
+        generators = (*([adapted] if (adapted := self._trained(own)) else []), self.run)
 
         def generate(labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
             images = np.empty((len(labels), *own.images.shape[1:]), np.uint8)
-            known = place[labels] >= 0
-            images[known] = adapted.generate(place[labels[known]], seeds[known])
-            images[~known] = self.run.generate(labels[~known], seeds[~known])
+            left = np.ones(len(labels), bool)
+            for generator in generators:
+                place = _places(own.class_names, generator.class_names)[labels]
+                rows = left & (place >= 0)
+                images[rows] = generator.generate(place[rows], seeds[rows])
+                left &= ~rows
             return images
 
         return generate
@@ -88,6 +92,36 @@ class Adaptation:
             init_from=self.run.directory if new else None,
         )
         return train(data, run, options)
+
+
+def adaptation(
+    generator: ImageGenerator,
+    cache: str | os.PathLike[str] | None,
+    out_dir: str | os.PathLike[str],
+    images: int,
+) -> Adaptation | None:
+    """Returns the adaptation of a generator for a study, which keeps it in its cache.
+
+    Args:
+        generator: a run or a generator without its discriminator.
+        cache: of the study; None: the default.
+        out_dir: of the study.
+        images: images that each new run is shown; 0: None is returned.
+
+    Raises:
+        InputError: the generator is a folder of images.
+    """
+    if not images:
+        return None
+    if not isinstance(generator, Run | Pretrained):
+        raise InputError("--adapt_images needs --run or --pretrained: images alone cannot learn")
+    kept = default_cache(out_dir) if cache is None else Path(cache)
+    return Adaptation(generator, kept / ADAPTED, images)
+
+
+def _places(names: Sequence[str], of: Sequence[str]) -> np.ndarray:
+    """Returns the place of each name in `of`, or -1: int64[names]."""
+    return np.array([of.index(name) if name in of else -1 for name in names])
 
 
 def _write(directory: Path, own: LabelledImages, present: np.ndarray) -> None:

@@ -20,7 +20,14 @@ from skin_synth.presets import (
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_config import DataIdentity, RunConfig
 from skin_synth.training.run_directory import RunDirectory
-from skin_synth.training.warm_start import grown, warm_start_source
+from skin_synth.training.warm_start import (
+    grown,
+    is_source,
+    load_ancestor,
+    preset_of_ancestor,
+    waiting,
+    warm_start_source,
+)
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint, read_info
 from tfrecords_tools.records.record_index import index_records
@@ -56,20 +63,22 @@ def configure(
 def _new_config(data: str | os.PathLike[str], options: TrainingOptions) -> RunConfig:
     source = options.init_from
     chosen = None if options.preset is None else get_preset(options.preset)
-    ancestor = None if source is None else RunDirectory(source).config().preset
-    base = grown(ancestor, chosen) if ancestor else chosen or _preset_of_data(data)
+    ancestor = None if source is None else load_ancestor(source)
+    old = None if ancestor is None else preset_of_ancestor(ancestor)
+    base = grown(old, chosen) if old else chosen or _preset_of_data(data)
     preset = override(base, options.overrides)
     if options.schedule_images is not None:
         preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
-    if ancestor is not None:
-        other = differing(preset, ancestor)
+    if ancestor is not None and old is not None:
+        preset = waiting(preset, ancestor)
+        other = differing(preset, old)
         _LOG.info(f"--init_from {source}: its settings{f', except {other}' if other else ''}")
     return RunConfig(
         preset=preset,
         seed=options.seed or 0,
         policy=choose_policy(options.policy),
         data=_data_identity(data, preset),
-        init_from=None if source is None else warm_start_source(source, preset),
+        init_from=None if ancestor is None else warm_start_source(ancestor, preset),
     )
 
 
@@ -130,7 +139,7 @@ def _check_frozen(directory: RunDirectory, config: RunConfig, options: TrainingO
         requested = f"--set {' '.join(options.overrides)}"
         raise _started_otherwise(directory, f"with {other}", requested)
     source, requested = config.init_from, options.init_from
-    if requested is None or (source and Path(requested).resolve() == Path(source.directory)):
+    if requested is None or (source and is_source(source, requested)):
         return
     start = "from fresh weights" if source is None else f"with --init_from {source.directory}"
     raise _started_otherwise(directory, start, f"--init_from {requested}")

@@ -32,8 +32,8 @@ class TrainingOptions:
             than `images`. Training stops at their end. A run that exists ignores it.
         seed: of weights, batches, latents and augmentation; None: 0 for a new run.
         policy: Keras dtype policy; None: the fast one of this machine for a new run.
-        init_from: run whose last checkpoint a new run starts from (see
-            `skin_synth.training.warm_start`); None: fresh weights.
+        init_from: run whose last checkpoint a new run starts from, or an exported or installed
+            generator (see `skin_synth.training.warm_start`); None: fresh weights.
         features: features for validation, classifier or mobilenet; None: classifier for a new run.
         weights: weights file of mobilenet.
         keep: number of checkpoints to keep in addition to the best one; with 2 or more, training

@@ -44,10 +44,10 @@ class DataIdentity:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WarmStartSource:
-    """The checkpoint that a run starts from instead of fresh weights.
+    """The checkpoint or exported generator that a run starts from instead of fresh weights.
 
     Attributes:
-        directory: absolute path of its run at the time of the start.
+        directory: absolute path of its run or SavedModel at the time of the start.
         checkpoint_hash: sha256 over its averaged generator's weights, 64 hexadecimal digits.
         images_seen: images that the checkpoint had seen.
     """

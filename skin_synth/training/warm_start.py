@@ -1,33 +1,88 @@
-"""Starts a run from a checkpoint of another: other classes, wider stages, larger images."""
+"""Starts a run from another, or from a generator: other classes, wider stages, larger images.
+
+An exported generator comes without its discriminator. The new one learns alone at first (see
+`Preset.generator_warm_up`), because an untrained one would ruin the generator.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.presets import Preset
+from skin_synth.pretrained.catalogue import find_generator, known_names
+from skin_synth.pretrained.loading import Pretrained, load_pretrained
+from skin_synth.pretrained.network import network_of, preset_of
+from skin_synth.saved_model.origin import ORIGIN_FILE
 from skin_synth.training.run_config import WarmStartSource
-from skin_synth.training.runs import load_run
-from skin_synth.training.weight_inheritance import CARRIER_CHANNELS, inherit
+from skin_synth.training.run_directory import RunDirectory
+from skin_synth.training.runs import Run, load_run
+from skin_synth.training.weight_inheritance import CARRIER_CHANNELS, inherit, inherit_generator
 from tfrecords_tools.errors import InputError
 
+LONGEST_WARM_UP = 50_000
+"""Images that a generator waits for a new discriminator, in a long run."""
+WARM_UP_SHARE = 0.2
+"""The same as a share of a short schedule."""
 
-def warm_start_source(path: str | os.PathLike[str], preset: Preset) -> WarmStartSource:
-    """Describes the last checkpoint of a run, to start a run of `preset` from.
+
+def load_ancestor(path: str | os.PathLike[str]) -> Run | Pretrained:
+    """Loads the last checkpoint of a run, or a generator by its name or directory.
 
     Raises:
-        InputError: there is no run or checkpoint, or its networks do not fit those of the preset.
+        InputError: there is none, or its files are damaged.
     """
-    run = load_run(path)
-    check_fits(run.config.preset, preset)
+    if _is_generator(path):
+        return load_pretrained(os.fspath(path))
+    return load_run(path)
+
+
+def _is_generator(path: str | os.PathLike[str]) -> bool:
+    directory = Path(path)
+    if RunDirectory(path).exists():
+        return False
+    versions = directory.glob(f"*/{ORIGIN_FILE}")
+    return os.fspath(path) in known_names() or (directory / ORIGIN_FILE).exists() or any(versions)
+
+
+def preset_of_ancestor(ancestor: Run | Pretrained) -> Preset:
+    """Returns the preset of a run, or the one nearest to a generator that comes alone."""
+    return ancestor.config.preset if isinstance(ancestor, Run) else preset_of(ancestor)
+
+
+def waiting(preset: Preset, ancestor: Run | Pretrained) -> Preset:
+    """Lets a generator that comes alone wait for its discriminator, unless the preset says so."""
+    if isinstance(ancestor, Run) or preset.generator_warm_up:
+        return preset
+    images = min(LONGEST_WARM_UP, round(WARM_UP_SHARE * preset.schedule_images))
+    return dataclasses.replace(preset, generator_warm_up=images)
+
+
+def warm_start_source(ancestor: Run | Pretrained, preset: Preset) -> WarmStartSource:
+    """Describes what a run of `preset` starts from.
+
+    Raises:
+        InputError: its networks do not fit those of the preset.
+    """
+    check_fits(preset_of_ancestor(ancestor), preset)
     return WarmStartSource(
-        directory=str(Path(path).resolve()),
-        run_id=run.origin.run_id,
-        checkpoint_hash=run.origin.checkpoint_hash,
-        images_seen=run.origin.images_seen,
+        directory=str(ancestor.directory.resolve()),
+        run_id=ancestor.origin.run_id,
+        checkpoint_hash=ancestor.origin.checkpoint_hash,
+        images_seen=ancestor.origin.images_seen,
     )
+
+
+def is_source(source: WarmStartSource, requested: str | os.PathLike[str]) -> bool:
+    """Returns whether a request names the source: its name, its directory, or the one above."""
+    known = Path(source.directory)
+    if os.fspath(requested) in known_names():
+        return known == find_generator(os.fspath(requested))[0].resolve()
+    path = Path(requested).resolve()
+    return path == known or (path == known.parent and (known / ORIGIN_FILE).exists())
 
 
 def grown(old: Preset, wanted: Preset | None) -> Preset:
@@ -91,24 +146,33 @@ def _covers(new: tuple[int, ...], old: tuple[int, ...]) -> bool:
 
 
 def warm_start(gan: ConditionalGAN, source: WarmStartSource) -> str:
-    """Gives an untrained GAN the weights of a run; returns a line that describes the start.
+    """Gives an untrained GAN the weights of its source; returns a line that describes the start.
 
-    Classes that the run had get their embeddings from it; others keep fresh ones. The
+    Classes that the source had get their embeddings from it; others keep fresh ones. The
     optimizers, the schedules and the count of images start anew.
 
     Raises:
-        InputError: the run does not exist any more, or has written another checkpoint since.
+        InputError: the source does not exist any more, or has other weights now.
     """
-    run = load_run(source.directory)
-    if run.origin.checkpoint_hash != source.checkpoint_hash:
+    ancestor = load_ancestor(source.directory)
+    if ancestor.origin.checkpoint_hash != source.checkpoint_hash:
         raise InputError(
             f"{source.directory} was trained beyond {source.images_seen:,} images since this run "
             "was started from it: start a new --run"
         )
-    inherit(gan, run.gan)
-    new = [name for name in gan.class_names if name not in run.class_names]
-    known = len(gan.class_names) - len(new)
-    return (
-        f"starts from run {source.run_id} at {source.images_seen:,} images: {known} classes known"
-        + (f", new: {', '.join(new)}" if new else "")
-    )
+    if isinstance(ancestor, Run):
+        inherit(gan, ancestor.gan)
+    else:
+        inherit_generator(gan, network_of(ancestor), ancestor.class_names)
+    return f"{_start(source, ancestor)}: {_classes(gan.class_names, ancestor.class_names)}"
+
+
+def _start(source: WarmStartSource, ancestor: Run | Pretrained) -> str:
+    start = f"starts from run {source.run_id} at {source.images_seen:,} images"
+    alone = "" if isinstance(ancestor, Run) else ", its generator with a new discriminator"
+    return start + alone
+
+
+def _classes(names: Sequence[str], old: Sequence[str]) -> str:
+    new = [name for name in names if name not in old]
+    return f"{len(names) - len(new)} classes known" + (f", new: {', '.join(new)}" if new else "")

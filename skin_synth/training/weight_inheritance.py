@@ -10,6 +10,8 @@ image at half size, and the generator as the old one with its last convolution o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -26,14 +28,22 @@ PICTURE_TO_CARRIERS = np.concatenate([np.eye(3), -np.eye(3)], axis=1)
 
 def inherit(gan: ConditionalGAN, old: ConditionalGAN) -> None:
     """Puts the weights of `old` into `gan`, into which it fits (see `warm_start.check_fits`)."""
-    rows = [
-        (label, old.class_names.index(name))
-        for label, name in enumerate(gan.class_names)
-        if name in old.class_names
-    ]
+    rows = _rows(gan.class_names, old.class_names)
     _inherit_generator(gan.generator, old.generator, rows)
     _inherit_generator(gan.ema_generator, old.ema_generator, rows)
     _inherit_discriminator(gan.discriminator, old.discriminator, rows)
+
+
+def inherit_generator(gan: ConditionalGAN, old: Generator, class_names: Sequence[str]) -> None:
+    """Puts the weights of an averaged generator into both generators; it comes without the rest."""
+    rows = _rows(gan.class_names, class_names)
+    _inherit_generator(gan.generator, old, rows)
+    _inherit_generator(gan.ema_generator, old, rows)
+
+
+def _rows(names: Sequence[str], old_names: Sequence[str]) -> list[tuple[int, int]]:
+    """Returns the labels of each class that both have, new and old."""
+    return [(label, old_names.index(name)) for label, name in enumerate(names) if name in old_names]
 
 
 def _inherit_generator(new: Generator, old: Generator, rows: list[tuple[int, int]]) -> None:

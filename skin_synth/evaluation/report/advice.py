@@ -11,9 +11,10 @@ from skin_synth.evaluation.report.formatting import signed
 from skin_synth.evaluation.report.page import render_page
 from skin_synth.evaluation.report.writer import REPORT_HTML, REPORT_JSON
 from skin_synth.evaluation.results import DataInfo, RunInfo
-from skin_synth.evaluation.utility.advice_options import ADVICE_ARMS
+from skin_synth.evaluation.utility.advice_options import ALL_ADVICE_ARMS
 from skin_synth.evaluation.utility.advice_results import Advice
 from skin_synth.evaluation.utility.classifiers.saving import CLASSIFIER_FILE
+from skin_synth.evaluation.utility.small_site import ADAPTED
 
 ADVICE_SCHEMA_VERSION = 1
 ADVICE_PAGE = "advice.html"
@@ -85,16 +86,19 @@ def todo(advice: Advice) -> tuple[str, ...]:
     return (f"Use the classifier: {best} without synthetic images ({advice.advised}).", other, test)
 
 
-def training_code(advice: Advice, *, loader: str, data_dir: str, split: str) -> str:
+def training_code(
+    advice: Advice, *, loader: str, adapting: str = "", data_dir: str, split: str
+) -> str:
     """Returns Python code that trains the Keras classifier `model` in the advised way.
 
     Args:
         advice: has the name of the arm.
         loader: Python code that loads the generator.
+        adapting: Python code that adapts it to the data set; needed if the arm uses that.
         data_dir: the data set.
         split: the split for the training.
     """
-    arm = next(arm for arm in ADVICE_ARMS if arm.name == advice.advised)
+    arm = next(arm for arm in ALL_ADVICE_ARMS if arm.name == advice.advised)
     batch, (*first, last) = advice.protocol.batch_size, arm.steps(advice.protocol.steps)
     own = arm.phases[-1].parts[0]
     lines = [
@@ -103,11 +107,14 @@ def training_code(advice: Advice, *, loader: str, data_dir: str, split: str) -> 
         f"real = batches(own, batch_size={batch}, seed=0, exponent={0.0 if own.equal else 1.0})",
     ]
     if advice.use_generator:
+        adapted = ADAPTED in arm.sources
         lines = [
-            "import skin_synth",
+            "from skin_synth.training import TrainingOptions, train"
+            if adapted
+            else "import skin_synth",
             "import tensorflow as tf",
             *lines,
-            f"generator = {loader}",
+            f"generator = {adapting if adapted else loader}",
             "names = [name for name in generator.class_names if name in own.class_names]",
             "label = tf.constant([own.class_names.index(name) if name in names else -1",
             "                     for name in generator.class_names])",

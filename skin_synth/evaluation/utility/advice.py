@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import stats
@@ -24,11 +24,7 @@ from scipy import stats
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.statistics.intervals import LEVEL, Interval
 from skin_synth.evaluation.utility import metrics
-from skin_synth.evaluation.utility.advice_options import (
-    ADVICE_ARMS,
-    ADVICE_USES,
-    AdviceOptions,
-)
+from skin_synth.evaluation.utility.advice_options import AdviceOptions
 from skin_synth.evaluation.utility.advice_results import (
     Advice,
     AdviceProtocol,
@@ -40,11 +36,20 @@ from skin_synth.evaluation.utility.advice_results import (
 )
 from skin_synth.evaluation.utility.arm_training import ArmTraining
 from skin_synth.evaluation.utility.classifiers.training import State
-from skin_synth.evaluation.utility.cross_validation import CrossValidation, OutOfFold
+from skin_synth.evaluation.utility.cross_validation import (
+    CrossValidation,
+    OutOfFold,
+    SyntheticImages,
+)
 from skin_synth.evaluation.utility.differences import Difference, resampling_weights
 from skin_synth.evaluation.utility.planned import choose, planned_difference
-from skin_synth.evaluation.utility.recipes import USE, Arm, Source, one_hot
-from skin_synth.evaluation.utility.small_site import CONTROLS
+from skin_synth.evaluation.utility.recipes import USE, Arm, GenerateImages, Source, one_hot
+from skin_synth.evaluation.utility.small_site import (
+    ADAPTED,
+    CONTROLS,
+    SYNTHETIC,
+    AdaptGenerator,
+)
 from skin_synth.generator import ImageGenerator
 from skin_synth.provenance import content_hash
 from skin_synth.random_streams import EvaluationStream
@@ -79,12 +84,14 @@ class AdviceStudy:
         generator: trained on other images; classes are matched by name.
         options: of the study.
         training: trains an arm.
+        adapt: adapts the generator to own images; needed with `adapt_images`.
     """
 
     own: LabelledImages
     generator: ImageGenerator
     options: AdviceOptions
     training: ArmTraining
+    adapt: AdaptGenerator | None = None
 
     def __post_init__(self) -> None:
         side = self.own.images.shape[1]
@@ -138,12 +145,12 @@ class AdviceStudy:
         with Progress(
             total=options.trainings - 1, unit="classifiers", description="advise"
         ) as progress:
-            predicted = {arm.name: [self._predicted(arm, 0, progress)] for arm in ADVICE_ARMS}
+            predicted = {arm.name: [self._predicted(arm, 0, progress)] for arm in options.arms}
             measured = {name: self.resampled(each) for name, each in predicted.items()}
             figures = {name: each.macro_auroc[:, 0] for name, each in measured.items()}
             control, use = (
                 next(arm for arm in arms if arm.name == choose([a.name for a in arms], figures))
-                for arms in (CONTROLS, ADVICE_USES)
+                for arms in (CONTROLS, options.uses)
             )
             for arm in (control, use):
                 further = range(1, options.seeds)
@@ -154,7 +161,7 @@ class AdviceStudy:
 
     def fitted(self, advised: str) -> State:
         """Trains the arm with this name on all own images; returns its last state."""
-        arm = next(arm for arm in ADVICE_ARMS if arm.name == advised)
+        arm = next(arm for arm in self.options.arms if arm.name == advised)
         return self.training.trained_state(
             arm, self._validation.sources(self.own), seed=self._seed(0)
         )
@@ -163,11 +170,9 @@ class AdviceStudy:
         """Compares two arms over all seeds; `measured` has the names of arms as keys."""
         ours, theirs = measured[use.name], measured[control.name]
         groups = self._effective_lesions(ours.class_auroc - theirs.class_auroc)
+        uses = len(self.options.uses)
         area = planned_difference(
-            ours.macro_auroc[None],
-            theirs.macro_auroc[None],
-            groups=groups,
-            comparisons=len(ADVICE_USES),
+            ours.macro_auroc[None], theirs.macro_auroc[None], groups=groups, comparisons=uses
         )
         loss = planned_difference(
             ours.log_loss[None], theirs.log_loss[None], groups=groups, comparisons=1
@@ -177,7 +182,7 @@ class AdviceStudy:
             control.name,
             area,
             loss,
-            p_gain=min(1.0, len(ADVICE_USES) * _one_sided(area, 1)),
+            p_gain=min(1.0, uses * _one_sided(area, 1)),
             p_loss_harm=_one_sided(loss, 1),
             p_harm=_one_sided(area, -1),
             level=round(1 - LEVEL, 6),
@@ -213,7 +218,7 @@ class AdviceStudy:
                 float(found.log_loss[:, 0].mean()),
                 arm.name == advised,
             )
-            for arm, found in ((arm, measured[arm.name]) for arm in ADVICE_ARMS)
+            for arm, found in ((arm, measured[arm.name]) for arm in self.options.arms)
         )
         intervals = {choice.name: choice.macro_auroc for choice in choices}
         sentence = advice_sentence(
@@ -232,7 +237,7 @@ class AdviceStudy:
             seed=options.seed,
             pool=options.pool,
             replicates=options.replicates,
-            uses=len(ADVICE_USES),
+            uses=len(options.uses),
         )
         return Advice(
             sentence,
@@ -294,46 +299,62 @@ class AdviceStudy:
 
     @functools.cached_property
     def _validation(self) -> CrossValidation:
-        return CrossValidation(
-            self.own,
-            self._synthetic,
-            self.synthetic_counts,
-            self.options.folds,
-            self.training,
-        )
+        return CrossValidation(self.own, self._synthetic_for, self.options.folds, self.training)
+
+    def _synthetic_for(self, own: LabelledImages) -> Mapping[str, SyntheticImages]:
+        """Returns the synthetic images for a training on a part of the own images."""
+        plain = {SYNTHETIC: self.synthetic}
+        return plain if self.adapt is None else plain | {ADAPTED: self._adapted(own, self.adapt)}
 
     @functools.cached_property
-    def synthetic_counts(self) -> np.ndarray:
-        """Synthetic images of each class of the data set: int64[classes]."""
-        return np.array(
-            [self.options.pool * (each.generated and each.images > 0) for each in self.classes]
-        )
-
-    @functools.cached_property
-    def _synthetic(self) -> Source:
+    def synthetic(self) -> SyntheticImages:
         """Synthetic images of the classes in both the generator and the own images."""
         names, generator = self.own.class_names, self.generator
-        labels = np.repeat(np.arange(len(names)), self.synthetic_counts)
         of_generator = np.array(
             [
                 generator.class_names.index(name) if name in generator.class_names else -1
                 for name in names
             ]
-        )[labels]
+        )
+
+        def generate(labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+            return generator.generate(of_generator[labels], seeds, truncation=1.0)
+
+        drawn = np.array([each.generated and each.images > 0 for each in self.classes])
+        origin = generator.origin
+        key = (origin.run_id, origin.checkpoint_hash, content_hash(of_generator))
+        return self._synthetic_images(generate, drawn, key)
+
+    def _adapted(self, own: LabelledImages, adapt: AdaptGenerator) -> SyntheticImages:
+        """Returns images of the generator after it was adapted to a part of the own images.
+
+        A class of the own images that it lacked is generated, too, if the part has it.
+        """
+        generated = np.array([each.generated and each.images > 0 for each in self.classes])
+        # The generator is adapted when a training needs its images, not for an entry of the cache.
+        return self._synthetic_images(
+            lambda *request: adapt(own)(*request),
+            generated | (own.class_counts > 0),
+            (adapt.key(own),),
+        )
+
+    def _synthetic_images(
+        self, generate: GenerateImages, drawn: np.ndarray, key: tuple[str, ...]
+    ) -> SyntheticImages:
+        """Returns images of the classes that are `drawn`, bool[classes]; the cache keeps them."""
+        counts = self.options.pool * drawn
+        labels = np.repeat(np.arange(len(counts)), counts)
         stream = [self.options.seed, EvaluationStream.UTILITY_GENERATION]
         seeds = np.random.default_rng(stream).integers(0, 2**63 - 1, len(labels))
-        origin = generator.origin
-        parts = (origin.run_id, origin.checkpoint_hash, content_hash(of_generator, seeds))
+        parts = (*key, content_hash(labels, seeds))
 
         def load() -> tuple[np.ndarray, np.ndarray]:
             kept = self.training.cache.arrays(
-                "painted",
-                parts,
-                lambda: {"images": generator.generate(of_generator, seeds, truncation=1.0)},
+                "painted", parts, lambda: {"images": generate(labels, seeds)}
             )
-            return kept["images"], one_hot(labels, len(names))
+            return kept["images"], one_hot(labels, len(counts))
 
-        return Source(" ".join([*parts, content_hash(labels)]), load)
+        return SyntheticImages(Source(" ".join(parts), load), counts)
 
 
 def effective_lesions(by_class: np.ndarray, lesions: np.ndarray) -> int:

@@ -6,7 +6,13 @@ import dataclasses
 
 from skin_synth.evaluation.utility.classifiers.networks import RESNET
 from skin_synth.evaluation.utility.recipes import USE, Arm, first_then, mixed
-from skin_synth.evaluation.utility.small_site import CONTROLS, OWN, PRETRAINING, SYNTHETIC
+from skin_synth.evaluation.utility.small_site import (
+    ADAPTED,
+    CONTROLS,
+    OWN,
+    PRETRAINING,
+    SYNTHETIC,
+)
 from tfrecords_tools.errors import InputError
 
 ADVICE_USES = (
@@ -14,7 +20,11 @@ ADVICE_USES = (
     Arm("own + 50 % synthetic", USE, mixed(OWN, SYNTHETIC, 0.5)),
     Arm("own + 20 % synthetic", USE, mixed(OWN, SYNTHETIC, 0.2)),
 )
-ADVICE_ARMS = (*CONTROLS, *ADVICE_USES)
+ADAPTED_ADVICE_USES = (
+    Arm("adapted synthetic, then own", USE, first_then(ADAPTED, OWN, PRETRAINING)),
+    Arm("own + 50 % adapted synthetic", USE, mixed(OWN, ADAPTED, 0.5)),
+)
+ALL_ADVICE_ARMS = (*CONTROLS, *ADVICE_USES, *ADAPTED_ADVICE_USES)
 PASSES_OVER_OWN_IMAGES = 40
 """Default length of a training, from `FEWEST_ADVICE_STEPS` to `MOST_ADVICE_STEPS`."""
 FEWEST_ADVICE_STEPS, MOST_ADVICE_STEPS = 300, 2000
@@ -40,6 +50,8 @@ class AdviceOptions:
         seed: of folds, trainings and synthetic images, below 2**56.
         replicates: of the bootstrap over lesions, 100 or more.
         keep_test: whether to leave out the test split of the data set.
+        adapt_images: images that the generator is shown when it is adapted to own images, for two
+            more uses; 0: it is not adapted.
     """
 
     classifier: str = RESNET
@@ -52,6 +64,7 @@ class AdviceOptions:
     seed: int = 0
     replicates: int = 1000
     keep_test: bool = False
+    adapt_images: int = 0
 
     def __post_init__(self) -> None:
         limits = {
@@ -62,6 +75,7 @@ class AdviceOptions:
             "pool": (1, None),
             "seed": (0, LARGEST_ADVICE_SEED),
             "replicates": (100, None),
+            "adapt_images": (0, None),
         }
         for name, (least, most) in limits.items():
             value = getattr(self, name)
@@ -77,13 +91,28 @@ class AdviceOptions:
         return min(max(wanted, FEWEST_ADVICE_STEPS), MOST_ADVICE_STEPS)
 
     @property
+    def uses(self) -> tuple[Arm, ...]:
+        """The uses of synthetic images that are compared."""
+        return (*ADVICE_USES, *ADAPTED_ADVICE_USES) if self.adapt_images else ADVICE_USES
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """All arms: the controls and the uses."""
+        return (*CONTROLS, *self.uses)
+
+    @property
     def trainings(self) -> int:
         """Number of trainings; the last one is on all own images."""
-        return self.folds * (len(ADVICE_ARMS) + 2 * (self.seeds - 1)) + 1
+        return self.folds * (len(self.arms) + 2 * (self.seeds - 1)) + 1
+
+    @property
+    def most_adaptations(self) -> int:
+        """Number of adapted generators, if a use of them is selected and advised."""
+        return self.folds * self.seeds + 1 if self.adapt_images else 0
 
     def most_steps(self, images: int) -> int:
         """Returns the steps of all trainings if the use with the most steps is chosen."""
         steps = self.steps_for(images)
         shared = round(PRETRAINING * steps)
-        first = self.folds * len(ADVICE_ARMS) * steps - (self.folds - 1) * shared
+        first = self.folds * len(self.arms) * steps - (self.folds - 1) * shared
         return first + (self.seeds - 1) * 2 * self.folds * steps + steps

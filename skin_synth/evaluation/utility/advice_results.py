@@ -8,6 +8,7 @@ from skin_synth.evaluation.statistics.intervals import Interval
 from skin_synth.evaluation.utility.differences import Difference
 from skin_synth.evaluation.utility.planned import no_room
 from skin_synth.evaluation.utility.recipes import Arm
+from skin_synth.evaluation.utility.small_site import ADAPTED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,12 +173,14 @@ def advice_sentence(compared: UseComparison, use: Interval, control: Interval, t
 
 def instruction(arm: Arm) -> str:
     """Returns a use of synthetic images as an instruction, without full stop."""
+    adapted = ADAPTED in arm.sources
+    start = "Adapt the generator to your images. " if adapted else ""
     if len(arm.phases) > 1:
-        return "Train first on synthetic images, then on your own"
+        return f"{start}Train first on {'its' if adapted else 'synthetic'} images, then on your own"
     share = arm.phases[0].parts[-1].share
     return (
-        f"Take {100 * share:.0f} % of each batch from the generator, and the rest from your own "
-        "images"
+        f"{start}Take {100 * share:.0f} % of each batch from the generator, and the rest from your "
+        "own images"
     )
 
 

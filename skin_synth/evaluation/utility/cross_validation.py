@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,20 @@ from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining, 
 from skin_synth.evaluation.utility.calibration import PriorCorrection
 from skin_synth.evaluation.utility.folds import lesion_folds
 from skin_synth.evaluation.utility.recipes import Arm, Source, learnt_shares, real_source
-from skin_synth.evaluation.utility.small_site import OWN, SYNTHETIC
+from skin_synth.evaluation.utility.small_site import OWN
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SyntheticImages:
+    """Synthetic images for a training on own images.
+
+    Attributes:
+        source: the images, with the classes of the own images.
+        class_counts: int64[classes], number of these images.
+    """
+
+    source: Source
+    class_counts: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,15 +47,14 @@ class CrossValidation:
 
     Attributes:
         own: the images of the site.
-        synthetic: synthetic images, with the classes of `own`.
-        synthetic_counts: int64[classes], number of these images.
+        synthetic: returns the synthetic images for a training on these own images, by the names
+            of their sources. So a generator never learns from the fold that judges it.
         number_of_folds: 2 or more.
         training: trains an arm.
     """
 
     own: LabelledImages
-    synthetic: Source
-    synthetic_counts: np.ndarray
+    synthetic: Callable[[LabelledImages], Mapping[str, SyntheticImages]]
     number_of_folds: int
     training: ArmTraining
 
@@ -67,14 +79,15 @@ class CrossValidation:
             judged = {VALIDATION: held_out_images(held_out)}
             trained = self.training.run(arm, self.sources(rest), judged, seed=seed)
             raw[fold_of == fold] = trained.log_probabilities[VALIDATION]
-            counts = {OWN: rest.class_counts, SYNTHETIC: self.synthetic_counts}
-            priors.append(learnt_shares(arm, counts))
+            counts = {name: each.class_counts for name, each in self.synthetic(rest).items()}
+            priors.append(learnt_shares(arm, {OWN: rest.class_counts, **counts}))
             done()
         return OutOfFold(raw, self._corrected(raw, fold_of, priors))
 
     def sources(self, own: LabelledImages) -> dict[str, Source]:
         """Returns the sources of a training on these own images."""
-        return {OWN: real_source(own), SYNTHETIC: self.synthetic}
+        synthetic = {name: each.source for name, each in self.synthetic(own).items()}
+        return {OWN: real_source(own), **synthetic}
 
     def _corrected(
         self, raw: np.ndarray, fold_of: np.ndarray, priors: Sequence[np.ndarray]

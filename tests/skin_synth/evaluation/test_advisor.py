@@ -15,12 +15,13 @@ from skin_synth.commands import advise as command
 from skin_synth.evaluation import advisor
 from skin_synth.evaluation.advisor import advise, forecast, load_own_images
 from skin_synth.evaluation.report.advice import training_code
-from skin_synth.evaluation.utility.advice_options import ADVICE_ARMS, AdviceOptions
+from skin_synth.evaluation.utility.advice_options import ALL_ADVICE_ARMS, AdviceOptions
 from skin_synth.evaluation.utility.classifiers.networks import CLASSIFIERS, make_classifier
 from skin_synth.evaluation.utility.classifiers.saving import as_keras_model
 from skin_synth.evaluation.utility.classifiers.training import Trainer
 from skin_synth.evaluation.utility.forecast import Speed
 from skin_synth.saved_model.data_images import DataImage
+from skin_synth.training import adaptation
 from tests.data_sets import write_records
 from tests.images import noise
 from tests.origins import make_origin
@@ -84,7 +85,9 @@ def test_the_command_writes_report_and_classifier(advised):
     page = (advised / "report.html").read_text()
     assert report["schema_version"] == 1
     assert report["advice"]["sentence"] in page.replace("&#39;", "'")
-    assert [each["name"] for each in report["advice"]["choices"]] == [a.name for a in ADVICE_ARMS]
+    assert [each["name"] for each in report["advice"]["choices"]] == [
+        arm.name for arm in AdviceOptions().arms
+    ]
     assert [each["images"] for each in report["advice"]["classes"]] == [12, 12, 12]
     assert report["data"]["splits"] == {"train": 24, "validation": 6, "test": 6}
     for sentence in [*report["todo"], report["code"].splitlines()[-1]]:
@@ -186,7 +189,7 @@ def test_the_forecast_measures_steps_and_images(data, monkeypatch):
     assert found.lines()[0] == "own images       36 of 18 lesions"
 
 
-@pytest.mark.parametrize("arm", ADVICE_ARMS, ids=lambda arm: arm.name)
+@pytest.mark.parametrize("arm", ALL_ADVICE_ARMS, ids=lambda arm: arm.name)
 def test_the_code_of_each_choice_compiles(arm, advised):
     class advice:
         advised, use_generator = arm.name, arm.kind == "use"
@@ -194,10 +197,13 @@ def test_the_code_of_each_choice_compiles(arm, advised):
         class protocol:
             batch_size, steps = 64, 300
 
-    code = training_code(advice, loader="load()", data_dir="d", split="train")
+    made = {"loader": "load()", "adapting": "train('d', 'adapted', TrainingOptions())"}
+    code = training_code(advice, **made, data_dir="d", split="train")
     compile(code, "code", "exec")
-    assert ("generator = load()" in code) == advice.use_generator
-    assert ("steps_per_epoch=225" in code) == (arm.name == "synthetic, then own")
+    adapted = "adapted" in arm.name
+    assert ("generator = load()" in code) == (advice.use_generator and not adapted)
+    assert ("generator = train('d'" in code) == ("import TrainingOptions, train" in code) == adapted
+    assert ("steps_per_epoch=225" in code) == arm.name.endswith("synthetic, then own")
 
 
 def test_the_command_knows_all_classifiers():
@@ -205,3 +211,38 @@ def test_the_command_knows_all_classifiers():
     for name in CLASSIFIERS:
         words = f"advise --run R --data D --out O --classifier {name}"
         assert parser.parse_args(words.split()).classifier == name
+
+
+def test_an_adapted_generator_is_two_more_choices(data, tmp_path, monkeypatch, capsys, generator):
+    class Dark:
+        def __call__(self, own):
+            return lambda labels, seeds: np.zeros((len(labels), 16, 16, 3), np.uint8)
+
+        def key(self, own):
+            return f"dark {len(own)}"
+
+    asked = []
+    monkeypatch.setattr(adaptation, "adaptation", lambda *request: asked.append(request) or Dark())
+    words = ["advise", "--pretrained", "p", "--data", str(data), *FLAGS, "--adapt_images", "32"]
+    out = tmp_path / "report"
+    assert cli.main_with([*words, "--out", str(out)]) == 0
+    report = json.loads((out / "report.json").read_text())
+    names = [each["name"] for each in report["advice"]["choices"]]
+    assert names[-2:] == ["adapted synthetic, then own", "own + 50 % adapted synthetic"]
+    assert report["advice"]["protocol"]["uses"] == 5
+    assert asked[0][1:] == (None, str(out), 32)
+    monkeypatch.setattr(advisor, "measure_speed", lambda *_: Speed(2.0, 0.0, 3.0))
+    assert cli.main_with([*words, "--out", str(tmp_path / "no"), "--dry_run"]) == 0
+    assert "up to 5 adaptations by 32 images each" in capsys.readouterr().out
+
+
+def test_adapting_needs_its_maker(data, tmp_path):
+    options = AdviceOptions(adapt_images=10)
+    with pytest.raises(InputError, match="adapt_images is 10, but"):
+        advise(Noise(), data, tmp_path / "out", options, policy="float32", loader="")
+
+
+def test_a_folder_of_images_cannot_be_adapted(tmp_path):
+    with pytest.raises(InputError, match="needs --run or --pretrained"):
+        adaptation.adaptation(Noise(), None, tmp_path / "out", 10)
+    assert adaptation.adaptation(Noise(), None, tmp_path / "out", 0) is None

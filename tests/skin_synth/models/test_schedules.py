@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import tensorflow as tf
 
 from skin_synth.models import schedules
-from skin_synth.presets import Ramp
+from skin_synth.presets import Ramp, get_preset
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,18 @@ def test_the_half_life_grows_from_zero_with_the_images_seen():
     assert decays[0] == 0.0
     assert decays == sorted(decays)
     assert decays[-1] == decays[-2]
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"), [(0, 0.0), (50, 0.0), (75, 0.5), (100, 1.0), (5000, 1.0)]
+)
+def test_a_generator_waits_for_half_of_its_warm_up_and_then_learns_more_and_more(seen, expected):
+    assert float(schedules.warm_up(tf.constant(float(seen)), 100)) == pytest.approx(expected)
+
+
+def test_the_generator_has_the_rate_of_the_discriminator_without_a_warm_up():
+    found = schedules.values(get_preset("derm-32"), tf.constant(0.0))
+    assert float(found.generator_learning_rate) == float(found.learning_rate)
+    waiting = dataclasses.replace(get_preset("derm-32"), generator_warm_up=1_000)
+    found = schedules.values(waiting, tf.constant(750.0))
+    assert float(found.generator_learning_rate) == pytest.approx(0.5 * float(found.learning_rate))

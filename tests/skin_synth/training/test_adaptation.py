@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from skin_synth.data.pipeline import load_split
+from skin_synth.pretrained import load_exported
 from skin_synth.training.adaptation import Adaptation
 
 
@@ -54,3 +57,25 @@ def test_the_key_depends_on_images_and_length(tiny_run, own, tmp_path):
         Adaptation(tiny_run, tmp_path, 16).key(own.subset(np.arange(5))),
     }
     assert len(keys) == 3
+
+
+def test_a_generator_without_its_discriminator_is_adapted_too(
+    served_version, own, tmp_path, eager_steps
+):
+    shared = load_exported(served_version)
+    labels, seeds = np.array([3, 0]), np.arange(2)
+    before = shared.generate(labels, seeds)
+    after = Adaptation(shared, tmp_path / "adapted", 40)(own)(labels, seeds)
+    changed = [(a != b).any() for a, b in zip(before, after, strict=True)]
+    assert changed == [True, False]
+
+
+def test_classes_are_found_by_name(tiny_run, own, tmp_path):
+    """The own images have other classes, in another order; one of them the generator lacks."""
+    names = ("new", *reversed(tiny_run.class_names))
+    images = dataclasses.replace(own, class_names=names, labels=np.full(len(own), 2))
+    generate = Adaptation(tiny_run, tmp_path / "adapted", 16)(images)  # one class: not adapted
+    last = len(tiny_run.class_names) - 1
+    np.testing.assert_array_equal(
+        generate(np.array([1, last + 1]), np.arange(2)), tiny_run.generate([last, 0], [0, 1])
+    )

@@ -28,16 +28,17 @@ def test_run_id_follows_what_the_weights_depend_on():
     assert config().run_id == config(preset=other).run_id
 
 
-def test_runs_of_releases_without_a_mapping_network_keep_their_id():
+@pytest.mark.parametrize("field", ["mapping_layers", "generator_warm_up"])
+def test_runs_of_releases_without_a_field_keep_their_id(field):
     """The known answer is that of such a release."""
-    plain = config(preset=dataclasses.replace(get_preset("derm-32"), mapping_layers=0))
+    plain = config(preset=dataclasses.replace(get_preset("derm-32"), **{field: 0}))
     assert plain.run_id == "d39eb35209b1"
-    assert "mapping_layers" not in plain.to_json()["preset"]
+    assert field not in plain.to_json()["preset"]
     fields = json.loads(json.dumps(plain.to_json()))
     assert RunConfig.from_json(fields) == plain
-    mixed = config(preset=dataclasses.replace(get_preset("derm-32"), mapping_layers=2))
-    assert RunConfig.from_json(json.loads(json.dumps(mixed.to_json()))) == mixed
-    assert mixed.run_id != plain.run_id
+    other = config(preset=dataclasses.replace(get_preset("derm-32"), **{field: 2}))
+    assert RunConfig.from_json(json.loads(json.dumps(other.to_json()))) == other
+    assert other.run_id != plain.run_id
 
 
 def test_a_configuration_survives_json():

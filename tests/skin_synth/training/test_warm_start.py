@@ -11,11 +11,20 @@ import tensorflow as tf
 
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.presets import Preset, Ramp, get_preset
+from skin_synth.pretrained import load_exported
+from skin_synth.pretrained.network import network_of
 from skin_synth.training.configure import configure
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.trainer import train
-from skin_synth.training.warm_start import check_fits, grown
+from skin_synth.training.warm_start import (
+    check_fits,
+    grown,
+    is_source,
+    load_ancestor,
+    warm_start,
+    warm_start_source,
+)
 from skin_synth.training.weight_inheritance import inherit
 from tfrecords_tools.errors import InputError
 
@@ -272,3 +281,76 @@ def test_a_data_set_that_has_grown_is_refused_with_the_way_on(tiny_run, phantom_
     )
     with pytest.raises(InputError, match=f"--init_from {tiny_run.directory} starts from its wei"):
         configure(RunDirectory(tiny_run.directory), data, TrainingOptions())
+
+
+WAITING = ["generator_warm_up=32"]
+"""Of a batch of eight: two steps without the generator, then it learns more and more."""
+
+
+@pytest.mark.usefixtures("eager_steps")
+def test_a_generator_that_comes_alone_waits_for_its_discriminator(
+    served_version, tiny_run, phantom_data, tmp_path, caplog
+):
+    options = TrainingOptions(images=16, init_from=served_version, overrides=WAITING)
+    with caplog.at_level("INFO"):
+        run = train(phantom_data, tmp_path / "run", options)
+    assert "its generator with a new discriminator: 7 classes known" in caplog.text
+    before = network_of(load_exported(served_version))
+    assert moved(run.gan.generator, before) == 0.0
+    fresh = ConditionalGAN(run.config.preset, run.class_names, policy=run.config.policy)
+    assert moved(run.gan.discriminator, fresh.discriminator) > 0.0
+    inputs = tf.random.stateless_normal([4, run.gan.latent_dim], [1, 2]), tf.range(4)
+    # The moving statistics of its normalisation follow the batches, the images hardly change.
+    np.testing.assert_allclose(run.gan(inputs), tiny_run.gan(inputs), atol=0.1)
+    options = TrainingOptions(images=40, init_from=served_version.parent)
+    run = train(phantom_data, tmp_path / "run", options)
+    assert moved(run.gan.generator, before) > 0.0
+
+
+def moved(network, other):
+    """How far the weights of a network are from those of another."""
+    pairs = zip(network.trainable_variables, other.trainable_variables, strict=True)
+    return max(float(np.abs(a.numpy() - b.numpy()).max()) for a, b in pairs)
+
+
+def test_a_generator_waits_for_a_part_of_a_short_run(served_version, tiny_run, phantom_data):
+    where = RunDirectory("nowhere")
+
+    def warm_up(source, **options):
+        chosen = TrainingOptions(init_from=source, **options)
+        return configure(where, phantom_data, chosen).preset.generator_warm_up
+
+    assert warm_up(served_version, schedule_images=1_000) == 200
+    assert warm_up(served_version, schedule_images=1_000_000) == 50_000
+    assert warm_up(served_version, overrides=["generator_warm_up=7"]) == 7
+    assert warm_up(tiny_run.directory, schedule_images=1_000) == 0
+
+
+def test_larger_images_can_start_from_a_generator_alone(served_version, tiny_run):
+    preset = grown(tiny_run.config.preset, get_preset("derm-64"))
+    gan = ConditionalGAN(preset, tiny_run.class_names, policy="float32")
+    warm_start(gan, warm_start_source(load_ancestor(served_version), preset))
+    inputs = tf.random.stateless_normal([4, gan.latent_dim], [1, 2]), tf.range(4)
+    small, large = tiny_run.gan(inputs).numpy(), halved(gan(inputs), 1).numpy()
+    assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.9
+
+
+def test_another_export_is_another_source(served_version, tiny_run, tmp_path):
+    source = warm_start_source(load_ancestor(served_version), tiny_run.config.preset)
+    assert is_source(source, served_version)
+    assert is_source(source, served_version.parent)
+    assert not is_source(source, tmp_path)
+    assert not is_source(source, tiny_run.directory)
+    of_run = warm_start_source(load_ancestor(tiny_run.directory), tiny_run.config.preset)
+    assert not is_source(of_run, tiny_run.directory.parent)
+
+
+def test_an_installed_generator_is_found_by_its_name(served_version, tiny_run, monkeypatch):
+    monkeypatch.setattr("skin_synth.training.warm_start.known_names", lambda: ("shared-32",))
+    finding = {"skin_synth.training.warm_start.find_generator": (served_version, "")}
+    finding["skin_synth.training.warm_start.load_pretrained"] = load_exported(served_version)
+    for place, found in finding.items():
+        monkeypatch.setattr(place, lambda name, found=found: found)
+    source = warm_start_source(load_ancestor("shared-32"), tiny_run.config.preset)
+    assert source.directory == str(served_version.resolve())
+    assert is_source(source, "shared-32")

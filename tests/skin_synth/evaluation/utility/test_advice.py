@@ -10,7 +10,7 @@ import pytest
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.advice import AdviceStudy, effective_lesions
-from skin_synth.evaluation.utility.advice_options import ADVICE_ARMS, ADVICE_USES, AdviceOptions
+from skin_synth.evaluation.utility.advice_options import ADVICE_USES, AdviceOptions
 from skin_synth.evaluation.utility.arm_training import ArmTraining
 from skin_synth.evaluation.utility.classifiers.training import State
 from skin_synth.evaluation.utility.small_site import CONTROLS
@@ -151,12 +151,12 @@ def test_no_training_of_a_fold_sees_its_lesions(monkeypatch):
     monkeypatch.setattr(ArmTraining, "run", watched)
     study.advise()
     assert {seed for _, seed in seen} == {0, 1, 2}
-    assert {name for name, _ in seen} == {arm.name for arm in ADVICE_ARMS}
+    assert {name for name, _ in seen} == {arm.name for arm in OPTIONS.arms}
 
 
 def test_the_first_seed_trains_all_and_the_others_what_it_chose(helped):
     _, advice = helped
-    assert [choice.name for choice in advice.choices] == [arm.name for arm in ADVICE_ARMS]
+    assert [choice.name for choice in advice.choices] == [arm.name for arm in OPTIONS.arms]
     assert sorted(choice.seeds for choice in advice.choices) == [1, 1, 1, 1, 3, 3]
     chosen = {choice.name for choice in advice.choices if choice.seeds == 3}
     assert chosen == {advice.comparison.use, advice.comparison.control}
@@ -191,7 +191,7 @@ def test_classes_are_matched_by_name():
     generator = FakeGenerator((2, 1, 0, 0), ("blue", "green", "pink", "white"))
     study = study_of(generator)
     assert [each.generated for each in study.classes] == [False, True, True]
-    images, targets = study._synthetic.content
+    images, targets = study.synthetic.source.content
     assert list(targets.sum(axis=0)) == [0, 200, 200]
     colour = [images[targets[:, label] > 0].mean(axis=(0, 1, 2)) for label in (1, 2)]
     assert [each.argmax() for each in colour] == [1, 2]
@@ -199,6 +199,48 @@ def test_classes_are_matched_by_name():
     assert "the generator lacks red: no synthetic images" in sentences
     assert "the data set lacks pink, white, which the generator has" in sentences
     study.advise()
+
+
+class Adapt:
+    """Draws true images of each class that it learnt from; `seen` are the images that it got."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, own):
+        self.seen.append(own)
+        return lambda labels, seeds: draw(labels, int(seeds[0]) % 2**32)
+
+    def key(self, own):
+        return f"adapted {own.images.tobytes().hex()[:5000]}"
+
+
+def test_a_generator_of_other_images_helps_after_it_was_adapted():
+    options, adapt = dataclasses.replace(OPTIONS, adapt_images=32), Adapt()
+    study = dataclasses.replace(study_of(Noise(), options=options), adapt=adapt)
+    advice = study.advise()
+    assert advice.advised in {"adapted synthetic, then own", "own + 50 % adapted synthetic"}
+    assert advice.sentence.startswith("Adapt the generator to your images. T")
+    assert advice.protocol.uses == len(options.uses) == 5
+    assert [choice.name for choice in advice.choices] == [arm.name for arm in options.arms]
+    lesions = {*study.own.groups}
+    # It never learnt from all lesions, so none of them was judged by a generator that knew it.
+    assert all(0 < len({*own.groups}) < len(lesions) for own in adapt.seen)
+    assert len(adapt.seen) >= options.folds
+    study.fitted(advice.advised)
+    assert {*adapt.seen[-1].groups} == lesions
+
+
+def test_an_adapted_generator_draws_a_class_that_it_lacked():
+    options, adapt = dataclasses.replace(OPTIONS, adapt_images=32), Adapt()
+    generator = FakeGenerator((1, 2), ("green", "blue"))
+    study = dataclasses.replace(study_of(generator, options=options), adapt=adapt)
+    own = study.own
+    for part, expected in ((own, [200] * 3), (own.subset(own.labels > 0), [0, 200, 200])):
+        found = study._synthetic_for(part)
+        assert list(found["synthetic"].class_counts) == [0, 200, 200]
+        assert list(found["adapted"].class_counts) == expected
+        assert list(found["adapted"].source.content[1].sum(axis=0)) == expected
 
 
 def test_classes_with_fewer_lesions_than_folds_are_named_and_not_judged():
