@@ -25,6 +25,11 @@ PILLOW_KINDS = (
     kinds.JPEG2000,
 )
 """Kinds that Pillow always decodes. For others it may run programs (EPS) or load other files."""
+POINTERS = {
+    b"version https://git-lfs.github.com/spec/": "a pointer of Git LFS: git lfs pull fetches it",
+    b"/annex/objects/": "a pointer of git-annex: git annex get fetches it",
+}
+"""First bytes of small files in the place of images that are kept elsewhere."""
 EXTRAS = {
     kinds.AVIF: ("avif", "pillow>=11.3 with AVIF"),
     kinds.HEIC: ("heic", "pillow-heif"),
@@ -165,7 +170,7 @@ def opened(
     if not content:
         raise Rejected("empty", "the file has no byte")
     if kind is None or (allowed is not None and kind not in allowed):
-        raise Rejected("not_an_image", _not_allowed(kind, allowed))
+        raise Rejected("not_an_image", _not_allowed(content, kind, allowed))
     with pillow_settings, contextlib.ExitStack() as stack:
         try:
             image = stack.enter_context(_open(content, kind))
@@ -254,9 +259,10 @@ def _bounded_text(content: bytes) -> bytes:
     return _COMMENT.sub(b"", content)
 
 
-def _not_allowed(kind: str | None, allowed: Collection[str] | None) -> str:
+def _not_allowed(content: bytes, kind: str | None, allowed: Collection[str] | None) -> str:
     if kind is None:
-        return "no known image format"
+        pointers = (what for start, what in POINTERS.items() if content.startswith(start))
+        return next(pointers, "no known image format")
     return f"a {kind} image, where only {' or '.join(allowed or ())} is accepted"
 
 

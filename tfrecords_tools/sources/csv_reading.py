@@ -120,6 +120,11 @@ def _rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
                         f"{path}, line {line} cannot be read ({error}): write a quotation mark "
                         "within a cell twice, and close each cell that begins with one"
                     ) from error
+                if any("\0" in each for each in lines):
+                    raise InputError(
+                        f"{path}, line {line} holds NUL characters, as UTF-16 and damaged files "
+                        "do: save it as CSV in UTF-8"
+                    )
                 width = width or len(cells)
                 if _swallows_rows(lines, dialect.delimiter, width):
                     raise InputError(

@@ -26,6 +26,7 @@ RAW_SUFFIXES = frozenset(
     (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw")
 )
 """Raw files of cameras. Image libraries read only the small preview in them."""
+NOT_AN_IMAGE = "not_an_image"
 HIDDEN_FOLDER, MACHINE_MADE = "hidden_folder", "machine_made"
 """Reasons to reject files that nobody wants: in a folder such as .ipynb_checkpoints, and what
 systems and disks write next to the images of people."""
@@ -42,6 +43,8 @@ MACHINE_FILES = re.compile(
     re.IGNORECASE,
 )
 """Deleted files of Android, thumbnails of a NAS, and backups that editors keep."""
+IN_ICLOUD = re.compile(r"\.(?P<name>.+)\.icloud", re.IGNORECASE)
+"""Placeholder of a file that macOS keeps in iCloud only."""
 APPLE_DOUBLE_PREFIX = "._"
 """Start of the names of macOS metadata files, which have the suffix of the image."""
 
@@ -211,13 +214,16 @@ def _why_rejected(path: Path, file: str, root: Path, *, follow_links: bool) -> R
     if not path.is_file():
         return rejected("not_a_file", "a link to a folder, or a device")
     if name.startswith(APPLE_DOUBLE_PREFIX):
-        return rejected("not_an_image", "macOS metadata (AppleDouble)")
+        return rejected(NOT_AN_IMAGE, "macOS metadata (AppleDouble)")
+    if (away := IN_ICLOUD.fullmatch(name)) and has_image_suffix(away["name"]):
+        detail = "a placeholder of iCloud: download the file to this computer"
+        return rejected(NOT_AN_IMAGE, detail, wanted=True)
     if _is_raw(file):
         detail = "a raw file of a camera: develop it, and save it as JPEG or TIFF"
-        return rejected("not_an_image", detail, wanted=True)
+        return rejected(NOT_AN_IMAGE, detail, wanted=True)
     if not has_image_suffix(file) and kind_of(_head(path)) is None:
         detail = f"suffix {path.suffix!r} and the first bytes are not those of an image"
-        return rejected("not_an_image", detail)
+        return rejected(NOT_AN_IMAGE, detail)
     return None
 
 

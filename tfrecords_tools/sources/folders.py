@@ -9,8 +9,14 @@ from pathlib import Path
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import SPLITS
 from tfrecords_tools.sources import listing
+from tfrecords_tools.sources.archives import archive_findings
 from tfrecords_tools.sources.cells import is_unknown_group
-from tfrecords_tools.sources.files import HIDDEN_FOLDER, MACHINE_MADE, list_files
+from tfrecords_tools.sources.files import (
+    HIDDEN_FOLDER,
+    MACHINE_MADE,
+    NOT_AN_IMAGE,
+    list_files,
+)
 from tfrecords_tools.sources.layout import (
     GROUP,
     SPLIT,
@@ -55,7 +61,9 @@ def from_class_folders(
             records.append(ImageRecord(file, file, label, group, split, has_group=has_group))
     listing.check_collisions(raw_labels)
     labels = _labels_of_rejected(rejections, images, layout)
-    findings = (*files.findings, *_unused_folders(layout, files.found))
+    others = [each.file for each in files.rejections if each.reason == NOT_AN_IMAGE]
+    packed = archive_findings(images, others, files.found)
+    findings = (*files.findings, *_unused_folders(layout, files.found), *packed)
     return listing.make_source(images, records, rejections, labels=labels, findings=findings)
 
 
@@ -112,7 +120,8 @@ def _labels_of_rejected(rejections: Iterable[Rejection], images: Path, layout: L
     labels = set()
     for rejection in rejections:
         name = rejection.file.rpartition("/")[2]
-        if rejection.reason in (HIDDEN_FOLDER, MACHINE_MADE) or name.startswith("."):
+        hidden = name.startswith(".") and not rejection.wanted
+        if rejection.reason in (HIDDEN_FOLDER, MACHINE_MADE) or hidden:
             continue
         is_folder = (images / rejection.file).is_dir()  # a link
         place = layout.place(f"{rejection.file}/" if is_folder else rejection.file)

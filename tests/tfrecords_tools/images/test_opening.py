@@ -187,3 +187,15 @@ def test_a_ppm_of_too_much_text_is_refused(monkeypatch):
     monkeypatch.setattr(opening, "LARGEST_TEXT", 100)
     assert rejected(b"P3 8 8 255 " + b"1 " * 192).reason == "too_large"
     assert prepared(b"P6 8 8 255 " + bytes(range(192))).encoded
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        (b"/annex/objects/SHA256E-s9--0.png\n", "git annex get"),
+        (b"version 2 of a text", "no known image format"),
+    ],
+)
+def test_pointers_to_images_that_are_elsewhere(content, detail):
+    assert detail in rejected(content).detail

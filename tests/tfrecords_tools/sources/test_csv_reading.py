@@ -82,6 +82,15 @@ def test_other_encodings(encoding, tmp_path):
         rows(path)
 
 
+@pytest.mark.parametrize(
+    "content", [b"id,dx\na,n\0v\n", b"id,dx\na,nv\n\0\0\0\0", "id,dx\na,nv\n".encode("utf-16-le")]
+)
+def test_nul_characters(content, tmp_path):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"t\.csv, line [123] holds NUL characters, as UTF-16"):
+        rows(tmp_path / "t.csv")
+
+
 def test_columns_that_occur_twice(tmp_path):
     with pytest.raises(InputError, match="two columns called dx: rename one"):
         read_csv(write(tmp_path / "t.csv", "id,dx, dx\n"))

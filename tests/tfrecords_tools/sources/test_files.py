@@ -52,6 +52,13 @@ def test_what_a_table_names_counts(row, tmp_path):
     assert [(each.file, each.wanted) for each in source.rejections] == [(file, True)]
 
 
+def test_placeholders_of_icloud_count(tmp_path):
+    files = ("nv/b.png", "nv/.a.jpg.icloud", "mel/.a.HEIC.icloud", "nv/.notes.txt.icloud")
+    source = folders(touch(tmp_path, *files))
+    assert {each.file for each in source.rejections if each.wanted} == {files[1], files[2]}
+    assert source.labels == {"nv", "mel"}  # the build says that mel is lost
+
+
 def test_files_that_nobody_wants_do_not_count(tmp_path):
     files = ("a.json", "@eaDir/a.jpg/T.jpg", "readme.md", "a.nef")
     source = read(touch(tmp_path / "i", "a.jpg", *files), table(tmp_path / "l.csv", "a,,nv"))
