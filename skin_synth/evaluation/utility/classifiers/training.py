@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from skin_synth import augment
 from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.utility.classifiers.cpu_layers import fast_on_cpu
 from skin_synth.evaluation.utility.classifiers.networks import Classifier, make_classifier
 from skin_synth.keras_backend import keras
 from skin_synth.random_streams import ClassifierStream
@@ -113,14 +114,14 @@ class Trainer:
         """
         self.classifier, self.classes, self.batch_size = classifier, classes, batch_size
         self.policy, self._side = policy, side
-        self.network = self._built(0)
+        on_gpu = bool(tf.config.list_logical_devices("GPU"))
+        self.network = self._built(0) if on_gpu else fast_on_cpu(self._built(0))
         self._optimizer = keras.optimizers.AdamW(
             classifier.learning_rate, weight_decay=classifier.weight_decay
         )
         self._optimizer.build(self.network.trainable_variables)
         self._fresh = tuple(variable.numpy() for variable in self._optimizer.variables)
         # XLA makes these networks slower on a CPU, and compiles in seconds on a GPU.
-        on_gpu = bool(tf.config.list_logical_devices("GPU"))
         self._step = tf.function(self._train_step, jit_compile=on_gpu)
         self._loop = tf.function(self._train_loop, reduce_retracing=True)
         self._forward = tf.function(
