@@ -293,8 +293,11 @@ def _components(count: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
 
 
 def _joined(groups: Sequence[str], pairs: np.ndarray) -> np.ndarray:
-    """Returns the groups; those with images of one picture have the name of the first: str[n]."""
-    codes = {group: code for code, group in enumerate(dict.fromkeys(groups))}
+    """Returns the groups; those with images of one picture get one of their names: str[n].
+
+    It is the least one in the order of text, so that it does not depend on the order of the images.
+    """
+    codes = {group: code for code, group in enumerate(sorted({*groups}))}
     names = list(codes)
     joined = {(codes[groups[i]], codes[groups[j]]): None for i, j in pairs.tolist()}
     component = _components(len(names), joined)

@@ -216,3 +216,13 @@ def test_a_data_set_without_held_out_splits():
     given = splits()
     found = without_leaks({"train": given["train"]})
     assert (found.validation, found.test, found.leak.left_out_of_test) == (None, None, ())
+
+
+@pytest.mark.parametrize("order", [("train", "validation"), ("validation", "train")])
+def test_the_name_of_joined_lesions_does_not_depend_on_the_order_of_images(order):
+    twin = photograph(0)
+    of_train = split("train", [twin, photograph(1)], groups=["lesion 2", "lesion 3"])
+    of_validation = split("validation", [photograph(2), twin], groups=["lesion 4", "lesion 1"])
+    found = {"train": of_train, "validation": of_validation}
+    examined = without_leaks({name: found[name] for name in order})
+    assert examined.train.groups == ("lesion 1", "lesion 3")
