@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.csv"
 LARGEST_MANIFEST = 2**30
 """Most bytes of a manifest; a row takes about 400."""
+SHOWN_CHARACTERS = 200
+"""Most characters of a text chunk in the line of a file."""
 GENERATION_LIBRARIES = ("skin-synth", "tensorflow", "keras", "numpy")
 
 
@@ -189,8 +191,7 @@ def read_chunks(path: Path) -> dict[str, str]:
     Raises:
         InputError: no such file, or not an image.
     """
-    found = _read_metadata(path).provenance
-    return {name.removeprefix(PNG_CHUNK_PREFIX): value for name, value in found.items()}
+    return _provenance(_read_metadata(path))
 
 
 def describe_file(path: str | os.PathLike[str]) -> str:
@@ -199,15 +200,24 @@ def describe_file(path: str | os.PathLike[str]) -> str:
     Raises:
         InputError: as `read_chunks`.
     """
-    chunks = read_chunks(Path(path))
-    if chunks:
+    found = _read_metadata(Path(path))
+    if chunks := _provenance(found):
         names = ("label", "seed", "truncation", "run_id", "checkpoint_hash")
         return "synthetic: " + ", ".join(
-            f"{name} {chunks[name]}" for name in names if name in chunks
+            f"{name} {_shortened(chunks[name])}" for name in names if name in chunks
         )
-    if _read_metadata(Path(path)).says_synthetic:
+    if found.says_synthetic:
         return "synthetic: its metadata say so (IPTC's digital source type)"
     return "says nothing (a copy without its text chunks says nothing either)"
+
+
+def _provenance(found: Metadata) -> dict[str, str]:
+    texts = found.provenance.items()
+    return {name.removeprefix(PNG_CHUNK_PREFIX): value for name, value in texts}
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def _read_metadata(path: Path) -> Metadata:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import check_system, locked_directory
+from tfrecords_tools.paths import real_path
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def new_directory(
             process with the same id in another container. Or on Windows.
     """
     check_system()
-    target = Path(path).resolve()
+    target = real_path(path)
     _tidy(target)
     if _written_elsewhere(target):  # better now than when the work is done
         raise _in_use(path)
@@ -95,7 +96,7 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: on Windows.
     """
     check_system()
-    target = Path(path).resolve()
+    target = real_path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     _tidy(target)
     temporary = _sibling(target, NEW)
@@ -138,11 +139,11 @@ def check_apart(
     Raises:
         InputError: an input is `out` or is inside it, or `out` is inside an input.
     """
-    place = Path(out).resolve()
+    place = real_path(out)
     for what, source in inputs.items():
         if source is None:
             continue
-        read = Path(source).resolve()
+        read = real_path(source)
         if read.is_relative_to(place):
             raise InputError(
                 f"{source} lies in {out}, which would be replaced: choose another --out"

@@ -7,10 +7,10 @@ import dataclasses
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.extra_columns import check_columns, parse_columns
+from tfrecords_tools.paths import real_path
 from tfrecords_tools.records.schema import Column
 
 ORIGINAL = "original"
@@ -212,5 +212,5 @@ class BuildOptions:
 
 def data_set_name(folder: PathLike) -> str:
     """Returns the name of a folder as that of a data set, such as isic_2019 for `ISIC 2019`."""
-    words = re.sub("[^a-z0-9]+", "_", Path(folder).resolve().name.lower()).strip("_")
+    words = re.sub("[^a-z0-9]+", "_", real_path(folder).name.lower()).strip("_")
     return words if DATASET_NAME.fullmatch(words) else f"images_{words}".rstrip("_")

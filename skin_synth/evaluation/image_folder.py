@@ -19,6 +19,7 @@ from skin_synth.saved_model.origin import Origin
 from tfrecords_tools.errors import InputError, Rejected
 from tfrecords_tools.images.image_file import decode_square, size_in_file
 from tfrecords_tools.images.opening import read_file
+from tfrecords_tools.paths import real_path
 from tfrecords_tools.progress import track
 from tfrecords_tools.records.reader import fingerprint, read_info
 from tfrecords_tools.records.schema import TEST
@@ -195,7 +196,7 @@ def load_image_folder(
         )
     del sizes[_size_name(side, side)]
     origin = Origin(
-        run_id=folder.resolve().name,
+        run_id=real_path(folder).name,
         data_name=info.name,
         data_fingerprint=fingerprint(data_dir),
         checkpoint_hash=content_hash(images, labels),

@@ -18,6 +18,7 @@ from skin_synth.saved_model.warmup import write_warmup
 from tfrecords_tools.atomic import check_apart, made_parents, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked_directory
+from tfrecords_tools.paths import real_path
 
 
 class Exportable(Protocol):
@@ -64,7 +65,7 @@ def export(
     if model_dir.exists() and not model_dir.is_dir():
         raise InputError(f"{model_dir} is a file, not a directory: give another --out")
     run = getattr(model, "directory", None)
-    if run is not None and model_dir.resolve() == run.resolve():
+    if run is not None and real_path(model_dir) == real_path(run):
         raise InputError(f"{model_dir} is the run: give another --out")
     # On a file system without locks the later of two exports fails, because its version exists.
     with made_parents(model_dir / "1"), locked_directory(model_dir, wait=True):

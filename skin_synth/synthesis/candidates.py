@@ -36,6 +36,7 @@ from tfrecords_tools.atomic import made_parents, new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked
 from tfrecords_tools.npz_reading import read_npz
+from tfrecords_tools.paths import real_path
 
 CHUNK_SIZE = 128
 """Largest number of candidates that are generated and tested together."""
@@ -139,7 +140,7 @@ class WorkDirectory:
     """
 
     def __init__(self, out: str | os.PathLike[str]) -> None:
-        self._target = Path(out).resolve()
+        self._target = real_path(out)
         self.path = self._target.with_name(f".balance-{self._target.name}")
         self.key_sha256 = ""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from pathlib import Path
 
 from skin_synth.data.streaming import machine_memory
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.paths import real_path
 
 ROW_BYTES = 2**11
 """Bytes of memory and of disk for what is known of an image; its pixels are on the disk only."""
@@ -31,9 +31,7 @@ def check_room(out: str | os.PathLike[str], images: int, image_size: int, *, cop
         InputError: the disk or the memory cannot hold so many.
     """
     pixels = 3 * image_size**2
-    there = next(
-        path for path in (Path(out).resolve(), *Path(out).resolve().parents) if path.exists()
-    )
+    there = next(path for path in (real_path(out), *real_path(out).parents) if path.exists())
     needed = {
         "memory": (images * ROW_BYTES, machine_memory()),
         f"disk of {there}": (images * (ROW_BYTES + pixels * copies), shutil.disk_usage(there).free),

@@ -89,6 +89,15 @@ def test_chunks_are_read_from_the_file(tmp_path):
     assert line.startswith("synthetic: label ümlaut, mel, seed 7, truncation 0.7, run_id abc")
 
 
+def test_long_texts_are_shortened_in_the_line(tmp_path):
+    row = dataclasses.replace(ROW, label="x" * 10**5, run_id="y" * 200)
+    (tmp_path / "7.png").write_bytes(encode_synthetic(IMAGE, row))
+    line = describe_file(tmp_path / "7.png")
+    assert f"label {'x' * 200}..., seed 7" in line
+    assert f"run_id {'y' * 200}, " in line
+    assert len(line) < 1000
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_a_file_without_chunks_says_nothing(suffix, tmp_path):
     path = tmp_path / f"plain.{suffix}"

@@ -185,6 +185,14 @@ def killed(code: str) -> None:
         pass
 
 
+def test_a_link_to_itself_is_no_place_for_a_directory(tmp_path):
+    (loop := tmp_path / "loop").symlink_to("loop")
+    for overwrite in (False, True):
+        with pytest.raises((InputError, OSError)), new_directory(loop, overwrite=overwrite):
+            pass
+        assert [path.name for path in tmp_path.iterdir()] == ["loop"]
+
+
 def test_debris_of_a_killed_process_goes_with_the_next_call(tmp_path):
     target = tmp_path / "out"
     killed(

@@ -147,23 +147,28 @@ def take_apart(content: bytes) -> BareFile:
 
 def of_jpeg(file: JpegFile) -> Metadata:
     """Reads the metadata that a JPEG holds besides its image."""
-    exif = xmp = iptc = claims = b""
-    texts = []
+    texts: list[bytes] = []
+    exif: list[bytes] = []
+    xmp: list[bytes] = []
+    iptc: list[bytes] = []
+    claims: list[bytes] = []
     for segment in file.dropped:
         payload = segment.payload
         if segment.marker == jpeg_file.COMMENT:
             texts.append(payload)
         elif payload.startswith(jpeg_file.EXIF):
-            exif += payload[len(jpeg_file.EXIF) :]  # long ones have several segments
+            exif.append(payload[len(jpeg_file.EXIF) :])  # long ones have several segments
         elif payload.startswith(jpeg_file.XMP):
-            xmp += payload[len(jpeg_file.XMP) :]
+            xmp.append(payload[len(jpeg_file.XMP) :])
         elif payload.startswith(jpeg_file.MORE_XMP):
-            xmp += payload[jpeg_file.MORE_XMP_HEAD :]
+            xmp.append(payload[jpeg_file.MORE_XMP_HEAD :])
         elif payload.startswith(jpeg_file.PHOTOSHOP):
-            iptc += payload
+            iptc.append(payload)
         elif segment.marker == _C2PA_SEGMENT:
-            claims += payload
-    return Metadata(_parsed(exif), xmp, iptc, tuple(texts), claims)
+            claims.append(payload)
+    return Metadata(
+        _parsed(b"".join(exif)), b"".join(xmp), b"".join(iptc), tuple(texts), b"".join(claims)
+    )
 
 
 def of_png(file: PngFile) -> Metadata:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.kinds import HEAD_BYTES, kind_of
+from tfrecords_tools.paths import real_path
 from tfrecords_tools.sources.listing import Finding, Rejection
 from tfrecords_tools.text import abbreviate, printable
 
@@ -74,14 +75,14 @@ class FileList:
         Raises:
             InputError: there is such a link.
         """
-        root = images.resolve()
+        root = real_path(images)
         hiding = [
             link
             for link in self.unfollowed
             if levels is None
             or link.count("/") < levels
             or not (images / link).is_dir()
-            or not (images / link).resolve().is_relative_to(root)
+            or not real_path(images / link).is_relative_to(root)
         ]
         if not hiding:
             return
@@ -108,10 +109,10 @@ def list_files(images: Path, *, follow_links: bool = False) -> FileList:
         raise InputError(f"{images} is not a folder: give the folder that holds the images")
     found, rejections, unfollowed = [], [], []
     outside: set[str] = set()
-    root = images.resolve()
+    root = real_path(images)
     for file in _files(images, outside, follow_links=follow_links):
         path = images / file
-        if follow_links and path.is_symlink() and not path.resolve().is_relative_to(root):
+        if follow_links and path.is_symlink() and not real_path(path).is_relative_to(root):
             outside.add(file)
         if rejection := _why_rejected(path, file, root, follow_links=follow_links):
             rejections.append(rejection)
@@ -151,7 +152,7 @@ def _files(images: Path, outside: set[str], *, follow_links: bool) -> Iterator[s
     def fail(error: OSError) -> NoReturn:
         raise error
 
-    root = images.resolve()
+    root = real_path(images)
     for folder, folders, files in os.walk(images, onerror=fail, followlinks=follow_links):
         below = Path(folder).relative_to(images).as_posix()
         names = list(files)
@@ -161,7 +162,7 @@ def _files(images: Path, outside: set[str], *, follow_links: bool) -> Iterator[s
                 names.append(name)  # so that the report shows it
                 continue
             _check_loop(images, file)
-            if not (images / file).resolve().is_relative_to(root):
+            if not real_path(images / file).is_relative_to(root):
                 outside.add(file)
         for name in names:
             yield name if below == "." else f"{below}/{name}"
@@ -169,9 +170,9 @@ def _files(images: Path, outside: set[str], *, follow_links: bool) -> Iterator[s
 
 def _check_loop(images: Path, link: str) -> None:
     """Checks that a linked folder does not hold one of the folders that lead to it."""
-    target = (images / link).resolve()
+    target = real_path(images / link)
     for above in (images / link).relative_to(images).parents:
-        if (images / above).resolve().is_relative_to(target):
+        if real_path(images / above).is_relative_to(target):
             raise InputError(
                 f"the link {printable(link)} in {images} leads back to a folder that holds it, so "
                 "that its files would come again without end: remove the link"
@@ -207,7 +208,7 @@ def _why_rejected(path: Path, file: str, root: Path, *, follow_links: bool) -> R
     if path.is_symlink():
         if not path.exists():
             return rejected("dangling_link", f"it points to {printable(os.readlink(path))}")
-        if not follow_links and not path.resolve().is_relative_to(root):
+        if not follow_links and not real_path(path).is_relative_to(root):
             return rejected(
                 "outside_folder", "the link leaves the image folder: --follow_links follows it"
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import time
 import zlib
 
 import numpy as np
@@ -13,7 +15,8 @@ from tests.encoding import chunk, encoded
 from tests.images import noise, photograph, prepared, seen
 from tests.tfrecords_tools import metadata_files as files
 from tfrecords_tools.images.image_file import read_metadata
-from tfrecords_tools.images.metadata import IDENTIFYING, marked_synthetic
+from tfrecords_tools.images.jpeg_file import EXIF, PHOTOSHOP, XMP, Segment, take_apart
+from tfrecords_tools.images.metadata import IDENTIFYING, marked_synthetic, of_jpeg
 
 IMAGE = photograph(0, 40, 56)
 MADE = {
@@ -150,3 +153,18 @@ def test_many_texts_take_little_memory():
     texts = b"".join(chunk(b"zTXt", b"Raw profile type xmp\0\0" + bomb) for _ in range(200))
     content = encoded(IMAGE, "PNG")
     assert not prepared(content[:33] + texts + content[33:]).synthetic
+
+
+@pytest.mark.parametrize(
+    ("marker", "start", "part"),
+    [(0xE1, XMP, "xmp"), (0xE1, EXIF, None), (0xED, PHOTOSHOP, "iptc"), (0xEB, b"JP", "claims")],
+)
+def test_many_segments_are_read_in_linear_time(marker, start, part):
+    """A copy of all so far for each segment would move 73 GB."""
+    payload = start + bytes(65_533 - len(start))
+    plain = take_apart(encoded(noise(0), "JPEG"))
+    segments = 1_500 * (Segment(marker, payload, memoryview(payload)),)
+    started = time.process_time()
+    found = of_jpeg(dataclasses.replace(plain, dropped=segments))
+    assert time.process_time() - started < 2
+    assert part is None or len(getattr(found, part)) > 1_490 * 65_000

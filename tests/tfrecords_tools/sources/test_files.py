@@ -10,7 +10,7 @@ from tests.encoding import encoded
 from tests.images import noise
 from tests.listings import read, reasons, table, touch
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.options import BuildOptions, data_set_name
 from tfrecords_tools.sources import list_source
 from tfrecords_tools.sources.files import list_files
 
@@ -137,6 +137,18 @@ def test_linked_folder_that_holds_itself(target, tmp_path):
     (root / "nv" / "again").symlink_to(target)
     with pytest.raises(InputError, match=r"link nv/again in .* leads back to a folder"):
         folders(root, follow_links=True)
+
+
+@pytest.mark.parametrize("follow_links", [False, True])
+def test_a_link_that_leads_to_itself(follow_links, tmp_path):
+    root = touch(tmp_path / "i", "mel/a.png", "nv/b.png")
+    (root / "nv" / "c.png").symlink_to("c.png")
+    source = folders(root, follow_links=follow_links)
+    assert reasons(source) == {"nv/c.png": "dangling_link"}
+    (tmp_path / "loop").symlink_to("loop")
+    assert data_set_name(tmp_path / "loop") == "loop"
+    with pytest.raises(InputError, match="loop is not a folder"):
+        folders(tmp_path / "loop", follow_links=follow_links)
 
 
 def test_two_links_that_lead_into_each_other(tmp_path):
