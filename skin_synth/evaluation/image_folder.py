@@ -24,8 +24,8 @@ from tfrecords_tools.progress import track
 from tfrecords_tools.records.reader import fingerprint, read_info
 from tfrecords_tools.records.schema import TEST
 from tfrecords_tools.sources.files import HIDDEN_FOLDER, MACHINE_MADE, list_files
-from tfrecords_tools.sources.listing import check_collisions
-from tfrecords_tools.text import normalise
+from tfrecords_tools.sources.listing import Rejection, check_collisions
+from tfrecords_tools.text import abbreviate, normalise
 
 OTHER_PROGRAM = "another program"
 """The preset and the software in the origin of a folder."""
@@ -169,10 +169,15 @@ def load_image_folder(
     folder, info = Path(folder), read_info(data_dir)
     side = check_square(info, TEST)
     listed = list_files(folder)
+    if listed.unfollowed:
+        raise InputError(
+            f"{folder} has links to folders: {abbreviate(listed.unfollowed)}. They are not "
+            "followed: put the images themselves there"
+        )
     found = listed.found
-    wrong = [(each.file, each.reason, each.detail) for each in listed.rejections]
-    left_out = tuple(file for file, reason, _ in wrong if reason in LEFT_OUT_REASONS)
-    wrong = [each for each in wrong if each[1] not in LEFT_OUT_REASONS]
+    left_out = tuple(each.file for each in listed.rejections if not _is_meant(each))
+    meant = filter(_is_meant, listed.rejections)
+    wrong = [(each.file, each.reason, each.detail) for each in meant]
     files = [file for file in found if "/" in file]
     wrong += [
         (file, "label_missing", "it is in no class folder") for file in found if "/" not in file
@@ -216,6 +221,11 @@ def load_image_folder(
         resized=dict(sizes.most_common()),
         left_out=left_out,
     )
+
+
+def _is_meant(rejection: Rejection) -> bool:
+    """Returns whether a rejected file is in the place of an image, such as a placeholder."""
+    return rejection.wanted or rejection.reason not in LEFT_OUT_REASONS
 
 
 def _labels(folder: Path, files: Iterable[str], class_names: tuple[str, ...]) -> np.ndarray:

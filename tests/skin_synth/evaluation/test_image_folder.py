@@ -225,6 +225,25 @@ def test_all_files_that_cannot_be_read_are_named(copied, large_phantom_data):
         assert file in str(refusal.value)
 
 
+@pytest.mark.parametrize("link", ["disc", "disc/more"])
+def test_images_behind_a_link_are_not_left_out_without_a_word(
+    link, copied, large_phantom_data, tmp_path
+):
+    if link == "disc":
+        shutil.move(copied / "disc", tmp_path / "elsewhere")
+    (copied / link).symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir(exist_ok=True)
+    with pytest.raises(InputError, match=rf"has links to folders: {link}\. They are not followed"):
+        load_image_folder(copied, large_phantom_data)
+
+
+def test_placeholders_are_images_that_are_missing(copied, large_phantom_data):
+    (copied / "disc" / ".9999.png.icloud").write_bytes(b"bplist00")
+    (copied / "disc" / ".notes.icloud").write_bytes(b"bplist00")
+    with pytest.raises(InputError, match=r"1 files that cannot be used \(disc/\.9999\.png\.icloud"):
+        load_image_folder(copied, large_phantom_data)
+
+
 def test_folders_that_are_missing_or_empty(large_phantom_data, tmp_path):
     with pytest.raises(InputError, match="nowhere is not a folder"):
         load_image_folder(tmp_path / "nowhere", large_phantom_data)
