@@ -26,6 +26,10 @@ GIANT = Fraction(1, 2)
 more than this part of a class is worth a line."""
 
 
+MANY_SINGLE = 10
+"""With so many classes of one image, which are most of all classes, the labels are no classes."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ClassTable:
     """The numbers of images of a planned data set.
@@ -89,6 +93,7 @@ def table_findings(table: ClassTable) -> tuple[Finding, ...]:
         *_empty_splits(table),
         *_without_training(table),
         *_synthetic_only(table),
+        *_single_images(table),
         *_giant_group(table),
         *_far_from_shares(table),
         *_in_one_split(table),
@@ -149,6 +154,18 @@ def _synthetic_only(table: ClassTable) -> Iterator[Finding]:
             "synthetic_only",
             f"{_classes(labels)} with synthetic images only: training can use these, but nothing "
             "can be measured on them",
+        )
+
+
+def _single_images(table: ClassTable) -> Iterator[Finding]:
+    """Finds ids, ages or notes that were taken for classes."""
+    single = [label for label, total in table.totals.items() if total == 1]
+    if len(single) >= MANY_SINGLE and len(single) > len(table.totals) / 2:
+        yield Finding(
+            "single_images",
+            f"{len(single):,} of {len(table.totals):,} classes have one image each "
+            f"({abbreviate(single)}): check that these are the classes, and not ids or notes",
+            trap=True,
         )
 
 

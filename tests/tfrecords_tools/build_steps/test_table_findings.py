@@ -54,6 +54,18 @@ def test_far_from_its_share(counts, text):
     assert not finding.trap
 
 
+@pytest.mark.parametrize(
+    ("single", "others", "trap"), [(24, 0, True), (10, 9, True), (10, 10, False), (9, 1, False)]
+)
+def test_ids_are_no_classes(single, others, trap):
+    of_one = {f"I{number}": (1, 0, 0) for number in range(single)}
+    of_more = {f"c{number}": (7, 2, 1) for number in range(others)}
+    finding = found(table(of_one | of_more)).get("single_images")
+    assert (finding is not None and finding.trap) == trap
+    if finding:
+        assert finding.text.startswith(f"{single} of {single + others} classes have one image")
+
+
 @pytest.mark.parametrize("counts", [(1, 1, 0), (2, 1, 1), (6, 2, 2), (62, 19, 19)])
 def test_near_enough_to_its_share(counts):
     assert "far_from_share" not in found(table({"mel": counts, "nv": (70, 15, 15)}))
