@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from skin_synth.pretrained import known_names, load_pretrained
+from tfrecords_tools.images.synthetic_mark import SYNTHETIC_XMP
 
 NAME = "derm-64-ham10000"
 EXPECTED = Path(__file__).with_name(f"{NAME}.png")
@@ -39,3 +40,4 @@ def test_its_signatures_agree(shipped):
     assert served["label_id"].numpy().tolist() == [label_id]
     image = tf.io.decode_png(served["image_bytes"][0])
     np.testing.assert_array_equal(image, shipped.generate([label_id], [3])[0])
+    assert SYNTHETIC_XMP in served["image_bytes"][0].numpy()
