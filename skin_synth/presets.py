@@ -274,6 +274,16 @@ def preset_of_side(side: int | None) -> Preset:
     raise InputError(f"no preset makes images {what}: build the data set with --size {sizes}")
 
 
+FOR_GPUS: dict[str, Any] = {
+    "batch_size": 64,
+    "ema_half_life": 100_000.0,
+    "checkpoint_images": 100_000,
+    "preview_images": 100_000,
+    "validation_images": 250_000,
+}
+"""Of the presets for GPUs: the half-life is about 2.5 % of the schedule, and checkpoints, previews
+and validations do not take longer than the steps between them."""
+
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
@@ -303,6 +313,30 @@ PRESETS: dict[str, Preset] = {
             generator_widths=(512, 384, 256, 128, 64, 32, 16),
             discriminator_widths=(16, 32, 64, 128, 256, 384),
             schedule_images=5_000_000,
+        ),
+        Preset(
+            name="derm-64-gpu",
+            image_size=64,
+            generator_widths=(512, 512, 256, 128, 64),
+            discriminator_widths=(128, 256, 512, 512),
+            schedule_images=5_000_000,
+            **FOR_GPUS,
+        ),
+        Preset(
+            name="derm-128-gpu",
+            image_size=128,
+            generator_widths=(512, 512, 256, 128, 64, 32),
+            discriminator_widths=(64, 128, 256, 512, 512),
+            schedule_images=3_000_000,
+            **FOR_GPUS,
+        ),
+        Preset(
+            name="derm-256-gpu",
+            image_size=256,
+            generator_widths=(512, 512, 256, 128, 64, 32, 16),
+            discriminator_widths=(32, 64, 128, 256, 512, 512),
+            schedule_images=5_000_000,
+            **FOR_GPUS,
         ),
     )
 }

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from skin_synth.presets import PRESETS, Preset, Ramp, get_preset, override, preset_of_side
+from skin_synth.training.warm_start import check_fits
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import TRAINABLE_SIDES
 
@@ -137,6 +138,22 @@ def test_an_override_that_does_not_fit_says_why(change, message):
 @pytest.mark.parametrize("side", TRAINABLE_SIDES)
 def test_each_side_has_a_preset(side):
     assert preset_of_side(side).name == f"derm-{side}"
+
+
+@pytest.mark.parametrize("side", [64, 128, 256])
+def test_a_preset_for_gpus_has_what_matrix_units_like(side):
+    """Channels in multiples of 16, more of them in each stage; it can go on from a smaller one."""
+    large, small = get_preset(f"derm-{side}-gpu"), get_preset(f"derm-{side}")
+    widths = (*large.generator_widths, *large.discriminator_widths)
+    assert not any(width % 16 for width in widths)
+    pairs = zip(widths, (*small.generator_widths, *small.discriminator_widths), strict=True)
+    assert all(wide >= narrow for wide, narrow in pairs)
+    assert large.training_bytes(7) > 1.5 * small.training_bytes(7)
+
+
+@pytest.mark.parametrize(("old", "new"), [(64, 128), (128, 256)])
+def test_presets_for_gpus_grow_into_each_other(old, new):
+    check_fits(get_preset(f"derm-{old}-gpu"), get_preset(f"derm-{new}-gpu"))
 
 
 def test_a_build_names_the_sides_that_have_presets():
