@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skin_synth.models.gan import ConditionalGAN
-from skin_synth.presets import Preset
+from skin_synth.presets import Preset, Ramp
 from skin_synth.pretrained.catalogue import find_generator, known_names
 from skin_synth.pretrained.loading import Pretrained, load_pretrained
 from skin_synth.pretrained.network import network_of, preset_of
@@ -49,8 +49,16 @@ def _is_generator(path: str | os.PathLike[str]) -> bool:
 
 
 def preset_of_ancestor(ancestor: Run | Pretrained) -> Preset:
-    """Returns the preset of a run, or the one nearest to a generator that comes alone."""
-    return ancestor.config.preset if isinstance(ancestor, Run) else preset_of(ancestor)
+    """Returns the preset of a run, or the one nearest to a generator that comes alone.
+
+    Such a generator goes on at the learning rate at which presets end. At the rate of the start,
+    a discriminator that has learnt little makes it much worse.
+    """
+    if isinstance(ancestor, Run):
+        return ancestor.config.preset
+    preset = preset_of(ancestor)
+    last = preset.learning_rate.end
+    return dataclasses.replace(preset, learning_rate=Ramp(last, last))
 
 
 def waiting(preset: Preset, ancestor: Run | Pretrained) -> Preset:

@@ -326,6 +326,15 @@ def test_a_generator_waits_for_a_part_of_a_short_run(served_version, tiny_run, p
     assert warm_up(tiny_run.directory, schedule_images=1_000) == 0
 
 
+def test_a_generator_alone_goes_on_at_the_last_learning_rate(served_version, phantom_data):
+    def rate(**options):
+        chosen = TrainingOptions(init_from=served_version, **options)
+        return configure(RunDirectory("nowhere"), phantom_data, chosen).preset.learning_rate
+
+    assert rate() == Ramp(1e-4, 1e-4)
+    assert rate(overrides=["learning_rate=8e-4:1e-4"]) == Ramp(8e-4, 1e-4)
+
+
 def test_larger_images_can_start_from_a_generator_alone(served_version, tiny_run):
     preset = grown(tiny_run.config.preset, get_preset("derm-64"))
     gan = ConditionalGAN(preset, tiny_run.class_names, policy="float32")
