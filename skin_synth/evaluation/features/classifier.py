@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -68,13 +70,20 @@ class Classifier:
         return content_hash(*self.network.get_weights(), shapes=False)
 
     def _forward(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        # For such a small network, `predict` takes longer to start than to compute.
+        # TensorFlow's fused kernels refuse a batch without images, so there is always one.
+        some = images if len(images) else np.zeros((1, *self.network.input_shape[1:]), np.uint8)
         parts = [
-            self.network.predict_on_batch(images[start : start + FORWARD_BATCH])
-            for start in range(0, max(len(images), 1), FORWARD_BATCH)
+            self._compiled(some[start : start + FORWARD_BATCH])
+            for start in range(0, len(some), FORWARD_BATCH)
         ]
         logits, features = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return logits, features
+        return logits[: len(images)], features[: len(images)]
+
+    @functools.cached_property
+    def _compiled(self) -> Callable[[np.ndarray], tuple[tf.Tensor, tf.Tensor]]:
+        """The network for any number of images. It is traced once; Keras traces for each shape."""
+        signature = [tf.TensorSpec(self.network.input_shape, tf.uint8)]
+        return tf.function(lambda images: self.network(images, training=False), signature)
 
 
 def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = None) -> Classifier:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from skin_synth.evaluation import EvaluationOptions, evaluate, evaluator
 from skin_synth.evaluation.features.classifier import Classifier
@@ -37,9 +38,12 @@ class Profiles:
         parts = [(each.mean(axis=1) / 64 - 2, each.std(axis=1) / 16) for each in inside]
         return np.concatenate(sum(parts, ()), axis=1).astype(np.float32)
 
-    def predict_on_batch(self, images):
-        features = self.features(images)
-        return features @ self.weights, features
+    def __call__(self, images, training=False):
+        def outputs(images):
+            features = self.features(images)
+            return (features @ self.weights).astype(np.float64), features
+
+        return tf.numpy_function(outputs, [images], [tf.float64, tf.float32])
 
     def get_weights(self):
         return [self.weights]

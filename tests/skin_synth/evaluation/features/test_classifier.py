@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
 from skin_synth.data.pipeline import LabelledImages, load_split
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.features import classifier
 from skin_synth.evaluation.features.classifier import (
+    Classifier,
     cached_classifier,
     confusion,
     faithfulness,
     load_classifier,
     save_classifier,
+    small_cnn,
     train_classifier,
 )
 from tfrecords_tools.errors import InputError
@@ -118,3 +121,15 @@ def test_confusion_and_faithfulness_equal_scikit_learn():
     np.testing.assert_array_equal(matrix, confusion_matrix(requested, assigned))
     assert faithfulness(matrix)[0] == pytest.approx(balanced_accuracy_score(requested, assigned))
     assert faithfulness(np.array([[3, 1, 0], [0, 0, 0], [0, 5, 5]])) == (0.625, [0.75, None, 0.5])
+
+
+def test_any_number_of_images_is_traced_once():
+    """Keras traces for several shapes, and TensorFlow warns of it on the terminal."""
+    judge = Classifier(small_cnn(32, 3, 0), ("a", "b", "c"), 0, 1)
+    images = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), np.uint8)
+    found = [judge.judge(images[:count]) for count in (9, 5, 1, 0, 7)]
+    assert judge._compiled.experimental_get_tracing_count() == 1
+    assert [len(probabilities) for probabilities, _ in found] == [9, 5, 1, 0, 7]
+    logits, features = judge.network(images, training=False)
+    np.testing.assert_allclose(found[0][0], tf.nn.softmax(logits), atol=1e-6)
+    np.testing.assert_allclose(found[0][1], features, rtol=1e-5, atol=1e-5)
