@@ -37,6 +37,12 @@ def load_ancestor(path: str | os.PathLike[str]) -> Run | Pretrained:
     """
     if _is_generator(path):
         return load_pretrained(os.fspath(path))
+    if not RunDirectory(path).exists():
+        names = ", ".join(known_names()) or "none"
+        raise InputError(
+            f"--init_from {path}: no run and no export is there, and no installed generator has "
+            f"this name (installed: {names})"
+        )
     return load_run(path)
 
 

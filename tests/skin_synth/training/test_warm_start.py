@@ -354,6 +354,13 @@ def test_another_export_is_another_source(served_version, tiny_run, tmp_path):
     assert not is_source(of_run, tiny_run.directory.parent)
 
 
+def test_what_is_neither_a_run_nor_a_generator_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("skin_synth.training.warm_start.known_names", lambda: ("shared-32",))
+    for path in (tmp_path, tmp_path / "nothing", "shared-64"):
+        with pytest.raises(InputError, match=r"no run and no export is there, .*: shared-32\)"):
+            load_ancestor(path)
+
+
 def test_an_installed_generator_is_found_by_its_name(served_version, tiny_run, monkeypatch):
     monkeypatch.setattr("skin_synth.training.warm_start.known_names", lambda: ("shared-32",))
     finding = {"skin_synth.training.warm_start.find_generator": (served_version, "")}
