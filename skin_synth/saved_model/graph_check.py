@@ -51,6 +51,8 @@ def check_graph(version: Path) -> None:
         )
     except DecodeError as error:
         raise InputError(f"{GRAPH_FILE} is no SavedModel") from error
+    if len(graphs) != 1:  # TensorFlow's fingerprint of none ends the process
+        raise InputError(f"{GRAPH_FILE} holds {len(graphs)} graphs, an export has one")
     nodes = [
         node
         for graph in (meta.graph_def for meta in graphs)

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from skin_synth import pretrained
 from skin_synth.saved_model.graph_check import check_graph
@@ -66,3 +67,16 @@ def test_other_class_names_than_those_of_the_graph_are_refused(change, version):
         InputError, match=r"is damaged \(labels\.txt has other .*: export the model"
     ):
         pretrained.load_exported(version)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_export_has_one_graph(count, version):
+    file = version / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    graph = model.meta_graphs[0]
+    del model.meta_graphs[:]
+    model.meta_graphs.extend([graph] * count)
+    for content in (model.SerializeToString(), *([b""] if not count else [])):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=rf"holds {count} graphs, an export has one"):
+            check_graph(version)
