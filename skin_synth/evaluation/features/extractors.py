@@ -169,15 +169,45 @@ def mobilenet(weights: str | os.PathLike[str] | None) -> Extractor:
     path = _file(weights)
     network = keras.applications.MobileNet(alpha=0.75, input_shape=(224, 224, 3), weights=None)
     _load(network, path)
-    pool = keras.layers.GlobalAveragePooling2D
-    pooled = next(layer.output for layer in network.layers if isinstance(layer, pool))
+    pooled = _folded(network)
     return Extractor(
         name="mobilenet",
         title="MobileNet",
-        dimension=int(np.prod(pooled.shape[1:])),
+        dimension=int(np.prod(pooled.output_shape[1:])),
         provenance=_provenance(path.name, _file_sha256(path), 224),
-        function=_on_resized(keras.Model(network.input, pooled), 224, scaled=True),
+        function=_on_resized(pooled, 224, scaled=True),
     )
+
+
+def _folded(network: keras.Model) -> keras.Model:
+    """Returns MobileNet up to its pooling, with each normalisation folded into its convolution.
+
+    y = s (w * x - m) + b is the convolution of x with s w, plus b - s m. Each normalisation would
+    read and write all activations once more, which takes a quarter of the time on a CPU.
+    """
+    layers = keras.layers
+    norms = {
+        layer.name.removesuffix("_bn"): layer
+        for layer in network.layers
+        if isinstance(layer, layers.BatchNormalization)
+    }
+    images = keras.Input(network.input_shape[1:])
+    x = images
+    for layer in network.layers[1:]:  # they form a chain
+        if isinstance(layer, layers.BatchNormalization):
+            continue
+        norm = norms.get(layer.name)
+        config = layer.get_config() | ({"use_bias": True} if norm else {})
+        folded = type(layer).from_config(config)
+        x = folded(x)
+        if norm:
+            gamma, beta, mean, variance = norm.get_weights()
+            scale = gamma / np.sqrt(variance + norm.epsilon)
+            of_kernel = scale[:, None] if isinstance(layer, layers.DepthwiseConv2D) else scale
+            folded.set_weights([layer.get_weights()[0] * of_kernel, beta - mean * scale])
+        if isinstance(layer, layers.GlobalAveragePooling2D):
+            break
+    return keras.Model(images, x)
 
 
 def inception(weights: str | os.PathLike[str] | None) -> Extractor:

@@ -105,6 +105,25 @@ def test_mobilenet_with_imagenet_weights():
     assert found.std() > 0.1
 
 
+def test_mobilenet_without_its_normalisations_gives_the_same_features():
+    network = keras.applications.MobileNet(alpha=0.25, input_shape=(64, 64, 3), weights=None)
+    rng = np.random.default_rng(0)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            shape = layer.gamma.shape
+            values = rng.uniform(0.5, 1.5, (2, *shape)), rng.normal(0, 0.3, (2, *shape))
+            gamma, variance, beta, mean = np.concatenate(values)
+            layer.set_weights([gamma, beta, mean, variance])
+    pooling = keras.layers.GlobalAveragePooling2D
+    pooled = next(layer.output for layer in network.layers if isinstance(layer, pooling))
+    folded = features._folded(network)
+    assert not any(isinstance(each, keras.layers.BatchNormalization) for each in folded.layers)
+    images = rng.uniform(-1, 1, (4, 64, 64, 3)).astype(np.float32)
+    expected = keras.Model(network.input, pooled)(images, training=False).numpy()
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(folded(images), expected, rtol=1e-4, atol=1e-5)
+
+
 def saved(tmp_path, inputs, outputs):
     keras.Model(inputs, outputs).save(tmp_path / "lesions.keras")
     return tmp_path / "lesions.keras"
