@@ -91,7 +91,7 @@ def faulty(file: Path) -> Door:
             case b"r":
                 raise InputError("refused")
             case b"l":
-                raise InputError("two\nlines")
+                raise OSError("two\nlines")  # the text of an InputError is always one line
             case b"t":
                 return content[99]
             case b"h":
@@ -110,7 +110,7 @@ def faulty(file: Path) -> Door:
                 return b"silent"
         return b"sound"
 
-    return Door(file, use, (InputError,), lambda result: result == b"other")
+    return Door(file, use, (InputError, OSError), lambda result: result == b"other")
 
 
 def test_each_fault_is_found_and_the_run_goes_on(tmp_path, monkeypatch):
