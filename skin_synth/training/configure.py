@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from pathlib import Path
 
 from skin_synth.generator import check_fingerprint
 from skin_synth.models.hardware import choose_policy
@@ -29,6 +28,7 @@ from skin_synth.training.warm_start import (
     warm_start_source,
 )
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.paths import real_path
 from tfrecords_tools.records.reader import fingerprint, read_info
 from tfrecords_tools.records.record_index import index_records
 from tfrecords_tools.records.schema import TRAIN
@@ -115,7 +115,7 @@ def _data_identity(data: str | os.PathLike[str], preset: Preset) -> DataIdentity
             f"{'it' if len(empty) == 1 else 'them'}, or with other splits"
         )
     return DataIdentity(
-        directory=str(Path(data).resolve()),
+        directory=str(real_path(data)),
         name=info.name,
         fingerprint=fingerprint(data),
         class_names=info.class_names,

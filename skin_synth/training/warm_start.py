@@ -22,6 +22,7 @@ from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import Run, load_run
 from skin_synth.training.weight_inheritance import CARRIER_CHANNELS, inherit, inherit_generator
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.paths import real_path
 
 LONGEST_WARM_UP = 50_000
 """Images that a generator waits for a new discriminator, in a long run."""
@@ -95,7 +96,7 @@ def is_source(source: WarmStartSource, requested: str | os.PathLike[str]) -> boo
     known = Path(source.directory)
     if os.fspath(requested) in known_names():
         return known == find_generator(os.fspath(requested))[0].resolve()
-    path = Path(requested).resolve()
+    path = real_path(requested)
     return path == known or (path == known.parent and (known / ORIGIN_FILE).exists())
 
 

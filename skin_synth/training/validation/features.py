@@ -6,7 +6,6 @@ import dataclasses
 import json
 import logging
 import os
-from pathlib import Path
 
 from skin_synth.data.pipeline import DrawnImages
 from skin_synth.evaluation.features import extractors
@@ -21,6 +20,7 @@ from skin_synth.training.run_directory import RunDirectory
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import read_json
+from tfrecords_tools.paths import real_path
 
 CLASSIFIER, MOBILENET = VALIDATION_FEATURES = ("classifier", "mobilenet")
 FEATURES_FILE = "features.json"
@@ -96,7 +96,7 @@ def choose_features(
             )
         return ValidationFeatures(CLASSIFIER)
     path = weights or (record.weights if record else None)
-    absolute = None if path is None else str(Path(path).resolve())
+    absolute = None if path is None else str(real_path(path))
     chosen = ValidationFeatures(MOBILENET, absolute, extractors.mobilenet(path))
     if record and record.sha256 != chosen.sha256:
         raise _changed(directory, f"weights {record.sha256}", f"weights {chosen.sha256}")

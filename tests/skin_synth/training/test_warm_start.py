@@ -361,6 +361,14 @@ def test_what_is_neither_a_run_nor_a_generator_is_refused(tmp_path, monkeypatch)
             load_ancestor(path)
 
 
+def test_a_link_that_leads_to_itself_is_no_source(served_version, tiny_run, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "link")
+    with pytest.raises(InputError, match="no run and no export is there"):
+        load_ancestor(tmp_path / "link")
+    source = warm_start_source(load_ancestor(served_version), tiny_run.config.preset)
+    assert not is_source(source, tmp_path / "link")
+
+
 def test_an_installed_generator_is_found_by_its_name(served_version, tiny_run, monkeypatch):
     monkeypatch.setattr("skin_synth.training.warm_start.known_names", lambda: ("shared-32",))
     finding = {"skin_synth.training.warm_start.find_generator": (served_version, "")}
