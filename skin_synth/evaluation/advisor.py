@@ -92,10 +92,7 @@ def advise(
     )
     kept = Cache(default_cache(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite, marker=REPORT_JSON) as directory:
-        study = dataclasses.replace(
-            _study(generator, data_dir, options, policy, kept),
-            adapt=adapt if options.adapt_images else None,
-        )
+        study = _study(generator, data_dir, options, policy, kept, adapt)
         advice = study.advise()
         advice = dataclasses.replace(
             advice, warnings=(*advice.warnings, *_data_warnings(generator, data_dir, options))
@@ -181,6 +178,7 @@ def _study(
     options: AdviceOptions,
     policy: str,
     cache: Cache,
+    adapt: AdaptGenerator | None = None,
 ) -> AdviceStudy:
     if 2 * images_from_training(generator, data_dir) > _num_images(data_dir):
         raise InputError(
@@ -197,7 +195,7 @@ def _study(
         policy=policy,
     )
     training = ArmTraining(trainer, options.steps_for(len(own)), cache)
-    return AdviceStudy(own, generator, options, training)
+    return AdviceStudy(own, generator, options, training, adapt)
 
 
 def _num_images(data_dir: str | os.PathLike[str]) -> int:

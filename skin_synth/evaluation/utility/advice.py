@@ -328,7 +328,7 @@ class AdviceStudy:
     def _adapted(self, own: LabelledImages, adapt: AdaptGenerator) -> SyntheticImages:
         """Returns images of the generator after it was adapted to a part of the own images.
 
-        A class of the own images that it lacked is generated, too, if the part has it.
+        These images can also show a class that the generator lacked, if the part has images of it.
         """
         generated = np.array([each.generated and each.images > 0 for each in self.classes])
         # The generator is adapted when a training needs its images, not for an entry of the cache.

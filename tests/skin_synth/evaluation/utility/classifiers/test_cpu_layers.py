@@ -68,7 +68,7 @@ def test_a_whole_network_computes_the_same_with_nested_parts(network, training):
     images = np.random.default_rng(1).normal(size=(6, 8, 8, 3)).astype(np.float32)
     found, expected = (each(images, training=training) for each in (fast, network))
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    # Moving statistics follow, too.
+    # The moving statistics are equal after the step, in training as well as without.
     for ours, theirs in zip(fast.get_weights(), network.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
