@@ -29,6 +29,7 @@ TINY = {
     "checkpoint_images": 1_000,
     "preview_images": 2_000,
 }
+LONGEST_ID = 24
 UNTRACED = (
     "benchmarks/",
     "conformance/",
@@ -50,6 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(Path(__file__).parent).as_posix().startswith(UNTRACED):
             item.add_marker(pytest.mark.no_cover)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names long contents by their argument and place: a gzip holds the second in which it was
+    made, and where two processes name one test differently, no test runs."""
+    return argname if isinstance(val, bytes) and len(val) > LONGEST_ID else None
 
 
 @pytest.fixture(scope="session", autouse=True)

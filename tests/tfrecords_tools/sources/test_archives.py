@@ -72,6 +72,7 @@ def tar(mode):
 @pytest.mark.parametrize(
     "content",
     [tar("w"), tar("w:gz"), tar("w:bz2"), tar("w:xz"), b"7z\xbc\xaf\x27\x1c", b"PK\x03\x04"],
+    ids=["tar", "tar.gz", "tar.bz2", "tar.xz", "7z", "zip"],
 )
 def test_other_archives_are_named(content, images):
     (images / "mel").write_bytes(content)
