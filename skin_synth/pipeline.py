@@ -70,6 +70,8 @@ class PipelineOptions:
 
     Attributes:
         preset: name of a preset; None: the smallest one for the image size.
+        init_from: what the training starts from: a run, an exported generator, or the name of an
+            installed one (see `skin_synth.training.TrainingOptions`); None: fresh weights.
         overrides: FIELD=VALUE each, of fields of the preset (see `skin_synth.presets.override`).
         minutes: of training; the schedules fit them.
         training_images: most images of training; None: as many as the minutes allow.
@@ -77,6 +79,7 @@ class PipelineOptions:
     """
 
     preset: str | None = None
+    init_from: str | os.PathLike[str] | None = None
     overrides: Sequence[str] = ()
     minutes: float = DEFAULT_MINUTES
     training_images: int | None = None
@@ -119,6 +122,8 @@ def run_pipeline(
         raise InputError(f"size must be a number of pixels, got {build.size!r}")
     preset = options.preset_for(build.side)
     override(get_preset(preset), options.overrides)  # refuses wrong ones before the build
+    if options.init_from is not None:
+        _check_start(options.init_from)
     stages = (
         Stage(
             "build",
@@ -134,8 +139,8 @@ def run_pipeline(
         return
     settings = {
         "images": str(images),
-        "build": {name: _plain(value) for name, value in dataclasses.asdict(build).items()},
-        **dataclasses.asdict(options),
+        "build": _plain(build),
+        **_plain(options),
     }
     run_stages(root, settings, stages, plan=_plan(stages, options))
 
@@ -150,9 +155,13 @@ def stages_after_build(
     at_most = "1 minute" if options.minutes == 1 else f"{options.minutes:g} minutes"
     number = options.training_images
     length = f"{number:,} images, or for {at_most}" if number else at_most
+    start = "" if options.init_from is None else f" from {options.init_from}"
     return (
         Stage(
-            "train", f"train {preset} for {length}", run, lambda: _train(data, run, preset, options)
+            "train",
+            f"train {preset}{start} for {length}",
+            run,
+            lambda: _train(data, run, preset, options),
         ),
         Stage(
             "evaluate",
@@ -212,6 +221,13 @@ def run_stages(
     _LOG.info("\n".join([summary, *closing]), extra=SEVERAL_LINES)
 
 
+def _check_start(init_from: str | os.PathLike[str]) -> None:
+    """Refuses what no training can start from, before the data set is built."""
+    from skin_synth.training.warm_start import load_ancestor
+
+    load_ancestor(init_from)
+
+
 def _build(images: Path, data: Path, options: BuildOptions) -> None:
     from tfrecords_tools import build
     from tfrecords_tools.cli import show_built
@@ -224,6 +240,7 @@ def _train(data: Path, run: Path, preset: str, options: PipelineOptions) -> None
 
     training = TrainingOptions(
         preset=preset,
+        init_from=options.init_from,
         overrides=options.overrides,
         images=options.training_images,
         minutes=options.minutes,
@@ -269,10 +286,10 @@ def _open_record(root: Path, settings: dict[str, Any]) -> PipelineRecord:
     if path.exists():
         repair = f"remove {root} or choose another --out"
         record = read_json(path, PipelineRecord, repair=repair)
-        if record.settings != settings:
+        if difference := _difference(record.settings, settings):
             raise InputError(
-                f"{root} was started with {_difference(record.settings, settings)}: choose another "
-                "--out, or the same settings to go on"
+                f"{root} was started with {difference}: choose another --out, or the same settings "
+                "to go on"
             )
         return record
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
@@ -290,9 +307,12 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return "; ".join(f"{name} = {before.get(name)}, got {now.get(name)}" for name in names)
 
 
-def _plain(value: Any) -> Any:
-    """Returns a value that JSON can hold; paths become strings."""
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+def _plain(options: BuildOptions | PipelineOptions) -> dict[str, Any]:
+    """Returns values that JSON can hold; paths become strings."""
+    return {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in dataclasses.asdict(options).items()
+    }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,6 +39,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"one of {', '.join(PRESETS)} (default: that of the image size)",
     )
+    parser.add_argument(
+        "--init_from",
+        metavar="RUN|MODEL|NAME",
+        help="start the training from the weights of a run, of an exported generator, or of an "
+        "installed one (see skin-synth pretrained); for few images of your own",
+    )
     flags.add_overrides(parser)
     parser.add_argument(
         "--target",

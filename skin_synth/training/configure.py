@@ -69,8 +69,9 @@ def _new_config(data: str | os.PathLike[str], options: TrainingOptions) -> RunCo
     preset = override(base, options.overrides)
     if options.schedule_images is not None:
         preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
-    if ancestor is not None and old is not None:
-        preset = waiting(preset, ancestor)
+    if source is not None and old is not None:
+        if options.schedule_minutes is None:
+            preset = waiting(preset, source)
         other = differing(preset, old)
         _LOG.info(f"--init_from {source}: its settings{f', except {other}' if other else ''}")
     return RunConfig(

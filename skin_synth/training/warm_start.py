@@ -68,9 +68,12 @@ def preset_of_ancestor(ancestor: Run | Pretrained) -> Preset:
     return dataclasses.replace(preset, learning_rate=Ramp(last, last))
 
 
-def waiting(preset: Preset, ancestor: Run | Pretrained) -> Preset:
-    """Lets a generator that comes alone wait for its discriminator, unless the preset says so."""
-    if isinstance(ancestor, Run) or preset.generator_warm_up:
+def waiting(preset: Preset, source: str | os.PathLike[str]) -> Preset:
+    """Lets a generator that comes alone wait for its discriminator, unless the preset says so.
+
+    The schedules must have their final length, because in a short one it waits for fewer images.
+    """
+    if preset.generator_warm_up or not _is_generator(source):
         return preset
     images = min(LONGEST_WARM_UP, round(WARM_UP_SHARE * preset.schedule_images))
     return dataclasses.replace(preset, generator_warm_up=images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,36 @@ def test_it_plans_first_then_builds_and_hands_on_its_options(folder, tmp_path, q
     assert quick["balance"][3] == options
     assert (tmp_path / "out" / "data" / "dataset_info.json").exists()
     assert lines[-1] == "the end"
+
+
+def test_training_starts_from_what_was_asked_for(folder, tmp_path, quick, monkeypatch):
+    asked = []
+    monkeypatch.setattr("skin_synth.training.warm_start.load_ancestor", asked.append)
+    options = PipelineOptions(minutes=5, init_from=Path("other") / "model")
+    lines = lines_of(run_pipeline, folder, tmp_path / "out", BUILD, options)
+    assert asked == [Path("other/model")]
+    assert any("train derm-32 from other/model for 5 minutes" in line for line in lines)
+    assert quick["train"][3].init_from == Path("other/model")
+    record = json.loads((tmp_path / "out" / pipeline.PIPELINE_RECORD).read_text())
+    assert record["settings"]["init_from"] == "other/model"
+
+
+def test_what_training_cannot_start_from_is_refused_before_the_build(folder, tmp_path):
+    options = PipelineOptions(init_from="derm-999")
+    with pytest.raises(InputError, match="--init_from derm-999: no run and no export is there"):
+        run_pipeline(folder, tmp_path / "out", BUILD, options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pipeline_of_an_older_release_goes_on(folder, tmp_path, quick):
+    out = tmp_path / "out"
+    run_pipeline(folder, out, BUILD, PipelineOptions(minutes=5))
+    record = json.loads((out / pipeline.PIPELINE_RECORD).read_text())
+    del record["settings"]["init_from"]  # a setting that the older release did not have
+    (out / pipeline.PIPELINE_RECORD).write_text(json.dumps(record))
+    quick.clear()
+    run_pipeline(folder, out, BUILD, PipelineOptions(minutes=5))
+    assert quick == {}
 
 
 def test_a_dry_run_writes_nothing(folder, tmp_path):

@@ -13,6 +13,7 @@ from skin_synth.models.gan import ConditionalGAN
 from skin_synth.presets import Preset, Ramp, get_preset
 from skin_synth.pretrained import load_exported
 from skin_synth.pretrained.network import network_of
+from skin_synth.training import forecast
 from skin_synth.training.configure import configure
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_directory import RunDirectory
@@ -324,6 +325,16 @@ def test_a_generator_waits_for_a_part_of_a_short_run(served_version, tiny_run, p
     assert warm_up(served_version, schedule_images=1_000_000) == 50_000
     assert warm_up(served_version, overrides=["generator_warm_up=7"]) == 7
     assert warm_up(tiny_run.directory, schedule_images=1_000) == 0
+
+
+@pytest.mark.usefixtures("eager_steps")
+def test_a_generator_waits_for_a_part_of_the_minutes(
+    served_version, phantom_data, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(forecast, "measure_speed", lambda *args: 2.0)
+    options = TrainingOptions(init_from=served_version, schedule_minutes=1.0, images=40)
+    preset = train(phantom_data, tmp_path / "run", options).config.preset
+    assert (preset.schedule_images, preset.generator_warm_up) == (40, 8)
 
 
 def test_a_generator_alone_goes_on_at_the_last_learning_rate(served_version, phantom_data):
