@@ -19,6 +19,8 @@ from tfrecords_tools.text import abbreviate
 
 NOISY_BELOW = 50
 """Distances of a class with fewer images are noisy."""
+FEW_IMAGES = 100
+"""With fewer test images in all, distances and shares of the whole set are noisy, too."""
 FEWEST_FOR_FID = 2048
 LARGE_GROUP, LARGE_GROUP_SHARE = 10, 0.1
 """A lesion with more test images, and with a larger share of them, moves the distances."""
@@ -102,8 +104,14 @@ def _on_distance(found: Fidelity) -> str:
     distance, floor = found.whole.frechet, found.whole.frechet_floor
     if distance is None or floor is None:
         return "There are too few real images to measure a distance."
+    few = (
+        f"There are only {found.whole.n:,} test images: distances and shares are mostly noise. "
+        if found.whole.n < FEW_IMAGES
+        else ""
+    )
     apart = (
-        f"Synthetic and held-out real images are {figure(distance)} apart ({found.frechet_name})"
+        f"{few}Synthetic and held-out real images are {figure(distance)} apart "
+        f"({found.frechet_name})"
     )
     if not found.whole.floor_of_same_size:
         return (
@@ -111,9 +119,15 @@ def _on_distance(found: Fidelity) -> str:
             f"number of images, and there are {found.whole.n:,} test images but only "
             f"{found.whole.n_floor:,} other real ones."
         )
-    times = figure(distance / floor) if floor > 0 else ""
-    ratio = f", so the synthetic ones are {times} times as far as real ones" if times else ""
-    return f"{apart}; two sets of real images of that size are {figure(floor)} apart{ratio}."
+    farther = ""
+    if floor > 0:
+        times = (
+            "no farther than"
+            if distance <= floor
+            else f"{figure(distance / floor)} times as far as"
+        )
+        farther = f", so the synthetic ones are {times} real ones"
+    return f"{apart}; two sets of real images of that size are {figure(floor)} apart{farther}."
 
 
 def _on_variety(found: Fidelity) -> str:

@@ -137,6 +137,26 @@ def test_no_ratio_without_a_floor(distance, floor, words):
     assert said(fidelity=fidelity).distance.endswith(words)
 
 
+@pytest.mark.parametrize(
+    ("distance", "words"),
+    [
+        (0.3, "so the synthetic ones are no farther than real ones."),
+        (0.5, "so the synthetic ones are no farther than real ones."),
+        (0.6, "so the synthetic ones are 1.2 times as far as real ones."),
+    ],
+)
+def test_a_distance_below_its_floor_is_no_praise(distance, words):
+    found = said(fidelity=changed(FIDELITY, "whole", frechet=distance))
+    assert found.distance.endswith(words)
+
+
+@pytest.mark.parametrize(("n", "said_first"), [(99, True), (100, False)])
+def test_few_test_images_are_said_first(n, said_first):
+    found = said(fidelity=changed(FIDELITY, "whole", n=n, n_floor=n))
+    first = f"There are only {n} test images: distances and shares are mostly noise. "
+    assert found.distance.startswith(first) == said_first
+
+
 def test_a_floor_of_another_size_gives_no_ratio():
     found = said(fidelity=changed(FIDELITY, "whole", n_floor=46))
     assert "times as far" not in found.distance
