@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -15,6 +16,7 @@ from skin_synth.data.pipeline import load_real_split
 from skin_synth.evaluation.cache import Cache, default_cache
 from skin_synth.evaluation.external import ExternalTest
 from skin_synth.evaluation.features import extractors
+from skin_synth.evaluation.features.ahead import FeaturesAhead
 from skin_synth.evaluation.features.classifier import Classifier, cached_classifier
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.image_folder import ImageFolder
@@ -188,8 +190,9 @@ def evaluate(
             extractors.check_spread(given, load_real_split(data_dir, TEST).images)
         work = Evaluation(run, Path(data_dir), options, given, kept, tuple(external))
         stages = work.stages(directory)
-        for stage in track(stages, total=len(stages), unit="stages", description="evaluate"):
-            stage()
+        with contextlib.closing(work):
+            for stage in track(stages, total=len(stages), unit="stages", description="evaluate"):
+                stage()
     return Report(work.results, Path(out_dir))
 
 
@@ -214,8 +217,8 @@ class Evaluation:
             lambda: (self.measurements.variety, self.measurements.profiles),
             lambda: (self.measurements.difference, self.measurements.texture),
             lambda: self.measurements.faithfulness,
-            lambda: self.measurements.copies,
             lambda: self.measurements.appearance,
+            lambda: self.measurements.copies,  # last, because its features are requested last
             *([lambda: self.privacy] if self.options.privacy else []),
             *([lambda: self.utility] if self.options.utility else []),
             lambda: write_report(directory, self.results, self.pictures()),
@@ -282,16 +285,33 @@ class Evaluation:
     @functools.cached_property
     def measurements(self) -> Measurements:
         """Measures everything except utility; the first access trains the judge."""
-        judge = self._classifier(2 * self.options.seed + 1)
-        return Measurements(
-            self.sets,
+        sets, seed = self.sets, self.options.seed
+        real = (sets.test.images, sets.real_baseline.images)
+        for images in (*real, sets.synthetic, *self.other_sets, sets.train.images):
+            self.ahead.request(images)
+        judge = self._classifier(2 * seed + 1)
+        measured = Measurements(
+            sets,
             self.extractor,
             judge,
             self.other_sets,
             self.cache,
-            self.options.seed,
+            seed,
             permutations_for(len(judge.class_names)),
+            self.ahead,
         )
+        measured.request_turned()
+        return measured
+
+    @functools.cached_property
+    def ahead(self) -> FeaturesAhead:
+        """Computes features in a thread, while the judge is trained and other stages run."""
+        return FeaturesAhead(self.extractor, self.cache)
+
+    def close(self) -> None:
+        """Ends the thread of the features, if there is one."""
+        if "ahead" in self.__dict__:
+            self.ahead.close()
 
     @functools.cached_property
     def utility(self) -> UtilityResults | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from skin_synth.evaluation.by_class import ByClass, T
 from skin_synth.evaluation.cache import Cache
+from skin_synth.evaluation.features.ahead import FeaturesAhead, kept_features
 from skin_synth.evaluation.features.classifier import Classifier
 from skin_synth.evaluation.features.extractors import Extractor
 from skin_synth.evaluation.features.labelled_features import LabelledFeatures
@@ -55,6 +57,7 @@ class Measurements:
         other_sets: further sets of synthetic images, uint8[n, side, side, 3] each, as many of each
             class as the reference has.
         permutations: largest number of permutations of a test.
+        ahead: thread that computes features of these sets; None: they are computed when needed.
     """
 
     sets: ImageSets
@@ -64,6 +67,7 @@ class Measurements:
     cache: Cache
     seed: int
     permutations: int
+    ahead: FeaturesAhead | None = None
 
     def figures(self) -> MeasuredFigures:
         """Returns the figures on which the verdict depends."""
@@ -72,9 +76,9 @@ class Measurements:
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Returns features from the cache: uint8[n, side, side, 3] to float32[n, d]."""
-        parts = (*self.extractor.key, content_hash(images))
-        found = self.cache.arrays("features", parts, lambda: {"rows": self.extractor(images)})
-        return found["rows"]
+        if self.ahead is not None:
+            return self.ahead(images)
+        return kept_features(self.extractor, self.cache, images)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -267,10 +271,12 @@ class Measurements:
         metric = (
             f"distance of features ({self.extractor.name}), smallest over flips and quarter turns"
         )
+        # Features come last, because a thread may still compute them.
+        pixels, duplicates = self._pixel_copies(), self._duplicates()
         return Copies(
-            NeighbourSearch(**vars(self._pixel_copies()), metric=PIXEL_METRIC),
+            NeighbourSearch(**vars(pixels), metric=PIXEL_METRIC),
             NeighbourSearch(**vars(self._feature_copies()), metric=metric),
-            NeighbourSearch(**vars(self._duplicates()), metric=PIXEL_METRIC),
+            NeighbourSearch(**vars(duplicates), metric=PIXEL_METRIC),
         )
 
     def _pixel_copies(self) -> ByClass[CopyFigures | None]:
@@ -291,10 +297,14 @@ class Measurements:
         known = self.features(train.images)
 
         def measured(
-            images: np.ndarray, labels: np.ndarray, groups: Sequence[str] | None = None
+            images: np.ndarray,
+            upright: np.ndarray,
+            labels: np.ndarray,
+            groups: Sequence[str] | None = None,
         ) -> NeighbourDistances:
-            # One symmetry at a time, because all eight of large images would fill the memory.
-            turned = np.stack([self.features(each) for each in symmetries(images)])
+            # One symmetry at a time, because all eight of large images would fill the memory. The
+            # first is the image as it is, whose features `upright` are known.
+            turned = np.stack([upright, *(self.features(each) for each in _turned(images))])
 
             def search(rows: np.ndarray, k: int) -> Neighbours:
                 apart = None if groups is None else ([groups[row] for row in rows], train.groups)
@@ -303,22 +313,42 @@ class Measurements:
             found = copying.neighbours_of_two_groups(search, len(images), train.groups)
             return NeighbourDistances.of(found, train.groups, labels)
 
-        rng = np.random.default_rng([self.seed, EvaluationStream.TURNED])
-        fake = copying.sample_each_class(self.sets.requested_labels, TURNED_LIMIT, rng)
-        alone = self.sets.independent
-        real = alone[copying.sample_each_class(test.labels[alone], TURNED_LIMIT, rng)]
-        rows = self._some_left_out(TURNED_LIMIT)
+        fake, real, rows = self._turned_rows
         requested_labels = self.sets.requested_labels[fake]
         counts = np.bincount(test.labels[real], minlength=len(self.class_names))
         return copying.compare_copies(
-            measured(self.sets.synthetic[fake], requested_labels),
-            measured(test.images[real], test.labels[real]),
+            measured(self.sets.synthetic[fake], self.synthetic.features[fake], requested_labels),
+            measured(test.images[real], self.real.features[real], test.labels[real]),
             measured(
-                train.images[rows], train.labels[rows], [train.groups[row] for row in rows]
+                train.images[rows],
+                known[rows],
+                train.labels[rows],
+                [train.groups[row] for row in rows],
             ).finite(),
             self.class_names,
             first_of_each_class(requested_labels, counts),
         )
+
+    @functools.cached_property
+    def _turned_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of the images whose features are taken under all eight symmetries.
+
+        They are rows of the synthetic, the held-out and the training images, int64[n] each.
+        """
+        rng = np.random.default_rng([self.seed, EvaluationStream.TURNED])
+        alone, labels = self.sets.independent, self.sets.test.labels
+        fake = copying.sample_each_class(self.sets.requested_labels, TURNED_LIMIT, rng)
+        real = alone[copying.sample_each_class(labels[alone], TURNED_LIMIT, rng)]
+        return fake, real, self._some_left_out(TURNED_LIMIT)
+
+    def request_turned(self) -> None:
+        """Asks for the features of turned images, which `copies` needs."""
+        sets = self.sets
+        if self.ahead is not None:
+            of_sets = (sets.synthetic, sets.test.images, sets.train.images)
+            for images, rows in zip(of_sets, self._turned_rows, strict=True):
+                for turned in _turned(images[rows]):
+                    self.ahead.request(turned)
 
     def _some_left_out(self, most: int) -> np.ndarray:
         """Returns int64[n], one image per lesion of classes (or a set) with few held-out ones."""
@@ -365,3 +395,8 @@ class Measurements:
             if len(real) > manifold.PRECISION_K:
                 found[labels == label] = manifold.realism(real, self.synthetic.of(int(label)))
         return found
+
+
+def _turned(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the seven other flips and quarter turns of square images."""
+    return itertools.islice(symmetries(images), 1, None)

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from skin_synth.data.pipeline import DrawnImages, LabelledImages, batches
 from skin_synth.evaluation.cache import Cache, warn_unreadable
+from skin_synth.evaluation.features.cpu_layers import fast_on_cpu
 from skin_synth.keras_backend import keras
 from skin_synth.provenance import content_hash
 from skin_synth.sealing import seal, seal_fits
@@ -86,7 +87,9 @@ class Classifier:
         return tf.function(lambda images: self.network(images, training=False), signature)
 
 
-def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = None) -> Classifier:
+def train_classifier(
+    data: DrawnImages, *, seed: int = 0, steps: int | None = None, fused: bool = False
+) -> Classifier:
     """Trains a CNN of four stages on class-balanced batches under flips and quarter turns.
 
     The same data, seed and steps give the same classifier on one machine and thread count.
@@ -95,6 +98,9 @@ def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = No
         data: training images; every class has some.
         seed: of weights and batches.
         steps: batches of 64; None: see `default_steps`.
+        fused: whether a CPU trains with `FusedBatchNormalization`, in two thirds of the time. The
+            steps differ by rounding, so training ends with other weights, as with another seed.
+            Runs and synthetic data sets keep the weights that they always had.
 
     Raises:
         InputError: fewer than two classes, or a class without an image.
@@ -105,6 +111,9 @@ def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = No
         steps = default_steps(len(data))
     network = small_cnn(data.images.shape[1], len(data.class_names), seed)
     trainer = keras.Model(network.input, network.outputs[0])
+    fused = fused and not tf.config.list_logical_devices("GPU")
+    if fused:
+        trainer = fast_on_cpu(trainer)
     schedule = keras.optimizers.schedules.CosineDecay(CNN_LEARNING_RATE, steps)
     optimizer = keras.optimizers.Adam(schedule)
     optimizer.build(trainer.trainable_variables)  # without this Keras traces the step twice
@@ -112,6 +121,8 @@ def train_classifier(data: DrawnImages, *, seed: int = 0, steps: int | None = No
     trainer.compile(optimizer=optimizer, loss=loss)
     drawn = batches(data, batch_size=CNN_BATCH, seed=seed, exponent=0.0)
     trainer.fit(drawn.take(steps), shuffle=False, verbose=0)
+    if fused:
+        network.set_weights(trainer.get_weights())
     return Classifier(network, data.class_names, seed, steps)
 
 
@@ -148,9 +159,9 @@ def load_classifier(
 def cached_classifier(
     data: LabelledImages, *, seed: int, steps: int | None, cache: Cache
 ) -> Classifier:
-    """Returns the result of `train_classifier` from the cache, or trains and keeps it."""
+    """Returns the result of `train_classifier`, fused, from the cache, or trains and keeps it."""
     steps = default_steps(len(data)) if steps is None else steps
-    parts = (content_hash(data.images, data.labels), data.class_names, seed, steps)
+    parts = (content_hash(data.images, data.labels), data.class_names, seed, steps, "fused")
     path = cache.path("classifier", parts, ".weights.h5")
     if path is not None and path.exists():
         try:
@@ -158,7 +169,7 @@ def cached_classifier(
             return load_classifier(path, side, data.class_names, seed=seed, steps=steps)
         except InputError as error:
             warn_unreadable(path, error)
-    classifier = train_classifier(data, seed=seed, steps=steps)
+    classifier = train_classifier(data, seed=seed, steps=steps, fused=True)
     if path is not None:
         save_classifier(classifier, path)
     return classifier

@@ -28,6 +28,8 @@ TRIED_IMAGES = 256
 SMALLEST_SPREAD = 1e-5
 """Features must differ by this share of their length; rounding in float32 is about 1e-7."""
 EXTRACTOR_BATCH = 128
+CPU_BATCH = 8
+"""Images in one pass of a network on a CPU: the activations of more leave its caches."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -294,15 +296,26 @@ def resize(images: np.ndarray, side: int) -> tf.Tensor:
     Returns:
         float32[n, side, side, 3], 0 to 255, from uint8[n, height, width, 3].
     """
-    pixels = tf.cast(images, tf.float32)
-    resized = tf.image.resize(pixels, (side, side), method="bicubic", antialias=True)
-    return tf.clip_by_value(resized, 0.0, 255.0)
+    rows, columns = (_resize_weights(tf.shape(images)[axis], side) for axis in (1, 2))
+    # Two matrix products, because tf.image.resize takes three times as long on a CPU.
+    channels_first = tf.transpose(tf.cast(images, tf.float32), [0, 3, 1, 2])
+    resized = tf.matmul(rows, tf.matmul(channels_first, columns, transpose_b=True))
+    return tf.clip_by_value(tf.transpose(resized, [0, 2, 3, 1]), 0.0, 255.0)
+
+
+def _resize_weights(length: tf.Tensor, side: int) -> tf.Tensor:
+    """Share of each of `length` pixels in each of `side`: float32[side, length]."""
+    each_pixel = tf.eye(length)[None, :, :, None]
+    size = tf.stack([side, length])
+    return tf.image.resize(each_pixel, size, method="bicubic", antialias=True)[0, :, :, 0]
 
 
 def _on_resized(
     network: keras.Model, side: int | None, *, scaled: bool = False
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Makes the function of an extractor; `scaled`: the network takes -1 to 1, not 0 to 255."""
+    on_gpu = bool(tf.config.list_logical_devices("GPU"))
+    step = EXTRACTOR_BATCH if on_gpu else CPU_BATCH
 
     @tf.function(autograph=False, reduce_retracing=True)
     def forward(images: tf.Tensor) -> tf.Tensor:
@@ -311,7 +324,11 @@ def _on_resized(
         found = tf.cast(found, tf.float32)
         return tf.reduce_mean(found, [1, 2]) if len(found.shape) == 4 else found
 
-    return lambda images: forward(tf.constant(images)).numpy()
+    def function(images: np.ndarray) -> np.ndarray:
+        starts = range(0, len(images), step)
+        return np.concatenate([forward(images[start : start + step]) for start in starts])
+
+    return function
 
 
 def _file(weights: str | os.PathLike[str]) -> Path:

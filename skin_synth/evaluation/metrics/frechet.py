@@ -38,8 +38,21 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
     exact = _exact(real.astype(np.float64), fake.astype(np.float64))
     if not tfgan.available():
         return exact
-    found = tfgan.frechet(real, fake)
+    found = tfgan.frechet(*_in_their_span(real, fake))
     return found if math.isclose(found, exact, rel_tol=AGREEMENT) else exact
+
+
+def _in_their_span(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns few rows of many features by as few coordinates as they need, with equal distances.
+
+    tensorflow-gan takes the roots of matrices of all features, however few rows there are.
+    """
+    rows = np.concatenate([real, fake]).astype(np.float64)
+    if len(rows) >= rows.shape[1]:
+        return real, fake
+    basis = np.linalg.qr(rows.T)[0]
+    found = rows @ basis
+    return found[: len(real)], found[len(real) :]
 
 
 def _exact(x: np.ndarray, y: np.ndarray) -> float:

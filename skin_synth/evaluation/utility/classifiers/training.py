@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from skin_synth import augment
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.utility.classifiers.cpu_layers import fast_on_cpu
+from skin_synth.evaluation.features.cpu_layers import fast_on_cpu
 from skin_synth.evaluation.utility.classifiers.networks import Classifier, make_classifier
 from skin_synth.keras_backend import keras
 from skin_synth.random_streams import ClassifierStream

@@ -133,3 +133,17 @@ def test_any_number_of_images_is_traced_once():
     logits, features = judge.network(images, training=False)
     np.testing.assert_allclose(found[0][0], tf.nn.softmax(logits), atol=1e-6)
     np.testing.assert_allclose(found[0][1], features, rtol=1e-5, atol=1e-5)
+
+
+def test_fused_training_takes_the_same_steps():
+    data = plain_images(8, 16)
+    plain, fused = (train_classifier(data, seed=2, steps=2, fused=fused) for fused in (False, True))
+    assert [type(each) for each in fused.network.layers] == [
+        type(each) for each in plain.network.layers
+    ]
+    start = small_cnn(16, len(data.class_names), 2).get_weights()
+    for first, other, untrained in zip(
+        plain.network.get_weights(), fused.network.get_weights(), start, strict=True
+    ):
+        # Means, because Adam turns the rounding of a gradient near 0 into a whole step.
+        assert np.abs(other - first).mean() < 0.05 * np.abs(first - untrained).mean()

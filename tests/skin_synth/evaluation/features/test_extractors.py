@@ -8,6 +8,7 @@ import os
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from skin_synth.evaluation.features import extractors as features
 from tfrecords_tools.errors import InputError
@@ -49,6 +50,31 @@ def test_resize_is_antialiased_and_stays_in_range():
     assert (large.min(), large.max()) == (0, 255)
     images = random_images(2, 24)
     np.testing.assert_allclose(features.resize(images, 24), images, atol=1e-3)
+
+
+@pytest.mark.parametrize(("side", "larger"), [(24, 37), (37, 24), (64, 224)])
+def test_resize_is_that_of_tensorflow(side, larger):
+    images = random_images(3, side)
+    images[0] = 255 * (images[0] > 127)  # overshoots, so that both are clipped
+    expected = tf.image.resize(
+        tf.cast(images, tf.float32), (larger, larger), method="bicubic", antialias=True
+    )
+    assert expected.numpy().max() > 256
+    found = features.resize(images, larger)
+    np.testing.assert_allclose(found, np.clip(expected, 0, 255), atol=1e-3)
+    wide = images[:, : side // 2]
+    stretched = tf.image.resize(tf.cast(wide, tf.float32), (20, 20), "bicubic", antialias=True)
+    np.testing.assert_allclose(features.resize(wide, 20), np.clip(stretched, 0, 255), atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_batch_in_parts_gives_the_features_of_the_whole(monkeypatch, count):
+    network = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3)])
+    images = random_images(count, 12)
+    whole = features._on_resized(network, 8)(images)
+    monkeypatch.setattr(features, "CPU_BATCH", 2)
+    np.testing.assert_allclose(features._on_resized(network, 8)(images), whole, rtol=1e-5)
+    assert whole.shape == (count, 4)
 
 
 def test_mobilenet_needs_its_weights(tmp_path, monkeypatch):

@@ -98,3 +98,19 @@ def test_gaussians_with_known_distance():
 def test_what_cannot_be_compared_is_refused(real, fake, message):
     with pytest.raises(InputError, match=message):
         frechet_distance(real, fake)
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(3, 5, 40), (30, 9, 40), (16, 16, 33)])
+def test_few_rows_have_the_same_distance_in_their_span(monkeypatch, n, m, d):
+    real, fake = 5 + features(n, d, seed=1), 4 + features(m, d, seed=2)
+    expected, seen = tfgan.frechet(real, fake), []
+    original = tfgan.frechet
+
+    def frechet(real, fake):
+        seen.append((real.shape, fake.shape))
+        return original(real, fake)
+
+    monkeypatch.setattr(tfgan, "frechet", frechet)
+    assert frechet_distance(real, fake) == pytest.approx(expected, rel=1e-9)
+    width = min(n + m, d)
+    assert seen == [((n, width), (m, width))]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skin_synth.evaluation.utility.classifiers.cpu_layers import (
+from skin_synth.evaluation.features.cpu_layers import (
     FusedBatchNormalization,
     fast_on_cpu,
 )
