@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from skin_synth.evaluation.features.classifier import LARGEST_SIDE, Classifier
+from skin_synth.evaluation.features.cpu_layers import PointwiseConv2D
 from skin_synth.evaluation.features.labelled_features import check_finite
 from skin_synth.evaluation.features.model_file import check_model_file
 from skin_synth.keras_backend import keras
@@ -195,12 +196,17 @@ def _folded(network: keras.Model) -> keras.Model:
     }
     images = keras.Input(network.input_shape[1:])
     x = images
+    pointwise = ""
     for layer in network.layers[1:]:  # they form a chain
-        if isinstance(layer, layers.BatchNormalization):
+        if isinstance(layer, layers.BatchNormalization) or layer.name == f"{pointwise}_relu":
             continue
         norm = norms.get(layer.name)
         config = layer.get_config() | ({"use_bias": True} if norm else {})
-        folded = type(layer).from_config(config)
+        kind = type(layer)
+        if norm and kind is layers.Conv2D and layer.kernel_size == (1, 1):
+            pointwise, kind = layer.name, PointwiseConv2D
+            config["activation"] = "relu6"
+        folded = kind.from_config(config)
         x = folded(x)
         if norm:
             gamma, beta, mean, variance = norm.get_weights()

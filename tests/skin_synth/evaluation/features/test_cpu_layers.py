@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from skin_synth.evaluation.features.cpu_layers import (
     FusedBatchNormalization,
+    PointwiseConv2D,
     fast_on_cpu,
 )
 
@@ -100,3 +101,22 @@ def test_a_strided_depthwise_convolution_keeps_the_dtype_of_its_network():
     fast = fast_on_cpu(plain)
     assert [layer.compute_dtype for layer in fast.layers[1:]] == ["float32", "bfloat16"]
     assert fast.output.dtype == plain.output.dtype
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 5, 3), (1, 1, 1, 4)], ids=str)
+def test_a_product_is_the_convolution_with_kernels_of_one_pixel(shape):
+    options = {"filters": 6, "kernel_size": 1, "activation": "relu6"}
+    theirs, ours = keras.layers.Conv2D(**options), PointwiseConv2D(**options)
+    for layer in (theirs, ours):
+        layer.build(shape)
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=variable.shape) for variable in theirs.variables]
+    theirs.set_weights(weights)
+    ours.set_weights(weights)
+    x = tf.constant(10 * rng.normal(size=shape), tf.float32)
+    expected = theirs(x).numpy()
+    assert expected.min() == 0
+    assert expected.max() == 6
+    np.testing.assert_allclose(ours(x), expected, rtol=1e-5, atol=1e-5)
+    compiled = tf.function(ours, input_signature=[tf.TensorSpec([None, *shape[1:]])])
+    np.testing.assert_allclose(compiled(x), expected, rtol=1e-5, atol=1e-5)
