@@ -174,12 +174,11 @@ def _filter(
 
 
 def _generate(generator: CandidateGenerator, wanted: Mapping[str, int]) -> list[Candidates]:
-    candidates = []
     with Progress(total=sum(wanted.values()), unit="images", description="generate") as progress:
-        for label, count in enumerate(wanted.values()):
-            candidates.append(generator.generate(label, count))
-            progress.update(candidates[-1].kept)
-    return candidates
+        return [
+            generator.generate(label, count, progress)
+            for label, count in enumerate(wanted.values())
+        ]
 
 
 def _records(

@@ -37,6 +37,7 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.locks import locked
 from tfrecords_tools.npz_reading import read_npz
 from tfrecords_tools.paths import real_path
+from tfrecords_tools.progress import Progress
 
 CHUNK_SIZE = 128
 """Largest number of candidates that are generated and tested together."""
@@ -212,8 +213,11 @@ class CandidateGenerator:
         self._nearest_training = NearestImages(self.training.images)
         self._known = {pixels_sha256(image) for image in self.training.images}
 
-    def generate(self, label: int, wanted: int) -> Candidates:
-        """Generates candidates of a class until enough are kept, or too many were dropped."""
+    def generate(self, label: int, wanted: int, progress: Progress | None = None) -> Candidates:
+        """Generates candidates of a class until enough are kept, or too many were dropped.
+
+        `progress` counts the kept ones, and notes how many candidates the class has taken.
+        """
         chunks: list[Chunk] = []
         first, drawn = self.options.seed + label * self.seeds_per_class, 0
         with KeptImages(self.work.path) as kept:
@@ -222,6 +226,10 @@ class CandidateGenerator:
                 self._known.update(pixels_sha256(image) for image in chunk.images)
                 drawn += len(chunk.seeds)
                 kept.add(chunk.images)
+                if progress is not None:
+                    name = self.training.class_names[label]
+                    progress.note = f"{name}: {len(kept):,} of {drawn:,} candidates kept"
+                    progress.update(len(chunk.images))
                 chunks.append(dataclasses.replace(chunk, images=chunk.images[:0].copy()))
         files = tuple(self.work.chunk_file(label, number) for number in range(len(chunks)))
         return Candidates(label, wanted, tuple(chunks), files)

@@ -20,6 +20,7 @@ from skin_synth.synthesis.candidates import (
 )
 from skin_synth.synthesis.options import BalanceOptions
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.progress import Progress
 
 
 def generator(fake_run, training, tmp_path, *, seed=0):
@@ -35,6 +36,22 @@ def test_candidates_after_the_last_wanted_image_do_not_count(fake_run, training,
     first = 7 + 2 * SEEDS_PER_CLASS
     assert candidates.chunks[0].seeds.tolist() == list(range(first, first + 5))
     np.testing.assert_array_equal(candidates.images[3], honest.draw(2, first + 3))
+
+
+def test_progress_counts_each_chunk_and_names_the_class(fake_run, training, tmp_path):
+    seen = []
+
+    class Recorded(Progress):
+        def update(self, count=1):
+            super().update(count)
+            seen.append((self.done, self.note))
+
+    progress = Recorded(total=300, unit="images", description="generate")
+    candidates = generator(fake_run, training, tmp_path).generate(2, 300, progress)
+    assert len(seen) == len(candidates.chunks) > 1
+    drawn = sum(len(chunk.seeds) for chunk in candidates.chunks)
+    name = training.class_names[2]
+    assert seen[-1] == (candidates.kept, f"{name}: {candidates.kept} of {drawn} candidates kept")
 
 
 def test_the_seeds_of_a_class_never_reach_those_of_the_next(fake_run, training, tmp_path):
