@@ -46,8 +46,8 @@ def test_progress_counts_each_chunk_and_names_the_class(fake_run, training, tmp_
             super().update(count)
             seen.append((self.done, self.note))
 
-    progress = Recorded(total=300, unit="images", description="generate")
-    candidates = generator(fake_run, training, tmp_path).generate(2, 300, progress)
+    with Recorded(total=300, unit="images", description="generate") as progress:
+        candidates = generator(fake_run, training, tmp_path).generate(2, 300, progress)
     assert len(seen) == len(candidates.chunks) > 1
     drawn = sum(len(chunk.seeds) for chunk in candidates.chunks)
     name = training.class_names[2]
