@@ -18,8 +18,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default="classifier",
         metavar="NAME",
         help="features for the comparison: classifier (trained on the real training split, needs "
-        "no download), mobilenet (needs --weights), inception (ImageNet weights, downloaded "
-        "unless --weights is given), or a saved Keras model, FILE.keras (default: %(default)s)",
+        "no download), mobilenet or inception (ImageNet weights, downloaded unless --weights is "
+        "given), or a saved Keras model, FILE.keras (default: %(default)s)",
     )
     parser.add_argument(
         "--weights",

@@ -79,7 +79,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--features",
         metavar="NAME",
         help="features of validation: classifier (trained on the real training split) "
-        "or mobilenet (needs --weights) (default: those of the run; classifier if new)",
+        "or mobilenet (ImageNet weights, downloaded unless --weights is given) (default: those of "
+        "the run; classifier if new)",
     )
     parser.add_argument(
         "--weights", metavar="FILE", help="weights file of mobilenet (default: that of the run)"

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -162,22 +163,20 @@ def mobilenet(weights: str | os.PathLike[str] | None) -> Extractor:
     """Makes the 768 average-pooled features of MobileNet v1 (alpha 0.75, 224x224).
 
     Args:
-        weights: file with the ImageNet weights of `keras.applications.MobileNet`, top included.
+        weights: file with the ImageNet weights of `keras.applications.MobileNet`, top included;
+            None downloads them.
 
     Raises:
-        InputError: no file, or one that does not fit.
+        InputError: no network, no file, or one that does not fit.
     """
-    if weights is None:
-        raise InputError("features of MobileNet need a weights file: give --weights FILE")
-    path = _file(weights)
-    network = keras.applications.MobileNet(alpha=0.75, input_shape=(224, 224, 3), weights=None)
-    _load(network, path)
+    options = {"alpha": 0.75, "input_shape": (224, 224, 3)}
+    network, provenance = _with_imagenet(keras.applications.MobileNet, weights, **options)
     pooled = _folded(network)
     return Extractor(
         name="mobilenet",
         title="MobileNet",
         dimension=int(np.prod(pooled.output_shape[1:])),
-        provenance=_provenance(path.name, _file_sha256(path), 224),
+        provenance=provenance,
         function=_on_resized(pooled, 224, scaled=True),
     )
 
@@ -230,32 +229,38 @@ def inception(weights: str | os.PathLike[str] | None) -> Extractor:
     Raises:
         InputError: no network, no file, or one that does not fit.
     """
-    path = None if weights is None else _file(weights)
-    try:
-        network = keras.applications.InceptionV3(
-            include_top=False,
-            pooling="avg",
-            input_shape=(299, 299, 3),
-            weights="imagenet" if path is None else None,
-        )
-    except Exception as error:  # keras raises a bare Exception if the download fails
-        raise InputError(
-            f"the weights of Inception-v3 cannot be downloaded ({error}): give --weights FILE, or "
-            "use --features classifier"
-        ) from error
-    if path is None:
-        weights_name = "ImageNet, keras.applications"
-        sha256 = content_hash(*network.get_weights(), shapes=False)
-    else:
-        _load(network, path)
-        weights_name, sha256 = path.name, _file_sha256(path)
+    options = {"include_top": False, "pooling": "avg", "input_shape": (299, 299, 3)}
+    network, provenance = _with_imagenet(keras.applications.InceptionV3, weights, **options)
     return Extractor(
         name="inception",
         title="",
         dimension=network.output_shape[1],
-        provenance=_provenance(weights_name, sha256, 299),
+        provenance=provenance,
         function=_on_resized(network, 299, scaled=True),
     )
+
+
+def _with_imagenet(
+    application: Callable[..., keras.Model],
+    weights: str | os.PathLike[str] | None,
+    **options: Any,
+) -> tuple[keras.Model, dict[str, str]]:
+    """Returns a network of `keras.applications` with ImageNet weights, and their provenance."""
+    side = options["input_shape"][0]
+    if weights is not None:
+        path = _file(weights)
+        network = application(weights=None, **options)
+        _load(network, path)
+        return network, _provenance(path.name, _file_sha256(path), side)
+    try:
+        network = application(weights="imagenet", **options)
+    except Exception as error:  # keras raises a bare Exception if the download fails
+        raise InputError(
+            f"the weights of {application.__name__} cannot be downloaded ({error}): give --weights "
+            "FILE, or use --features classifier"
+        ) from error
+    sha256 = content_hash(*network.get_weights(), shapes=False)
+    return network, _provenance("ImageNet, keras.applications", sha256, side)
 
 
 def keras_model(path: str | os.PathLike[str]) -> Extractor:

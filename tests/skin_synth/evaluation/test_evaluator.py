@@ -126,7 +126,7 @@ def test_what_is_given_away_is_in_the_report_and_the_model_card(
     ("options", "message"),
     [
         ({"features": "vgg"}, "unknown features 'vgg'; there are classifier, mobilenet, incept"),
-        ({"features": "mobilenet"}, "give --weights FILE"),
+        ({"features": "mobilenet", "weights": "none.h5"}, "no file at none.h5"),
         ({"features": "m.keras", "weights": "w.h5"}, "holds its own weights, got w.h5"),
         ({"features": "none.keras"}, "no file at none.keras"),
         ({"utility_seeds": 5}, "of the utility study: add --utility"),

@@ -78,9 +78,7 @@ def test_a_batch_in_parts_gives_the_features_of_the_whole(monkeypatch, count):
     assert whole.shape == (count, 4)
 
 
-def test_mobilenet_needs_its_weights(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="give --weights FILE"):
-        features.mobilenet(None)
+def test_a_file_without_weights_of_mobilenet_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"no file at .*none\.h5"):
         features.mobilenet(tmp_path / "none.h5")
     monkeypatch.setattr(keras.applications, "MobileNet", small_network)
@@ -105,19 +103,31 @@ def test_inception_from_a_file(tmp_path, monkeypatch):
     np.testing.assert_allclose(white, 27, rtol=1e-5)  # ones over 3x3x3 pixels of value 1
 
 
-def test_inception_from_the_network(monkeypatch):
-    monkeypatch.setattr(keras.applications, "InceptionV3", small_network)
-    extractor = features.inception(None)
+@pytest.mark.parametrize(
+    ("name", "application", "side"),
+    [("inception", "InceptionV3", 299), ("mobilenet", "MobileNet", 224)],
+)
+def test_weights_from_the_network(monkeypatch, name, application, side):
+    asked = []
+
+    def downloaded(*, weights, **options):
+        asked.append(weights)
+        return small_network(weights=None, **options)
+
+    monkeypatch.setattr(keras.applications, application, downloaded)
+    extractor = getattr(features, name)(None)
+    assert asked == ["imagenet"]
     assert extractor.provenance["weights"] == "ImageNet, keras.applications"
+    assert extractor.provenance["resize"] == f"bicubic to {side}x{side}, antialiased"
     assert len(extractor.provenance["sha256"]) == 64
     assert extractor.dimension == 4
 
     def no_network(**options):
         raise Exception("URL fetch failure")
 
-    monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
-    with pytest.raises(InputError, match=r"cannot be downloaded \(URL fetch failure\): give"):
-        features.inception(None)
+    monkeypatch.setattr(keras.applications, application, no_network)
+    with pytest.raises(InputError, match=r"cannot be downloaded \(URL fetch failure\): give --w"):
+        getattr(features, name)(None)
 
 
 @pytest.mark.real
