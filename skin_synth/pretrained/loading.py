@@ -19,6 +19,7 @@ from skin_synth.saved_model.model_card import MODEL_CARD_FILE
 from skin_synth.saved_model.origin import ORIGIN_FILE, Origin, read_origin
 from skin_synth.saved_model.process import TRACING, check_not_forked
 from skin_synth.saved_model.sampler import generate_rows
+from skin_synth.saved_model.variables_check import check_variables
 from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
 
@@ -113,6 +114,7 @@ def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
     check_not_forked()
     try:
         check_graph(directory)
+        check_variables(directory, origin.checkpoint_hash)
         labels = read_labels(directory)
         images = read_data_images(directory)
         card = read_bounded(directory / MODEL_CARD_FILE).decode("utf-8")

@@ -11,7 +11,6 @@ import numpy as np
 from skin_synth.models.networks import Generator
 from skin_synth.presets import PRESETS, Preset, preset_of_side
 from skin_synth.pretrained.loading import Pretrained
-from skin_synth.provenance import content_hash
 from tfrecords_tools.errors import InputError
 
 
@@ -40,14 +39,9 @@ def network_of(pretrained: Pretrained) -> Generator:
     """Returns the averaged generator as a Keras network in float32.
 
     Raises:
-        InputError: its weights are not those that were exported, or are of other networks.
+        InputError: its weights are of other networks.
     """
     weights = _weights(pretrained)
-    if content_hash(*weights) != pretrained.origin.checkpoint_hash:
-        raise InputError(
-            f"{pretrained.directory}: the weights are not those that were exported: export the "
-            "model again"
-        )
     found = _lengths(weights)
     network = Generator(
         widths=found.widths,

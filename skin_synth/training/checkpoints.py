@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from skin_synth.sealing import seal_fits
+from skin_synth.weights_file import check_arrays
 from tfrecords_tools.errors import InputError
 
 LAST, BEST = "last", "best"
@@ -107,15 +108,10 @@ def _damage(file: Path) -> str | None:
 
 
 def _unreadable(file: Path) -> str | None:
-    import h5py
-
-    def read(_: str, item: h5py.HLObject) -> None:
-        if isinstance(item, h5py.Dataset):
-            item[()]
-
     try:
-        with h5py.File(file, "r", locking=False) as weights:  # no one writes to a checkpoint
-            weights.visititems(read)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        check_arrays(file, file.stat().st_size)  # without a lock: no one writes to a checkpoint
+    except ValueError as error:
+        return str(error)
+    except (OSError, RuntimeError, KeyError) as error:
         return f"HDF5 cannot read it: {error}"
     return None

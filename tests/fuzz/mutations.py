@@ -1,4 +1,4 @@
-"""Damages files: at random in their bytes, or in the values of JSON, CSV and NPZ files.
+"""Damages files: at random in their bytes, or in the values of JSON, CSV, NPZ and other files.
 
 A mutant is a pure function of the file and a number.
 """
@@ -14,6 +14,8 @@ import zipfile
 import zlib
 
 import numpy as np
+
+from tfrecords_tools.records.tfrecord import _masked
 
 INTEGERS = (0, 1, -1, 2, 7, 255, 2**16, 2**31, 2**32, 2**63 - 1, 2**63, 2**64, 10**30, -(2**63))
 TEXTS = (
@@ -38,10 +40,12 @@ VALUES = (
     *TEXTS,
 )
 DEPTH = 5_000
+TABLE_FOOTER = 48
+TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
 
 
 def mutate(content: bytes, number: int, structure: str = "") -> bytes:
-    """Returns another content; `structure` is json, csv, npz, png or empty."""
+    """Returns another content; `structure` is one of `STRUCTURED`, or empty."""
     rng = np.random.default_rng([number, len(content)])
     if structure and rng.random() < 0.6:
         return STRUCTURED[structure](content, rng)
@@ -262,4 +266,97 @@ def _png(content: bytes, rng: np.random.Generator) -> bytes:
     )
 
 
-STRUCTURED = {"json": _json, "csv": _csv, "npz": _npz, "png": _png}
+def _bundle(content: bytes, rng: np.random.Generator) -> bytes:
+    """Changes an entry of the index of variables of a SavedModel, with true checksums."""
+    from tensorflow.core.protobuf import tensor_bundle_pb2
+
+    entries = read_bundle(content)
+    key = list(entries)[int(rng.integers(len(entries)))]
+    kind = tensor_bundle_pb2.BundleEntryProto if key else tensor_bundle_pb2.BundleHeaderProto
+    entry = kind.FromString(entries[key])
+    number = int(rng.choice(np.array(INTEGERS[:9], np.int64)))
+    match rng.integers(8):
+        case 0:
+            del entries[key]
+        case 1:
+            entries[key + b"x"] = entries.pop(key)
+        case 2:
+            entries[key] = entries[list(entries)[int(rng.integers(len(entries)))]]
+        case 3:
+            entries[key] = _in_bytes(entries[key], rng)
+        case _ if not key:
+            setattr(entry, "num_shards" if rng.random() < 0.5 else "endianness", abs(number) % 9)
+            entries[key] = entry.SerializeToString()
+        case 4:
+            entry.dtype = int(rng.integers(40))
+            entries[key] = entry.SerializeToString()
+        case 5 if entry.shape.dim:
+            entry.shape.dim[int(rng.integers(len(entry.shape.dim)))].size = number
+            entries[key] = entry.SerializeToString()
+        case 6:
+            entry.shape.dim.add().size = number
+            entries[key] = entry.SerializeToString()
+        case _:
+            setattr(entry, "offset" if rng.random() < 0.5 else "size", number)
+            entries[key] = entry.SerializeToString()
+    return write_bundle(entries)
+
+
+def read_bundle(content: bytes) -> dict[bytes, bytes]:
+    """Reads an index of variables: a table of LevelDB with one block."""
+    _, at = _number(content, len(content) - TABLE_FOOTER)
+    _, at = _number(content, at)
+    index, _ = _number(content, at)
+    [handle] = _block(content, index).values()
+    return _block(content, _number(handle, 0)[0])
+
+
+def _block(content: bytes, at: int) -> dict[bytes, bytes]:
+    """Reads the entries of a block, up to the list of its restarts, which begins with 0."""
+    found: dict[bytes, bytes] = {}
+    key = b""
+    while content[at : at + 4] != bytes(4):
+        shared, at = _number(content, at)
+        rest, at = _number(content, at)
+        length, at = _number(content, at)
+        key = key[:shared] + content[at : at + rest]
+        found[key] = content[at + rest : at + rest + length]
+        at += rest + length
+    return found
+
+
+def _number(content: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while content[at] & 128:
+        number, shift, at = number | (content[at] & 127) << shift, shift + 7, at + 1
+    return number | content[at] << shift, at + 1
+
+
+def write_bundle(entries: dict[bytes, bytes]) -> bytes:
+    """Writes an index of variables."""
+    table = b""
+
+    def add(found: dict[bytes, bytes]) -> bytes:
+        nonlocal table
+        block = b"".join(
+            b"\0" + _varint(len(key)) + _varint(len(value)) + key + value
+            for key, value in sorted(found.items())
+        )
+        block += struct.pack("<II", 0, 1)
+        handle = _varint(len(table)) + _varint(len(block))
+        table += block + b"\0" + struct.pack("<I", _masked(block + b"\0"))
+        return handle
+
+    data = add(entries)
+    handles = [add({}), add({max(entries, default=b""): data})]
+    return table + b"".join(handles).ljust(TABLE_FOOTER - 8, b"\0") + TABLE_MAGIC
+
+
+def _varint(number: int) -> bytes:
+    found = b""
+    while number > 127:
+        found, number = found + bytes([number & 127 | 128]), number >> 7
+    return found + bytes([number])
+
+
+STRUCTURED = {"json": _json, "csv": _csv, "npz": _npz, "png": _png, "bundle": _bundle}

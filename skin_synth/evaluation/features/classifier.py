@@ -18,7 +18,7 @@ from skin_synth.evaluation.features.cpu_layers import fast_on_cpu
 from skin_synth.keras_backend import keras
 from skin_synth.provenance import content_hash
 from skin_synth.sealing import seal, seal_fits
-from skin_synth.weights_file import save_weights
+from skin_synth.weights_file import check_arrays, save_weights
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.text import escaped
@@ -147,6 +147,7 @@ def load_classifier(
             raise InputError("its checksum does not fit")
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns of skipped layers
+            check_arrays(path, path.stat().st_size)
             network.load_weights(path)
     except Exception as error:  # h5py and Keras raise many types
         raise InputError(

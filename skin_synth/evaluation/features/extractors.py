@@ -18,6 +18,7 @@ from skin_synth.evaluation.features.labelled_features import check_finite
 from skin_synth.evaluation.features.model_file import check_model_file
 from skin_synth.keras_backend import keras
 from skin_synth.provenance import content_hash
+from skin_synth.weights_file import load_weights
 from tfrecords_tools.errors import InputError
 
 EXTRACTOR_NAMES = ("classifier", "mobilenet", "inception")
@@ -250,7 +251,7 @@ def _with_imagenet(
     if weights is not None:
         path = _file(weights)
         network = application(weights=None, **options)
-        _load(network, path)
+        load_weights(network, path)
         return network, _provenance(path.name, _file_sha256(path), side)
     try:
         network = application(weights="imagenet", **options)
@@ -347,13 +348,6 @@ def _file(weights: str | os.PathLike[str]) -> Path:
     if not path.is_file():
         raise InputError(f"no file at {weights}")
     return path
-
-
-def _load(network: keras.Model, path: Path) -> None:
-    try:
-        network.load_weights(path)
-    except Exception as error:  # h5py and keras raise many types
-        raise InputError(f"{path} holds no weights for {network.name}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from skin_synth.weights_file import check_archived_arrays
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import parse_json
 
@@ -83,6 +84,7 @@ def _config(file: Path) -> object:
             size = archive.getinfo(CONFIG_FILE).file_size
             if size > LARGEST_CONFIG:
                 raise ValueError(f"its {CONFIG_FILE} has {size:,} bytes")
+            check_archived_arrays(archive)
             return parse_json(archive.read(CONFIG_FILE))
     except (
         *(OSError, ValueError, KeyError, RecursionError, NotImplementedError, RuntimeError),

@@ -74,14 +74,14 @@ def _model_file(root: Path) -> Door:
 
 def _weights_file(file: Path, network) -> Door:
     """Weights of a user, which have no seal: `report.json` names their sha256."""
-    from skin_synth.evaluation.features.extractors import _load
+    from skin_synth.weights_file import load_weights
 
     if not file.exists():
         network.save_weights(file)
 
     def use():
         network.set_weights([np.full_like(each, UNREAD) for each in network.get_weights()])
-        _load(network, file)
+        load_weights(network, file)
         return network.get_weights()
 
     def sound(weights) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.fuzz.doors.made import CLASSES, REFUSALS, SIDE, is_text, make_images
+from tests.fuzz.doors.made import CLASSES, REFUSALS, SIDE, is_text, make_images, tiny_gan
 from tests.fuzz.runner import Door, Doors
 from tfrecords_tools.errors import InputError
 
@@ -124,8 +124,29 @@ def _filter(root: Path) -> Door:
     return Door(file, use, REFUSALS, sound, structure="npz")
 
 
+def _generation(root: Path) -> Door:
+    """A part of generated records, which is merged."""
+    from skin_synth.pretrained import load_exported
+    from skin_synth.synthesis import GenerationOptions, generate_records, merge_records
+
+    part = root / "part"
+    if not part.exists():
+        tiny_gan(root).export(root / "model")
+        options = GenerationOptions(label=CLASSES[0], count=2)
+        generate_records(load_exported(root / "model"), part, options)
+
+    def use():
+        return merge_records([part], root / "merged", overwrite=True)
+
+    def sound(made) -> bool:
+        return made.images == 2 and all(map(is_text, (made.run_id, *made.labels)))
+
+    return Door(part / "generation.json", use, REFUSALS, sound, structure="json")
+
+
 DOORS: Doors = {
     "balance_report.json": _balance_report,
+    "generation.json": _generation,
     "manifest.csv": _manifest,
     "synthetic.png": _synthetic_png,
     "candidates.npz": _chunk,

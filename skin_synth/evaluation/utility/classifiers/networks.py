@@ -11,6 +11,7 @@ from pathlib import Path
 
 from skin_synth.evaluation.features import classifier
 from skin_synth.keras_backend import keras
+from skin_synth.weights_file import load_weights
 from tfrecords_tools.errors import InputError
 
 RESNET, FINETUNED, SMALL = "resnet", "finetuned", "small"
@@ -128,10 +129,7 @@ def _finetuned(weights: str | os.PathLike[str] | None) -> Classifier:
         larger = max(side, FINETUNED_SIDE)
         # The weights of all layers below the top do not depend on the side.
         trained = keras.applications.MobileNet(alpha=0.75, input_shape=(224, 224, 3), weights=None)
-        try:
-            trained.load_weights(path)
-        except Exception as error:  # h5py and keras raise many kinds
-            raise InputError(f"{path} holds no weights of MobileNet 0.75 with its top") from error
+        load_weights(trained, path)
         network = keras.applications.MobileNet(
             alpha=0.75, input_shape=(larger, larger, 3), weights=None, include_top=False
         )

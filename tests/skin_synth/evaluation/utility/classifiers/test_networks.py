@@ -61,7 +61,7 @@ def test_choices_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(InputError, match="no file at"):
         make_classifier("finetuned", tmp_path / "no.weights.h5")
     (tmp_path / "wrong.weights.h5").write_bytes(b"no weights")
-    with pytest.raises(InputError, match="holds no weights of MobileNet"):
+    with pytest.raises(InputError, match="holds no weights for mobilenet"):
         make_classifier("finetuned", tmp_path / "wrong.weights.h5").build(32, 2, 0)
 
 
