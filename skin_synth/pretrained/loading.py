@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from skin_synth.data.synthetic import GeneratesBatches
 from skin_synth.pretrained.catalogue import find_generator, known_names
+from skin_synth.provenance import content_hash
 from skin_synth.saved_model.data_images import DataImage, read_data_images
 from skin_synth.saved_model.graph_check import check_graph
 from skin_synth.saved_model.labels import LABELS_FILE, read_labels
@@ -122,6 +123,10 @@ def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
             model = tf.saved_model.load(str(directory))
         signature = model.signatures["generate"]
         _check_labels(labels, classes=model.variables_of_generator[0].shape[0])
+        # The list of objects in `variables` decides which value a variable gets.
+        weights = (variable.numpy() for variable in model.variables_of_generator)
+        if content_hash(*weights) != origin.checkpoint_hash:
+            raise InputError(f"its weights are not those that {ORIGIN_FILE} names")
     except Exception as error:  # TensorFlow raises many types
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{directory} is damaged ({reason}): {repair}") from error

@@ -1,24 +1,24 @@
-"""Checks the variables of an exported generator before TensorFlow loads its graph.
-
-TensorFlow takes the memory that `variables.index` claims, and names a damage only after seconds.
-"""
+"""Checks the variables of an exported generator before TensorFlow loads them."""
 
 from __future__ import annotations
 
-import itertools
-import math
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import tensorflow as tf
 
 from skin_synth.provenance import content_hash
 from skin_synth.saved_model.origin import ORIGIN_FILE
+from skin_synth.saved_model.variables_index import Place, read_index
+from tfrecords_tools.bounded_reading import open_at_once, read_bounded
 from tfrecords_tools.errors import InputError
 
 DIRECTORY = "variables"
+INDEX_FILE, VALUES_FILE = "variables.index", "variables.data-00000-of-00001"
 NAME = "variables_of_generator/{}/.ATTRIBUTES/VARIABLE_VALUE"
+OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def check_variables(version: Path, content: str) -> None:
@@ -26,23 +26,34 @@ def check_variables(version: Path, content: str) -> None:
 
     Raises:
         OSError: a file is missing.
-        InputError: a file is no regular file, the variables claim more bytes than the files have,
-            or they are others.
-        Exception: TensorFlow cannot read them; of many types.
+        InputError: the files are damaged or no files, or hold other weights.
     """
     directory = version / DIRECTORY
-    found = [path.stat() for path in directory.iterdir()]
-    if not all(stat.S_ISREG(each.st_mode) for each in found):
+    if not all(stat.S_ISREG(path.stat().st_mode) for path in directory.iterdir()):
         raise InputError(f"{DIRECTORY} holds other things than files")
-    reader = tf.train.load_checkpoint(str(directory / DIRECTORY))
-    types = reader.get_variable_to_dtype_map()
-    # The only text is TensorFlow's list of objects, which is longer than its item of 8 bytes.
-    claimed = sum(
-        math.prod(shape) * np.dtype(types[name].as_numpy_dtype).itemsize
-        for name, shape in reader.get_variable_to_shape_map().items()
-    )
-    if claimed > (size := sum(each.st_size for each in found)):
-        raise InputError(f"{DIRECTORY} claims {claimed:,} bytes, its files have {size:,}")
-    numbers = itertools.takewhile(lambda each: NAME.format(each) in types, itertools.count())
-    if content_hash(*(reader.get_tensor(NAME.format(each)) for each in numbers)) != content:
-        raise InputError(f"{DIRECTORY} has other weights than {ORIGIN_FILE} says")
+    values = directory / VALUES_FILE
+    places = read_index(read_bounded(directory / INDEX_FILE), values.stat().st_size)
+    objects = places.pop(OBJECTS, None)
+    names = [NAME.format(each) for each in range(len(places))]
+    with open_at_once(values) as file:
+        if objects is None or not objects.text or not _whole_text(file, objects):
+            raise InputError(f"{VALUES_FILE} has no list of objects")
+        if {*names} != {*places} or any(places[name].text for name in names):
+            raise InputError(f"{INDEX_FILE} has other variables than a generator")
+        if content_hash(*_arrays(file, [places[name] for name in names])) != content:
+            raise InputError(f"{VALUES_FILE} has other weights than {ORIGIN_FILE} says")
+
+
+def _arrays(file: BinaryIO, places: list[Place]) -> Iterator[np.ndarray]:
+    for place in places:
+        file.seek(place.offset)
+        yield np.frombuffer(file.read(place.size), "<f4").reshape(place.shape)
+
+
+def _whole_text(file: BinaryIO, place: Place) -> bool:
+    """Whether a text has the length that it claims: a number of 7 bits a byte, and a checksum."""
+    file.seek(place.offset)
+    content = file.read(place.size)
+    digits = next((at + 1 for at, each in enumerate(content) if each < 128), 0)
+    length = sum((each & 127) << 7 * at for at, each in enumerate(content[:digits]))
+    return 0 < digits <= 4 and digits + 4 + length == len(content)

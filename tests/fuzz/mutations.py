@@ -15,7 +15,7 @@ import zlib
 
 import numpy as np
 
-from tfrecords_tools.records.tfrecord import _masked
+from skin_synth.saved_model.variables_index import FOOTER, MAGIC, masked_checksum, read_entries
 
 INTEGERS = (0, 1, -1, 2, 7, 255, 2**16, 2**31, 2**32, 2**63 - 1, 2**63, 2**64, 10**30, -(2**63))
 TEXTS = (
@@ -40,8 +40,6 @@ VALUES = (
     *TEXTS,
 )
 DEPTH = 5_000
-TABLE_FOOTER = 48
-TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
 
 
 def mutate(content: bytes, number: int, structure: str = "") -> bytes:
@@ -270,7 +268,7 @@ def _bundle(content: bytes, rng: np.random.Generator) -> bytes:
     """Changes an entry of the index of variables of a SavedModel, with true checksums."""
     from tensorflow.core.protobuf import tensor_bundle_pb2
 
-    entries = read_bundle(content)
+    entries = read_entries(content)
     key = list(entries)[int(rng.integers(len(entries)))]
     kind = tensor_bundle_pb2.BundleEntryProto if key else tensor_bundle_pb2.BundleHeaderProto
     entry = kind.FromString(entries[key])
@@ -302,36 +300,6 @@ def _bundle(content: bytes, rng: np.random.Generator) -> bytes:
     return write_bundle(entries)
 
 
-def read_bundle(content: bytes) -> dict[bytes, bytes]:
-    """Reads an index of variables: a table of LevelDB with one block."""
-    _, at = _number(content, len(content) - TABLE_FOOTER)
-    _, at = _number(content, at)
-    index, _ = _number(content, at)
-    [handle] = _block(content, index).values()
-    return _block(content, _number(handle, 0)[0])
-
-
-def _block(content: bytes, at: int) -> dict[bytes, bytes]:
-    """Reads the entries of a block, up to the list of its restarts, which begins with 0."""
-    found: dict[bytes, bytes] = {}
-    key = b""
-    while content[at : at + 4] != bytes(4):
-        shared, at = _number(content, at)
-        rest, at = _number(content, at)
-        length, at = _number(content, at)
-        key = key[:shared] + content[at : at + rest]
-        found[key] = content[at + rest : at + rest + length]
-        at += rest + length
-    return found
-
-
-def _number(content: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while content[at] & 128:
-        number, shift, at = number | (content[at] & 127) << shift, shift + 7, at + 1
-    return number | content[at] << shift, at + 1
-
-
 def write_bundle(entries: dict[bytes, bytes]) -> bytes:
     """Writes an index of variables."""
     table = b""
@@ -344,12 +312,12 @@ def write_bundle(entries: dict[bytes, bytes]) -> bytes:
         )
         block += struct.pack("<II", 0, 1)
         handle = _varint(len(table)) + _varint(len(block))
-        table += block + b"\0" + struct.pack("<I", _masked(block + b"\0"))
+        table += block + b"\0" + struct.pack("<I", masked_checksum(block + b"\0"))
         return handle
 
     data = add(entries)
     handles = [add({}), add({max(entries, default=b""): data})]
-    return table + b"".join(handles).ljust(TABLE_FOOTER - 8, b"\0") + TABLE_MAGIC
+    return table + b"".join(handles).ljust(FOOTER - 8, b"\0") + MAGIC
 
 
 def _varint(number: int) -> bytes:
