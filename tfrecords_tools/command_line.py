@@ -21,6 +21,11 @@ EXIT_SIGNAL_BASE = 128
 """Shells add it to the number of a signal."""
 NO_SPACE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAKE_SPACE = "free some space or choose another place"
+ADVICE = {
+    errno.ENAMETOOLONG: "file systems take names of at most 255 bytes, so give a shorter one",
+    errno.EROFS: "choose another place",
+}
+"""What to do about an error of the system."""
 SEVERAL_LINES = {"several_lines": True}
 """`extra` of a log record whose line ends are meant; those of other records are escaped."""
 
@@ -125,11 +130,12 @@ def _explain(error: Exception) -> str | None:
 
 
 def explain_os_error(error: OSError) -> str:
-    """Returns one line: what failed, and what to do about a full disk."""
+    """Returns one line: what failed, and what to do about a full disk or a long name."""
     place = f" ({error.filename})" if error.filename else ""
     if error.errno in NO_SPACE_ERRNOS:
         return f"the disk is full{place}: {MAKE_SPACE}"
-    return f"{error.strerror or error}{place}"
+    advice = f": {ADVICE[error.errno]}" if error.errno in ADVICE else ""
+    return f"{error.strerror or error}{place}{advice}"
 
 
 def _print_error(program: str, message: str) -> None:

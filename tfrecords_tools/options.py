@@ -23,6 +23,8 @@ TABLE_OPTIONS = (
 )
 """Options that need a table."""
 DATASET_NAME = re.compile("[a-z][a-z0-9_]*")
+LONGEST_NAME = 100
+"""Letters of the name of a data set; names of files hold the split and a number, too."""
 TRAINABLE_SIDES = (32, 64, 128, 256)
 """Sides of square images, in pixels, that a GAN of skin_synth can be trained on."""
 
@@ -130,6 +132,11 @@ class BuildOptions:
                 f"name {self.name!r} does not fit {DATASET_NAME.pattern}: small letters, digits "
                 "and _, a letter first"
             )
+        if len(self.name) > LONGEST_NAME:
+            raise InputError(
+                f"name {self.name[:20]!r}... has {len(self.name):,} letters and is part of the "
+                f"names of files: give at most {LONGEST_NAME}"
+            )
         self._check_images()
         self._check_tables()
         if not 0 <= self.max_rejected <= 1:
@@ -213,4 +220,5 @@ class BuildOptions:
 def data_set_name(folder: PathLike) -> str:
     """Returns the name of a folder as that of a data set, such as isic_2019 for `ISIC 2019`."""
     words = re.sub("[^a-z0-9]+", "_", real_path(folder).name.lower()).strip("_")
-    return words if DATASET_NAME.fullmatch(words) else f"images_{words}".rstrip("_")
+    name = words if DATASET_NAME.fullmatch(words) else f"images_{words}"
+    return name[:LONGEST_NAME].rstrip("_")

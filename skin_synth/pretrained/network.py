@@ -13,6 +13,8 @@ from skin_synth.presets import PRESETS, Preset, preset_of_side
 from skin_synth.pretrained.loading import Pretrained
 from tfrecords_tools.errors import InputError
 
+OTHER_NETWORKS = "the generator has other networks than those of this release"
+
 
 def preset_of(pretrained: Pretrained) -> Preset:
     """Returns the preset of a generator, with its lengths and widths.
@@ -52,6 +54,8 @@ def network_of(pretrained: Pretrained) -> Generator:
         dtype="float32",
         name="ema_generator",
     )
+    if [each.shape for each in weights] != [each.shape for each in network.weights]:
+        raise InputError(OTHER_NETWORKS)
     network.set_weights(weights)
     return network
 
@@ -85,4 +89,4 @@ def _lengths(weights: Sequence[np.ndarray]) -> _Lengths:
         widths = (first[1] // 16, *(kernel[-1] for kernel in kernels[:-1]))
         return _Lengths(condition - embedding, embedding, mapping, widths)
     except (ValueError, IndexError) as error:
-        raise InputError("the generator has other networks than those of this release") from error
+        raise InputError(OTHER_NETWORKS) from error

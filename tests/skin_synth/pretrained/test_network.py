@@ -54,3 +54,10 @@ def test_other_networks_are_refused(exported):
     odd = Served([tf.Variable(tf.zeros([3, 2]))])
     with pytest.raises(InputError, match="other networks than those of this release"):
         preset_of(dataclasses.replace(exported, model=odd))
+
+
+def test_weights_of_other_lengths_are_refused(exported):
+    weights = [tf.Variable(each) for each in exported.model.variables_of_generator]
+    more = dataclasses.replace(exported, model=Served([*weights, tf.Variable(tf.zeros([3]))]))
+    with pytest.raises(InputError, match="other networks than those of this release"):
+        network_of(more)
