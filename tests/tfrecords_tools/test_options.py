@@ -139,8 +139,10 @@ def test_options_of_tables_that_need_another(options, needed):
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("ISIC 2019", "isic_2019"), ("photos", "photos"), ("2019", "images_2019"), ("é", "images")]
-    + [("x" * 200, "x" * 100), ("2" * 200, "images_" + "2" * 93)],
+    [
+        *(("ISIC 2019", "isic_2019"), ("photos", "photos"), ("2019", "images_2019")),
+        *(("é", "images"), ("x" * 200, "x" * 100), ("2" * 200, "images_" + "2" * 93)),
+    ],
 )
 def test_a_data_set_has_the_name_of_its_folder(folder, name, tmp_path):
     assert data_set_name(tmp_path / folder) == name
