@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from tests.fuzz import runner
 from tests.fuzz.__main__ import MUTANTS, run_door, table
 from tests.fuzz.doors import DOORS
-from tests.fuzz.mutations import STRUCTURED, mutate
+from tests.fuzz.mutations import STRUCTURED, mutate, write_bundle
 from tests.fuzz.runner import (
     CRASH,
     FAULTS,
@@ -74,6 +76,12 @@ def test_a_mutant_is_another_content_and_a_function_of_its_number(structure, tmp
     if structure == "npz":
         np.savez(tmp_path / "x.npz", a=np.arange(6), b=np.ones((2, 2)))
         content = (tmp_path / "x.npz").read_bytes()
+    if structure == "bundle":
+        entry = tensor_bundle_pb2.BundleEntryProto(dtype=types_pb2.DT_FLOAT, size=8)
+        entry.shape.dim.add(size=2)
+        header = tensor_bundle_pb2.BundleHeaderProto(num_shards=1)
+        named = {b"": header, b"a": entry, b"b": entry}
+        content = write_bundle({key: each.SerializeToString() for key, each in named.items()})
     if structure == "png":
         content = DOORS["synthetic.png"](tmp_path).file.read_bytes()
     mutants = [mutate(content, number, structure) for number in range(60)]

@@ -94,11 +94,11 @@ def test_a_damaged_one_is_named(packed, tmp_path):
     (tmp_path / "damaged_generators" / "__init__.py").touch()
     write_metadata(tmp_path, "damaged-generators", {"old": "damaged_generators"})
     with added_to_path(tmp_path):
-        next((version / "variables").glob("*.index")).unlink()
-        with pytest.raises(InputError, match=r"is damaged.*install damaged-generators again"):
-            load_pretrained("old")
         (version / "data_images.csv").write_text("image_id,label,split\na,b\n")
         with pytest.raises(InputError, match=r"is damaged.*no list of images.*again"):
+            load_pretrained("old")
+        next((version / "variables").glob("*.index")).unlink()
+        with pytest.raises(InputError, match=r"is damaged.*install damaged-generators again"):
             load_pretrained("old")
         (version / "origin.json").write_text("{")
         with pytest.raises(InputError, match=r"origin.json.*install damaged-generators again"):
