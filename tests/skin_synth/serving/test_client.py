@@ -16,7 +16,9 @@ from tfrecords_tools.errors import InputError
 @pytest.fixture(params=["rest", "grpc"])
 def client(request, server, served_version):
     address = server.rest_address if request.param == "rest" else server.grpc_address
-    with Client(address, model=MODEL, origin=served_version, backoff=0.0) as client:
+    options = {"origin": served_version, "backoff": 0.0}
+    # On a busy machine a request that times out would be sent, and counted, again.
+    with Client(address, model=MODEL, timeout=300.0, **options) as client:
         yield client
 
 
