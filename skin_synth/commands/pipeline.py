@@ -43,7 +43,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--init_from",
         metavar="RUN|MODEL|NAME",
         help="start the training from the weights of a run, of an exported generator, or of an "
-        "installed one (see skin-synth pretrained); for few images of your own",
+        "installed one (see skin-synth pretrained); for few images of your own (default: fresh "
+        "weights)",
     )
     flags.add_overrides(parser)
     parser.add_argument(
