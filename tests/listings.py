@@ -7,6 +7,8 @@ from pathlib import Path
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.sources import Source, list_source
 
+ISIC = "image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK"
+"""Columns of the table of the ISIC 2019 challenge."""
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 
 
@@ -35,3 +37,13 @@ def read(root: Path, labels: Path, **options) -> Source:
 
 def reasons(source: Source) -> dict[str, str]:
     return {rejection.file: rejection.reason for rejection in source.rejections}
+
+
+def read_isic(root: Path, labels: Path, metadata: Path | None = None, **options) -> Source:
+    fields = {"id_column": "image", "one_hot": True, "metadata": metadata}
+    return list_source(root, BuildOptions(name="x", labels=labels, **(fields | options)))
+
+
+def marks(image_id: str, *classes: str, mark: str = "1.0") -> str:
+    """A row of the ISIC 2019 challenge."""
+    return ",".join([image_id, *(mark if c in classes else "0.0" for c in ISIC.split(",")[1:])])

@@ -24,7 +24,7 @@ TABLE_OPTIONS = (
 """Options that need a table."""
 DATASET_NAME = re.compile("[a-z][a-z0-9_]*")
 LONGEST_NAME = 100
-"""Letters of the name of a data set; names of files hold the split and a number, too."""
+"""Most letters of the name of a data set. File names also hold the split and a number."""
 TRAINABLE_SIDES = (32, 64, 128, 256)
 """Sides of square images, in pixels, that a GAN of skin_synth can be trained on."""
 

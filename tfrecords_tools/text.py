@@ -60,6 +60,11 @@ def _escape(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the first line of the text of an error, or its type if it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def abbreviate(names: list[str]) -> str:
     """Joins the first names, and says how many more there are."""
     more = len(names) - MAX_NAMES_IN_MESSAGE

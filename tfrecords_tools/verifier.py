@@ -21,6 +21,7 @@ from tfrecords_tools.records import schema
 from tfrecords_tools.records.reader import DatasetInfo, read_info
 from tfrecords_tools.records.tfrecord import DamagedRecord, read_all
 from tfrecords_tools.records.writer import tfds_features
+from tfrecords_tools.text import first_line
 
 ORIGINS = (schema.ORIGIN_REAL, schema.ORIGIN_SYNTHETIC)
 VALUE_TYPES = {schema.TEXT: str, schema.INT: int, schema.FLOAT: float}
@@ -195,5 +196,4 @@ def _check_tfds(info: DatasetInfo) -> Iterator[str]:
             # As tensors, because conversion to NumPy would find no other errors.
             next(iter(shards.take(1).map(features.deserialize_example)))
     except Exception as error:  # of many kinds
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        yield f"TFDS cannot read it: {lines[0]}"
+        yield f"TFDS cannot read it: {first_line(error)}"

@@ -23,6 +23,7 @@ from skin_synth.saved_model.sampler import generate_rows
 from skin_synth.saved_model.variables_check import check_variables
 from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.text import first_line
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,8 +129,7 @@ def _load(name: str, directory: Path, *, repair: str) -> Pretrained:
         if content_hash(*weights) != origin.checkpoint_hash:
             raise InputError(f"its weights are not those that {ORIGIN_FILE} names")
     except Exception as error:  # TensorFlow raises many types
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{directory} is damaged ({reason}): {repair}") from error
+        raise InputError(f"{directory} is damaged ({first_line(error)}): {repair}") from error
     return Pretrained(name, directory, labels, origin, card, images, signature, model)
 
 

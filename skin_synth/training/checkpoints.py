@@ -7,8 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from skin_synth.hdf5_check import check_arrays
 from skin_synth.sealing import seal_fits
-from skin_synth.weights_file import check_arrays
 from tfrecords_tools.errors import InputError
 
 LAST, BEST = "last", "best"

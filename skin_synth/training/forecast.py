@@ -14,8 +14,10 @@ from skin_synth.keras_backend import keras
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.training import distribution, fit_loop
 from skin_synth.training.callbacks.base import Logs
+from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_config import RunConfig
 from skin_synth.training.runs import new_gan
+from skin_synth.training.warm_start import waiting
 
 WINDOW_STEPS = 10
 """The first window holds the tracing and is not counted."""
@@ -53,17 +55,20 @@ def try_steps(
 
 
 def fit_schedule(
-    config: RunConfig, trial: Trial, minutes: float, images: int | None = None
+    config: RunConfig, trial: Trial, minutes: float, options: TrainingOptions
 ) -> RunConfig:
     """Returns the configuration with schedules as long as this machine can train in `minutes`.
 
-    The schedules are a whole number of batches, at least one, and at most `images`. The minutes
-    include previews, validation and checkpoints.
+    The schedules are a whole number of batches, at least one, and at most `options.images`. The
+    minutes include previews, validation and checkpoints.
     """
     within = int(trial.speed * 60 * minutes * STEPS_TIME_SHARE)
     batch = config.preset.batch_size
     length = max(batch, within // batch * batch)
-    preset = dataclasses.replace(config.preset, schedule_images=min(length, images or length))
+    length = min(length, options.images or length)
+    preset = dataclasses.replace(config.preset, schedule_images=length)
+    if options.init_from is not None:
+        preset = waiting(preset, options.init_from)
     return dataclasses.replace(config, preset=preset)
 
 

@@ -30,7 +30,7 @@ from skin_synth.training.stop_signals import SharedStopSignal, StopSignal, recei
 from skin_synth.training.validation.callbacks import validation_callbacks
 from skin_synth.training.validation.curve import CurveFile
 from skin_synth.training.validation.features import ValidationFeatures, choose_features
-from skin_synth.training.warm_start import waiting, warm_start
+from skin_synth.training.warm_start import warm_start
 from tfrecords_tools.command_line import explain_os_error
 from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.records.schema import TRAIN
@@ -82,11 +82,7 @@ def train(
     if minutes is not None or options.dry_run:
         trial = try_steps(config, split, strategy)
         if minutes is not None:
-            config = fit_schedule(config, trial, minutes, options.images)
-            if options.init_from is not None:
-                config = dataclasses.replace(
-                    config, preset=waiting(config.preset, options.init_from)
-                )
+            config = fit_schedule(config, trial, minutes, options)
             length = config.preset.schedule_images
             _LOG.info(f"{directory.path}: a schedule of {length:,} images")
         if options.dry_run:

@@ -41,10 +41,15 @@ MODULES = (
     Module("augment", ("skin_synth/augment.py",), ("tests/skin_synth/test_augment.py",)),
     Module(
         "checkpoints",
-        ("skin_synth/training/checkpoints.py", "skin_synth/weights_file.py"),
+        (
+            "skin_synth/training/checkpoints.py",
+            "skin_synth/weights_file.py",
+            "skin_synth/hdf5_check.py",
+        ),
         (
             "tests/skin_synth/training/test_checkpoints.py",
             "tests/skin_synth/test_weights_file.py",
+            "tests/skin_synth/test_hdf5_check.py",
         ),
     ),
     Module(

@@ -15,10 +15,11 @@ import tensorflow as tf
 from skin_synth.data.pipeline import DrawnImages, LabelledImages, batches
 from skin_synth.evaluation.cache import Cache, warn_unreadable
 from skin_synth.evaluation.features.cpu_layers import fast_on_cpu
+from skin_synth.hdf5_check import check_arrays
 from skin_synth.keras_backend import keras
 from skin_synth.provenance import content_hash
 from skin_synth.sealing import seal, seal_fits
-from skin_synth.weights_file import check_arrays, save_weights
+from skin_synth.weights_file import save_weights
 from tfrecords_tools.atomic import new_file
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.text import escaped

@@ -20,6 +20,7 @@ from skin_synth.keras_backend import keras
 from skin_synth.provenance import content_hash
 from skin_synth.weights_file import load_weights
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.text import first_line
 
 EXTRACTOR_NAMES = ("classifier", "mobilenet", "inception")
 TAKE_WEIGHTS = ("mobilenet", "inception")
@@ -282,7 +283,7 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
     try:
         network = keras.models.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # zip, json, h5py and keras raise many types
-        raise InputError(f"{file} holds no Keras model: {_reason(error)}") from error
+        raise InputError(f"{file} holds no Keras model: {first_line(error)}") from error
     shape, output = network.input_shape, network.output_shape
     wanted = isinstance(shape, tuple) and len(shape) == 4 and shape[3] == 3
     if not wanted or shape[1] != shape[2] or not isinstance(output, tuple) or len(output) < 2:
@@ -348,10 +349,6 @@ def _file(weights: str | os.PathLike[str]) -> Path:
     if not path.is_file():
         raise InputError(f"no file at {weights}")
     return path
-
-
-def _reason(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _file_sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from skin_synth.weights_file import check_archived_arrays
+from skin_synth.hdf5_check import check_archived_arrays
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import parse_json
 

@@ -20,7 +20,7 @@ from tfrecords_tools.text import abbreviate
 NOISY_BELOW = 50
 """Distances of a class with fewer images are noisy."""
 FEW_IMAGES = 100
-"""With fewer test images in all, distances and shares of the whole set are noisy, too."""
+"""If there are fewer test images in all, the figures of the whole set are noisy."""
 FEWEST_FOR_FID = 2048
 LARGE_GROUP, LARGE_GROUP_SHARE = 10, 0.1
 """A lesion with more test images, and with a larger share of them, moves the distances."""
