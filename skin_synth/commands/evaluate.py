@@ -63,7 +63,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=flags.names,
         metavar="NAME,NAME",
         help="with --utility: resnet (from scratch), finetuned (MobileNet with ImageNet weights, "
-        "needs --weights) or small; the first one gives the verdict (default: resnet)",
+        "downloaded unless --weights is given) or small; the first one gives the verdict (default: "
+        "resnet)",
     )
     parser.add_argument(
         "--dry_run",

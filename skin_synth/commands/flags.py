@@ -269,10 +269,14 @@ def add_classifier_study(parser: argparse.ArgumentParser, *, pool: int) -> None:
         "--classifier",
         choices=("resnet", "finetuned", "small"),
         default="resnet",
-        help="resnet from scratch, finetuned MobileNet (needs --weights), or small, a quick "
-        "network for tests (default: %(default)s)",
+        help="resnet from scratch, finetuned MobileNet, or small, a quick network for "
+        "tests (default: %(default)s)",
     )
-    parser.add_argument("--weights", metavar="FILE", help="ImageNet weights of finetuned")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="ImageNet weights of finetuned (default: they are downloaded)",
+    )
     parser.add_argument(
         "--batch_size",
         type=positive_int,

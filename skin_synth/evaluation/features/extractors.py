@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from skin_synth.evaluation.features.classifier import LARGEST_SIDE, Classifier
 from skin_synth.evaluation.features.cpu_layers import PointwiseConv2D
+from skin_synth.evaluation.features.imagenet import existing_file, file_sha256, with_imagenet
 from skin_synth.evaluation.features.labelled_features import check_finite
 from skin_synth.evaluation.features.model_file import check_model_file
 from skin_synth.keras_backend import keras
-from skin_synth.provenance import content_hash
-from skin_synth.weights_file import load_weights
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.text import first_line
 
 EXTRACTOR_NAMES = ("classifier", "mobilenet", "inception")
+"""Names of extractors; any saved Keras model is another, by its file."""
 TAKE_WEIGHTS = ("mobilenet", "inception")
 """Names of those whose weights may be in a file."""
-"""Names of extractors; any saved Keras model is another, by its file."""
 KERAS_SUFFIX = ".keras"
 TRIED_IMAGES = 256
 """Number of real images on which features are tried before anything is trained."""
@@ -172,13 +168,13 @@ def mobilenet(weights: str | os.PathLike[str] | None) -> Extractor:
         InputError: no network, no file, or one that does not fit.
     """
     options = {"alpha": 0.75, "input_shape": (224, 224, 3)}
-    network, provenance = _with_imagenet(keras.applications.MobileNet, weights, **options)
+    network, source, sha256 = with_imagenet(keras.applications.MobileNet, weights, **options)
     pooled = _folded(network)
     return Extractor(
         name="mobilenet",
         title="MobileNet",
         dimension=int(np.prod(pooled.output_shape[1:])),
-        provenance=provenance,
+        provenance=_provenance(source, sha256, 224),
         function=_on_resized(pooled, 224, scaled=True),
     )
 
@@ -232,37 +228,14 @@ def inception(weights: str | os.PathLike[str] | None) -> Extractor:
         InputError: no network, no file, or one that does not fit.
     """
     options = {"include_top": False, "pooling": "avg", "input_shape": (299, 299, 3)}
-    network, provenance = _with_imagenet(keras.applications.InceptionV3, weights, **options)
+    network, source, sha256 = with_imagenet(keras.applications.InceptionV3, weights, **options)
     return Extractor(
         name="inception",
         title="",
         dimension=network.output_shape[1],
-        provenance=provenance,
+        provenance=_provenance(source, sha256, 299),
         function=_on_resized(network, 299, scaled=True),
     )
-
-
-def _with_imagenet(
-    application: Callable[..., keras.Model],
-    weights: str | os.PathLike[str] | None,
-    **options: Any,
-) -> tuple[keras.Model, dict[str, str]]:
-    """Returns a network of `keras.applications` with ImageNet weights, and their provenance."""
-    side = options["input_shape"][0]
-    if weights is not None:
-        path = _file(weights)
-        network = application(weights=None, **options)
-        load_weights(network, path)
-        return network, _provenance(path.name, _file_sha256(path), side)
-    try:
-        network = application(weights="imagenet", **options)
-    except Exception as error:  # keras raises a bare Exception if the download fails
-        raise InputError(
-            f"the weights of {application.__name__} cannot be downloaded ({error}): give --weights "
-            "FILE, or use --features classifier"
-        ) from error
-    sha256 = content_hash(*network.get_weights(), shapes=False)
-    return network, _provenance("ImageNet, keras.applications", sha256, side)
 
 
 def keras_model(path: str | os.PathLike[str]) -> Extractor:
@@ -278,7 +251,7 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
     Raises:
         InputError: no file, no model, code in it, or no map of one image to one vector.
     """
-    file = _file(path)
+    file = existing_file(path)
     check_model_file(file)
     try:
         network = keras.models.load_model(file, compile=False, safe_mode=True)
@@ -298,7 +271,7 @@ def keras_model(path: str | os.PathLike[str]) -> Extractor:
         name=file.name,
         title=file.stem,
         dimension=output[-1],
-        provenance=_provenance(file.name, _file_sha256(file), side),
+        provenance=_provenance(file.name, file_sha256(file), side),
         function=_on_resized(network, side),
     )
 
@@ -342,17 +315,6 @@ def _on_resized(
         return np.concatenate([forward(images[start : start + step]) for start in starts])
 
     return function
-
-
-def _file(weights: str | os.PathLike[str]) -> Path:
-    path = Path(weights)
-    if not path.is_file():
-        raise InputError(f"no file at {weights}")
-    return path
-
-
-def _file_sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _provenance(weights: str, sha256: str, side: int | None) -> dict[str, str]:

@@ -40,7 +40,7 @@ class AdviceOptions:
 
     Attributes:
         classifier: resnet, finetuned or small, see `make_classifier`.
-        weights: file with the ImageNet weights of finetuned.
+        weights: file with the ImageNet weights of finetuned; None downloads them.
         folds: parts of the own images, 2 to 20.
         seeds: trainings of the chosen arms in each fold, 2 to 64.
         steps: of each training, 24 or more; None: 40 passes over the own images, within 300 and

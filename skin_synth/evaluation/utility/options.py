@@ -29,7 +29,7 @@ class UtilityOptions:
     Attributes:
         seeds: trainings of each compared arm, 2 or more; 8 for a publication. Each has different
             weights, batches and synthetic images.
-        classifiers: `resnet`, `finetuned` (needs `weights`) or `small`, see
+        classifiers: `resnet`, `finetuned` or `small`, see
             `classifiers.networks`. The first one gives the verdict of the study.
         weights: file with the ImageNet weights of MobileNet.
         steps: batches of each training, 10 or more.
@@ -69,4 +69,4 @@ class UtilityOptions:
                 f"{', '.join(chosen) or 'none'}"
             )
         if FINETUNED in chosen:
-            make_classifier(FINETUNED, self.weights)  # refuses missing weights before any training
+            make_classifier(FINETUNED, self.weights)  # refuses wrong weights before any training

@@ -97,7 +97,7 @@ class SmallSiteOptions:
         seeds: number of seeds of each training, 2 or more.
         steps: steps of each training, over all phases.
         pool: synthetic images of each class.
-        classifier: `resnet`, `finetuned` (needs `weights`) or `small`, see `classifiers.networks`.
+        classifier: `resnet`, `finetuned` or `small`, see `classifiers.networks`.
         weights: file with the ImageNet weights of MobileNet.
         batch_size: images in a step.
         adapt_images: images that the generator is shown when it is adapted to the own images of a

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
@@ -135,7 +136,10 @@ def test_what_is_given_away_is_in_the_report_and_the_model_card(
         ({"utility": True, "utility_seeds": 1}, "needs two seeds or more"),
         ({"utility": True, "utility_steps": 9}, "steps must be 10 or more, got 9"),
         ({"utility": True, "classifiers": ("vgg",)}, "classifiers must be different ones of resn"),
-        ({"utility": True, "classifiers": ("finetuned",)}, "needs the ImageNet weights of Mobile"),
+        (
+            {"utility": True, "classifiers": ("finetuned",), "weights": "none.h5"},
+            "no file at none.h5",
+        ),
         ({"privacy_images": 500}, "of the attacks: add --privacy"),
         ({"privacy": True, "privacy_images": 9}, "privacy_images must be 100 or more, got 9"),
         ({"seeds": 0}, "seeds must be 1 or more, got 0"),
@@ -150,11 +154,14 @@ def test_wrong_options_write_nothing(make_run, large_phantom_data, tmp_path, opt
 
 
 def test_weights_of_a_classifier_are_not_those_of_the_features(tmp_path):
-    (tmp_path / "w.h5").touch()
-    finetuned = {"utility": True, "classifiers": ("finetuned",), "weights": tmp_path / "w.h5"}
+    weights = tmp_path / "w.weights.h5"
+    keras.applications.MobileNet(alpha=0.75, input_shape=(224, 224, 3), weights=None).save_weights(
+        weights
+    )
+    finetuned = {"utility": True, "classifiers": ("finetuned",), "weights": weights}
     assert EvaluationOptions(**finetuned).features_weights is None
     assert EvaluationOptions(features="mobilenet", **finetuned).features_weights is not None
-    assert EvaluationOptions(**finetuned).of_utility().weights == tmp_path / "w.h5"
+    assert EvaluationOptions(**finetuned).of_utility().weights == weights
 
 
 def test_another_data_set_is_refused(make_run, large_phantom_data, tmp_path):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from skin_synth.evaluation.features import classifier
+from skin_synth.evaluation.features.imagenet import with_imagenet
 from skin_synth.keras_backend import keras
-from skin_synth.weights_file import load_weights
 from tfrecords_tools.errors import InputError
 
 RESNET, FINETUNED, SMALL = "resnet", "finetuned", "small"
@@ -56,11 +54,11 @@ def make_classifier(
         name: `resnet` (from scratch), `finetuned` (MobileNet with ImageNet weights, trained whole)
             or `small` (the CNN that judges images in `evaluate`).
         weights: file with the ImageNet weights of `keras.applications.MobileNet` (alpha 0.75, 224
-            pixels, top included); for `finetuned` only.
+            pixels, top included); for `finetuned` only, which downloads them if there is no file.
         width: channels of `resnet`; 32 has about 0.7M parameters, 64 about 2.8M.
 
     Raises:
-        InputError: an unknown name, or missing, unexpected or wrong weights.
+        InputError: an unknown name, unexpected or wrong weights, or no network to download them.
     """
     if name not in CLASSIFIERS:
         raise InputError(f"unknown classifier {name!r}; there are {', '.join(CLASSIFIERS)}")
@@ -118,18 +116,12 @@ def resnet(side: int, classes: int, seed: int, *, width: int = RESNET_WIDTH) -> 
 
 
 def _finetuned(weights: str | os.PathLike[str] | None) -> Classifier:
-    if weights is None:
-        raise InputError("classifier finetuned needs the ImageNet weights of MobileNet: --weights")
-    path = Path(weights)
-    if not path.is_file():
-        raise InputError(f"no file at {weights}")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    # The weights of all layers below the top do not depend on the side.
+    options = {"alpha": 0.75, "input_shape": (224, 224, 3)}
+    trained, _, digest = with_imagenet(keras.applications.MobileNet, weights, **options)
 
     def build(side: int, classes: int, seed: int) -> keras.Model:
         larger = max(side, FINETUNED_SIDE)
-        # The weights of all layers below the top do not depend on the side.
-        trained = keras.applications.MobileNet(alpha=0.75, input_shape=(224, 224, 3), weights=None)
-        load_weights(trained, path)
         network = keras.applications.MobileNet(
             alpha=0.75, input_shape=(larger, larger, 3), weights=None, include_top=False
         )

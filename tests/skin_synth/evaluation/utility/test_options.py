@@ -20,7 +20,6 @@ from tfrecords_tools.errors import InputError
         ({"classifiers": ()}, "classifiers must be different ones of resnet, .* got none"),
         ({"classifiers": ("resnet", "vgg")}, "of resnet, finetuned, small, got resnet, vgg"),
         ({"classifiers": ("small", "small")}, "must be different ones"),
-        ({"classifiers": ("finetuned",)}, "needs the ImageNet weights of MobileNet: --weights"),
         ({"classifiers": ("finetuned",), "weights": "none.h5"}, "no file at none.h5"),
     ],
 )

@@ -56,13 +56,38 @@ def test_choices_that_do_not_fit_are_refused(tmp_path):
         make_classifier("vgg")
     with pytest.raises(InputError, match="takes no weights"):
         make_classifier("resnet", "a.h5")
-    with pytest.raises(InputError, match="needs the ImageNet weights"):
-        make_classifier("finetuned")
     with pytest.raises(InputError, match="no file at"):
         make_classifier("finetuned", tmp_path / "no.weights.h5")
     (tmp_path / "wrong.weights.h5").write_bytes(b"no weights")
     with pytest.raises(InputError, match="holds no weights for mobilenet"):
-        make_classifier("finetuned", tmp_path / "wrong.weights.h5").build(32, 2, 0)
+        make_classifier("finetuned", tmp_path / "wrong.weights.h5")
+
+
+def test_weights_of_a_finetuned_network_are_downloaded_once_and_kept(monkeypatch):
+    asked, application = [], keras.applications.MobileNet
+
+    def mobilenet(*, weights, **options):
+        if weights == "imagenet":
+            asked.append(options)
+        network = application(weights=None, **options)
+        if weights == "imagenet":
+            network.set_weights([np.full_like(each, 0.25) for each in network.get_weights()])
+        return network
+
+    monkeypatch.setattr(keras.applications, "MobileNet", mobilenet)
+    classifier = make_classifier("finetuned")
+    for seed in (0, 1):
+        body = classifier.build(32, 2, seed).get_layer("mobilenet_0.75_128")
+        assert all(np.all(each == 0.25) for each in body.get_weights())
+    assert asked == [{"alpha": 0.75, "input_shape": (224, 224, 3)}]
+    assert len(classifier.weights_hash) == 64
+
+    def no_network(**options):
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.applications, "MobileNet", no_network)
+    with pytest.raises(InputError, match=r"cannot be downloaded .*: give --weights"):
+        make_classifier("finetuned")
 
 
 @pytest.mark.skipif("MOBILENET_WEIGHTS" not in os.environ, reason="needs MOBILENET_WEIGHTS")
