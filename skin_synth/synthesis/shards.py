@@ -45,7 +45,11 @@ SHOWN_SHARDS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """Images that were requested; `shard` I of `shards` was generated."""
+    """Images that were requested; `shard` I of `shards` was generated.
+
+    Raises:
+        InputError: there is no such shard, or there are more shards than images.
+    """
 
     label: str
     count: int
@@ -53,6 +57,10 @@ class Request:
     truncation: float
     shard: int = 1
     shards: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shard <= self.shards <= max(1, self.count):
+            raise InputError(f"{self.count} images have no shard {self.shard}/{self.shards}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,11 +277,13 @@ def _whole(requests: Sequence[Request]) -> tuple[Request, ...]:
         what = f"{whole.count:,} images of {whole.label} from seed {whole.seed}"
         if twice := sorted({shard for shard in shards if shards.count(shard) > 1}):
             raise InputError(f"{what}: shard {twice[0]}/{whole.shards} is there twice")
-        if missing := sorted({*range(1, whole.shards + 1)} - {*shards}):
-            listed = ", ".join(map(str, missing[:SHOWN_SHARDS]))
-            more = ", ..." if len(missing) > SHOWN_SHARDS else ""
+        if missing := whole.shards - len(shards):
+            # No list of all shards: a damaged file may claim any number of them.
+            absent = (shard for shard in range(1, whole.shards + 1) if shard not in shards)
+            listed = ", ".join(map(str, itertools.islice(absent, SHOWN_SHARDS)))
+            more = ", ..." if missing > SHOWN_SHARDS else ""
             raise InputError(
-                f"{what}: of {whole.shards} shards {len(missing)} are missing ({listed}{more}): "
+                f"{what}: of {whole.shards} shards {missing} are missing ({listed}{more}): "
                 "generate them, then merge all"
             )
     return tuple(dataclasses.replace(whole, shards=1) for whole in by_request)

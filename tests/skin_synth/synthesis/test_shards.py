@@ -162,6 +162,21 @@ def test_what_is_no_part_or_is_damaged_is_refused(tmp_path):
     fails("another number of images")
     facts.write_text(fact_text.replace('"images"', '"pictures"'))
     fails("unknown fields: pictures")
+    for forged in ("2/1", "0/1", "1/5", "-1/4"):
+        shard, shards = forged.split("/")
+        facts.write_text(
+            fact_text.replace('"shard": 1', f'"shard": {shard}').replace(
+                '"shards": 1', f'"shards": {shards}'
+            )
+        )
+        fails(f"4 images have no shard {forged}")
+    # A list of so many shards would fill the memory.
+    facts.write_text(
+        fact_text.replace('"count": 4', f'"count": {10**15}').replace(
+            '"shards": 1', f'"shards": {10**15}'
+        )
+    )
+    fails(r"of 1000000000000000 shards 999999999999999 are missing \(2, 3, ")
     facts.unlink()
     fails("no result of `skin-synth generate --format tfrecord`")
     shutil.rmtree(part)
