@@ -7,6 +7,7 @@ unfinished stage leaves nothing, except a training run, which resumes.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -20,9 +21,13 @@ from tfrecords_tools.atomic import check_apart, new_file
 from tfrecords_tools.command_line import SEVERAL_LINES
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import Part, read_json
+from tfrecords_tools.locks import locked
 from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.sources.files import list_files
 
 PIPELINE_RECORD = "pipeline.json"
+LOCK = "lock"
+INPUT_FILES = "input_files"
 DEFAULT_MINUTES = 60.0
 DEFAULT_SIDE = 64
 OTHER_STAGES = "a quarter of an hour for 10,000 images of 64 pixels on two CPU cores"
@@ -112,8 +117,8 @@ def run_pipeline(
         dry_run: whether to log only the plan; writes nothing.
 
     Raises:
-        InputError: `out` holds something else or a pipeline with other settings, overlaps with
-            `images`, or a stage fails; the message says what to do.
+        InputError: `out` holds something else, or a pipeline with other settings or images, or one
+            that runs; it overlaps with `images`; or a stage fails. The message says what to do.
     """
     options = options or PipelineOptions()
     root = Path(out)
@@ -140,6 +145,7 @@ def run_pipeline(
     settings = {
         "images": str(images),
         "build": _plain(build),
+        INPUT_FILES: _input_files(Path(images), build),
         **_plain(options),
     }
     run_stages(root, settings, stages, plan=_plan(stages, options))
@@ -197,9 +203,17 @@ def run_stages(
         closing: lines to log below the summary.
 
     Raises:
-        InputError: `root` holds something else, or was started with other settings.
+        InputError: `root` holds something else, was started with other settings, or another process
+            is at work there.
     """
     record = _open_record(root, dict(settings))
+    with locked(root / LOCK, str(root), work="writes its results", flag="--out"):
+        summary = _run(root, record, stages, plan)
+    _LOG.info("\n".join([summary, *closing]), extra=SEVERAL_LINES)
+
+
+def _run(root: Path, record: PipelineRecord, stages: Sequence[Stage], plan: Sequence[str]) -> str:
+    """Runs what is not finished; returns the summary."""
     start = time.monotonic()
     for line in plan:
         _LOG.info(line)
@@ -217,8 +231,19 @@ def run_stages(
         record.seconds[stage.name] = round(time.monotonic() - stage_start, 1)
         record.write(root)
         _LOG.info(f"      {stage.output} in {_duration(record.seconds[stage.name])}")
-    summary = _summary(root, time.monotonic() - start)
-    _LOG.info("\n".join([summary, *closing]), extra=SEVERAL_LINES)
+    return _summary(root, time.monotonic() - start)
+
+
+def _input_files(images: Path, build: BuildOptions) -> str:
+    """Describes the files that the data set is built from, so that a later start sees changes.
+
+    Of images it reads names and sizes only, which takes a second for 100,000 files.
+    """
+    found = list_files(images, follow_links=build.follow_links).found
+    names = [f"{file}\0{(images / file).stat().st_size}".encode() for file in found]
+    tables = [table for table in (build.labels, build.metadata, build.label_map) if table]
+    digest = hashlib.sha256(b"\n".join([*names, *(Path(table).read_bytes() for table in tables)]))
+    return f"{len(found):,} images and {len(tables)} tables, {digest.hexdigest()[:12]}"
 
 
 def _check_start(init_from: str | os.PathLike[str]) -> None:
@@ -286,7 +311,9 @@ def _open_record(root: Path, settings: dict[str, Any]) -> PipelineRecord:
     if path.exists():
         repair = f"remove {root} or choose another --out"
         record = read_json(path, PipelineRecord, repair=repair)
-        if difference := _difference(record.settings, settings):
+        # A record of an older release does not say what its files were.
+        before = {INPUT_FILES: settings.get(INPUT_FILES), **record.settings}
+        if difference := _difference(before, settings):
             raise InputError(
                 f"{root} was started with {difference}: choose another --out, or the same settings "
                 "to go on"

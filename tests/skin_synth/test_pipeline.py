@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,7 +87,8 @@ def test_a_pipeline_of_an_older_release_goes_on(folder, tmp_path, quick):
     out = tmp_path / "out"
     run_pipeline(folder, out, BUILD, PipelineOptions(minutes=5))
     record = json.loads((out / pipeline.PIPELINE_RECORD).read_text())
-    del record["settings"]["init_from"]  # a setting that the older release did not have
+    for later in ("init_from", "input_files"):  # the older release did not have them
+        del record["settings"][later]
     (out / pipeline.PIPELINE_RECORD).write_text(json.dumps(record))
     quick.clear()
     run_pipeline(folder, out, BUILD, PipelineOptions(minutes=5))
@@ -109,6 +112,49 @@ def test_the_same_call_goes_on_and_another_one_is_refused(folder, tmp_path, quic
     other = BuildOptions("photos", size=32, seed=1)
     with pytest.raises(InputError, match=r"started with build = .*'seed': 0.*'seed': 1"):
         run_pipeline(folder, out, other, PipelineOptions(minutes=5))
+
+
+def test_changed_images_or_tables_are_seen(folder, tmp_path, quick):
+    names = tmp_path / "names.csv"
+    names.write_text("from,to\nmelanoma,mel\n")
+    build = BuildOptions("photos", size=32, label_map=names)
+
+    def start():
+        run_pipeline(folder, tmp_path / "out", build, PipelineOptions(minutes=5))
+
+    start()
+    quick.clear()
+    [first, second, *_] = sorted(folder.rglob("*.png"))
+    (folder / ".DS_Store").touch()  # no image
+    start()
+    assert quick == {}
+    added = first.with_name("added.png")
+    shutil.copy(second, added)
+    with pytest.raises(InputError, match=r"input_files = 32 images and 1 tables?, \w+, got 33 im"):
+        start()
+    added.unlink()
+    content = first.read_bytes()
+    first.write_bytes(content + b"\0")
+    with pytest.raises(InputError, match=r"was started with input_files"):
+        start()
+    first.write_bytes(content)
+    names.write_text("from,to\nmelanoma,m\n")
+    with pytest.raises(InputError, match=r"was started with input_files"):
+        start()
+    assert quick == {}
+
+
+def test_two_pipelines_in_one_directory_do_not_mix(tmp_path):
+    root = tmp_path / "out"
+
+    def work():
+        with pytest.raises(InputError, match=rf"{root} is in use by process {os.getpid()}, which"):
+            run_stages(root, {}, [stage])
+        raise InputError("stopped")
+
+    stage = Stage("only", "", root / "only", work)
+    with pytest.raises(InputError, match="stopped"):
+        run_stages(root, {}, [stage])
 
 
 @pytest.mark.parametrize(
