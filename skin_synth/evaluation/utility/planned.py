@@ -143,6 +143,27 @@ class PlannedVerdict:
     macro_auroc: MeasureVerdict
     log_loss: MeasureVerdict
 
+    @property
+    def only_shown_by(self) -> str:
+        """Says which measure alone shows the gain or harm, with figures; empty for both or none.
+
+        A sentence that gives the macro AUROC needs it, if the macro AUROC shows nothing.
+        """
+        measures = {
+            "macro AUROC": self.macro_auroc,
+            "class-balanced log loss (less is better)": self.log_loss,
+        }
+        shown = [name for name, each in measures.items() if each.words == self.words]
+        if self.words == NEITHER or len(shown) > 1:
+            return ""
+        [other] = (name.split(" (")[0] for name in measures if name not in shown)
+        difference = measures[shown[0]].difference
+        return (
+            f"{self.words} by the {shown[0]}, {difference.difference:+z.3f} "
+            f"({difference.corrected_low:+z.3f} to {difference.corrected_high:+z.3f}), "
+            f"not by the {other}"
+        )
+
     def sentence(self, use: str, control: str) -> str:
         """Returns the verdict and both differences in words; the arguments are names of arms."""
         area, loss = self.macro_auroc.difference, self.log_loss.difference

@@ -158,6 +158,7 @@ class Comparison:
             f"the macro AUROC is {_figure(use.figures.macro_auroc)} with synthetic images "
             f"(“{use.arm}”) and {_figure(control.figures.macro_auroc)} with real images only "
             f"(“{control.arm}”){no_room(control.figures.macro_auroc.mean)}"
+            + (f"; {self.verdict.only_shown_by}" if self.verdict.only_shown_by else "")
         )
 
 

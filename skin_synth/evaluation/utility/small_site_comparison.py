@@ -227,6 +227,7 @@ def _sentence(sizes: Mapping[int, SizeResult]) -> str:
             f"{use.macro_auroc.mean:.3f} ({found.use}) against {control.macro_auroc.mean:.3f} "
             f"({found.control}), difference {area.difference:+z.3f} ({area.corrected_low:+z.3f} to "
             f"{area.corrected_high:+z.3f})"
+            + (f" ({found.verdict.only_shown_by})" if found.verdict.only_shown_by else "")
             + (f", {share:.0%} of what the other site's real images bring" if share else "")
             + no_room(control.macro_auroc.mean)
         )

@@ -12,6 +12,7 @@ from skin_synth.evaluation.utility.differences import GAIN, HARM, NEITHER, Diffe
 from skin_synth.evaluation.utility.planned import FoundOfHundred, judge
 from skin_synth.evaluation.utility.results import OverSeeds
 from skin_synth.evaluation.utility.small_site import SmallSiteOptions
+from skin_synth.evaluation.utility.small_site_comparison import _sentence
 from skin_synth.evaluation.utility.small_site_results import (
     ArmFigures,
     ResultOnTests,
@@ -98,6 +99,25 @@ def test_the_page_shows_every_test_set_and_escapes_names(tmp_path):
     assert "<b>nevus" not in page
     assert "Of 100 images of melanoma, 5 more are found" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_page_names_the_measure_that_alone_shows_a_gain(tmp_path):
+    found = results(GAIN)
+    (tmp_path / "both").mkdir()
+    write_small_site_report(tmp_path / "both", found)
+    told = "not by the macro AUROC"
+    assert told not in (tmp_path / "both" / "report.html").read_text()
+    test = found.tests[0]
+    size = test.sizes[100]
+    by_loss = dataclasses.replace(
+        size.verdict, macro_auroc=dataclasses.replace(size.verdict.macro_auroc, words=NEITHER)
+    )
+    sizes = {100: dataclasses.replace(size, verdict=by_loss)}
+    alone = dataclasses.replace(found, tests=(dataclasses.replace(test, sizes=sizes),))
+    (tmp_path / "alone").mkdir()
+    write_small_site_report(tmp_path / "alone", alone)
+    assert told in (tmp_path / "alone" / "report.html").read_text()
+    assert told in _sentence(sizes)
 
 
 def test_the_page_of_another_site_names_it(tmp_path):

@@ -35,6 +35,20 @@ def test_the_verdict_says_what_was_found_and_what_to_do(words, advice):
     )
 
 
+def test_a_gain_that_the_macro_auroc_does_not_show_is_not_said_of_it():
+    both = comparison(GAIN).verdict
+    alone = dataclasses.replace(
+        both, macro_auroc=dataclasses.replace(both.macro_auroc, words=NEITHER)
+    )
+    result = classifier_result(dataclasses.replace(comparison(GAIN), verdict=alone))
+    sentence = UtilityVerdict.of(result).sentence
+    assert "real images only" in sentence
+    assert (
+        "; gain shown by the class-balanced log loss (less is better), +0.000 (-0.030 to +0.030), "
+        "not by the macro AUROC." in sentence
+    )
+
+
 def test_the_first_classifier_and_the_test_split_give_the_verdict():
     others = comparison(HARM, name="elsewhere"), comparison(GAIN)
     study = study_of(
