@@ -33,6 +33,7 @@ class Progress:
     most_seconds: float | None = None
     note: str = ""
     done: int = dataclasses.field(default=0, init=False)
+    _reused: int = dataclasses.field(default=0, init=False)
     _bar: Any = dataclasses.field(default=None, init=False)
 
     def __enter__(self) -> Progress:
@@ -44,12 +45,13 @@ class Progress:
             self._bar = tqdm(total=self.total, unit=f" {self.unit}", desc=self.description)
         return self
 
-    def update(self, count: int = 1) -> None:
-        """Counts `count` more units."""
+    def update(self, count: int = 1, *, reused: bool = False) -> None:
+        """Counts `count` more units; `reused`: an earlier start made them, so they set no pace."""
         self.done += count
+        self._reused += count if reused else 0
         if self._bar is not None:
             self._bar.set_postfix_str(self.note, refresh=False)
-            self._bar.update(count)
+            self._move_bar(count, reused=reused)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             self._print()
@@ -60,22 +62,30 @@ class Progress:
         elif self.done > self._printed:
             self._print()
 
+    def _move_bar(self, count: int, *, reused: bool) -> None:
+        if reused:  # tqdm's pace is of the units after the initial ones
+            self._bar.initial += count
+            self._bar.n += count
+            self._bar.last_print_n += count
+            self._bar.refresh()
+        else:
+            self._bar.update(count)
+
     def _print(self) -> None:
         self._printed = self.done
         if sys.stderr is None:  # closed; `print` would take stdout instead
             return
         seconds = max(time.monotonic() - self._start, 1e-9)
-        rate = self.done / seconds
-        left = max(self.total - self.done, 0) / rate if rate else 0.0
-        if self.most_seconds is not None:
-            left = min(left, max(self.most_seconds - seconds, 0.0))
-        note = f", {self.note}" if self.note else ""
-        print(
-            f"{self.description}: {self.done:,} of {self.total:,} {self.unit}, "
-            f"{_pace(rate)}, {_clock(left)} left{note}",
-            file=sys.stderr,
-            flush=True,
-        )
+        parts = [f"{self.description}: {self.done:,} of {self.total:,} {self.unit}"]
+        if made := self.done - self._reused:
+            rate = made / seconds
+            left = max(self.total - self.done, 0) / rate
+            if self.most_seconds is not None:
+                left = min(left, max(self.most_seconds - seconds, 0.0))
+            parts += [_pace(rate), f"{_clock(left)} left"]
+        if self.note:
+            parts.append(self.note)
+        print(", ".join(parts), file=sys.stderr, flush=True)
 
 
 def track(items: Iterable[Item], *, total: int, unit: str, description: str) -> Iterator[Item]:
@@ -87,8 +97,10 @@ def track(items: Iterable[Item], *, total: int, unit: str, description: str) -> 
 
 
 def _pace(rate: float) -> str:
-    """Formats units per second, or per minute if slower than one per second."""
-    return f"{rate:.0f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
+    """Formats units per second, or per minute or hour if they are slower."""
+    if rate >= 1:
+        return f"{rate:.0f}/s"
+    return f"{60 * rate:.0f}/min" if 60 * rate >= 1 else f"{3600 * rate:.0f}/h"
 
 
 def _clock(seconds: float) -> str:

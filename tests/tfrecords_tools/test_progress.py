@@ -73,6 +73,22 @@ def test_a_limit_of_time_and_a_note(clock, capsys):
     ]
 
 
+def test_units_of_an_earlier_start_set_no_pace(clock, capsys):
+    with Progress(total=50, unit="classifiers", description="study") as bar:
+        for _ in range(18):
+            bar.update(reused=True)
+        clock.now += 40
+        bar.update(reused=True)
+        for _ in range(2):
+            clock.now += 100
+            bar.update()
+    assert capsys.readouterr().err.splitlines() == [
+        "study: 19 of 50 classifiers",
+        "study: 20 of 50 classifiers, 26/h, 1:10:00 left",
+        "study: 21 of 50 classifiers, 30/h, 58:00 left",
+    ]
+
+
 def test_nothing_done_says_nothing(capsys):
     with Progress(total=5, unit="images", description="read"):
         pass
@@ -85,6 +101,16 @@ def test_bar_on_a_terminal(monkeypatch, capsys):
     output = capsys.readouterr().err
     assert "read: 100%" in output
     assert "2/2" in output
+
+
+def test_a_bar_counts_units_of_an_earlier_start_without_a_pace(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Progress(total=4, unit="stages", description="study") as bar:
+        bar.update(3, reused=True)
+        assert "3/4" in capsys.readouterr().err
+        assert bar._bar.format_dict["initial"] == 3
+        bar.update()
+    assert "4/4" in capsys.readouterr().err
 
 
 def test_a_failing_loop_says_how_far_it_came(capsys):

@@ -295,7 +295,11 @@ class AdviceStudy:
         return self.options.seeds * self.options.seed + number
 
     def _predicted(self, arm: Arm, number: int, progress: Progress) -> OutOfFold:
-        return self._validation.predict(arm, seed=self._seed(number), done=progress.update)
+        return self._validation.predict(
+            arm,
+            seed=self._seed(number),
+            done=lambda trained: progress.update(reused=trained.reused),
+        )
 
     @functools.cached_property
     def _validation(self) -> CrossValidation:

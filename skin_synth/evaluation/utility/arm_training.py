@@ -48,6 +48,7 @@ class TrainedArm:
         training_loss: float64[points], mean since the previous point; the first is NaN.
         validation_loss: float64[points], mean cross-entropy of the validation images.
         earlier_losses: float32[steps], training loss of each step before the last phase.
+        reused: whether the cache had it.
     """
 
     log_probabilities: dict[str, np.ndarray]
@@ -55,6 +56,7 @@ class TrainedArm:
     training_loss: np.ndarray
     validation_loss: np.ndarray
     earlier_losses: np.ndarray
+    reused: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,12 +92,16 @@ class ArmTraining:
         """
         key = self.key(arm, sources, len(arm.phases), seed)
         names = [key, *(f"{name} {each.key}" for name, each in held_out.items())]
-        found = self.cache.arrays(
-            "arm", tuple(names), lambda: self._train(arm, sources, held_out, seed)
-        )
+        now = []
+
+        def train() -> dict[str, np.ndarray]:
+            now.append(key)
+            return self._train(arm, sources, held_out, seed)
+
+        found = self.cache.arrays("arm", tuple(names), train)
         predictions = {name: found[f"{PREDICTIONS} {name}"] for name in held_out}
         curve = ("steps", "training_loss", "validation_loss", "earlier_losses")
-        return TrainedArm(predictions, *(found[name] for name in curve))
+        return TrainedArm(predictions, **{name: found[name] for name in curve}, reused=not now)
 
     def trained_state(self, arm: Arm, sources: Mapping[str, Source], *, seed: int) -> State:
         """Trains an arm without held-out images, or reads the cache; returns the last state."""

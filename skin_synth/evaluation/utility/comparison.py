@@ -110,7 +110,7 @@ class SameDataStudy:
             for arm, of_arm in trained.items():
                 run = self.sources.training.run
                 of_arm.append(run(arm, sources, self._held_out, seed=seed))
-                progress.update()
+                progress.update(reused=of_arm[-1].reused)
         counts = class_counts_of(self.sources.train.class_counts)
         return [
             Predictions.of(arm, of_arm, self.validation.labels, learnt_shares(arm, counts))

@@ -8,7 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
-from skin_synth.evaluation.utility.arm_training import VALIDATION, ArmTraining, held_out_images
+from skin_synth.evaluation.utility.arm_training import (
+    VALIDATION,
+    ArmTraining,
+    TrainedArm,
+    held_out_images,
+)
 from skin_synth.evaluation.utility.calibration import PriorCorrection
 from skin_synth.evaluation.utility.folds import lesion_folds
 from skin_synth.evaluation.utility.recipes import Arm, Source, learnt_shares, real_source
@@ -63,13 +68,13 @@ class CrossValidation:
         own = self.own
         return lesion_folds(own.groups, own.labels, folds=self.number_of_folds, seed=seed)
 
-    def predict(self, arm: Arm, *, seed: int, done: Callable[[], None]) -> OutOfFold:
+    def predict(self, arm: Arm, *, seed: int, done: Callable[[TrainedArm], None]) -> OutOfFold:
         """Trains an arm once for each fold, or reads the cache.
 
         Args:
             arm: uses own and synthetic images.
             seed: of the folds and the trainings.
-            done: called after each training.
+            done: called with each training.
         """
         own, fold_of = self.own, self.folds(seed)
         raw = np.empty((len(own), len(own.class_names)))
@@ -81,7 +86,7 @@ class CrossValidation:
             raw[fold_of == fold] = trained.log_probabilities[VALIDATION]
             counts = {name: each.class_counts for name, each in self.synthetic(rest).items()}
             priors.append(learnt_shares(arm, {OWN: rest.class_counts, **counts}))
-            done()
+            done(trained)
         return OutOfFold(raw, self._corrected(raw, fold_of, priors))
 
     def sources(self, own: LabelledImages) -> dict[str, Source]:

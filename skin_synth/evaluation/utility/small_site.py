@@ -237,14 +237,14 @@ class SmallSiteStudy:
                 for site in sites:
                     for arm in options.arms:
                         first.append(self._trained(site, arm, 0))
-                        progress.update()
+                        progress.update(reused=first[-1].trained.reused)
                 chosen = [self.chosen(first, kind) for kind in (CONTROL, USE, CEILING)]
                 found += first
                 for site in sites:
                     for seed in range(1, options.seeds):
                         for arm in chosen:
                             found.append(self._trained(site, arm, seed))
-                            progress.update()
+                            progress.update(reused=found[-1].trained.reused)
         return found
 
     def chosen(self, trainings: list[Training], kind: str) -> Arm:

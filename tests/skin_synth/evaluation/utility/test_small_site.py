@@ -93,7 +93,9 @@ def test_a_study_that_starts_again_trains_and_generates_nothing(study):
     again = dataclasses.replace(study, training=dataclasses.replace(study.training))
     study.training.trainer.calls.clear()
     study.generate.calls = 0
-    found = [each.trained.log_probabilities["test"] for each in again.trainings()]
+    trainings = again.trainings()
+    found = [each.trained.log_probabilities["test"] for each in trainings]
+    assert all(each.trained.reused for each in trainings)
     assert not study.training.trainer.calls
     assert not study.generate.calls
     for a, b in zip(whole, found, strict=True):
