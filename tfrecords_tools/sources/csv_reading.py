@@ -8,10 +8,24 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from tfrecords_tools.errors import InputError
 
 DELIMITERS = (",", ";", "\t")
+SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>[^\w\s\"]|\t)\r?\n?", re.IGNORECASE)
+"""First line by which Excel takes a delimiter; it is no row."""
+OTHER_FORMATS = {
+    b"\x1f\x8b": "a gzip archive: unpack it",
+    b"PK\x03\x04": "an Excel workbook or a ZIP archive: save the sheet as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV in UTF-8",
+    b"PAR1": "a Parquet file: write its table as CSV",
+    b"\xff\xfe": 'text in UTF-16, as Excel\'s "Unicode Text" is: save it as CSV in UTF-8',
+    b"\xfe\xff": "text in UTF-16: save it as CSV in UTF-8",
+    b"[{": "JSON: write its table as CSV",
+    b'{"': "JSON: write its table as CSV",
+}
+"""First bytes of files that are given in place of a CSV, and what to do."""
 UNNAMED = re.compile(r"(?:Unnamed: [0-9]+)?")
 """Name of a column that spreadsheets and pandas add; it holds nothing, or the row number."""
 
@@ -80,9 +94,11 @@ def read_csv(path: Path, *expected: str) -> CsvTable:
     """Reads the header of a CSV; `expected` columns tell the delimiter.
 
     Raises:
-        InputError: the file is not UTF-8, its header cannot be read, or two columns have one name.
+        InputError: the file is of another format or not UTF-8, its header cannot be read, or two
+            columns have one name.
     """
-    headers = {delimiter: _header(path, delimiter) for delimiter in DELIMITERS}
+    _check_format(path)
+    headers = {delimiter: _header(path, delimiter) for delimiter in _delimiters(path)}
     names = {delimiter: tuple(cell.strip() for cell in headers[delimiter]) for delimiter in headers}
     delimiter = max(names, key=lambda each: (len({*names[each]} & {*expected}), len(names[each])))
     if not names[delimiter]:
@@ -92,6 +108,29 @@ def read_csv(path: Path, *expected: str) -> CsvTable:
     if twice := sorted(name for name, count in Counter(table.columns).items() if count > 1):
         raise InputError(f"{path} has two columns called {', '.join(twice)}: rename one")
     return table
+
+
+def _check_format(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(4)
+    for start, what in OTHER_FORMATS.items():
+        if head.startswith(start):
+            raise InputError(f"{path} is no CSV but {what}")
+
+
+def _delimiters(path: Path) -> tuple[str, ...]:
+    """Returns the delimiter that the file names in its first line, or all that are usual."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        named = _separator_line(file)
+    return (named["delimiter"],) if named else DELIMITERS
+
+
+def _separator_line(file: TextIO) -> re.Match[str] | None:
+    """Returns the first line if it is a `SEPARATOR_LINE`; a file without one stays at its start."""
+    found = SEPARATOR_LINE.fullmatch(file.readline(len("sep=;\r\n")))
+    if not found:
+        file.seek(0)
+    return found
 
 
 def _header(path: Path, delimiter: str) -> list[str]:
@@ -106,11 +145,12 @@ def _rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Yields the line where each row begins, and its cells."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
+            skipped = 1 if _separator_line(file) else 0
             lines: list[str] = []  # of one row
             reader = csv.reader(_kept(file, lines), strict=True, **dataclasses.asdict(dialect))
             width = 0
             while True:
-                line = reader.line_num + 1
+                line = reader.line_num + skipped + 1
                 try:
                     cells = next(reader)
                 except StopIteration:
@@ -129,7 +169,8 @@ def _rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
                 if _swallows_rows(lines, dialect.delimiter, width):
                     raise InputError(
                         f"{path}, line {line}: a cell in quotation marks goes on to line "
-                        f"{reader.line_num} and holds whole rows: close the quotation mark"
+                        f"{reader.line_num + skipped} and holds whole rows: close the quotation "
+                        "mark"
                     )
                 lines.clear()
                 if cells:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import filecmp
+import itertools
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.sources.files import FileList, without_suffix
-from tfrecords_tools.text import abbreviate, composed
+from tfrecords_tools.text import abbreviate, composed, printable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +43,11 @@ def match_ids(ids: Iterable[str], listed: FileList, images: Path, labels: Path) 
     by_other = _by_name((rejection.file for rejection in listed.rejections), set(ids))
     if missing := [id_ for id_ in ids if id_ not in by_image and id_ not in by_other]:
         listed.check_links(images)
+        taken = set(itertools.chain.from_iterable(by_image.values()))
         raise InputError(
             f"{len(missing)} rows of {labels} name no file in the image folder: "
             f"{abbreviate(missing)}: add the files or drop the rows"
+            + _perhaps(missing, (file for file in listed.found if file not in taken))
         )
     files: dict[str, str] = {}
     copies: dict[str, str] = {}
@@ -60,6 +64,23 @@ def match_ids(ids: Iterable[str], listed: FileList, images: Path, labels: Path) 
         if (other := id_of.setdefault(first, id_)) != id_:
             raise InputError(f"ids {other!r} and {id_!r} of {labels} both name {first}")
     return Matches(files, copies)
+
+
+def _perhaps(missing: Iterable[str], files: Iterable[str]) -> str:
+    """Returns a hint to a file whose name is an id up to folders, suffix, case and zeros."""
+    known = {_core(file): file for file in files}
+    for id_ in missing:
+        if file := known.get(_core(id_)):
+            stem = without_suffix(os.path.basename(file))
+            return f". {printable(id_)} may be {printable(file)}: then its id must be {stem}"
+    return ""
+
+
+def _core(text: str) -> str:
+    r"""Returns the part of an id or path that people keep: `a\IMG_007.PNG` is `img_7`."""
+    name = re.split(r"[/\\]", composed(text).strip())[-1]
+    bare = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name)
+    return re.sub(r"(?<!\d)0+(?=\d)", "", bare.casefold())
 
 
 def _are_equal(images: Path, first: str, others: Sequence[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from tfrecords_tools.errors import InputError
@@ -89,6 +91,44 @@ def test_nul_characters(content, tmp_path):
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"t\.csv, line [123] holds NUL characters, as UTF-16"):
         rows(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (gzip.compress(b"id,dx\na,nv\n"), "a gzip archive: unpack it"),
+        (b"PK\x03\x04\x14\0", "an Excel workbook or a ZIP archive: save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1", "an old Excel workbook"),
+        (b"PAR1\x15\x04", "a Parquet file: write its table as CSV"),
+        ("id\tdx\na\tnv\n".encode("utf-16"), "text in UTF-16, as Excel's"),
+        (b'[{"id": "a", "dx": "nv"}]', "JSON: write its table as CSV"),
+        (b'{"id": {"0": "a"}}', "JSON: write its table as CSV"),
+    ],
+    ids=["gzip", "xlsx", "xls", "parquet", "utf-16", "records", "columns"],
+)
+def test_other_formats_are_named(content, told, tmp_path):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(InputError, match=rf"t\.csv is no CSV but {told}"):
+        rows(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+def test_the_first_line_of_excel_names_the_delimiter(delimiter, end, tmp_path):
+    text = end.join([f"sep={delimiter}", delimiter.join(("id", "dx")), delimiter.join("ab"), ""])
+    for encoding in ("utf-8", "utf-8-sig"):
+        path = write(tmp_path / "t.csv", text, encoding)
+        assert rows(path) == [(3, {"id": "a", "dx": "b"})]
+    broken = write(tmp_path / "t.csv", text + delimiter.join(("c", '"d')) + end)
+    with pytest.raises(InputError, match=r"t\.csv, line 4 cannot be read"):
+        rows(broken)
+
+
+def test_a_column_whose_name_begins_like_that_line_is_a_column(tmp_path):
+    path = write(tmp_path / "t.csv", "sep=;x,id\n1,a\n")
+    assert rows(path) == [(2, {"sep=;x": "1", "id": "a"})]
+    path = write(tmp_path / "t.csv", "sep=;\n")
+    assert rows(path) == []
 
 
 def test_columns_that_occur_twice(tmp_path):

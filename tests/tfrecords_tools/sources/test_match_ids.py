@@ -45,6 +45,31 @@ def test_rows_without_a_file(tmp_path):
         read(touch(tmp_path / "i", "a.jpg"), labels)
 
 
+@pytest.mark.parametrize(
+    ("file", "id_"),
+    [
+        ("d/ISIC_0000001.png", "ISIC_0000001.jpg"),
+        ("ISIC_0000001.jpg", "isic_0000001"),
+        ("00001.jpg", "1"),
+        ("IMG_007.JPG", "img_7"),
+        ("ISIC_0000001.jpg", "https://isic.example/images/ISIC_0000001.jpeg"),
+        ("ISIC_0000001.jpg", "C:\\data\\ISIC_0000001.jpg"),
+    ],
+)
+def test_a_row_without_a_file_names_the_file_that_it_may_mean(file, id_, tmp_path):
+    images = touch(tmp_path / "i", "a.jpg", file)
+    stem = file.rpartition("/")[2].rpartition(".")[0]
+    with pytest.raises(InputError) as refused:
+        read(images, table(tmp_path / "l.csv", "a,,nv", "b,,nv", f"{id_},,nv"))
+    assert str(refused.value).endswith(f". {id_} may be {file}: then its id must be {stem}")
+
+
+def test_a_file_that_has_a_row_is_not_proposed_for_another(tmp_path):
+    images = touch(tmp_path / "i", "img_7.jpg")
+    with pytest.raises(InputError, match=r"drop the rows$"):
+        read(images, table(tmp_path / "l.csv", "img_7,,nv", "IMG_007,,nv"))
+
+
 @pytest.mark.parametrize("other", ["sub/1.jpg", "1.jpg.png"])
 def test_an_id_that_is_the_whole_path_means_that_file(other, tmp_path):
     images = touch(tmp_path / "i", "1.jpg", other)
