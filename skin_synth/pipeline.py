@@ -241,8 +241,9 @@ def _input_files(images: Path, build: BuildOptions) -> str:
     """
     found = list_files(images, follow_links=build.follow_links).found
     names = [f"{file}\0{(images / file).stat().st_size}".encode() for file in found]
-    tables = [table for table in (build.labels, build.metadata, build.label_map) if table]
-    digest = hashlib.sha256(b"\n".join([*names, *(Path(table).read_bytes() for table in tables)]))
+    named = (build.labels, build.metadata, build.label_map)
+    tables = [Path(table) for table in named if table is not None and Path(table).is_file()]
+    digest = hashlib.sha256(b"\n".join([*names, *(table.read_bytes() for table in tables)]))
     return f"{len(found):,} images and {len(tables)} tables, {digest.hexdigest()[:12]}"
 
 
@@ -313,13 +314,16 @@ def _open_record(root: Path, settings: dict[str, Any]) -> PipelineRecord:
         record = read_json(path, PipelineRecord, repair=repair)
         # A record of an older release does not say what its files were.
         before = {INPUT_FILES: settings.get(INPUT_FILES), **record.settings}
-        if difference := _difference(before, settings):
+        difference = _difference(before, settings)
+        if not difference:
+            return record
+        # Settings that the first stage refused, so that nothing is there, can be mended.
+        if record.seconds or {each.name for each in root.iterdir()} - {PIPELINE_RECORD, LOCK}:
             raise InputError(
                 f"{root} was started with {difference}: choose another --out, or the same settings "
                 "to go on"
             )
-        return record
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(
             f"{root} exists and holds no results of this command; choose another --out"
         )
@@ -330,8 +334,14 @@ def _open_record(root: Path, settings: dict[str, Any]) -> PipelineRecord:
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return "; ".join(f"{name} = {before.get(name)}, got {now.get(name)}" for name in names)
+    parts = []
+    for name in {**before, **now}:
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            parts.append(_difference(old, new))
+        elif old != new:
+            parts.append(f"{name} = {old}, got {new}")
+    return "; ".join(filter(None, parts))
 
 
 def _plain(options: BuildOptions | PipelineOptions) -> dict[str, Any]:
