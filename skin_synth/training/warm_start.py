@@ -58,11 +58,14 @@ def _is_generator(path: str | os.PathLike[str]) -> bool:
 def preset_of_ancestor(ancestor: Run | Pretrained) -> Preset:
     """Returns the preset of a run, or the one nearest to a generator that comes alone.
 
-    Such a generator goes on at the learning rate at which presets end. At the rate of the start,
-    a discriminator that has learnt little makes it much worse.
+    A run whose generator has waited for its discriminator does not make the next one wait again.
+    A generator that comes alone goes on at the learning rate at which presets end. At the rate of
+    the start, a discriminator that has learnt little makes it much worse.
     """
     if isinstance(ancestor, Run):
-        return ancestor.config.preset
+        preset = ancestor.config.preset
+        waited = ancestor.origin.images_seen >= preset.generator_warm_up
+        return dataclasses.replace(preset, generator_warm_up=0) if waited else preset
     preset = preset_of(ancestor)
     last = preset.learning_rate.end
     return dataclasses.replace(preset, learning_rate=Ramp(last, last))

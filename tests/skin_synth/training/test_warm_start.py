@@ -23,6 +23,7 @@ from skin_synth.training.warm_start import (
     grown,
     is_source,
     load_ancestor,
+    preset_of_ancestor,
     warm_start,
     warm_start_source,
 )
@@ -306,6 +307,20 @@ def test_a_generator_that_comes_alone_waits_for_its_discriminator(
     options = TrainingOptions(images=40, init_from=served_version.parent)
     run = train(phantom_data, tmp_path / "run", options)
     assert moved(run.gan.generator, before) > 0.0
+    # The discriminator has learnt: a run that starts from this one need not wait for it.
+    options = TrainingOptions(init_from=run.directory)
+    next_run = configure(RunDirectory("nowhere"), phantom_data, options)
+    assert next_run.preset == dataclasses.replace(run.config.preset, generator_warm_up=0)
+
+
+def test_a_run_that_stopped_while_its_generator_waited_passes_the_wait_on(tiny_run):
+    def inherited(images):
+        preset = dataclasses.replace(tiny_run.config.preset, generator_warm_up=images)
+        config = dataclasses.replace(tiny_run.config, preset=preset)
+        return preset_of_ancestor(dataclasses.replace(tiny_run, config=config)).generator_warm_up
+
+    seen = tiny_run.origin.images_seen
+    assert (inherited(seen), inherited(seen + 1)) == (0, seen + 1)
 
 
 def moved(network, other):
