@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +18,7 @@ from skin_synth.pretrained.loading import Pretrained
 from skin_synth.provenance import content_hash
 from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_directory import RunDirectory
-from skin_synth.training.runs import Run
+from skin_synth.training.runs import Run, load_run
 from skin_synth.training.trainer import train
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.images.image_file import encode_png
@@ -71,16 +73,18 @@ class Adaptation:
         return generate
 
     def key(self, own: LabelledImages) -> str:
-        """Identifies the adapted generator."""
-        images = content_hash(own.images, own.labels)
-        return f"{self.run.origin.checkpoint_hash} adapted to {images} by {self.images} images"
+        """Identifies the adapted generator; classes are found by name, so their names count."""
+        alone = "" if isinstance(self.run, Run) else " alone"  # with a new discriminator
+        images = f"{content_hash(own.images, own.labels)} of {json.dumps(own.class_names)}"
+        start = f"{self.run.origin.checkpoint_hash}{alone}"
+        return f"{start} adapted to {images} by {self.images} images"
 
     def _trained(self, own: LabelledImages) -> Run | None:
         """Trains the new run on the classes that have own images, or resumes it."""
         present = np.flatnonzero(own.class_counts)
         if len(present) < 2:
             return None
-        place = self.directory / content_hash(own.images, own.labels)[:16]
+        place = self.directory / hashlib.sha256(self.key(own).encode()).hexdigest()[:16]
         data, run = place / DATA, place / RUN
         if not data.exists():
             _write(data, own, present)
@@ -109,14 +113,26 @@ def adaptation(
         images: images that each new run is shown; 0: None is returned.
 
     Raises:
-        InputError: the generator is a folder of images.
+        InputError: the generator is a folder of images, or not the last checkpoint of its run.
     """
     if not images:
         return None
     if not isinstance(generator, Run | Pretrained):
         raise InputError("--adapt_images needs --run or --pretrained: images alone cannot learn")
+    if isinstance(generator, Run):
+        _check_last(generator)
     kept = default_cache(out_dir) if cache is None else Path(cache)
     return Adaptation(generator, kept / ADAPTED, images)
+
+
+def _check_last(run: Run) -> None:
+    """Checks that a run has the weights that a new run would start from."""
+    if load_run(run.directory).origin.checkpoint_hash != run.origin.checkpoint_hash:
+        raise InputError(
+            f"--adapt_images starts from the last checkpoint of {run.directory}, and the given "
+            "generator is another one: leave out --checkpoint, or give a `skin-synth export` of "
+            "this checkpoint by --pretrained"
+        )
 
 
 def _places(names: Sequence[str], of: Sequence[str]) -> np.ndarray:

@@ -9,7 +9,9 @@ import pytest
 
 from skin_synth.data.pipeline import load_split
 from skin_synth.pretrained import load_exported
-from skin_synth.training.adaptation import Adaptation
+from skin_synth.training.adaptation import Adaptation, adaptation
+from skin_synth.training.runs import load_run, new_gan
+from tfrecords_tools.errors import InputError
 
 
 @pytest.fixture
@@ -50,13 +52,54 @@ def test_one_class_alone_gives_nothing_to_learn(tiny_run, own, tmp_path):
     assert not (tmp_path / "adapted").exists()
 
 
-def test_the_key_depends_on_images_and_length(tiny_run, own, tmp_path):
+@pytest.fixture
+def untrained(tiny_run):
+    """The run with other weights than those of its last checkpoint."""
+    return dataclasses.replace(tiny_run, gan=new_gan(tiny_run.config))
+
+
+def renamed(own):
+    """The same images; the generator lacks their last class."""
+    return dataclasses.replace(own, class_names=(*own.class_names[:-1], "new"))
+
+
+def test_the_key_depends_on_generator_images_names_and_length(
+    tiny_run, untrained, served_version, own, tmp_path
+):
     keys = {
         Adaptation(tiny_run, tmp_path, 16).key(own),
+        Adaptation(untrained, tmp_path, 16).key(own),
+        Adaptation(load_exported(served_version), tmp_path, 16).key(own),
         Adaptation(tiny_run, tmp_path, 32).key(own),
         Adaptation(tiny_run, tmp_path, 16).key(own.subset(np.arange(5))),
+        Adaptation(tiny_run, tmp_path, 16).key(renamed(own)),
     }
-    assert len(keys) == 3
+    assert len(keys) == 6
+
+
+def test_a_directory_holds_adaptations_of_several_kinds(
+    tiny_run, served_version, own, tmp_path, eager_steps
+):
+    def adapted(generator, images, to):
+        before = set(tmp_path.glob("*/run"))
+        Adaptation(generator, tmp_path, images)(to)
+        (new,) = set(tmp_path.glob("*/run")) - before
+        return load_run(new)
+
+    first, longer = adapted(tiny_run, 8, own), adapted(tiny_run, 16, own)
+    assert (first.origin.images_seen, longer.origin.images_seen) == (8, 16)
+    assert longer.config.preset.schedule_images == 16
+    assert "new" in adapted(tiny_run, 8, renamed(own)).class_names
+    alone = adapted(load_exported(served_version), 8, own)
+    assert alone.config.init_from.directory == str(served_version)
+
+
+def test_an_adaptation_starts_from_the_given_weights_only(tiny_run, untrained, tmp_path):
+    """A run can be given with its best checkpoint, but a new run starts from the last one."""
+    with pytest.raises(InputError, match="starts from the last checkpoint"):
+        adaptation(untrained, None, tmp_path / "out", 8)
+    assert adaptation(untrained, None, tmp_path / "out", 0) is None
+    assert adaptation(tiny_run, None, tmp_path / "out", 8).run is tiny_run
 
 
 def test_a_generator_without_its_discriminator_is_adapted_too(
