@@ -153,8 +153,8 @@ def merge_records(
         overwrite: whether to replace an existing data set directory.
 
     Raises:
-        InputError: a part is no such data set or is damaged, parts are of several generators, or a
-            shard is missing or there twice.
+        InputError: a part is no such data set or is damaged, parts are of several generators, a
+            shard is missing or there twice, or two images have one class and seed.
     """
     check_apart(out, {f"part {part}": part for part in parts})
     found = [_open(Path(part)) for part in parts]
@@ -172,7 +172,7 @@ def merge_records(
     with new_directory(out, overwrite=overwrite, marker=DATASET_INFO) as directory:
         seen: set[bytes] = set()
         ordered = heapq.merge(*(_read(part) for part, _ in found), key=lambda each: each[0])
-        images = _unequal(((record, row) for _, record, row in ordered), seen)
+        images = _unequal(_once(ordered), seen)
         total = sum(generation.images for _, generation in found)
         with Progress(total=total, unit="images", description="merge") as progress:
             side = info.image_shape[0]
@@ -255,6 +255,23 @@ def _read(info: DatasetInfo) -> Iterator[tuple[tuple[int, int], bytes, Provenanc
             raise InputError(f"{info.directory}: its seeds do not ascend: generate it again")
         before = key
         yield key, record, row
+
+
+def _once(
+    images: Iterable[tuple[tuple[int, int], bytes, Provenance]],
+) -> Iterator[tuple[bytes, Provenance]]:
+    """Yields record and row; refuses two images of one label and seed, which have one id."""
+    last: Provenance | None = None
+    for _, record, row in images:
+        again = last if last is not None and last.image_id == row.image_id else row
+        if again.pixels_sha256 != row.pixels_sha256:
+            raise InputError(
+                f"{row.image_id} is there twice with other pixels, of truncation "
+                f"{again.truncation} and {row.truncation}: generate one of the two from another "
+                "--seed"
+            )
+        last = row
+        yield record, row
 
 
 def _unequal(

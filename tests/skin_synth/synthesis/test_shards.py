@@ -34,9 +34,9 @@ class Generator:
     def generate(self, label_ids, seeds, *, truncation=1.0):
         return np.stack(
             [
-                np.random.default_rng([label, 0 if seed in self.equal else seed]).integers(
-                    0, 256, (8, 8, 3), np.uint8
-                )
+                np.random.default_rng(
+                    [label, 0 if seed in self.equal else seed, round(100 * truncation)]
+                ).integers(0, 256, (8, 8, 3), np.uint8)
                 for label, seed in zip(label_ids, seeds, strict=True)
             ]
         )
@@ -210,3 +210,18 @@ def test_wrong_shards_are_refused(numbers):
 def test_more_shards_than_images_are_refused():
     with pytest.raises(InputError, match="2 images have at most as many shards, got 1/3"):
         GenerationOptions(label="mel", count=2, shard=Shard(1, 3))
+
+
+def test_two_truncations_of_one_seed_are_refused(tmp_path):
+    """Their ids would be equal, and no tool would take the data set."""
+    parts = {}
+    for name, seed, truncation in (("a", 0, 1.0), ("b", 2, 0.5), ("c", 3, 0.5)):
+        parts[name] = tmp_path / name
+        options = GenerationOptions(label="mel", count=3, seed=seed, truncation=truncation)
+        generate_records(GENERATOR, parts[name], options)
+    with pytest.raises(InputError, match=r"/mel/2 is there twice .* 1.0 and 0.5"):
+        merge_records([parts["a"], parts["b"]], tmp_path / "both")
+    assert not (tmp_path / "both").exists()
+    merge_records([parts["a"], parts["c"]], tmp_path / "apart")
+    assert verify(tmp_path / "apart").problems == ()
+    assert verify_manifest(tmp_path / "apart", GENERATOR).problems == ()
