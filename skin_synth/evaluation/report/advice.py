@@ -106,6 +106,8 @@ def training_code(
         f"own = load_split({data_dir!r}, {split!r})",
         f"real = batches(own, batch_size={batch}, seed=0, exponent={0.0 if own.equal else 1.0})",
     ]
+    if arm.method.mixup:
+        lines.append("# Also mix pairs of images and of labels (MixUp), which is left out here.")
     if advice.use_generator:
         adapted = ADAPTED in arm.sources
         lines = [

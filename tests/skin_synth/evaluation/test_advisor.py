@@ -204,6 +204,7 @@ def test_the_code_of_each_choice_compiles(arm, advised):
     assert ("generator = load()" in code) == (advice.use_generator and not adapted)
     assert ("generator = train('d'" in code) == ("import TrainingOptions, train" in code) == adapted
     assert ("steps_per_epoch=225" in code) == arm.name.endswith("synthetic, then own")
+    assert ("MixUp" in code) == arm.method.mixup
 
 
 def test_the_command_knows_all_classifiers():
