@@ -23,8 +23,8 @@ def third(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share in percent; a dash if nothing could be measured."""
-    return "–" if value is None else f"{value:.0%}"
+    """A share in percent, never -0%; a dash if nothing could be measured."""
+    return "–" if value is None else f"{value:z.0%}"
 
 
 def thousandth(value: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -99,18 +100,20 @@ def _headline(test: ResultOnTests) -> str:
 
 def _advice(results: SmallSiteResults) -> str:
     alike = f"like those of {results.site or 'this data set'}"
-    gains = {
-        size: each for size, each in results.tests[0].sizes.items() if each.verdict.words == GAIN
-    }
+    studied = sorted(results.tests[0].sizes.items())
+    gains = [(size, found) for size, found in studied if found.verdict.words == GAIN]
     if not gains:
         return (
             f"Train on your own images only. For images {alike}, this study does not show that the "
             "generator helps."
         )
-    size, found = max(gains.items())
+    # Fewer images count only if the study shows a gain for each smaller number, too.
+    from_least = list(itertools.takewhile(lambda each: each[1].verdict.words == GAIN, studied))
+    size, found = (from_least or gains)[-1]
     return (
-        f"If your images are {alike}, and you have at most about {size:,}, "
-        f"train by “{found.use}”. skin-synth advise measures whether this helps on your images."
+        f"If your images are {alike}, and you have {'at most ' if from_least else ''}about "
+        f"{size:,}, train by “{found.use}”. skin-synth advise measures whether this helps on your "
+        "images."
     )
 
 

@@ -149,7 +149,11 @@ class SmallSiteOptions:
     def most_steps(self) -> int:
         """Largest number of steps of all trainings; it depends on the selected arms."""
         shared = 2 * self.seeds * round(PRETRAINING * self.steps)
-        first = sum(len(arm.steps(self.steps)[-1]) for arm in self.arms)
+        # Each site has its own adapted images, so no other site shares a phase with them.
+        first = sum(
+            self.steps if ADAPTED in arm.sources else len(arm.steps(self.steps)[-1])
+            for arm in self.arms
+        )
         later = 3 * self.steps
         of_sites = len(self.sizes) * self.draws * (first + (self.seeds - 1) * later)
         return shared + of_sites + self.seeds * self.steps
@@ -180,10 +184,11 @@ def draw_site(validation: LabelledImages, size: int, draw: int) -> Site:
     sizes = np.bincount(place[code])
     lesions = int(np.searchsorted(np.cumsum(sizes), size)) + 1
     own = place[code] < lesions
-    if own.sum() < size or own.all():
+    # The macro AUROC that selects the arms needs two classes.
+    if own.sum() < size or len(set(validation.labels[~own])) < 2:
         raise InputError(
-            f"a site of {size} images needs a larger validation split, whose other images select "
-            f"the arms: it has {len(validation)}"
+            f"a site of {size} images needs a larger validation split, whose other images, of two "
+            f"classes or more, select the arms: it has {len(validation)}"
         )
     return Site(size, draw, np.flatnonzero(own), np.flatnonzero(~own))
 

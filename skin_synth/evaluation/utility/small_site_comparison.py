@@ -228,7 +228,7 @@ def _sentence(sizes: Mapping[int, SizeResult]) -> str:
             f"({found.control}), difference {area.difference:+z.3f} ({area.corrected_low:+z.3f} to "
             f"{area.corrected_high:+z.3f})"
             + (f" ({found.verdict.only_shown_by})" if found.verdict.only_shown_by else "")
-            + (f", {share:.0%} of what the other site's real images bring" if share else "")
+            + (f", {share:z.0%} of what the other site's real images bring" if share else "")
             + no_room(control.macro_auroc.mean)
         )
     text = "; ".join(parts)

@@ -37,3 +37,8 @@ def test_no_figure_changes_its_form_at_a_thousand(value, text):
 )
 def test_zero_has_no_minus(value, text):
     assert signed(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.004, "0%"), (-0.006, "-1%")])
+def test_a_share_of_zero_has_no_minus(value, text):
+    assert percent(value) == text

@@ -78,7 +78,10 @@ def results(*words):
         ([GAIN, NEITHER], "help a site with 100 own images", "at most about 100"),
         ([NEITHER], "No gain of the synthetic images is shown", "on your own images only"),
         ([HARM], "harm a site with 100 own images", "on your own images only"),
-        ([GAIN, HARM], "help a site with 100 own images, and harm one with 300", "about 100"),
+        ([GAIN, HARM], "help a site with 100 own images, and harm one with 300", "most about 100"),
+        ([HARM, GAIN], "help a site with 300 own images, and harm one with 100", "have about 300,"),
+        ([NEITHER, GAIN, GAIN], "help a site with 300 or 900 own images", "you have about 900,"),
+        ([GAIN, NEITHER, GAIN], "help a site with 100 or 900 own images", "at most about 100,"),
     ],
 )
 def test_the_page_opens_with_what_was_found_and_what_to_do(words, headline, advice, tmp_path):

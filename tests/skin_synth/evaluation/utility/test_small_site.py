@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -47,6 +48,26 @@ def test_a_site_has_whole_lesions_and_smaller_sites_are_within_larger_ones(valid
 def test_a_site_as_large_as_the_validation_split_is_refused(validation):
     with pytest.raises(InputError, match="needs a larger validation split"):
         draw_site(validation, 60, 0)
+
+
+def test_a_site_that_leaves_one_class_to_select_the_arms_is_refused():
+    split = coloured_split((12, 4, 0), 2)
+    groups = tuple(f"lesion {row // 4}" for row in range(16))  # the last is all of class 1
+    split = dataclasses.replace(split, groups=groups)
+
+    def lesion(draw):
+        with contextlib.suppress(InputError):
+            return split.groups[draw_site(split, 4, draw).own[0]]
+        return "refused"
+
+    drawn = {lesion(draw) for draw in range(20)}
+    assert drawn == {"lesion 0", "lesion 1", "lesion 2", "refused"}
+
+
+def test_the_images_of_an_adapted_generator_are_trained_on_anew_at_each_site():
+    options = SmallSiteOptions(sizes=(10, 20), draws=2, steps=40, adapt_images=16)
+    plain = dataclasses.replace(options, adapt_images=0)
+    assert options.most_steps - plain.most_steps == 2 * 2 * 2 * 40
 
 
 @pytest.mark.parametrize("field", ["sizes", "draws", "seeds", "steps", "pool"])
