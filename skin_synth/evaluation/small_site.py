@@ -23,6 +23,7 @@ from skin_synth.evaluation.utility.small_site_comparison import small_site_resul
 from skin_synth.evaluation.utility.small_site_results import SmallSiteResults, TrainingOfArms
 from skin_synth.evaluation.utility.study import (
     checked_external,
+    left_out,
     load_study_splits,
     usable_test,
 )
@@ -73,7 +74,7 @@ def study_small_site(
     check_apart(out_dir, read, may_lie_in={RUN})
     kept = Cache(default_cache(out_dir) if cache is None else cache)
     with new_directory(out_dir, overwrite=overwrite, marker=REPORT_JSON) as directory:
-        study = _study(generator, data_dir, options, policy, kept, site, external, adapt)
+        study, left = _study(generator, data_dir, options, policy, kept, site, external, adapt)
         trainer = study.training.trainer
         results = small_site_results(
             study,
@@ -89,7 +90,8 @@ def study_small_site(
                 augmentation=AUGMENTATION,
             ),
         )
-        notes = site.sentences() if site else []
+        notes = [left_out(left)] if left else []
+        notes += site.sentences() if site else []
         notes += [sentence for each in external for sentence in each.sentences()]
         results = dataclasses.replace(
             results, site=site.name if site else "", warnings=(*results.warnings, *notes)
@@ -112,7 +114,7 @@ def forecast(
         InputError: see `study_small_site`.
     """
     options = options or SmallSiteOptions()
-    study = _study(generator, data_dir, options, policy, Cache(None), site, ())
+    study, _ = _study(generator, data_dir, options, policy, Cache(None), site, ())
     speed = measure_speed(study.training.trainer, study.validation, generator)
     synthetic = options.pool * len(generator.class_names)
     trainings = options.trainings + options.seeds
@@ -132,7 +134,8 @@ def _study(
     site: ExternalSite | None,
     external: Sequence[ExternalTest],
     adapt: AdaptGenerator | None = None,
-) -> SmallSiteStudy:
+) -> tuple[SmallSiteStudy, int]:
+    """Returns the study, and the number of test images that it leaves out."""
     check_same_data(generator, data_dir)  # only its held-out images are new to the generator
     train, validation, test = load_study_splits(data_dir, cache)
     if site is not None:
@@ -144,10 +147,11 @@ def _study(
         batch_size=options.batch_size,
         policy=policy,
     )
-    return SmallSiteStudy(
+    kept = usable_test(train, validation, test, other_site=site is not None)
+    study = SmallSiteStudy(
         train,
         validation,
-        usable_test(train, validation, test),
+        kept,
         functools.partial(generator.generate, truncation=1.0),
         generator.origin.checkpoint_hash,
         options,
@@ -155,3 +159,4 @@ def _study(
         checked_external(train, {each.name: each.images for each in external}),
         adapt,
     )
+    return study, len(test) - len(kept)

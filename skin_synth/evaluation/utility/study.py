@@ -186,14 +186,21 @@ def _protocol(
 
 
 def usable_test(
-    train: LabelledImages, validation: LabelledImages, test: LabelledImages
+    train: LabelledImages,
+    validation: LabelledImages,
+    test: LabelledImages,
+    *,
+    other_site: bool = False,
 ) -> LabelledImages:
     """Returns the test images of groups that are not in training or validation.
+
+    `other_site`: whether validation and test are of another data set than training. Then equal
+    names of groups in training are chance.
 
     Raises:
         InputError: splits that do not fit each other, or a class without images in one of them.
     """
-    known = {*train.groups, *validation.groups}
+    known = {*validation.groups} if other_site else {*train.groups, *validation.groups}
     kept = test.subset(np.array([group not in known for group in test.groups], bool))
     for name, split in (("train", train), ("validation", validation), ("test", kept)):
         _check_fits(name, split, train)
@@ -235,6 +242,14 @@ def checked_external(
     return dict(external)
 
 
+def left_out(number: int) -> str:
+    """Returns the warning of test images that `usable_test` leaves out."""
+    return (
+        f"{number} test images show lesions that are also in the training or validation split; "
+        "they were left out. Build the data set with groups"
+    )
+
+
 def _counts(
     result: ClassifierResult,
     train: LabelledImages,
@@ -268,10 +283,7 @@ def _without_room(results: Sequence[ClassifierResult]) -> list[str]:
 def _warnings(seeds: int, images: ImageCounts) -> list[str]:
     found = []
     if images.left_out_of_test:
-        found.append(
-            f"{images.left_out_of_test} test images show lesions that are also in the training or "
-            "validation split; they were left out. Build the data set with groups"
-        )
+        found.append(left_out(images.left_out_of_test))
     if seeds < DEFAULT_SEEDS:
         found.append(f"{seeds} seeds were trained; {DEFAULT_SEEDS} or more are usual")
     groups = dict(zip(images.class_names, images.test_groups, strict=True))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from skin_synth.data.pipeline import load_split
+from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.external import ExternalSite, ExternalTest, LeftOut
-from skin_synth.evaluation.small_site import forecast, study_small_site
+from skin_synth.evaluation.small_site import _study, forecast, study_small_site
 from skin_synth.evaluation.utility.small_site import SmallSiteOptions
 from tfrecords_tools.errors import InputError
 
@@ -64,6 +65,25 @@ def test_a_site_of_another_population_gives_the_own_images_and_judges(
     (judged,) = results.tests
     assert sum(judged.images.values()) == 50
     assert sum(each.startswith("clinic: ") for each in results.warnings) == 2
+
+
+def test_lesions_of_another_site_are_others_whatever_their_names(make_run, large_phantom_data):
+    """Many data sets number their lesions, so each has a lesion 1."""
+    run = make_run()
+    theirs = [*dict.fromkeys(load_split(large_phantom_data, "train").groups)]
+
+    def numbered(split, count, first):
+        found = load_split(large_phantom_data, split).subset(np.arange(count))
+        found = dataclasses.replace(found, groups=tuple(theirs[first : first + count]))
+        return ExternalTest("clinic", (split,), found, {}, LeftOut({}, 0, 0, 0, False))
+
+    def of_site(first):
+        site = ExternalSite(numbered("validation", 40, 0), numbered("test", 50, first))
+        study, left = _study(run, large_phantom_data, OPTIONS, "float32", Cache(None), site, ())
+        return len(study.test), left
+
+    assert of_site(first=40) == (50, 0)
+    assert of_site(first=38) == (48, 2)  # two are also lesions of its own images
 
 
 def test_a_forecast_counts_what_a_study_trains(make_run, large_phantom_data, tmp_path):
