@@ -25,7 +25,8 @@ class CommandParser(argparse_flags.ArgumentParser):
     """Parses commands and flags.
 
     Hyphens in flags are underscores: --per-class is --per_class. The message about an unknown
-    command, flag or choice names the nearest known one.
+    command, flag or choice names the nearest known one. A flag with one value is taken once: the
+    last of two would win in silence.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -41,7 +42,7 @@ class CommandParser(argparse_flags.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parses flags with hyphens or underscores; an unknown one ends the program."""
+        """Parses flags with hyphens or underscores; an unknown or repeated one ends the program."""
         words = _with_underscores(sys.argv[1:] if args is None else args)
         if not any(word.startswith("--undefok") for word in words):
             # Before argparse complains that the flag that is meant is missing.
@@ -49,11 +50,15 @@ class CommandParser(argparse_flags.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
     def _check_flags(self, words: Iterable[str]) -> None:
+        given: set[str] = set()
         for word in words:
             if word == "--" or (self._subparsers is not None and not word.startswith("-")):
                 return  # what follows a command is for its own parser
             found = FLAG.fullmatch(word)
-            if found is None or found[1] in self._option_string_actions:
+            if found is None:
+                continue
+            if found[1] in self._option_string_actions:
+                self._check_repeated(found[1], given)
                 continue
             shown = [
                 flag
@@ -62,6 +67,12 @@ class CommandParser(argparse_flags.ArgumentParser):
             ]
             listed = f"{self.prog} --help lists the flags"
             self.error(f"unknown flag {found[1]}: {did_you_mean(found[1], shown) or listed}")
+
+    def _check_repeated(self, flag: str, given: set[str]) -> None:
+        takes_one = type(self._option_string_actions[flag]) is argparse._StoreAction
+        if takes_one and flag in given:
+            self.error(f"{flag} is given twice, but takes one value: give it once")
+        given.add(flag)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:

@@ -66,6 +66,23 @@ def test_what_is_unknown_is_named_with_the_nearest_that_is_known(line, message, 
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("again", ["--kind slow", "--kind=fast"])
+def test_a_flag_with_one_value_is_not_given_twice(again, capsys):
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(f"walk --out-dir o --kind slow {again}".split())
+    assert "error: --kind is given twice, but takes one value: give it once" in (
+        capsys.readouterr().err
+    )
+
+
+def test_flags_that_collect_values_and_switches_are_given_more_than_once():
+    parser = CommandParser(prog="prog")
+    parser.add_argument("--set", action="append")
+    parser.add_argument("--quick", action="store_true")
+    found = parser.parse_args(["--set", "a", "--quick", "--set", "b", "--quick"])
+    assert (found.set, found.quick) == (["a", "b"], True)
+
+
 def test_flags_that_help_does_not_show_are_not_suggested():
     parser = CommandParser(prog="prog")
     parser.add_argument("--secret", help=argparse.SUPPRESS)
