@@ -215,12 +215,19 @@ def override(preset: Preset, overrides: Iterable[str]) -> Preset:
 
 
 def differing(preset: Preset, other: Preset) -> str:
-    """Returns the fields, with their values, that differ in another preset; empty for none."""
+    """Returns the fields that differ in another preset, as `override` reads them; "" for none."""
     return ", ".join(
-        f"{field.name} = {getattr(preset, field.name)}"
+        f"{field.name}={_written(getattr(preset, field.name))}"
         for field in dataclasses.fields(preset)
         if getattr(preset, field.name) != getattr(other, field.name)
     )
+
+
+def _written(value: Any) -> str:
+    """Writes a value as `_read` reads it."""
+    if isinstance(value, Ramp):
+        return f"{value.start:g}" + (f":{value.end:g}" if value.end != value.start else "")
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _read(text: str, like: Any) -> Any:

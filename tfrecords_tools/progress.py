@@ -96,6 +96,14 @@ def track(items: Iterable[Item], *, total: int, unit: str, description: str) -> 
             progress.update()
 
 
+def duration(seconds: float) -> str:
+    """Formats a time that is only estimated: in hours from 90 minutes on."""
+    minutes = seconds / 60
+    if minutes >= 90:
+        return f"{minutes / 60:.1f} h"
+    return f"{minutes:.0f} min" if minutes >= 1 else "less than 1 min"
+
+
 def _pace(rate: float) -> str:
     """Formats units per second, or per minute or hour if they are slower."""
     if rate >= 1:

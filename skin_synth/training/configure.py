@@ -49,6 +49,7 @@ def configure(
         return _new_config(data, options)
     config = directory.config()
     known, what = config.data, str(directory.path)
+    read_info(data)  # the advice below is for another data set, not for a wrong directory
     try:
         check_fingerprint(what, known.name, known.fingerprint, known.class_names, data)
     except InputError as error:
@@ -138,7 +139,7 @@ def _check_frozen(directory: RunDirectory, config: RunConfig, options: TrainingO
             raise _started_otherwise(directory, f"with --{name} {value}", requested)
     if other := differing(config.preset, override(config.preset, options.overrides)):
         requested = f"--set {' '.join(options.overrides)}"
-        raise _started_otherwise(directory, f"with {other}", requested)
+        raise _started_otherwise(directory, f"with --set {other}", requested)
     source, requested = config.init_from, options.init_from
     if requested is None or (source and is_source(source, requested)):
         return

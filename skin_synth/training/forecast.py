@@ -18,6 +18,7 @@ from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_config import RunConfig
 from skin_synth.training.runs import new_gan
 from skin_synth.training.warm_start import waiting
+from tfrecords_tools.progress import duration
 
 WINDOW_STEPS = 10
 """The first window holds the tracing and is not counted."""
@@ -72,9 +73,11 @@ def fit_schedule(
     return dataclasses.replace(config, preset=preset)
 
 
-def forecast(config: RunConfig, split: DrawnImages, trial: Trial, images: int) -> list[str]:
-    """Returns lines that describe the cost of training to this many images."""
-    preset = config.preset
+def forecast(
+    config: RunConfig, split: DrawnImages, trial: Trial, images: int, *, seen: int = 0
+) -> list[str]:
+    """Returns lines that describe the cost of training from `seen` images on to `images`."""
+    preset, left = config.preset, max(images - seen, 0)
     smallest = int(np.argmin(split.class_counts))
     return [
         f"preset          {preset.name}: {preset.image_size}x{preset.image_size}, "
@@ -85,7 +88,8 @@ def forecast(config: RunConfig, split: DrawnImages, trial: Trial, images: int) -
         + (f", {split.num_synthetic:,} of them synthetic" if split.num_synthetic else ""),
         f"smallest class  {split.class_names[smallest]}: {split.class_counts[smallest]:,} images",
         f"speed           {trial.speed:.0f} images/s",
-        f"time            {images / trial.speed / 3600:.1f} h for {images:,} images",
+        f"time            {duration(left / trial.speed)} for {left:,} images"
+        + (f"; the run has seen {seen:,}" if seen else ""),
         f"peak memory     {_peak_memory() / 2**30:.1f} GiB",
     ]
 

@@ -128,6 +128,11 @@ class RunDirectory:
         """Lists all complete checkpoints except the best, oldest first."""
         return sorted((self.path / CHECKPOINTS).glob("images-*.weights.h5"))
 
+    def images_seen(self) -> int:
+        """Returns how many images the newest checkpoint has seen, by its name; 0 if unknown."""
+        numbers = [path.name.split(".")[0].removeprefix("images-") for path in self.checkpoints()]
+        return max((int(number) for number in numbers if number.isdecimal()), default=0)
+
     def save(self, gan: ConditionalGAN, keep: int = DEFAULT_KEEP) -> Path:
         """Writes a checkpoint, complete or not at all, and removes all but the newest `keep`.
 

@@ -86,7 +86,8 @@ def train(
             length = config.preset.schedule_images
             _LOG.info(f"{directory.path}: a schedule of {length:,} images")
         if options.dry_run:
-            for line in forecast(config, split, trial, _last_image(config, options)):
+            last, seen = _last_image(config, options), directory.images_seen()
+            for line in forecast(config, split, trial, last, seen=seen):
                 _LOG.info(line)
             return None
     return _Training(data, directory, config, options, split, strategy, features).run()
@@ -112,7 +113,12 @@ class _Training:
         with lock, receiving_signals(stop):
             gan = self._opened()
             _LOG.info(f"{directory.path}: {self.config.policy}, from image {gan.images_seen:,} on")
-            if gan.images_seen < images:
+            if gan.images_seen >= images:
+                _LOG.info(
+                    f"{directory.path}: {images:,} images are reached, nothing is left to train; "
+                    "to go on, give a larger --images (it counts from the start of the run)"
+                )
+            else:
                 if images > (length := self.config.preset.schedule_images):
                     _LOG.info(
                         f"{directory.path}: the schedules end at {length:,} images; after that "

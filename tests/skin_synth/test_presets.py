@@ -7,7 +7,15 @@ import json
 
 import pytest
 
-from skin_synth.presets import PRESETS, Preset, Ramp, get_preset, override, preset_of_side
+from skin_synth.presets import (
+    PRESETS,
+    Preset,
+    Ramp,
+    differing,
+    get_preset,
+    override,
+    preset_of_side,
+)
 from skin_synth.training.warm_start import check_fits
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.options import TRAINABLE_SIDES
@@ -109,6 +117,13 @@ def test_overrides_change_the_named_fields_and_no_other():
     )
     assert type(found.beta_1) is float
     assert override(preset, []) == preset
+
+
+def test_fields_that_differ_are_written_as_they_are_set():
+    preset = get_preset("derm-32")
+    changes = ["generator_widths=8x8x4x2", "gamma=1", "learning_rate=0.0008:1e-05", "loss=hinge"]
+    found = differing(override(preset, changes), preset)
+    assert sorted(found.split(", ")) == sorted(changes)
 
 
 @pytest.mark.parametrize(

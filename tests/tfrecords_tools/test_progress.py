@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tfrecords_tools import progress
-from tfrecords_tools.progress import Progress, track
+from tfrecords_tools.progress import Progress, duration, track
 
 
 @pytest.fixture
@@ -121,3 +121,11 @@ def test_a_failing_loop_says_how_far_it_came(capsys):
     with pytest.raises(RuntimeError):
         list(track(two_then_none(), total=5, unit="images", description="read"))
     assert "2 of 5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "less than 1 min"), (59, "less than 1 min"), (89 * 60, "89 min"), (5400, "1.5 h")],
+)
+def test_an_estimated_time_is_in_minutes_or_hours(seconds, text):
+    assert duration(seconds) == text

@@ -12,6 +12,7 @@ from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.utility.classifiers.training import Method, Trainer
 from skin_synth.evaluation.utility.recipes import pool_of, real_source, single
 from skin_synth.generator import ImageGenerator
+from tfrecords_tools.progress import duration
 
 MEASURED_STEPS = 6
 MEASURED_IMAGES = 64
@@ -38,13 +39,11 @@ class Forecast:
 
     def lines(self) -> list[str]:
         """Returns the forecast in words."""
-        minutes = 60 * self.hours
-        duration = f"{self.hours:.1f} h" if minutes >= 90 else f"{minutes:.0f} min"
         return [
             f"synthetic images {self.synthetic:,}",
             f"trainings        at most {self.trainings:,}",
             f"steps            at most {self.steps:,} of {self.batch_size} images",
-            f"time             {duration} on this machine",
+            f"time             {duration(3600 * self.hours)} on this machine",
         ]
 
 

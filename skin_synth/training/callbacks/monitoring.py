@@ -119,9 +119,10 @@ class ProgressBar(GANCallback):
         self.opened = contextlib.ExitStack()
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Opens the bar for the images that are left."""
+        """Opens the bar for the images that are left, in whole batches."""
         super().on_train_begin(logs)
-        left = max(self.images - self.images_seen, 0)
+        batch = self.model.preset.batch_size
+        left = -(-max(self.images - self.images_seen, 0) // batch) * batch
         self.bar = self.opened.enter_context(
             Progress(
                 total=left,

@@ -76,6 +76,19 @@ def test_the_line_of_progress_has_losses_and_kid(tiny_preset, monkeypatch, capsy
     assert second.endswith("left, loss G 1.00, loss D 0.50, KID 0.250")
 
 
+@pytest.mark.parametrize(("seen", "line"), [(0, "24 of 24"), (8, "16 of 16"), (24, None)])
+def test_the_line_of_progress_counts_whole_batches(tiny_preset, capsys, seen, line):
+    assert tiny_preset.batch_size == 8
+    bar = ProgressBar(images=20, minutes=None, last_kid=lambda: None)
+    bar.set_model(types.SimpleNamespace(images_seen=seen, preset=tiny_preset))
+    bar.on_train_begin()
+    for _ in range(seen, 20, 8):
+        bar.on_train_batch_end(0)
+    bar.close()
+    found = capsys.readouterr().err
+    assert found.startswith(f"train: {line} images") if line else not found
+
+
 def test_a_new_run_has_the_preset_of_the_image_size(phantom_data, tmp_path):
     new = RunDirectory(tmp_path / "run")
     assert configure(new, phantom_data, TrainingOptions()).preset.name == "derm-32"
@@ -107,6 +120,26 @@ def test_a_finished_run_is_left_as_it_is(tiny_run, phantom_data):
     assert sorted(p.name for p in (tiny_run.directory / "checkpoints").iterdir()) == before
 
 
+@pytest.mark.parametrize("images", [500, 2_000])
+def test_a_run_that_has_seen_enough_says_how_to_go_on(tiny_run, phantom_data, caplog, images):
+    caplog.set_level("INFO", "skin_synth")
+    train(phantom_data, tiny_run.directory, TrainingOptions(images=images))
+    assert f"{images:,} images are reached, nothing is left to train; to go on, give" in caplog.text
+
+
+def test_a_dry_run_of_a_run_counts_only_what_is_left(tiny_run, phantom_data, caplog):
+    caplog.set_level("INFO", "skin_synth")
+    seen = tiny_run.origin.images_seen
+    train(phantom_data, tiny_run.directory, TrainingOptions(images=seen + 400, dry_run=True))
+    assert f" for 400 images; the run has seen {seen:,}" in caplog.text
+
+
+def test_an_existing_run_with_a_wrong_data_directory_gets_no_advice_for_new_data(tiny_run):
+    with pytest.raises(InputError, match="is not a data set directory") as raised:
+        configure(RunDirectory(tiny_run.directory), tiny_run.directory, TrainingOptions())
+    assert "--init_from" not in str(raised.value)
+
+
 def test_minutes_stop_a_run_and_leave_a_checkpoint(tiny_preset, phantom_data, tmp_path):
     options = TrainingOptions(preset=tiny_preset.name, images=10**9, minutes=0.02)
     run = train(phantom_data, tmp_path / "run", options)
@@ -133,7 +166,7 @@ def test_a_run_keeps_the_overrides_of_its_preset(tiny_preset, phantom_data, tmp_
     for again in (asked, {}, {"overrides": overrides[:1]}):
         trained = train(phantom_data, run, TrainingOptions(images=2 * batch, **again))
         assert trained.gan.preset == override(tiny_preset, overrides) != tiny_preset
-    other = r"was started with gamma = Ramp\(start=1.0, end=1.0\), got --set gamma=2: leave it out"
+    other = "was started with --set gamma=1, got --set gamma=2: leave it out"
     with pytest.raises(InputError, match=other):
         train(phantom_data, run, TrainingOptions(overrides=["gamma=2"]))
 
