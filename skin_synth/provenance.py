@@ -228,6 +228,8 @@ def _read_metadata(path: Path) -> Metadata:
 
     if not path.exists():
         raise InputError(f"{path} does not exist")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give image files, such as {path}/*.png")
     try:
         return read_metadata(read_file(path))
     except (Rejected, OSError) as error:

@@ -90,6 +90,12 @@ class Audit:
         )
 
 
+NOTHING_WANTED = (
+    "no synthetic image was added: every class has as many real images as the target already, or "
+    "the ratio allows none. Give a larger target or ratio"
+)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class BalanceReport:
     """The facts of a balance.
@@ -109,9 +115,11 @@ class BalanceReport:
     audit: Audit | None
 
     def warnings(self) -> list[str]:
-        """Sentences about classes that are short, and about possible copies."""
+        """Sentences about classes that are short, about possible copies, and if nothing is new."""
         names = self.training.class_names
         found = [_short(names[each.label], each) for each in self.candidates if each.short]
+        if not any(each.wanted for each in self.candidates):
+            found.append(NOTHING_WANTED)
         if self.audit is not None and self.audit.suspect:
             found.append(self.audit.warning())
         return found

@@ -227,6 +227,10 @@ def _save(generation: Generation, directory: Path) -> None:
 
 
 def _open(part: Path) -> tuple[DatasetInfo, Generation]:
+    if (part / MANIFEST).is_file() and not (part / DATASET_INFO).is_file():
+        raise InputError(
+            f"{part} holds images as PNG files: generate them with --format tfrecord to merge them"
+        )
     info = read_info(part)
     if set(info.splits) != {TRAIN} or not (part / GENERATION).is_file():
         raise InputError(
@@ -299,8 +303,9 @@ def _whole(requests: Sequence[Request]) -> tuple[Request, ...]:
             absent = (shard for shard in range(1, whole.shards + 1) if shard not in shards)
             listed = ", ".join(map(str, itertools.islice(absent, SHOWN_SHARDS)))
             more = ", ..." if missing > SHOWN_SHARDS else ""
+            noun, verb = ("shard", "is") if missing == 1 else ("shards", "are")
             raise InputError(
-                f"{what}: of {whole.shards} shards {missing} are missing ({listed}{more}): "
-                "generate them, then merge all"
+                f"{what}: {noun} {listed}{more} of {whole.shards} {verb} missing: generate "
+                f"{'it' if missing == 1 else 'them'}, then merge all"
             )
     return tuple(dataclasses.replace(whole, shards=1) for whole in by_request)

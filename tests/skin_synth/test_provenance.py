@@ -139,12 +139,15 @@ def test_other_formats_are_not_opened(kind, tmp_path, monkeypatch):
         read_chunks(path)
 
 
+def test_a_folder_is_refused_with_what_to_give_instead(tmp_path):
+    with pytest.raises(InputError, match=r"is a folder: give image files, such as .*/\*\.png$"):
+        describe_file(tmp_path)
+
+
 def test_special_files_are_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(InputError, match="a pipe, a device"):
         describe_file(tmp_path / "pipe.png")
-    with pytest.raises(InputError, match="cannot be read"):
-        describe_file(tmp_path)
 
 
 def test_mark_of_another_program(tmp_path):

@@ -106,7 +106,8 @@ class Planner:
         names = tuple(in_order(self.source.records[row].label for row in rows))
         if len(names) < 2:
             raise InputError(
-                f"{self.source.root} has one class only, {names[0]!r}: two or more are needed"
+                f"{self.source.root} has one class only, {names[0]!r}: two or more are "
+                "needed, each in a folder of its own, or in a column of a table (--labels)"
             )
         split_of = self._splits(rows, joined, synthetic)
         members: dict[str, list[int]] = {split: [] for split in SPLITS}

@@ -70,6 +70,12 @@ def test_a_shortfall_is_reported_with_its_reasons(report, training):
     assert "were kept (dropped: 2 other_class, 1 unrealistic)" in warning
 
 
+def test_a_balance_that_adds_nothing_says_so_and_why(training):
+    none = [Candidates(label, 0, ()) for label in range(len(training.class_names))]
+    [warning] = BalanceReport({}, training, None, none, None).warnings()
+    assert warning.startswith("no synthetic image was added: every class has as many real images")
+
+
 def test_copies_that_the_filter_missed_are_reported(training, held_out):
     copies = candidates_of(0, training.images[:6], wanted=6)
     found = audit([copies], training, held_out, OPTIONS)

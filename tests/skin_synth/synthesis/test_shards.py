@@ -119,8 +119,8 @@ def test_equal_images_are_dropped_within_shards_and_between_them(tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda parts: parts[:2], r"of 3 shards 1 are missing \(3\): generate them"),
-        (lambda parts: parts[2:], r"of 3 shards 2 are missing \(1, 2\)"),
+        (lambda parts: parts[:2], "seed 0: shard 3 of 3 is missing: generate it, then"),
+        (lambda parts: parts[2:], "seed 0: shards 1, 2 of 3 are missing: generate them"),
         (lambda parts: [*parts, parts[1]], "shard 2/3 is there twice"),
     ],
 )
@@ -129,6 +129,13 @@ def test_missing_and_repeated_shards_are_refused(tmp_path, change, told):
     with pytest.raises(InputError, match=told):
         merge_records(parts, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
+
+
+def test_a_folder_of_png_files_is_refused_with_the_way_to_make_a_part(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / MANIFEST).write_text("image_id\n")
+    with pytest.raises(InputError, match=r"folder holds images as PNG files: .*--format tfrecord"):
+        merge_records([tmp_path / "folder"], tmp_path / "merged")
 
 
 def test_parts_of_several_generators_are_refused(tmp_path):
@@ -176,7 +183,7 @@ def test_what_is_no_part_or_is_damaged_is_refused(tmp_path):
             '"shards": 1', f'"shards": {10**15}'
         )
     )
-    fails(r"of 1000000000000000 shards 999999999999999 are missing \(2, 3, ")
+    fails(r"shards 2, 3, .*, \.\.\. of 1000000000000000 are missing")
     facts.unlink()
     fails("no result of `skin-synth generate --format tfrecord`")
     shutil.rmtree(part)

@@ -100,7 +100,9 @@ def test_order_within_a_split_is_that_of_a_hash():
 
 
 def test_one_class_is_too_few():
-    with pytest.raises(InputError, match="images has one class only, 'nv': two or more"):
+    with pytest.raises(
+        InputError, match=r"images has one class only, 'nv': two or more are needed, .*--labels"
+    ):
         planner([("nv", "a", None), ("nv", "b", None)]).plan([0, 1], {})
 
 
