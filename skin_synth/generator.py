@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,8 @@ import numpy as np
 from skin_synth.saved_model.data_images import Agreement, DataImage, compare_images
 from skin_synth.saved_model.origin import Origin
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.records.reader import fingerprint, read_info
+from tfrecords_tools.records.reader import fingerprint, read, read_info
+from tfrecords_tools.records.schema import ORIGIN_REAL, TRAIN, Record
 
 _LOG = logging.getLogger("skin_synth")
 
@@ -98,13 +100,40 @@ def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str])
 def images_from_training(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> int:
     """Counts the images of a data set on which a generator was trained, as far as it is known.
 
+    They are known by the list of image ids that comes with the generator. A run has no list, but
+    the place of its data set: an image with the same bytes as a training image there is known, too.
+
     Raises:
         InputError: there is no data set, or a record is damaged.
     """
     if generator.origin.data_fingerprint == fingerprint(data_dir):
         return sum(files.num_records for files in read_info(data_dir).splits.values())
     known = data_images_of(generator)
-    return 0 if known is None else compare_images(known, data_dir).from_training
+    if known is not None:
+        return compare_images(known, data_dir).from_training
+    return _equal_to_training(generator, data_dir)
+
+
+def _equal_to_training(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> int:
+    """Counts images that equal a training image of a generator whose data set is still there."""
+    place = generator.data_dir
+    if place is None or not _holds(place, generator.origin.data_fingerprint):
+        return 0
+    known = {_hash(record) for record in read(place, TRAIN) if record.origin == ORIGIN_REAL}
+    splits = read_info(data_dir).splits
+    return sum(_hash(record) in known for split in splits for record in read(data_dir, split))
+
+
+def _holds(place: Path, expected: str) -> bool:
+    """Says whether a directory still holds the data set with this fingerprint."""
+    try:
+        return fingerprint(place) == expected
+    except InputError:
+        return False
+
+
+def _hash(record: Record) -> bytes:
+    return hashlib.sha256(record.image).digest()
 
 
 def check_fingerprint(

@@ -182,9 +182,9 @@ def _study(
 ) -> AdviceStudy:
     if 2 * images_from_training(generator, data_dir) > _num_images(data_dir):
         raise InputError(
-            f"the generator was trained on {data_dir}: its images may repeat the lesions that "
-            "would judge them. Give a generator that was trained on other lesions; for its "
-            "training data use `skin-synth evaluate --utility`"
+            f"the generator was trained on the images of {data_dir}, or on most of them: its "
+            "images may repeat the lesions that would judge them. Give a generator that was "
+            "trained on other lesions; for its training data use `skin-synth evaluate --utility`"
         )
     own = load_own_images(data_dir, keep_test=options.keep_test)
     trainer = make_trainer(
@@ -208,8 +208,8 @@ def _data_warnings(
     name, found = read_info(data_dir).name, []
     if trained_on := images_from_training(generator, data_dir):
         found.append(
-            f"the generator was trained on {trained_on:,} of your images, by their image ids: "
-            "leave their lesions out of the data set"
+            f"the generator was trained on {trained_on:,} of your images, by their image ids or "
+            "pixels: leave their lesions out of the data set"
         )
     if generator.origin.data_name == name:
         found.append(

@@ -48,7 +48,7 @@ def original(tmp_path):
 
 def generator_of(data, **fields):
     images = images_of(data)
-    names = {"class_names": ("a", "b"), "origin": make_origin(data)}
+    names = {"class_names": ("a", "b"), "origin": make_origin(data), "data_dir": None}
     return types.SimpleNamespace(**{**names, "data_images": images, **fields})
 
 
@@ -143,3 +143,14 @@ def test_images_from_training_are_counted(original, tmp_path):
     assert images_from_training(unlisted, other) == 0
     foreign = copy_of(tmp_path / "foreign", change=renamed)
     assert images_from_training(generator, foreign) == 0
+
+
+def test_images_from_the_training_of_a_run_are_counted_by_their_bytes(original, tmp_path):
+    """A data set that was built again has other splits and perhaps other ids."""
+    run = generator_of(original, data_images=None, data_dir=original)
+    again = copy_of(tmp_path / "again", change=renamed)
+    assert images_from_training(run, again) == 200
+    assert images_from_training(run, copy_of(tmp_path / "foreign", darker=1)) == 0
+    for place in (tmp_path / "removed", again):  # the data set of the run is gone, or another
+        moved_away = generator_of(original, data_images=None, data_dir=place)
+        assert images_from_training(moved_away, again) == 0
