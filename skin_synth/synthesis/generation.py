@@ -229,8 +229,8 @@ def training_data(generator: ImageGenerator, directory: str | os.PathLike[str]) 
     """
     if not Path(directory).is_dir():
         raise InputError(
-            f"the data set of run {generator.origin.run_id} is not in {directory}: name it with "
-            "--data"
+            f"there is no directory {directory}, in which the data set of run "
+            f"{generator.origin.run_id} should be: give its present place with --data"
         )
     check_same_data(generator, directory)
     return Path(directory)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import logging
 import operator
 import os
 import string
@@ -33,6 +34,7 @@ from tfrecords_tools.csv_writing import spreadsheet_csv
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import ORIGIN_REAL, ORIGIN_SYNTHETIC
 
+_LOG = logging.getLogger("skin_synth")
 DEFAULT_PER_CLASS = 8
 SHEET_COLUMNS = 8
 PAGE, SHEET, PICTURE = "study.html", "sheet.html", "sheet.png"
@@ -92,6 +94,7 @@ def write_reader_study(
         items = choose_items(run, load_real_split(data_dir, "test"), per_class=per_class, seed=seed)
         if not items:
             raise InputError(f"{data_dir} has no test image: build it with a test split")
+        _tell_fewer(items, run.class_names, per_class)
         (directory / PAGE).write_text(render_study(items), encoding="utf-8")
         (directory / SHEET).write_text(render_sheet(items), encoding="utf-8")
         rows, names = _picture(items)
@@ -102,6 +105,17 @@ def write_reader_study(
         key = ([item.number, item.class_name, item.origin, item.source, study] for item in items)
         (directory / KEY).write_bytes(spreadsheet_csv(KEY_COLUMNS, key))
     return items
+
+
+def _tell_fewer(items: Sequence[Item], class_names: Sequence[str], per_class: int) -> None:
+    """Logs the classes that have fewer real images than requested."""
+    real = [item.class_name for item in items if item.origin == ORIGIN_REAL]
+    fewer = [f"{name} ({real.count(name)})" for name in class_names if real.count(name) < per_class]
+    if fewer:
+        _LOG.info(
+            f"fewer than {per_class:,} real test images, one of each group, of {', '.join(fewer)}: "
+            "these classes have so many real and synthetic images each"
+        )
 
 
 def choose_items(

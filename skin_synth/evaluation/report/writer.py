@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -115,6 +116,7 @@ def write_report(directory: Path, results: EvaluationResults, pictures: Pictures
 
 def render_html(results: EvaluationResults, pictures: Pictures) -> str:
     """Returns one page that opens from disk and loads nothing from the network."""
+    of_program = results.image_folder is not None
     filters: dict[str, Callable[..., str]] = {
         "figure": figure,
         "signed": signed,
@@ -127,7 +129,7 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
         "hundredth": "{:.2f}".format,
         "tenth_percent": "{:.1%}".format,
         "strip": _strip,
-        "remedy": remedy,
+        "remedy": functools.partial(remedy, of_program=of_program),
         "sentence": lambda text: text[:1].upper() + text[1:],
     }
     return render_page(

@@ -30,7 +30,32 @@ REMEDIES = {
 """By fault, as in `results.Fault`."""
 
 
-def remedy(fault: str) -> str:
-    """Returns what to do about a fault, as a sentence that begins with a capital letter."""
-    text = REMEDIES[fault]
+TRAIN_PROGRAM_LONGER = "train the program longer, or on more images"
+LOOK_AT_FOLDER = (
+    "look at this class in the grids, and at its labels in the data set and in the folder; a rare "
+    "class needs a longer training, or a larger share of the batches"
+)
+REMEDIES_OF_PROGRAM = REMEDIES | {
+    "copies": "publish none of these images; train the program for a shorter time, or with more "
+    "real images",
+    "duplicates": "train the program longer; keep one of the images that are near each other",
+    "missing_class": LOOK_AT_FOLDER,
+    "weak_class": LOOK_AT_FOLDER,
+    "swapped_labels": "compare the grids of these classes, and the labels in the data set and in "
+    "the folder",
+    "little_variety": "train the program longer, and generate without truncation or strong "
+    "guidance",
+    **dict.fromkeys(("blur", "noise", "no_lesion", "drift", "unlike_real"), TRAIN_PROGRAM_LONGER),
+}
+"""For images of another program, which has none of our flags."""
+
+
+def remedy(fault: str, *, of_program: bool = False) -> str:
+    """Returns what to do about a fault, as a sentence that begins with a capital letter.
+
+    Args:
+        fault: as in `results.Fault`.
+        of_program: whether another program generated the images.
+    """
+    text = (REMEDIES_OF_PROGRAM if of_program else REMEDIES)[fault]
     return f"{text[0].upper()}{text[1:]}."

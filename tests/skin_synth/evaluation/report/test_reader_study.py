@@ -40,6 +40,23 @@ def test_real_and_synthetic_images_of_each_class(study, large_phantom_data):
     np.testing.assert_array_equal(list(real.values()), test.images[list(real)])
 
 
+def test_classes_with_fewer_images_than_requested_are_named(
+    make_run, large_phantom_data, tmp_path, caplog
+):
+    test = load_split(large_phantom_data, "test")
+    groups = {name: set() for name in test.class_names}
+    for label, group in zip(test.labels, test.groups, strict=True):
+        groups[test.class_names[label]].add(group)
+    smallest = min(groups, key=lambda name: len(groups[name]))
+    count = len(groups[smallest])
+    with caplog.at_level("INFO", "skin_synth"):
+        write_reader_study(make_run(), large_phantom_data, tmp_path / "few", per_class=count)
+        assert "real test images" not in caplog.text
+        write_reader_study(make_run(), large_phantom_data, tmp_path / "more", per_class=count + 1)
+    assert f"fewer than {count + 1} real test images" in caplog.text
+    assert f"{smallest} ({count})" in caplog.text
+
+
 def test_the_order_is_shuffled_and_follows_the_seed(study, make_run, large_phantom_data):
     items, _ = study
     test = load_split(large_phantom_data, "test")

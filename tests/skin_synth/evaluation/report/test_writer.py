@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from skin_synth.evaluation.report import writer as report
-from skin_synth.evaluation.results import REPORT_SCHEMA_VERSION, Fault
+from skin_synth.evaluation.results import REPORT_SCHEMA_VERSION, Fault, ImageFolderInfo
 from skin_synth.evaluation.verdict.remedies import remedy
 from tests.changes import changed
 from tests.studies import classifier_result, comparison, study_of
@@ -139,6 +139,11 @@ def test_faults_come_first_with_their_p_values(phantoms, written):
     assert "missing class" in visible
     assert visible.count("Class disc is missing.") == 1
     assert visible.index("(p = 3e-09)") < visible.index(remedy("missing_class"))
+    folder = ImageFolderInfo([30], 1, {}, (), {}, "made elsewhere")
+    of_program = changed(results, "", image_folder=folder)
+    visible = Page(report.render_html(of_program, pictures_of(phantoms))).visible
+    assert remedy("missing_class", of_program=True) in visible
+    assert "--set" not in visible
 
 
 def test_the_extremes_are_the_highest_and_the_lowest_realism(phantoms):

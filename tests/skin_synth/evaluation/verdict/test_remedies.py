@@ -39,3 +39,12 @@ def test_a_remedy_is_a_sentence_with_flags_that_there_are(fault, capsys):
         assert flag in helped
     for field in re.findall(r"--set (\w+)=", text):
         assert hasattr(get_preset("derm-64"), field)
+
+
+@pytest.mark.parametrize("fault", REMEDIES)
+def test_a_remedy_for_another_program_names_no_flag_of_training(fault):
+    text = remedy(fault, of_program=True)
+    assert text[0].isupper()
+    assert text.endswith(".")
+    assert not {*re.findall(r"--\w+", text)} - {"--group_column"}  # of tfrecords-tools build
+    assert "skin-synth" not in text
