@@ -211,7 +211,9 @@ def test_wrong_input_gets_one_line_and_leaves_nothing(case, folders, tmp_path, c
     before = sorted(tmp_path.rglob("*"))
     line, message = WRONG_INPUTS[case]
     words = line.format(images=folders, root=tmp_path).split()
-    fails(["build", "--name", "x", "--out", f"{tmp_path}/deep/out", *words], message, capsys)
+    usual = {"--name": "x", "--out": f"{tmp_path}/deep/out"}
+    others = [word for flag in usual if flag not in words for word in (flag, usual[flag])]
+    fails(["build", *others, *words], message, capsys)
     assert sorted(tmp_path.rglob("*")) == before
 
 
