@@ -217,6 +217,9 @@ class SmallSiteStudy:
         training: trains an arm.
         external: further test sets, by name.
         adapt: adapts the generator to own images; needed with `adapt_images`.
+
+    Raises:
+        InputError: the validation split is too small for one of the sizes (`draw_site`).
     """
 
     train: LabelledImages
@@ -229,6 +232,13 @@ class SmallSiteStudy:
     external: Mapping[str, LabelledImages] = dataclasses.field(default_factory=dict)
     adapt: AdaptGenerator | None = None
 
+    def __post_init__(self) -> None:
+        for size in self.options.sizes:  # before the hours of a smaller one
+            self._sites(size)
+
+    def _sites(self, size: int) -> list[Site]:
+        return [draw_site(self.validation, size, draw) for draw in range(self.options.draws)]
+
     def trainings(self) -> list[Training]:
         """Trains all arms of all sites, or reads the cache; see the module docstring."""
         found = []
@@ -237,7 +247,7 @@ class SmallSiteStudy:
             total=options.trainings, unit="classifiers", description="small site"
         ) as progress:
             for size in options.sizes:
-                sites = [draw_site(self.validation, size, draw) for draw in range(options.draws)]
+                sites = self._sites(size)
                 first = []
                 for site in sites:
                     for arm in options.arms:

@@ -95,6 +95,19 @@ def test_a_forecast_counts_what_a_study_trains(make_run, large_phantom_data, tmp
     assert any(line.startswith("time") for line in found.lines())
 
 
+def test_a_size_that_is_too_large_is_refused_by_a_forecast_and_before_any_training(
+    make_run, large_phantom_data, tmp_path
+):
+    options = dataclasses.replace(OPTIONS, sizes=(12, 10_000))
+    with pytest.raises(InputError, match=r"a site of 10000 images needs a larger validation"):
+        forecast(make_run(), large_phantom_data, options, policy="float32")
+    arguments = (make_run(), large_phantom_data, tmp_path / "out", options)
+    with pytest.raises(InputError, match=r"a site of 10000 images needs a larger validation"):
+        study_small_site(*arguments, policy="float32", cache=tmp_path / "cache")
+    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "cache").rglob("arm-*"))
+
+
 def test_another_data_set_is_refused_before_anything_is_written(make_run, phantom_data, tmp_path):
     with pytest.raises(InputError, match="was trained on data set"):
         study_small_site(make_run(), phantom_data, tmp_path / "out", OPTIONS, policy="float32")
