@@ -72,7 +72,7 @@ def _new_config(data: str | os.PathLike[str], options: TrainingOptions) -> RunCo
         preset = dataclasses.replace(preset, schedule_images=options.schedule_images)
     if source is not None and old is not None:
         if options.schedule_minutes is None:
-            preset = waiting(preset, source)
+            preset = waiting(preset, options)
         other = differing(preset, old)
         _LOG.info(f"--init_from {source}: its settings{f', except {other}' if other else ''}")
     return RunConfig(

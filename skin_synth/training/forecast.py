@@ -68,9 +68,7 @@ def fit_schedule(
     length = max(batch, within // batch * batch)
     length = min(length, options.images or length)
     preset = dataclasses.replace(config.preset, schedule_images=length)
-    if options.init_from is not None:
-        preset = waiting(preset, options.init_from)
-    return dataclasses.replace(config, preset=preset)
+    return dataclasses.replace(config, preset=waiting(preset, options))
 
 
 def forecast(

@@ -17,6 +17,7 @@ from skin_synth.pretrained.catalogue import find_generator, known_names
 from skin_synth.pretrained.loading import Pretrained, load_pretrained
 from skin_synth.pretrained.network import network_of, preset_of
 from skin_synth.saved_model.origin import ORIGIN_FILE
+from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_config import WarmStartSource
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import Run, load_run
@@ -58,27 +59,30 @@ def _is_generator(path: str | os.PathLike[str]) -> bool:
 def preset_of_ancestor(ancestor: Run | Pretrained) -> Preset:
     """Returns the preset of a run, or the one nearest to a generator that comes alone.
 
-    A run whose generator has waited for its discriminator does not make the next one wait again.
+    A run whose generator still waited for its discriminator hands on the rest of the wait.
     A generator that comes alone goes on at the learning rate at which presets end. At the rate of
     the start, a discriminator that has learnt little makes it much worse.
     """
     if isinstance(ancestor, Run):
         preset = ancestor.config.preset
-        waited = ancestor.origin.images_seen >= preset.generator_warm_up
-        return dataclasses.replace(preset, generator_warm_up=0) if waited else preset
+        rest = max(0, preset.generator_warm_up - ancestor.origin.images_seen)
+        return dataclasses.replace(preset, generator_warm_up=rest)
     preset = preset_of(ancestor)
     last = preset.learning_rate.end
     return dataclasses.replace(preset, learning_rate=Ramp(last, last))
 
 
-def waiting(preset: Preset, source: str | os.PathLike[str]) -> Preset:
-    """Lets a generator that comes alone wait for its discriminator, unless the preset says so.
+def waiting(preset: Preset, options: TrainingOptions) -> Preset:
+    """Lets a generator that comes alone wait for its discriminator, unless `--set` says how long.
 
     The schedules must have their final length, because in a short one it waits for fewer images.
+    The same holds for the rest of a wait that a run hands on.
     """
-    if preset.generator_warm_up or not _is_generator(source):
+    source, given = options.init_from, (each.partition("=")[0] for each in options.overrides)
+    if source is None or "generator_warm_up" in map(str.strip, given):
         return preset
-    images = min(LONGEST_WARM_UP, round(WARM_UP_SHARE * preset.schedule_images))
+    longest = preset.generator_warm_up or (LONGEST_WARM_UP if _is_generator(source) else 0)
+    images = min(longest, round(WARM_UP_SHARE * preset.schedule_images))
     return dataclasses.replace(preset, generator_warm_up=images)
 
 

@@ -313,14 +313,26 @@ def test_a_generator_that_comes_alone_waits_for_its_discriminator(
     assert next_run.preset == dataclasses.replace(run.config.preset, generator_warm_up=0)
 
 
-def test_a_run_that_stopped_while_its_generator_waited_passes_the_wait_on(tiny_run):
-    def inherited(images):
+def test_a_run_that_stopped_while_its_generator_waited_passes_the_rest_on(
+    tiny_run, phantom_data, monkeypatch
+):
+    seen = tiny_run.origin.images_seen
+    where = RunDirectory("nowhere")
+
+    def inherited(images, **options):
         preset = dataclasses.replace(tiny_run.config.preset, generator_warm_up=images)
         config = dataclasses.replace(tiny_run.config, preset=preset)
-        return preset_of_ancestor(dataclasses.replace(tiny_run, config=config)).generator_warm_up
+        ancestor = dataclasses.replace(tiny_run, config=config)
+        monkeypatch.setattr("skin_synth.training.configure.load_ancestor", lambda _: ancestor)
+        chosen = TrainingOptions(init_from=tiny_run.directory, **options)
+        return configure(where, phantom_data, chosen).preset.generator_warm_up
 
-    seen = tiny_run.origin.images_seen
-    assert (inherited(seen), inherited(seen + 1)) == (0, seen + 1)
+    long = {"schedule_images": 1_000_000}
+    assert [inherited(seen + rest, **long) for rest in (-1, 0, 1, 5_000)] == [0, 0, 1, 5_000]
+    # A short run must not wait for most of its images: its generator would learn nothing.
+    assert inherited(seen + 5_000, schedule_images=1_000) == 200
+    kept = ["generator_warm_up=900"]
+    assert inherited(seen + 5_000, schedule_images=1_000, overrides=kept) == 900
 
 
 def moved(network, other):
