@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
     generator = flags.load_generator(options)
     chosen = flags.options_of(AdviceOptions, options)
     policy = flags.classifier_policy()
+    adapt = adaptation(generator, options.cache, options.out, chosen.adapt_images)
     if options.dry_run:
         show(*forecast(generator, options.data, chosen, policy=policy).lines())
         if number := chosen.most_adaptations:
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
         chosen,
         policy=policy,
         loader=_loader(options),
-        adapt=adaptation(generator, options.cache, options.out, chosen.adapt_images),
+        adapt=adapt,
         adapting=_adapting(options),
         cache=options.cache,
         overwrite=options.overwrite,

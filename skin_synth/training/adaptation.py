@@ -89,6 +89,8 @@ class Adaptation:
         if not data.exists():
             _write(data, own, present)
         new = not RunDirectory(run).exists()
+        if new:
+            _check_last(self.run)  # it may have been trained further since the study began
         options = TrainingOptions(
             images=self.images,
             schedule_images=self.images if new else None,
@@ -119,19 +121,22 @@ def adaptation(
         return None
     if not isinstance(generator, Run | Pretrained):
         raise InputError("--adapt_images needs --run or --pretrained: images alone cannot learn")
-    if isinstance(generator, Run):
-        _check_last(generator)
+    _check_last(generator)
     kept = default_cache(out_dir) if cache is None else Path(cache)
     return Adaptation(generator, kept / ADAPTED, images)
 
 
-def _check_last(run: Run) -> None:
-    """Checks that a run has the weights that a new run would start from."""
-    if load_run(run.directory).origin.checkpoint_hash != run.origin.checkpoint_hash:
+def _check_last(generator: Run | Pretrained) -> None:
+    """Checks that a new run would start from these weights, which name it in the cache."""
+    if not isinstance(generator, Run):
+        return
+    directory = generator.directory
+    if load_run(directory).origin.checkpoint_hash != generator.origin.checkpoint_hash:
         raise InputError(
-            f"--adapt_images starts from the last checkpoint of {run.directory}, and the given "
-            "generator is another one: leave out --checkpoint, or give a `skin-synth export` of "
-            "this checkpoint by --pretrained"
+            f"--adapt_images starts from the last checkpoint of {directory}, and the given "
+            f"generator is the one after {generator.origin.images_seen:,} images: let the run end, "
+            "and leave out --checkpoint; or give a `skin-synth export` of this checkpoint by "
+            "--pretrained"
         )
 
 

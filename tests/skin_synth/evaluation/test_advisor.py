@@ -235,6 +235,7 @@ def test_an_adapted_generator_is_two_more_choices(data, tmp_path, monkeypatch, c
     monkeypatch.setattr(advisor, "measure_speed", lambda *_: Speed(2.0, 0.0, 3.0))
     assert cli.main_with([*words, "--out", str(tmp_path / "no"), "--dry_run"]) == 0
     assert "up to 5 adaptations by 32 images each" in capsys.readouterr().out
+    assert len(asked) == 2  # a forecast refuses what the study would
 
 
 def test_adapting_needs_its_maker(data, tmp_path):

@@ -102,6 +102,17 @@ def test_an_adaptation_starts_from_the_given_weights_only(tiny_run, untrained, t
     assert adaptation(tiny_run, None, tmp_path / "out", 8).run is tiny_run
 
 
+def test_a_run_that_is_trained_further_during_a_study_is_refused(
+    tiny_run, untrained, own, tmp_path, monkeypatch
+):
+    """Adaptations from later weights would lie in the cache under the name of the first ones."""
+    adapt = adaptation(tiny_run, None, tmp_path / "out", 8)
+    monkeypatch.setattr("skin_synth.training.adaptation.load_run", lambda _: untrained)
+    with pytest.raises(InputError, match="let the run end"):
+        adapt(own)
+    assert not list(tmp_path.glob("**/run"))
+
+
 def test_a_generator_without_its_discriminator_is_adapted_too(
     served_version, own, tmp_path, eager_steps
 ):
