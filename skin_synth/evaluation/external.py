@@ -53,6 +53,7 @@ class ExternalTest:
         images: the images, with the ids and groups of the data set.
         resized: number of images by size in the record, for sizes other than ours.
         left_out: images that are not used.
+        same_names: images whose lesion has the name of a lesion from training.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ExternalTest:
     images: LabelledImages
     resized: Mapping[str, int]
     left_out: LeftOut
+    same_names: int = 0
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -83,6 +85,11 @@ class ExternalTest:
             sizes = ", ".join(f"{count:,} of {size}" for size, count in self.resized.items())
             text.append(
                 f"Images of another size were cropped to the central square and resized: {sizes}."
+            )
+        if self.same_names:
+            text.append(
+                f"The lesion names of {self.same_names:,} of its images are also names of lesions "
+                "from training. They count as other lesions: if they are the same, leave them out."
             )
         return text + self._on_left_out()
 
@@ -218,7 +225,9 @@ def load_external(
         of_known_lesions=int((known & ~duplicates).sum()),
         search_cut_short=cut_short,
     )
-    found = ExternalTest(name, tuple(splits), images.subset(~known), resized, left_out)
+    kept, names = images.subset(~known), {group for split in ours for group in split.groups}
+    same_names = sum(group in names for group in kept.groups)
+    found = ExternalTest(name, tuple(splits), kept, resized, left_out, same_names)
     if len(found.present) < FEWEST_CLASSES:
         raise InputError(
             f"external data set {name} ({directory}) has images of "

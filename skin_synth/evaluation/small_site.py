@@ -90,7 +90,8 @@ def study_small_site(
                 augmentation=AUGMENTATION,
             ),
         )
-        notes = [left_out(left)] if left else []
+        of_site = () if site is None else (f"validation split of {site.name}",)
+        notes = [left_out(left, *of_site)] if left else []
         notes += site.sentences() if site else []
         notes += [sentence for each in external for sentence in each.sentences()]
         results = dataclasses.replace(

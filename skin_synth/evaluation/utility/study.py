@@ -242,11 +242,11 @@ def checked_external(
     return dict(external)
 
 
-def left_out(number: int) -> str:
-    """Returns the warning of test images that `usable_test` leaves out."""
+def left_out(number: int, splits: str = "training or validation split") -> str:
+    """Returns the warning of test images that `usable_test` leaves out, as in these splits."""
     return (
-        f"{number} test images show lesions that are also in the training or validation split; "
-        "they were left out. Build the data set with groups"
+        f"{number} test images show lesions that are also in the {splits}; they were left out. "
+        "Build the data set with groups"
     )
 
 

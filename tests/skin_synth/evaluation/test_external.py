@@ -136,6 +136,18 @@ def test_a_data_set_that_is_missing(tmp_path):
         load(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(("names", "count"), [("xyz", 2), ("abc", 0)])
+def test_equal_names_of_lesions_are_said(mixed, names, count):
+    """They may be chance, or another photograph of a lesion from training."""
+    known = np.stack([np.asarray(picture(seed, (SIDE, SIDE))) for seed in (97, 98, 99)])
+    ours = LabelledImages(known, np.zeros(3, np.int64), tuple(names), tuple(names), OURS)
+    found = load(mixed, {"nevus": "nv"}, ours=[ours])
+    assert len(found.images) == 5
+    assert found.same_names == count
+    said = [each for each in found.sentences() if "lesion names of 2 of its images" in each]
+    assert bool(said) == bool(count)
+
+
 def test_a_site_has_its_own_images_from_validation_and_its_test(tmp_path):
     shared = record(9, 1, group="ours")
     directory = data_set(

@@ -56,15 +56,27 @@ def test_a_site_of_another_population_gives_the_own_images_and_judges(
         found = dataclasses.replace(found, images=found.images // 2).subset(np.arange(count))
         return ExternalTest("clinic", (split,), found, {}, LeftOut({}, 0, 0, 0, False))
 
-    site = ExternalSite(darker("validation", 40), darker("test", 50))
+    test = darker("test", 50)
+    own = darker("validation", 40)
+    own = dataclasses.replace(own, images=_with_group(own.images, test.images.groups[0]))
+    site = ExternalSite(own, test)
     results = study_small_site(
         make_run(), large_phantom_data, tmp_path / "out", OPTIONS, policy="float32", site=site
     )
     assert results.site == "clinic"
     assert sum(results.validation_images.values()) == 40
     (judged,) = results.tests
-    assert sum(judged.images.values()) == 50
+    left = 50 - sum(judged.images.values())
+    assert left == test.images.groups.count(test.images.groups[0])
     assert sum(each.startswith("clinic: ") for each in results.warnings) == 2
+    (said,) = (each for each in results.warnings if "were left out" in each)
+    assert said.startswith(f"{left} test images")
+    assert "also in the validation split of clinic;" in said
+
+
+def _with_group(images, group):
+    """The same images; the first one is of this lesion."""
+    return dataclasses.replace(images, groups=(group, *images.groups[1:]))
 
 
 def test_lesions_of_another_site_are_others_whatever_their_names(make_run, large_phantom_data):
