@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +13,7 @@ import numpy as np
 from skin_synth.saved_model.data_images import Agreement, DataImage, compare_images
 from skin_synth.saved_model.origin import Origin
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.records.reader import fingerprint, read, read_info
-from tfrecords_tools.records.schema import ORIGIN_REAL, TRAIN, Record
+from tfrecords_tools.records.reader import fingerprint, read_info
 
 _LOG = logging.getLogger("skin_synth")
 
@@ -79,6 +77,17 @@ def data_images_of(generator: ImageGenerator) -> Mapping[str, DataImage] | None:
     return getattr(generator, "data_images", None)
 
 
+def on_ancestors(generator: ImageGenerator) -> list[str]:
+    """Returns the warning of a run whose start was trained on its held-out images, if it was."""
+    seen: int = getattr(generator, "held_out_seen", 0)
+    if not seen:
+        return []
+    return [
+        f"What the run started from (--init_from) was trained on {seen:,} of the validation and test "
+        "images. Figures on these images are too good."
+    ]
+
+
 def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> None:
     """Checks that a directory holds the data set on which a generator was trained.
 
@@ -95,45 +104,6 @@ def check_same_data(generator: ImageGenerator, data_dir: str | os.PathLike[str])
         return
     expected = origin.data_fingerprint
     check_fingerprint(what, origin.data_name, expected, generator.class_names, data_dir)
-
-
-def images_from_training(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> int:
-    """Counts the images of a data set on which a generator was trained, as far as it is known.
-
-    They are known by the list of image ids that comes with the generator. A run has no list, but
-    the place of its data set: an image with the same bytes as a training image there is known, too.
-
-    Raises:
-        InputError: there is no data set, or a record is damaged.
-    """
-    if generator.origin.data_fingerprint == fingerprint(data_dir):
-        return sum(files.num_records for files in read_info(data_dir).splits.values())
-    known = data_images_of(generator)
-    if known is not None:
-        return compare_images(known, data_dir).from_training
-    return _equal_to_training(generator, data_dir)
-
-
-def _equal_to_training(generator: ImageGenerator, data_dir: str | os.PathLike[str]) -> int:
-    """Counts images that equal a training image of a generator whose data set is still there."""
-    place = generator.data_dir
-    if place is None or not _holds(place, generator.origin.data_fingerprint):
-        return 0
-    known = {_hash(record) for record in read(place, TRAIN) if record.origin == ORIGIN_REAL}
-    splits = read_info(data_dir).splits
-    return sum(_hash(record) in known for split in splits for record in read(data_dir, split))
-
-
-def _holds(place: Path, expected: str) -> bool:
-    """Says whether a directory still holds the data set with this fingerprint."""
-    try:
-        return fingerprint(place) == expected
-    except InputError:
-        return False
-
-
-def _hash(record: Record) -> bytes:
-    return hashlib.sha256(record.image).digest()
 
 
 def check_fingerprint(

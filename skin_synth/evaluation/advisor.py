@@ -30,7 +30,8 @@ from skin_synth.evaluation.utility.classifiers.saving import as_keras_model, sav
 from skin_synth.evaluation.utility.classifiers.training import make_trainer
 from skin_synth.evaluation.utility.forecast import Forecast, measure_speed
 from skin_synth.evaluation.utility.small_site import AdaptGenerator
-from skin_synth.generator import RUN, ImageGenerator, images_from_training, inputs_of
+from skin_synth.generator import RUN, ImageGenerator, inputs_of
+from skin_synth.training_overlap import images_from_training
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import fingerprint, read, read_info
@@ -180,7 +181,7 @@ def _study(
     cache: Cache,
     adapt: AdaptGenerator | None = None,
 ) -> AdviceStudy:
-    if 2 * images_from_training(generator, data_dir) > _num_images(data_dir):
+    if 2 * (images_from_training(generator, data_dir) or 0) > _num_images(data_dir):
         raise InputError(
             f"the generator was trained on the images of {data_dir}, or on most of them: its "
             "images may repeat the lesions that would judge them. Give a generator that was "
@@ -206,7 +207,14 @@ def _data_warnings(
     generator: ImageGenerator, data_dir: str | os.PathLike[str], options: AdviceOptions
 ) -> list[str]:
     name, found = read_info(data_dir).name, []
-    if trained_on := images_from_training(generator, data_dir):
+    trained_on = images_from_training(generator, data_dir)
+    if trained_on is None:
+        found.append(
+            "nobody checked whether the generator was trained on your images: it comes without a "
+            "list of its training images, and its data set is not at hand. If it was, the advice "
+            "is worthless"
+        )
+    elif trained_on:
         found.append(
             f"the generator was trained on {trained_on:,} of your images, by their image ids or "
             "pixels: leave their lesions out of the data set"

@@ -48,7 +48,13 @@ from skin_synth.evaluation.utility.options import (
 )
 from skin_synth.evaluation.utility.results import UtilityResults
 from skin_synth.evaluation.verdict.verdict import permutations_for, reach_verdict
-from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
+from skin_synth.generator import (
+    RUN,
+    ImageGenerator,
+    check_same_data,
+    inputs_of,
+    on_ancestors,
+)
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.progress import track
@@ -377,7 +383,7 @@ class Evaluation:
             fidelity=fidelity,
             utility=self.utility,
             privacy=self.privacy,
-            warnings=warnings(provenance, images),
+            warnings=(*on_ancestors(self.run), *warnings(provenance, images)),
             verdict=verdict,
             summary=summary(figures, fidelity, verdict, self.utility, self.privacy),
         )

@@ -27,7 +27,13 @@ from skin_synth.evaluation.utility.study import (
     load_study_splits,
     usable_test,
 )
-from skin_synth.generator import RUN, ImageGenerator, check_same_data, inputs_of
+from skin_synth.generator import (
+    RUN,
+    ImageGenerator,
+    check_same_data,
+    inputs_of,
+    on_ancestors,
+)
 from tfrecords_tools.atomic import check_apart, new_directory
 from tfrecords_tools.errors import InputError
 
@@ -92,6 +98,7 @@ def study_small_site(
         )
         of_site = () if site is None else (f"validation split of {site.name}",)
         notes = [left_out(left, *of_site)] if left else []
+        notes += [] if site else on_ancestors(generator)
         notes += site.sentences() if site else []
         notes += [sentence for each in external for sentence in each.sentences()]
         results = dataclasses.replace(

@@ -17,7 +17,7 @@ from tfrecords_tools.bounded_reading import read_bounded
 from tfrecords_tools.csv_writing import csv_bytes
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.reader import read, read_info
-from tfrecords_tools.records.schema import ORIGIN_REAL, TRAIN
+from tfrecords_tools.records.schema import ORIGIN_REAL
 
 DATA_IMAGES_FILE = "data_images.csv"
 COLUMNS = ("image_id", "label", "split")
@@ -43,7 +43,6 @@ class Agreement:
         others: images of both, with another class or split.
         new: images of the data set alone.
         missing: images of the other one alone.
-        from_training: images of the data set that the generator was trained on.
     """
 
     images: int
@@ -51,7 +50,6 @@ class Agreement:
     others: tuple[str, ...]
     new: int
     missing: int
-    from_training: int
 
     @property
     def same(self) -> bool:
@@ -90,7 +88,6 @@ def compare_images(known: Mapping[str, DataImage], data_dir: str | os.PathLike[s
         others=others,
         new=len(found) - len(both),
         missing=len(known) - len(both),
-        from_training=sum(known[name].split == TRAIN for name in both),
     )
 
 

@@ -80,7 +80,7 @@ def _new_config(data: str | os.PathLike[str], options: TrainingOptions) -> RunCo
         seed=options.seed or 0,
         policy=choose_policy(options.policy),
         data=_data_identity(data, preset),
-        init_from=None if ancestor is None else warm_start_source(ancestor, preset),
+        init_from=None if ancestor is None else warm_start_source(ancestor, preset, data),
     )
 
 

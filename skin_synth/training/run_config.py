@@ -50,12 +50,15 @@ class WarmStartSource:
         directory: absolute path of its run or SavedModel at the time of the start.
         checkpoint_hash: sha256 over its averaged generator's weights, 64 hexadecimal digits.
         images_seen: images that the checkpoint had seen.
+        held_out_seen: validation and test images of the new data set on which the source, or a
+            source of the source, was trained, as far as that is known.
     """
 
     directory: str
     run_id: str
     checkpoint_hash: str
     images_seen: int
+    held_out_seen: int = 0
 
 
 def _is_line(name: str) -> bool:
@@ -96,6 +99,8 @@ class RunConfig:
         fields = {**dataclasses.asdict(self), "preset": self.preset.to_json()}
         if self.init_from is None:
             del fields["init_from"]  # as in files of releases without warm starts
+        elif not self.init_from.held_out_seen:
+            del fields["init_from"]["held_out_seen"]
         return {"run_id": "", "schema_version": RUN_SCHEMA_VERSION, **fields}
 
     @classmethod

@@ -58,6 +58,11 @@ class Run(GeneratesBatches):
         return Path(self.config.data.directory)
 
     @property
+    def held_out_seen(self) -> int:
+        """Validation and test images that a source of this run was trained on."""
+        return 0 if self.config.init_from is None else self.config.init_from.held_out_seen
+
+    @property
     def class_counts(self) -> tuple[int, ...]:
         """Training images in each class."""
         return self.config.data.class_counts

@@ -7,6 +7,7 @@ An exported generator comes without its discriminator. The new one learns alone 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +23,13 @@ from skin_synth.training.run_config import WarmStartSource
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.runs import Run, load_run
 from skin_synth.training.weight_inheritance import CARRIER_CHANNELS, inherit, inherit_generator
+from skin_synth.training_overlap import images_from_training
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.paths import real_path
+from tfrecords_tools.records.reader import fingerprint, read_info
+from tfrecords_tools.records.schema import TEST, VALIDATION
+
+_LOG = logging.getLogger("skin_synth")
 
 LONGEST_WARM_UP = 50_000
 """Images that a generator waits for a new discriminator, in a long run."""
@@ -86,19 +92,49 @@ def waiting(preset: Preset, options: TrainingOptions) -> Preset:
     return dataclasses.replace(preset, generator_warm_up=images)
 
 
-def warm_start_source(ancestor: Run | Pretrained, preset: Preset) -> WarmStartSource:
-    """Describes what a run of `preset` starts from.
+def warm_start_source(
+    ancestor: Run | Pretrained, preset: Preset, data: str | os.PathLike[str]
+) -> WarmStartSource:
+    """Describes what a run of `preset` on a data set starts from.
 
     Raises:
         InputError: its networks do not fit those of the preset.
     """
     check_fits(preset_of_ancestor(ancestor), preset)
+    seen = _held_out_seen(ancestor, data)
+    if seen:
+        _LOG.warning(
+            f"{ancestor.directory} was trained on {seen:,} of the validation and test images of "
+            f"{data}: figures on these images will be too good. Leave them out of the data set, or "
+            "bring them into its training split (--split_column)"
+        )
     return WarmStartSource(
         directory=str(ancestor.directory.resolve()),
         run_id=ancestor.origin.run_id,
         checkpoint_hash=ancestor.origin.checkpoint_hash,
         images_seen=ancestor.origin.images_seen,
+        held_out_seen=seen,
     )
+
+
+def _held_out_seen(ancestor: Run | Pretrained, data: str | os.PathLike[str]) -> int:
+    """Counts held-out images on which the ancestor or one of its own ancestors was trained."""
+    held_out, most = {VALIDATION, TEST}.intersection(read_info(data).splits), 0
+    source: Run | Pretrained | None = ancestor if held_out else None
+    while source is not None:
+        if source.origin.data_fingerprint != fingerprint(data):
+            most = max(most, images_from_training(source, data, held_out) or 0)
+        source = _source_of(source)
+    return most
+
+
+def _source_of(ancestor: Run | Pretrained) -> Run | Pretrained | None:
+    """Returns what an ancestor started from, if it is still there."""
+    source = ancestor.config.init_from if isinstance(ancestor, Run) else None
+    try:
+        return None if source is None else load_ancestor(source.directory)
+    except InputError:
+        return None
 
 
 def is_source(source: WarmStartSource, requested: str | os.PathLike[str]) -> bool:

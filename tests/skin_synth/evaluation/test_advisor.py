@@ -177,8 +177,11 @@ def test_images_from_training_are_counted_by_their_ids(data, tmp_path):
     listed.data_images = {"image 3": DataImage(NAMES[0], "train")}
     [warning, _] = advisor._data_warnings(listed, data, AdviceOptions())
     assert "trained on 1 of your images, by their image ids" in warning
-    [test_split] = advisor._data_warnings(Noise(), data, AdviceOptions())
+    listed.data_images = {}
+    [test_split] = advisor._data_warnings(listed, data, AdviceOptions())
     assert "test split" in test_split
+    [unknown, _] = advisor._data_warnings(Noise(), data, AdviceOptions())
+    assert unknown.startswith("nobody checked whether the generator was trained on your images")
 
 
 def test_the_forecast_measures_steps_and_images(data, monkeypatch):

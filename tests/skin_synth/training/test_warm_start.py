@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from skin_synth.generator import on_ancestors
 from skin_synth.models.gan import ConditionalGAN
 from skin_synth.presets import Preset, Ramp, get_preset
 from skin_synth.pretrained import load_exported
@@ -16,6 +17,7 @@ from skin_synth.pretrained.network import network_of
 from skin_synth.training import forecast
 from skin_synth.training.configure import configure
 from skin_synth.training.options import TrainingOptions
+from skin_synth.training.run_config import RunConfig
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.trainer import train
 from skin_synth.training.warm_start import (
@@ -23,11 +25,11 @@ from skin_synth.training.warm_start import (
     grown,
     is_source,
     load_ancestor,
-    preset_of_ancestor,
     warm_start,
     warm_start_source,
 )
 from skin_synth.training.weight_inheritance import inherit
+from tests.data_sets import records, write_records
 from tfrecords_tools.errors import InputError
 
 
@@ -373,22 +375,24 @@ def test_a_generator_alone_goes_on_at_the_last_learning_rate(served_version, pha
     assert rate(overrides=["learning_rate=8e-4:1e-4"]) == Ramp(8e-4, 1e-4)
 
 
-def test_larger_images_can_start_from_a_generator_alone(served_version, tiny_run):
+def test_larger_images_can_start_from_a_generator_alone(served_version, tiny_run, phantom_data):
     preset = grown(tiny_run.config.preset, get_preset("derm-64"))
     gan = ConditionalGAN(preset, tiny_run.class_names, policy="float32")
-    warm_start(gan, warm_start_source(load_ancestor(served_version), preset))
+    warm_start(gan, warm_start_source(load_ancestor(served_version), preset, phantom_data))
     inputs = tf.random.stateless_normal([4, gan.latent_dim], [1, 2]), tf.range(4)
     small, large = tiny_run.gan(inputs).numpy(), halved(gan(inputs), 1).numpy()
     assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.9
 
 
-def test_another_export_is_another_source(served_version, tiny_run, tmp_path):
-    source = warm_start_source(load_ancestor(served_version), tiny_run.config.preset)
+def test_another_export_is_another_source(served_version, tiny_run, phantom_data, tmp_path):
+    source = warm_start_source(load_ancestor(served_version), tiny_run.config.preset, phantom_data)
     assert is_source(source, served_version)
     assert is_source(source, served_version.parent)
     assert not is_source(source, tmp_path)
     assert not is_source(source, tiny_run.directory)
-    of_run = warm_start_source(load_ancestor(tiny_run.directory), tiny_run.config.preset)
+    of_run = warm_start_source(
+        load_ancestor(tiny_run.directory), tiny_run.config.preset, phantom_data
+    )
     assert not is_source(of_run, tiny_run.directory.parent)
 
 
@@ -399,20 +403,77 @@ def test_what_is_neither_a_run_nor_a_generator_is_refused(tmp_path, monkeypatch)
             load_ancestor(path)
 
 
-def test_a_link_that_leads_to_itself_is_no_source(served_version, tiny_run, tmp_path):
+def test_a_link_that_leads_to_itself_is_no_source(served_version, tiny_run, phantom_data, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "link")
     with pytest.raises(InputError, match="no run and no export is there"):
         load_ancestor(tmp_path / "link")
-    source = warm_start_source(load_ancestor(served_version), tiny_run.config.preset)
+    source = warm_start_source(load_ancestor(served_version), tiny_run.config.preset, phantom_data)
     assert not is_source(source, tmp_path / "link")
 
 
-def test_an_installed_generator_is_found_by_its_name(served_version, tiny_run, monkeypatch):
+def test_an_installed_generator_is_found_by_its_name(
+    served_version, tiny_run, phantom_data, monkeypatch
+):
     monkeypatch.setattr("skin_synth.training.warm_start.known_names", lambda: ("shared-32",))
     finding = {"skin_synth.training.warm_start.find_generator": (served_version, "")}
     finding["skin_synth.training.warm_start.load_pretrained"] = load_exported(served_version)
     for place, found in finding.items():
         monkeypatch.setattr(place, lambda name, found=found: found)
-    source = warm_start_source(load_ancestor("shared-32"), tiny_run.config.preset)
+    source = warm_start_source(load_ancestor("shared-32"), tiny_run.config.preset, phantom_data)
     assert source.directory == str(served_version.resolve())
     assert is_source(source, "shared-32")
+
+
+@pytest.fixture
+def turned_round(tiny_run, phantom_data, tmp_path):
+    """The images of the run with other ids; its training split tests, and its test split trains."""
+    splits = {"train": "test", "test": "train", "validation": "validation"}
+    turned = {
+        splits[split]: [dataclasses.replace(each, image_id=f"new {each.image_id}") for each in of]
+        for split, of in records(phantom_data).items()
+    }
+    options = {"class_names": tiny_run.class_names, "image_shape": (32, 32, 3)}
+    return write_records(tmp_path / "turned", turned, **options)
+
+
+def test_held_out_images_that_the_source_was_trained_on_are_counted_and_said(
+    tiny_run, phantom_data, turned_round, caplog
+):
+    options = TrainingOptions(init_from=tiny_run.directory)
+    config = configure(RunDirectory("nowhere"), turned_round, options)
+    seen = config.init_from.held_out_seen
+    assert seen == sum(tiny_run.class_counts)
+    assert f"was trained on {seen:,} of the validation and test images" in caplog.text
+    assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    [sentence] = on_ancestors(dataclasses.replace(tiny_run, config=config))
+    assert f"trained on {seen:,} of the validation and test images" in sentence
+
+    caplog.clear()
+    honest = configure(RunDirectory("nowhere"), phantom_data, options)
+    assert honest.init_from.held_out_seen == 0
+    assert "held_out_seen" not in honest.to_json()["init_from"]  # as in files of earlier releases
+    assert not [each for each in caplog.records if each.levelname == "WARNING"]
+    assert (
+        on_ancestors(dataclasses.replace(tiny_run, config=honest)) == on_ancestors(tiny_run) == []
+    )
+
+
+def test_the_source_of_a_source_counts_too(tiny_run, turned_round, monkeypatch):
+    options = TrainingOptions(init_from=tiny_run.directory)
+    config = configure(RunDirectory("nowhere"), turned_round, options)
+    other = dataclasses.replace(tiny_run.config.data, fingerprint="0" * 64, directory="/gone")
+    child = dataclasses.replace(config, data=other)  # trained on a third data set
+    monkeypatch.setattr(
+        "skin_synth.training.configure.load_ancestor",
+        lambda _: dataclasses.replace(tiny_run, config=child),
+    )
+    config = configure(RunDirectory("nowhere"), turned_round, options)
+    assert config.init_from.held_out_seen == sum(tiny_run.class_counts)
+
+
+def test_a_data_set_without_held_out_images_is_not_searched(tiny_run, turned_round, tmp_path):
+    trained = records(turned_round)["test"]
+    options = {"class_names": tiny_run.class_names, "image_shape": (32, 32, 3)}
+    data = write_records(tmp_path / "alone", {"train": trained}, **options)
+    chosen = TrainingOptions(init_from=tiny_run.directory)
+    assert configure(RunDirectory("nowhere"), data, chosen).init_from.held_out_seen == 0
