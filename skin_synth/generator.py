@@ -83,8 +83,8 @@ def on_ancestors(generator: ImageGenerator) -> list[str]:
     if not seen:
         return []
     return [
-        f"What the run started from (--init_from) was trained on {seen:,} of the validation and test "
-        "images. Figures on these images are too good."
+        f"What the run started from (--init_from) was trained on {seen:,} of the validation and "
+        "test images. Figures on these images are too good."
     ]
 
 
