@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import logging
+import operator
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -111,6 +112,11 @@ class LabelledImages(DrawnImages):
         """int64[classes], groups that have images of each class."""
         pairs = set(zip(self.labels.tolist(), self.groups, strict=True))
         return np.bincount([label for label, _ in pairs], minlength=len(self.class_names))
+
+    @property
+    def without_group(self) -> int:
+        """Number of images without a lesion or patient: their group is their id."""
+        return sum(map(operator.eq, self.image_ids, self.groups))
 
     def gatherer(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Returns a graph function that reads rows: int64[k] to uint8[k, height, width, 3]."""

@@ -149,7 +149,7 @@ def open_split(
     needed = 3 * side**2 * count
     size = f"{count:,} {split} images take {needed / MIB:,.0f} MiB decoded"
     if needed <= limit:
-        _LOG.info(f"{size}: kept in memory (--cache_limit {limit / MIB:,.0f})")
+        _LOG.info(f"{size}: kept in memory")
         return load_split(data_dir, split)
     _LOG.info(f"{size}, more than --cache_limit {limit / MIB:,.0f}: streamed from the shards")
     kept = load_index(index_file, data_dir, split, fingerprint)

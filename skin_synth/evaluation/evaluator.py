@@ -369,6 +369,7 @@ class Evaluation:
             leak=sets.leak,
             largest_group_of_test=max(Counter(sets.test.groups).values(), default=0),
             synthetic_left_out=sets.train.left_out + sets.test.left_out,
+            without_group=sum(each.without_group for each in (sets.train, sets.test)),
         )
         verdict = reach_verdict(
             figures,

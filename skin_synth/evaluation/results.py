@@ -173,6 +173,7 @@ class ImageCounts:
         leak: what the splits share; `test` and `floor` are without it.
         largest_group_of_test: most test images of one lesion.
         synthetic_left_out: synthetic images of the training and test splits of the data set.
+        without_group: images of `train` and `test` that the data set gives no lesion or patient.
     """
 
     train: list[int]
@@ -184,6 +185,7 @@ class ImageCounts:
     leak: Leak = NO_LEAK
     largest_group_of_test: int = 0
     synthetic_left_out: int = 0
+    without_group: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -228,7 +228,7 @@ class CandidateGenerator:
                 kept.add(chunk.images)
                 if progress is not None:
                     name = self.training.class_names[label]
-                    progress.note = f"{name}: {len(kept):,} of {drawn:,} candidates kept"
+                    progress.note = f"{name}: {len(kept):,} of {drawn:,} candidates passed"
                     progress.update(len(chunk.images))
                 chunks.append(dataclasses.replace(chunk, images=chunk.images[:0].copy()))
         files = tuple(self.work.chunk_file(label, number) for number in range(len(chunks)))

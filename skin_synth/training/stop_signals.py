@@ -6,6 +6,7 @@ SIGHUP comes when a terminal is closed.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from types import FrameType
 HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """Not on Windows."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *filter(None, [HANG_UP]))
+STDERR = 2
 
 
 class StopSignal:
@@ -38,6 +40,8 @@ class StopSignal:
         """
         if self._requested and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if not self._requested:
+            _say("stopping after this step, with a checkpoint; Ctrl-C again stops at once")
         self._requested = True
         self.received = self.received or signal.Signals(number)
 
@@ -59,6 +63,15 @@ class SharedStopSignal(StopSignal):
         """Notes that all machines know of a signal; that of another machine counts as SIGTERM."""
         self.agreed = True
         self.received = self.received or signal.SIGTERM
+
+
+def _say(text: str) -> None:
+    """Writes a line, so that nobody thinks that the signal was lost.
+
+    A signal may come while Python writes to stderr, so this passes its buffer by.
+    """
+    with contextlib.suppress(OSError):
+        os.write(STDERR, f"\n{text}\n".encode())
 
 
 @contextlib.contextmanager

@@ -80,6 +80,7 @@ def train(
         )
     minutes = None if directory.exists() else options.schedule_minutes
     if minutes is not None or options.dry_run:
+        _LOG.info(f"{directory.path}: measures the speed of this machine (up to a minute)")
         trial = try_steps(config, split, strategy)
         if minutes is not None:
             config = fit_schedule(config, trial, minutes, options)
@@ -112,7 +113,11 @@ class _Training:
         lock = directory.training() if writing else contextlib.nullcontext()
         with lock, receiving_signals(stop):
             gan = self._opened()
-            _LOG.info(f"{directory.path}: {self.config.policy}, from image {gan.images_seen:,} on")
+            start = "resumes" if gan.images_seen else "starts"
+            _LOG.info(
+                f"{directory.path}: {start} in {self.config.policy}, from image "
+                f"{gan.images_seen:,} on"
+            )
             if gan.images_seen >= images:
                 _LOG.info(
                     f"{directory.path}: {images:,} images are reached, nothing is left to train; "

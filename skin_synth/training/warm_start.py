@@ -236,4 +236,6 @@ def _start(source: WarmStartSource, ancestor: Run | Pretrained) -> str:
 
 def _classes(names: Sequence[str], old: Sequence[str]) -> str:
     new = [name for name in names if name not in old]
+    if len(new) == len(names):
+        return f"it knows none of the classes, so all are learnt anew (it knows {', '.join(old)})"
     return f"{len(names) - len(new)} classes known" + (f", new: {', '.join(new)}" if new else "")

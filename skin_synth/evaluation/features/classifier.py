@@ -75,17 +75,21 @@ class Classifier:
         # TensorFlow's fused kernels refuse a batch without images, so there is always one.
         some = images if len(images) else np.zeros((1, *self.network.input_shape[1:]), np.uint8)
         parts = [
-            self._compiled(some[start : start + FORWARD_BATCH])
+            self._compiled(tf.constant(some[start : start + FORWARD_BATCH]))
             for start in range(0, len(some), FORWARD_BATCH)
         ]
         logits, features = (np.concatenate(part) for part in zip(*parts, strict=True))
         return logits[: len(images)], features[: len(images)]
 
     @functools.cached_property
-    def _compiled(self) -> Callable[[np.ndarray], tuple[tf.Tensor, tf.Tensor]]:
-        """The network for any number of images. It is traced once; Keras traces for each shape."""
+    def _compiled(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+        """The network for any number of images. It is traced once; Keras traces for each shape.
+
+        TensorFlow counts the traces of all classifiers together and would warn of them.
+        """
         signature = [tf.TensorSpec(self.network.input_shape, tf.uint8)]
-        return tf.function(lambda images: self.network(images, training=False), signature)
+        forward = tf.function(lambda images: self.network(images, training=False), signature)
+        return forward.get_concrete_function()
 
 
 def train_classifier(

@@ -205,6 +205,12 @@ def _on_few(counts: dict[str, int], dimension: int) -> list[str]:
 
 def _on_reference(images: ImageCounts) -> list[str]:
     leak, text = images.leak, []
+    if 2 * images.without_group > sum(images.train) + sum(images.test):
+        text.append(
+            f"{images.without_group:,} images have no lesion or patient, so each counts as a "
+            "lesion of its own. If several show one lesion, it may be in training and in test, and "
+            "all figures are too good. Then build the data set again with --group_column."
+        )
     if left_out := sum(leak.left_out_of_test):
         text.append(
             f"{left_out:,} of {left_out + leak.repeats_in_test + sum(images.test):,} test images "

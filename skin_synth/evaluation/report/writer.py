@@ -15,6 +15,7 @@ from skin_synth.data.pipeline import LabelledImages
 from skin_synth.drawing import left_out_if_it_fails
 from skin_synth.evaluation.by_class import ByClass
 from skin_synth.evaluation.metrics.appearance import MEASURES
+from skin_synth.evaluation.metrics.copies import HELD_OUT
 from skin_synth.evaluation.metrics.drift import AppearanceFigures
 from skin_synth.evaluation.report import charts, utility_charts
 from skin_synth.evaluation.report.charts import Chart, Mark
@@ -145,6 +146,7 @@ def render_html(results: EvaluationResults, pictures: Pictures) -> str:
         untested=_too_few(results.verdict),
         titles=charts.TITLES,
         columns=SHOWN_OF_A_CLASS,
+        held_out_words=HELD_OUT,
         charts=_charts(results, pictures),
         names=pictures.real.class_names,
         pictures=pictures,

@@ -103,9 +103,10 @@ class AdviceStudy:
         shared = [each.name for each in self.classes if each.generated and each.images]
         if len(shared) < 2:
             raise InputError(
-                f"generator and data set share fewer than two classes, {shared}: the generator has "
-                f"{', '.join(self.generator.class_names)}, the data set "
-                f"{', '.join(self.own.class_names)}; give your classes the generator's names"
+                f"generator and data set share {' and '.join(shared) or 'no class'}, an advice "
+                f"needs two: the generator has {', '.join(self.generator.class_names)}, the data "
+                f"set {', '.join(self.own.class_names)}. Give your classes the generator's names: "
+                "build with --label_map FILE, a CSV with the columns from,to (your name, its name)"
             )
         judged = [each.name for each in self.classes if each.judged]
         if len(judged) < 2:

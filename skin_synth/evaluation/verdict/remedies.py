@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 TRAIN_LONGER = (
-    "train longer, as long as the validation still improves; if it does not, more images or "
-    "another preset may help"
+    "train longer, as long as validation.png of the run still improves: a new run with more "
+    "--minutes or --images; with few training images, start it from a trained generator "
+    "(--init_from)"
 )
 LOOK_AT_CLASS = (
     "look at this class in the grids, and at its labels in the data set; a rare class needs a "

@@ -140,7 +140,7 @@ def shortcomings(held_out: LabelledImages | None) -> list[str]:
         )
     if uncovered:
         lines.append(
-            f"no more than {COVERAGE_K} validation images of {', '.join(uncovered)}: no coverage "
-            "of these classes"
+            f"no more than {COVERAGE_K} validation images of {', '.join(uncovered)}: too few to "
+            "measure variety (coverage); training goes on without it"
         )
     return lines

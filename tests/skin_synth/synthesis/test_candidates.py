@@ -51,7 +51,10 @@ def test_progress_counts_each_chunk_and_names_the_class(fake_run, training, tmp_
     assert len(seen) == len(candidates.chunks) > 1
     drawn = sum(len(chunk.seeds) for chunk in candidates.chunks)
     name = training.class_names[2]
-    assert seen[-1] == (candidates.kept, f"{name}: {candidates.kept} of {drawn} candidates kept")
+    assert seen[-1] == (
+        candidates.kept,
+        f"{name}: {candidates.kept} of {drawn} candidates passed",
+    )
 
 
 def test_the_seeds_of_a_class_never_reach_those_of_the_next(fake_run, training, tmp_path):

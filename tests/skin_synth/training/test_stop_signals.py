@@ -38,6 +38,24 @@ def test_a_sigint_after_another_signal_ends_at_once(first):
         assert stop.received is first[0]
 
 
+def test_the_first_signal_is_answered_at_once(capfd):
+    with receiving_signals(StopSignal()) as stop:
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+        assert stop
+    assert capfd.readouterr().err.count("stopping after this step, with a checkpoint") == 1
+
+
+def test_a_closed_stderr_does_not_lose_the_signal(monkeypatch):
+    def closed(*_):
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr("skin_synth.training.stop_signals.os.write", closed)
+    with receiving_signals(StopSignal()) as stop:
+        signal.raise_signal(signal.SIGTERM)
+        assert stop
+
+
 def test_handlers_are_as_before_afterwards():
     before = [signal.getsignal(number) for number in SIGNALS]
     with receiving_signals(StopSignal()):

@@ -21,6 +21,7 @@ from skin_synth.training.run_config import RunConfig
 from skin_synth.training.run_directory import RunDirectory
 from skin_synth.training.trainer import train
 from skin_synth.training.warm_start import (
+    _classes,
     check_fits,
     grown,
     is_source,
@@ -394,6 +395,11 @@ def test_another_export_is_another_source(served_version, tiny_run, phantom_data
         load_ancestor(tiny_run.directory), tiny_run.config.preset, phantom_data
     )
     assert not is_source(of_run, tiny_run.directory.parent)
+
+
+def test_a_start_without_a_known_class_says_which_are_known():
+    assert _classes(["a", "b"], ["b", "c"]) == "1 classes known, new: a"
+    assert _classes(["a"], ["b", "c"]).endswith("learnt anew (it knows b, c)")
 
 
 def test_what_is_neither_a_run_nor_a_generator_is_refused(tmp_path, monkeypatch):

@@ -183,6 +183,7 @@ def warned(images=None, features=None):
 
 def test_no_warning_where_none_is_due():
     assert warned() == ()
+    assert warned({"without_group": 20}) == ()
 
 
 @pytest.mark.parametrize(
@@ -194,6 +195,7 @@ def test_no_warning_where_none_is_due():
         ({"images": {"floor": [99, 120]}}, "The floor has fewer images"),
         ({"images": {"floor_held_out": 200}}, "20 of 220 images of the floor are training images"),
         ({"images": {"leak": Leak(left_out_of_test=(3, 1))}}, "4 of 224 test images are left out"),
+        ({"images": {"without_group": 200}}, "200 images have no lesion or patient"),
         (
             {"images": {"leak": PAIR}},
             "Pairs of images of different splits look the same: 1",

@@ -262,7 +262,11 @@ def test_lesions_that_are_not_known_are_pointed_out():
 @pytest.mark.parametrize(
     ("generator", "own", "message"),
     [
-        (FakeGenerator(class_names=("a", "b", "blue")), site(), "fewer than two classes"),
+        (
+            FakeGenerator(class_names=("a", "b", "blue")),
+            site(),
+            "share blue, an advice needs two: .* FILE",
+        ),
         (FakeGenerator(), site(counts=(20, 1, 1)), "needs two classes with 3 lesions or more"),
     ],
 )
