@@ -23,7 +23,7 @@ from scipy import special
 
 from skin_synth.evaluation.utility import metrics
 from skin_synth.evaluation.utility.differences import GAIN, HARM, Difference, resampling_weights
-from skin_synth.evaluation.utility.planned import PlannedVerdict, judge, planned_difference
+from skin_synth.evaluation.utility.planned import PlannedVerdict, judge, macro_difference
 
 COUNTS = np.array([1005, 167, 165, 77, 49, 20, 17])
 """Test images of nv, mel, bkl, bcc, akiec, vasc, df: 15 % of HAM10000."""
@@ -79,9 +79,10 @@ class JudgedImages:
         return cls(labels, lesion, weights)
 
     @property
-    def count(self) -> int:
-        """Number of lesions."""
-        return len(np.unique(self.lesions))
+    def lesion_counts(self) -> np.ndarray:
+        """Lesions of each class, all of one class each: int64[7]."""
+        _, first = np.unique(self.lesions, return_index=True)
+        return np.bincount(self.labels[first])
 
     def noise(self, rng: np.random.Generator, share: float) -> np.ndarray:
         """Noise of this share of the variance, in part common to a lesion: float64[n, 7]."""
@@ -131,7 +132,7 @@ def simulate(
             found.append(
                 judge(
                     *(
-                        planned_difference(one, other, groups=images.count)
+                        macro_difference(one, other, lesions=images.lesion_counts)
                         for one, other in zip(arm, control, strict=True)
                     )
                 )
@@ -146,8 +147,9 @@ def figures(
     shared: np.ndarray,
     distance: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Macro AUROC and class-balanced log loss of an arm: float64[draws, seeds, replicates + 1]."""
-    area, loss = (np.empty((design.draws, design.seeds, len(images.weights))) for _ in range(2))
+    """AUROC and log loss of an arm by class: float64[draws, seeds, replicates + 1, 7] each."""
+    shape = design.draws, design.seeds, len(images.weights), 7
+    area, loss = np.empty(shape), np.empty(shape)
     for draw in range(design.draws):
         of_arm = images.noise(rng, OF_ARM)
         for seed in range(design.seeds):
@@ -155,8 +157,8 @@ def figures(
             noise = shared + of_arm + images.noise(rng, OF_TRAINING)
             evidence = own * (own * np.eye(7)[images.labels] + noise)
             probabilities = special.softmax(evidence + np.log(PRIOR), axis=1)
-            area[draw, seed] = metrics.macro_auroc(images.labels, probabilities, images.weights)
-            loss[draw, seed] = metrics.class_balanced_log_loss(
+            area[draw, seed] = metrics.class_auroc(images.labels, probabilities, images.weights)
+            loss[draw, seed] = metrics.class_log_loss(
                 images.labels, special.log_softmax(evidence, axis=1), images.weights
             )
     return area, loss

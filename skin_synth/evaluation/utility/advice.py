@@ -41,8 +41,12 @@ from skin_synth.evaluation.utility.cross_validation import (
     OutOfFold,
     SyntheticImages,
 )
-from skin_synth.evaluation.utility.differences import Difference, resampling_weights
-from skin_synth.evaluation.utility.planned import choose, planned_difference
+from skin_synth.evaluation.utility.differences import (
+    Difference,
+    effective_lesions,
+    resampling_weights,
+)
+from skin_synth.evaluation.utility.planned import choose, macro_difference
 from skin_synth.evaluation.utility.recipes import USE, Arm, GenerateImages, Source, one_hot
 from skin_synth.evaluation.utility.small_site import (
     ADAPTED,
@@ -63,16 +67,21 @@ class Resampled:
 
     Attributes:
         class_auroc: float64[seeds, replicates + 1, classes]; NaN for a class that is not judged.
-        log_loss: float64[seeds, replicates + 1].
+        class_log_loss: the same of the log loss.
     """
 
     class_auroc: np.ndarray
-    log_loss: np.ndarray
+    class_log_loss: np.ndarray
 
     @functools.cached_property
     def macro_auroc(self) -> np.ndarray:
         """The mean over classes: float64[seeds, replicates + 1]."""
-        return np.nanmean(self.class_auroc, axis=-1)
+        return metrics.mean_over_classes(self.class_auroc)
+
+    @functools.cached_property
+    def log_loss(self) -> np.ndarray:
+        """The class-balanced log loss: float64[seeds, replicates + 1]."""
+        return metrics.mean_over_classes(self.class_log_loss)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -170,14 +179,9 @@ class AdviceStudy:
     def compare(self, use: Arm, control: Arm, measured: dict[str, Resampled]) -> UseComparison:
         """Compares two arms over all seeds; `measured` has the names of arms as keys."""
         ours, theirs = measured[use.name], measured[control.name]
-        groups = self._effective_lesions(ours.class_auroc - theirs.class_auroc)
         uses = len(self.options.uses)
-        area = planned_difference(
-            ours.macro_auroc[None], theirs.macro_auroc[None], groups=groups, comparisons=uses
-        )
-        loss = planned_difference(
-            ours.log_loss[None], theirs.log_loss[None], groups=groups, comparisons=1
-        )
+        area = self._difference(ours.class_auroc, theirs.class_auroc, comparisons=uses)
+        loss = self._difference(ours.class_log_loss, theirs.class_log_loss)
         return UseComparison(
             use.name,
             control.name,
@@ -196,9 +200,7 @@ class AdviceStudy:
         for each in predictions:
             probabilities = np.exp(each.raw[rows])
             areas.append(metrics.class_auroc(labels, probabilities, self._weights))
-            losses.append(
-                metrics.class_balanced_log_loss(labels, each.corrected[rows], self._weights)
-            )
+            losses.append(metrics.class_log_loss(labels, each.corrected[rows], self._weights))
         return Resampled(np.stack(areas), np.stack(losses))
 
     @functools.cached_property
@@ -278,19 +280,26 @@ class AdviceStudy:
 
     def _interval(self, found: Resampled) -> Interval:
         """Returns the mean macro AUROC; the interval is over lesions, and seeds if several."""
-        areas, groups = found.macro_auroc, self._effective_lesions(found.class_auroc)
+        areas, by_class = found.macro_auroc, found.class_auroc
         if len(areas) > 1:
-            over = planned_difference(
-                areas[None], np.zeros_like(areas)[None], groups=groups, comparisons=1
-            )
+            over = self._difference(by_class, np.zeros_like(by_class))
             return Interval(over.difference, max(over.low, 0.0), min(over.high, 1.0))
+        groups = effective_lesions(by_class[0, 1:], self._lesions)
         middle = float(areas[0, 0])
         half = float(areas[0, 1:].std(ddof=1) * stats.t.ppf(1 - (1 - LEVEL) / 2, groups - 1))
         return Interval(middle, max(middle - half, 0.0), min(middle + half, 1.0))
 
-    def _effective_lesions(self, class_figures: np.ndarray) -> int:
-        lesions = np.array([each.lesions for each in self.classes])
-        return effective_lesions(class_figures.mean(axis=0)[1:], lesions)
+    def _difference(
+        self, ours: np.ndarray, theirs: np.ndarray, *, comparisons: int = 1
+    ) -> Difference:
+        """Compares a measure by class. All seeds judge the same images, so there is one draw."""
+        return macro_difference(
+            ours[None], theirs[None], lesions=self._lesions, comparisons=comparisons
+        )
+
+    @functools.cached_property
+    def _lesions(self) -> np.ndarray:
+        return np.array([each.lesions for each in self.classes])
 
     def _seed(self, number: int) -> int:
         return self.options.seeds * self.options.seed + number
@@ -360,25 +369,6 @@ class AdviceStudy:
             return kept["images"], one_hot(labels, len(counts))
 
         return SyntheticImages(Source(" ".join(parts), load), counts)
-
-
-def effective_lesions(by_class: np.ndarray, lesions: np.ndarray) -> int:
-    """Returns the effective number of lesions for the noise of a mean over classes, 2 or more.
-
-    A class of three lesions makes most of the noise of a macro figure, but its variance has only
-    two degrees of freedom. The number is Satterthwaite's degrees of freedom of the sum, plus one:
-    (sum v)^2 / sum (v^2 / (m - 1)) + 1, with the variance v and the m lesions of each class.
-
-    Args:
-        by_class: float[replicates, classes], differences under resampling; NaN: not judged.
-        lesions: int[classes].
-    """
-    judged = np.isfinite(by_class).all(axis=0) & (lesions > 1)
-    variances = by_class[:, judged].var(axis=0, ddof=1)
-    spread = (np.square(variances) / (lesions[judged] - 1)).sum()
-    if not spread > 0:
-        return max(int(lesions[judged].sum()), 2)
-    return max(int(np.square(variances.sum()) / spread) + 1, 2)
 
 
 def _one_sided(found: Difference, sign: int) -> float:

@@ -21,11 +21,12 @@ from skin_synth.evaluation.utility.arm_training import (
     held_out_images,
 )
 from skin_synth.evaluation.utility.differences import resampling_weights
+from skin_synth.evaluation.utility.metrics import mean_over_classes
 from skin_synth.evaluation.utility.planned import (
     choose,
     found_of_hundred,
     judge,
-    planned_difference,
+    macro_difference,
 )
 from skin_synth.evaluation.utility.predictions import Predictions
 from skin_synth.evaluation.utility.recipes import CONTROL, INFORMATION, USE, Arm, learnt_shares
@@ -101,7 +102,7 @@ class SameDataStudy:
         return arms[choose([*arms], figures)].arm
 
     def _on_validation(self, found: Predictions) -> np.ndarray:
-        return found.macro_auroc(VALIDATION, self.validation.labels)
+        return mean_over_classes(found.class_auroc(VALIDATION, self.validation.labels))
 
     def _trained(self, arms: Iterable[Arm], seeds: range, progress: Progress) -> list[Predictions]:
         trained: dict[Arm, list[TrainedArm]] = {arm: [] for arm in arms}
@@ -143,15 +144,17 @@ class SameDataStudy:
         weights = resampling_weights(
             images.groups, images.labels, replicates=self.replicates, seed=0
         )
-        groups = tuple(images.group_counts.tolist())
+        lesions = images.group_counts
+        groups = tuple(lesions.tolist())
         use, control, *others = compared
         arguments = name, images.labels, weights
-        lesions = len(set(images.groups))
-        area, loss = use.macro_auroc(*arguments), use.log_loss(*arguments)
+        area, loss = use.class_auroc(*arguments), use.class_log_loss(*arguments)
         differences = {
             each.arm.name: MeasureDifferences(
-                planned_difference(area[None], each.macro_auroc(*arguments)[None], groups=lesions),
-                planned_difference(loss[None], each.log_loss(*arguments)[None], groups=lesions),
+                macro_difference(area[None], each.class_auroc(*arguments)[None], lesions=lesions),
+                macro_difference(
+                    loss[None], each.class_log_loss(*arguments)[None], lesions=lesions
+                ),
             )
             for each in (control, *others)
         }

@@ -95,7 +95,7 @@ def paired_difference(
     Args:
         arm: float[seeds, replicates + 1], the metric of each seed under `resampling_weights`.
         control: the same of the control.
-        groups: number of test groups.
+        groups: number of test groups; of a mean over classes `effective_lesions`.
         comparisons: number of differences that the verdict uses.
 
     Raises:
@@ -117,6 +117,26 @@ def paired_difference(
     return Difference(
         mean, error, degrees, mean - half, mean + half, mean - corrected, mean + corrected
     )
+
+
+def effective_lesions(by_class: np.ndarray, lesions: np.ndarray) -> int:
+    """Returns the effective number of lesions for the noise of a mean over classes, 2 or more.
+
+    A class of three lesions makes most of the noise of a macro figure, but its variance has only
+    two degrees of freedom. The number is Satterthwaite's degrees of freedom of the sum, plus one:
+    (sum v)^2 / sum (v^2 / (m - 1)) + 1, with the variance v and the m lesions of each class.
+
+    Args:
+        by_class: float[replicates, classes], a figure or a difference of figures under
+            resampling; NaN: not judged.
+        lesions: int[classes], test lesions of each class.
+    """
+    judged = np.isfinite(by_class).all(axis=0) & (lesions > 1)
+    variances = by_class[:, judged].var(axis=0, ddof=1)
+    spread = (np.square(variances) / (lesions[judged] - 1)).sum()
+    if not spread > 0:
+        return max(int(lesions[judged].sum()), 2)
+    return max(int(np.square(variances.sum()) / spread) + 1, 2)
 
 
 def _check(arm: np.ndarray, control: np.ndarray, groups: int, comparisons: int) -> None:

@@ -40,7 +40,7 @@ def balanced_accuracy(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
     """Returns the mean of `sensitivity` over the classes with images: float64[...]."""
-    return _mean_over_classes(sensitivity(labels, probabilities, weights))
+    return mean_over_classes(sensitivity(labels, probabilities, weights))
 
 
 def auroc(
@@ -77,7 +77,7 @@ def macro_auroc(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
     """Returns the mean of `class_auroc` over the classes with images: float64[...]."""
-    return _mean_over_classes(class_auroc(labels, probabilities, weights))
+    return mean_over_classes(class_auroc(labels, probabilities, weights))
 
 
 def partial_auroc(
@@ -125,7 +125,7 @@ def macro_partial_auroc(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
     """Returns the mean of `class_partial_auroc` over the classes with images: float64[...]."""
-    return _mean_over_classes(class_partial_auroc(labels, probabilities, weights))
+    return mean_over_classes(class_partial_auroc(labels, probabilities, weights))
 
 
 def sensitivity_at_specificity(
@@ -165,13 +165,10 @@ def class_sensitivity_at_specificity(
     return _by_class(sensitivity_at_specificity, labels, probabilities, weights)
 
 
-def class_balanced_log_loss(
+def class_log_loss(
     labels: np.ndarray, log_probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Returns the mean over the classes with images of the mean log loss of their images.
-
-    Each class counts equally, however rare it is. 0 is best; equal probabilities for all classes
-    give log(classes).
+    """Returns the mean log loss of the images of each class.
 
     Args:
         labels: int[n].
@@ -179,13 +176,24 @@ def class_balanced_log_loss(
         weights: float[..., n].
 
     Returns:
-        float64[...], in nats.
+        float64[..., classes], in nats, 0 or more; NaN for a class without images.
     """
     weights = _weights(labels, log_probabilities, weights)
     of_class = (labels[:, None] == np.arange(log_probabilities.shape[1])).astype(float)
     losses = of_class * -log_probabilities.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _mean_over_classes((weights @ losses) / (weights @ of_class))
+        return (weights @ losses) / (weights @ of_class)
+
+
+def class_balanced_log_loss(
+    labels: np.ndarray, log_probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns the mean of `class_log_loss` over the classes with images: float64[...], in nats.
+
+    Each class counts equally, however rare it is. 0 is best; equal probabilities for all classes
+    give log(classes).
+    """
+    return mean_over_classes(class_log_loss(labels, log_probabilities, weights))
 
 
 def calibration_error(
@@ -212,6 +220,20 @@ def brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
     _weights(labels, probabilities, None)
     truth = labels[:, None] == np.arange(probabilities.shape[1])
     return float(np.square(probabilities.astype(np.float64) - truth).sum(axis=1).mean())
+
+
+def mean_over_classes(values: np.ndarray) -> np.ndarray:
+    """Returns the mean over the classes with a figure, as in `macro_auroc`.
+
+    Args:
+        values: float[..., classes]; NaN for a class without a figure.
+
+    Returns:
+        float64[...]; NaN if no class has a figure.
+    """
+    finite = np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(finite, values, 0.0).sum(axis=-1) / finite.sum(axis=-1)
 
 
 def _weights(
@@ -246,9 +268,3 @@ def _by_class(
     weights = _weights(labels, probabilities, weights)
     columns = enumerate(probabilities.T)
     return np.stack([metric(labels == label, each, weights) for label, each in columns], axis=-1)
-
-
-def _mean_over_classes(values: np.ndarray) -> np.ndarray:
-    finite = np.isfinite(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(finite, values, 0.0).sum(axis=-1) / finite.sum(axis=-1)

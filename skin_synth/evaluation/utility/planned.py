@@ -19,8 +19,10 @@ from skin_synth.evaluation.utility.differences import (
     HARM,
     NEITHER,
     Difference,
+    effective_lesions,
     paired_difference,
 )
+from skin_synth.evaluation.utility.metrics import mean_over_classes
 from tfrecords_tools.errors import InputError
 
 CO_PRIMARY_MEASURES = 2
@@ -89,7 +91,7 @@ def planned_difference(
     Args:
         arm: float[draws, seeds, replicates + 1], the metric under `resampling_weights`.
         control: the same of the control.
-        groups: number of test lesions.
+        groups: number of test lesions; of a mean over classes see `macro_difference`.
         comparisons: number of differences that the verdict uses.
 
     Raises:
@@ -105,6 +107,38 @@ def planned_difference(
         each.mean(axis=1, dtype=np.float64) if len(each) > 1 else each[0] for each in (arm, control)
     ]
     return paired_difference(*outermost, groups=groups, comparisons=comparisons)
+
+
+def macro_difference(
+    arm: np.ndarray,
+    control: np.ndarray,
+    *,
+    lesions: np.ndarray,
+    comparisons: int = CO_PRIMARY_MEASURES,
+) -> Difference:
+    """Computes `planned_difference` of the mean over classes.
+
+    A class with few lesions makes most of the noise of such a mean. So the degrees of freedom are
+    those of `effective_lesions`, not of all lesions. Two measures of the same arms can have
+    different ones.
+
+    Args:
+        arm: float[draws, seeds, replicates + 1, classes], the metric of each class under
+            `resampling_weights`; NaN for a class without test images.
+        control: the same of the control.
+        lesions: int[classes], test lesions of each class.
+        comparisons: number of differences that the verdict uses.
+
+    Raises:
+        InputError: one training only, fewer than two replicates, or values that are not finite.
+    """
+    of_lesions = (arm - control).mean(axis=(0, 1))[1:]
+    return planned_difference(
+        mean_over_classes(arm),
+        mean_over_classes(control),
+        groups=effective_lesions(of_lesions, lesions),
+        comparisons=comparisons,
+    )
 
 
 def holm(p_values: npt.ArrayLike) -> np.ndarray:

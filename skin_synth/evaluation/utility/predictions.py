@@ -75,18 +75,18 @@ class Predictions:
         )
         return Predictions(arm, raw, corrected, self.curve)
 
-    def macro_auroc(
+    def class_auroc(
         self, name: str, labels: np.ndarray, weights: np.ndarray | None = None
     ) -> np.ndarray:
-        """Computes the macro AUROC under each row of weights: float64[seeds, rows]."""
-        return _each(self.raw[name], lambda y, p: metrics.macro_auroc(y, p, weights), labels)
+        """Computes `metrics.class_auroc`, by row of weights: float64[seeds, rows, classes]."""
+        return _each(self.raw[name], lambda y, p: metrics.class_auroc(y, p, weights), labels)
 
-    def log_loss(
+    def class_log_loss(
         self, name: str, labels: np.ndarray, weights: np.ndarray | None = None
     ) -> np.ndarray:
-        """Computes the class-balanced log loss under each row of weights: float64[seeds, rows]."""
+        """Computes `metrics.class_log_loss`, by row of weights: float64[seeds, rows, classes]."""
         found = self.corrected[name]
-        return np.stack([metrics.class_balanced_log_loss(labels, each, weights) for each in found])
+        return np.stack([metrics.class_log_loss(labels, each, weights) for each in found])
 
     def sensitivities(
         self, name: str, labels: np.ndarray, weights: np.ndarray | None = None
@@ -117,7 +117,7 @@ class Predictions:
 
         return ArmFigures(
             macro_auroc=summary(raw, metrics.macro_auroc),
-            log_loss=OverSeeds.of(self.log_loss(name, labels)),
+            log_loss=OverSeeds.of(metrics.mean_over_classes(self.class_log_loss(name, labels))),
             balanced_accuracy=summary(corrected, metrics.balanced_accuracy),
             macro_partial_auroc=summary(raw, metrics.macro_partial_auroc),
             calibration_error=summary(at_shares, metrics.calibration_error),

@@ -12,11 +12,12 @@ import numpy as np
 from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.utility.arm_training import TrainedArm
 from skin_synth.evaluation.utility.differences import resampling_weights
+from skin_synth.evaluation.utility.metrics import mean_over_classes
 from skin_synth.evaluation.utility.planned import (
     found_of_hundred,
     judge,
+    macro_difference,
     no_room,
-    planned_difference,
 )
 from skin_synth.evaluation.utility.predictions import Predictions
 from skin_synth.evaluation.utility.recipes import CONTROL, USE, Arm, learnt_shares
@@ -82,9 +83,9 @@ def small_site_results(
 
 
 class _Measures(NamedTuple):
-    """Metrics of one training: float64[rows], and the sensitivities float64[rows, classes]."""
+    """Metrics of each class, float64[rows, classes]: of one training, or stacked."""
 
-    macro_auroc: np.ndarray
+    auroc: np.ndarray
     log_loss: np.ndarray
     sensitivity: np.ndarray
 
@@ -127,13 +128,13 @@ class _TestSet:
             found = self._measures(each, resampled=each.arm in chosen)
             measured.setdefault(each.arm.name, []).append(found)
         control, use, ceiling = (_stacked(measured[arm.name], self.study.options) for arm in chosen)
-        groups = len(set(self.images.groups))
+        lesions = self.images.group_counts
         verdict = judge(
-            planned_difference(use.macro_auroc, control.macro_auroc, groups=groups),
-            planned_difference(use.log_loss, control.log_loss, groups=groups),
+            macro_difference(use.auroc, control.auroc, lesions=lesions),
+            macro_difference(use.log_loss, control.log_loss, lesions=lesions),
         )
-        ceiling_gain = planned_difference(
-            ceiling.macro_auroc, control.macro_auroc, groups=groups, comparisons=1
+        ceiling_gain = macro_difference(
+            ceiling.auroc, control.auroc, lesions=lesions, comparisons=1
         )
         gain = verdict.macro_auroc.difference.difference
         sites = {each.site.draw: each.site for each in trainings}
@@ -152,7 +153,7 @@ class _TestSet:
                 self.images.class_names,
                 use.sensitivity,
                 control.sensitivity,
-                groups=self.images.group_counts.tolist(),
+                groups=lesions.tolist(),
             ),
             ceiling_gain=ceiling_gain,
             share_of_ceiling=gain / ceiling_gain.difference if ceiling_gain.low > 0 else None,
@@ -176,8 +177,8 @@ class _TestSet:
         weights = self._weights if resampled else self._weights[:1]
         arguments = self.name, self.images.labels, weights
         return _Measures(
-            found.macro_auroc(*arguments)[0],
-            found.log_loss(*arguments)[0],
+            found.class_auroc(*arguments)[0],
+            found.class_log_loss(*arguments)[0],
             found.sensitivities(*arguments)[0],
         )
 
@@ -192,8 +193,8 @@ class _TestSet:
             arm=arm.name,
             kind=arm.kind,
             trainings=len(measured),
-            macro_auroc=OverSeeds.of([each.macro_auroc[0] for each in measured]),
-            log_loss=OverSeeds.of([each.log_loss[0] for each in measured]),
+            macro_auroc=OverSeeds.of([mean_over_classes(each.auroc[0]) for each in measured]),
+            log_loss=OverSeeds.of([mean_over_classes(each.log_loss[0]) for each in measured]),
             sensitivity={
                 name: finite_or_none(each)
                 for name, each in _by_class(self.images, sensitivity).items()

@@ -9,7 +9,7 @@ import pytest
 
 from skin_synth.evaluation.cache import Cache
 from skin_synth.evaluation.utility import metrics
-from skin_synth.evaluation.utility.advice import AdviceStudy, effective_lesions
+from skin_synth.evaluation.utility.advice import AdviceStudy, Resampled
 from skin_synth.evaluation.utility.advice_options import ADVICE_USES, AdviceOptions
 from skin_synth.evaluation.utility.arm_training import ArmTraining
 from skin_synth.evaluation.utility.classifiers.training import State
@@ -295,10 +295,17 @@ def test_steps_follow_the_number_of_images():
     assert AdviceOptions(steps=24).steps_for(1000) == 24
 
 
-def test_the_rarest_class_decides_how_many_lesions_the_noise_is_worth():
+def test_each_measure_has_the_degrees_of_freedom_of_its_own_noise():
+    """The rare class makes the noise of one measure, the common class that of the other."""
+    study = study_of(FakeGenerator(), site(counts=(60, 20, 8)))
     rng = np.random.default_rng(0)
-    noise = rng.normal(size=(500, 3))
-    assert effective_lesions(noise * [0.01, 0.01, 1.0], np.array([90, 50, 4])) == 4
-    assert effective_lesions(noise, np.array([100, 100, 100])) > 200
-    assert effective_lesions(noise * [1.0, 1.0, np.nan], np.array([9, 9, 1])) < 18
-    assert effective_lesions(0 * noise, np.array([4, 4, 4])) == 12
+    noise = rng.normal(size=201)[:, None] + 0.01 * rng.normal(size=(3, 201, 3))
+    use, control = ADVICE_USES[0], CONTROLS[0]
+    measured = {
+        use.name: Resampled(0.5 + noise * [0.01, 0.01, 1], noise * [1, 0.01, 0.01]),
+        control.name: Resampled(np.full((3, 201, 3), 0.5), np.zeros((3, 201, 3))),
+    }
+    found = study.compare(use, control, measured)
+    common, _, rare = (each.lesions for each in study.classes)
+    assert found.macro_auroc.degrees == pytest.approx(rare - 1, abs=1)
+    assert found.log_loss.degrees == pytest.approx(common - 1, abs=3)

@@ -153,6 +153,15 @@ def test_no_more_trainings_than_announced():
     assert ends <= most_trainings(arms, SEEDS) + len(TEACHER_SEEDS)
 
 
+def test_a_class_with_few_test_lesions_takes_degrees_of_freedom(cache_dir):
+    """Of 504 test lesions four are blue: they make most of the noise."""
+    few = coloured_split((250, 250, 4), 3)
+    (_, found) = study_of(fresh, cache_dir, tests={"few": few}).result().comparisons
+    assert found.test_set.groups == (250, 250, 4)
+    for measure in (found.verdict.macro_auroc, found.verdict.log_loss):
+        assert measure.difference.degrees < 50
+
+
 def test_each_further_test_set_has_its_own_verdict(of_fresh, cache_dir):
     """The second one lacks a class, and its labels are chance."""
     other = coloured_split((40, 40, 0), 77)

@@ -7,7 +7,11 @@ import pytest
 from scipy import stats
 
 from skin_synth.evaluation.utility import differences as statistics
-from skin_synth.evaluation.utility.differences import paired_difference, resampling_weights
+from skin_synth.evaluation.utility.differences import (
+    effective_lesions,
+    paired_difference,
+    resampling_weights,
+)
 from tfrecords_tools.errors import InputError
 
 
@@ -118,3 +122,12 @@ def test_no_difference_is_called_one_on_at_most_one_study_in_twenty():
         wrong += any(each.corrected_low > 0 or each.corrected_high < 0 for each in found)
     assert wrong <= 0.05 * 300 + 8, wrong
     assert statistics.LEVEL == 0.95
+
+
+def test_the_rarest_class_decides_how_many_lesions_the_noise_is_worth():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(500, 3))
+    assert effective_lesions(noise * [0.01, 0.01, 1.0], np.array([90, 50, 4])) == 4
+    assert effective_lesions(noise, np.array([100, 100, 100])) > 200
+    assert effective_lesions(noise * [1.0, 1.0, np.nan], np.array([9, 9, 1])) < 18
+    assert effective_lesions(0 * noise, np.array([4, 4, 4])) == 12

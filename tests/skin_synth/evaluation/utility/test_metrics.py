@@ -52,6 +52,7 @@ def test_auroc_of_constant_scores_is_one_half_and_of_right_ones_one():
         metrics.macro_partial_auroc,
         metrics.balanced_accuracy,
         metrics.class_sensitivity_at_specificity,
+        metrics.class_log_loss,
         metrics.class_balanced_log_loss,
     ],
 )
@@ -105,8 +106,10 @@ def test_log_loss_by_hand_and_by_scikit_learn():
     assert found == pytest.approx(expected)
     four = np.log(np.array([[0.5, 0.25, 0.25]] * 4))
     # The first class costs log 2, the second log 4; the third has no images.
+    labels = np.array([0, 0, 0, 1])
+    np.testing.assert_allclose(metrics.class_log_loss(labels, four), [np.log(2), np.log(4), np.nan])
     expected = (np.log(2) + np.log(4)) / 2
-    assert metrics.class_balanced_log_loss(np.array([0, 0, 0, 1]), four) == pytest.approx(expected)
+    assert metrics.class_balanced_log_loss(labels, four) == pytest.approx(expected)
     with pytest.raises(InputError, match="must be finite"):
         metrics.class_balanced_log_loss(np.array([0]), np.array([[0.0, -np.inf]]))
 

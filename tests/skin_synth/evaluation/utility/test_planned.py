@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -19,6 +21,7 @@ from skin_synth.evaluation.utility.planned import (
     found_of_hundred,
     holm,
     judge,
+    macro_difference,
     planned_difference,
 )
 from tfrecords_tools.errors import InputError
@@ -60,6 +63,60 @@ def test_intervals_cover_the_truth_as_often_as_they_promise(draws, seeds, spread
         found = planned_difference(arm, np.zeros_like(arm), groups=LESIONS)
         covered += found.low <= 0.3 <= found.high
     assert 920 <= covered <= 980, covered
+
+
+OF_CLASS = np.array([797, 112, 93, 52, 31, 15, 10])
+"""Test lesions of each class of HAM10000."""
+CLASS_OF = np.repeat(np.arange(7), OF_CLASS)
+MACRO_WEIGHTS = resampling_weights(
+    [str(lesion) for lesion in range(len(CLASS_OF))], CLASS_OF, replicates=200, seed=0
+)
+MEANS = (CLASS_OF[:, None] == np.arange(7)) / OF_CLASS
+
+
+def means_by_class(rng, spreads):
+    """Means over the lesions of each class with these spreads: float[5, 2, replicates + 1, 7]."""
+    lesions, draws = rng.normal(size=len(CLASS_OF)), rng.normal(0, 0.01, (5, 2, 1, 1))
+    return 0.3 + draws + (MACRO_WEIGHTS * lesions) @ MEANS * spreads
+
+
+def test_the_degrees_of_a_macro_mean_are_those_of_its_rare_classes():
+    """Reference: Satterthwaite's formula with the variances that were put in."""
+    found = [
+        macro_difference(arm, np.zeros_like(arm), lesions=OF_CLASS).degrees
+        for arm in (means_by_class(np.random.default_rng(seed), np.ones(7)) for seed in range(100))
+    ]
+    variances = 1 / OF_CLASS
+    expected = variances.sum() ** 2 / (variances**2 / (OF_CLASS - 1)).sum()
+    assert 38 < expected < 40
+    # The variance of ten lesions is itself uncertain, so single studies differ.
+    assert np.median(found) == pytest.approx(expected, rel=0.2)
+    assert max(found) < 100
+
+
+def test_intervals_of_a_macro_mean_cover_the_truth_if_one_rare_class_is_noisy():
+    """The plain number of lesions covers it too rarely."""
+    rng = np.random.default_rng(0)
+    spreads = np.array([1, 1, 1, 1, 1, 1, 5])
+    covered = np.zeros(2, int)
+    for _ in range(2000):
+        arm = means_by_class(rng, spreads)
+        effective = macro_difference(arm, np.zeros_like(arm), lesions=OF_CLASS)
+        means = arm.mean(axis=-1)
+        plain = planned_difference(means, np.zeros_like(means), groups=OF_CLASS.sum())
+        covered += [each.corrected_low <= 0.3 <= each.corrected_high for each in (effective, plain)]
+    promised = 0.975 * 2000
+    assert abs(covered[0] - promised) <= 20, covered
+    assert covered[1] < promised - 30, covered
+
+
+def test_a_class_without_test_images_is_not_in_the_mean():
+    arm = means_by_class(np.random.default_rng(1), np.ones(7))
+    lacking = np.concatenate([arm, np.full((*arm.shape[:-1], 1), np.nan)], axis=-1)
+    without = np.where(np.isnan(lacking), np.nan, 0.1)
+    expected = macro_difference(arm, np.full_like(arm, 0.1), lesions=OF_CLASS)
+    found = macro_difference(lacking, without, lesions=np.append(OF_CLASS, 0))
+    assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(expected))
 
 
 def test_seeds_count_within_draws_and_alone_if_there_is_one_draw():

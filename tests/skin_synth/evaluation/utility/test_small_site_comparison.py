@@ -122,6 +122,15 @@ def test_each_external_set_has_its_own_line(tmp_path):
     assert found.tests[0].sentence != found.tests[1].sentence
 
 
+def test_a_class_with_few_test_lesions_takes_degrees_of_freedom(tmp_path):
+    """Of 502 test lesions two are blue: they make most of the noise."""
+    few = coloured_split((250, 250, 2), 8)
+    found = results(true_colours, tmp_path, external={"few": few}, draws=5).tests[1].sizes[40]
+    of_measures = (found.verdict.macro_auroc.difference, found.verdict.log_loss.difference)
+    for difference in (*of_measures, found.ceiling_gain):
+        assert difference.degrees < 20
+
+
 def test_results_are_plain_values(tmp_path):
     """`asdict` of them is JSON without NaN."""
     import json
