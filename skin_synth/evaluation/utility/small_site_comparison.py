@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skin_synth.data.pipeline import LabelledImages
+from skin_synth.evaluation.statistics.intervals import Interval
 from skin_synth.evaluation.utility.arm_training import TrainedArm
 from skin_synth.evaluation.utility.differences import resampling_weights
+from skin_synth.evaluation.utility.gain_share import gain_share
 from skin_synth.evaluation.utility.metrics import mean_over_classes
 from skin_synth.evaluation.utility.planned import (
     found_of_hundred,
@@ -136,7 +138,7 @@ class _TestSet:
         ceiling_gain = macro_difference(
             ceiling.auroc, control.auroc, lesions=lesions, comparisons=1
         )
-        gain = verdict.macro_auroc.difference.difference
+        share = gain_share(use.auroc, ceiling.auroc, control.auroc, lesions=lesions)
         sites = {each.site.draw: each.site for each in trainings}
         own = [self.study.validation.subset(site.own) for site in sites.values()]
         return SizeResult(
@@ -156,7 +158,9 @@ class _TestSet:
                 groups=lesions.tolist(),
             ),
             ceiling_gain=ceiling_gain,
-            share_of_ceiling=gain / ceiling_gain.difference if ceiling_gain.low > 0 else None,
+            share_of_ceiling=share.estimate if share else None,
+            share_low=share.low if share else None,
+            share_high=share.high if share else None,
         )
 
     def _measures(self, training: Training, *, resampled: bool) -> _Measures:
@@ -222,18 +226,26 @@ def _sentence(sizes: Mapping[int, SizeResult]) -> str:
             for name in (found.use, found.control)
         )
         area = found.verdict.macro_auroc.difference
-        share = found.share_of_ceiling
         parts.append(
             f"with {size:,} own images, {found.verdict.words}: macro AUROC "
             f"{use.macro_auroc.mean:.3f} ({found.use}) against {control.macro_auroc.mean:.3f} "
             f"({found.control}), difference {area.difference:+z.3f} ({area.corrected_low:+z.3f} to "
             f"{area.corrected_high:+z.3f})"
             + (f" ({found.verdict.only_shown_by})" if found.verdict.only_shown_by else "")
-            + (f", {share:z.0%} of what the other site's real images bring" if share else "")
+            + _of_ceiling(found.shown_share)
             + no_room(control.macro_auroc.mean)
         )
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _of_ceiling(share: Interval | None) -> str:
+    if share is None:
+        return ""
+    return (
+        f", {share.estimate:z.0%} ({share.low:z.0%} to {share.high:z.0%}) of what the other site's "
+        "real images bring"
+    )
 
 
 def _warnings(tests: Sequence[ResultOnTests], options: SmallSiteOptions) -> tuple[str, ...]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from skin_synth.evaluation.statistics.intervals import LEVEL
-from skin_synth.evaluation.utility.differences import Difference
+from skin_synth.evaluation.statistics.intervals import LEVEL, Interval
+from skin_synth.evaluation.utility.differences import GAIN, Difference
 from skin_synth.evaluation.utility.metrics import SPECIFICITY
 from skin_synth.evaluation.utility.planned import FoundOfHundred, PlannedVerdict
 from skin_synth.evaluation.utility.results import OverSeeds
 from skin_synth.evaluation.utility.small_site import SmallSiteOptions
 
-SMALL_SITE_SCHEMA_VERSION = 1
+SMALL_SITE_SCHEMA_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +64,9 @@ class SizeResult:
         verdict: use against control.
         found: by class, the number of additional images found at the same false alarms.
         ceiling_gain: macro AUROC of the ceiling minus that of the control.
-        share_of_ceiling: gain of the use divided by that of the ceiling; None if the interval of
-            the ceiling contains 0.
+        share_of_ceiling: gain of the use divided by that of the ceiling, in macro AUROC.
+        share_low, share_high: its interval, see `gain_share`. It has no ends if the ceiling itself
+            shows no gain: all three are None then.
     """
 
     own_images: tuple[int, ...]
@@ -79,6 +80,16 @@ class SizeResult:
     found: tuple[FoundOfHundred, ...]
     ceiling_gain: Difference
     share_of_ceiling: float | None
+    share_low: float | None
+    share_high: float | None
+
+    @property
+    def shown_share(self) -> Interval | None:
+        """The share of the ceiling to tell a reader; None without a gain in macro AUROC."""
+        share, low, high = self.share_of_ceiling, self.share_low, self.share_high
+        if self.verdict.macro_auroc.words != GAIN or share is None or low is None or high is None:
+            return None
+        return Interval(share, low, high)
 
 
 @dataclasses.dataclass(frozen=True)

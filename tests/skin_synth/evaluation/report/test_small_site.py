@@ -51,7 +51,9 @@ def size_result(words):
         verdict=judge(area, loss),
         found=(FoundOfHundred("melanoma", area, sentence),),
         ceiling_gain=area,
-        share_of_ceiling=0.5 if gain > 0 else None,
+        share_of_ceiling=0.5,
+        share_low=0.25,
+        share_high=0.875,
     )
 
 
@@ -121,6 +123,31 @@ def test_the_page_names_the_measure_that_alone_shows_a_gain(tmp_path):
     write_small_site_report(tmp_path / "alone", alone)
     assert told in (tmp_path / "alone" / "report.html").read_text()
     assert told in _sentence(sizes)
+
+
+@pytest.mark.parametrize("words", [GAIN, NEITHER, HARM])
+def test_the_share_of_the_ceiling_has_its_interval_and_needs_a_gain(words, tmp_path):
+    found = results(words)
+    write_small_site_report(tmp_path, found)
+    page = (tmp_path / "report.html").read_text()
+    sentence = _sentence(found.tests[0].sizes)
+    assert ("50% " in page) == ("[25%, 88%]" in page) == (words == GAIN)
+    assert ("50% (25% to 88%) of what" in sentence) == (words == GAIN)
+    assert ("of what the other site's" in sentence) == (words == GAIN)
+
+
+def test_a_share_without_an_interval_is_not_said():
+    found = dataclasses.replace(size_result(GAIN), share_high=None)
+    assert found.shown_share is None
+    assert "of what the other site's" not in _sentence({100: found})
+
+
+def test_a_gain_that_only_the_log_loss_shows_has_no_share():
+    size = size_result(GAIN)
+    alone = dataclasses.replace(size.verdict.macro_auroc, words=NEITHER)
+    found = dataclasses.replace(size, verdict=dataclasses.replace(size.verdict, macro_auroc=alone))
+    assert found.verdict.words == GAIN
+    assert found.shown_share is None
 
 
 def test_the_page_of_another_site_names_it(tmp_path):

@@ -56,6 +56,10 @@ def test_true_images_help_a_site_that_has_few(tmp_path):
     assert small.verdict.words == GAIN
     assert small.verdict.macro_auroc.difference.difference > 0.02
     assert small.share_of_ceiling == pytest.approx(1, abs=0.4)
+    assert small.share_low < 1 < small.share_high
+    gains = (small.verdict.macro_auroc.difference, small.ceiling_gain)
+    use, ceiling = (each.difference for each in gains)
+    assert small.share_of_ceiling == pytest.approx(use / ceiling)
     assert "with 8 own images, gain shown" in test.sentence.lower()
     # The more own images there are, the less is gained.
     assert (
