@@ -109,12 +109,23 @@ def _advice(results: SmallSiteResults) -> str:
         )
     # Fewer images count only if the study shows a gain for each smaller number, too.
     from_least = list(itertools.takewhile(lambda each: each[1].verdict.words == GAIN, studied))
-    size, found = (from_least or gains)[-1]
+    ways = _ways(from_least) if from_least else _way("you have about", *gains[-1])
     return (
-        f"If your images are {alike}, and you have {'at most ' if from_least else ''}about "
-        f"{size:,}, train by “{found.use}”. skin-synth advise measures whether this helps on your "
-        "images."
+        f"If your images are {alike}, and {ways}. skin-synth advise measures whether this helps on "
+        "your images."
     )
+
+
+def _ways(sizes: list[tuple[int, SizeResult]]) -> str:
+    """Says up to how many own images each way to train was the one that showed the gain."""
+    ends = [list(of_use)[-1] for _, of_use in itertools.groupby(sizes, lambda each: each[1].use)]
+    first, *others = ends
+    further = (f"; with more, up to about {size:,}, by “{found.use}”" for size, found in others)
+    return _way("you have at most about", *first) + "".join(further)
+
+
+def _way(number: str, size: int, found: SizeResult) -> str:
+    return f"{number} {size:,}, train by “{found.use}”"
 
 
 def _or(words: list[str]) -> str:

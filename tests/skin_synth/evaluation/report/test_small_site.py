@@ -94,6 +94,41 @@ def test_the_page_opens_with_what_was_found_and_what_to_do(words, headline, advi
     assert advice in top
 
 
+@pytest.mark.parametrize(
+    ("uses", "advice"),
+    [
+        ("AA", "you have at most about 300, train by “A”. skin-synth advise"),
+        (
+            "AB",
+            "you have at most about 100, train by “A”; with more, up to about 300, by “B”. skin",
+        ),
+        ("AAB", "at most about 300, train by “A”; with more, up to about 900, by “B”. skin"),
+        (
+            "ABA",
+            "at most about 100, train by “A”; with more, up to about 300, by “B”; with more, up to "
+            "about 900, by “A”. skin",
+        ),
+    ],
+)
+def test_each_number_of_images_is_advised_the_way_that_was_compared_there(uses, advice, tmp_path):
+    found = results(*[GAIN] * len(uses))
+    test = found.tests[0]
+    sizes = {
+        size: with_use(result, use)
+        for (size, result), use in zip(test.sizes.items(), uses, strict=True)
+    }
+    changed = dataclasses.replace(found, tests=(dataclasses.replace(test, sizes=sizes),))
+    write_small_site_report(tmp_path, changed)
+    assert advice in (tmp_path / "report.html").read_text()
+
+
+def with_use(result, name):
+    arms = [
+        dataclasses.replace(each, arm=name) if each.kind == "use" else each for each in result.arms
+    ]
+    return dataclasses.replace(result, arms=tuple(arms), use=name)
+
+
 def test_the_page_shows_every_test_set_and_escapes_names(tmp_path):
     found = results(GAIN)
     write_small_site_report(tmp_path, found)
