@@ -179,23 +179,23 @@ class PlannedVerdict:
 
     @property
     def only_shown_by(self) -> str:
-        """Says which measure alone shows the gain or harm, with figures; empty for both or none.
+        """Says which measure alone shows the gain or harm, and by how much; without a full stop.
 
-        A sentence that gives the macro AUROC needs it, if the macro AUROC shows nothing.
+        It is empty if both measures or none show it. It belongs after the figures of the macro
+        AUROC: else a reader takes the verdict for that of the macro AUROC.
         """
         measures = {
             "macro AUROC": self.macro_auroc,
-            "class-balanced log loss (less is better)": self.log_loss,
+            "class-balanced log loss, where less is better,": self.log_loss,
         }
         shown = [name for name, each in measures.items() if each.words == self.words]
         if self.words == NEITHER or len(shown) > 1:
             return ""
-        [other] = (name.split(" (")[0] for name in measures if name not in shown)
         difference = measures[shown[0]].difference
         return (
-            f"{self.words} by the {shown[0]}, {difference.difference:+z.3f} "
-            f"({difference.corrected_low:+z.3f} to {difference.corrected_high:+z.3f}), "
-            f"not by the {other}"
+            f"Only the {shown[0]} shows the {self.words.removesuffix(' shown')}: it differs by "
+            f"{difference.difference:+z.3f} "
+            f"({difference.corrected_low:+z.3f} to {difference.corrected_high:+z.3f})"
         )
 
     def sentence(self, use: str, control: str) -> str:

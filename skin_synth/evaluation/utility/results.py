@@ -152,13 +152,13 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """The result in words, without advice."""
+        """The result in words, without advice and without the last full stop."""
         use, control, *_ = self.arms
         return (
             f"the macro AUROC is {_figure(use.figures.macro_auroc)} with synthetic images "
             f"(“{use.arm}”) and {_figure(control.figures.macro_auroc)} with real images only "
             f"(“{control.arm}”){no_room(control.figures.macro_auroc.mean)}"
-            + (f"; {self.verdict.only_shown_by}" if self.verdict.only_shown_by else "")
+            + (f". {self.verdict.only_shown_by}" if self.verdict.only_shown_by else "")
         )
 
 

@@ -219,24 +219,22 @@ def _by_class(images: LabelledImages, values: np.ndarray) -> dict[str, Any]:
 
 def _sentence(sizes: Mapping[int, SizeResult]) -> str:
     """Returns the gain or harm of the generator for each number of own images in words."""
-    parts = []
-    for size, found in sizes.items():
-        use, control = (
-            next(each for each in found.arms if each.arm == name)
-            for name in (found.use, found.control)
-        )
-        area = found.verdict.macro_auroc.difference
-        parts.append(
-            f"with {size:,} own images, {found.verdict.words}: macro AUROC "
-            f"{use.macro_auroc.mean:.3f} ({found.use}) against {control.macro_auroc.mean:.3f} "
-            f"({found.control}), difference {area.difference:+z.3f} ({area.corrected_low:+z.3f} to "
-            f"{area.corrected_high:+z.3f})"
-            + (f" ({found.verdict.only_shown_by})" if found.verdict.only_shown_by else "")
-            + _of_ceiling(found.shown_share)
-            + no_room(control.macro_auroc.mean)
-        )
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+    return " ".join(_of_size(size, found) for size, found in sizes.items())
+
+
+def _of_size(size: int, found: SizeResult) -> str:
+    use, control = (
+        next(each for each in found.arms if each.arm == name) for name in (found.use, found.control)
+    )
+    area = found.verdict.macro_auroc.difference
+    only = found.verdict.only_shown_by
+    return (
+        f"With {size:,} own images, {found.verdict.words}: macro AUROC "
+        f"{use.macro_auroc.mean:.3f} ({found.use}) against {control.macro_auroc.mean:.3f} "
+        f"({found.control}), difference {area.difference:+z.3f} ({area.corrected_low:+z.3f} to "
+        f"{area.corrected_high:+z.3f}){_of_ceiling(found.shown_share)}"
+        f"{no_room(control.macro_auroc.mean)}." + (f" {only}." if only else "")
+    )
 
 
 def _of_ceiling(share: Interval | None) -> str:
