@@ -21,12 +21,14 @@ from tfrecords_tools.atomic import check_apart, new_file
 from tfrecords_tools.command_line import SEVERAL_LINES
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import Part, read_json
-from tfrecords_tools.locks import locked
+from tfrecords_tools.locks import SOFT_SUFFIX, locked
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.sources.files import list_files
 
 PIPELINE_RECORD = "pipeline.json"
 LOCK = "lock"
+LEFTOVERS = (LOCK, f"{LOCK}{SOFT_SUFFIX}", f".tmp-*.{PIPELINE_RECORD}")
+"""Files of this module that are no results; a start that was killed leaves them."""
 INPUT_FILES = "input_files"
 DEFAULT_MINUTES = 60.0
 DEFAULT_SIDE = 64
@@ -206,8 +208,10 @@ def run_stages(
         InputError: `root` holds something else, was started with other settings, or another process
             is at work there.
     """
-    record = _open_record(root, dict(settings))
+    _check_place(root)
+    root.mkdir(parents=True, exist_ok=True)
     with locked(root / LOCK, str(root), work="writes its results", flag="--out"):
+        record = _open_record(root, dict(settings))
         summary = _run(root, record, stages, plan)
     _LOG.info("\n".join([summary, *closing]), extra=SEVERAL_LINES)
 
@@ -306,7 +310,26 @@ def _plan(stages: Sequence[Stage], options: PipelineOptions) -> list[str]:
     ]
 
 
+def _check_place(root: Path) -> None:
+    """Refuses what is no directory of a pipeline, before anything is written there."""
+    if (root / PIPELINE_RECORD).exists() or not root.exists():
+        return
+    if not root.is_dir() or _has_results(root):
+        raise InputError(
+            f"{root} exists and holds no results of this command; choose another --out"
+        )
+
+
+def _has_results(root: Path) -> bool:
+    known = (PIPELINE_RECORD, *LEFTOVERS)
+    return any(not any(map(path.match, known)) for path in root.iterdir())
+
+
 def _open_record(root: Path, settings: dict[str, Any]) -> PipelineRecord:
+    """Reads the record, or writes a new one.
+
+    Only the holder of the lock may call it: another process may change the record at any time.
+    """
     path = root / PIPELINE_RECORD
     settings = json.loads(json.dumps(settings))  # as it is read again
     if path.exists():
@@ -318,16 +341,11 @@ def _open_record(root: Path, settings: dict[str, Any]) -> PipelineRecord:
         if not difference:
             return record
         # Settings that the first stage refused, so that nothing is there, can be mended.
-        if record.seconds or {each.name for each in root.iterdir()} - {PIPELINE_RECORD, LOCK}:
+        if record.seconds or _has_results(root):
             raise InputError(
                 f"{root} was started with {difference}: choose another --out, or the same settings "
                 "to go on"
             )
-    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError(
-            f"{root} exists and holds no results of this command; choose another --out"
-        )
-    root.mkdir(parents=True, exist_ok=True)
     record = PipelineRecord(settings)
     record.write(root)
     return record

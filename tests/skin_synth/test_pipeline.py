@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -166,6 +169,66 @@ def test_two_pipelines_in_one_directory_do_not_mix(tmp_path):
     stage = Stage("only", "", root / "only", work)
     with pytest.raises(InputError, match="stopped"):
         run_stages(root, {}, [stage])
+
+
+@pytest.mark.parametrize("other", [{"size": 64}, {"size": 32}])
+def test_only_the_holder_of_the_lock_writes_the_record(other, tmp_path):
+    """While nothing is built yet, a second start may not change what the first one began with."""
+    root = tmp_path / "out"
+
+    def work():
+        kept = (root / pipeline.PIPELINE_RECORD).stat()
+        with pytest.raises(InputError, match="is in use by process"):
+            run_stages(root, other, [])
+        after = (root / pipeline.PIPELINE_RECORD).stat()
+        assert (after.st_ino, after.st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns)
+        raise InputError("stopped")
+
+    with pytest.raises(InputError, match="stopped"):
+        run_stages(root, {"size": 32}, [Stage("only", "", root / "only", work)])
+
+
+def test_the_record_is_read_after_the_lock_is_taken(tmp_path, monkeypatch):
+    """The other process may finish a stage just before it gives the lock back."""
+    root, worked = tmp_path / "out", []
+    stage = Stage("only", "", root / "only", lambda: worked.append("only"))
+    monkeypatch.setattr(pipeline, "_summary", lambda *arguments: "")
+    run_stages(root, {}, [])
+
+    @contextlib.contextmanager
+    def locked_late(*arguments, **options):
+        (root / "only").touch()
+        pipeline.PipelineRecord({}, {"only": 1.0}).write(root)
+        yield
+
+    monkeypatch.setattr(pipeline, "locked", locked_late)
+    run_stages(root, {}, [stage])
+    assert worked == []
+
+
+def test_settings_can_be_mended_where_there_is_no_flock(tmp_path, monkeypatch):
+    def unsupported(handle, operation):
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    def refuse():
+        raise InputError("refused")
+
+    root = tmp_path / "out"
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    monkeypatch.setattr(pipeline, "_summary", lambda *arguments: "")
+    with pytest.raises(InputError, match="refused"):
+        run_stages(root, {"size": 1}, [Stage("only", "", root / "only", refuse)])
+    run_stages(root, {"size": 2}, [Stage("only", "", root / "only", (root / "only").touch)])
+    with pytest.raises(InputError, match="started with size = 2, got 1"):
+        run_stages(root, {"size": 1}, [])
+
+
+@pytest.mark.parametrize("left", ["lock", "lock.soft", ".tmp-1.new.pipeline.json"])
+def test_a_start_that_was_killed_at_once_is_no_foreign_directory(left, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_summary", lambda *arguments: "")
+    (tmp_path / left).touch()
+    run_stages(tmp_path, {}, ())
+    assert (tmp_path / pipeline.PIPELINE_RECORD).exists()
 
 
 @pytest.mark.parametrize(
