@@ -241,14 +241,20 @@ def _run(root: Path, record: PipelineRecord, stages: Sequence[Stage], plan: Sequ
 def _input_files(images: Path, build: BuildOptions) -> str:
     """Describes the files that the data set is built from, so that a later start sees changes.
 
-    Of images it reads names and sizes only, which takes a second for 100,000 files.
+    Of images it takes names and sizes only, which takes a second for 100,000 files. Times of change
+    do not count: a folder that was copied or downloaded again has new ones, and the same images.
     """
     found = list_files(images, follow_links=build.follow_links).found
     names = [f"{file}\0{(images / file).stat().st_size}".encode() for file in found]
     named = (build.labels, build.metadata, build.label_map)
     tables = [Path(table) for table in named if table is not None and Path(table).is_file()]
     digest = hashlib.sha256(b"\n".join([*names, *(table.read_bytes() for table in tables)]))
-    return f"{len(found):,} images and {len(tables)} tables, {digest.hexdigest()[:12]}"
+    counts = f"{_number(len(found), 'image')} and {_number(len(tables), 'table')}"
+    return f"{counts}, {digest.hexdigest()[:12]}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _check_start(init_from: str | os.PathLike[str]) -> None:
@@ -335,20 +341,44 @@ def _open_record(root: Path, settings: dict[str, Any]) -> PipelineRecord:
     if path.exists():
         repair = f"remove {root} or choose another --out"
         record = read_json(path, PipelineRecord, repair=repair)
-        # A record of an older release does not say what its files were.
-        before = {INPUT_FILES: settings.get(INPUT_FILES), **record.settings}
-        difference = _difference(before, settings)
-        if not difference:
+        why_not = _why_not_go_on(root, record.settings, settings)
+        if not why_not:
             return record
         # Settings that the first stage refused, so that nothing is there, can be mended.
         if record.seconds or _has_results(root):
-            raise InputError(
-                f"{root} was started with {difference}: choose another --out, or the same settings "
-                "to go on"
-            )
+            raise InputError(why_not)
     record = PipelineRecord(settings)
     record.write(root)
     return record
+
+
+def _why_not_go_on(root: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Says why a start with the settings `now` cannot continue; "" if it can."""
+    old, new = (
+        {name: value for name, value in settings.items() if name != INPUT_FILES}
+        for settings in (before, now)
+    )
+    if difference := _difference(old, new):
+        return (
+            f"{root} was started with {difference}: choose another --out, or the same settings to "
+            "go on"
+        )
+    # A record of an older release does not say what its files were.
+    known = INPUT_FILES in before and INPUT_FILES in now
+    if known and (seen := _changed_files(str(before[INPUT_FILES]), str(now[INPUT_FILES]))):
+        return (
+            f"the images or tables in {now['images']} changed since the data set was built "
+            f"({seen}): choose another --out, or put the old files back"
+        )
+    return ""
+
+
+def _changed_files(before: str, now: str) -> str:
+    """Compares two texts of `_input_files`; returns how many files there were, "" for no change."""
+    (then, _, old_digest), (counts, _, digest) = (text.rpartition(", ") for text in (before, now))
+    if old_digest == digest:
+        return ""
+    return f"{counts}, as many as then" if then == counts else f"{then} then, {counts} now"
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
