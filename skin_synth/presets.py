@@ -14,6 +14,7 @@ from typing import Any
 
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import typed
+from tfrecords_tools.text import exact_number
 
 IMAGE_SIZES = tuple(4 * 2**stages for stages in range(1, 9))
 LOSSES = ("non_saturating", "hinge", "relativistic")
@@ -214,19 +215,20 @@ def override(preset: Preset, overrides: Iterable[str]) -> Preset:
     return dataclasses.replace(preset, **fields)
 
 
-def differing(preset: Preset, other: Preset) -> str:
-    """Returns the fields that differ in another preset, as `override` reads them; "" for none."""
-    return ", ".join(
+def differing(preset: Preset, other: Preset) -> list[str]:
+    """Returns FIELD=VALUE of each field that differs in another preset, as `override` reads it."""
+    return [
         f"{field.name}={_written(getattr(preset, field.name))}"
         for field in dataclasses.fields(preset)
         if getattr(preset, field.name) != getattr(other, field.name)
-    )
+    ]
 
 
 def _written(value: Any) -> str:
     """Writes a value as `_read` reads it."""
     if isinstance(value, Ramp):
-        return f"{value.start:g}" + (f":{value.end:g}" if value.end != value.start else "")
+        ends = [value.start] if value.start == value.end else [value.start, value.end]
+        return ":".join(map(exact_number, ends))
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -60,6 +60,12 @@ def _escape(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def exact_number(value: float) -> str:
+    """Writes a number so that it reads back as the same number: 1 for 1.0, else all its digits."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
+
+
 def first_line(error: BaseException) -> str:
     """Returns the first line of the text of an error, or its type if it has none."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -17,6 +17,7 @@ from skin_synth.keras_backend import keras
 from skin_synth.models import replicas
 from skin_synth.models.keras_options import NO_WEIGHTS
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.text import exact_number
 
 MEANT = "images are uint8[n, size, size, 3] or floats, with values from 0 to 255"
 LARGEST_VALUE = 255.0
@@ -124,7 +125,8 @@ def check_values(images: Any, labels: Any, num_classes: int, *, every: bool) -> 
     pixels = np.asarray(images)
     least, most = float(pixels.min()), float(pixels.max())  # both NaN if one value is
     if not (least >= 0 and most <= LARGEST_VALUE):
-        raise InputError(f"got pixels from {least:g} to {most:g}: {MEANT}")
+        found = f"{exact_number(least)} to {exact_number(most)}"
+        raise InputError(f"got pixels from {found}: {MEANT}")
     if most <= 1:
         raise InputError(f"got pixels from {least:g} to {most:g}, multiply by 255: {MEANT}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+from collections.abc import Iterable
 
 from skin_synth.generator import check_fingerprint
 from skin_synth.models.hardware import choose_policy
@@ -73,7 +74,7 @@ def _new_config(data: str | os.PathLike[str], options: TrainingOptions) -> RunCo
     if source is not None and old is not None:
         if options.schedule_minutes is None:
             preset = waiting(preset, options)
-        other = differing(preset, old)
+        other = ", ".join(differing(preset, old))
         _LOG.info(f"--init_from {source}: its settings{f', except {other}' if other else ''}")
     return RunConfig(
         preset=preset,
@@ -138,13 +139,17 @@ def _check_frozen(directory: RunDirectory, config: RunConfig, options: TrainingO
         if requested is not None and requested != value:
             raise _started_otherwise(directory, f"with --{name} {value}", requested)
     if other := differing(config.preset, override(config.preset, options.overrides)):
-        requested = f"--set {' '.join(options.overrides)}"
-        raise _started_otherwise(directory, f"with --set {other}", requested)
+        raise _started_otherwise(directory, f"with {_flags(other)}", _flags(options.overrides))
     source, requested = config.init_from, options.init_from
     if requested is None or (source and is_source(source, requested)):
         return
     start = "from fresh weights" if source is None else f"with --init_from {source.directory}"
     raise _started_otherwise(directory, start, f"--init_from {requested}")
+
+
+def _flags(overrides: Iterable[str]) -> str:
+    """Writes FIELD=VALUE as on a command line, where each needs its own flag."""
+    return " ".join(f"--set {each}" for each in overrides)
 
 
 def _started_otherwise(directory: RunDirectory, start: str, requested: object) -> InputError:

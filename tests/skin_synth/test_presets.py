@@ -123,7 +123,18 @@ def test_fields_that_differ_are_written_as_they_are_set():
     preset = get_preset("derm-32")
     changes = ["generator_widths=8x8x4x2", "gamma=1", "learning_rate=0.0008:1e-05", "loss=hinge"]
     found = differing(override(preset, changes), preset)
-    assert sorted(found.split(", ")) == sorted(changes)
+    assert sorted(found) == sorted(changes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["learning_rate=0.000123456789", "gamma=0.1:0.30000000000000004", "beta_2=0.9900000001"],
+)
+def test_numbers_that_are_almost_equal_are_written_apart(change):
+    preset = get_preset("derm-32")
+    changed = override(preset, [change])
+    assert differing(changed, preset) == [change]
+    assert override(preset, differing(changed, preset)) == changed
 
 
 @pytest.mark.parametrize(

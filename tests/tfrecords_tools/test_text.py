@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfrecords_tools.text import escaped
+from tfrecords_tools.text import escaped, exact_number
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,17 @@ def test_text_is_shown_on_one_harmless_line(text, shown):
     assert escaped(text) == shown
     assert len(escaped(text).splitlines()) == 1
     escaped(text).encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "1"), (2e-4, "0.0002"), (0.00012345678, "0.00012345678"), (1234567, "1234567.0")],
+)
+def test_a_number_reads_back_equal(value, text):
+    assert exact_number(value) == text
+    assert float(text) == value
+
+
+def test_a_number_that_is_none_is_written_too():
+    assert exact_number(float("nan")) == "nan"
+    assert exact_number(float("-inf")) == "-inf"

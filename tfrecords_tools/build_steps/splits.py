@@ -14,6 +14,7 @@ from scipy.cluster.hierarchy import DisjointSet
 from tfrecords_tools.build_steps.group_search import GroupSearch
 from tfrecords_tools.errors import InputError
 from tfrecords_tools.records.schema import SPLITS, TEST, TRAIN, VALIDATION
+from tfrecords_tools.text import exact_number
 
 DEFAULT_SPLITS = {"train": "0.7", "validation": "0.15", "test": "0.15"}
 SHARE = re.compile(r"[+-]?[0-9.]{1,30}(e[+-]?[0-9]{1,2})?|[0-9]{1,9}/[0-9]{1,9}", re.IGNORECASE)
@@ -43,7 +44,7 @@ def check_shares(shares: Mapping[str, str | float]) -> dict[str, Fraction]:
     if any(share < 0 for share in exact.values()) or sum(exact.values()) != 1:
         raise InputError(
             f"splits {dict(shares)!r}: shares must not be negative and must sum to 1, "
-            f"their sum is {float(sum(exact.values())):g}"
+            f"their sum is {exact_number(float(sum(exact.values())))}"
         )
     return {split: share for split, share in exact.items() if share > 0}
 

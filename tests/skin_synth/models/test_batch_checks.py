@@ -77,6 +77,7 @@ VALUES = {
     "[-1, 1]": (2 * UNIT - 1, "got pixels from -1 to 1"),
     "[-0.5, 0.5]": (UNIT - 0.5, "got pixels from -0.5 to 0.5"),
     "standardised": (5 * UNIT - 2, "got pixels from -2 to 3"),
+    "a little too bright": (255.00049 * UNIT, "got pixels from 0 to 255.0004"),
     "16 bits": (images(dtype=np.uint16) * 257, "got pixels from 0 to 65535"),
     "NaN": (np.where(UNIT > 0.99, np.nan, 255 * UNIT), "got pixels from nan to nan"),
     "infinite": (np.where(UNIT > 0.99, np.inf, 255 * UNIT), "to inf"),

@@ -169,6 +169,10 @@ def test_a_run_keeps_the_overrides_of_its_preset(tiny_preset, phantom_data, tmp_
     other = "was started with --set gamma=1, got --set gamma=2: leave it out"
     with pytest.raises(InputError, match=other):
         train(phantom_data, run, TrainingOptions(overrides=["gamma=2"]))
+    other = "with --set gamma=1 --set learning_rate=0.0004:1e-05, got --set gamma=2 --set "
+    two = TrainingOptions(overrides=["gamma=2", "learning_rate=0.0004000001"])
+    with pytest.raises(InputError, match=other + "learning_rate=0.0004000001: leave it out"):
+        train(phantom_data, run, two)
 
 
 def test_an_unknown_override_makes_nothing(phantom_data, tmp_path):

@@ -48,6 +48,7 @@ def test_shares_are_exact():
     [
         ({"train": "0.7", "test": "0.2"}, "sum is 0.9"),
         ({"train": "0.7", "test": "0.4"}, "sum is 1.1"),
+        ({"train": "0.6666666", "test": "0.3333333"}, "sum is 0.9999999"),
         ({"train": "1.5", "test": "-0.5"}, "must not be negative"),
         ({"training": "1"}, "names must be among train, validation, test"),
         ({}, "names must be among"),
