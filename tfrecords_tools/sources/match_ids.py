@@ -8,11 +8,16 @@ import itertools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from tfrecords_tools.errors import InputError
-from tfrecords_tools.sources.files import FileList, without_suffix
+from tfrecords_tools.sources.files import (
+    IMAGE_SUFFIXES,
+    RAW_SUFFIXES,
+    FileList,
+    without_suffix,
+)
 from tfrecords_tools.text import abbreviate, composed, printable
 
 
@@ -47,7 +52,7 @@ def match_ids(ids: Iterable[str], listed: FileList, images: Path, labels: Path) 
         raise InputError(
             f"{len(missing)} rows of {labels} name no file in the image folder: "
             f"{abbreviate(missing)}: add the files or drop the rows"
-            + _perhaps(missing, (file for file in listed.found if file not in taken))
+            + _perhaps(missing, listed.found, taken)
         )
     files: dict[str, str] = {}
     copies: dict[str, str] = {}
@@ -66,21 +71,38 @@ def match_ids(ids: Iterable[str], listed: FileList, images: Path, labels: Path) 
     return Matches(files, copies)
 
 
-def _perhaps(missing: Iterable[str], files: Iterable[str]) -> str:
-    """Returns a hint to a file whose name is an id up to folders, suffix, case and zeros."""
-    known = {_core(file): file for file in files}
+def _perhaps(missing: Iterable[str], files: Sequence[str], taken: Collection[str]) -> str:
+    """Returns a hint to a file whose name is an id up to folders, suffix, case and zeros.
+
+    It never guesses: no other id and no other file may have this name, and the id that it proposes
+    must fit this file alone.
+    """
+    files_of, ids_of = _by_core(files), _by_core(set(missing))
     for id_ in missing:
-        if file := known.get(_core(id_)):
-            stem = without_suffix(os.path.basename(file))
+        candidates = files_of.get(_core(id_), [])
+        if len(candidates) != 1 or len(ids_of[_core(id_)]) != 1:
+            continue
+        [file] = candidates
+        stem = without_suffix(os.path.basename(file))
+        if file not in taken and _by_name(files, {composed(stem)})[composed(stem)] == [file]:
             return f". {printable(id_)} may be {printable(file)}: then its id must be {stem}"
     return ""
+
+
+def _by_core(names: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        found[_core(name)].append(name)
+    return found
 
 
 def _core(text: str) -> str:
     r"""Returns the part of an id or path that people keep: `a\IMG_007.PNG` is `img_7`."""
     name = re.split(r"[/\\]", composed(text).strip())[-1]
-    bare = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name)
-    return re.sub(r"(?<!\d)0+(?=\d)", "", bare.casefold())
+    # A point may also be part of a number: 12.5 is not 12, and 12.05 is not 12.5.
+    if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES | RAW_SUFFIXES:
+        name = without_suffix(name)
+    return re.sub(r"(?<!\d)(?<!\d\.)0+(?=\d)", "", name.casefold())
 
 
 def _are_equal(images: Path, first: str, others: Sequence[str]) -> bool:

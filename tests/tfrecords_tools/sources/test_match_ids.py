@@ -54,6 +54,8 @@ def test_rows_without_a_file(tmp_path):
         ("IMG_007.JPG", "img_7"),
         ("ISIC_0000001.jpg", "https://isic.example/images/ISIC_0000001.jpeg"),
         ("ISIC_0000001.jpg", "C:\\data\\ISIC_0000001.jpg"),
+        ("IMG_0001.jpg", "img_1.CR2"),
+        ("patient.12.5.jpg", "patient.012.5"),
     ],
 )
 def test_a_row_without_a_file_names_the_file_that_it_may_mean(file, id_, tmp_path):
@@ -68,6 +70,30 @@ def test_a_file_that_has_a_row_is_not_proposed_for_another(tmp_path):
     images = touch(tmp_path / "i", "img_7.jpg")
     with pytest.raises(InputError, match=r"drop the rows$"):
         read(images, table(tmp_path / "l.csv", "img_7,,nv", "IMG_007,,nv"))
+
+
+@pytest.mark.parametrize(
+    ("files", "missing"),
+    [
+        (["nv/0001.jpg", "mel/001.jpg"], ["1"]),  # either file
+        (["a/img_7.jpg", "b/img_7.jpg"], ["IMG_007"]),  # the id img_7 fits both
+        (["001.jpg"], ["1", "01"]),  # either id
+        (["x.jpg", "x.jpg.png"], ["X.jpg.jpg"]),  # the id x.jpg means the other file
+        (["12.jpg"], ["12.5"]),
+        (["12.5.jpg"], ["12.05"]),
+        (["visit.jpg"], ["visit.2"]),
+    ],
+)
+def test_no_file_is_proposed_where_it_would_be_a_guess(files, missing, tmp_path):
+    images = touch(tmp_path / "i", *files)
+    with pytest.raises(InputError, match=r"add the files or drop the rows$"):
+        read(images, table(tmp_path / "l.csv", *(f"{id_},,nv" for id_ in missing)))
+
+
+def test_a_file_that_shares_its_name_with_one_that_has_a_row_is_not_proposed(tmp_path):
+    images = touch(tmp_path / "i", "a/img_7.jpg", "b/img_7.jpg")
+    with pytest.raises(InputError, match=r"drop the rows$"):
+        read(images, table(tmp_path / "l.csv", "a/img_7.jpg,,nv", "IMG_007,,nv"))
 
 
 @pytest.mark.parametrize("other", ["sub/1.jpg", "1.jpg.png"])
