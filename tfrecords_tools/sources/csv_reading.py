@@ -13,8 +13,9 @@ from typing import TextIO
 from tfrecords_tools.errors import InputError
 
 DELIMITERS = (",", ";", "\t")
-SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>[^\w\s\"]|\t)\r?\n?", re.IGNORECASE)
-"""First line by which Excel takes a delimiter; it is no row."""
+SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>[^\w\s\"]|\t)(?P=delimiter)*\r?\n?", re.IGNORECASE)
+"""First line by which Excel takes a delimiter; it is no row. Spreadsheets fill it up with empty
+cells."""
 OTHER_FORMATS = {
     b"\x1f\x8b": "a gzip archive: unpack it",
     b"PK\x03\x04": "an Excel workbook or a ZIP archive: save the sheet as CSV in UTF-8",
@@ -26,6 +27,14 @@ OTHER_FORMATS = {
     b'{"': "JSON: write its table as CSV",
 }
 """First bytes of files that are given in place of a CSV, and what to do."""
+LAST_BYTES = {
+    b"PAR1": re.compile(rb"PAR1\Z"),
+    b"[{": re.compile(rb"\]\s*\Z"),
+    b'{"': re.compile(rb"\}\s*\Z"),
+}
+"""What else those files end with whose first bytes may also be the name of a column."""
+TAIL = 64
+"""Bytes at the end of a file that are looked at."""
 UNNAMED = re.compile(r"(?:Unnamed: [0-9]+)?")
 """Name of a column that spreadsheets and pandas add; it holds nothing, or the row number."""
 
@@ -113,9 +122,16 @@ def read_csv(path: Path, *expected: str) -> CsvTable:
 def _check_format(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(4)
+        file.seek(max(len(head), path.stat().st_size - TAIL))
+        tail = file.read(TAIL)
     for start, what in OTHER_FORMATS.items():
-        if head.startswith(start):
+        if head.startswith(start) and _ends_like(start, tail):
             raise InputError(f"{path} is no CSV but {what}")
+
+
+def _ends_like(start: bytes, tail: bytes) -> bool:
+    """Returns whether the last bytes of a file are those of the format with these first bytes."""
+    return start not in LAST_BYTES or LAST_BYTES[start].search(tail) is not None
 
 
 def _delimiters(path: Path) -> tuple[str, ...]:
@@ -127,7 +143,7 @@ def _delimiters(path: Path) -> tuple[str, ...]:
 
 def _separator_line(file: TextIO) -> re.Match[str] | None:
     """Returns the first line if it is a `SEPARATOR_LINE`; a file without one stays at its start."""
-    found = SEPARATOR_LINE.fullmatch(file.readline(len("sep=;\r\n")))
+    found = SEPARATOR_LINE.fullmatch(file.readline())
     if not found:
         file.seek(0)
     return found

@@ -99,12 +99,13 @@ def test_nul_characters(content, tmp_path):
         (gzip.compress(b"id,dx\na,nv\n"), "a gzip archive: unpack it"),
         (b"PK\x03\x04\x14\0", "an Excel workbook or a ZIP archive: save the sheet as CSV"),
         (b"\xd0\xcf\x11\xe0\xa1", "an old Excel workbook"),
-        (b"PAR1\x15\x04", "a Parquet file: write its table as CSV"),
+        (b"PAR1\x15\x04\0\0\0PAR1", "a Parquet file: write its table as CSV"),
         ("id\tdx\na\tnv\n".encode("utf-16"), "text in UTF-16, as Excel's"),
         (b'[{"id": "a", "dx": "nv"}]', "JSON: write its table as CSV"),
         (b'{"id": {"0": "a"}}', "JSON: write its table as CSV"),
+        (b'{"id": "a"}\n{"id": "b"}\r\n', "JSON: write its table as CSV"),
     ],
-    ids=["gzip", "xlsx", "xls", "parquet", "utf-16", "records", "columns"],
+    ids=["gzip", "xlsx", "xls", "parquet", "utf-16", "records", "columns", "lines"],
 )
 def test_other_formats_are_named(content, told, tmp_path):
     (tmp_path / "t.csv").write_bytes(content)
@@ -112,10 +113,24 @@ def test_other_formats_are_named(content, told, tmp_path):
         rows(tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize("last", ["nv", "PAR1", "nv " + "x" * 1000])
+@pytest.mark.parametrize("name", ["PAR1", "PAR10_id", "[{id}]", '{"id', "PK"])
+def test_a_column_may_begin_like_another_format(name, last, tmp_path):
+    path = write(tmp_path / "t.csv", f"{name},label\na,{last}\n")
+    assert rows(path) == [(2, {name: "a", "label": last})]
+
+
+def test_a_table_of_one_short_name_is_a_table(tmp_path):
+    assert read_csv(write(tmp_path / "t.csv", "PAR1")).columns == ("PAR1",)
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
-def test_the_first_line_of_excel_names_the_delimiter(delimiter, end, tmp_path):
-    text = end.join([f"sep={delimiter}", delimiter.join(("id", "dx")), delimiter.join("ab"), ""])
+@pytest.mark.parametrize("cells", [1, 2, 5, 1000])
+def test_the_first_line_of_excel_names_the_delimiter(cells, delimiter, end, tmp_path):
+    text = end.join(
+        [f"sep={cells * delimiter}", delimiter.join(("id", "dx")), delimiter.join("ab"), ""]
+    )
     for encoding in ("utf-8", "utf-8-sig"):
         path = write(tmp_path / "t.csv", text, encoding)
         assert rows(path) == [(3, {"id": "a", "dx": "b"})]
@@ -127,6 +142,8 @@ def test_the_first_line_of_excel_names_the_delimiter(delimiter, end, tmp_path):
 def test_a_column_whose_name_begins_like_that_line_is_a_column(tmp_path):
     path = write(tmp_path / "t.csv", "sep=;x,id\n1,a\n")
     assert rows(path) == [(2, {"sep=;x": "1", "id": "a"})]
+    path = write(tmp_path / "t.csv", "sep=;,;\n1,a\n")
+    assert read_csv(path).columns == ("sep=", ",")
     path = write(tmp_path / "t.csv", "sep=;\n")
     assert rows(path) == []
 
