@@ -23,6 +23,7 @@ from tfrecords_tools.errors import InputError
 from tfrecords_tools.json_reading import Part, read_json
 from tfrecords_tools.locks import SOFT_SUFFIX, locked
 from tfrecords_tools.options import BuildOptions
+from tfrecords_tools.progress import measured_duration
 from tfrecords_tools.sources.files import list_files
 
 PIPELINE_RECORD = "pipeline.json"
@@ -234,7 +235,7 @@ def _run(root: Path, record: PipelineRecord, stages: Sequence[Stage], plan: Sequ
         stage.work()
         record.seconds[stage.name] = round(time.monotonic() - stage_start, 1)
         record.write(root)
-        _LOG.info(f"      {stage.output} in {_duration(record.seconds[stage.name])}")
+        _LOG.info(f"      {stage.output} in {measured_duration(record.seconds[stage.name])}")
     return _summary(root, time.monotonic() - start)
 
 
@@ -412,7 +413,7 @@ def _summary(root: Path, seconds: float) -> str:
     report = read_json(path, _Report, repair=f"remove {path.parent}, and start again")
     return "\n".join(
         [
-            f"\nThe whole pipeline in {_duration(seconds)}:",
+            f"\nThe whole pipeline in {measured_duration(seconds)}:",
             f"  report             {root / 'report' / 'report.html'}",
             f"  synthetic images   {previews[-1]}",
             f"  balanced data set  {root / 'balanced'}",
@@ -420,8 +421,3 @@ def _summary(root: Path, seconds: float) -> str:
             f"The report says: {' '.join(report.summary[:2])}",
         ]
     )
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -96,7 +96,13 @@ def track(items: Iterable[Item], *, total: int, unit: str, description: str) -> 
             progress.update()
 
 
-def duration(seconds: float) -> str:
+def measured_duration(seconds: float) -> str:
+    """Formats a time that was measured, to the second."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def estimated_duration(seconds: float) -> str:
     """Formats a time that is only estimated: in hours from 90 minutes on."""
     minutes = seconds / 60
     if minutes >= 90:
@@ -112,6 +118,7 @@ def _pace(rate: float) -> str:
 
 
 def _clock(seconds: float) -> str:
+    """Formats the time left on a line of progress: short, as on a clock."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

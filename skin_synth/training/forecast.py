@@ -18,7 +18,7 @@ from skin_synth.training.options import TrainingOptions
 from skin_synth.training.run_config import RunConfig
 from skin_synth.training.runs import new_gan
 from skin_synth.training.warm_start import waiting
-from tfrecords_tools.progress import duration
+from tfrecords_tools.progress import estimated_duration
 
 WINDOW_STEPS = 10
 """The first window holds the tracing and is not counted."""
@@ -86,7 +86,7 @@ def forecast(
         + (f", {split.num_synthetic:,} of them synthetic" if split.num_synthetic else ""),
         f"smallest class  {split.class_names[smallest]}: {split.class_counts[smallest]:,} images",
         f"speed           {trial.speed:.0f} images/s",
-        f"time            {duration(left / trial.speed)} for {left:,} images"
+        f"time            {estimated_duration(left / trial.speed)} for {left:,} images"
         + (f"; the run has seen {seen:,}" if seen else ""),
         f"peak memory     {_peak_memory() / 2**30:.1f} GiB",
     ]

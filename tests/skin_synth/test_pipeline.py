@@ -351,13 +351,6 @@ def test_the_record_holds_every_setting(folder, tmp_path, quick):
     assert list(record["seconds"]) == ["build", "train", "evaluate", "balance", "export"]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (61, "1 min 01 s"), (45, "45 s")]
-)
-def test_durations_are_written_as_people_say_them(seconds, text):
-    assert pipeline._duration(seconds) == text
-
-
 @pytest.mark.parametrize("edited", [{"size": "a\nb"}, {"size": 5, "a\nb": 1}, {"size": "\x1b[2J"}])
 def test_other_settings_are_named_on_one_line(edited, tmp_path):
     record = {"settings": edited, "seconds": {"build": 1.0}}

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tfrecords_tools import progress
-from tfrecords_tools.progress import Progress, duration, track
+from tfrecords_tools.progress import Progress, estimated_duration, measured_duration, track
 
 
 @pytest.fixture
@@ -128,4 +128,12 @@ def test_a_failing_loop_says_how_far_it_came(capsys):
     [(0, "less than 1 min"), (59, "less than 1 min"), (89 * 60, "89 min"), (5400, "1.5 h")],
 )
 def test_an_estimated_time_is_in_minutes_or_hours(seconds, text):
-    assert duration(seconds) == text
+    assert estimated_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.6, "1 min 00 s"), (61, "1 min 01 s"), (45, "45 s"), (5400, "90 min 00 s")],
+)
+def test_a_measured_time_is_to_the_second(seconds, text):
+    assert measured_duration(seconds) == text

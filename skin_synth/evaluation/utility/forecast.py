@@ -12,7 +12,7 @@ from skin_synth.data.pipeline import LabelledImages
 from skin_synth.evaluation.utility.classifiers.training import Method, Trainer
 from skin_synth.evaluation.utility.recipes import pool_of, real_source, single
 from skin_synth.generator import ImageGenerator
-from tfrecords_tools.progress import duration
+from tfrecords_tools.progress import estimated_duration
 
 MEASURED_STEPS = 6
 MEASURED_IMAGES = 64
@@ -43,7 +43,7 @@ class Forecast:
             f"synthetic images {self.synthetic:,}",
             f"trainings        at most {self.trainings:,}",
             f"steps            at most {self.steps:,} of {self.batch_size} images",
-            f"time             {duration(3600 * self.hours)} on this machine",
+            f"time             {estimated_duration(3600 * self.hours)} on this machine",
         ]
 
 
