@@ -14,6 +14,7 @@ import logging
 import operator
 import os
 import string
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -109,13 +110,21 @@ def write_reader_study(
 
 def _tell_fewer(items: Sequence[Item], class_names: Sequence[str], per_class: int) -> None:
     """Logs the classes that have fewer real images than requested."""
-    real = [item.class_name for item in items if item.origin == ORIGIN_REAL]
-    fewer = [f"{name} ({real.count(name)})" for name in class_names if real.count(name) < per_class]
+    real = Counter(item.class_name for item in items if item.origin == ORIGIN_REAL)
+    fewer = [_few(name, real[name]) for name in class_names if real[name] < per_class]
     if fewer:
-        _LOG.info(
-            f"fewer than {per_class:,} real test images, one of each group, of {', '.join(fewer)}: "
-            "these classes have so many real and synthetic images each"
-        )
+        _LOG.info(f"{'; '.join(fewer)}; --per_class asks for {per_class:,} of each")
+
+
+def _few(name: str, count: int) -> str:
+    """Says how many images a class has in the study; `count`: of its test lesions."""
+    if not count:
+        return f"{name} has no test lesion, so it is not in the study"
+    noun, image = ("lesion", "image") if count == 1 else ("lesions", "images")
+    return (
+        f"{name} has only {count:,} test {noun}, so it has {count:,} real and {count:,} synthetic "
+        f"{image}"
+    )
 
 
 def choose_items(

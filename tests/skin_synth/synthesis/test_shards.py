@@ -220,7 +220,7 @@ def test_more_shards_than_images_are_refused():
 
 
 def test_two_truncations_of_one_seed_are_refused(tmp_path):
-    """Their ids would be equal, and no tool would take the data set."""
+    """Their ids would be equal, and `verify` would refuse the data set."""
     parts = {}
     for name, seed, truncation in (("a", 0, 1.0), ("b", 2, 0.5), ("c", 3, 0.5)):
         parts[name] = tmp_path / name

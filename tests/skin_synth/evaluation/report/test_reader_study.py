@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from skin_synth.data.pipeline import load_split
+from skin_synth.evaluation.report import reader_study
 from skin_synth.evaluation.report.reader_study import (
     choose_items,
     render_study,
@@ -20,6 +21,7 @@ from skin_synth.evaluation.report.reader_study import (
 from tests.origins import make_origin
 from tests.skin_synth.evaluation.conftest import check_overwriting
 from tfrecords_tools.errors import InputError
+from tfrecords_tools.records.schema import ORIGIN_REAL, ORIGIN_SYNTHETIC
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +53,42 @@ def test_classes_with_fewer_images_than_requested_are_named(
     count = len(groups[smallest])
     with caplog.at_level("INFO", "skin_synth"):
         write_reader_study(make_run(), large_phantom_data, tmp_path / "few", per_class=count)
-        assert "real test images" not in caplog.text
+        assert "test lesion" not in caplog.text
         write_reader_study(make_run(), large_phantom_data, tmp_path / "more", per_class=count + 1)
-    assert f"fewer than {count + 1} real test images" in caplog.text
-    assert f"{smallest} ({count})" in caplog.text
+    told = f"{smallest} has only {count} test lesions, so it has {count} real and {count} synthetic"
+    assert f"{told} images" in caplog.text
+    assert f"; --per_class asks for {count + 1} of each" in caplog.text
+
+
+def items_of(**real):
+    """As many real images, and as many synthetic ones, of each class."""
+    return [
+        reader_study.Item(0, name, None, origin, "")
+        for name, count in real.items()
+        for origin in (ORIGIN_REAL, ORIGIN_SYNTHETIC)
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("real", "told"),
+    [
+        (
+            {"nv": 8, "df": 3, "vasc": 5},
+            "df has only 3 test lesions, so it has 3 real and 3 synthetic images; vasc has only 5 "
+            "test lesions, so it has 5 real and 5 synthetic images; --per_class asks for 8 of each",
+        ),
+        (
+            {"nv": 8, "df": 1, "vasc": 0},
+            "df has only 1 test lesion, so it has 1 real and 1 synthetic image; vasc has no test "
+            "lesion, so it is not in the study; --per_class asks for 8 of each",
+        ),
+    ],
+)
+def test_the_images_of_small_classes_are_told_in_plain_words(real, told, caplog):
+    with caplog.at_level("INFO", "skin_synth"):
+        reader_study._tell_fewer(items_of(**real), ("nv", "df", "vasc"), 8)
+    assert caplog.messages == [told]
 
 
 def test_the_order_is_shuffled_and_follows_the_seed(study, make_run, large_phantom_data):
