@@ -24,7 +24,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        help="weights file of mobilenet or inception, and of --classifiers finetuned",
+        help="weights file of mobilenet or inception, and of --classifiers finetuned (default: "
+        "they are downloaded); with --features inception it is that of inception only",
     )
     parser.add_argument(
         "--seeds",

@@ -70,7 +70,8 @@ class EvaluationOptions:
 
     Attributes:
         features: classifier, mobilenet, inception, or the file of a saved Keras model.
-        weights: weights file of mobilenet or inception, and of the classifier finetuned.
+        weights: weights file of mobilenet or inception, and of the classifier finetuned; None
+            downloads them. With the features inception, it is theirs only.
         seed: of the synthetic images, the real baseline and the classifiers, below 2**62.
         seeds: sets of synthetic images for the spread of the Fréchet distance, 1 or more.
         steps: training steps of each classifier; None: as many as the training split needs.
@@ -133,12 +134,18 @@ class EvaluationOptions:
         finetuned = FINETUNED in (self.classifiers or ())
         return None if finetuned and self.features not in extractors.TAKE_WEIGHTS else self.weights
 
+    @property
+    def classifier_weights(self) -> str | os.PathLike[str] | None:
+        """The weights of the classifier finetuned; None if the weights are of other features."""
+        others = self.features in extractors.TAKE_WEIGHTS and self.features != "mobilenet"
+        return None if others else self.weights
+
     def of_utility(self) -> UtilityOptions:
         """Returns the options of the utility study."""
         return UtilityOptions(
             seeds=DEFAULT_SEEDS if self.utility_seeds is None else self.utility_seeds,
             classifiers=tuple(self.classifiers or DEFAULT_CLASSIFIERS),
-            weights=self.weights,
+            weights=self.classifier_weights,
             steps=DEFAULT_STEPS if self.utility_steps is None else self.utility_steps,
             policy=self.policy,
         )

@@ -35,7 +35,7 @@ class TrainingOptions:
         init_from: run whose last checkpoint a new run starts from, or an exported or installed
             generator (see `skin_synth.training.warm_start`); None: fresh weights.
         features: features for validation, classifier or mobilenet; None: classifier for a new run.
-        weights: weights file of mobilenet.
+        weights: weights file of mobilenet; None: those of the run, or a download.
         keep: number of checkpoints to keep in addition to the best one; with 2 or more, training
             can continue from an older one if the newest is damaged.
         cache_limit: bytes that decoded training images may take in memory; larger ones are

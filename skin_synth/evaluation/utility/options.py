@@ -31,7 +31,7 @@ class UtilityOptions:
             weights, batches and synthetic images.
         classifiers: `resnet`, `finetuned` or `small`, see
             `classifiers.networks`. The first one gives the verdict of the study.
-        weights: file with the ImageNet weights of MobileNet.
+        weights: file with the ImageNet weights of finetuned; None downloads them.
         steps: batches of each training, 10 or more.
         batch_size: images in a step.
         pool: synthetic images of each class for each seed; None: as many as the largest class has,

@@ -98,7 +98,7 @@ class SmallSiteOptions:
         steps: steps of each training, over all phases.
         pool: synthetic images of each class.
         classifier: `resnet`, `finetuned` or `small`, see `classifiers.networks`.
-        weights: file with the ImageNet weights of MobileNet.
+        weights: file with the ImageNet weights of finetuned; None downloads them.
         batch_size: images in a step.
         adapt_images: images that the generator is shown when it is adapted to the own images of a
             site; 0: it is not adapted.

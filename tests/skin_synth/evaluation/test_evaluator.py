@@ -14,6 +14,7 @@ from skin_synth.evaluation import EvaluationOptions, evaluate
 from skin_synth.evaluation import evaluator as assessment
 from skin_synth.evaluation.cache import default_cache
 from skin_synth.evaluation.external import ExternalTest, LeftOut
+from skin_synth.evaluation.utility import options as utility_options
 from skin_synth.evaluation.utility.options import UtilityOptions
 from skin_synth.saved_model.model_card import read_report
 from tests.origins import make_origin
@@ -162,6 +163,27 @@ def test_weights_of_a_classifier_are_not_those_of_the_features(tmp_path):
     assert EvaluationOptions(**finetuned).features_weights is None
     assert EvaluationOptions(features="mobilenet", **finetuned).features_weights is not None
     assert EvaluationOptions(**finetuned).of_utility().weights == weights
+
+
+@pytest.mark.parametrize(
+    ("features", "of_features", "of_classifier"),
+    [
+        ("classifier", None, "w.h5"),
+        ("model.keras", None, "w.h5"),
+        ("mobilenet", "w.h5", "w.h5"),
+        ("inception", "w.h5", None),
+    ],
+)
+def test_weights_go_to_the_networks_that_they_fit(
+    features, of_features, of_classifier, monkeypatch
+):
+    """The classifier `finetuned` is a MobileNet, and downloads its weights if it gets none."""
+    asked = []
+    monkeypatch.setattr(utility_options, "make_classifier", lambda *given: asked.append(given))
+    options = EvaluationOptions(features, "w.h5", utility=True, classifiers=("finetuned",))
+    assert options.features_weights == of_features
+    assert options.of_utility().weights == of_classifier
+    assert {weights for _, weights in asked} == {of_classifier}
 
 
 def test_another_data_set_is_refused(make_run, large_phantom_data, tmp_path):
