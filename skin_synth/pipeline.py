@@ -24,6 +24,7 @@ from tfrecords_tools.json_reading import Part, read_json
 from tfrecords_tools.locks import SOFT_SUFFIX, locked
 from tfrecords_tools.options import BuildOptions
 from tfrecords_tools.progress import measured_duration
+from tfrecords_tools.records.schema import CONTACT_SHEETS
 from tfrecords_tools.sources.files import list_files
 
 PIPELINE_RECORD = "pipeline.json"
@@ -414,6 +415,7 @@ def _summary(root: Path, seconds: float) -> str:
     return "\n".join(
         [
             f"\nThe whole pipeline in {measured_duration(seconds)}:",
+            f"  your images        {root / 'data' / CONTACT_SHEETS} (look for wrong ones)",
             f"  report             {root / 'report' / 'report.html'}",
             f"  synthetic images   {previews[-1]}",
             f"  balanced data set  {root / 'balanced'}",

@@ -24,6 +24,21 @@ def known_names() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=ENTRY_POINTS)}))
 
 
+def names_for(image_size: int) -> tuple[str, ...]:
+    """Returns the names of installed generators of images of this size, sorted.
+
+    Those whose files are damaged are left out.
+    """
+
+    def fits(name: str) -> bool:
+        try:
+            return read_origin(find_generator(name)[0]).image_size == image_size
+        except InputError:
+            return False
+
+    return tuple(filter(fits, known_names()))
+
+
 def find_generator(name: str) -> tuple[Path, str]:
     """Returns the SavedModel of an installed generator, and how to repair it.
 

@@ -14,6 +14,7 @@ from skin_synth.data.pipeline import DrawnImages
 from skin_synth.data.streaming import keep_index, open_split, reading_errors
 from skin_synth.keras_backend import keras
 from skin_synth.models.gan import ConditionalGAN
+from skin_synth.pretrained.catalogue import names_for
 from skin_synth.training import distribution, fit_loop
 from skin_synth.training.callbacks.health import Health
 from skin_synth.training.callbacks.monitoring import Previews, Profile, ProgressBar, Scalars
@@ -35,6 +36,8 @@ from tfrecords_tools.command_line import explain_os_error
 from tfrecords_tools.errors import InputError, Stopped
 from tfrecords_tools.records.schema import TRAIN
 
+FEW_IMAGES = 1_000
+"""Below this number of training images a new run is advised to start from a trained generator."""
 EPOCH_IMAGES = 1_000
 """Images of an epoch, rounded to whole batches; an epoch is only the interval of the logs."""
 _LOG = logging.getLogger("skin_synth")
@@ -78,6 +81,9 @@ def train(
             f"{split.num_synthetic:,} of {len(split):,} training images are synthetic: the run "
             "learns from them too; validation compares with the real ones only"
         )
+    if not directory.exists() and options.init_from is None:
+        for line in _on_few_images(split, config):
+            _LOG.info(line)
     minutes = None if directory.exists() else options.schedule_minutes
     if minutes is not None or options.dry_run:
         _LOG.info(f"{directory.path}: measures the speed of this machine (up to a minute)")
@@ -92,6 +98,16 @@ def train(
                 _LOG.info(line)
             return None
     return _Training(data, directory, config, options, split, strategy, features).run()
+
+
+def _on_few_images(split: DrawnImages, config: RunConfig) -> Iterator[str]:
+    """Yields the advice to start from an installed generator, where there are few images."""
+    names = names_for(config.preset.image_size)
+    if len(split) < FEW_IMAGES and names:
+        yield (
+            f"only {len(split):,} training images: a start from a trained generator can give "
+            f"better images after the same time (--init_from {names[0]})"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

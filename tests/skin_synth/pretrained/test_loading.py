@@ -57,6 +57,14 @@ def test_an_unknown_name_lists_the_known(installed):
         assert f"unknown pretrained generator {name!r}" in str(caught.value)
 
 
+def test_generators_are_listed_by_the_size_of_their_images(installed, monkeypatch):
+    assert catalogue.names_for(32) == ("tiny",)
+    assert catalogue.names_for(64) == ("derm-64-ham10000",)
+    assert catalogue.names_for(128) == ()
+    monkeypatch.setattr(catalogue, "known_names", lambda: ("removed", "tiny"))
+    assert catalogue.names_for(32) == ("tiny",)  # one that is damaged stops no training
+
+
 def test_a_distribution_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(catalogue, "entry_points", lambda **_: ())
     line = "none is installed; pip install skin-synth-ham10000"

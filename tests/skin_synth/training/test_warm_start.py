@@ -483,3 +483,21 @@ def test_a_data_set_without_held_out_images_is_not_searched(tiny_run, turned_rou
     data = write_records(tmp_path / "alone", {"train": trained}, **options)
     chosen = TrainingOptions(init_from=tiny_run.directory)
     assert configure(RunDirectory("nowhere"), data, chosen).init_from.held_out_seen == 0
+
+
+def test_a_new_run_on_few_images_is_told_of_a_trained_generator(
+    tiny_preset, phantom_data, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr("skin_synth.training.trainer.names_for", {32: ("shared-32",)}.get)
+
+    def advised(**options):
+        caplog.clear()
+        chosen = TrainingOptions(preset=tiny_preset.name, dry_run=True, **options)
+        with caplog.at_level("INFO"):
+            train(phantom_data, tmp_path / "run", chosen)
+        return "--init_from shared-32" in caplog.text
+
+    assert advised()
+    assert "only 119 training images: a start from a trained generator" in caplog.text
+    monkeypatch.setattr("skin_synth.training.trainer.FEW_IMAGES", 119)
+    assert not advised()
