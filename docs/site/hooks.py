@@ -22,6 +22,7 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 PAGES = (
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**/*.md", "examples/**/*.md"),
     "generators/*/*/*/*/model_card.md",
+    "docs/site/*.css",
 )
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 COMMANDS_PAGE = "docs/reference/commands.md"

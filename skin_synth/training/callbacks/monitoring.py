@@ -119,18 +119,21 @@ class ProgressBar(GANCallback):
         self.opened = contextlib.ExitStack()
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Opens the bar for the images that are left, in whole batches."""
+        """Opens the bar at the images seen so far; it counts whole batches."""
         super().on_train_begin(logs)
         batch = self.model.preset.batch_size
-        left = -(-max(self.images - self.images_seen, 0) // batch) * batch
+        seen = self.images_seen
+        left = -(-max(self.images - seen, 0) // batch) * batch
         self.bar = self.opened.enter_context(
             Progress(
-                total=left,
+                total=seen + left,
                 unit="images",
                 description="train",
                 most_seconds=None if self.minutes is None else 60 * self.minutes,
             )
         )
+        if seen:
+            self.bar.update(seen, reused=True)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Advances the bar by one batch."""

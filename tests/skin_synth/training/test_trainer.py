@@ -76,8 +76,10 @@ def test_the_line_of_progress_has_losses_and_kid(tiny_preset, monkeypatch, capsy
     assert second.endswith("left, loss G 1.00, loss D 0.50, KID 0.250")
 
 
-@pytest.mark.parametrize(("seen", "line"), [(0, "24 of 24"), (8, "16 of 16"), (24, None)])
-def test_the_line_of_progress_counts_whole_batches(tiny_preset, capsys, seen, line):
+@pytest.mark.parametrize("seen", [0, 8, 16])
+def test_the_line_of_progress_counts_whole_batches_from_the_start_of_the_run(
+    tiny_preset, capsys, seen
+):
     assert tiny_preset.batch_size == 8
     bar = ProgressBar(images=20, minutes=None, last_kid=lambda: None)
     bar.set_model(types.SimpleNamespace(images_seen=seen, preset=tiny_preset))
@@ -85,8 +87,7 @@ def test_the_line_of_progress_counts_whole_batches(tiny_preset, capsys, seen, li
     for _ in range(seen, 20, 8):
         bar.on_train_batch_end(0)
     bar.close()
-    found = capsys.readouterr().err
-    assert found.startswith(f"train: {line} images") if line else not found
+    assert capsys.readouterr().err.startswith("train: 24 of 24 images, ")
 
 
 def test_a_new_run_has_the_preset_of_the_image_size(phantom_data, tmp_path):
