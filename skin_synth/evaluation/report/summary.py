@@ -120,7 +120,7 @@ def _on_distance(found: Fidelity) -> str:
             f"{found.whole.n_floor:,} other real ones."
         )
     farther = ""
-    if floor > 0:
+    if floor > 0 and not few:
         times = (
             "no farther than"
             if distance <= floor
@@ -135,11 +135,11 @@ def _on_variety(found: Fidelity) -> str:
     if whole.coverage is None:
         return "There are too few images to measure variety."
     comparable = whole.coverage_floor is not None and whole.floor_of_same_size
-    floor = f" ({whole.coverage_floor:.0%} by others)" if comparable else ""
+    floor = f"; other real images reach {whole.coverage_floor:.0%}" if comparable else ""
     return (
-        f"Of the held-out real images, {whole.coverage:.0%} have a synthetic one in their "
-        f"neighbourhood{floor}: coverage, variety. Of the synthetic images, {whole.precision:.0%} "
-        "are among the real ones: precision, fidelity."
+        f"Variety: of the held-out real images, {whole.coverage:.0%} have a synthetic one in their "
+        f"neighbourhood (coverage{floor}). Fidelity: of the synthetic images, "
+        f"{whole.precision:.0%} are among the real ones (precision)."
     )
 
 

@@ -80,7 +80,14 @@ def test_the_summary_says_the_verdict_first_and_then_the_figures():
         (found.use, ["hether they help a classifier was not measured"]),
         (found.classes, ["assigns 60%", "right about 80%", "weakest class is b with 30%"]),
         (found.distance, ["are 2.5 apart (FD (classifier))", "5 times as far"]),
-        (found.variety, ["80% have a synthetic one", "(95% by others)", "90% are among the real"]),
+        (
+            found.variety,
+            [
+                "80% have a synthetic one",
+                "(coverage; other real images reach 95%)",
+                "90% are among the real",
+            ],
+        ),
         (found.copies, ["2 of 220 synthetic images (0.9%) are nearer than 15.0"]),
         (
             found.copies,
@@ -155,6 +162,7 @@ def test_few_test_images_are_said_first(n, said_first):
     found = said(fidelity=changed(FIDELITY, "whole", n=n, n_floor=n))
     first = f"There are only {n} test images: distances and shares are mostly noise. "
     assert found.distance.startswith(first) == said_first
+    assert ("times as far" in found.distance) != said_first  # noise has no third digit
 
 
 def test_a_floor_of_another_size_gives_no_ratio():
@@ -162,7 +170,7 @@ def test_a_floor_of_another_size_gives_no_ratio():
     assert "times as far" not in found.distance
     assert "of that size" not in found.distance
     assert "there are 200 test images but only 46 other real ones" in found.distance
-    assert "by others" not in found.variety
+    assert "other real images" not in found.variety
 
 
 PROVENANCE = incomplete(
