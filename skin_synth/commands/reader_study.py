@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
     )
     show(
-        f"{options.out}: give readers study.html (on paper: sheet.html and answers.csv); keep "
-        f"key.csv. Then: skin-synth reader-score ANSWERS.csv ... {options.out}/key.csv"
+        f"{options.out}: give readers study.html (on paper: sheet.html and answers.csv), but not "
+        f"key.csv, which has the answers. "
+        f"Then: skin-synth reader-score ANSWERS.csv ... {options.out}/key.csv"
     )
