@@ -16,6 +16,8 @@ DELIMITERS = (",", ";", "\t")
 SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>[^\w\s\"]|\t)(?P=delimiter)*\r?\n?", re.IGNORECASE)
 """First line by which Excel takes a delimiter; it is no row. Spreadsheets fill it up with empty
 cells."""
+LONGEST_SEPARATOR_LINE = 1 << 16
+"""Characters of that line with its empty cells; no more of a first line without an end is read."""
 OTHER_FORMATS = {
     b"\x1f\x8b": "a gzip archive: unpack it",
     b"PK\x03\x04": "an Excel workbook or a ZIP archive: save the sheet as CSV in UTF-8",
@@ -143,7 +145,7 @@ def _delimiters(path: Path) -> tuple[str, ...]:
 
 def _separator_line(file: TextIO) -> re.Match[str] | None:
     """Returns the first line if it is a `SEPARATOR_LINE`; a file without one stays at its start."""
-    found = SEPARATOR_LINE.fullmatch(file.readline())
+    found = SEPARATOR_LINE.fullmatch(file.readline(LONGEST_SEPARATOR_LINE))
     if not found:
         file.seek(0)
     return found
