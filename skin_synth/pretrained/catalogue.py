@@ -15,7 +15,10 @@ from tfrecords_tools.errors import InputError
 ENTRY_POINTS = "skin_synth.generators"
 """Group of the entry points `NAME = PACKAGE`; the generator is in PACKAGE/NAME/1."""
 PRETRAINED_VERSION = "1"
-KNOWN_DISTRIBUTIONS = {"derm-64-ham10000": "skin-synth-ham10000"}
+KNOWN_DISTRIBUTIONS = {
+    "derm-64-ham10000": "skin-synth-ham10000",
+    "derm-128-ham10000": "skin-synth-ham10000",
+}
 """Generators of this project, and the distributions that bring them."""
 
 
@@ -98,5 +101,5 @@ def _advice(name: str) -> str:
     known = known_names()
     there = f"there are {', '.join(known)}" if known else "none is installed"
     missing = {each: by for each, by in KNOWN_DISTRIBUTIONS.items() if each not in known}
-    wanted = [missing[name]] if name in missing else list(missing.values())
+    wanted = [missing[name]] if name in missing else [*dict.fromkeys(missing.values())]
     return "; ".join([there, *(f"pip install {by}" for by in wanted)])

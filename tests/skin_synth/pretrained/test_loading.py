@@ -18,6 +18,8 @@ from tests.publishing import added_to_path, write_metadata
 from tests.skin_synth.pretrained.conftest import CARD
 from tfrecords_tools.errors import InputError
 
+SHIPPED = ("derm-128-ham10000", "derm-64-ham10000")
+
 
 @pytest.fixture(scope="module")
 def tiny(installed):
@@ -50,9 +52,9 @@ def test_wrong_input_is_refused(tiny, ids, seeds, message):
 
 
 def test_an_unknown_name_lists_the_known(installed):
-    assert known_names() == ("derm-64-ham10000", "tiny")
+    assert known_names() == (*SHIPPED, "tiny")
     for name in ("big", "../tiny", "tiny/1", ""):
-        with pytest.raises(InputError, match=r"there are derm-64-ham10000, tiny$") as caught:
+        with pytest.raises(InputError, match=rf"there are {', '.join(SHIPPED)}, tiny$") as caught:
             load_pretrained(name)
         assert f"unknown pretrained generator {name!r}" in str(caught.value)
 
@@ -60,7 +62,8 @@ def test_an_unknown_name_lists_the_known(installed):
 def test_generators_are_listed_by_the_size_of_their_images(installed, monkeypatch):
     assert catalogue.names_for(32) == ("tiny",)
     assert catalogue.names_for(64) == ("derm-64-ham10000",)
-    assert catalogue.names_for(128) == ()
+    assert catalogue.names_for(128) == ("derm-128-ham10000",)
+    assert catalogue.names_for(256) == ()
     monkeypatch.setattr(catalogue, "known_names", lambda: ("removed", "tiny"))
     assert catalogue.names_for(32) == ("tiny",)  # one that is damaged stops no training
 
@@ -76,7 +79,7 @@ def test_a_distribution_that_is_not_installed_is_named(monkeypatch):
 def test_a_name_of_two_distributions_is_refused(installed, tmp_path):
     write_metadata(tmp_path, "other-generators", {"tiny": "tiny_generators"})
     with added_to_path(tmp_path):
-        assert known_names() == ("derm-64-ham10000", "tiny")
+        assert known_names() == (*SHIPPED, "tiny")
         both = "other-generators and skin-synth-tiny both bring a generator 'tiny'"
         with pytest.raises(InputError, match=f"{both}: uninstall one"):
             load_pretrained("tiny")
@@ -147,8 +150,9 @@ def test_the_list_has_what_a_newcomer_needs(installed, tiny, capsys):
 def test_the_list_says_how_to_install_those_that_are_missing(monkeypatch, capsys):
     monkeypatch.setattr(catalogue, "entry_points", lambda **_: ())
     assert cli.main_with(["pretrained"]) == 0
-    line = "derm-64-ham10000: not installed; pip install skin-synth-ham10000\n"
-    assert capsys.readouterr().out == line
+    missing = ("derm-64-ham10000", "derm-128-ham10000")
+    lines = [f"{name}: not installed; pip install skin-synth-ham10000" for name in missing]
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_the_newest_version_is_loaded(served_version, tmp_path):
